@@ -1,0 +1,78 @@
+"""Checks of arguments, shared by the ground floor: each raises before any work and names the argument."""
+
+import operator
+
+import numpy as np
+
+
+def integer(name, value, minimum=1, maximum=None):
+    """`value` as an int; TypeError for floats and strings, ValueError outside minimum … maximum."""
+    try:
+        if isinstance(value, (bool, np.bool_)):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number, got {value!r}") from None
+    if minimum is not None and number < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {number}")
+    if maximum is not None and number > maximum:
+        raise ValueError(f"{name} must be at most {maximum}, got {number}")
+    return number
+
+
+def positive(name, value):
+    """`value` as a float; it must be a finite number above zero."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number, got {value!r}") from None
+    if isinstance(value, str) or not np.isfinite(number) or number <= 0:
+        raise ValueError(f"{name} must be a finite number above 0, got {value!r}")
+    return number
+
+
+def choice(name, value, allowed):
+    """`value` itself; it must be one of `allowed`."""
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+    return value
+
+
+def floats(name, value, axes):
+    """`value` as a float array with at least as many axes as `axes` names, for example "n d"."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must hold real numbers, got an array of {array.dtype}")
+    if array.dtype.kind != "f":
+        array = array.astype(np.float64)
+    wanted = axes.split()
+    if array.ndim < len(wanted):
+        raise ValueError(f"{name} must have the shape (..., {', '.join(wanted)}), got {array.shape}")
+    return array
+
+
+def finite(name, array):
+    """`array` itself; ValueError if it holds NaN or an infinity."""
+    if not np.isfinite(array).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise ValueError(f"{name} must be finite, but {name}[{', '.join(map(str, where))}] is {array[where]}")
+    return array
+
+
+def boolean(name, value):
+    """`value` as a boolean array; numbers are refused, because a mask is not a number."""
+    array = np.asarray(value)
+    if array.dtype != np.bool_:
+        raise TypeError(f"{name} must be boolean (True = may attend), got an array of {array.dtype}; additive numbers go in bias=")
+    return array
+
+
+def broadcasts(name, array, shape):
+    """`array` itself; ValueError unless it can be stretched to `shape` without adding to it."""
+    try:
+        fits = np.broadcast_shapes(array.shape, shape) == tuple(shape)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(f"{name} has the shape {array.shape}, which does not fit the weights' shape {tuple(shape)}")
+    return array

@@ -1,0 +1,392 @@
+"""Pictures of attention: pure functions from arrays and tokens to a matplotlib Figure.
+
+One language for all of them: rows are queries (who looks), columns are keys (who is looked at); a weight is blue,
+a signed number purple to orange with 0 in the middle; a cell that is not allowed is grey and hatched; NaN is red.
+"""
+
+import base64
+import io
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection, PatchCollection
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from attnlib import _check
+from attnlib.show.labels import fonts, printable
+
+QUERY, KEY, VALUE = "#D55E00", "#009E73", "#CC79A7"        # one colour each, in every picture of the course
+THEMES = {
+    "light": {
+        "paper": "#ffffff", "ink": "#1b1f24", "faint": "#6b7280", "blocked": "#e9eaec", "hatch": "#b4b8bf", "nan": "#d4002a",
+        "weights": ["#f7fbff", "#c6dbef", "#6baed6", "#2171b5", "#08306b"],
+        "signed": ["#7f3b08", "#e08214", "#fee0b6", "#f7f7f7", "#d8daeb", "#8073ac", "#2d004b"],
+    },
+    "dark": {
+        "paper": "#181a1f", "ink": "#e8eaed", "faint": "#9aa0aa", "blocked": "#2b2e35", "hatch": "#565b66", "nan": "#ff5c77",
+        "weights": ["#1d2733", "#1f4468", "#2b73b3", "#6fb1e4", "#e3f1fd"],
+        "signed": ["#fdb863", "#c76b12", "#6b3a0c", "#23252b", "#453a66", "#8274bd", "#cfc6f2"],
+    },
+}
+_theme = THEMES["light"]
+
+CELL_NUMBERS = 12                                          # up to so many columns, each cell shows its number
+CELL_LABELS = 60                                           # up to so many tokens, each token is named
+
+
+def theme(name):
+    """Choose "light" or "dark" for every picture that is drawn from now on."""
+    global _theme
+    _theme = THEMES[_check.choice("name", name, list(THEMES))]
+
+
+class Picture(Figure):
+    """A matplotlib Figure that knows its own description and shows itself in a notebook, without pyplot."""
+
+    def __init__(self, width, height, dpi=96):
+        super().__init__(figsize=(width, height), dpi=dpi, facecolor=_theme["paper"])
+        FigureCanvasAgg(self)
+        self.alt = ""
+        self.sheet = self.add_axes((0, 0, 1, 1))           # one sheet of paper, measured in inches from the top left
+        self.sheet.set(xlim=(0, width), ylim=(height, 0))
+        self.sheet.axis("off")
+
+    def write(self, x, y, text, *, size=9, color=None, **how):
+        """Put text on the sheet; dollar signs and angle brackets are just characters."""
+        return self.sheet.text(x, y, text, size=size, color=color or _theme["ink"], family=fonts(), parse_math=False, **how)
+
+    def png(self):
+        """The picture as bytes, with at most 256 colours to keep notebooks small."""
+        from PIL import Image
+
+        self.canvas.draw()
+        image = Image.frombuffer("RGBA", self.canvas.get_width_height(), self.canvas.buffer_rgba())
+        out = io.BytesIO()
+        image.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(out, "png", optimize=True)
+        return out.getvalue()
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        data = {"image/png": base64.b64encode(self.png()).decode(), "text/plain": self.alt}
+        return data, {"image/png": {"alt": self.alt}}
+
+
+# ---- figures --------------------------------------------------------------------------------------------------
+
+
+def heatmap(weights, tokens=None, *, key_tokens=None, mask=None, title="", signed=False, vmax=None, sums=None):
+    """One matrix of weights, or of signed numbers, with its numbers, its row sums and a colour bar.
+
+    weights      (n_q, n_k)
+    tokens       n_q names (numbers unless given); key_tokens: n_k names, the same unless given
+    mask         boolean (n_q, n_k): cells that are not allowed are hatched
+    signed       use the two-sided colours, 0 in the middle
+    vmax         the number of the darkest colour: 1 for weights, the largest for signed numbers
+    sums         write the sum of each row at its right (True for weights)
+    """
+    grid = _Grid("weights", weights, tokens, key_tokens, mask, signed, vmax)
+    sums = not signed if sums is None else sums
+    cell = np.clip(4.6 / max(grid.shape), 0.02, 0.46)
+    left, top = 0.55 + grid.label_width(0), 0.45 + 0.3 * bool(title) + grid.label_width(1)
+    wide, high = cell * grid.shape[1], cell * grid.shape[0]
+    picture = Picture(max(left + wide + 1.75, 0.1 * len(title)), top + max(high, 1.1) + 0.25)
+    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
+    grid.draw(picture, left, top, cell, sums=sums)
+    _colour_bar(picture, left + wide + (0.8 if sums else 0.3), top, max(high, 1.1), grid)
+    picture.alt = f"{title or 'Heat map'}: {grid.describe()}"
+    return picture
+
+
+def heads(weights, tokens=None, *, titles=None, mask=None, title="", vmax=None, columns=4):
+    """All heads side by side, in one picture and one scale of colour. weights (h, n_q, n_k), titles: h names."""
+    weights = _matrix("weights", weights, 3)
+    titles = [f"head {h}" for h in range(len(weights))] if titles is None else list(titles)
+    if len(titles) != len(weights):
+        raise ValueError(f"titles has {len(titles)} names, but weights has {len(weights)} heads")
+    grids = [_Grid("weights", w, tokens, None, mask, False, vmax) for w in weights]
+    n_q, n_k = grids[0].shape
+    columns = min(_check.integer("columns", columns), len(grids))
+    rows = -(-len(grids) // columns)
+    cell = min(2.05 / max(n_q, n_k), 0.34)
+    names = grids[0].label_width(0, size=7.5), grids[0].label_width(1, size=7.5)
+    left, top, step_x, step_y = 0.5 + names[0], 0.45 + 0.3 * bool(title) + names[1], cell * n_k + 0.25, cell * n_q + 0.5
+    step_x = max(step_x, 1.35)
+    picture = Picture(left + columns * step_x + 0.75, top + rows * step_y + 0.3)
+    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
+    for h, (grid, name) in enumerate(zip(grids, titles)):
+        row, column = divmod(h, columns)
+        x, y = left + column * step_x, top + row * step_y + 0.25
+        picture.write(x, y - 0.08 - (names[1] if row == 0 else 0), name, weight="bold", size=8.5, color=_theme["ink"])
+        grid.draw(picture, x, y, cell, size=7.5, numbers=False, rows=column == 0, columns=row == 0, axes=h == 0)
+    _colour_bar(picture, left + columns * step_x + 0.05, top + 0.25, 1.3, grids[0])
+    picture.alt = f"{title or 'Heads side by side'}. " + " ".join(f"{t}: {g.describe(top=1)}" for t, g in zip(titles, grids))
+    return picture
+
+
+def mask_figure(mask, tokens=None, *, key_tokens=None, title=""):
+    """One mask: blue may be looked at, hatched may not; at the right, how many keys each query may see."""
+    mask = _check.boolean("mask", mask)
+    grid = _Grid("mask", mask.astype(float), tokens, key_tokens, mask, False, 1.6)
+    cell = np.clip(4.2 / max(grid.shape), 0.02, 0.36)
+    left, top = 0.55 + grid.label_width(0), 0.45 + 0.3 * bool(title) + grid.label_width(1)
+    picture = Picture(max(left + cell * grid.shape[1] + 1.1, 0.1 * len(title)), top + cell * grid.shape[0] + 0.45)
+    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
+    grid.draw(picture, left, top, cell, numbers=False, counts=True)
+    share = f"{mask.sum():,} of {mask.size:,} pairs allowed ({mask.mean():.0%})"
+    picture.write(left, top + cell * grid.shape[0] + 0.12, share, va="top", color=_theme["faint"])
+    picture.alt = f"{title or 'Mask'}: {share}."
+    return picture
+
+
+def compare(a, b, tokens=None, *, titles=("a", "b"), key_tokens=None, mask=None, title="", vmax=None):
+    """Two matrices of weights and their signed difference b - a. a, b (n_q, n_k); mask: one, or a pair of masks."""
+    a, b = _matrix("a", a, 2), _matrix("b", b, 2)
+    if a.shape != b.shape:
+        raise ValueError(f"a and b must have the same shape, got {a.shape} and {b.shape}")
+    masks = mask if isinstance(mask, tuple) else (mask, mask)
+    both = None if masks[0] is None or masks[1] is None else np.asarray(masks[0]) | np.asarray(masks[1])
+    grids = [_Grid("a", a, tokens, key_tokens, masks[0], False, vmax), _Grid("b", b, tokens, key_tokens, masks[1], False, vmax)]
+    grids.append(_Grid("b - a", b - a, tokens, key_tokens, both, True, grids[0].vmax))
+    return _row_of_grids(grids, [*titles, f"{titles[1]} − {titles[0]}"], title)
+
+
+def steps(q, k, *, tokens=None, mask=None, scale=None, title=""):
+    """From queries and keys to weights, one matrix per step: q·k, times 1/√d, mask, softmax. q (n_q, d), k (n_k, d)."""
+    from attnlib.attention import attention_scores, softmax
+
+    raw = attention_scores(q, k, scale=1)
+    scaled = attention_scores(q, k, scale=scale)
+    weights = softmax(attention_scores(q, k, scale=scale, mask=mask))
+    stages = [("q · k", raw, None, True), ("× 1/√d", scaled, None, True)]
+    if mask is not None:
+        stages.append(("mask", scaled, mask, True))
+    stages.append(("softmax", weights, mask, False))
+    grids = [_Grid(name, x, tokens, None, m, signed, None) for name, x, m, signed in stages]
+    return _row_of_grids(grids, [name for name, *_ in stages], title)
+
+
+def encoding_figure(encoding, *, title=""):
+    """A positional encoding and what it makes of distance. encoding (n, d): its numbers, and every row times every row."""
+    encoding = _matrix("encoding", encoding, 2)
+    n, d = encoding.shape
+    picture = Picture(9.2, 3.9)
+    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
+    for x, data, name, across in [(0.75, encoding, "the encoding", "column"), (5.1, encoding @ encoding.T, "row · row", "position")]:
+        grid = _Grid("encoding", data, None, None, None, True, None)
+        cells = (2.7 / data.shape[1], 2.5 / n)
+        picture.write(x, 0.62, name, weight="bold")
+        grid.draw(picture, x, 0.75, cells, numbers=False, rows=False, columns=False, axes=False)
+        picture.write(x + 1.35, 3.32, across, ha="center", va="top", color=_theme["faint"])
+        picture.write(x - 0.12, 2.0, "position", rotation=90, ha="right", va="center", color=_theme["faint"])
+        for share in (0, 1):
+            picture.write(x - 0.06, 0.75 + 2.5 * share, str(share * (n - 1)), ha="right", va="bottom" if share else "top", size=7.5)
+            picture.write(x + 2.7 * share, 3.3, str(share * (data.shape[1] - 1)), ha="right" if share else "left", va="top", size=7.5)
+        _colour_bar(picture, x + 2.9, 0.75, 2.5, grid)
+    picture.alt = f"{title or 'Positional encoding'}: {n} positions, {d} columns; at the right the product of every two rows."
+    return picture
+
+
+def aim(q, k, v, tokens, *, mask=None, title=""):
+    """Queries and keys as arrows in the plane, beside the weights that they make, the values, and the output.
+
+    q k (n, 2), v (n, d_v): where an orange arrow points along a green one, the weight is large.
+    """
+    from attnlib.attention import scaled_dot_product_attention
+
+    q, k, v = _matrix("q", q, 2), _matrix("k", k, 2), _matrix("v", v, 2)
+    if q.shape[1] != 2:
+        raise ValueError(f"q and k must have two columns to be drawn in the plane, got q {q.shape}")
+    output, weights = scaled_dot_product_attention(q, k, v, mask=mask)
+    names = printable(tokens)
+    grid = _Grid("weights", weights, tokens, None, mask, False, None)
+    side = _Grid("values", v, tokens, [f"{i}" for i in range(v.shape[1])], None, True, np.abs(v).max())
+    result = _Grid("output", output, tokens, side.key_tokens, None, True, np.abs(v).max())
+    picture = Picture(9.6, 3.7)
+    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
+    _plane(picture, 1.75, 2.05, 1.25, q, k, names)
+    cell = min(2.3 / max(grid.shape), 0.4)
+    top = 0.95 + grid.label_width(1)
+    grid.draw(picture, 4.15 + grid.label_width(0), top, cell, size=8)
+    x = 4.15 + grid.label_width(0) + cell * len(k) + 0.95
+    for values, name, color in [(side, "value", VALUE), (result, "output", _theme["ink"])]:
+        values.draw(picture, x, top, cell, size=8, numbers=False, rows=False, columns=False, axes=False)
+        picture.write(x, top - 0.1, name, color=color, weight="bold", size=8.5)
+        x += cell * v.shape[1] + 0.55
+    picture.alt = f"{title or 'Queries and keys as arrows'}. Weights: {grid.describe()}"
+    return picture
+
+
+# ---- the parts they are made of -------------------------------------------------------------------------------
+
+
+class _Grid:
+    """A matrix with names for its rows and columns, ready to be put on a sheet."""
+
+    def __init__(self, name, data, tokens, key_tokens, mask, signed, vmax):
+        self.data = _matrix(name, data, 2)
+        self.shape, self.signed = self.data.shape, signed
+        self.tokens = _names("tokens", tokens, self.shape[0])
+        if key_tokens is None and self.shape[0] == self.shape[1]:
+            key_tokens = tokens
+        self.key_tokens = _names("key_tokens", key_tokens, self.shape[1])
+        self.blocked = np.zeros(self.shape, bool)
+        if mask is not None:
+            self.blocked = ~np.broadcast_to(_check.broadcasts("mask", _check.boolean("mask", mask), self.shape), self.shape)
+        if vmax is None:
+            shown = self.data[np.isfinite(self.data)]
+            vmax = max(float(np.abs(shown).max(initial=0)), 1e-12) if signed else 1.0
+        self.vmax = _check.positive("vmax", vmax)
+        self.colours = LinearSegmentedColormap.from_list("course", _theme["signed" if signed else "weights"])
+        self.scale = Normalize(-self.vmax if signed else 0, self.vmax)
+
+    def label_width(self, axis, size=9):
+        """Inches that the names need at the left (0), or above, slanted (1)."""
+        names = (self.tokens, self.key_tokens)[axis]
+        if len(names) > CELL_LABELS:
+            return 0.12
+        longest = max(map(len, names)) * size * 0.0092
+        return longest + 0.12 if axis == 0 else longest * 0.78 + 0.12
+
+    def draw(self, picture, x, y, cell, *, size=9, sums=False, counts=False, numbers=True, rows=True, columns=True, axes=True):
+        """The cells with their top left corner at (x, y) inches, and whatever is asked for around them."""
+        self.cell = cell if isinstance(cell, tuple) else (cell, cell)
+        width, height = self.cell[0] * self.shape[1], self.cell[1] * self.shape[0]
+        image = self.colours(self.scale(self.data))
+        image[np.isnan(self.data)] = LinearSegmentedColormap.from_list("nan", [_theme["nan"]] * 2)(0)
+        image[self.blocked & (np.isnan(self.data) == 0)] = LinearSegmentedColormap.from_list("no", [_theme["blocked"]] * 2)(0)
+        picture.sheet.imshow(image, extent=(x, x + width, y + height, y), aspect="auto", interpolation="nearest")
+        picture.sheet.set(xlim=(0, picture.get_figwidth()), ylim=(picture.get_figheight(), 0))
+        picture.sheet.add_patch(Rectangle((x, y), width, height, fill=False, edgecolor=_theme["hatch"], linewidth=0.8))
+        self._hatch(picture, x, y)
+        if numbers and self.shape[1] <= CELL_NUMBERS and min(self.cell) > 0.24:
+            self._numbers(picture, x, y, size)
+        if rows:
+            self._labels(picture, self.tokens, [(x - 0.07, y + (i + 0.5) * self.cell[1]) for i in range(self.shape[0])], size, "right", 0)
+        if columns:
+            self._labels(picture, self.key_tokens, [(x + (j + 0.5) * self.cell[0], y - 0.07) for j in range(self.shape[1])], size, "left", 50)
+        if axes:
+            high = y - self.label_width(1, size) - 0.06
+            picture.write(x, high, "key (who is looked at) →", color=KEY, size=size, weight="bold", va="bottom")
+            wide = x - self.label_width(0, size) - 0.08
+            picture.write(wide, y + height, "query (who looks) →", color=QUERY, size=size, weight="bold", rotation=90, ha="right", va="bottom")
+        if (sums or counts) and self.shape[0] <= CELL_LABELS:
+            self._right_edge(picture, x + width + 0.08, y, size, counts)
+
+    def _hatch(self, picture, x, y):
+        if self.blocked.sum() > 40_000:
+            return
+        i, j = np.nonzero(self.blocked)
+        low, high = (x + j * self.cell[0], y + (i + 1) * self.cell[1]), (x + (j + 1) * self.cell[0], y + i * self.cell[1])
+        lines = np.stack([np.stack(low, -1), np.stack(high, -1)], axis=1)
+        picture.sheet.add_collection(LineCollection(lines, colors=_theme["hatch"], linewidths=0.7), autolim=False)
+        wrong = self.blocked & (self.data != 0) & (not self.signed)        # a weight where none is allowed
+        boxes = [Rectangle((x + c * self.cell[0], y + r * self.cell[1]), *self.cell) for r, c in np.argwhere(wrong)]
+        picture.sheet.add_collection(PatchCollection(boxes, facecolor="none", edgecolor=_theme["nan"], linewidth=1.6), autolim=False)
+
+    def _numbers(self, picture, x, y, size):
+        for (i, j), value in np.ndenumerate(self.data):
+            if self.blocked[i, j] and (value == 0 or self.signed):
+                continue
+            red, green, blue, _ = self.colours(self.scale(value))
+            ink = "#ffffff" if 0.3 * red + 0.59 * green + 0.11 * blue < 0.55 else "#1b1f24"
+            text = "NaN" if np.isnan(value) else f"{value:.1f}" if abs(value) >= 9.95 else f"{value:.2f}"
+            text = text.replace("0.", ".", 1) if abs(value) < 0.995 else text
+            picture.write(x + (j + 0.5) * self.cell[0], y + (i + 0.5) * self.cell[1], text, size=size - 1.5, color=ink, ha="center", va="center_baseline")
+
+    def _labels(self, picture, names, places, size, ha, angle):
+        if len(names) <= CELL_LABELS:
+            for name, (a, b) in zip(names, places):
+                va = "center" if angle == 0 else "bottom"
+                picture.write(a, b, name, size=min(size, 72 * 1.15 * self.cell[1]), ha=ha, va=va, rotation=angle, rotation_mode="anchor")
+        else:
+            for i in (0, len(names) - 1):
+                picture.write(*places[i], str(i), size=size, ha=ha, va="center" if angle == 0 else "bottom")
+
+    def _right_edge(self, picture, x, y, size, counts):
+        picture.write(x, y - 0.07, "keys" if counts else "sum", size=size - 1, color=_theme["faint"], va="bottom")
+        for i, row in enumerate(self.data):
+            total = row.sum()
+            text = f"{int((~self.blocked[i]).sum())}" if counts else f"{total:.2f}"
+            right = counts or abs(total - 1) < 1e-3 or (total == 0 and self.blocked[i].all())
+            place = y + (i + 0.5) * self.cell[1]
+            size_here = min(size - 1, 72 * self.cell[1])
+            picture.write(x, place, text, size=size_here, va="center_baseline", color=_theme["faint"] if right else _theme["nan"])
+
+    def describe(self, top=3):
+        """The strongest cells in words, for readers who do not see the picture."""
+        shown = np.where(np.isnan(self.data), 0, np.abs(self.data))
+        best = np.argsort(-shown, axis=None, kind="stable")[:top]
+        pairs = [np.unravel_index(b, self.shape) for b in best]
+        strongest = ", ".join(f"{self.tokens[i]} → {self.key_tokens[j]} {self.data[i, j]:.2f}" for i, j in pairs)
+        more = f"; {int(np.isnan(self.data).sum())} cells are NaN" if np.isnan(self.data).any() else ""
+        return f"{self.shape[0]} queries × {self.shape[1]} keys, strongest {strongest}{more}."
+
+
+def _row_of_grids(grids, names, title):
+    """Several matrices of the same size in one row, each with a colour bar of its own."""
+    n_q, n_k = grids[0].shape
+    cell = min(2.1 / max(n_q, n_k), 0.4)
+    left, top = 0.5 + grids[0].label_width(0, 8), 0.55 + 0.3 * bool(title) + grids[0].label_width(1, 8)
+    step = max(cell * n_k, 0.7) + 0.8
+    picture = Picture(left + step * len(grids) + 0.1, top + max(cell * n_q, 0.9) + 0.25)
+    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
+    for i, (grid, name) in enumerate(zip(grids, names)):
+        x = left + i * step
+        grid.draw(picture, x, top, cell, size=8, numbers=False, rows=i == 0, axes=i == 0)
+        picture.write(x, top - grid.label_width(1, 8) - 0.26, name, weight="bold", size=9.5)
+        _colour_bar(picture, x + cell * n_k + 0.12, top, max(cell * n_q, 0.9), grid)
+    picture.alt = f"{title or 'Side by side'}. " + " ".join(f"{name}: {grid.describe()}" for name, grid in zip(names, grids))
+    return picture
+
+
+def _colour_bar(picture, x, y, height, grid):
+    """What the colours mean, as a strip with its two ends (and the middle) in numbers."""
+    low = -grid.vmax if grid.signed else 0
+    ramp = grid.colours(np.linspace(1, 0, 64))[:, None]
+    picture.sheet.imshow(ramp, extent=(x, x + 0.12, y + height, y), aspect="auto")
+    picture.sheet.set(xlim=(0, picture.get_figwidth()), ylim=(picture.get_figheight(), 0))
+    for share, va in [(0, "bottom"), (0.5, "center"), (1, "top")]:
+        value = low + share * (grid.vmax - low)
+        picture.write(x + 0.17, y + height * (1 - share), f"{value:.2g}", size=7.5, va=va, color=_theme["faint"])
+
+
+def _plane(picture, x, y, radius, q, k, names):
+    """Arrows from one origin: keys in green with their names, queries in orange."""
+    unit = radius / max(np.linalg.norm(np.vstack([q, k]), axis=1).max(), 1e-9)
+    ring = np.linspace(0, 2 * np.pi, 100)
+    picture.sheet.plot(x + radius * np.cos(ring), y + radius * np.sin(ring), color=_theme["hatch"], linewidth=0.8)
+    for rows, color, width, name in [(k, KEY, 0.010, "key"), (q, QUERY, 0.006, "query")]:
+        ends = rows * unit
+        picture.sheet.quiver(
+            [x] * len(rows), [y] * len(rows), ends[:, 0], -ends[:, 1], color=color, width=width, angles="xy", scale_units="xy", scale=1,
+            headwidth=3.5, headlength=4, headaxislength=4,
+        )  # fmt: skip
+    for rows, color, reach, size in [(k, KEY, 1.10, 8), (q, QUERY, 0.72, 7.5)]:
+        places = {}
+        for row, name in zip(rows, names):
+            places.setdefault(tuple(np.round(row * unit * reach, 2)), []).append(name)
+        for (dx, dy), group in places.items():
+            ha = "left" if dx > 0.15 else "right" if dx < -0.15 else "center"
+            va = "bottom" if dy > 0.15 else "top" if dy < -0.15 else "center"
+            picture.write(x + dx, y - dy, ", ".join(group), color=color, size=size, ha=ha, va=va)
+    picture.write(x - radius - 0.2, y + radius + 0.35, "green: keys   orange: queries", size=8, color=_theme["faint"])
+
+
+def _matrix(name, value, ndim):
+    array = _check.floats(name, value, " ".join("n" * ndim))
+    if array.ndim != ndim or 0 in array.shape:
+        axes = {2: "(n_q, n_k)", 3: "(heads, n_q, n_k)"}[ndim]
+        raise ValueError(f"{name} must have the shape {axes}, got {array.shape}")
+    return array
+
+
+def _names(name, tokens, n):
+    if tokens is None:
+        return [str(i) for i in range(n)]
+    if isinstance(tokens, str):
+        raise TypeError(f"{name} must be a list of strings, one per token; cut the text first, for example with tokenize(text)")
+    tokens = printable(tokens)
+    if len(tokens) != n:
+        raise ValueError(f"{name} has {len(tokens)} names, but that axis of the weights has {n} entries")
+    return tokens

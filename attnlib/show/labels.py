@@ -1,0 +1,90 @@
+"""Names of tokens as a picture can show them, and the table of who looks at whom most."""
+
+import unicodedata
+from functools import lru_cache
+
+import numpy as np
+from matplotlib import font_manager
+from matplotlib.ft2font import FT2Font
+
+from attnlib.toy import name_repeats
+
+LONGEST = 16
+# Tried after the default font, where the machine has them, for scripts which that font lacks.
+MORE_FONTS = (
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans Devanagari", "Noto Sans Thai", "Noto Sans Arabic", "Noto Emoji",
+    "Hiragino Sans", "Apple Symbols", "Microsoft YaHei", "Malgun Gothic", "Nirmala UI", "Segoe UI Symbol",
+)  # fmt: skip
+
+
+def printable(tokens):
+    """Tokens as short names: repeats are numbered, blanks made visible, signs that no font has are spelled out."""
+    return [_shorten("".join(map(_glyph, token)).strip() or "␣") for token in name_repeats([_blank(str(t)) for t in tokens])]
+
+
+def most_attended(weights, tokens, *, key_tokens=None, names=None):
+    """For every token, the token it looks at most, with the weight, as a table of text.
+
+    weights   (n_q, n_k), or (heads, n_q, n_k) for a column per head; names: the heads' names
+    Where several keys share the largest weight the table says so: "all alike" or "cat and 2 more".
+    """
+    weights = np.asarray(weights)
+    weights = weights[None] if weights.ndim == 2 else weights
+    if weights.ndim != 3:
+        raise ValueError(f"weights must have the shape (n_q, n_k) or (heads, n_q, n_k), got {weights.shape}")
+    tokens = name_repeats(list(tokens))
+    keys = tokens if key_tokens is None else name_repeats(list(key_tokens))
+    if weights.shape[1:] != (len(tokens), len(keys)):
+        raise ValueError(f"weights has the shape {weights.shape}, but there are {len(tokens)} tokens and {len(keys)} key tokens")
+    if names is None:
+        names = ["looks most at"] if len(weights) == 1 else [f"head {h}" for h in range(len(weights))]
+    rows = [["", *names], *([token, *(_most(w[i], keys) for w in weights)] for i, token in enumerate(tokens))]
+    widths = [max(map(_width, column)) for column in zip(*rows)]
+    return "\n".join("  ".join(text + " " * (w - _width(text)) for text, w in zip(row, widths)).rstrip() for row in rows)
+
+
+def _most(row, keys):
+    """The key with the largest weight in one row, in words."""
+    if not row.any():
+        return "nobody"
+    best = np.flatnonzero(row >= row.max() - 1e-9)
+    if len(best) > 1 and len(best) == np.count_nonzero(row):
+        return f"all alike {row.max():.2f}"
+    more = f" and {len(best) - 1} more" if len(best) > 1 else ""
+    return f"{keys[best[0]]}{more} {row.max():.2f}"
+
+
+def _width(text):
+    """Columns that a text takes in a terminal."""
+    return sum(0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
+
+
+def _blank(token):
+    return "".join("␣" if c.isspace() else c for c in token)
+
+
+def _shorten(name):
+    return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
+
+
+@lru_cache
+def fonts():
+    """The font families that pictures use: matplotlib's own, then those of MORE_FONTS that are installed."""
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    return ["DejaVu Sans", *(name for name in MORE_FONTS if name in installed)]
+
+
+@lru_cache
+def _faces():
+    return [FT2Font(font_manager.findfont(font_manager.FontProperties(family=name))) for name in fonts()]
+
+
+@lru_cache(maxsize=10_000)
+def _glyph(char):
+    """The character itself if a font has it; else nothing if it is invisible, or its name in brackets."""
+    if char != "\ufe0f" and any(face.get_char_index(ord(char)) for face in _faces()):
+        return char
+    if unicodedata.category(char)[0] in "MC" or "\U0001f3fb" <= char <= "\U0001f3ff":
+        return ""
+    name = unicodedata.name(char, "").lower()
+    return f"[{name}]" if 0 < len(name) <= LONGEST - 2 else f"[{ord(char):x}]"

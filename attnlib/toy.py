@@ -1,0 +1,304 @@
+"""A toy world: words with readable features, and attention heads built by hand for a stated job.
+
+Nothing here is learned and nothing is random (but for the control that says so): every number has a reason
+that you can read below. It is the same attention code as everywhere else; only the weights are set by hand.
+
+A token is a row of D_MODEL numbers in three blocks, so that we can read it:
+    features   1 where the word has the feature, 0 elsewhere    (FEATURES)
+    spelling   how the word is written: words that look alike are near
+    position   where the token stands (zeros without a positional encoding)
+Real models add positions on top of the words and mix all of it; here each has columns of its own.
+"""
+
+import re
+import unicodedata
+import zlib
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from attnlib import _check, encodings, masks
+from attnlib.attention import SelfAttention
+
+WORDS = {
+    "animal": "animal animals bird birds cat cats cow dog dogs fish fox frog horse lion mouse owl rabbit wolf",
+    "person": "artist baby boy chef child children cook doctor farmer friend friends girl king man people queen student teacher woman",
+    "thing": "ball bank bed book books box car chair computer door floor hat house key letter mat moon phone picture river roof sea "
+    "star stars sun table train tree trees wall window",
+    "place": "bank city field forest garden home house kitchen market park river room school sea street town world",
+    "food": "apple apples bread cake cheese cherry coffee dinner fish ingredients meal milk rice soup tea",
+    "idea": "attention day idea life love morning night sentence song story time word words year",
+    "verb": "ate ask asked barked bought built called carries chased chases cooked drank fell finds found gave goes grew is jumped "
+    "jumps knows laughed likes liked lived look looked looks loves loved made makes opened played plays ran read runs said sang sat "
+    "saw says see sees sits sleeps slept stood swam told took walked walks wants wanted was watched were went wrote are am be been "
+    "has had have do does did can could will would should may might must",
+    "quality": "asleep bad big black blue bright brown cold dark delicious empty fast fresh full good green happy heavy hot hungry "
+    "kind lazy little long loud new nice old quick quiet red round sad short slow small sweet tall thirsty tired warm white wide "
+    "wise yellow young",
+    "pronoun": "he her hers him his i it its me my our she that their them they this us we who which you your",
+    "number": "one two three four five six seven eight nine ten hundred thousand first second third",
+    "function": "a about after all an and as at because before but by for from if in into near no not of off on or out over so than "
+    "the then there to too under until up very when where while with without",
+    "plural": "animals apples birds books cats children dogs friends ingredients people stars trees we they them us words",
+    "past": "asked ate barked bought built called chased cooked drank fell found gave grew jumped laughed liked lived looked loved "
+    "made opened played ran said sang sat saw slept stood swam told took walked wanted was watched were went wrote had did been",
+}
+NOUNS = ("animal", "person", "thing", "place", "food", "idea")
+KINDS = ("noun", "verb", "quality", "pronoun", "number", "function", "punctuation")
+FEATURES = ("token", *NOUNS, "alive", *KINDS, "plural", "past")      # every token is a "token": a column that is always 1
+N_SPELLING = 40
+N_POSITION = 32
+D_MODEL = len(FEATURES) + N_SPELLING + N_POSITION
+D_HEAD = 40
+N_LEARNED = 32                                       # rows of the learned table: after these comes the cliff
+MAX_TOKENS = 1_000
+
+_FEATURE = slice(0, len(FEATURES))
+_SPELLING = slice(len(FEATURES), len(FEATURES) + N_SPELLING)
+_POSITION = slice(len(FEATURES) + N_SPELLING, D_MODEL)
+_TABLE = {word: {f for f in WORDS if word in WORDS[f].split()} for words in WORDS.values() for word in words.split()}
+
+PATTERNS = {
+    "standard": lambda n, window, n_global: masks.full(n),
+    "causal": lambda n, window, n_global: masks.causal(n),
+    "local": lambda n, window, n_global: masks.local(n, window=window),
+    "global-local": lambda n, window, n_global: masks.global_local(n, window=window, n_global=n_global),
+}
+ENCODINGS = ("none", "sinusoidal", "learned")
+
+
+# ---- words ----------------------------------------------------------------------------------------------------
+
+_CJK = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_TOKEN = re.compile(
+    r"a[amj]*(?:'a[amj]*)*"                          # a word: letters, digits, accents; don't is one word
+    r"|cm*"                                          # one Chinese or Japanese character
+    r"|ffm*"                                         # a flag is two letters
+    r"|[^ m](?:m|j[^ ])*"                            # any other sign or emoji, with what is joined to it
+    r"|m+"                                           # accents without a letter
+)
+
+
+def tokenize(text):
+    """Cut a text into words and punctuation marks: "It's late." -> ["It's", "late", "."]
+
+    Any language: letters, digits and their accents stay together, an emoji stays whole, and a Chinese or Japanese
+    character stands alone. Only white space and invisible control characters are dropped.
+    Raises ValueError if nothing is left, or more than MAX_TOKENS.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"the sentence must be a string, got {type(text).__name__}: {text!r}")
+    tokens = [text[m.start() : m.end()] for m in _TOKEN.finditer("".join(map(_kind, text)))]
+    if not tokens:
+        raise ValueError("the sentence is empty: type at least one word")
+    if len(tokens) > MAX_TOKENS:
+        raise ValueError(f"the sentence has {len(tokens):,} tokens, the toy world takes at most {MAX_TOKENS:,}: shorten it")
+    return tokens
+
+
+def _kind(char):
+    """One letter for what a character is: a letter or digit, c CJK, f half a flag, m mark, j joiner, ' apostrophe, s sign."""
+    if char in "'\u2019":
+        return "'"
+    if char == "\u200d" or char == "\u200c":
+        return "j"
+    if "\U0001f1e6" <= char <= "\U0001f1ff":
+        return "f"
+    category = unicodedata.category(char)
+    if category[0] == "M" or "\U0001f3fb" <= char <= "\U0001f3ff" or "\U000e0020" <= char <= "\U000e007f":
+        return "m"                                   # accents, skin tones, the letters of regional flags
+    if category[0] in "LN":
+        return "c" if _CJK.match(char) else "a"
+    return " " if category in ("Cc", "Cf", "Cs") or char.isspace() else "s"
+
+
+def name_repeats(tokens):
+    """Number the tokens that occur more than once: ["a", "b", "a"] -> ["a₁", "b", "a₂"]."""
+    seen, names = {}, []
+    for token in tokens:
+        seen[token] = seen.get(token, 0) + 1
+        number = str(seen[token]).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+        names.append(token + number if tokens.count(token) > 1 else token)
+    return names
+
+
+def features(word):
+    """The features of a word, as a set of names; only {"token"} for a word that is not in the table WORDS."""
+    lower = word.lower()
+    found = {"token", *_TABLE.get(lower, ())}
+    if found & set(NOUNS):
+        found.add("noun")
+    if found & {"animal", "person"}:
+        found.add("alive")
+    if lower.isdecimal():
+        found.add("number")
+    if not any(map(str.isalnum, word)):
+        found.add("punctuation")
+    return found
+
+
+@lru_cache(maxsize=50_000)
+def _embed_word(word):
+    """Features, then spelling; the position block stays empty. (D_MODEL,)"""
+    x = np.zeros(D_MODEL)
+    x[_FEATURE] = [f in features(word) for f in FEATURES]
+    lower = f"<{word.lower()}>"
+    for size in (2, 3):
+        for start in range(len(lower) - size + 1):
+            code = zlib.crc32(lower[start : start + size].encode())
+            x[_SPELLING][code // 2 % N_SPELLING] += 1 if code % 2 else -1
+    x[_SPELLING] /= max(np.linalg.norm(x[_SPELLING]), 1e-9)
+    x.flags.writeable = False
+    return x
+
+
+def embed(tokens, encoding="none"):
+    """One row of numbers per token. (n, D_MODEL)
+
+    Words of the table WORDS get a 1 for each of their features. The spelling of every word, known or not, is kept by
+    this rule: cut <word> into pieces of 2 and 3 characters; each piece adds +1 or -1 to one of N_SPELLING columns,
+    always the same one (a checksum picks it); divide by the length. Words that share pieces are near.
+
+    encoding   what goes into the position block: "none", "sinusoidal", or "learned" (a table of N_LEARNED rows)
+    """
+    x = np.array([_embed_word(token) for token in tokens])
+    if x.ndim != 2:
+        raise ValueError("tokens must be a list with at least one word")
+    x[:, _POSITION] += positions(len(tokens), encoding)
+    return x
+
+
+def positions(n, encoding):
+    """The position block: (n, N_POSITION), rows of length 1 ("none": zeros)."""
+    _check.choice("encoding", encoding, ENCODINGS)
+    if encoding == "none":
+        return np.zeros((n, N_POSITION))
+    if encoding == "learned":
+        return _learned()(n)
+    return encodings.sinusoidal(n, N_POSITION) * (2 / N_POSITION) ** 0.5
+
+
+@lru_cache(maxsize=1)
+def _learned():
+    """A learned table as training would find it: rows at right angles, so that no two positions are confused."""
+    table = encodings.Learned(N_LEARNED, N_POSITION)
+    table.table = np.linalg.qr(table.table)[0]
+    return table
+
+
+# ---- heads ----------------------------------------------------------------------------------------------------
+
+# Each head is two matrices: W_q says what a token asks for, W_k what a token offers. Where they agree, it looks.
+HEADS = {
+    "one token back": lambda encoding: _by_position(-1, encoding),
+    "pronoun → noun": lambda encoding: _by_feature({"pronoun": 1}, {"noun": 1, "alive": 0.4}),
+    "same kind": lambda encoding: _by_same([FEATURES.index(kind) for kind in KINDS], sharpness=4.5),
+    "look-alikes": lambda encoding: _by_same(range(_SPELLING.start, _SPELLING.stop), sharpness=6),
+    "one token ahead": lambda encoding: _by_position(+1, encoding),
+    "verb → who acts": lambda encoding: _by_feature({"verb": 1}, {"alive": 1}),
+    "first token": lambda encoding: _first_token(encoding),
+    "everyone alike": lambda encoding: (np.zeros((D_MODEL, D_HEAD)), np.zeros((D_MODEL, D_HEAD))),
+}
+
+
+def layer(n_heads=4, *, encoding="sinusoidal", temperature=1.0, control=False):
+    """A `SelfAttention` with the first `n_heads` of HEADS for weights; what it brings back are the features of words.
+
+    encoding      the positional encoding that the two heads of position are built for
+    temperature   divides the scores: below 1 sharper, above 1 more even
+    control       random weights instead, fixed once and for all: what attention looks like when it means nothing
+    """
+    n_heads = _check.integer("n_heads", n_heads, maximum=len(HEADS))
+    temperature = _check.positive("temperature", temperature)
+    attention = SelfAttention(D_MODEL, n_heads, d_head=D_HEAD)
+    if control:
+        attention.W_q *= 4                                             # random weights of the usual size look nearly even
+    else:
+        pairs = [build(_check.choice("encoding", encoding, ENCODINGS)) for build in list(HEADS.values())[:n_heads]]
+        attention.W_q = np.hstack([W_q for W_q, _ in pairs])           # (D_MODEL, h·D_HEAD)
+        attention.W_k = np.hstack([W_k for _, W_k in pairs])
+        carry = np.eye(D_MODEL, D_HEAD) * (np.arange(D_HEAD) < len(FEATURES))
+        attention.W_v = np.hstack([carry] * n_heads)
+        attention.W_o = np.vstack([carry.T] * n_heads)
+    attention.W_q /= temperature
+    return attention
+
+
+class Look(NamedTuple):
+    """What a toy layer saw: tokens (n), names of the heads (h), weights (h, n, n), mask (n, n), output (n, D_MODEL)."""
+
+    tokens: list
+    names: list
+    weights: np.ndarray
+    mask: np.ndarray
+    output: np.ndarray
+
+
+def look(sentence, *, pattern="standard", n_heads=4, window=3, n_global=1, encoding="sinusoidal", temperature=1.0, control=False):
+    """Let the toy layer read a sentence.
+
+    pattern    "standard", "causal", "local" (uses window) or "global-local" (uses window and n_global)
+    n_heads n_global encoding temperature control   as in `layer` and `attnlib.masks`
+    """
+    _check.choice("pattern", pattern, PATTERNS)
+    _check.integer("window", window)
+    _check.integer("n_global", n_global, minimum=0)
+    attention = layer(n_heads, encoding=encoding, temperature=temperature, control=control)
+    tokens = tokenize(sentence)
+    mask = PATTERNS[pattern](len(tokens), window, n_global)
+    output, weights = attention(embed(tokens, encoding), mask=mask)
+    names = [f"random {h + 1}" for h in range(n_heads)] if control else list(HEADS)[:n_heads]
+    return Look(tokens, names, weights, mask, output)
+
+
+def _by_feature(asks, offers, sharpness=4.5):
+    """A token with the features `asks` looks at tokens with the features `offers`; all other rows stay even."""
+    W_q, W_k = np.zeros((2, D_MODEL, D_HEAD))
+    for name, amount in asks.items():
+        W_q[FEATURES.index(name), 0] = amount
+    for name, amount in offers.items():
+        W_k[FEATURES.index(name), 0] = amount
+    return W_q * sharpness * D_HEAD**0.5, W_k
+
+
+def _by_same(columns, sharpness):
+    """A token looks at tokens that have the same numbers in these columns, itself included."""
+    W = np.zeros((D_MODEL, D_HEAD))
+    W[list(columns), range(len(columns))] = 1
+    return W * sharpness * D_HEAD**0.5, W
+
+
+def _by_position(step, encoding):
+    """A token looks `step` tokens further. Keys are moved the other way, so that key j lies where query j - step is."""
+    W_q, W_k = np.zeros((2, D_MODEL, D_HEAD))
+    W_q[_POSITION, :N_POSITION] = np.eye(N_POSITION)
+    W_k[_POSITION, :N_POSITION] = _shift(-step, encoding)
+    return W_q * _position_sharpness(encoding) * D_HEAD**0.5, W_k
+
+
+def _first_token(encoding):
+    """Every token looks at position 0, whatever word stands there."""
+    W_q, W_k = np.zeros((2, D_MODEL, D_HEAD))
+    W_q[FEATURES.index("token"), :N_POSITION] = positions(1, encoding)[0]
+    W_k[_POSITION, :N_POSITION] = np.eye(N_POSITION)
+    return W_q * _position_sharpness(encoding) * D_HEAD**0.5, W_k
+
+
+def _shift(step, encoding):
+    """The matrix that moves a position by `step`: positions(p) @ _shift(step) = positions(p + step). (N_POSITION, N_POSITION)"""
+    if encoding == "none":
+        return np.zeros((N_POSITION, N_POSITION))
+    if encoding == "learned":
+        table = _learned().table                                       # rows at right angles: the transpose undoes it
+        return table.T @ np.eye(N_LEARNED, k=step) @ table
+    turn = np.zeros((N_POSITION, N_POSITION))                          # each hand turns by its own speed
+    for column, speed in zip(range(0, N_POSITION, 2), 10_000.0 ** (-np.arange(0, N_POSITION, 2) / N_POSITION)):
+        cos, sin = np.cos(step * speed), np.sin(step * speed)
+        turn[column : column + 2, column : column + 2] = [[cos, -sin], [sin, cos]]
+    return turn
+
+
+def _position_sharpness(encoding):
+    """Neighbouring sinusoids are nearly parallel, rows of the learned table are at right angles: so 100 against 6."""
+    return 6 if encoding == "learned" else 100
