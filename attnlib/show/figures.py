@@ -10,9 +10,10 @@ import io
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PatchCollection
-from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from PIL import Image
 
 from attnlib import _check
 from attnlib.show.labels import fonts, printable
@@ -57,14 +58,20 @@ class Picture(Figure):
         """Put text on the sheet; dollar signs and angle brackets are just characters."""
         return self.sheet.text(x, y, text, size=size, color=color or _theme["ink"], family=fonts(), parse_math=False, **how)
 
-    def png(self):
-        """The picture as bytes, with at most 256 colours to keep notebooks small."""
-        from PIL import Image
+    def place(self, image, x, y, width, height):
+        """Put an image (rows, columns, colours) on the sheet with its top left corner at (x, y)."""
+        self.sheet.imshow(image, extent=(x, x + width, y + height, y), aspect="auto", interpolation="nearest")
+        self.sheet.set(xlim=(0, self.get_figwidth()), ylim=(self.get_figheight(), 0))
 
+    def png(self, *, fast=False):
+        """The picture as bytes, in 256 colours to keep notebooks small; `fast` for a slider: all colours, larger."""
         self.canvas.draw()
-        image = Image.frombuffer("RGBA", self.canvas.get_width_height(), self.canvas.buffer_rgba())
+        image = Image.frombuffer("RGBA", self.canvas.get_width_height(), self.canvas.buffer_rgba()).convert("RGB")
         out = io.BytesIO()
-        image.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(out, "png", optimize=True)
+        if fast:
+            image.save(out, "png", compress_level=1)
+        else:
+            image.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(out, "png", optimize=True)
         return out.getvalue()
 
     def _repr_mimebundle_(self, include=None, exclude=None):
@@ -75,7 +82,7 @@ class Picture(Figure):
 # ---- figures --------------------------------------------------------------------------------------------------
 
 
-def heatmap(weights, tokens=None, *, key_tokens=None, mask=None, title="", signed=False, vmax=None, sums=None):
+def heatmap(weights, tokens=None, *, key_tokens=None, mask=None, title="", signed=False, vmax=None, sums=None, axes=None):
     """One matrix of weights, or of signed numbers, with its numbers, its row sums and a colour bar.
 
     weights      (n_q, n_k)
@@ -84,58 +91,83 @@ def heatmap(weights, tokens=None, *, key_tokens=None, mask=None, title="", signe
     signed       use the two-sided colours, 0 in the middle
     vmax         the number of the darkest colour: 1 for weights, the largest for signed numbers
     sums         write the sum of each row at its right (True for weights)
+    axes         names of rows and columns, if they are not queries and keys: ("token", "feature")
     """
     grid = _Grid("weights", weights, tokens, key_tokens, mask, signed, vmax)
-    sums = not signed if sums is None else sums
+    sums = not signed and axes is None if sums is None else sums
     cell = np.clip(4.6 / max(grid.shape), 0.02, 0.46)
     left, top = 0.55 + grid.label_width(0), 0.45 + 0.3 * bool(title) + grid.label_width(1)
     wide, high = cell * grid.shape[1], cell * grid.shape[0]
-    picture = Picture(max(left + wide + 1.75, 0.1 * len(title)), top + max(high, 1.1) + 0.25)
+    picture = Picture(max(left + wide + 1.75, 0.1 * len(title)), top + max(high, 1.3) + 0.25)
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
-    grid.draw(picture, left, top, cell, sums=sums)
-    _colour_bar(picture, left + wide + (0.8 if sums else 0.3), top, max(high, 1.1), grid)
+    grid.draw(picture, left, top, cell, sums=sums, axes=axes or True)
+    _colour_bar(picture, left + wide + (0.8 if sums else 0.3), top, max(high, 1.3), grid)
     picture.alt = f"{title or 'Heat map'}: {grid.describe()}"
     return picture
 
 
-def heads(weights, tokens=None, *, titles=None, mask=None, title="", vmax=None, columns=4):
-    """All heads side by side, in one picture and one scale of colour. weights (h, n_q, n_k), titles: h names."""
+def heads(weights, tokens=None, *, titles=None, mask=None, show_mask=False, title="", vmax=None):
+    """All heads side by side, in one picture and one scale of colour, and the mask behind them if `show_mask`.
+
+    weights (h, n_q, n_k); titles: h names; mask: boolean (n_q, n_k), the same for all heads
+    """
     weights = _matrix("weights", weights, 3)
     titles = [f"head {h}" for h in range(len(weights))] if titles is None else list(titles)
     if len(titles) != len(weights):
         raise ValueError(f"titles has {len(titles)} names, but weights has {len(weights)} heads")
     grids = [_Grid("weights", w, tokens, None, mask, False, vmax) for w in weights]
     n_q, n_k = grids[0].shape
-    columns = min(_check.integer("columns", columns), len(grids))
-    rows = -(-len(grids) // columns)
-    cell = min(2.05 / max(n_q, n_k), 0.34)
+    if show_mask:
+        mask = np.ones((n_q, n_k), bool) if mask is None else mask
+        grids.append(_Grid("mask", np.asarray(mask) * 0.62, tokens, None, mask, False, 1))
+        titles.append(f"the mask: {np.mean(mask):.0%} allowed")
+    rows = -(-len(grids) // 5)                                         # at most five to a row
+    columns = -(-len(grids) // rows)
+    cell = min(min(2.05, 8.3 / columns - 0.25) / max(n_q, n_k), 0.34)
     names = grids[0].label_width(0, size=7.5), grids[0].label_width(1, size=7.5)
-    left, top, step_x, step_y = 0.5 + names[0], 0.45 + 0.3 * bool(title) + names[1], cell * n_k + 0.25, cell * n_q + 0.5
-    step_x = max(step_x, 1.35)
-    picture = Picture(left + columns * step_x + 0.75, top + rows * step_y + 0.3)
+    left, top = 0.5 + names[0], 0.5 + 0.3 * bool(title) + names[1]
+    step_x, step_y = max(cell * n_k + 0.25, 1.35), cell * n_q + 0.45
+    picture = Picture(max(left + columns * step_x + 0.5, 0.1 * len(title)), max(top + rows * step_y - 0.2, top + 1.45))
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
     for h, (grid, name) in enumerate(zip(grids, titles)):
         row, column = divmod(h, columns)
-        x, y = left + column * step_x, top + row * step_y + 0.25
-        picture.write(x, y - 0.08 - (names[1] if row == 0 else 0), name, weight="bold", size=8.5, color=_theme["ink"])
-        grid.draw(picture, x, y, cell, size=7.5, numbers=False, rows=column == 0, columns=row == 0, axes=h == 0)
-    _colour_bar(picture, left + columns * step_x + 0.05, top + 0.25, 1.3, grids[0])
-    picture.alt = f"{title or 'Heads side by side'}. " + " ".join(f"{t}: {g.describe(top=1)}" for t, g in zip(titles, grids))
+        x, y = left + column * step_x, top + row * step_y
+        named = row == 0 and (column == 0 or n_k <= CELL_NUMBERS)
+        picture.write(x, y - (names[1] + 0.24 if row == 0 else 0.08), name, weight="bold", size=8.5)
+        grid.draw(picture, x, y, cell, size=7.5, numbers=False, rows=column == 0, columns=named, axes=h == 0)
+    _colour_bar(picture, left + columns * step_x, top, min(cell * n_q, 1.3) if n_q > 3 else 1.1, grids[0])
+    described = " ".join(f"{name}: {grid.describe(top=1)}" for name, grid in zip(titles, grids[: len(weights)]))
+    picture.alt = f"{title or 'Heads side by side'}. {described}"
     return picture
 
 
 def mask_figure(mask, tokens=None, *, key_tokens=None, title=""):
-    """One mask: blue may be looked at, hatched may not; at the right, how many keys each query may see."""
-    mask = _check.boolean("mask", mask)
-    grid = _Grid("mask", mask.astype(float), tokens, key_tokens, mask, False, 1.6)
-    cell = np.clip(4.2 / max(grid.shape), 0.02, 0.36)
-    left, top = 0.55 + grid.label_width(0), 0.45 + 0.3 * bool(title) + grid.label_width(1)
-    picture = Picture(max(left + cell * grid.shape[1] + 1.1, 0.1 * len(title)), top + cell * grid.shape[0] + 0.45)
+    """One mask, or several in a dict name -> mask: blue may be looked at, hatched may not; at the right, how many keys.
+
+    mask   boolean (n_q, n_k)
+    """
+    named = mask if isinstance(mask, dict) else {"": mask}
+    named = {name: _check.boolean("mask", m) for name, m in named.items()}
+    grids = [_Grid("mask", m * 0.62, tokens, key_tokens, m, False, 1) for m in named.values()]
+    rows = -(-len(grids) // 4)
+    columns = -(-len(grids) // rows)
+    cell = min(min(4.2, 8.6 / columns - 0.6) / max(max(grid.shape) for grid in grids), 0.36)
+    size = 9 if columns == 1 else 7.5
+    labels = [max(grid.label_width(axis, size) for grid in grids) for axis in (0, 1)]
+    left, top = 0.5 + labels[0], 0.25 + 0.3 * bool(title) + labels[1] + 0.22 * (len(grids) > 1)
+    step = [max(cell * max(grid.shape[1] for grid in grids), 1.5) + 0.55, cell * max(grid.shape[0] for grid in grids) + 0.75]
+    picture = Picture(max(left + columns * step[0] - 0.05, 0.1 * len(title)), max(top + rows * step[1] - 0.3, top + 1.45))
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
-    grid.draw(picture, left, top, cell, numbers=False, counts=True)
-    share = f"{mask.sum():,} of {mask.size:,} pairs allowed ({mask.mean():.0%})"
-    picture.write(left, top + cell * grid.shape[0] + 0.12, share, va="top", color=_theme["faint"])
-    picture.alt = f"{title or 'Mask'}: {share}."
+    shares = []
+    for i, (name, grid) in enumerate(zip(named, grids)):
+        x, y = left + i % columns * step[0], top + i // columns * step[1]
+        grid.draw(picture, x, y, cell, size=size, numbers=False, counts=True, rows=i % columns == 0, columns=i < columns, axes=i == 0)
+        picture.write(x, y - (labels[1] + 0.24 if i < columns else 0.08), name, weight="bold", size=8.5)
+        allowed = ~grid.blocked
+        shares.append(f"{allowed.sum():,} of {allowed.size:,} pairs allowed ({allowed.mean():.0%})")
+        short = shares[-1] if columns == 1 else f"{allowed.mean():.0%} of {allowed.size} pairs"
+        picture.write(x, y + cell * grid.shape[0] + 0.06, short, va="top", size=size, color=_theme["faint"])
+    picture.alt = f"{title or 'Mask'}. " + "; ".join(f"{name or 'mask'}: {share}" for name, share in zip(named, shares)) + "."
     return picture
 
 
@@ -198,22 +230,39 @@ def aim(q, k, v, tokens, *, mask=None, title=""):
     if q.shape[1] != 2:
         raise ValueError(f"q and k must have two columns to be drawn in the plane, got q {q.shape}")
     output, weights = scaled_dot_product_attention(q, k, v, mask=mask)
-    names = printable(tokens)
     grid = _Grid("weights", weights, tokens, None, mask, False, None)
-    side = _Grid("values", v, tokens, [f"{i}" for i in range(v.shape[1])], None, True, np.abs(v).max())
-    result = _Grid("output", output, tokens, side.key_tokens, None, True, np.abs(v).max())
-    picture = Picture(9.6, 3.7)
+    side = _Grid("v", v, tokens, None, None, True, np.abs(v).max())
+    result = _Grid("output", output, tokens, None, None, True, np.abs(v).max())
+    cell = min(2.2 / max(grid.shape), 0.4)
+    x, y = 3.75 + grid.label_width(0, 8), 0.45 + 0.3 * bool(title) + grid.label_width(1, 8)
+    width = x + cell * len(k) + 0.75 + 2 * (0.25 * v.shape[1] + 0.35)
+    picture = Picture(width, max(y + cell * len(q) + 0.2, 3.3))
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
-    _plane(picture, 1.75, 2.05, 1.25, q, k, names)
-    cell = min(2.3 / max(grid.shape), 0.4)
-    top = 0.95 + grid.label_width(1)
-    grid.draw(picture, 4.15 + grid.label_width(0), top, cell, size=8)
-    x = 4.15 + grid.label_width(0) + cell * len(k) + 0.95
+    _plane(picture, 1.65, 1.75, 1.1, q, k, grid.tokens)
+    grid.draw(picture, x, y, cell, size=8, sums=True)
+    x += cell * len(k) + 0.75
     for values, name, color in [(side, "value", VALUE), (result, "output", _theme["ink"])]:
-        values.draw(picture, x, top, cell, size=8, numbers=False, rows=False, columns=False, axes=False)
-        picture.write(x, top - 0.1, name, color=color, weight="bold", size=8.5)
-        x += cell * v.shape[1] + 0.55
+        values.draw(picture, x, y, (0.25, cell), size=8, numbers=False, rows=False, columns=False, axes=False)
+        picture.write(x, y - 0.1, name, color=color, weight="bold", size=8.5)
+        x += 0.25 * v.shape[1] + 0.35
     picture.alt = f"{title or 'Queries and keys as arrows'}. Weights: {grid.describe()}"
+    return picture
+
+
+def film_strip(frames):
+    """Several pictures in one, two to a row where they are narrow. frames: (caption, PIL image) each."""
+    columns = 2 if len(frames) > 1 and frames[0][1].width < 700 else 1
+    width = 9.6 / columns
+    heights = [0.3 + min(width - 0.1, image.width / 96) * image.height / image.width for _, image in frames]
+    rows = [max(heights[i : i + columns]) for i in range(0, len(frames), columns)]
+    picture = Picture(width * columns, sum(rows))
+    for i, (caption, image) in enumerate(frames):
+        x, y = i % columns * width + 0.05, sum(rows[: i // columns])
+        wide = min(width - 0.1, image.width / 96)
+        image = image.convert("RGB").resize((round(wide * 96), round(wide * 96 * image.height / image.width)), Image.Resampling.LANCZOS)
+        picture.write(x + 0.05, y + 0.05, caption, size=10, weight="bold", va="top")
+        picture.place(np.asarray(image), x, y + 0.27, wide, wide * image.height / image.width)
+    picture.alt = "; ".join(caption for caption, _ in frames)
     return picture
 
 
@@ -244,7 +293,7 @@ class _Grid:
         """Inches that the names need at the left (0), or above, slanted (1)."""
         names = (self.tokens, self.key_tokens)[axis]
         if len(names) > CELL_LABELS:
-            return 0.12
+            return 0.35
         longest = max(map(len, names)) * size * 0.0092
         return longest + 0.12 if axis == 0 else longest * 0.78 + 0.12
 
@@ -252,29 +301,44 @@ class _Grid:
         """The cells with their top left corner at (x, y) inches, and whatever is asked for around them."""
         self.cell = cell if isinstance(cell, tuple) else (cell, cell)
         width, height = self.cell[0] * self.shape[1], self.cell[1] * self.shape[0]
-        image = self.colours(self.scale(self.data))
-        image[np.isnan(self.data)] = LinearSegmentedColormap.from_list("nan", [_theme["nan"]] * 2)(0)
-        image[self.blocked & (np.isnan(self.data) == 0)] = LinearSegmentedColormap.from_list("no", [_theme["blocked"]] * 2)(0)
-        picture.sheet.imshow(image, extent=(x, x + width, y + height, y), aspect="auto", interpolation="nearest")
-        picture.sheet.set(xlim=(0, picture.get_figwidth()), ylim=(picture.get_figheight(), 0))
+        data, blocked = self._pooled()
+        image = self.colours(self.scale(data))
+        image[blocked] = to_rgba(_theme["blocked"])
+        image[np.isnan(data)] = to_rgba(_theme["nan"])
+        picture.place(image, x, y, width, height)
         picture.sheet.add_patch(Rectangle((x, y), width, height, fill=False, edgecolor=_theme["hatch"], linewidth=0.8))
         self._hatch(picture, x, y)
         if numbers and self.shape[1] <= CELL_NUMBERS and min(self.cell) > 0.24:
             self._numbers(picture, x, y, size)
         if rows:
-            self._labels(picture, self.tokens, [(x - 0.07, y + (i + 0.5) * self.cell[1]) for i in range(self.shape[0])], size, "right", 0)
+            middles = [(x - 0.07, y + (i + 0.5) * self.cell[1]) for i in range(self.shape[0])]
+            self._labels(picture, self.tokens, middles, size, "right", 0)
         if columns:
-            self._labels(picture, self.key_tokens, [(x + (j + 0.5) * self.cell[0], y - 0.07) for j in range(self.shape[1])], size, "left", 50)
+            middles = [(x + (j + 0.5) * self.cell[0], y - 0.07) for j in range(self.shape[1])]
+            self._labels(picture, self.key_tokens, middles, size, "left", 50)
         if axes:
-            high = y - self.label_width(1, size) - 0.06
-            picture.write(x, high, "key (who is looked at) →", color=KEY, size=size, weight="bold", va="bottom")
-            wide = x - self.label_width(0, size) - 0.08
-            picture.write(wide, y + height, "query (who looks) →", color=QUERY, size=size, weight="bold", rotation=90, ha="right", va="bottom")
+            who, whom = ("query (who looks)", "key (who is looked at)") if axes is True else axes
+            bold = {"size": size, "weight": "bold", "va": "bottom"}
+            picture.write(x, y - self.label_width(1, size) - 0.06, f"{whom} →", color=KEY if axes is True else None, **bold)
+            left, low = x - self.label_width(0, size) - 0.08, y + max(height, 1.3)
+            picture.write(left, low, f"← {who}", color=QUERY if axes is True else None, rotation=90, ha="right", **bold)
         if (sums or counts) and self.shape[0] <= CELL_LABELS:
             self._right_edge(picture, x + width + 0.08, y, size, counts)
 
+    def _pooled(self):
+        """The cells, or where they are smaller than a dot on the screen, the largest of each few: none gets lost."""
+        every = int(np.ceil(0.016 / min(self.cell)))
+        if every == 1:
+            return self.data, self.blocked
+        pad = [(0, -length % every) for length in self.shape]
+        rows, columns = (-(-length // every) for length in self.shape)
+        data = np.pad(np.where(self.blocked, 0, self.data), pad).reshape(rows, every, columns, every)
+        low, high = data.min((1, 3)), data.max((1, 3))
+        blocked = np.pad(self.blocked, pad, constant_values=True).reshape(rows, every, columns, every)
+        return np.where(-low > high, low, high), blocked.all((1, 3))
+
     def _hatch(self, picture, x, y):
-        if self.blocked.sum() > 40_000:
+        if self.blocked.sum() > 40_000 or min(self.cell) < 0.02:       # too fine to be seen: plain grey
             return
         i, j = np.nonzero(self.blocked)
         low, high = (x + j * self.cell[0], y + (i + 1) * self.cell[1]), (x + (j + 1) * self.cell[0], y + i * self.cell[1])
@@ -292,16 +356,17 @@ class _Grid:
             ink = "#ffffff" if 0.3 * red + 0.59 * green + 0.11 * blue < 0.55 else "#1b1f24"
             text = "NaN" if np.isnan(value) else f"{value:.1f}" if abs(value) >= 9.95 else f"{value:.2f}"
             text = text.replace("0.", ".", 1) if abs(value) < 0.995 else text
-            picture.write(x + (j + 0.5) * self.cell[0], y + (i + 0.5) * self.cell[1], text, size=size - 1.5, color=ink, ha="center", va="center_baseline")
+            middle = x + (j + 0.5) * self.cell[0], y + (i + 0.5) * self.cell[1]
+            picture.write(*middle, text, size=size - 1.5, color=ink, ha="center", va="center_baseline")
 
     def _labels(self, picture, names, places, size, ha, angle):
-        if len(names) <= CELL_LABELS:
-            for name, (a, b) in zip(names, places):
-                va = "center" if angle == 0 else "bottom"
-                picture.write(a, b, name, size=min(size, 72 * 1.15 * self.cell[1]), ha=ha, va=va, rotation=angle, rotation_mode="anchor")
-        else:
-            for i in (0, len(names) - 1):
-                picture.write(*places[i], str(i), size=size, ha=ha, va="center" if angle == 0 else "bottom")
+        """As many names as fit without touching; beyond CELL_LABELS, positions."""
+        every = int(np.ceil(size * 1.25 / 72 / self.cell[1 if angle == 0 else 0]))
+        if len(names) > CELL_LABELS:
+            names, every = range(len(names)), len(names) - 1
+        for i in range(0, len(names), every):
+            va = "center" if angle == 0 else "bottom"
+            picture.write(*places[i], str(names[i]), size=size, ha=ha, va=va, rotation=angle, rotation_mode="anchor")
 
     def _right_edge(self, picture, x, y, size, counts):
         picture.write(x, y - 0.07, "keys" if counts else "sum", size=size - 1, color=_theme["faint"], va="bottom")
@@ -326,9 +391,9 @@ class _Grid:
 def _row_of_grids(grids, names, title):
     """Several matrices of the same size in one row, each with a colour bar of its own."""
     n_q, n_k = grids[0].shape
-    cell = min(2.1 / max(n_q, n_k), 0.4)
+    cell = min((8.9 / len(grids) - 0.75) / n_k, 2.1 / n_q, 0.4)
     left, top = 0.5 + grids[0].label_width(0, 8), 0.55 + 0.3 * bool(title) + grids[0].label_width(1, 8)
-    step = max(cell * n_k, 0.7) + 0.8
+    step = max(cell * n_k, 0.7) + 0.7
     picture = Picture(left + step * len(grids) + 0.1, top + max(cell * n_q, 0.9) + 0.25)
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
     for i, (grid, name) in enumerate(zip(grids, names)):
@@ -344,8 +409,7 @@ def _colour_bar(picture, x, y, height, grid):
     """What the colours mean, as a strip with its two ends (and the middle) in numbers."""
     low = -grid.vmax if grid.signed else 0
     ramp = grid.colours(np.linspace(1, 0, 64))[:, None]
-    picture.sheet.imshow(ramp, extent=(x, x + 0.12, y + height, y), aspect="auto")
-    picture.sheet.set(xlim=(0, picture.get_figwidth()), ylim=(picture.get_figheight(), 0))
+    picture.place(ramp, x, y, 0.12, height)
     for share, va in [(0, "bottom"), (0.5, "center"), (1, "top")]:
         value = low + share * (grid.vmax - low)
         picture.write(x + 0.17, y + height * (1 - share), f"{value:.2g}", size=7.5, va=va, color=_theme["faint"])
@@ -356,12 +420,9 @@ def _plane(picture, x, y, radius, q, k, names):
     unit = radius / max(np.linalg.norm(np.vstack([q, k]), axis=1).max(), 1e-9)
     ring = np.linspace(0, 2 * np.pi, 100)
     picture.sheet.plot(x + radius * np.cos(ring), y + radius * np.sin(ring), color=_theme["hatch"], linewidth=0.8)
-    for rows, color, width, name in [(k, KEY, 0.010, "key"), (q, QUERY, 0.006, "query")]:
-        ends = rows * unit
-        picture.sheet.quiver(
-            [x] * len(rows), [y] * len(rows), ends[:, 0], -ends[:, 1], color=color, width=width, angles="xy", scale_units="xy", scale=1,
-            headwidth=3.5, headlength=4, headaxislength=4,
-        )  # fmt: skip
+    for rows, color, width in [(k, KEY, 0.045), (q, QUERY, 0.025)]:
+        starts, ends = np.full(rows.shape, (x, y)), rows * unit * (1, -1)
+        picture.sheet.quiver(*starts.T, *ends.T, color=color, width=width, units="inches", angles="xy", scale_units="xy", scale=1)
     for rows, color, reach, size in [(k, KEY, 1.10, 8), (q, QUERY, 0.72, 7.5)]:
         places = {}
         for row, name in zip(rows, names):

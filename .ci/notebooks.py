@@ -1,0 +1,221 @@
+"""Keep the notebooks true: generated cells, saved outputs.
+
+    python .ci/notebooks.py refresh [NAME ...] [--pictures]   run the notebooks and save their outputs
+    python .ci/notebooks.py links                             only rewrite badges, set-up cell, navigation, course map
+
+The repository's address stands in one place, [project.urls] in pyproject.toml; `links` carries it everywhere.
+
+Outputs are normalised: pictures (PNG) and text only; no widget state, no timings, no machine's paths. A notebook whose
+cells and results are as they were is left alone, so that a second run changes nothing; and so are its pictures if only
+matplotlib is another version (--pictures draws them anew).
+"""
+
+import argparse
+import hashlib
+import os
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = ROOT / "notebooks"
+KEPT = ("image/png", "text/markdown", "text/plain")
+
+SETUP = '''\
+try:
+    import attnlib
+except ImportError:  # on Colab: fetch the package once; NumPy and the rest are already there
+    %pip install --quiet --no-deps "attnlib @ git+{address}@v{version}"
+    import attnlib
+
+import numpy as np
+
+np.set_printoptions(precision=3, suppress=True, floatmode="fixed")'''
+
+
+def address():
+    """The repository's address, from the one place that holds it."""
+    return re.search(r'^Repository = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.M)[1]
+
+
+def version():
+    return re.search(r'^__version__ = "(.+)"$', (ROOT / "attnlib" / "__init__.py").read_text(), re.M)[1]
+
+
+def paths():
+    return sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+
+
+def title(notebook):
+    """ "00 · Start here: …" from the first line of the first cell."""
+    return notebook.cells[0].source.splitlines()[0].removeprefix("# ")
+
+
+def launch(path):
+    """Badges that open this notebook, for the second cell."""
+    owner = address().removeprefix("https://github.com/")
+    colab = f"https://colab.research.google.com/github/{owner}/blob/main/notebooks/{path.name}"
+    binder = f"https://mybinder.org/v2/gh/{owner}/main?urlpath=lab/tree/notebooks/{path.name}"
+    return f"[![Open in Colab](images/colab.svg)]({colab}) [![Open in Binder](images/binder.svg)]({binder})"
+
+
+def navigation(path, titles):
+    """Links to the notebook before and the one after, for the last cell."""
+    order = list(titles)
+    here = order.index(path)
+    parts = []
+    if here > 0:
+        parts.append(f"← [{titles[order[here - 1]]}]({order[here - 1].name})")
+    if here + 1 < len(order):
+        parts.append(f"[{titles[order[here + 1]]}]({order[here + 1].name}) →")
+    return "---\n" + " &nbsp; · &nbsp; ".join(parts)
+
+
+def generated(path, titles):
+    """Cell id -> source, for the cells that nobody writes by hand."""
+    return {
+        "launch": launch(path),
+        "setup": SETUP.format(address=address(), version=version()),
+        "navigation": navigation(path, titles),
+    }
+
+
+def course_map(titles):
+    """The table of notebooks in the README."""
+    rows = ["| notebook | open it in |", "|---|---|"]
+    for path, name in titles.items():
+        badges = launch(path).replace("images/", "notebooks/images/")
+        rows.append(f"| [{name}](notebooks/{path.name}) | {badges} |")
+    return "\n".join(rows)
+
+
+def write_links():
+    """Bring the generated cells and the README's course map up to date; True if anything changed."""
+    import nbformat
+
+    notebooks = {path: nbformat.read(path, 4) for path in paths()}
+    titles = {path: title(notebook) for path, notebook in notebooks.items()}
+    changed = []
+    for path, notebook in notebooks.items():
+        for cell in notebook.cells:
+            source = generated(path, titles).get(cell.id)
+            if source is not None and cell.source != source:
+                cell.source = source
+                changed.append(path)
+        if path in changed:
+            save(notebook, path)
+    readme = ROOT / "README.md"
+    old = readme.read_text()
+    new = re.sub(r"(<!-- course -->\n).*?(\n<!-- /course -->)", lambda m: m[1] + course_map(titles) + m[2], old, flags=re.S)
+    new = re.sub(r"https://github\.com/[\w.-]+/[\w.-]+?(?=\.git\b)", address(), new)
+    if new != old:
+        readme.write_text(new)
+        changed.append(readme)
+    return changed
+
+
+def save(notebook, path):
+    import nbformat
+
+    nbformat.validate(notebook)
+    path.write_text(nbformat.writes(notebook), encoding="utf-8", newline="\n")
+
+
+def sources(notebook):
+    text = "\0".join(f"{cell.cell_type}\0{cell.source}" for cell in notebook.cells)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def normalise(notebook):
+    """Keep what a reader without a kernel can see, and nothing that differs from run to run."""
+    import matplotlib
+
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+        "attnlib": {"matplotlib": matplotlib.__version__, "sources": sources(notebook)},
+    }
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    count = 0
+    for cell in notebook.cells:
+        cell.metadata = {name: value for name, value in cell.metadata.items() if name == "tags"}
+        if cell.cell_type != "code":
+            continue
+        count += 1
+        cell.execution_count = count
+        for output in cell.outputs:
+            if output.output_type == "error" or output.get("name") == "stderr":
+                raise SystemExit(f"cell {cell.id}: {output.get('evalue') or output.get('text')}")
+            if "data" in output:
+                if "application/vnd.jupyter.widget-view+json" in output.data and "image/png" not in output.data:
+                    raise SystemExit(f"cell {cell.id}: a live output without a still picture")
+                output.data = {kind: output.data[kind] for kind in KEPT if kind in output.data}
+                output.metadata = {kind: value for kind, value in output.metadata.items() if kind in KEPT}
+            if output.output_type == "execute_result":
+                output.execution_count = count
+        if str(ROOT) in str(cell.outputs):
+            raise SystemExit(f"cell {cell.id}: an output names a folder of this machine")
+    return notebook
+
+
+def texts(notebook):
+    """Everything in the outputs but the pixels."""
+    found = []
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            data = {kind: value for kind, value in output.get("data", {}).items() if kind != "image/png"}
+            found.append((cell.id, output.output_type, output.get("text", ""), sorted(data.items()), "image/png" in output.get("data", {})))
+    return found
+
+
+def execute(path):
+    """Run a notebook from top to bottom, as a reader would, in its own folder."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(path, 4)
+    NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(NOTEBOOKS)}}).execute()
+    return normalise(notebook)
+
+
+def refresh(names, pictures):
+    import nbformat
+
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+    write_links()
+    chosen = [path for path in paths() if not names or any(path.name.startswith(name) for name in names)]
+    if not chosen:
+        raise SystemExit(f"no notebook starts with {' or '.join(names)}")
+    for number, path in enumerate(chosen, 1):
+        print(f"[{number}/{len(chosen)}] {path.name} … ", end="", flush=True)
+        old, new = nbformat.read(path, 4), execute(path)
+        was, now = old.metadata.get("attnlib", {}), new.metadata["attnlib"]
+        same_results = was.get("sources") == now["sources"] and texts(old) == texts(new)
+        if same_results and was.get("matplotlib") != now["matplotlib"] and not pictures:
+            print(f"unchanged (pictures kept, drawn by matplotlib {was.get('matplotlib')})")
+        elif old == new:
+            print("unchanged")
+        else:
+            save(new, path)
+            print("saved")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("refresh")
+    run.add_argument("names", nargs="*")
+    run.add_argument("--pictures", action="store_true")
+    commands.add_parser("links")
+    given = parser.parse_args()
+    if given.command == "refresh":
+        refresh(given.names, given.pictures)
+    else:
+        for path in write_links() or ["nothing to change"]:
+            print(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""The command line: python -m attnlib "The cat sat on the mat" --pattern causal --out attention.png"""
+
+import argparse
+import io
+import sys
+from pathlib import Path
+
+from attnlib import toy
+from attnlib.show.explore import look_figure
+from attnlib.show.figures import theme
+
+
+def main(arguments=None):
+    """Draw the toy world's heads on one sentence and print who looks at whom most. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="attnlib", description="Draw attention on a sentence, with heads built by hand for a stated job.")
+    parser.add_argument("sentence")
+    parser.add_argument("--pattern", default="standard", help=f"who may look at whom: {', '.join(toy.PATTERNS)} (default: standard)")
+    parser.add_argument("--heads", type=int, default=4, help=f"number of heads, 1 to {len(toy.HEADS)} (default: 4)")
+    parser.add_argument("--window", type=int, default=3, help="local patterns: tokens less than this many steps away (default: 3)")
+    parser.add_argument("--globals", type=int, default=1, help="global-local: number of global tokens (default: 1)")
+    parser.add_argument("--encoding", default="sinusoidal", help=f"positional encoding: {', '.join(toy.ENCODINGS)} (default: sinusoidal)")
+    parser.add_argument("--temperature", type=float, default=1.0, help="below 1 sharper, above 1 more even (default: 1)")
+    parser.add_argument("--random", action="store_true", help="random weights instead: the control that means nothing")
+    parser.add_argument("--theme", default="light", help="light or dark (default: light)")
+    parser.add_argument("--out", type=Path, help="write the picture here: .png or .svg")
+    parser.error = lambda message: sys.exit(_complain(message))
+    given = parser.parse_args(arguments)
+    try:
+        theme(given.theme)
+        if given.out is not None and given.out.suffix.lower() not in (".png", ".svg"):
+            raise ValueError(f"--out must end in .png or .svg, got {str(given.out)!r}")
+        figure, table = look_figure(
+            given.sentence, given.pattern, given.heads, given.window, given.globals, given.encoding, given.temperature,
+            "random" if given.random else "built by hand",
+        )  # fmt: skip
+        if given.out is not None:
+            given.out.write_bytes(figure.png() if given.out.suffix.lower() == ".png" else _svg(figure))
+    except (ValueError, TypeError, OSError) as error:
+        return _complain(error)
+    print(table)
+    if given.out is not None:
+        print(f"\nwritten: {given.out}")
+    return 0
+
+
+def _complain(message):
+    """One line on stderr, exit code 2."""
+    print(f"attnlib: {' '.join(str(message).split())} (see python -m attnlib --help)", file=sys.stderr)
+    return 2
+
+
+def _svg(figure):
+    out = io.BytesIO()
+    figure.savefig(out, format="svg", metadata={"Date": None})
+    return out.getvalue()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

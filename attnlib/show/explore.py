@@ -1,0 +1,198 @@
+"""Sliders around a picture: `explore` for any function that draws, `explorer` for the whole toy world at once."""
+
+import html
+import inspect
+import io
+
+import ipywidgets as widgets
+import numpy as np
+from PIL import Image
+
+from attnlib import toy
+from attnlib.show import figures
+from attnlib.show.labels import most_attended
+
+HIDDEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)"       # for screen readers only
+
+
+def explore(draw, **controls):
+    """Show what `draw` draws, with a control for each of its arguments; moving one redraws the picture.
+
+    draw       draw(**values) -> a matplotlib Figure, or (Figure, text to show below it)
+    controls   one per argument of draw:
+               (low, high) or (low, high, step)   a slider, for whole numbers if all of them are
+               [choice, choice, ...]              one of several
+               True or False, or a string         a check box, a text box
+               or any ipywidgets control
+    A control starts at draw's default value where there is one. In a front end without a kernel the result is
+    a strip of pictures, at several values of the first control.
+
+    An error while a control moves is shown as text, and the last picture stays; an error at the start is raised.
+    """
+    return Explore(draw, controls)
+
+
+def explorer(sentence="The cat sat on the mat because it was tired", **start):
+    """The whole machine at once: type a sentence, choose who may look at whom, and see what every head looks at.
+
+    start   other starting values: pattern, n_heads, window, n_global, encoding, temperature, weights
+    """
+    toy.tokenize(sentence)
+    controls = {
+        "pattern": list(toy.PATTERNS),
+        "sentence": widgets.Text(sentence, layout=widgets.Layout(width="36em", max_width="95%")),
+        "n_heads": (1, len(toy.HEADS)),
+        "window": (1, 10),
+        "n_global": (0, 4),
+        "encoding": list(toy.ENCODINGS),
+        "temperature": (0.1, 5.0, 0.1),
+        "weights": ["built by hand", "random"],
+    }
+    return Explore(look_figure, controls, start)
+
+
+def look_figure(
+    sentence, pattern="standard", n_heads=4, window=3, n_global=1, encoding="sinusoidal", temperature=1.0, weights="built by hand"
+):
+    """The picture of `explorer`: all heads, the mask, and the table of who looks at whom most. -> Figure, text"""
+    seen = toy.look(
+        sentence, pattern=pattern, n_heads=n_heads, window=window, n_global=n_global,
+        encoding=encoding, temperature=temperature, control=weights == "random",
+    )  # fmt: skip
+    picture = figures.heads(seen.weights, seen.tokens, titles=seen.names, mask=seen.mask, show_mask=True)
+    return picture, most_attended(seen.weights, seen.tokens, names=seen.names)
+
+
+class Explore(widgets.VBox):
+    """What `explore` returns: `controls` (name -> widget), `values`, and `error`, empty while all is well."""
+
+    def __init__(self, draw, controls, start=None):
+        self.draw, self.error = draw, ""
+        parameters = inspect.signature(draw).parameters
+        open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        unknown = [name for name in [*controls, *(start or {})] if name not in parameters and not open_ended]
+        if unknown:
+            raise TypeError(f"draw has no argument {unknown[0]!r}; it takes {', '.join(parameters)}")
+        defaults = {name: p.default for name, p in parameters.items() if p.default is not p.empty} | (start or {})
+        missing = [n for n, p in parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD and n not in controls and n not in defaults]
+        if missing:
+            raise TypeError(f"draw needs a control for its argument {missing[0]!r}")
+        self.controls = {name: _control(name, spec, defaults) for name, spec in controls.items()}
+        self.message, self.text = widgets.HTML(), widgets.HTML()
+        self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="100%", object_fit="contain"))
+        self._show(*self._draw(**self.values))                         # raises here if the start is wrong
+        for control in self.controls.values():
+            control.observe(self._moved, names="value")
+        box = widgets.Layout(display="flex", flex_flow="row wrap", grid_gap="0 1.5em")
+        super().__init__([widgets.Box([*self.controls.values()], layout=box), self.message, self.image, self.text])
+
+    @property
+    def values(self):
+        return {name: control.value for name, control in self.controls.items()}
+
+    def _draw(self, **values):
+        result = self.draw(**values)
+        return result if isinstance(result, tuple) else (result, "")
+
+    def _moved(self, change):
+        try:
+            figure, text = self._draw(**self.values)
+        except Exception as error:                                     # the learner's own draw may raise anything
+            expected = isinstance(error, (ValueError, TypeError))
+            self.error = str(error) if expected else f"{type(error).__name__}: {error}"
+            self.message.value = f'<div role="alert"><b>Not drawn:</b> {html.escape(self.error)}</div>'
+            self.image.layout.opacity = "0.35"
+        else:
+            self._show(figure, text)
+
+    def _show(self, figure, text):
+        self.image.value = _png(figure, fast=True)
+        width = round(figure.get_figwidth() * figure.dpi)
+        self.image.layout.width, self.image.layout.opacity = f"{width}px", "1"
+        alt = f'<div role="status" style="{HIDDEN}">{html.escape(getattr(figure, "alt", ""))}</div>'
+        table = f'<pre style="max-height:24em;overflow:auto;line-height:1.3">{html.escape(text)}</pre>' if text else ""
+        self.text.value, self.message.value, self.error = alt + table, "", ""
+
+    def strip(self):
+        """The pictures at up to four values of the first control, as one picture: for pages without a kernel."""
+        name, control = next(iter(self.controls.items()))
+        frames = []
+        for value in _stops(control):
+            try:
+                figure, _ = self._draw(**(self.values | {name: value}))
+            except (ValueError, TypeError) as error:
+                figure = figures.Picture(6, 1)
+                figure.write(0.2, 0.5, str(error), wrap=True)
+            shown = f"{value:.3g}" if isinstance(value, float) else value
+            frames.append((f"{name} = {shown}" if len(_stops(control)) > 1 else "", Image.open(io.BytesIO(_png(figure)))))
+        return figures.film_strip(frames)
+
+    def _repr_mimebundle_(self, **how):
+        data = super()._repr_mimebundle_(**how)
+        figure, text = self._draw(**self.values)
+        strip, _ = self.strip()._repr_mimebundle_()
+        settings = ", ".join(f"{name}={value!r}" for name, value in self.values.items())
+        words = [f"Sliders at {settings}.", getattr(figure, "alt", ""), text]
+        return data | {"image/png": strip["image/png"], "text/plain": "\n".join(filter(None, words))}
+
+
+def _control(name, spec, defaults):
+    """The ipywidgets control for one argument, at its default value."""
+    look = {"description": name, "style": {"description_width": "initial"}}
+    if isinstance(spec, widgets.ValueWidget):
+        spec.description, spec.style.description_width = name, "initial"
+        control = spec
+    elif isinstance(spec, tuple) and len(spec) in (2, 3) and all(isinstance(x, (int, float, np.number)) for x in spec):
+        whole = all(isinstance(x, (int, np.integer)) for x in spec)
+        step = spec[2] if len(spec) == 3 else 1 if whole else (spec[1] - spec[0]) / 100
+        kind = widgets.IntSlider if whole else widgets.FloatSlider
+        control = kind(min=spec[0], max=spec[1], step=step, value=spec[0], **look)
+    elif isinstance(spec, (list, range)) and len(spec):
+        kind = widgets.ToggleButtons if sum(len(str(x)) + 4 for x in spec) < 60 else widgets.Dropdown
+        control = kind(options=list(spec), **look)
+        if kind is widgets.ToggleButtons:
+            control.style.button_width = "auto"
+    elif isinstance(spec, bool):
+        control = widgets.Checkbox(spec, indent=False, **look)
+    elif isinstance(spec, str):
+        control = widgets.Text(spec, **look)
+    else:
+        raise TypeError(f"{name}={spec!r}: a control is (low, high[, step]), a list of choices, True/False, a string, or a widget")
+    if name in defaults and not isinstance(spec, (bool, str, widgets.ValueWidget)):
+        _start(name, control, defaults[name])
+    return control
+
+
+def _start(name, control, value):
+    """Set a control to its starting value; ValueError where the control cannot have it."""
+    options = getattr(control, "options", None)
+    if options is not None:
+        fits = value in options
+        wanted = f"one of {', '.join(map(repr, options))}"
+    else:
+        fits = isinstance(value, (int, float, np.number)) and control.min <= value <= control.max
+        wanted = f"from {control.min} to {control.max}"
+    if not fits:
+        raise ValueError(f"{name} must be {wanted}, got {value!r}")
+    control.value = value
+
+
+def _stops(control):
+    """Up to four values that show what a control does."""
+    if hasattr(control, "options"):
+        return list(control.options)[:4]
+    if hasattr(control, "min"):
+        values = np.linspace(control.min, control.max, 4)
+        whole = isinstance(control, widgets.IntSlider)
+        return sorted({round(v) if whole else float(v) for v in values})
+    return [False, True] if isinstance(control.value, bool) else [control.value]
+
+
+def _png(figure, fast=False):
+    if isinstance(figure, figures.Picture):
+        return figure.png(fast=fast)
+    if not hasattr(figure, "savefig"):
+        raise TypeError(f"draw must return a matplotlib Figure, or (Figure, text), got {type(figure).__name__}")
+    out = io.BytesIO()
+    figure.savefig(out, format="png")
+    return out.getvalue()

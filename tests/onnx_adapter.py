@@ -1,0 +1,104 @@
+"""A thin adapter: the ONNX operators Attention and Softmax said in attnlib's words, for the published conformance cases.
+
+The cases are made by the onnx package while it is imported; there are no files to fetch. What only ONNX has is done here
+in plain NumPy: joining the cache (past_key) and the new keys, cutting 3-D inputs into heads, bfloat16. All attention, softmax
+and mask arithmetic is attnlib's.
+"""
+
+import numpy as np
+import onnx.backend.test.case.node as published
+from onnx.backend.test.case.node import attention, softmax  # noqa: F401  importing them makes their cases
+from onnx.helper import get_attribute_value
+
+import attnlib
+from attnlib import masks
+
+
+def cases(operator):
+    """The published cases of one operator; the "_expanded" twins hold the same numbers for a graph of small operators."""
+    return [case for case in published._NodeTestCases if _node(case).op_type == operator and "_expanded" not in case.name]
+
+
+def run(case):
+    """(outputs that attnlib computes, outputs that were published, inputs), in the order of the node's outputs."""
+    node = _node(case)
+    inputs, expected = case.data_sets[0]
+    values = dict(zip([name for name in node.input if name], inputs))
+    attributes = {a.name: get_attribute_value(a) for a in node.attribute}
+    results = {"Attention": _attention, "Softmax": _softmax}[node.op_type](**values, **attributes)
+    return [results[name] for name in node.output if name], expected, inputs
+
+
+def _node(case):
+    return case.model.graph.node[0]
+
+
+def _softmax(x, axis=-1):
+    return {"y": attnlib.softmax(x, axis=axis)}
+
+
+def _attention(
+    Q, K, V, attn_mask=None, past_key=None, past_value=None, nonpad_kv_seqlen=None, *,
+    scale=None, is_causal=0, q_num_heads=None, kv_num_heads=None, softcap=0.0, qk_matmul_output_mode=0,
+    left_window_size=-1, right_window_size=-1, softmax_precision=None,   # attnlib's softmax never runs below float32
+):  # fmt: skip
+    dtype = Q.dtype
+    Q, K, V = _no_bfloat16(Q), _no_bfloat16(K), _no_bfloat16(V)
+    three = Q.ndim == 3
+    if three:
+        Q, K, V = attnlib.split_heads(Q, q_num_heads), attnlib.split_heads(K, kv_num_heads), attnlib.split_heads(V, kv_num_heads)
+    if past_key is not None:
+        K, V = np.concatenate([_no_bfloat16(past_key), K], axis=2), np.concatenate([_no_bfloat16(past_value), V], axis=2)
+    n_q, n_k = Q.shape[2], K.shape[2]
+
+    mask, bias = np.ones((n_q, n_k), bool), None
+    if attn_mask is not None and attn_mask.dtype == bool:
+        mask = mask & _pad(attn_mask, n_k, False)
+    elif attn_mask is not None:
+        bias = _pad(_no_bfloat16(attn_mask), n_k, -np.inf)
+    if nonpad_kv_seqlen is not None:
+        mask = mask & masks.padding(nonpad_kv_seqlen, n_k)
+    mask = mask & _order(n_q, n_k, _offsets(n_q, past_key, nonpad_kv_seqlen), is_causal, left_window_size, right_window_size)
+
+    scores = {"scale": scale, "softcap": softcap or None}
+    output, weights = attnlib.scaled_dot_product_attention(Q, K, V, mask=mask, bias=bias, **scores)
+    stage = {
+        0: lambda: attnlib.attention_scores(Q, K, scale=scale),
+        1: lambda: attnlib.attention_scores(Q, K, **scores),
+        2: lambda: attnlib.attention_scores(Q, K, mask=mask, bias=bias, **scores),
+        3: lambda: weights,
+    }[qk_matmul_output_mode]()
+    results = {"Y": attnlib.merge_heads(output) if three else output, "present_key": K, "present_value": V, "qk_matmul_output": stage}
+    return {name: array.astype(dtype) for name, array in results.items()}
+
+
+def _no_bfloat16(array):
+    """NumPy has no bfloat16 of its own: attnlib takes it as float32."""
+    return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
+
+
+def _pad(attn_mask, n_k, fill):
+    """A mask that is too short forbids the keys behind it."""
+    behind = np.full((*attn_mask.shape[:-1], n_k - attn_mask.shape[-1]), fill, attn_mask.dtype)
+    return np.concatenate([attn_mask, behind], axis=-1)
+
+
+def _offsets(n_q, past_key, nonpad_kv_seqlen):
+    """Where query 0 stands among the keys, per sentence: ONNX aligns to the cache, not to the last key."""
+    if nonpad_kv_seqlen is not None:
+        return [int(length) - n_q for length in nonpad_kv_seqlen]
+    return [0 if past_key is None else past_key.shape[2]]
+
+
+def _order(n_q, n_k, offsets, is_causal, left, right):
+    """The causal and window part: (1 or b, 1, n_q, n_k), in attnlib's masks."""
+    tables = []
+    for offset in offsets:
+        past, future = masks.causal(n_q, n_k, offset=offset), ~masks.causal(n_q, n_k, offset=offset - 1)
+        if left >= 0:
+            past &= masks.local(n_q, n_k, window=left + 1, offset=offset)
+        if right >= 0:
+            future &= masks.local(n_q, n_k, window=right + 1, offset=offset)
+        table = past | future
+        tables.append(table & masks.causal(n_q, n_k, offset=offset) if is_causal else table)
+    return np.stack(tables)[:, None]

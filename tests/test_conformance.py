@@ -1,0 +1,33 @@
+"""The published ONNX operator cases are an oracle that nobody here has written."""
+
+import numpy as np
+import onnx
+import onnx_adapter
+import pytest
+
+# Relative tolerances. float32: ONNX's own. The published float16 numbers are themselves rounded at every step: two units in
+# the last place. bfloat16: as in ONNX's own runner, two units in the last place.
+TOLERANCE = {"float32": 1e-3, "float16": 2**-9, "bfloat16": 2**-6}
+CASES = onnx_adapter.cases("Attention") + onnx_adapter.cases("Softmax")
+
+
+def test_nothing_is_left_out():
+    """onnx 1.23 publishes 93 and 7 cases; a later one may add some, and they run too."""
+    if tuple(int(part) for part in onnx.__version__.split(".")[:2]) < (1, 23):
+        pytest.skip(f"counted for onnx 1.23, this is {onnx.__version__}")
+    assert len(onnx_adapter.cases("Attention")) >= 93
+    assert len(onnx_adapter.cases("Softmax")) >= 7
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("case", CASES, ids=[case.name.removeprefix("test_") for case in CASES])
+def test_published_case(case):
+    before = [np.array(array, copy=True) for array in case.data_sets[0][0]]
+    outputs, expected, inputs = onnx_adapter.run(case)
+    assert len(outputs) == len(expected)
+    for ours, theirs in zip(outputs, expected):
+        assert ours.shape == theirs.shape and ours.dtype == theirs.dtype
+        wide = np.float64
+        np.testing.assert_allclose(ours.astype(wide), theirs.astype(wide), rtol=TOLERANCE[theirs.dtype.name], atol=1e-7)
+    for array, copy in zip(inputs, before):
+        np.testing.assert_array_equal(array, copy)
