@@ -25,7 +25,7 @@ def explore(draw, **controls):
                True or False, or a string         a check box, a text box
                or any ipywidgets control
     A control starts at draw's default value where there is one. In a front end without a kernel the result is
-    a strip of pictures, at several values of the first control.
+    a strip of pictures, at several values of the first control that has several.
 
     An error while a control moves is shown as text, and the last picture stays; an error at the start is raised.
     """
@@ -39,8 +39,8 @@ def explorer(sentence="The cat sat on the mat because it was tired", **start):
     """
     toy.tokenize(sentence)
     controls = {
+        "sentence": widgets.Text(sentence, layout=widgets.Layout(width="95%")),
         "pattern": list(toy.PATTERNS),
-        "sentence": widgets.Text(sentence, layout=widgets.Layout(width="36em", max_width="95%")),
         "n_heads": (1, len(toy.HEADS)),
         "window": (1, 10),
         "n_global": (0, 4),
@@ -114,8 +114,8 @@ class Explore(widgets.VBox):
         self.text.value, self.message.value, self.error = alt + table, "", ""
 
     def strip(self):
-        """The pictures at up to four values of the first control, as one picture: for pages without a kernel."""
-        name, control = next(iter(self.controls.items()))
+        """The pictures at up to four values of the first control that has several, in one: for pages without a kernel."""
+        name, control = max(self.controls.items(), key=lambda item: len(_stops(item[1])) > 1)      # max: the first of equals
         frames = []
         for value in _stops(control):
             try:
@@ -124,7 +124,7 @@ class Explore(widgets.VBox):
                 figure = figures.Picture(6, 1)
                 figure.write(0.2, 0.5, str(error), wrap=True)
             shown = f"{value:.3g}" if isinstance(value, float) else value
-            frames.append((f"{name} = {shown}" if len(_stops(control)) > 1 else "", Image.open(io.BytesIO(_png(figure)))))
+            frames.append((f"{name} = {shown}" if len(_stops(control)) > 1 else "", Image.open(io.BytesIO(_png(figure, fast=True)))))
         return figures.film_strip(frames)
 
     def _repr_mimebundle_(self, **how):
@@ -151,7 +151,7 @@ def _control(name, spec, defaults):
         kind = widgets.ToggleButtons if sum(len(str(x)) + 4 for x in spec) < 60 else widgets.Dropdown
         control = kind(options=list(spec), **look)
         if kind is widgets.ToggleButtons:
-            control.style.button_width = "auto"
+            control.style.button_width, control.layout.width = "auto", "max-content"
     elif isinstance(spec, bool):
         control = widgets.Checkbox(spec, indent=False, **look)
     elif isinstance(spec, str):

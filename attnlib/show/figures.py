@@ -34,6 +34,8 @@ THEMES = {
 _theme = THEMES["light"]
 
 CELL_NUMBERS = 12                                          # up to so many columns, each cell shows its number
+PALETTE = 64                                               # colours of a saved picture
+WIDTH = 9.5                                                # inches; wider pictures are shrunk by JupyterLab on a small screen
 CELL_LABELS = 60                                           # up to so many tokens, each token is named
 
 
@@ -64,14 +66,14 @@ class Picture(Figure):
         self.sheet.set(xlim=(0, self.get_figwidth()), ylim=(self.get_figheight(), 0))
 
     def png(self, *, fast=False):
-        """The picture as bytes, in 256 colours to keep notebooks small; `fast` for a slider: all colours, larger."""
+        """The picture as bytes, in a palette of PALETTE colours to keep notebooks small; `fast` for a slider: all colours, larger."""
         self.canvas.draw()
         image = Image.frombuffer("RGBA", self.canvas.get_width_height(), self.canvas.buffer_rgba()).convert("RGB")
         out = io.BytesIO()
         if fast:
             image.save(out, "png", compress_level=1)
         else:
-            image.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(out, "png", optimize=True)
+            image.quantize(PALETTE, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE).save(out, "png", optimize=True)
         return out.getvalue()
 
     def _repr_mimebundle_(self, include=None, exclude=None):
@@ -123,10 +125,10 @@ def heads(weights, tokens=None, *, titles=None, mask=None, show_mask=False, titl
         titles.append(f"the mask: {np.mean(mask):.0%} allowed")
     rows = -(-len(grids) // 5)                                         # at most five to a row
     columns = -(-len(grids) // rows)
-    cell = min(min(2.05, 8.3 / columns - 0.25) / max(n_q, n_k), 0.34)
     names = grids[0].label_width(0, size=7.5), grids[0].label_width(1, size=7.5)
-    left, top = 0.5 + names[0], 0.5 + 0.3 * bool(title) + names[1]
-    step_x, step_y = max(cell * n_k + 0.25, 1.35), cell * n_q + 0.45
+    left, top = 0.42 + names[0], 0.5 + 0.3 * bool(title) + names[1]
+    cell = min(min(2.05, (WIDTH - left - 0.5) / columns - 0.2) / max(n_q, n_k), 0.34)
+    step_x, step_y = max(cell * n_k + 0.2, 1.35), cell * n_q + 0.45
     picture = Picture(max(left + columns * step_x + 0.5, 0.1 * len(title)), max(top + rows * step_y - 0.2, top + 1.45))
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
     for h, (grid, name) in enumerate(zip(grids, titles)):
@@ -151,11 +153,11 @@ def mask_figure(mask, tokens=None, *, key_tokens=None, title=""):
     grids = [_Grid("mask", m * 0.62, tokens, key_tokens, m, False, 1) for m in named.values()]
     rows = -(-len(grids) // 4)
     columns = -(-len(grids) // rows)
-    cell = min(min(4.2, 8.6 / columns - 0.6) / max(max(grid.shape) for grid in grids), 0.36)
-    size = 9 if columns == 1 else 7.5
+    size = 9 if columns == 1 else 7
     labels = [max(grid.label_width(axis, size) for grid in grids) for axis in (0, 1)]
-    left, top = 0.5 + labels[0], 0.25 + 0.3 * bool(title) + labels[1] + 0.22 * (len(grids) > 1)
-    step = [max(cell * max(grid.shape[1] for grid in grids), 1.5) + 0.55, cell * max(grid.shape[0] for grid in grids) + 0.75]
+    left, top = 0.42 + labels[0], 0.25 + 0.3 * bool(title) + labels[1] + 0.22 * (len(grids) > 1)
+    cell = min(min(4.2, (WIDTH - left) / columns - 0.45) / max(max(grid.shape) for grid in grids), 0.36)
+    step = [max(cell * max(grid.shape[1] for grid in grids), 1.5) + 0.45, cell * max(grid.shape[0] for grid in grids) + 0.75]
     picture = Picture(max(left + columns * step[0] - 0.05, 0.1 * len(title)), max(top + rows * step[1] - 0.3, top + 1.45))
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
     shares = []
@@ -233,12 +235,12 @@ def aim(q, k, v, tokens, *, mask=None, title=""):
     grid = _Grid("weights", weights, tokens, None, mask, False, None)
     side = _Grid("v", v, tokens, None, None, True, np.abs(v).max())
     result = _Grid("output", output, tokens, None, None, True, np.abs(v).max())
-    cell = min(2.2 / max(grid.shape), 0.4)
-    x, y = 3.75 + grid.label_width(0, 8), 0.45 + 0.3 * bool(title) + grid.label_width(1, 8)
+    cell = min(2.6 / max(grid.shape), 0.4)
+    x, y = 3.45 + grid.label_width(0, 8), 0.45 + 0.3 * bool(title) + grid.label_width(1, 8)
     width = x + cell * len(k) + 0.75 + 2 * (0.25 * v.shape[1] + 0.35)
     picture = Picture(width, max(y + cell * len(q) + 0.2, 3.3))
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
-    _plane(picture, 1.65, 1.75, 1.1, q, k, grid.tokens)
+    _plane(picture, 1.55, 1.85, 1.05, q, k, grid.tokens)
     grid.draw(picture, x, y, cell, size=8, sums=True)
     x += cell * len(k) + 0.75
     for values, name, color in [(side, "value", VALUE), (result, "output", _theme["ink"])]:
@@ -251,17 +253,14 @@ def aim(q, k, v, tokens, *, mask=None, title=""):
 
 def film_strip(frames):
     """Several pictures in one, two to a row where they are narrow. frames: (caption, PIL image) each."""
-    columns = 2 if len(frames) > 1 and frames[0][1].width < 700 else 1
-    width = 9.6 / columns
-    heights = [0.3 + min(width - 0.1, image.width / 96) * image.height / image.width for _, image in frames]
-    rows = [max(heights[i : i + columns]) for i in range(0, len(frames), columns)]
+    columns = 2 if len(frames) > 1 and max(image.width for _, image in frames) < 460 else 1
+    width = max(image.width for _, image in frames) / 96
+    rows = [max(image.height for _, image in frames[i : i + columns]) / 96 + 0.35 for i in range(0, len(frames), columns)]
     picture = Picture(width * columns, sum(rows))
     for i, (caption, image) in enumerate(frames):
-        x, y = i % columns * width + 0.05, sum(rows[: i // columns])
-        wide = min(width - 0.1, image.width / 96)
-        image = image.convert("RGB").resize((round(wide * 96), round(wide * 96 * image.height / image.width)), Image.Resampling.LANCZOS)
-        picture.write(x + 0.05, y + 0.05, caption, size=10, weight="bold", va="top")
-        picture.place(np.asarray(image), x, y + 0.27, wide, wide * image.height / image.width)
+        x, y = i % columns * width, sum(rows[: i // columns])
+        picture.write(x + 0.12, y + 0.1, caption, size=10, weight="bold", va="top")
+        picture.place(np.asarray(image.convert("RGB")), x, y + 0.3, image.width / 96, image.height / 96)
     picture.alt = "; ".join(caption for caption, _ in frames)
     return picture
 
@@ -361,7 +360,7 @@ class _Grid:
 
     def _labels(self, picture, names, places, size, ha, angle):
         """As many names as fit without touching; beyond CELL_LABELS, positions."""
-        every = int(np.ceil(size * 1.25 / 72 / self.cell[1 if angle == 0 else 0]))
+        every = int(np.ceil(size * 1.1 / 72 / self.cell[1 if angle == 0 else 0]))
         if len(names) > CELL_LABELS:
             names, every = range(len(names)), len(names) - 1
         for i in range(0, len(names), every):
@@ -416,22 +415,26 @@ def _colour_bar(picture, x, y, height, grid):
 
 
 def _plane(picture, x, y, radius, q, k, names):
-    """Arrows from one origin: keys in green with their names, queries in orange."""
+    """Arrows from one origin, with the names of those that share one: keys in green, queries in orange."""
     unit = radius / max(np.linalg.norm(np.vstack([q, k]), axis=1).max(), 1e-9)
     ring = np.linspace(0, 2 * np.pi, 100)
     picture.sheet.plot(x + radius * np.cos(ring), y + radius * np.sin(ring), color=_theme["hatch"], linewidth=0.8)
-    for rows, color, width in [(k, KEY, 0.045), (q, QUERY, 0.025)]:
-        starts, ends = np.full(rows.shape, (x, y)), rows * unit * (1, -1)
-        picture.sheet.quiver(*starts.T, *ends.T, color=color, width=width, units="inches", angles="xy", scale_units="xy", scale=1)
-    for rows, color, reach, size in [(k, KEY, 1.10, 8), (q, QUERY, 0.72, 7.5)]:
-        places = {}
-        for row, name in zip(rows, names):
-            places.setdefault(tuple(np.round(row * unit * reach, 2)), []).append(name)
-        for (dx, dy), group in places.items():
+    for rows, color, width, reach, size in [(k, KEY, 0.055, 1.12, 8.5), (q, QUERY, 0.025, 0.7, 8)]:
+        groups = {}
+        for row, name in zip(rows * unit, names):
+            if np.linalg.norm(row) > 0.05:                             # an arrow that short has no direction to see
+                groups.setdefault(tuple(np.round(row, 2)), []).append(name)
+        if groups:
+            ends = np.array(list(groups)) * (1, -1)
+            starts = np.full(ends.shape, (x, y))
+            picture.sheet.quiver(*starts.T, *ends.T, color=color, width=width, units="inches", angles="xy", scale_units="xy", scale=1)
+        for (dx, dy), group in groups.items():
             ha = "left" if dx > 0.15 else "right" if dx < -0.15 else "center"
             va = "bottom" if dy > 0.15 else "top" if dy < -0.15 else "center"
-            picture.write(x + dx, y - dy, ", ".join(group), color=color, size=size, ha=ha, va=va)
-    picture.write(x - radius - 0.2, y + radius + 0.35, "green: keys   orange: queries", size=8, color=_theme["faint"])
+            box = {"facecolor": _theme["paper"], "edgecolor": "none", "pad": 0.5, "alpha": 0.8}
+            picture.write(x + dx * reach, y - dy * reach, ", ".join(group), color=color, size=size, ha=ha, va=va, bbox=box)
+    picture.write(x, y + radius + 0.42, "keys", size=8.5, color=KEY, weight="bold", ha="right")
+    picture.write(x, y + radius + 0.42, "   queries", size=8.5, color=QUERY, weight="bold", ha="left")
 
 
 def _matrix(name, value, ndim):

@@ -1,0 +1,239 @@
+"""masks.py: every cell of every mask against its slow twin, and what the course says about masks."""
+
+import numpy as np
+import pytest
+import slow
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attnlib import masks, scaled_dot_product_attention
+
+pytestmark = pytest.mark.filterwarnings("error")
+SIZES = [(n_q, n_k) for n_q in (1, 2, 3, 5, 8) for n_k in (1, 2, 3, 6, 9)]
+OFFSETS = [None, -4, -1, 0, 1, 2, 7]
+STEPS = [1, 2, 3, 4, 20]
+NUMBERS = [1, 2, 3, 5, 9]
+
+
+def same(mask, twin):
+    assert mask.dtype == np.bool_
+    np.testing.assert_array_equal(mask, twin)
+
+
+# ---- the twins ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_q, n_k", SIZES)
+def test_full(n_q, n_k):
+    same(masks.full(n_q, n_k), slow.full(n_q, n_k))
+
+
+@pytest.mark.parametrize("n_q, n_k", SIZES)
+def test_causal(n_q, n_k):
+    for offset in OFFSETS:
+        same(masks.causal(n_q, n_k, offset=offset), slow.causal(n_q, n_k, offset))
+
+
+@pytest.mark.parametrize("n_q, n_k", SIZES)
+def test_local(n_q, n_k):
+    for offset in OFFSETS:
+        for window in STEPS:
+            same(masks.local(n_q, n_k, window=window, offset=offset), slow.local(n_q, n_k, window, offset))
+
+
+@pytest.mark.parametrize("n_q, n_k", SIZES)
+def test_dilated(n_q, n_k):
+    for offset in OFFSETS:
+        for window in STEPS:
+            for dilation in STEPS:
+                mask = masks.dilated(n_q, n_k, window=window, dilation=dilation, offset=offset)
+                same(mask, slow.dilated(n_q, n_k, window, dilation, offset))
+
+
+@pytest.mark.parametrize("n_q, n_k", SIZES)
+def test_strided(n_q, n_k):
+    for offset in OFFSETS:
+        for stride in STEPS:
+            same(masks.strided(n_q, n_k, stride=stride, offset=offset), slow.strided(n_q, n_k, stride, offset))
+
+
+@pytest.mark.parametrize("n", NUMBERS)
+def test_prefix(n):
+    for n_prefix in range(n + 3):
+        same(masks.prefix(n, n_prefix=n_prefix), slow.prefix(n, n_prefix))
+
+
+@pytest.mark.parametrize("n", NUMBERS)
+def test_global_tokens(n):
+    for n_global in range(n + 3):
+        same(masks.global_tokens(n, n_global=n_global), slow.global_tokens(n, n_global))
+
+
+@pytest.mark.parametrize("n", NUMBERS)
+def test_global_local(n):
+    for n_global in range(n + 3):
+        for window in STEPS:
+            same(masks.global_local(n, window=window, n_global=n_global), slow.global_local(n, window, n_global))
+
+
+@pytest.mark.parametrize("n_k", NUMBERS)
+def test_padding(n_k):
+    for length in range(n_k + 1):
+        same(masks.padding(length, n_k), slow.padding(length, n_k))
+    batch = masks.padding(np.arange(n_k + 1), n_k)
+    assert batch.shape == (n_k + 1, 1, 1, n_k)
+    for length in range(n_k + 1):
+        same(batch[length, 0], slow.padding(length, n_k))
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(st.integers(1, 8).flatmap(lambda n: st.lists(st.lists(st.integers(-1, 2), min_size=n, max_size=n), min_size=1, max_size=3)))
+def test_documents(ids):
+    batch = masks.documents(np.array(ids))
+    assert batch.shape == (len(ids), 1, len(ids[0]), len(ids[0]))
+    for one, row in zip(batch, ids):
+        same(one[0], slow.documents(row))
+        same(masks.documents(row), slow.documents(row))
+
+
+# ---- what the words mean -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", NUMBERS)
+def test_one_size_makes_a_square(n):
+    for make in (masks.full, masks.causal):
+        same(make(n), make(n, n))
+    same(masks.local(n, window=2), masks.local(n, n, window=2))
+    same(masks.dilated(n, window=2, dilation=2), masks.dilated(n, n, window=2, dilation=2))
+    same(masks.strided(n, stride=2), masks.strided(n, n, stride=2))
+    assert masks.random_keys(n, n_random=1).shape == (n, n)
+
+
+def test_a_window_of_one_is_only_me():
+    same(masks.local(5, window=1), np.eye(5, dtype=bool))
+    same(masks.dilated(5, window=1, dilation=3), np.eye(5, dtype=bool))
+
+
+@pytest.mark.parametrize("window", [1, 2, 3, 6])
+def test_window_counts_the_token_itself(window):
+    """In the middle of a long text: window-1 tokens on either side, and with `causal` exactly `window` tokens."""
+    assert masks.local(30, window=window)[15].sum() == 2 * window - 1
+    assert (masks.local(30, window=window) & masks.causal(30))[15].sum() == window
+
+
+def test_dilated_reaches_window_steps_of_its_own():
+    assert np.flatnonzero(masks.dilated(20, window=3, dilation=4)[10]).tolist() == [2, 6, 10, 14, 18]
+    same(masks.dilated(9, window=4, dilation=1), masks.local(9, window=4))
+
+
+def test_the_last_query_sits_on_the_last_key():
+    """With fewer queries than keys, the masks are the last rows of the square ones."""
+    for n_q in range(1, 7):
+        same(masks.causal(n_q, 7), masks.causal(7)[-n_q:])
+        same(masks.local(n_q, 7, window=3), masks.local(7, window=3)[-n_q:])
+        same(masks.dilated(n_q, 7, window=2, dilation=2), masks.dilated(7, window=2, dilation=2)[-n_q:])
+        same(masks.strided(n_q, 7, stride=3), masks.strided(7, stride=3)[-n_q:])
+    assert masks.causal(3, 7)[-1].all() and not masks.causal(3, 7)[0].all()
+
+
+def test_offset_zero_aligns_to_the_first_key():
+    same(masks.causal(2, 4, offset=0), [[1, 0, 0, 0], [1, 1, 0, 0]])
+    same(masks.causal(2, 4), [[1, 1, 1, 0], [1, 1, 1, 1]])
+
+
+def test_more_queries_than_keys_leaves_empty_rows():
+    same(masks.causal(4, 2), [[0, 0], [0, 0], [1, 0], [1, 1]])
+    assert masks.empty_rows(masks.causal(4, 2)).tolist() == [True, True, False, False]
+
+
+@pytest.mark.parametrize("n", NUMBERS)
+def test_masks_compose(n):
+    same(masks.causal(n) & masks.local(n, window=3), [[0 <= i - j < 3 for j in range(n)] for i in range(n)])
+    same(masks.causal(n) | masks.causal(n).T, slow.full(n, n))
+    same(masks.causal(n) & masks.causal(n).T, np.eye(n, dtype=bool))
+    same(masks.local(n, window=2) | masks.global_tokens(n, n_global=1), slow.global_local(n, 2, 1))
+    same(masks.causal(n) | masks.full(n), slow.full(n, n))
+
+
+def test_causal_in_each_document():
+    same(masks.causal(4) & masks.documents([0, 0, 1, 1]), [[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 1]])
+
+
+def test_batched_masks_fit_the_weights():
+    """padding and documents carry an axis for the heads: (b, 1, …) against (b, h, n, n), also when b and h differ or agree."""
+    rng = np.random.default_rng(0)
+    for b, h in [(2, 3), (3, 3), (1, 2)]:
+        q = rng.normal(size=(b, h, 5, 4))
+        lengths, ids = rng.integers(1, 6, b), rng.integers(0, 2, (b, 5))
+        for batch, one in [(masks.padding(lengths, 5), slow.padding), (masks.documents(ids), None)]:
+            assert np.broadcast_shapes(batch.shape, (b, h, 5, 5)) == (b, h, 5, 5)
+            _, weights = scaled_dot_product_attention(q, q, q, mask=batch & masks.causal(5))
+            for i in range(b):
+                seen = one(lengths[i], 5) if one else slow.documents(ids[i])
+                expected = np.broadcast_to(seen, (5, 5)) & np.array(slow.causal(5, 5))
+                for head in range(h):
+                    same(weights[i, head] > 0, expected)
+
+
+def test_each_call_returns_an_array_of_its_own():
+    for make in (lambda: masks.full(3), lambda: masks.causal(3), lambda: masks.random_keys(3, n_random=1)):
+        first = make()
+        first[:] = False
+        assert make().any()
+
+
+# ---- random keys -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_q, n_k", SIZES)
+def test_random_keys_draws_exactly_n_random(n_q, n_k):
+    for n_random in range(n_k + 1):
+        mask = masks.random_keys(n_q, n_k, n_random=n_random)
+        assert mask.shape == (n_q, n_k) and mask.dtype == np.bool_
+        assert (mask.sum(axis=1) == n_random).all()
+
+
+def test_random_keys_is_the_same_each_time():
+    same(masks.random_keys(9, n_random=3), masks.random_keys(9, n_random=3))
+    same(masks.random_keys(9, n_random=3), masks.random_keys(9, n_random=3, rng=np.random.default_rng(0)))
+
+
+def test_random_keys_follows_the_generator():
+    rng = np.random.default_rng(1)
+    first, second = masks.random_keys(9, n_random=3, rng=rng), masks.random_keys(9, n_random=3, rng=rng)
+    assert (first != second).any() and (first != masks.random_keys(9, n_random=3)).any()
+    same(first, masks.random_keys(9, n_random=3, rng=np.random.default_rng(1)))
+
+
+def test_random_keys_leaves_the_global_generator_alone():
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    masks.random_keys(5, n_random=2)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+def test_random_keys_prefers_no_key():
+    """Every key is drawn by 30 % of 4,000 queries (4 standard deviations are 3 %), and the rows differ."""
+    mask = masks.random_keys(4000, 10, n_random=3)
+    assert np.abs(mask.mean(axis=0) - 0.3).max() < 0.03
+    assert len({tuple(row) for row in mask.tolist()}) == 120     # all ways to choose 3 of 10
+
+
+# ---- density and empty rows --------------------------------------------------------------------------------------
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 10**6), st.sampled_from([0, 0.2, 0.6, 1]))
+def test_density_and_empty_rows(n_q, n_k, seed, share):
+    mask = np.random.default_rng(seed).random((n_q, n_k)) < share
+    assert masks.density(mask) == pytest.approx(slow.density(mask), abs=1e-15)
+    same(masks.empty_rows(mask), slow.empty_rows(mask))
+    batch = np.stack([mask, ~mask])
+    same(masks.empty_rows(batch), [slow.empty_rows(mask), slow.empty_rows(~mask)])
+    assert masks.density(batch) == pytest.approx(0.5)
+
+
+def test_density_of_patterns():
+    assert masks.density(masks.full(7)) == 1
+    assert masks.density(masks.causal(4)) == 10 / 16
+    assert masks.density(masks.local(100, window=1)) == 0.01
+    assert type(masks.density(masks.causal(4))) is float
