@@ -1,7 +1,7 @@
 """Attention: every query looks at every key, and takes a weighted mean of the values.
 
-Shapes: tokens are rows, `(..., n, d)`; heads stand in front of them, `(..., h, n, d_head)`;
-weights are `(..., h, n_q, n_k)`, one row per query.
+Tokens are rows, (..., n, d). Heads stand in front of them, (..., h, n, d_head).
+Weights are (..., h, n_q, n_k): one row per query, and each row sums to 1.
 """
 
 import numpy as np
@@ -10,15 +10,16 @@ from attnlib import _check
 
 
 def softmax(x, axis=-1, where=None):
-    """Turn numbers into shares that are not negative and sum to 1 along `axis`.
+    """Turn numbers into shares: not negative, and 1 in sum along `axis`.
 
-    exp(x - max) / sum(exp(x - max)): subtracting the maximum changes no result and keeps exp from overflowing.
+    exp(x - max) / sum(exp(x - max)): subtracting the maximum changes no result and keeps
+    exp from overflowing.
 
-    x       (...) real numbers; -inf gets the share 0
-    where   boolean, broadcasts to x: False gets the share 0; a line with no True gets only zeros
-    returns the same shape and float dtype (float16 is computed in float32)
+    x        (...) real numbers; -inf gets the share 0
+    where    boolean, broadcasts to x: False gets the share 0; a line without True is all zeros
+    returns  the shape and float dtype of x (float16 is computed in float32)
 
-    Raises ValueError where x holds NaN or +inf (and `where` does not exclude it).
+    Raises ValueError where x holds NaN or +inf, unless `where` excludes it.
     """
     x = _check.floats("x", x, "")
     if x.ndim == 0:
@@ -30,8 +31,9 @@ def softmax(x, axis=-1, where=None):
         x = np.where(where, x, -np.inf).astype(x.dtype, copy=False)
     work = x.astype(np.float32) if x.dtype == np.float16 else x
     peak = work.max(axis=axis, keepdims=True, initial=-np.inf)
-    if not (peak < np.inf).all():                        # a NaN or a +inf wins every maximum
-        raise ValueError(f"x must not hold NaN or +inf, and does at {np.argwhere(~(work < np.inf))[0].tolist()}")
+    if not (peak < np.inf).all():                        # NaN and +inf win every maximum
+        place = np.argwhere(~(work < np.inf))[0].tolist()
+        raise ValueError(f"x must not hold NaN or +inf, and does at {place}")
     work = np.exp(work - np.where(peak == -np.inf, 0, peak))
     total = work.sum(axis=axis, keepdims=True)
     work /= np.where(total == 0, 1, total)               # an empty line stays 0
@@ -39,17 +41,18 @@ def softmax(x, axis=-1, where=None):
 
 
 def attention_scores(q, k, *, mask=None, bias=None, scale=None, softcap=None):
-    """How well each query fits each key: q·k · scale, then softcap, then + bias, then -inf where masked.
+    """How well each query fits each key: q·k · scale → softcap → + bias → -inf where masked.
 
     q        (..., n_q, d)  or  (..., h, n_q, d)
-    k        (..., n_k, d)  or  (..., h_kv, n_k, d) with h % h_kv == 0: query head i reads kv head i // (h // h_kv)
+    k        (..., n_k, d)  or  (..., h_kv, n_k, d) with h divisible by h_kv:
+             query head i reads kv head i // (h // h_kv)
     mask     boolean, True = may attend, broadcasts to (..., n_q, n_k)
     bias     numbers added to the scaled scores, broadcasts to (..., n_q, n_k)
-    scale    1/sqrt(d) unless given
-    softcap  c > 0 bounds the scores smoothly: c · tanh(score / c)
+    scale    1/√d unless given
+    softcap  c > 0 keeps every score between -c and c: c · tanh(score / c)
     returns  (..., n_q, n_k)
 
-    "Attention Is All You Need" (Vaswani et al. 2017), equation 1; softcap: Gemma 2 (2024), section 2.
+    Vaswani et al. 2017, "Attention Is All You Need", equation 1; softcap: Gemma 2 (2024).
     """
     q, k = _checked(q, k)
     k = _repeat_kv(k, q, "k")
@@ -67,41 +70,44 @@ def attention_scores(q, k, *, mask=None, bias=None, scale=None, softcap=None):
     return scores
 
 
-def scaled_dot_product_attention(q, k, v, *, mask=None, bias=None, scale=None, softcap=None, sinks=None):
-    """softmax(q kᵀ / √d) v: the weights say where each query looks, the output is what it brings back.
+def scaled_dot_product_attention(
+    q, k, v, *, mask=None, bias=None, scale=None, softcap=None, sinks=None
+):
+    """softmax(q kᵀ / √d) v: the weights say where each query looks, the output what it gets.
 
     q k mask bias scale softcap   as in `attention_scores`
     v        (..., n_k, d_v), with as many heads as k
-    sinks    (h,) one score per head for "nowhere": it takes its share of the softmax and brings back nothing,
-             so that a row of weights sums to less than 1 (gpt-oss, 2025)
-    returns  output (..., n_q, d_v), weights (..., n_q, n_k), in the dtype of q;
+    sinks    (h,) one score per head for "nowhere": it takes a share of the softmax and gives
+             nothing back, so that a row of weights sums to less than 1 (gpt-oss, 2025)
+    returns  output (..., n_q, d_v) and weights (..., n_q, n_k), in the dtype of q;
              a query that may look at nothing gets weights 0 and output 0
 
-    "Attention Is All You Need" (Vaswani et al. 2017), equation 1.
+    Vaswani et al. 2017, "Attention Is All You Need", equation 1.
     """
     dtype = _check.floats("q", q, "n_q d").dtype
     q, k, v = _checked(q, k, v)
-    scores = attention_scores(q, k, mask=mask, bias=bias, scale=scale, softcap=softcap)    # (..., n_q, n_k)
+    scores = attention_scores(q, k, mask=mask, bias=bias, scale=scale, softcap=softcap)
     if sinks is None:
-        weights = softmax(scores)
+        weights = softmax(scores)                                      # (..., n_q, n_k)
     else:
-        weights = softmax(_append_sinks(scores, sinks))[..., :-1]
-    output = weights @ _repeat_kv(v, q, "v")                                               # (..., n_q, d_v)
+        weights = softmax(_append_sinks(scores, sinks))[..., :-1]      # (..., n_q, n_k)
+    output = weights @ _repeat_kv(v, q, "v")                           # (..., n_q, d_v)
     return output.astype(dtype, copy=False), weights.astype(dtype, copy=False)
 
 
 def split_heads(x, n_heads):
-    """(..., n, h·d_head) -> (..., h, n, d_head): head 0 gets the first d_head columns, and so on."""
+    """(..., n, h·d_head) -> (..., h, n, d_head): head 0 gets the first d_head columns, …"""
     x = np.asarray(x)
     n_heads = _check.integer("n_heads", n_heads)
     if x.ndim < 2 or x.shape[-1] % n_heads:
-        raise ValueError(f"x must have the shape (..., n, d) with d divisible by n_heads={n_heads}, got {x.shape}")
+        wanted = f"(..., n, d) with d divisible by n_heads={n_heads}"
+        raise ValueError(f"x must have the shape {wanted}, got {x.shape}")
     x = x.reshape(*x.shape[:-1], n_heads, x.shape[-1] // n_heads)      # (..., n, h, d_head)
     return np.swapaxes(x, -2, -3)                                      # (..., h, n, d_head)
 
 
 def merge_heads(x):
-    """(..., h, n, d_head) -> (..., n, h·d_head): the heads side by side again; undoes `split_heads`."""
+    """(..., h, n, d_head) -> (..., n, h·d_head): the heads side by side, as before the split."""
     x = np.asarray(x)
     if x.ndim < 3:
         raise ValueError(f"x must have the shape (..., h, n, d_head), got {x.shape}")
@@ -110,45 +116,57 @@ def merge_heads(x):
 
 
 class SelfAttention:
-    """Multi-head self-attention: the tokens of one sentence look at each other, in `n_heads` ways at once.
+    """Multi-head self-attention: the tokens of a text look at each other, in n_heads ways.
 
-    d_model      width of a token
-    n_heads      number of query heads
-    n_kv_heads   number of key and value heads; fewer than n_heads is grouped-query attention (Ainslie et al. 2023)
-    d_head       width of a head, d_model // n_heads unless given
-    use_bias     also add b_q, b_k, b_v, b_o (zeros at first)
-    rng          numpy Generator for the untrained weights, default_rng(0) unless given
+    d_model     width of a token
+    n_heads     number of query heads
+    n_kv_heads  number of key and value heads, n_heads unless given; fewer is grouped-query
+                attention (Ainslie et al. 2023)
+    d_head      width of a head, d_model // n_heads unless given
+    use_bias    also add b_q, b_k, b_v, b_o, zeros at first
+    rng         numpy Generator for the untrained weights, default_rng(0) unless given
 
     Parameters, plain arrays to read or replace:
     W_q (d_model, h·d_head)   W_k W_v (d_model, h_kv·d_head)   W_o (h·d_head, d_model)
 
-    "Attention Is All You Need" (Vaswani et al. 2017), section 3.2.2.
+    Vaswani et al. 2017, "Attention Is All You Need", section 3.2.2.
     """
 
-    def __init__(self, d_model, n_heads, *, n_kv_heads=None, d_head=None, use_bias=False, rng=None):
+    def __init__(
+        self, d_model, n_heads, *, n_kv_heads=None, d_head=None, use_bias=False, rng=None
+    ):
         d_model = _check.integer("d_model", d_model)
-        self.n_heads = _check.integer("n_heads", n_heads)
-        self.n_kv_heads = self.n_heads if n_kv_heads is None else _check.integer("n_kv_heads", n_kv_heads)
-        if self.n_heads % self.n_kv_heads:
+        n_heads = _check.integer("n_heads", n_heads)
+        n_kv_heads = _check.integer("n_kv_heads", n_heads if n_kv_heads is None else n_kv_heads)
+        if n_heads % n_kv_heads:
             raise ValueError(f"n_heads={n_heads} must be divisible by n_kv_heads={n_kv_heads}")
-        if d_head is None and d_model % self.n_heads:
-            raise ValueError(f"d_model={d_model} must be divisible by n_heads={n_heads}, or give d_head=")
-        d_head = d_model // self.n_heads if d_head is None else _check.integer("d_head", d_head)
+        if d_head is None and d_model % n_heads:
+            wanted = f"divisible by n_heads={n_heads}, or give d_head="
+            raise ValueError(f"d_model={d_model} must be {wanted}")
+        d_head = _check.integer("d_head", d_model // n_heads if d_head is None else d_head)
         rng = np.random.default_rng(0) if rng is None else rng
-        wide, narrow = self.n_heads * d_head, self.n_kv_heads * d_head
-        self.W_q, self.W_k, self.W_v, self.W_o = (
-            rng.normal(0, rows**-0.5, (rows, columns))
-            for rows, columns in [(d_model, wide), (d_model, narrow), (d_model, narrow), (wide, d_model)]
-        )
-        self.b_q, self.b_k, self.b_v, self.b_o = (
-            (np.zeros(wide), np.zeros(narrow), np.zeros(narrow), np.zeros(d_model)) if use_bias else (0, 0, 0, 0)
-        )
+
+        def untrained(rows, columns):
+            return rng.normal(0, rows**-0.5, (rows, columns))
+
+        self.n_heads, self.n_kv_heads = n_heads, n_kv_heads
+        self.W_q = untrained(d_model, n_heads * d_head)
+        self.W_k = untrained(d_model, n_kv_heads * d_head)
+        self.W_v = untrained(d_model, n_kv_heads * d_head)
+        self.W_o = untrained(n_heads * d_head, d_model)
+        parameters = (self.W_q, self.W_k, self.W_v, self.W_o)
+        biases = [np.zeros(W.shape[1]) if use_bias else 0.0 for W in parameters]
+        self.b_q, self.b_k, self.b_v, self.b_o = biases
 
     def __call__(self, x, *, mask=None, bias=None):
-        """x (..., n, d_model) -> output (..., n, d_model), weights (..., h, n, n); mask and bias as in `attention_scores`."""
+        """x (..., n, d_model) -> output (..., n, d_model), weights (..., h, n, n).
+
+        mask, bias   as in `attention_scores`
+        """
         x = _check.floats("x", x, "n d_model")
-        if x.shape[-1] != self.W_q.shape[0]:
-            raise ValueError(f"x must have the shape (..., n, d_model={self.W_q.shape[0]}), got {x.shape}")
+        if x.shape[-1] != len(self.W_q):
+            wanted = f"(..., n, d_model={len(self.W_q)})"
+            raise ValueError(f"x must have the shape {wanted}, got {x.shape}")
         q = split_heads(x @ self.W_q + self.b_q, self.n_heads)         # (..., h, n, d_head)
         k = split_heads(x @ self.W_k + self.b_k, self.n_kv_heads)      # (..., h_kv, n, d_head)
         v = split_heads(x @ self.W_v + self.b_v, self.n_kv_heads)      # (..., h_kv, n, d_head)
@@ -157,7 +175,7 @@ class SelfAttention:
 
 
 def _checked(q, k, v=None):
-    """q, k (and v) as finite float arrays whose shapes fit each other; float16 becomes float32."""
+    """q, k (and v) as finite float arrays whose shapes fit each other; float16 as float32."""
     arrays = {"q": _check.floats("q", q, "n_q d"), "k": _check.floats("k", k, "n_k d")}
     if v is not None:
         arrays["v"] = _check.floats("v", v, "n_k d_v")
@@ -175,22 +193,24 @@ def _checked(q, k, v=None):
 
 
 def _repeat_kv(x, q, name):
-    """Repeat each kv head for its group of query heads: (..., h_kv, n_k, d) -> (..., h, n_k, d)."""
+    """Repeat each kv head for its group of query heads: (..., h_kv, n, d) -> (..., h, n, d)."""
+    shapes = f"got q {q.shape}, {name} {x.shape}"
     if q.ndim > 2 and x.ndim > 2 and x.shape[-3] not in (1, q.shape[-3]):
         if q.shape[-3] % x.shape[-3]:
-            raise ValueError(f"the heads of q must be a multiple of those of {name}, got q {q.shape}, {name} {x.shape}")
+            raise ValueError(f"the heads of q must be a multiple of those of {name}, {shapes}")
         x = np.repeat(x, q.shape[-3] // x.shape[-3], axis=-3)
     try:
         np.broadcast_shapes(q.shape[:-2], x.shape[:-2])
     except ValueError:
-        raise ValueError(f"the leading axes of q and {name} do not fit, got q {q.shape}, {name} {x.shape}") from None
+        raise ValueError(f"the leading axes of q and {name} do not fit, {shapes}") from None
     return x
 
 
 def _append_sinks(scores, sinks):
-    """Put each head's "nowhere" score in a column of its own: (..., h, n_q, n_k) -> (..., h, n_q, n_k + 1)."""
+    """Each head's score for "nowhere" in a column of its own: (..., n_q, n_k + 1)."""
     sinks = _check.finite("sinks", _check.floats("sinks", sinks, "h"))
     if scores.ndim < 3 or sinks.shape != scores.shape[-3:-2]:
-        raise ValueError(f"sinks must have one number per head, got {sinks.shape} for weights of the shape {scores.shape}")
+        shapes = f"got {sinks.shape} for weights of the shape {scores.shape}"
+        raise ValueError(f"sinks must have one number per head, {shapes}")
     column = np.broadcast_to(sinks[:, None, None], (*scores.shape[:-1], 1))
     return np.concatenate([scores, column.astype(scores.dtype)], axis=-1)

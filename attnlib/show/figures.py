@@ -73,12 +73,21 @@ class Picture(Figure):
         if fast:
             image.save(out, "png", compress_level=1)
         else:
-            image.quantize(PALETTE, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE).save(out, "png", optimize=True)
+            image.quantize(palette=_palette(image), dither=Image.Dither.NONE).save(out, "png", optimize=True)
         return out.getvalue()
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         data = {"image/png": base64.b64encode(self.png()).decode(), "text/plain": self.alt}
         return data, {"image/png": {"alt": self.alt}}
+
+
+def _palette(image):
+    """A palette for a picture: the colours of its flat areas exactly, and a few more for the edges of letters."""
+    flat = [colour for _, colour in sorted(image.getcolors(image.width * image.height), reverse=True)[: PALETTE // 2]]
+    edges = image.quantize(PALETTE // 2, Image.Quantize.MAXCOVERAGE).getpalette()
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([channel for colour in flat for channel in colour] + edges)
+    return palette
 
 
 # ---- figures --------------------------------------------------------------------------------------------------
@@ -415,24 +424,28 @@ def _colour_bar(picture, x, y, height, grid):
 
 
 def _plane(picture, x, y, radius, q, k, names):
-    """Arrows from one origin, with the names of those that share one: keys in green, queries in orange."""
-    unit = radius / max(np.linalg.norm(np.vstack([q, k]), axis=1).max(), 1e-9)
+    """Arrows from one origin, with the names of those that share one: keys in green, queries in orange.
+
+    The longer an arrow, the more it is shortened (to less than the radius), so that short and long ones fit the circle.
+    """
     ring = np.linspace(0, 2 * np.pi, 100)
     picture.sheet.plot(x + radius * np.cos(ring), y + radius * np.sin(ring), color=_theme["hatch"], linewidth=0.8)
-    for rows, color, width, reach, size in [(k, KEY, 0.055, 1.12, 8.5), (q, QUERY, 0.025, 0.7, 8)]:
+    for rows, color, width, aside in [(k, KEY, 0.055, 0.16), (q, QUERY, 0.025, 0)]:
         groups = {}
-        for row, name in zip(rows * unit, names):
-            if np.linalg.norm(row) > 0.05:                             # an arrow that short has no direction to see
-                groups.setdefault(tuple(np.round(row, 2)), []).append(name)
+        for row, name in zip(rows, names):
+            length = np.linalg.norm(row)
+            if length > 0.05:                                          # shorter ones have no direction to see
+                groups.setdefault(tuple(np.round(row * radius / (length + 0.5), 2)), []).append(name)
         if groups:
             ends = np.array(list(groups)) * (1, -1)
             starts = np.full(ends.shape, (x, y))
             picture.sheet.quiver(*starts.T, *ends.T, color=color, width=width, units="inches", angles="xy", scale_units="xy", scale=1)
         for (dx, dy), group in groups.items():
-            ha = "left" if dx > 0.15 else "right" if dx < -0.15 else "center"
-            va = "bottom" if dy > 0.15 else "top" if dy < -0.15 else "center"
-            box = {"facecolor": _theme["paper"], "edgecolor": "none", "pad": 0.5, "alpha": 0.8}
-            picture.write(x + dx * reach, y - dy * reach, ", ".join(group), color=color, size=size, ha=ha, va=va, bbox=box)
+            step = np.array([dx, dy]) / np.hypot(dx, dy)
+            place = (np.array([dx, dy]) / 2 + aside * step[::-1] * (1, -1)) if aside else np.array([dx, dy]) + 0.08 * step
+            ha = "left" if place[0] > 0.05 else "right" if place[0] < -0.05 else "center"
+            va = "bottom" if place[1] > 0.05 else "top" if place[1] < -0.05 else "center"
+            picture.write(x + place[0], y - place[1], ", ".join(group), color=color, size=8.5, ha=ha, va=va)
     picture.write(x, y + radius + 0.42, "keys", size=8.5, color=KEY, weight="bold", ha="right")
     picture.write(x, y + radius + 0.42, "   queries", size=8.5, color=QUERY, weight="bold", ha="left")
 

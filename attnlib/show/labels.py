@@ -19,7 +19,7 @@ MORE_FONTS = (
 
 def printable(tokens):
     """Tokens as short names: repeats are numbered, blanks made visible, signs that no font has are spelled out."""
-    return [_shorten("".join(map(_glyph, token)).strip() or "␣") for token in name_repeats([_blank(str(t)) for t in tokens])]
+    return [_shorten("".join(map(_glyph, name))) for name in name_repeats([_blank(str(token)) for token in tokens])]
 
 
 def most_attended(weights, tokens, *, key_tokens=None, names=None):
@@ -60,7 +60,11 @@ def _width(text):
 
 
 def _blank(token):
-    return "".join("␣" if c.isspace() else c for c in token)
+    """White space at the ends of a token made visible."""
+    inner = token.strip()
+    if not inner:
+        return "␣"
+    return "␣" * (token[0] != inner[0]) + " ".join(inner.split()) + "␣" * (token[-1] != inner[-1])
 
 
 def _shorten(name):

@@ -1,6 +1,7 @@
 """The source of the package, shown where it is taught: a notebook never carries a second copy."""
 
 import inspect
+import textwrap
 
 
 class Source:
@@ -32,4 +33,4 @@ def show_source(thing, *, docstring=True):
                 end = code.index(quote, start + 3) + 3
                 code = code[:start].rstrip() + "\n" + code[end:].lstrip("\n")
                 break
-    return Source(inspect.cleandoc(code) + "\n", f"{thing.__module__}.{thing.__qualname__}")
+    return Source(textwrap.dedent(code), f"{thing.__module__}.{thing.__qualname__}")
