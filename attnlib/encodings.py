@@ -47,6 +47,6 @@ class Learned:
         """The encodings of positions 0 … n-1. (n, d_model)"""
         n, rows = _check.integer("n", n), len(self.table)
         if n > rows:
-            cliff = f"the learned table has {rows} rows, and the text has {n} tokens"
+            cliff = f"the learned table has {rows} rows, the text {n} tokens"
             raise ValueError(f"n must be at most {rows}: {cliff}")
         return self.table[:n]

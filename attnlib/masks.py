@@ -38,7 +38,7 @@ def dilated(n_q, n_k=None, *, window, dilation, offset=None):
 def strided(n_q, n_k=None, *, stride, offset=None):
     """Every `stride`-th token, counted from the query itself. (n_q, n_k)
 
-    Sparse Transformer (Child et al. 2019), section 4.2, which adds `local` and `causal`.
+    Sparse Transformer (Child et al. 2019), section 4.3, which adds `local` and `causal`.
     """
     return _distance(n_q, n_k, offset) % _check.integer("stride", stride) == 0
 

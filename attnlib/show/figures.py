@@ -73,7 +73,7 @@ class Picture(Figure):
         if fast:
             image.save(out, "png", compress_level=1)
         else:
-            image.quantize(palette=_palette(image), dither=Image.Dither.NONE).save(out, "png", optimize=True)
+            _few_colours(image).save(out, "png", optimize=True)
         return out.getvalue()
 
     def _repr_mimebundle_(self, include=None, exclude=None):
@@ -81,13 +81,18 @@ class Picture(Figure):
         return data, {"image/png": {"alt": self.alt}}
 
 
-def _palette(image):
-    """A palette for a picture: the colours of its flat areas exactly, and a few more for the edges of letters."""
+def _few_colours(image):
+    """The picture in PALETTE colours: those of its flat areas exactly, the rest for the edges of letters."""
     flat = [colour for _, colour in sorted(image.getcolors(image.width * image.height), reverse=True)[: PALETTE // 2]]
     edges = image.quantize(PALETTE // 2, Image.Quantize.MAXCOVERAGE).getpalette()
-    palette = Image.new("P", (1, 1))
-    palette.putpalette([channel for colour in flat for channel in colour] + edges)
-    return palette
+    palette = np.concatenate([np.array(flat), np.reshape(edges, (-1, 3))]).astype(np.int32)
+    codes = np.asarray(image).astype(np.int32) @ [65536, 256, 1]       # each pixel's colour as one number
+    found, place = np.unique(codes, return_inverse=True)
+    found = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=-1)
+    nearest = ((found[:, None] - palette) ** 2).sum(axis=-1).argmin(axis=-1)
+    few = Image.fromarray(nearest[place].reshape(codes.shape).astype(np.uint8), "P")
+    few.putpalette(palette.astype(np.uint8).tobytes())
+    return few
 
 
 # ---- figures --------------------------------------------------------------------------------------------------
@@ -162,7 +167,7 @@ def mask_figure(mask, tokens=None, *, key_tokens=None, title=""):
     grids = [_Grid("mask", m * 0.62, tokens, key_tokens, m, False, 1) for m in named.values()]
     rows = -(-len(grids) // 4)
     columns = -(-len(grids) // rows)
-    size = 9 if columns == 1 else 7
+    size = 9 if columns < 3 else 7
     labels = [max(grid.label_width(axis, size) for grid in grids) for axis in (0, 1)]
     left, top = 0.42 + labels[0], 0.25 + 0.3 * bool(title) + labels[1] + 0.22 * (len(grids) > 1)
     cell = min(min(4.2, (WIDTH - left) / columns - 0.45) / max(max(grid.shape) for grid in grids), 0.36)
