@@ -106,7 +106,7 @@ def write_links():
             save(notebook, path)
     readme = ROOT / "README.md"
     old = readme.read_text()
-    new = re.sub(r"(<!-- course -->\n).*?(\n<!-- /course -->)", lambda m: m[1] + course_map(titles) + m[2], old, flags=re.S)
+    new = re.sub(r"(<!-- course -->\n).*?(<!-- /course -->)", lambda m: f"{m[1]}{course_map(titles)}\n{m[2]}", old, flags=re.S)
     new = re.sub(r"https://github\.com/[\w.-]+/[\w.-]+?(?=\.git\b)", address(), new)
     if new != old:
         readme.write_text(new)
