@@ -22,6 +22,10 @@ NOTEBOOKS = ROOT / "notebooks"
 KEPT = ("image/png", "text/markdown", "text/plain")
 
 SETUP = '''\
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # our matrices are small: one thread is fastest
+
 try:
     import attnlib
 except ImportError:  # on Colab: fetch the package once; NumPy and the rest are already there

@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 
 from attnlib import toy
-from attnlib.show.explore import look_figure
+from attnlib.show.explore import look, look_figure
 from attnlib.show.figures import theme
+from attnlib.show.labels import most_attended
+from attnlib.show.view import AttentionView
 
 
 def main(arguments=None):
@@ -22,22 +24,22 @@ def main(arguments=None):
     parser.add_argument("--temperature", type=float, default=1.0, help="below 1 sharper, above 1 more even (default: 1)")
     parser.add_argument("--random", action="store_true", help="random weights instead: the control that means nothing")
     parser.add_argument("--theme", default="light", help="light or dark (default: light)")
-    parser.add_argument("--out", type=Path, help="write the picture here: .png or .svg")
+    parser.add_argument("--out", type=Path, help="write the picture here: .png, .svg, or .html for a page to touch")
     parser.error = lambda message: sys.exit(_complain(message))
     given = parser.parse_args(arguments)
     try:
         theme(given.theme)
-        if given.out is not None and given.out.suffix.lower() not in (".png", ".svg"):
-            raise ValueError(f"--out must end in .png or .svg, got {str(given.out)!r}")
-        figure, table = look_figure(
+        if given.out is not None and given.out.suffix.lower() not in WRITERS:
+            raise ValueError(f"--out must end in {', '.join(WRITERS)}, got {str(given.out)!r}")
+        seen = look(
             given.sentence, given.pattern, given.heads, given.window, given.globals, given.encoding, given.temperature,
             "random" if given.random else "built by hand",
         )  # fmt: skip
         if given.out is not None:
-            given.out.write_bytes(figure.png() if given.out.suffix.lower() == ".png" else _svg(figure))
+            given.out.write_bytes(WRITERS[given.out.suffix.lower()](seen))
     except (ValueError, TypeError, OSError) as error:
         return _complain(error)
-    print(table)
+    print(most_attended(seen.weights, seen.tokens, names=seen.names))
     if given.out is not None:
         print(f"\nwritten: {given.out}")
     return 0
@@ -49,10 +51,17 @@ def _complain(message):
     return 2
 
 
-def _svg(figure):
+def _svg(seen):
     out = io.BytesIO()
-    figure.savefig(out, format="svg", metadata={"Date": None})
+    look_figure(seen)[0].savefig(out, format="svg", metadata={"Date": None})
     return out.getvalue()
+
+
+def _html(seen):
+    return AttentionView(seen.weights, seen.tokens, mask=seen.mask, titles=seen.names).to_html()
+
+
+WRITERS = {".png": lambda seen: look_figure(seen)[0].png(), ".svg": _svg, ".html": _html}
 
 
 if __name__ == "__main__":

@@ -23,24 +23,29 @@ def integer(name, value, minimum=1, maximum=None):
 def positive(name, value):
     """`value` as a float; it must be a finite number above zero."""
     try:
+        if isinstance(value, (str, bool, np.bool_)):
+            raise TypeError
         number = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a number, got {value!r}") from None
-    if isinstance(value, str) or not np.isfinite(number) or number <= 0:
+    if not np.isfinite(number) or number <= 0:
         raise ValueError(f"{name} must be a finite number above 0, got {value!r}")
     return number
 
 
 def choice(name, value, allowed):
-    """`value` itself; it must be one of `allowed`."""
-    if value not in allowed:
+    """`value` itself; it must be one of `allowed`, which are strings."""
+    if not isinstance(value, str) or value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
     return value
 
 
 def floats(name, value, axes):
     """`value` as a float array with at least as many axes as `axes` names, for example "n d"."""
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} must be an array, with rows of the same length") from None
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name} must hold real numbers, got an array of {array.dtype}")
     if array.dtype.kind != "f":
@@ -57,6 +62,22 @@ def finite(name, array):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise ValueError(f"{name} must be finite, but {name}[{', '.join(map(str, where))}] is {array[where]}")
     return array
+
+
+def below_infinity(name, array):
+    """`array` itself; ValueError if it holds NaN or +inf (-inf is fine)."""
+    if not (array < np.inf).all():
+        raise ValueError(f"{name} must not hold NaN or +inf, and does at {np.argwhere(~(array < np.inf))[0].tolist()}")
+    return array
+
+
+def generator(rng):
+    """`rng` itself, or default_rng(0) for None."""
+    if rng is None:
+        return np.random.default_rng(0)
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng must be a numpy Generator, as np.random.default_rng(seed) makes one; got {rng!r}")
+    return rng
 
 
 def boolean(name, value):

@@ -32,9 +32,9 @@ def softmax(x, axis=-1, where=None):
     work = x.astype(np.float32) if x.dtype == np.float16 else x
     peak = work.max(axis=axis, keepdims=True, initial=-np.inf)
     if not (peak < np.inf).all():                        # NaN and +inf win every maximum
-        place = np.argwhere(~(work < np.inf))[0].tolist()
-        raise ValueError(f"x must not hold NaN or +inf, and does at {place}")
-    work = np.exp(work - np.where(peak == -np.inf, 0, peak))
+        _check.below_infinity("x", work)
+    with np.errstate(over="ignore"):                     # a difference below -1e308 is -inf: share 0
+        work = np.exp(work - np.where(peak == -np.inf, 0, peak))
     total = work.sum(axis=axis, keepdims=True)
     work /= np.where(total == 0, 1, total)               # an empty line stays 0
     return work.astype(x.dtype, copy=False)
@@ -57,13 +57,15 @@ def attention_scores(q, k, *, mask=None, bias=None, scale=None, softcap=None):
     q, k = _checked(q, k)
     k = _repeat_kv(k, q, "k")
     scale = q.shape[-1] ** -0.5 if scale is None else _check.positive("scale", scale)
-    scores = (q * q.dtype.type(scale)) @ np.swapaxes(k, -1, -2)        # (..., n_q, n_k)
+    with np.errstate(over="ignore", invalid="ignore"):
+        scores = (q * q.dtype.type(scale)) @ np.swapaxes(k, -1, -2)    # (..., n_q, n_k)
+    _check.finite("q @ k", scores)
     if softcap is not None:
         softcap = scores.dtype.type(_check.positive("softcap", softcap))
         scores = softcap * np.tanh(scores / softcap)
     if bias is not None:
         bias = _check.broadcasts("bias", _check.floats("bias", bias, ""), scores.shape)
-        scores = scores + bias.astype(scores.dtype, copy=False)
+        scores = scores + _check.below_infinity("bias", bias).astype(scores.dtype, copy=False)
     if mask is not None:
         mask = _check.broadcasts("mask", _check.boolean("mask", mask), scores.shape)
         scores = np.where(mask, scores, scores.dtype.type(-np.inf))
@@ -144,7 +146,7 @@ class SelfAttention:
             wanted = f"divisible by n_heads={n_heads}, or give d_head="
             raise ValueError(f"d_model={d_model} must be {wanted}")
         d_head = _check.integer("d_head", d_model // n_heads if d_head is None else d_head)
-        rng = np.random.default_rng(0) if rng is None else rng
+        rng = _check.generator(rng)
 
         def untrained(rows, columns):
             return rng.normal(0, rows**-0.5, (rows, columns))
@@ -163,7 +165,7 @@ class SelfAttention:
 
         mask, bias   as in `attention_scores`
         """
-        x = _check.floats("x", x, "n d_model")
+        x = _check.finite("x", _check.floats("x", x, "n d_model"))
         if x.shape[-1] != len(self.W_q):
             wanted = f"(..., n, d_model={len(self.W_q)})"
             raise ValueError(f"x must have the shape {wanted}, got {x.shape}")
@@ -171,18 +173,18 @@ class SelfAttention:
         k = split_heads(x @ self.W_k + self.b_k, self.n_kv_heads)      # (..., h_kv, n, d_head)
         v = split_heads(x @ self.W_v + self.b_v, self.n_kv_heads)      # (..., h_kv, n, d_head)
         mixed, weights = scaled_dot_product_attention(q, k, v, mask=mask, bias=bias)
-        return merge_heads(mixed) @ self.W_o + self.b_o, weights
+        output = merge_heads(mixed) @ self.W_o + self.b_o              # (..., n, d_model)
+        return output.astype(x.dtype, copy=False), weights.astype(x.dtype, copy=False)
 
 
-def _checked(q, k, v=None):
+def _checked(*qkv):
     """q, k (and v) as finite float arrays whose shapes fit each other; float16 as float32."""
-    arrays = {"q": _check.floats("q", q, "n_q d"), "k": _check.floats("k", k, "n_k d")}
-    if v is not None:
-        arrays["v"] = _check.floats("v", v, "n_k d_v")
+    axes = {"q": "n_q d", "k": "n_k d", "v": "n_k d_v"}
+    arrays = {name: _check.floats(name, x, axes[name]) for name, x in zip(axes, qkv)}
     shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
     if arrays["q"].shape[-1] != arrays["k"].shape[-1]:
         raise ValueError(f"q and k must have the same last axis d, got {shapes}")
-    if v is not None and arrays["k"].shape[:-1] != arrays["v"].shape[:-1]:
+    if "v" in arrays and arrays["k"].shape[:-1] != arrays["v"].shape[:-1]:
         raise ValueError(f"k and v must agree on every axis but the last, got {shapes}")
     if 0 in arrays["q"].shape or 0 in arrays["k"].shape:
         raise ValueError(f"q and k need at least one token and one dimension, got {shapes}")

@@ -40,8 +40,7 @@ class Learned:
 
     def __init__(self, n_max, d_model, rng=None):
         n_max, d_model = _check.integer("n_max", n_max), _check.integer("d_model", d_model)
-        rng = np.random.default_rng(0) if rng is None else rng
-        self.table = rng.normal(0, d_model**-0.5, (n_max, d_model))
+        self.table = _check.generator(rng).normal(0, d_model**-0.5, (n_max, d_model))
 
     def __call__(self, n):
         """The encodings of positions 0 … n-1. (n, d_model)"""

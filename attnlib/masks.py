@@ -60,8 +60,9 @@ def padding(lengths, n_k):
     """
     n_k = _check.integer("n_k", n_k)
     lengths = np.asarray(lengths)
-    if lengths.dtype.kind not in "iu" or (lengths < 0).any() or (lengths > n_k).any():
-        wanted = f"whole numbers from 0 to n_k={n_k}"
+    whole = lengths.dtype.kind in "iu" and lengths.ndim < 2
+    if not whole or (lengths < 0).any() or (lengths > n_k).any():
+        wanted = f"whole numbers from 0 to n_k={n_k}, one or an array (b,)"
         raise ValueError(f"lengths must be {wanted}, got {lengths.tolist()}")
     lengths = lengths.reshape(1, 1) if lengths.ndim == 0 else lengths[..., None, None, None]
     return np.arange(n_k) < lengths
@@ -99,8 +100,7 @@ def random_keys(n_q, n_k=None, *, n_random, rng=None):
     """
     n_q, n_k = _distance(n_q, n_k).shape
     n_random = _check.integer("n_random", n_random, minimum=0, maximum=n_k)
-    rng = np.random.default_rng(0) if rng is None else rng
-    shuffled = rng.permuted(np.tile(np.arange(n_k), (n_q, 1)), axis=1)     # a row: 0 … n_k - 1
+    shuffled = _check.generator(rng).permuted(np.tile(np.arange(n_k), (n_q, 1)), axis=1)     # a row: 0 … n_k - 1
     return shuffled < n_random
 
 
@@ -114,7 +114,10 @@ def global_local(n, *, window, n_global):
 
 def density(mask):
     """The share of pairs that may attend, 0 to 1."""
-    return float(_check.boolean("mask", mask).mean())
+    mask = _check.boolean("mask", mask)
+    if mask.size == 0:
+        raise ValueError(f"mask must hold at least one pair, got the shape {mask.shape}")
+    return float(mask.mean())
 
 
 def empty_rows(mask):
@@ -131,6 +134,7 @@ def influence(attend, x, *, size=1.0):
     returns  (n, n): the largest change in output i when token j is nudged; 0 = i cannot see j
     """
     x = _check.finite("x", _check.floats("x", x, "n d"))
+    size = _check.positive("size", size)
     if x.ndim != 2:
         raise ValueError(f"x must have the shape (n, d), got {x.shape}")
 

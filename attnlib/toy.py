@@ -13,6 +13,7 @@ Real models add positions on top of the words and mix all of it; here each has c
 import re
 import unicodedata
 import zlib
+from collections import Counter
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -75,7 +76,7 @@ _TOKEN = re.compile(
     r"a[amj]*(?:'a[amj]*)*"                          # a word: letters, digits, accents; don't is one word
     r"|cm*"                                          # one Chinese or Japanese character
     r"|ffm*"                                         # a flag is two letters
-    r"|[^ m](?:m|j[^ ])*"                            # any other sign or emoji, with what is joined to it
+    r"|[^ mj](?:m|j[^ ])*"                           # any other sign or emoji, with what is joined to it
     r"|m+"                                           # accents without a letter
 )
 
@@ -101,7 +102,7 @@ def _kind(char):
     """One letter for what a character is: a letter or digit, c CJK, f half a flag, m mark, j joiner, ' apostrophe, s sign."""
     if char in "'\u2019":
         return "'"
-    if char == "\u200d" or char == "\u200c":
+    if char in "\u200c\u200d\u00ad":               # joiners of letters and emoji, and the soft hyphen
         return "j"
     if "\U0001f1e6" <= char <= "\U0001f1ff":
         return "f"
@@ -115,11 +116,14 @@ def _kind(char):
 
 def name_repeats(tokens):
     """Number the tokens that occur more than once: ["a", "b", "a"] -> ["a₁", "b", "a₂"]."""
-    seen, names = {}, []
+    counts, seen, taken, names = Counter(tokens), Counter(), set(tokens), []
     for token in tokens:
-        seen[token] = seen.get(token, 0) + 1
-        number = str(seen[token]).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
-        names.append(token + number if tokens.count(token) > 1 else token)
+        name = token
+        while counts[token] > 1 and name in taken:                     # a name that is a token already is passed over
+            seen[token] += 1
+            name = token + str(seen[token]).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+        names.append(name)
+        taken.add(name)
     return names
 
 
@@ -162,9 +166,11 @@ def embed(tokens, encoding="none"):
 
     encoding   what goes into the position block: "none", "sinusoidal", or "learned" (a table of N_LEARNED rows)
     """
-    x = np.array([_embed_word(token) for token in tokens])
-    if x.ndim != 2:
+    if isinstance(tokens, str) or not all(isinstance(token, str) for token in tokens):
+        raise TypeError(f"tokens must be a list of strings, as tokenize(text) makes one; got {tokens!r}")
+    if not len(tokens):
         raise ValueError("tokens must be a list with at least one word")
+    x = np.array([_embed_word(token) for token in tokens])
     x[:, _POSITION] += positions(len(tokens), encoding)
     return x
 
@@ -175,7 +181,7 @@ def positions(n, encoding):
     if encoding == "none":
         return np.zeros((n, N_POSITION))
     if encoding == "learned":
-        return _learned()(n)
+        return _learned()(n).copy()
     return encodings.sinusoidal(n, N_POSITION) * (2 / N_POSITION) ** 0.5
 
 
@@ -211,11 +217,12 @@ def layer(n_heads=4, *, encoding="sinusoidal", temperature=1.0, control=False):
     """
     n_heads = _check.integer("n_heads", n_heads, maximum=len(HEADS))
     temperature = _check.positive("temperature", temperature)
+    _check.choice("encoding", encoding, ENCODINGS)
     attention = SelfAttention(D_MODEL, n_heads, d_head=D_HEAD)
     if control:
         attention.W_q *= 20                                            # random weights of the usual size look nearly even
     else:
-        pairs = [build(_check.choice("encoding", encoding, ENCODINGS)) for build in list(HEADS.values())[:n_heads]]
+        pairs = [build(encoding) for build in list(HEADS.values())[:n_heads]]
         attention.W_q = np.hstack([W_q for W_q, _ in pairs])           # (D_MODEL, h·D_HEAD)
         attention.W_k = np.hstack([W_k for _, W_k in pairs])
         carry = np.eye(D_MODEL, D_HEAD) * (np.arange(D_HEAD) < len(FEATURES))
@@ -244,12 +251,19 @@ def look(sentence, *, pattern="standard", n_heads=4, window=3, n_global=1, encod
     _check.choice("pattern", pattern, PATTERNS)
     _check.integer("window", window)
     _check.integer("n_global", n_global, minimum=0)
-    attention = layer(n_heads, encoding=encoding, temperature=temperature, control=control)
+    n_heads, temperature = _check.integer("n_heads", n_heads), _check.positive("temperature", temperature)
+    attention = _kept_layer(n_heads, _check.choice("encoding", encoding, ENCODINGS), temperature, bool(control))
     tokens = tokenize(sentence)
     mask = PATTERNS[pattern](len(tokens), window, n_global)
     output, weights = attention(embed(tokens, encoding), mask=mask)
     names = [f"random {h + 1}" for h in range(n_heads)] if control else list(HEADS)[:n_heads]
     return Look(tokens, names, weights, mask, output)
+
+
+@lru_cache(maxsize=64)
+def _kept_layer(n_heads, encoding, temperature, control):
+    """The layer of these settings, built once: a slider comes by many times."""
+    return layer(n_heads, encoding=encoding, temperature=temperature, control=control)
 
 
 def _by_feature(asks, offers, sharpness=4.5):

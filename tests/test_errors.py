@@ -100,7 +100,7 @@ ATTENTION = [
     ("scale NaN", lambda: sdpa(scale=NAN), ValueError, rf"scale {ABOVE} nan"),
     ("scale inf", lambda: scores(scale=INF), ValueError, rf"scale {ABOVE} inf"),
     ("scale below 0", lambda: scores(scale=-0.5), ValueError, rf"scale {ABOVE} -0.5"),
-    ("scale in quotes", lambda: sdpa(scale="0.5"), ValueError, rf"scale {ABOVE} '0.5'"),
+    ("scale in quotes", lambda: sdpa(scale="0.5"), TypeError, r"scale must be a number, got '0.5'"),
     ("scale of a word", lambda: sdpa(scale="big"), TypeError, r"scale must be a number, got 'big'"),
     ("scale per head", lambda: sdpa(scale=ones(2)), TypeError, r"scale must be a number, got array"),
     ("softcap 0", lambda: sdpa(softcap=0), ValueError, rf"softcap {ABOVE} 0"),
@@ -197,11 +197,11 @@ MASKS = [
     ("too many random keys", lambda: masks.random_keys(3, n_random=4), ValueError, r"n_random must be at most 3, got 4"),
     ("n_random -1", lambda: masks.random_keys(3, n_random=-1), ValueError, r"n_random must be at least 0, got -1"),
     ("n_random 1.5", lambda: masks.random_keys(3, n_random=1.5), TypeError, rf"n_random {WHOLE} 1.5"),
-    ("length too long", lambda: masks.padding(5, 4), ValueError, r"lengths must be whole numbers from 0 to n_k=4, got 5"),
-    ("length below 0", lambda: masks.padding([2, -1], 4), ValueError, r"lengths must be whole numbers from 0 to n_k=4, got \[2, -1\]"),
-    ("length 2.0", lambda: masks.padding(2.0, 4), ValueError, r"lengths must be whole numbers from 0 to n_k=4, got 2.0"),
-    ("length in quotes", lambda: masks.padding("2", 4), ValueError, r"lengths must be whole numbers from 0 to n_k=4, got 2"),
-    ("length True", lambda: masks.padding(True, 4), ValueError, r"lengths must be whole numbers from 0 to n_k=4, got True"),
+    ("length too long", lambda: masks.padding(5, 4), ValueError, r"lengths must be whole numbers from 0 to n_k=4, .*got 5"),
+    ("length below 0", lambda: masks.padding([2, -1], 4), ValueError, r"lengths must be whole numbers from 0 to n_k=4, .*got \[2, -1\]"),
+    ("length 2.0", lambda: masks.padding(2.0, 4), ValueError, r"lengths must be whole numbers from 0 to n_k=4, .*got 2.0"),
+    ("length in quotes", lambda: masks.padding("2", 4), ValueError, r"lengths must be whole numbers from 0 to n_k=4, .*got 2"),
+    ("length True", lambda: masks.padding(True, 4), ValueError, r"lengths must be whole numbers from 0 to n_k=4, .*got True"),
     ("padding n_k 0", lambda: masks.padding(0, 0), ValueError, r"n_k must be at least 1, got 0"),
     ("a number for ids", lambda: masks.documents(3), ValueError, r"ids must be .* of the shape \(n,\) or \(b, n\), got int64 \(\)"),
     ("ids of three axes", lambda: masks.documents(ones(1, 2, 3, dtype=int)), ValueError, r"ids must .*\(b, n\), got int64 \(1, 2, 3\)"),
@@ -247,15 +247,15 @@ def test_refused(call, error, message):
     assert caught.type is error
 
 
-# The same promise, not kept yet: each of these is refused in other words, or not refused, or warns first.
-NOT_YET = [
+# Either error will do, as long as it names the argument.
+BY_NAME = [
     ("None for v", lambda: scaled_dot_product_attention(ones(3, 4), ones(3, 4), None), r"v must hold real numbers"),
     ("NaN in the bias", lambda: sdpa(bias=NAN), r"bias must"),
     ("+inf in the bias", lambda: sdpa(bias=INF), r"bias must"),
     ("NaN in the bias of scores", lambda: scores(bias=NAN), r"bias must"),
     ("NaN in x of a layer", lambda: attend(holding(NAN, 3, 8)), r"x must be finite, but x\[2, 7\] is nan"),
     ("inf in x of a layer", lambda: attend(holding(INF, 3, 8)), r"x must be finite, but x\[2, 7\] is inf"),
-    ("q·k too big for its dtype", lambda: sdpa(ones(3, 4) * 1e200, ones(3, 4) * 1e200), r"(q|the scores)"),
+    ("q·k too big for its dtype", lambda: sdpa(ones(3, 4) * 1e200, ones(3, 4) * 1e200), r"q @ k must be finite"),
     ("rows of different lengths", lambda: sdpa(q=[[1, 2], [3]]), r"q must"),
     ("rng=0 for a layer", lambda: SelfAttention(8, 2, rng=0), r"rng must"),
     ("rng=0 for random keys", lambda: masks.random_keys(3, n_random=1, rng=0), r"rng must"),
@@ -268,8 +268,7 @@ NOT_YET = [
 ]
 
 
-@pytest.mark.xfail(strict=True, reason="DESIGN 3: a ValueError or TypeError that names the argument, raised before any work")
-@pytest.mark.parametrize("call, message", [row[1:] for row in NOT_YET], ids=[row[0] for row in NOT_YET])
-def test_not_yet_refused_by_name(call, message):
+@pytest.mark.parametrize("call, message", [row[1:] for row in BY_NAME], ids=[row[0] for row in BY_NAME])
+def test_refused_by_name(call, message):
     with pytest.raises((TypeError, ValueError), match=f"^{message}"):
         call()

@@ -87,6 +87,9 @@ def test_tokenize(text, tokens):
     assert toy.tokenize(text) == tokens
 
 
+SOFT_HYPHEN = "\xad"
+
+
 def stays(char):
     """A reader's rule for what must not get lost: all but white space, controls, invisible format characters and joiners."""
     tag = "\U000e0020" <= char <= "\U000e007f"              # the letters inside a regional flag
@@ -105,7 +108,7 @@ def test_no_sign_is_lost(text):
             assert set("".join(toy.tokenize(text))) <= {ZWJ, ZWNJ}
         return
     tokens = toy.tokenize(text)
-    assert "".join(tokens).replace(ZWJ, "").replace(ZWNJ, "") == visible
+    assert "".join(tokens).translate(dict.fromkeys(map(ord, (ZWJ, ZWNJ, SOFT_HYPHEN)))) == visible
     assert all(tokens) and not any(char.isspace() for token in tokens for char in token)
     assert toy.tokenize(" ".join(tokens)) == tokens
     assert toy.embed(tokens).shape == (len(tokens), toy.D_MODEL)
@@ -117,7 +120,6 @@ def test_nothing_to_read(text):
         toy.tokenize(text)
 
 
-@pytest.mark.xfail(strict=True, reason="a joiner with nothing to join becomes an invisible token; only visible signs should be tokens")
 @pytest.mark.parametrize("text, tokens", [(f"a {ZWJ} b", ["a", "b"]), (f"猫{ZWJ}猫", ["猫", "猫"]), (f". {ZWNJ}", ["."])])
 def test_joiners_alone_are_nothing(text, tokens):
     assert toy.tokenize(text) == tokens
@@ -153,7 +155,6 @@ def test_names_tell_the_tokens_apart(tokens):
     assert [name.rstrip("₀₁₂₃₄₅₆₇₈₉") for name in names] == tokens
 
 
-@pytest.mark.xfail(strict=True, reason="a token that already ends in ₁ collides with the first of two repeats")
 def test_names_stay_apart_when_the_text_has_subscripts():
     names = toy.name_repeats(toy.tokenize("a a a₁"))
     assert len(set(names)) == 3
@@ -273,7 +274,6 @@ def test_embeddings_are_copies():
     assert toy.embed(["cat"]).any()
 
 
-@pytest.mark.xfail(strict=True, reason="the learned positions are a writable view of the shared table")
 def test_positions_are_copies():
     table = toy.positions(32, "learned")
     before = table.copy()
@@ -556,6 +556,7 @@ BAD = [
     ({"n_heads": 2.0}, TypeError, "n_heads must be a whole number, got 2.0"),
     ({"n_heads": True}, TypeError, "n_heads must be a whole number, got True"),
     ({"n_heads": None}, TypeError, "n_heads must be a whole number, got None"),
+    ({"n_heads": [2]}, TypeError, r"n_heads must be a whole number, got \[2\]"),
     ({"window": 0}, ValueError, "window must be at least 1, got 0"),
     ({"window": -3}, ValueError, "window must be at least 1, got -3"),
     ({"window": 2.5}, TypeError, "window must be a whole number, got 2.5"),
@@ -569,7 +570,7 @@ BAD = [
     ({"temperature": -1}, ValueError, "temperature must be a finite number above 0, got -1"),
     ({"temperature": np.nan}, ValueError, "temperature must be a finite number above 0, got nan"),
     ({"temperature": np.inf}, ValueError, "temperature must be a finite number above 0, got inf"),
-    ({"temperature": "1"}, ValueError, "temperature must be a finite number above 0, got '1'"),
+    ({"temperature": "1"}, TypeError, "temperature must be a number, got '1'"),
     ({"temperature": "hot"}, TypeError, "temperature must be a number, got 'hot'"),
     ({"temperature": None}, TypeError, "temperature must be a number, got None"),
     ({"pattern": "spiral"}, ValueError, "pattern must be one of 'standard', 'causal', 'local', 'global-local', got 'spiral'"),
@@ -589,6 +590,14 @@ def test_look_refuses(options, error, message):
         toy.look(**{"sentence": "The cat sat"} | options)
 
 
+def test_a_layer_that_was_kept_does_not_let_bad_arguments_pass():
+    """2.0 and True have the same hash as 2 and 1: a cache must tell them apart."""
+    for good, bad in [(2, 2.0), (1, True), (1, 1.0)]:
+        toy.look("The cat sat", n_heads=good)
+        with pytest.raises(TypeError, match="n_heads must be a whole number"):
+            toy.look("The cat sat", n_heads=bad)
+
+
 @pytest.mark.parametrize("pattern", toy.PATTERNS)
 def test_window_is_checked_even_where_it_is_not_used(pattern):
     with pytest.raises(ValueError, match="window must be at least 1, got 0"):
@@ -604,7 +613,6 @@ UNNAMED = [
 ]
 
 
-@pytest.mark.xfail(strict=True, reason="accepted, or refused without naming the argument")
 @pytest.mark.parametrize("call, name", UNNAMED, ids=["unhashable pattern", "array for encoding", "control layer", "numbers", "a string"])
 def test_refuses_by_name(call, name):
     with pytest.raises((TypeError, ValueError), match=f"^{name} must"):

@@ -1,11 +1,13 @@
 """Pictures, sliders and source code: arrays and tokens in, something to look at out."""
 
 from attnlib.show.explore import explore, explorer
-from attnlib.show.figures import aim, compare, encoding_figure, heads, heatmap, mask_figure, steps, theme
+from attnlib.show.figures import aim, compare, encoding_figure, heads, heatmap, ladder, mask_figure, steps, theme
 from attnlib.show.labels import most_attended
+from attnlib.show.linked import CompareView, LadderView
 from attnlib.show.source import show_source
+from attnlib.show.view import AttentionView
 
 __all__ = [
-    "aim", "compare", "encoding_figure", "explore", "explorer", "heads", "heatmap", "mask_figure", "most_attended", "show_source",
-    "steps", "theme",
+    "AttentionView", "CompareView", "LadderView", "aim", "compare", "encoding_figure", "explore", "explorer", "heads", "heatmap",
+    "ladder", "mask_figure", "most_attended", "show_source", "steps", "theme",
 ]  # fmt: skip

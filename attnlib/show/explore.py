@@ -8,11 +8,15 @@ import ipywidgets as widgets
 import numpy as np
 from PIL import Image
 
-from attnlib import toy
+from attnlib import _check, toy
 from attnlib.show import figures
 from attnlib.show.labels import most_attended
+from attnlib.show.view import AttentionView
+
+WEIGHTS = ["built by hand", "random"]
 
 HIDDEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)"       # for screen readers only
+STALE = "<style>.attnlib-stale { opacity: 0.35 }</style>"      # the last good picture, while there is none for the new values
 
 
 def explore(draw, **controls):
@@ -37,28 +41,19 @@ def explorer(sentence="The cat sat on the mat because it was tired", **start):
 
     start   other starting values: pattern, n_heads, window, n_global, encoding, temperature, weights
     """
-    toy.tokenize(sentence)
-    controls = {
-        "sentence": widgets.Text(sentence, layout=widgets.Layout(width="95%")),
-        "pattern": list(toy.PATTERNS),
-        "n_heads": (1, len(toy.HEADS)),
-        "window": (1, 10),
-        "n_global": (0, 4),
-        "encoding": list(toy.ENCODINGS),
-        "temperature": (0.1, 5.0, 0.1),
-        "weights": ["built by hand", "random"],
-    }
-    return Explore(look_figure, controls, start)
+    return Explorer(sentence, start)
 
 
-def look_figure(
-    sentence, pattern="standard", n_heads=4, window=3, n_global=1, encoding="sinusoidal", temperature=1.0, weights="built by hand"
-):
-    """The picture of `explorer`: all heads, the mask, and the table of who looks at whom most. -> Figure, text"""
-    seen = toy.look(
+def look(sentence, pattern="standard", n_heads=4, window=3, n_global=1, encoding="sinusoidal", temperature=1.0, weights="built by hand"):
+    """What the toy world sees with the controls of `explorer`. -> toy.Look"""
+    return toy.look(
         sentence, pattern=pattern, n_heads=n_heads, window=window, n_global=n_global,
-        encoding=encoding, temperature=temperature, control=weights == "random",
+        encoding=encoding, temperature=temperature, control=_check.choice("weights", weights, WEIGHTS) == "random",
     )  # fmt: skip
+
+
+def look_figure(seen):
+    """A `toy.Look` as a picture and a table: all heads, the mask, and who looks at whom most. -> Figure, text"""
     picture = figures.heads(seen.weights, seen.tokens, titles=seen.names, mask=seen.mask, show_mask=True)
     return picture, most_attended(seen.weights, seen.tokens, names=seen.names)
 
@@ -79,12 +74,11 @@ class Explore(widgets.VBox):
             raise TypeError(f"draw needs a control for its argument {missing[0]!r}")
         self.controls = {name: _control(name, spec, defaults) for name, spec in controls.items()}
         self.message, self.text = widgets.HTML(), widgets.HTML()
-        self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="100%", object_fit="contain"))
-        self._show(*self._draw(**self.values))                         # raises here if the start is wrong
+        self.picture = self._picture()                                 # raises here if the start is wrong
         for control in self.controls.values():
             control.observe(self._moved, names="value")
         box = widgets.Layout(display="flex", flex_flow="row wrap", grid_gap="0 1.5em")
-        super().__init__([widgets.Box([*self.controls.values()], layout=box), self.message, self.image, self.text])
+        super().__init__([widgets.Box([*self.controls.values()], layout=box), self.message, self.picture, self.text])
 
     @property
     def values(self):
@@ -94,24 +88,35 @@ class Explore(widgets.VBox):
         result = self.draw(**values)
         return result if isinstance(result, tuple) else (result, "")
 
+    def _picture(self):
+        """The widget that shows what is drawn, with the first picture in it."""
+        self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="100%", object_fit="contain"))
+        self._redraw()
+        return self.image
+
+    def _redraw(self):
+        figure, text = self._draw(**self.values)
+        self.image.value = _png(figure, fast=True)
+        self.image.layout.width = f"{round(figure.get_figwidth() * figure.dpi)}px"
+        self._write(getattr(figure, "alt", ""), text)
+
+    def _write(self, alt, text):
+        """The words below the picture: the description for screen readers, and the text as it is."""
+        alt = f'<div role="status" style="{HIDDEN}">{html.escape(alt)}</div>' if alt else ""
+        table = f'<pre style="max-height:24em;overflow:auto;line-height:1.3">{html.escape(text)}</pre>' if text else ""
+        self.text.value = alt + table
+
     def _moved(self, change):
         try:
-            figure, text = self._draw(**self.values)
+            self._redraw()
         except Exception as error:                                     # the learner's own draw may raise anything
             expected = isinstance(error, (ValueError, TypeError))
             self.error = str(error) if expected else f"{type(error).__name__}: {error}"
-            self.message.value = f'<div role="alert"><b>Not drawn:</b> {html.escape(self.error)}</div>'
-            self.image.layout.opacity = "0.35"
+            self.message.value = f'{STALE}<div role="alert"><b>Not drawn:</b> {html.escape(self.error)}</div>'
+            self.picture.add_class("attnlib-stale")
         else:
-            self._show(figure, text)
-
-    def _show(self, figure, text):
-        self.image.value = _png(figure, fast=True)
-        width = round(figure.get_figwidth() * figure.dpi)
-        self.image.layout.width, self.image.layout.opacity = f"{width}px", "1"
-        alt = f'<div role="status" style="{HIDDEN}">{html.escape(getattr(figure, "alt", ""))}</div>'
-        table = f'<pre style="max-height:24em;overflow:auto;line-height:1.3">{html.escape(text)}</pre>' if text else ""
-        self.text.value, self.message.value, self.error = alt + table, "", ""
+            self.message.value = self.error = ""
+            self.picture.remove_class("attnlib-stale")
 
     def strip(self):
         """The pictures at up to four values of the first control that has several, in one: for pages without a kernel."""
@@ -134,6 +139,43 @@ class Explore(widgets.VBox):
         settings = ", ".join(f"{name}={value!r}" for name, value in self.values.items())
         words = [f"Sliders at {settings}.", getattr(figure, "alt", ""), text]
         return data | {"image/png": strip["image/png"], "text/plain": "\n".join(filter(None, words))}
+
+
+class Explorer(Explore):
+    """What `explorer` returns: the controls around an `AttentionView`, `view`, which is fed with every move."""
+
+    def __init__(self, sentence, start):
+        self.view = None
+        controls = {
+            "sentence": widgets.Text(sentence, layout=widgets.Layout(width="95%")),
+            "pattern": list(toy.PATTERNS),
+            "n_heads": (1, len(toy.HEADS)),
+            "window": (1, 10),
+            "n_global": (0, 4),
+            "encoding": list(toy.ENCODINGS),
+            "temperature": (0.1, 5.0, 0.1),
+            "weights": WEIGHTS,
+        }
+        toy.tokenize(sentence)
+        super().__init__(look, controls, start)
+
+    def _draw(self, **values):
+        return look_figure(look(**values))
+
+    def _picture(self):
+        self._redraw()
+        return self.view
+
+    def _redraw(self):
+        seen, values = look(**self.values), self.values
+        shown = {"mask": seen.mask, "titles": seen.names, "title": f"{values['pattern']}: {seen.mask.mean():.0%} of all pairs allowed"}
+        if self.view is None:
+            self.view = AttentionView(seen.weights, seen.tokens, head=min(1, len(seen.names) - 1), **shown)
+        else:
+            self.view.update(seen.weights, seen.tokens, **shown)
+        self.controls["window"].disabled = values["pattern"] not in ("local", "global-local")
+        self.controls["n_global"].disabled = values["pattern"] != "global-local"
+        self._write("", most_attended(seen.weights, seen.tokens, names=seen.names))
 
 
 def _control(name, spec, defaults):

@@ -16,6 +16,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from attnlib import _check
+from attnlib.attention import attention_scores, scaled_dot_product_attention, softmax
 from attnlib.show.labels import fonts, printable
 
 QUERY, KEY, VALUE = "#D55E00", "#009E73", "#CC79A7"        # one colour each, in every picture of the course
@@ -122,7 +123,7 @@ def heatmap(weights, tokens=None, *, key_tokens=None, mask=None, title="", signe
     return picture
 
 
-def heads(weights, tokens=None, *, titles=None, mask=None, show_mask=False, title="", vmax=None):
+def heads(weights, tokens=None, *, key_tokens=None, titles=None, mask=None, show_mask=False, title="", vmax=None):
     """All heads side by side, in one picture and one scale of colour, and the mask behind them if `show_mask`.
 
     weights (h, n_q, n_k); titles: h names; mask: boolean (n_q, n_k), the same for all heads
@@ -131,11 +132,11 @@ def heads(weights, tokens=None, *, titles=None, mask=None, show_mask=False, titl
     titles = [f"head {h}" for h in range(len(weights))] if titles is None else list(titles)
     if len(titles) != len(weights):
         raise ValueError(f"titles has {len(titles)} names, but weights has {len(weights)} heads")
-    grids = [_Grid("weights", w, tokens, None, mask, False, vmax) for w in weights]
+    grids = [_Grid("weights", w, tokens, key_tokens, mask, False, vmax) for w in weights]
     n_q, n_k = grids[0].shape
     if show_mask:
         mask = np.ones((n_q, n_k), bool) if mask is None else mask
-        grids.append(_Grid("mask", np.asarray(mask) * 0.62, tokens, None, mask, False, 1))
+        grids.append(_Grid("mask", np.asarray(mask) * 0.62, tokens, key_tokens, mask, False, 1))
         titles.append(f"the mask: {np.mean(mask):.0%} allowed")
     rows = -(-len(grids) // 5)                                         # at most five to a row
     columns = -(-len(grids) // rows)
@@ -201,8 +202,6 @@ def compare(a, b, tokens=None, *, titles=("a", "b"), key_tokens=None, mask=None,
 
 def steps(q, k, *, tokens=None, mask=None, scale=None, title=""):
     """From queries and keys to weights, one matrix per step: q·k, times 1/√d, mask, softmax. q (n_q, d), k (n_k, d)."""
-    from attnlib.attention import attention_scores, softmax
-
     raw = attention_scores(q, k, scale=1)
     scaled = attention_scores(q, k, scale=scale)
     weights = softmax(attention_scores(q, k, scale=scale, mask=mask))
@@ -212,6 +211,48 @@ def steps(q, k, *, tokens=None, mask=None, scale=None, title=""):
     stages.append(("softmax", weights, mask, False))
     grids = [_Grid(name, x, tokens, None, m, signed, None) for name, x, m, signed in stages]
     return _row_of_grids(grids, [name for name, *_ in stages], title)
+
+
+def ladder(q, k, v, query, key, *, tokens=None, dims=None, mask=None, title=""):
+    """One row of attention, step by step: products of q and k bar by bar, q·k, /√d, mask, softmax, × v.
+
+    q (n_q, d), k (n_k, d), v (n_k, d_v); query, key: the row and the cell to look at; tokens: n_k names
+    dims   d names for the columns of q and k
+    """
+    q, k, v = _matrix("q", q, 2), _matrix("k", k, 2), _matrix("v", v, 2)
+    i, j = _check.integer("query", query, 0, len(q) - 1), _check.integer("key", key, 0, len(k) - 1)
+    output, weights = scaled_dot_product_attention(q, k, v, mask=mask)
+    scores = {"q · k": attention_scores(q, k, scale=1)[i], "/ √d": attention_scores(q, k)[i]}
+    scores["mask"] = attention_scores(q, k, mask=mask)[i]
+    names = _names("tokens", tokens, len(k))
+    dims = [str(c) for c in range(q.shape[1])] if dims is None else list(dims)
+    row, top = 0.21, 0.75 + 0.3 * bool(title)
+    picture = Picture(9.4, top + row * max(len(k) + 1, min(q.shape[1], 16)) + 0.5)
+    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
+    picture.write(0.3, top - 0.42, f"query {names[i] if len(q) == len(k) else i}", color=QUERY, size=9, weight="bold")
+    picture.write(0.3, top - 0.24, f"key {names[j]}", color=KEY, size=9, weight="bold")
+    x = _products(picture, top, row, q[i], k[j], dims) + 0.1 + 0.068 * max(map(len, names))
+    for n, name in enumerate(names):
+        weight = "bold" if n == j else "normal"
+        picture.write(x - 0.06, top + (n + 0.5) * row, name, size=8, ha="right", va="center_baseline", weight=weight)
+    start, step = x, min(0.98, (9.2 - x - 1.3) / 4)
+    for label, values in [*scores.items(), ("softmax", weights[i])]:
+        color = _theme["weights"][3] if label == "softmax" else None
+        _bars(picture, x, top, row, step - 0.16, values, label, color, chosen=j)
+        x += step
+    width = min(0.24, 1.15 / v.shape[1])
+    parts = np.vstack([weights[i][:, None] * v, output[i]])
+    grid = _Grid("parts", parts, None, None, None, True, np.abs(v).max() or 1)
+    grid.draw(picture, x, top, (width, row), numbers=False, rows=False, columns=False, axes=False)
+    picture.write(x, top - 0.08, "× v", color=VALUE, weight="bold", size=9)
+    picture.write(x - 0.06, top + row * (len(k) + 0.5), "sum: output", size=8, va="center_baseline", ha="right", weight="bold")
+    end = x + width * v.shape[1]
+    picture.sheet.plot([x, end], [top + row * len(k)] * 2, color=_theme["ink"], linewidth=1)
+    picture.sheet.add_patch(Rectangle((start - 0.03, top + j * row), end - start + 0.06, row, fill=False, edgecolor=_theme["ink"]))
+    allowed = "allowed" if np.isfinite(scores["mask"][j]) else "not allowed"
+    said = f"q·k = {scores['q · k'][j]:.2f}, divided by √d = {scores['/ √d'][j]:.2f}, {allowed}, weight {weights[i, j]:.2f}"
+    picture.alt = f"{title or 'Step by step'}: query {i} and key {names[j]}. {said}."
+    return picture
 
 
 def encoding_figure(encoding, *, title=""):
@@ -240,8 +281,6 @@ def aim(q, k, v, tokens, *, mask=None, title=""):
 
     q k (n, 2), v (n, d_v): where an orange arrow points along a green one, the weight is large.
     """
-    from attnlib.attention import scaled_dot_product_attention
-
     q, k, v = _matrix("q", q, 2), _matrix("k", k, 2), _matrix("v", v, 2)
     if q.shape[1] != 2:
         raise ValueError(f"q and k must have two columns to be drawn in the plane, got q {q.shape}")
@@ -416,6 +455,41 @@ def _row_of_grids(grids, names, title):
         _colour_bar(picture, x + cell * n_k + 0.12, top, max(cell * n_q, 0.9), grid)
     picture.alt = f"{title or 'Side by side'}. " + " ".join(f"{name}: {grid.describe()}" for name, grid in zip(names, grids))
     return picture
+
+
+def _products(picture, y, row, q, k, dims):
+    """q, k and q × k of one pair, bar by bar: the 16 columns with the largest products. Returns the right edge."""
+    shown = np.sort(np.argsort(-np.abs(q * k), kind="stable")[:16])
+    x = 0.4 + 0.062 * max(len(dims[c]) for c in shown)
+    for n, c in enumerate(shown):
+        picture.write(x, y + (n + 0.5) * row, dims[c], size=7.5, ha="right", va="center_baseline")
+    for c, (label, values, color) in enumerate([("q", q, QUERY), ("k", k, KEY), ("q × k", q * k, None)]):
+        _bars(picture, x + 0.1 + c * 0.8, y, row, 0.66, values[shown], label, color)
+    part = f" (the {len(shown)} largest of {len(q)} shown)" if len(shown) < len(q) else ""
+    picture.write(0.3, y + row * len(shown) + 0.1, f"sum of q × k = {q @ k:.2f}{part}", size=9, weight="bold", va="top")
+    return x + 0.1 + 3 * 0.8
+
+
+def _bars(picture, x, y, row, width, values, title, color=None, chosen=None):
+    """Horizontal bars, one per row, from a common zero; -inf is drawn as "not allowed". Without a colour, by sign."""
+    picture.write(x, y - 0.08, title, size=9, weight="bold", color=color)
+    finite = values[np.isfinite(values)]
+    low, high = finite.min(initial=0), finite.max(initial=0)
+    unit = (width - 0.3) / max(high - low, 1e-9)
+    zero = x - low * unit
+    signs = _theme["signed"]
+    picture.sheet.plot([zero, zero], [y, y + row * len(values)], color=_theme["hatch"], linewidth=0.8)
+    for n, value in enumerate(values):
+        top, middle = y + n * row + 0.04, y + (n + 0.5) * row
+        if not np.isfinite(value):
+            picture.sheet.add_patch(Rectangle((zero, top), width - 0.3, row - 0.08, facecolor=_theme["blocked"], edgecolor="none"))
+            picture.write(zero + 0.03, middle, "−∞", size=7, va="center_baseline", color=_theme["faint"])
+            continue
+        fill = color or (signs[-2] if value > 0 else signs[1])
+        picture.sheet.add_patch(Rectangle((zero, top), value * unit, row - 0.08, facecolor=fill, edgecolor="none"))
+        bold = "bold" if n == chosen else "normal"
+        place = zero + max(value, 0) * unit + 0.03
+        picture.write(place, middle, f"{value:.2f}", size=7, va="center_baseline", color=_theme["faint"], weight=bold)
 
 
 def _colour_bar(picture, x, y, height, grid):

@@ -19,7 +19,12 @@ MORE_FONTS = (
 
 def printable(tokens):
     """Tokens as short names: repeats are numbered, blanks made visible, signs that no font has are spelled out."""
-    return [_shorten("".join(map(_glyph, name))) for name in name_repeats([_blank(str(token)) for token in tokens])]
+    return [_shorten("".join(map(_glyph, name))) for name in visible(tokens)]
+
+
+def visible(tokens):
+    """Tokens as text that can be told apart: repeats are numbered, blanks at the ends made visible."""
+    return name_repeats([_blank(str(token)) for token in tokens])
 
 
 def most_attended(weights, tokens, *, key_tokens=None, names=None):
@@ -56,6 +61,8 @@ def _most(row, keys):
 
 def _width(text):
     """Columns that a text takes in a terminal."""
+    if text.isascii():
+        return len(text)
     return sum(0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
 
 

@@ -1,0 +1,262 @@
+"""AttentionView: weights that can be touched, in a notebook, on a page of its own, or as a still picture."""
+
+import base64
+import html
+import io
+import json
+import zlib
+from pathlib import Path
+
+import anywidget
+import numpy as np
+import traitlets
+
+from attnlib import _check
+from attnlib.show import figures
+from attnlib.show.labels import most_attended, visible
+
+SENT_AT_ONCE = 2_000_000                             # with more weights than this, a layer at a time crosses to the browser
+_LEVELS = 65_534                                     # a weight crosses as a whole number up to this; 65,535 is NaN
+
+
+class AttentionView(anywidget.AnyWidget):
+    """A heat map of attention weights to hover, click and walk with the keyboard.
+
+    weights      (n_q, n_k), (heads, n_q, n_k) or (layers, heads, n_q, n_k); anything that NumPy can read
+    tokens       n_q strings; key_tokens: n_k strings, for cross-attention
+    mask         boolean, True = may attend, broadcasts to the weights
+    layer, head  what is shown first
+    scale        colours: "absolute" (0 to 1), "row" (relative to each row's largest) or "sqrt"
+    titles       names of the heads
+    title        a line under the picture
+    signed       the numbers are differences: two-sided colours, 0 in the middle, no row sums
+    compact      only the heat map: no controls, no sentence, no small pictures
+
+    `pinned` is the cell that the reader has pinned, [query, key] or None: read it in the next cell, or set it.
+    Keys: arrows move the pinned cell, Home and End go to the ends of its row, [ ] head, { } layer, Esc unpins.
+
+    Nothing is corrected: NaN is red, a row that does not sum to 1 and a weight where none is allowed are marked.
+    """
+
+    _esm = Path(__file__).parent / "view.js"
+
+    layer = traitlets.Int(0).tag(sync=True)
+    head = traitlets.Int(0).tag(sync=True)
+    pinned = traitlets.List(traitlets.Int(), None, allow_none=True).tag(sync=True)
+    scale = traitlets.Enum(["absolute", "row", "sqrt"], "absolute").tag(sync=True)
+    side = traitlets.Enum(["query", "key"], "query").tag(sync=True)
+    top_k = traitlets.Int(0).tag(sync=True)
+    threshold = traitlets.Float(0.0).tag(sync=True)
+    hide_first = traitlets.Bool(False).tag(sync=True)
+    tokens = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    key_tokens = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    titles = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    title = traitlets.Unicode("").tag(sync=True)
+    signed = traitlets.Bool(False).tag(sync=True)
+    compact = traitlets.Bool(False).tag(sync=True)
+    _shape = traitlets.List().tag(sync=True)
+    _range = traitlets.List().tag(sync=True)
+    _first = traitlets.Int(0).tag(sync=True)
+    _weights = traitlets.Bytes(b"").tag(sync=True)
+    _sums = traitlets.Bytes(b"").tag(sync=True)
+    _mask = traitlets.Bytes(b"").tag(sync=True)
+    _notes = traitlets.List(traitlets.Unicode()).tag(sync=True)
+
+    def __init__(self, weights, tokens=None, *, key_tokens=None, mask=None, layer=0, head=0, scale="absolute",
+                 titles=None, title="", signed=False, compact=False):  # fmt: skip
+        _check.choice("scale", scale, ["absolute", "row", "sqrt"])
+        state = _state(weights, tokens, key_tokens, mask, titles, signed, layer, head)
+        self.array, self.mask = state.pop("array"), state.pop("mask")
+        super().__init__(scale=scale, title=title, signed=signed, compact=compact, **state, **self._sent(layer))
+
+    def update(self, weights, tokens=None, *, key_tokens=None, mask=None, titles=None, title=None):
+        """Show other weights in the same view, in one message to the browser; the reader's pin stays where it fits."""
+        head, layer = self.head, self.layer
+        shape = np.shape(weights)
+        if len(shape) in (2, 3, 4):
+            head, layer = min(head, shape[-3] - 1 if len(shape) > 2 else 0), min(layer, shape[0] - 1 if len(shape) > 3 else 0)
+        state = _state(weights, tokens, key_tokens, mask, titles, self.signed, layer, head)
+        self.array, self.mask = state.pop("array"), state.pop("mask")
+        if self.pinned and (self.pinned[0] >= state["_shape"][2] or self.pinned[1] >= state["_shape"][3]):
+            state["pinned"] = None
+        if title is not None:
+            state["title"] = title
+        with self.hold_sync():
+            for name, value in (state | self._sent(layer)).items():
+                setattr(self, name, value)
+
+    @traitlets.observe("layer")
+    def _layer_chosen(self, change):
+        if hasattr(self, "array") and self._shape and not self._first <= change["new"] < self._first + self._n_sent:
+            self.set_trait("_first", change["new"])
+            self._weights = _pack(self.array[change["new"]][None], self._range)
+
+    @property
+    def _n_sent(self):
+        return len(self._weights) // 2 // max(1, int(np.prod(self._shape[1:])))
+
+    def _sent(self, layer):
+        """The weights that cross to the browser: all of them, or the chosen layer where there are many."""
+        low, high = figures_range(self.array)
+        sums = self.array.sum(axis=-1)
+        top = max(1.0, float(np.nanmax(sums, initial=0)))
+        first, part = (0, self.array) if self.array.size <= SENT_AT_ONCE else (layer, self.array[layer][None])
+        span = [low, high, top]
+        packed_sums = b"" if self.signed else _whole(np.clip(sums / top, 0, 1))
+        return {"_range": span, "_first": first, "_weights": _pack(part, span), "_sums": packed_sums}
+
+    # ---- still pictures and pages ----
+
+    def figure(self):
+        """The chosen head as a still picture; with several heads, all heads of the layer."""
+        weights, mask = self.array[self.layer], self.mask
+        here = None if mask is None else np.broadcast_to(mask, self.array.shape)[self.layer]
+        if self.signed or len(weights) == 1 or len(weights) > 16:
+            part = None if here is None else here[self.head]
+            name = self.title or (self.titles[self.head] if self.titles else "")
+            vmax = float(np.nanmax(np.abs(weights), initial=1e-12)) if self.signed else None
+            return figures.heatmap(weights[self.head], self.tokens, key_tokens=self.key_tokens, mask=part, title=name,
+                                   signed=self.signed, vmax=vmax)  # fmt: skip
+        same = here is not None and (here == here[0]).all()
+        return figures.heads(weights, self.tokens, key_tokens=self.key_tokens, mask=here[0] if same else None,
+                             titles=self.titles or None, title=self.title)  # fmt: skip
+
+    def to_png(self, path=None):
+        """The still picture as PNG: bytes, or written to `path`."""
+        return _written(self.figure().png(), path)
+
+    def to_svg(self, path=None):
+        """The still picture as SVG: bytes, or written to `path`."""
+        out = io.BytesIO()
+        self.figure().savefig(out, format="svg", metadata={"Date": None})
+        return _written(out.getvalue(), path)
+
+    def to_html(self, path=None):
+        """The live view as one page that needs nothing else, no kernel and no network: bytes, or written to `path`."""
+        names = [n for n in self.trait_names(sync=True) if not n.startswith("_") or n in ("_shape", "_range", "_first", "_notes")]
+        state = {name: getattr(self, name) for name in names if name not in ("layout", "comm", "keys", "tabbable", "tooltip")}
+        state["_first"] = 0
+        blobs = {"_weights": _pack(self.array, self._range), "_sums": self._sums, "_mask": self._mask}
+        source = Path(__file__).with_name("view.js").read_text(encoding="utf-8")
+        page = _PAGE.replace("TITLE", html.escape(self.title or "Attention"))
+        page = page.replace("STATE", json.dumps(state).replace("<", "\\u003c"))
+        page = page.replace("BLOBS", json.dumps({name: _squeezed(blob) for name, blob in blobs.items()}))
+        return _written(page.replace("SOURCE", _squeezed(source.encode())).encode(), path)
+
+    def _repr_mimebundle_(self, **how):
+        data, metadata = super()._repr_mimebundle_(**how)
+        figure = self.figure()
+        part = self.array[self.layer]
+        table = "" if self.signed else most_attended(part[: 8 if len(part) <= 16 else 1], self.tokens, key_tokens=self.key_tokens)
+        picture = base64.b64encode(figure.png()).decode()
+        notes = [f"note: {note}" for note in self._notes]
+        text = "\n".join(filter(None, [figure.alt, table, *notes]))
+        return data | {"image/png": picture, "text/plain": text}, metadata | {"image/png": {"alt": figure.alt}}
+
+    def __repr__(self):
+        layers, heads, n_q, n_k = self._shape
+        return f"AttentionView({layers} layers, {heads} heads, {n_q} queries, {n_k} keys)"
+
+
+def _state(weights, tokens, key_tokens, mask, titles, signed, layer, head):
+    """Check everything, and say what is odd about the numbers: the traits of a view, and the arrays behind them."""
+    array = _check.floats("weights", weights, "n_q n_k")
+    if not 2 <= array.ndim <= 4 or 0 in array.shape:
+        wanted = "(n_q, n_k), (heads, n_q, n_k) or (layers, heads, n_q, n_k)"
+        raise ValueError(f"weights must have the shape {wanted}, with no axis of length 0; got {array.shape}")
+    array = array.reshape((1,) * (4 - array.ndim) + array.shape).astype(np.float32)
+    if np.isinf(array).any():
+        raise ValueError("weights must not be infinite; these look like scores with -inf, before the softmax")
+    layers, heads, n_q, n_k = array.shape
+    _check.integer("layer", layer, minimum=0, maximum=layers - 1)
+    _check.integer("head", head, minimum=0, maximum=heads - 1)
+    tokens = _named("tokens", tokens, n_q, "n_q")
+    keys = tokens if key_tokens is None and n_q == n_k else _named("key_tokens", key_tokens, n_k, "n_k")
+    if titles is not None and len(titles) != heads:
+        raise ValueError(f"titles has {len(titles)} names, but weights {np.shape(weights)} has {heads} heads")
+    bits = b""
+    if mask is not None:
+        mask = _check.boolean("mask", mask)
+        _check.broadcasts("mask", mask, array.shape if mask.ndim == 4 else array.shape[-mask.ndim :] if mask.ndim > 1 else (n_k,))
+        planes = mask if mask.ndim <= 2 else np.broadcast_to(mask, array.shape)
+        bits = np.packbits(np.ascontiguousarray(np.broadcast_to(planes, (*planes.shape[:-2], n_q, n_k)))).tobytes()
+    return {
+        "array": array, "mask": mask, "tokens": tokens, "key_tokens": keys, "titles": [str(t) for t in titles or []],
+        "layer": layer, "head": head, "_shape": list(array.shape), "_mask": bits, "_notes": _odd(array, mask, signed),
+    }  # fmt: skip
+
+
+def _odd(array, mask, signed):
+    """What a reader should know about these numbers, in words."""
+    notes, missing = [], int(np.isnan(array).sum())
+    if missing:
+        notes.append(f"{missing:,} weights are NaN, drawn in red")
+    if signed:
+        return notes
+    allowed = np.ones((1, 1), bool) if mask is None else mask
+    leaks = int(((np.nan_to_num(array) != 0) & ~allowed).sum())
+    if leaks:
+        notes.append(f"{leaks:,} weights stand where none is allowed, framed in red")
+    sums = array.sum(axis=-1)
+    empty = ~np.broadcast_to(allowed, array.shape).any(axis=-1) & (sums == 0)
+    off = int(((np.abs(sums - 1) > 1e-3) & ~empty).sum())
+    if off:
+        notes.append(f"{off:,} of {sums.size:,} rows do not sum to 1")
+    if (array < 0).any():
+        notes.append(f"{int((array < 0).sum()):,} weights are negative")
+    return notes
+
+
+def figures_range(array):
+    """The numbers that 0 and the largest level stand for: 0 and 1 unless the weights go beyond."""
+    return min(0.0, float(np.nanmin(array, initial=0))), max(1.0, float(np.nanmax(array, initial=1)))
+
+
+def _pack(array, span):
+    """Weights as whole numbers: little-endian uint16 between span[0] and span[1], 65,535 for NaN."""
+    return _whole((array - np.float32(span[0])) / np.float32(span[1] - span[0]))
+
+
+def _whole(shares):
+    levels = np.where(np.isnan(shares), _LEVELS + 1, np.rint(np.nan_to_num(shares) * _LEVELS))
+    return levels.astype("<u2").tobytes()
+
+
+def _named(name, tokens, n, axis):
+    if tokens is None:
+        return [str(i) for i in range(n)]
+    if isinstance(tokens, str):
+        raise TypeError(f"{name} must be a list of strings, one per token; cut the text first, for example with tokenize(text)")
+    tokens = visible(tokens)
+    if len(tokens) != n:
+        raise ValueError(f"{name} has {len(tokens)} names, but the axis {axis} of weights has {n} entries")
+    return tokens
+
+
+def _squeezed(blob):
+    return base64.b64encode(zlib.compress(blob, 6)).decode()
+
+
+def _written(blob, path):
+    if path is None:
+        return blob
+    Path(path).write_bytes(blob)
+    return None
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>TITLE</title>
+<style>body{margin:12px;background:#fff}@media(prefers-color-scheme:dark){body{background:#181a1f}}</style>
+<div id="view"></div><script type="module">
+const state = STATE, blobs = BLOBS, heard = {};
+const open = async (text) => new Response(new Blob([Uint8Array.from(atob(text), (c) => c.charCodeAt(0))]).stream()
+  .pipeThrough(new DecompressionStream("deflate"))).arrayBuffer();
+for (const name in blobs) state[name] = new DataView(await open(blobs[name]));
+const model = { get: (name) => state[name], save_changes() {}, off() {},
+  set(name, value) { state[name] = value; (heard["change:" + name] || []).forEach((f) => f()); },
+  on(name, f) { (heard[name] ||= []).push(f); } };
+const source = new TextDecoder().decode(await open("SOURCE"));
+const view = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+view.default.render({ model, el: document.getElementById("view") });
+</script></html>
+"""
