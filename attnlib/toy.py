@@ -220,7 +220,7 @@ def layer(n_heads=4, *, encoding="sinusoidal", temperature=1.0, control=False):
     _check.choice("encoding", encoding, ENCODINGS)
     attention = SelfAttention(D_MODEL, n_heads, d_head=D_HEAD)
     if control:
-        attention.W_q *= 20                                            # random weights of the usual size look nearly even
+        attention.W_q *= 40                                            # random weights of the usual size look nearly even
     else:
         pairs = [build(encoding) for build in list(HEADS.values())[:n_heads]]
         attention.W_q = np.hstack([W_q for W_q, _ in pairs])           # (D_MODEL, h·D_HEAD)

@@ -376,7 +376,7 @@ def test_the_strip_leaves_the_controls_alone():
     assert (view.image.value, view.values) == before
 
 
-@pytest.mark.parametrize("error", [ValueError, TypeError, ZeroDivisionError, KeyError, IndexError, RuntimeError, AssertionError])
+@pytest.mark.parametrize("error", [ValueError, TypeError, ZeroDivisionError, KeyError])
 def test_an_error_in_one_frame_leaves_the_others(error):
     def draw(x=1):
         if x == 2:

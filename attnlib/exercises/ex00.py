@@ -18,6 +18,7 @@ shapes = Exercise(
         "the heads got lost: every head has a table of its own, so the first axis stays h": lambda h, n, d: ((n, n), (n,), (n, n)),
         "the row sums kept an axis: summing over the keys (the last axis) removes it": lambda h, n, d: ((h, n, n), (h, n, 1), (h, n, n)),
         "the row sums were taken over the heads: axis=-1 is the last one, the keys": lambda h, n, d: ((h, n, n), (n, n), (h, n, n)),
+        "you summed over the tokens; the width d is what is summed away": lambda h, n, d: ((h, d, d), (h, d), (h, d, d)),
         "q @ k came out (h, n, d): the width d is summed away, and what is left is token by token": lambda h, n, d: (
             (h, n, d),
             (h, n),

@@ -15,14 +15,25 @@ def simple_attention(q, k, v):
 
 
 def _qkv(rng):
-    sizes = [(4, 4, 3, 3), (5, 5, 8, 2), (3, 6, 4, 5), (1, 7, 2, 2)]
+    sizes = [(3, 6, 4, 5), (4, 4, 3, 3), (5, 5, 8, 2), (1, 7, 2, 2)]
     trials = [tuple(rng.normal(0, 2, s) for s in [(n_q, d), (n_k, d), (n_k, d_v)]) for n_q, n_k, d, d_v in sizes]
     q, k, v = trials[0]
-    return [*trials, (q * 300, k * 300, v)]                            # scores in the tens of thousands
+    return [*trials, (q * 300, k * 300, v)]                            # scores in the hundred thousands
 
 
 def _with(weights, v):
     return weights @ v, weights
+
+
+def _naive(q, k, v, d):
+    scores = np.exp(q @ k.T / np.sqrt(d))
+    return _with(scores / scores.sum(axis=-1, keepdims=True), v)
+
+
+def _one_maximum(q, k, v):
+    scores = q @ k.T / np.sqrt(q.shape[-1])
+    scores = np.exp(scores - scores.max())
+    return _with(scores / scores.sum(axis=-1, keepdims=True), v)
 
 
 attention = Exercise(
@@ -42,7 +53,9 @@ attention = Exercise(
             softmax((q @ k.T / np.sqrt(q.shape[-1])).ravel()).reshape(len(q), len(k)), v
         ),
         "the scores themselves are returned, without the softmax": lambda q, k, v: _with(q @ k.T / np.sqrt(q.shape[-1]), v),
-        "exp of large scores overflows: subtract the largest score of each row first": lambda q, k, v: _naive(q, k, v),
+        "exp of large scores overflows: subtract the largest score of each row first": lambda q, k, v: _naive(q, k, v, q.shape[-1]),
+        "two things are missing: the scores are not divided by √d, and exp of large scores overflows": lambda q, k, v: _naive(q, k, v, 1),
+        "one maximum was subtracted for the whole table: each row needs its own, or rows far below it become 0/0": _one_maximum,
     },
     hints=[
         "Three lines: scores, weights, output. Write the shape of each behind it.",
@@ -52,11 +65,6 @@ attention = Exercise(
         "Return two things: weights @ v, weights.",
     ],
 )
-
-
-def _naive(q, k, v):
-    scores = np.exp(q @ k.T / np.sqrt(q.shape[-1]))
-    return _with(scores / scores.sum(axis=-1, keepdims=True), v)
 
 
 def weights_after_shuffle(weights, order):

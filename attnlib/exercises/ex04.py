@@ -21,7 +21,8 @@ def _attenders(rng):
     """Attention with a hidden mask, and once with the leak of a mask put on after the softmax."""
     trials = []
     for n, leaky in [(4, False), (5, False), (6, True)]:
-        mask = np.tril(np.ones((n, n), bool)) | (rng.random((n, n)) < 0.2)
+        text = np.arange(n) < 2                                        # two texts that cannot see each other
+        mask = (text[:, None] == text) & (np.tril(np.ones((n, n), bool)) | (rng.random((n, n)) < 0.3))
 
         def attend(x, mask=mask, leaky=leaky):
             if leaky:
@@ -45,11 +46,22 @@ def _no_copy(attend, x):
     return moved
 
 
+def _one_for_all(attend, x):
+    before = attend(x)
+    moved = np.zeros((len(x), len(x)), bool)
+    for j in range(len(x)):
+        nudged = x.copy()
+        nudged[j] += 1.0
+        moved[:, j] = np.abs(attend(nudged) - before).max() > 1e-9
+    return moved
+
+
 leaks = Exercise(
     find_influence,
     inputs=_attenders,
     names=("influence",),
     mistakes={
+        "one maximum was taken for all outputs: max(axis=-1) keeps one number for each": _one_for_all,
         "rows and columns changed places: row i is the output that moves, column j the token that was nudged": _transposed,
         "the nudges pile up: work on a copy of x each time, or token 0 stays nudged while you try token 1": _no_copy,
     },
@@ -77,7 +89,8 @@ def _scores(rng):
         mask = rng.random((n_q, n_k)) < 0.6
         mask[0], mask[-1] = True, False                                # one full row, one empty row
         trials.append((rng.normal(0, size, (n_q, n_k)), mask))
-    return trials
+    far = np.array([[0.0, 1.0, 1000.0]])                               # the largest score is not allowed
+    return [*trials, (far, np.array([[True, True, False]]))]
 
 
 def _filled(value):
@@ -88,12 +101,19 @@ def _filled(value):
     return wrong
 
 
+def _renormalised(scores, mask):
+    weights = softmax(scores) * mask
+    return weights / np.maximum(weights.sum(axis=-1, keepdims=True), 1e-300)
+
+
 empty_row = Exercise(
     masked_softmax,
     inputs=_scores,
     names=("weights",),
     mistakes={
         "the mask came after the softmax: the rows no longer sum to 1": lambda s, m: softmax(s) * m,
+        "forbidden scores still count in the maximum or in the first sum: where they are far larger, the allowed "
+        "weights round to 0, and you divide 0 by 0. Take both over the allowed keys only": _renormalised,
         "a row with nothing allowed became NaN: -inf minus -inf is not a number. Give such a row zeros": _filled(-np.inf),
         "a row with nothing allowed became even: with -1e9 everywhere, all keys look equally good. Give such a row zeros": _filled(-1e9),
         "masked scores were set to 0: exp(0) is 1, so masked keys still get a share": _filled(0.0),

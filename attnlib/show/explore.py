@@ -13,7 +13,7 @@ from attnlib.show import figures
 from attnlib.show.labels import most_attended
 from attnlib.show.view import AttentionView
 
-WEIGHTS = ["built by hand", "random"]
+MATRICES = ["built by hand", "random"]
 
 HIDDEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)"       # for screen readers only
 STALE = "<style>.attnlib-stale { opacity: 0.35 }</style>"      # the last good picture, while there is none for the new values
@@ -39,16 +39,16 @@ def explore(draw, **controls):
 def explorer(sentence="The cat sat on the mat because it was tired", **start):
     """The whole machine at once: type a sentence, choose who may look at whom, and see what every head looks at.
 
-    start   other starting values: pattern, n_heads, window, n_global, encoding, temperature, weights
+    start   other starting values: pattern, n_heads, window, n_global, encoding, temperature, matrices
     """
     return Explorer(sentence, start)
 
 
-def look(sentence, pattern="standard", n_heads=4, window=3, n_global=1, encoding="sinusoidal", temperature=1.0, weights="built by hand"):
+def look(sentence, pattern="standard", n_heads=4, window=3, n_global=1, encoding="sinusoidal", temperature=1.0, matrices="built by hand"):
     """What the toy world sees with the controls of `explorer`. -> toy.Look"""
     return toy.look(
         sentence, pattern=pattern, n_heads=n_heads, window=window, n_global=n_global,
-        encoding=encoding, temperature=temperature, control=_check.choice("weights", weights, WEIGHTS) == "random",
+        encoding=encoding, temperature=temperature, control=_check.choice("matrices", matrices, MATRICES) == "random",
     )  # fmt: skip
 
 
@@ -154,7 +154,7 @@ class Explorer(Explore):
             "n_global": (0, 4),
             "encoding": list(toy.ENCODINGS),
             "temperature": (0.1, 5.0, 0.1),
-            "weights": WEIGHTS,
+            "matrices": MATRICES,
         }
         toy.tokenize(sentence)
         super().__init__(look, controls, start)

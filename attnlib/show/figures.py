@@ -23,11 +23,13 @@ QUERY, KEY, VALUE = "#D55E00", "#009E73", "#CC79A7"        # one colour each, in
 THEMES = {
     "light": {
         "paper": "#ffffff", "ink": "#1b1f24", "faint": "#6b7280", "blocked": "#e9eaec", "hatch": "#b4b8bf", "nan": "#d4002a",
+        "allowed": "#7fc4ae",
         "weights": ["#f7fbff", "#c6dbef", "#6baed6", "#2171b5", "#08306b"],
         "signed": ["#7f3b08", "#e08214", "#fee0b6", "#f7f7f7", "#d8daeb", "#8073ac", "#2d004b"],
     },
     "dark": {
         "paper": "#181a1f", "ink": "#e8eaed", "faint": "#9aa0aa", "blocked": "#2b2e35", "hatch": "#565b66", "nan": "#ff5c77",
+        "allowed": "#2f7d68",
         "weights": ["#1d2733", "#1f4468", "#2b73b3", "#6fb1e4", "#e3f1fd"],
         "signed": ["#fdb863", "#c76b12", "#6b3a0c", "#23252b", "#453a66", "#8274bd", "#cfc6f2"],
     },
@@ -35,7 +37,8 @@ THEMES = {
 _theme = THEMES["light"]
 
 CELL_NUMBERS = 12                                          # up to so many columns, each cell shows its number
-PALETTE = 64                                               # colours of a saved picture
+DPI = 88                                                   # dots per inch: sharp enough, and notebooks stay small
+AREAS = 16                                                 # colours of a saved picture that are kept exactly
 WIDTH = 9.5                                                # inches; wider pictures are shrunk by JupyterLab on a small screen
 CELL_LABELS = 60                                           # up to so many tokens, each token is named
 
@@ -49,7 +52,7 @@ def theme(name):
 class Picture(Figure):
     """A matplotlib Figure that knows its own description and shows itself in a notebook, without pyplot."""
 
-    def __init__(self, width, height, dpi=96):
+    def __init__(self, width, height, dpi=DPI):
         super().__init__(figsize=(width, height), dpi=dpi, facecolor=_theme["paper"])
         FigureCanvasAgg(self)
         self.alt = ""
@@ -67,7 +70,7 @@ class Picture(Figure):
         self.sheet.set(xlim=(0, self.get_figwidth()), ylim=(self.get_figheight(), 0))
 
     def png(self, *, fast=False):
-        """The picture as bytes, in a palette of PALETTE colours to keep notebooks small; `fast` for a slider: all colours, larger."""
+        """The picture as bytes, in at most 256 colours to keep notebooks small; `fast` for a slider: all colours, larger."""
         self.canvas.draw()
         image = Image.frombuffer("RGBA", self.canvas.get_width_height(), self.canvas.buffer_rgba()).convert("RGB")
         out = io.BytesIO()
@@ -82,11 +85,23 @@ class Picture(Figure):
         return data, {"image/png": {"alt": self.alt}}
 
 
+def _palette():
+    """The colours of a saved picture: both scales in fine steps, and each ink fading into the paper. (n, 3)"""
+
+    def fade(*colours, steps):
+        return LinearSegmentedColormap.from_list("fade", colours, N=256)(np.linspace(0, 1, steps))[:, :3]
+
+    inks = [fade(_theme["paper"], _theme[name], steps=steps) for name, steps in [("ink", 6), ("faint", 4), ("nan", 4)]]
+    inks += [fade(_theme["paper"], colour, steps=3) for colour in (QUERY, KEY, VALUE)]
+    areas = [fade(_theme["blocked"], _theme["hatch"], steps=3), fade(_theme["paper"], _theme["allowed"], steps=3)]
+    scales = [fade(*_theme["weights"], steps=33), fade(*_theme["signed"], steps=33)]
+    return np.rint(np.concatenate([*inks, *areas, *scales]) * 255).astype(np.int32)
+
+
 def _few_colours(image):
-    """The picture in PALETTE colours: those of its flat areas exactly, the rest for the edges of letters."""
-    flat = [colour for _, colour in sorted(image.getcolors(image.width * image.height), reverse=True)[: PALETTE // 2]]
-    edges = image.quantize(PALETTE // 2, Image.Quantize.MAXCOVERAGE).getpalette()
-    palette = np.concatenate([np.array(flat), np.reshape(edges, (-1, 3))]).astype(np.int32)
+    """The picture in at most 256 colours: those of its largest areas exactly, the rest from the palette."""
+    counted = sorted(image.getcolors(image.width * image.height), reverse=True)
+    palette = np.concatenate([np.array([colour for _, colour in counted[:AREAS]]), _palette()])
     codes = np.asarray(image).astype(np.int32) @ [65536, 256, 1]       # each pixel's colour as one number
     found, place = np.unique(codes, return_inverse=True)
     found = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=-1)
@@ -119,7 +134,8 @@ def heatmap(weights, tokens=None, *, key_tokens=None, mask=None, title="", signe
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
     grid.draw(picture, left, top, cell, sums=sums, axes=axes or True)
     _colour_bar(picture, left + wide + (0.8 if sums else 0.3), top, max(high, 1.3), grid)
-    picture.alt = f"{title or 'Heat map'}: {grid.describe()}"
+    named = ("queries", "keys") if axes is None else tuple(f"{name}s" for name in axes)
+    picture.alt = f"{title or 'Heat map'}: {grid.describe(axes=named)}"
     return picture
 
 
@@ -136,7 +152,7 @@ def heads(weights, tokens=None, *, key_tokens=None, titles=None, mask=None, show
     n_q, n_k = grids[0].shape
     if show_mask:
         mask = np.ones((n_q, n_k), bool) if mask is None else mask
-        grids.append(_Grid("mask", np.asarray(mask) * 0.62, tokens, key_tokens, mask, False, 1))
+        grids.append(_mask_grid(mask, tokens, key_tokens))
         titles.append(f"the mask: {np.mean(mask):.0%} allowed")
     rows = -(-len(grids) // 5)                                         # at most five to a row
     columns = -(-len(grids) // rows)
@@ -153,19 +169,19 @@ def heads(weights, tokens=None, *, key_tokens=None, titles=None, mask=None, show
         picture.write(x, y - (names[1] + 0.24 if row == 0 else 0.08), name, weight="bold", size=8.5)
         grid.draw(picture, x, y, cell, size=7.5, numbers=False, rows=column == 0, columns=named, axes=h == 0)
     _colour_bar(picture, left + columns * step_x, top, min(cell * n_q, 1.3) if n_q > 3 else 1.1, grids[0])
-    described = " ".join(f"{name}: {grid.describe(top=1)}" for name, grid in zip(titles, grids[: len(weights)]))
+    described = " ".join(f"{name}: {grid.describe(top=2)}" for name, grid in zip(titles, grids[: len(weights)]))
     picture.alt = f"{title or 'Heads side by side'}. {described}"
     return picture
 
 
 def mask_figure(mask, tokens=None, *, key_tokens=None, title=""):
-    """One mask, or several in a dict name -> mask: blue may be looked at, hatched may not; at the right, how many keys.
+    """One mask, or several in a dict name -> mask: green may be looked at, hatched may not; at the right, how many keys.
 
     mask   boolean (n_q, n_k)
     """
     named = mask if isinstance(mask, dict) else {"": mask}
     named = {name: _check.boolean("mask", m) for name, m in named.items()}
-    grids = [_Grid("mask", m * 0.62, tokens, key_tokens, m, False, 1) for m in named.values()]
+    grids = [_mask_grid(m, tokens, key_tokens) for m in named.values()]
     rows = -(-len(grids) // 4)
     columns = -(-len(grids) // rows)
     size = 9 if columns < 3 else 7
@@ -276,18 +292,19 @@ def encoding_figure(encoding, *, title=""):
     return picture
 
 
-def aim(q, k, v, tokens, *, mask=None, title=""):
+def aim(q, k, v, tokens, *, value_names=None, mask=None, title=""):
     """Queries and keys as arrows in the plane, beside the weights that they make, the values, and the output.
 
     q k (n, 2), v (n, d_v): where an orange arrow points along a green one, the weight is large.
+    value_names   d_v names for the columns of values and output
     """
     q, k, v = _matrix("q", q, 2), _matrix("k", k, 2), _matrix("v", v, 2)
     if q.shape[1] != 2:
         raise ValueError(f"q and k must have two columns to be drawn in the plane, got q {q.shape}")
     output, weights = scaled_dot_product_attention(q, k, v, mask=mask)
     grid = _Grid("weights", weights, tokens, None, mask, False, None)
-    side = _Grid("v", v, tokens, None, None, True, np.abs(v).max())
-    result = _Grid("output", output, tokens, None, None, True, np.abs(v).max())
+    side = _Grid("v", v, tokens, value_names, None, True, np.abs(v).max() or 1)
+    result = _Grid("output", output, tokens, value_names, None, True, np.abs(v).max() or 1)
     cell = min(2.6 / max(grid.shape), 0.4)
     x, y = 3.45 + grid.label_width(0, 8), 0.45 + 0.3 * bool(title) + grid.label_width(1, 8)
     width = x + cell * len(k) + 0.75 + 2 * (0.25 * v.shape[1] + 0.35)
@@ -297,8 +314,8 @@ def aim(q, k, v, tokens, *, mask=None, title=""):
     grid.draw(picture, x, y, cell, size=8, sums=True)
     x += cell * len(k) + 0.75
     for values, name, color in [(side, "value", VALUE), (result, "output", _theme["ink"])]:
-        values.draw(picture, x, y, (0.25, cell), size=8, numbers=False, rows=False, columns=False, axes=False)
-        picture.write(x, y - 0.1, name, color=color, weight="bold", size=8.5)
+        values.draw(picture, x, y, (0.25, cell), size=8, numbers=False, rows=False, columns=value_names is not None, axes=False)
+        picture.write(x, y - (0.1 if value_names is None else values.label_width(1, 8) + 0.06), name, color=color, weight="bold", size=8.5)
         x += 0.25 * v.shape[1] + 0.35
     picture.alt = f"{title or 'Queries and keys as arrows'}. Weights: {grid.describe()}"
     return picture
@@ -307,13 +324,13 @@ def aim(q, k, v, tokens, *, mask=None, title=""):
 def film_strip(frames):
     """Several pictures in one, two to a row where they are narrow. frames: (caption, PIL image) each."""
     columns = 2 if len(frames) > 1 and max(image.width for _, image in frames) < 460 else 1
-    width = max(image.width for _, image in frames) / 96
-    rows = [max(image.height for _, image in frames[i : i + columns]) / 96 + 0.35 for i in range(0, len(frames), columns)]
+    width = max(image.width for _, image in frames) / DPI
+    rows = [max(image.height for _, image in frames[i : i + columns]) / DPI + 32 / DPI for i in range(0, len(frames), columns)]
     picture = Picture(width * columns, sum(rows))
     for i, (caption, image) in enumerate(frames):
         x, y = i % columns * width, sum(rows[: i // columns])
         picture.write(x + 0.12, y + 0.1, caption, size=10, weight="bold", va="top")
-        picture.place(np.asarray(image.convert("RGB")), x, y + 0.3, image.width / 96, image.height / 96)
+        picture.place(np.asarray(image.convert("RGB")), x, y + 26 / DPI, image.width / DPI, image.height / DPI)
     picture.alt = "; ".join(caption for caption, _ in frames)
     return picture
 
@@ -355,7 +372,7 @@ class _Grid:
         width, height = self.cell[0] * self.shape[1], self.cell[1] * self.shape[0]
         data, blocked = self._pooled()
         image = self.colours(self.scale(data))
-        image[blocked] = to_rgba(_theme["blocked"])
+        image[blocked & ((data == 0) | self.signed)] = to_rgba(_theme["blocked"])     # a weight there keeps its colour
         image[np.isnan(data)] = to_rgba(_theme["nan"])
         picture.place(image, x, y, width, height)
         picture.sheet.add_patch(Rectangle((x, y), width, height, fill=False, edgecolor=_theme["hatch"], linewidth=0.8))
@@ -384,7 +401,7 @@ class _Grid:
             return self.data, self.blocked
         pad = [(0, -length % every) for length in self.shape]
         rows, columns = (-(-length // every) for length in self.shape)
-        data = np.pad(np.where(self.blocked, 0, self.data), pad).reshape(rows, every, columns, every)
+        data = np.pad(np.where(self.blocked & self.signed, 0, self.data), pad).reshape(rows, every, columns, every)
         low, high = data.min((1, 3)), data.max((1, 3))
         blocked = np.pad(self.blocked, pad, constant_values=True).reshape(rows, every, columns, every)
         return np.where(-low > high, low, high), blocked.all((1, 3))
@@ -395,7 +412,7 @@ class _Grid:
         i, j = np.nonzero(self.blocked)
         low, high = (x + j * self.cell[0], y + (i + 1) * self.cell[1]), (x + (j + 1) * self.cell[0], y + i * self.cell[1])
         lines = np.stack([np.stack(low, -1), np.stack(high, -1)], axis=1)
-        picture.sheet.add_collection(LineCollection(lines, colors=_theme["hatch"], linewidths=0.7), autolim=False)
+        picture.sheet.add_collection(LineCollection(lines, colors=_theme["hatch"], linewidths=0.6), autolim=False)
         wrong = self.blocked & (self.data != 0) & (not self.signed)        # a weight where none is allowed
         boxes = [Rectangle((x + c * self.cell[0], y + r * self.cell[1]), *self.cell) for r, c in np.argwhere(wrong)]
         picture.sheet.add_collection(PatchCollection(boxes, facecolor="none", edgecolor=_theme["nan"], linewidth=1.6), autolim=False)
@@ -413,7 +430,8 @@ class _Grid:
 
     def _labels(self, picture, names, places, size, ha, angle):
         """As many names as fit without touching; beyond CELL_LABELS, positions."""
-        every = int(np.ceil(size * 1.1 / 72 / self.cell[1 if angle == 0 else 0]))
+        room = self.cell[1] if angle == 0 else 0.85 * self.cell[0]     # slanted names stand closer
+        every = int(np.ceil(size * 1.05 / 72 / room))
         if len(names) > CELL_LABELS:
             names, every = range(len(names)), len(names) - 1
         for i in range(0, len(names), every):
@@ -430,14 +448,21 @@ class _Grid:
             size_here = min(size - 1, 72 * self.cell[1])
             picture.write(x, place, text, size=size_here, va="center_baseline", color=_theme["faint"] if right else _theme["nan"])
 
-    def describe(self, top=3):
+    def describe(self, top=3, axes=("queries", "keys")):
         """The strongest cells in words, for readers who do not see the picture."""
         shown = np.where(np.isnan(self.data), 0, np.abs(self.data))
         best = np.argsort(-shown, axis=None, kind="stable")[:top]
         pairs = [np.unravel_index(b, self.shape) for b in best]
         strongest = ", ".join(f"{self.tokens[i]} → {self.key_tokens[j]} {self.data[i, j]:.2f}" for i, j in pairs)
         more = f"; {int(np.isnan(self.data).sum())} cells are NaN" if np.isnan(self.data).any() else ""
-        return f"{self.shape[0]} queries × {self.shape[1]} keys, strongest {strongest}{more}."
+        return f"{self.shape[0]} {axes[0]} × {self.shape[1]} {axes[1]}, strongest {strongest}{more}."
+
+
+def _mask_grid(mask, tokens, key_tokens):
+    """A mask as a grid: what may be looked at in one colour, off the scale of the weights."""
+    grid = _Grid("mask", np.asarray(mask, float), tokens, key_tokens, mask, False, 1)
+    grid.colours = LinearSegmentedColormap.from_list("mask", [_theme["blocked"], _theme["allowed"]])
+    return grid
 
 
 def _row_of_grids(grids, names, title):
@@ -495,7 +520,7 @@ def _bars(picture, x, y, row, width, values, title, color=None, chosen=None):
 def _colour_bar(picture, x, y, height, grid):
     """What the colours mean, as a strip with its two ends (and the middle) in numbers."""
     low = -grid.vmax if grid.signed else 0
-    ramp = grid.colours(np.linspace(1, 0, 64))[:, None]
+    ramp = grid.colours(np.linspace(1, 0, 21))[:, None]
     picture.place(ramp, x, y, 0.12, height)
     for share, va in [(0, "bottom"), (0.5, "center"), (1, "top")]:
         value = low + share * (grid.vmax - low)

@@ -3,6 +3,7 @@
 import ipywidgets as widgets
 import numpy as np
 
+from attnlib import _check
 from attnlib.attention import scaled_dot_product_attention
 from attnlib.show import figures
 from attnlib.show.view import AttentionView
@@ -17,7 +18,7 @@ class CompareView(widgets.Box):
     """
 
     def __init__(self, a, b, tokens=None, *, titles=("a", "b"), key_tokens=None, mask=None):
-        a, b = np.asarray(a), np.asarray(b)
+        a, b = _check.floats("a", a, "n_q n_k"), _check.floats("b", b, "n_q n_k")
         if a.shape != b.shape:
             raise ValueError(f"a and b must have the same shape, got {a.shape} and {b.shape}")
         masks = mask if isinstance(mask, tuple) else (mask, mask)

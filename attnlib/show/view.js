@@ -15,6 +15,8 @@ const THEMES = {
 
 // ---- small tools -------------------------------------------------------------------------------------------
 
+const LONGEST = 16;                                      // signs of a name beside the picture; the read-out has it all
+const short = (name) => (name.length > LONGEST ? [...name].slice(0, LONGEST - 1).join("") + "…" : name);
 const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 
 function ramp(stops) {                                   // 256 colours between the stops
@@ -55,24 +57,22 @@ function sharp(canvas, width, height) {                  // a canvas in CSS pixe
 // ---- the numbers -------------------------------------------------------------------------------------------
 
 function table(model) {                                  // readable access to what Python sent
-  const [layers, heads, nq, nk] = model.get("_shape"), [low, high, top] = model.get("_range");
-  const first = model.get("_first"), bytes = (name) => model.get(name);
+  const [layers, heads, nq, nk] = model.get("_shape"), [low, high] = model.get("_range");
+  const [lowest, highest] = model.get("_sum_range"), first = model.get("_first"), bytes = (name) => model.get(name);
   const numbers = (view) => new Uint16Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
   const weights = numbers(bytes("_weights")), sums = numbers(bytes("_sums")), bits = bytes("_mask");
-  const planes = bits.byteLength ? Math.max(1, Math.floor((bits.byteLength * 8) / (nq * nk))) : 0;
+  const plane = Math.ceil((nq * nk) / 8), planes = bits.byteLength / plane;      // every plane of the mask starts at a byte
   const sent = weights.length / (heads * nq * nk);
+  const number = (raw, from, to) => (raw === 65535 ? NaN : from + (raw / 65534) * (to - from));
   return {
-    layers, heads, nq, nk, low, high, masked: planes > 0,
+    layers, heads, nq, nk, low, high, masked: planes > 0, nothing: (high - low) / 131068,      // less than this is 0
     has: (layer) => layer >= first && layer < first + sent,
-    value(layer, head, i, j) {
-      const raw = weights[(((layer - first) * heads + head) * nq + i) * nk + j];
-      return raw === 65535 ? NaN : low + (raw / 65534) * (high - low);
-    },
-    sum: (layer, head, i) => (sums.length ? (sums[(layer * heads + head) * nq + i] / 65534) * top : NaN),
+    value: (layer, head, i, j) => number(weights[(((layer - first) * heads + head) * nq + i) * nk + j], low, high),
+    sum: (layer, head, i) => (sums.length ? number(sums[(layer * heads + head) * nq + i], lowest, highest) : NaN),
     blocked(layer, head, i, j) {
       if (!planes) return false;
-      const at = ((planes === 1 ? 0 : layer * heads + head) * nq + i) * nk + j;
-      return !((bits.getUint8(at >> 3) >> (7 - (at & 7))) & 1);
+      const at = i * nk + j, start = planes === 1 ? 0 : (layer * heads + head) * plane;
+      return !((bits.getUint8(start + (at >> 3)) >> (7 - (at & 7))) & 1);
     },
   };
 }
@@ -103,7 +103,8 @@ function render({ model, el }) {
   function control(name, label, tag, attributes, choices = []) {
     const wrap = make("label", bar, "display:inline-flex;gap:5px;align-items:center");
     wrap.append(label);
-    const input = make(tag, wrap, "font:inherit;max-width:11em", { "data-lm-suppress-shortcuts": "true", ...attributes });
+    const wide = tag === "select" ? "max-width:11em" : attributes.type === "number" ? "width:4.5em" : "";
+    const input = make(tag, wrap, `font:inherit;${wide}`, { "data-lm-suppress-shortcuts": "true", ...attributes });
     choices.forEach((text, i) => { make("option", input, "", { value: i }).textContent = text; });
     input.addEventListener("keydown", (event) => event.stopPropagation());
     controls[name] = input;
@@ -116,9 +117,9 @@ function render({ model, el }) {
     control("side", "view by", "select", {}, SIDES).onchange = (e) => set({ side: SIDES[e.target.value] });
     if (!signed) control("scale", "colours", "select", {}, ["absolute, 0 to 1", "relative to each row's largest", "square root"])
       .onchange = (e) => set({ scale: SCALES[e.target.value] });
-    control("top", "only the top", "input", { type: "number", min: 0, step: 1, style: "width:4em" })
+    control("top", "only the top", "input", { type: "number", min: 0, step: 1 })
       .oninput = (e) => set({ top_k: Math.max(0, Math.floor(+e.target.value) || 0) });
-    control("least", "at least", "input", { type: "number", min: 0, max: 1, step: 0.05, style: "width:4.5em" })
+    control("least", "at least", "input", { type: "number", min: 0, max: 1, step: 0.05 })
       .oninput = (e) => set({ threshold: Math.max(0, +e.target.value || 0) });
     control("sink", "hide the first column", "input", { type: "checkbox" }).onchange = (e) => set({ hide_first: e.target.checked });
   }
@@ -126,7 +127,8 @@ function render({ model, el }) {
   const here = () => [Math.min(get("layer"), data.layers - 1), Math.min(get("head"), data.heads - 1)];
   const at = (i, j) => data.value(...here(), i, j);
   const blocked = (i, j) => data.blocked(...here(), i, j);
-  const pinned = () => { const p = get("pinned"); return p && p[0] < data.nq && p[1] < data.nk ? p : null; };
+  const fits = (p) => (p && p[0] >= 0 && p[1] >= 0 && p[0] < data.nq && p[1] < data.nk ? p : null);
+  const pinned = () => fits(get("pinned"));
   const rowOf = (i) => Array.from({ length: data.nk }, (_, j) => at(i, j));
 
   function shownRow(i) {                                 // which cells of a row pass "top", "at least", "hide"
@@ -144,13 +146,15 @@ function render({ model, el }) {
 
   function paint() {                                     // the heat map itself, once per change of numbers
     const { nq, nk } = data, tokens = get("tokens"), keys = get("key_tokens");
-    const longest = (names) => Math.min(110, 8 + 6.6 * Math.max(...names.map((t) => t.length)));
-    cell = Math.max(1, Math.min(34, (compact ? 240 : 380) / Math.max(nq, nk)));
+    const length = (name) => 8 + 6.6 * Math.min(name.length, LONGEST), longest = (names) => Math.max(...names.map(length));
+    cell = Math.min(34, (compact ? 240 : 380) / Math.max(nq, nk));
+    if (cell < 3) cell = Math.max(1, Math.floor((compact ? 300 : 560) / Math.max(nq, nk)));        // whole pixels: all rows alike
     const labels = cell >= 9;
     left = (labels ? longest(tokens) : 10) + 20;
     above = (labels ? 0.75 * longest(keys) + 6 : 8) + 18;
     const sums = labels && data.nq <= 40 && !signed ? 44 : 26;
-    const width = Math.max(left + nk * cell + sums, left + (data.masked ? 270 : 180)), height = Math.max(above + nq * cell + 24, 130);
+    const slanted = labels ? keys.map((name, j) => left + (j + 0.5) * cell + 0.62 * length(name)) : [];
+    const width = Math.max(left + nk * cell + sums, left + (data.masked ? 270 : 180), ...slanted), height = Math.max(above + nq * cell + 24, 130);
     const pen = sharp(base, width, height);
     sharp(overlay, width, height);
     const picture = new ImageData(nk, nq), mostOf = (row) => Math.max(...row.filter((v) => !isNaN(v)));
@@ -191,7 +195,7 @@ function render({ model, el }) {
       const x = left + j * cell, y = above + i * cell;
       pen.strokeStyle = colours.hatch;
       pen.beginPath(); pen.moveTo(x, y + cell); pen.lineTo(x + cell, y); pen.stroke();
-      if (!signed && at(i, j) !== 0) { pen.strokeStyle = colours.bad; pen.strokeRect(x + 1, y + 1, cell - 2, cell - 2); }
+      if (!signed && Math.abs(at(i, j)) > data.nothing) { pen.strokeStyle = colours.bad; pen.strokeRect(x + 1, y + 1, cell - 2, cell - 2); }
     }
   }
 
@@ -200,17 +204,17 @@ function render({ model, el }) {
     pen.fillStyle = colours.ink;
     pen.textBaseline = "middle";
     pen.textAlign = "right";
-    tokens.forEach((name, i) => pen.fillText(name, left - 5, above + (i + 0.5) * cell, left - 24));
+    tokens.forEach((name, i) => pen.fillText(short(name), left - 5, above + (i + 0.5) * cell, left - 24));
     pen.textAlign = "left";
     keys.forEach((name, j) => {
       pen.save();
       pen.translate(left + (j + 0.5) * cell, above - 6);
       pen.rotate(-0.9);
-      pen.fillText(name, 0, 0);
+      pen.fillText(short(name), 0, 0, (above - 24) / 0.75);
       pen.restore();
     });
     if (sums) for (let i = 0; i < data.nq; i++) {
-      const sum = data.sum(...here(), i), empty = sum === 0 && rowOf(i).every((v, j) => blocked(i, j));
+      const sum = data.sum(...here(), i), empty = Math.abs(sum) < 1e-4 && rowOf(i).every((v, j) => blocked(i, j));
       pen.fillStyle = empty || Math.abs(sum - 1) < 1e-3 ? colours.faint : colours.bad;
       pen.fillText(isNaN(sum) ? "NaN" : sum.toFixed(2), left + data.nk * cell + 6, above + (i + 0.5) * cell);
     }
@@ -224,9 +228,9 @@ function render({ model, el }) {
     pen.font = "11px system-ui,sans-serif";
     pen.fillStyle = colours.faint;
     pen.textAlign = "right";
-    pen.fillText(signed ? `−${+high.toFixed(2)}` : "0", x + 26, y + 9);
+    pen.fillText(signed ? `−${+high.toPrecision(2)}` : "0", x + 26, y + 9);
     pen.textAlign = "left";
-    pen.fillText(row ? "row's largest" : `${+high.toFixed(2)}${root ? " (root)" : ""}`, x + 99, y + 9);
+    pen.fillText(row ? "row's largest" : `${+high.toPrecision(3)}${root ? " (root)" : ""}`, x + 99, y + 9);
     if (!data.masked) return;
     pen.fillStyle = colours.blocked; pen.fillRect(x + 178, y, 14, 9);
     pen.strokeStyle = colours.hatch; pen.beginPath(); pen.moveTo(x + 178, y + 9); pen.lineTo(x + 192, y); pen.stroke();
@@ -250,13 +254,14 @@ function render({ model, el }) {
       if (data.has(l)) {
         const picture = new ImageData(wide, high);
         for (let a = 0; a < high; a++) for (let b = 0; b < wide; b++) {   // the largest of each block: no line gets lost
-          let best = 0, open = false;
+          let best = 0, open = false, nan = false;
           for (let i = a * every[0]; i < Math.min(nq, (a + 1) * every[0]); i++) for (let j = b * every[1]; j < Math.min(nk, (b + 1) * every[1]); j++) {
             const v = data.value(l, h, i, j);
             if (Math.abs(v) > Math.abs(best)) best = v;
-            open = open || !data.blocked(l, h, i, j);
+            nan ||= isNaN(v);
+            open ||= !data.blocked(l, h, i, j);
           }
-          picture.data.set([...(open ? shade(best, 1) : rgb(colours.blocked)), 255], 4 * (a * wide + b));
+          picture.data.set([...(nan ? rgb(colours.bad) : open ? shade(best, 1) : rgb(colours.blocked)), 255], 4 * (a * wide + b));
         }
         const small = new OffscreenCanvas(wide, high);
         small.getContext("2d").putImageData(picture, 0, 0);
@@ -295,10 +300,14 @@ function render({ model, el }) {
     const shown = byQuery ? shownRow(i) : values.map((_, n) => shownRow(n)[j]);
     const strongest = values.map((v, n) => [v, n]).filter(([v, n]) => shown[n] && v > 0).sort((a, b) => b[0] - a[0]).slice(0, get("top_k") || 8);
     values.forEach((v, n) => {
-      const c = isNaN(v) ? rgb(colours.bad) : shown[n] ? shade(v, most) : rgb(colours.paper);
+      const closed = byQuery ? blocked(i, n) : blocked(n, j);
+      if (closed) many[n].style.textDecoration = "line-through";
+      const c = isNaN(v) ? rgb(colours.bad) : closed ? rgb(colours.blocked) : shown[n] ? shade(v, most) : rgb(colours.paper);
       many[n].style.background = `rgb(${c})`;
       many[n].style.color = c[0] * 0.3 + c[1] * 0.59 + c[2] * 0.11 < 140 ? "#fff" : "#1b1f24";
     });
+    const off = from.offsetLeft - strip.scrollLeft;       // a word that is out of sight comes into sight
+    if (off < 50 || off + from.offsetWidth > strip.clientWidth) strip.scrollLeft = from.offsetLeft - strip.clientWidth / 2;
     const x = (node) => node.offsetLeft + node.offsetWidth / 2 - strip.offsetLeft * (node.offsetParent !== strip);
     for (const [v, n] of strongest) {
       const path = document.createElementNS("http://www.w3.org/2000/svg", "path"), [a, b] = byQuery ? [x(from), x(many[n])] : [x(many[n]), x(from)];
@@ -315,7 +324,7 @@ function render({ model, el }) {
     const v = at(i, j), row = rowOf(i), allowed = row.filter((_, n) => !blocked(i, n)).length;
     const name = `query ${i} "${get("tokens")[i]}" → key ${j} "${get("key_tokens")[j]}": `;
     if (isNaN(v)) return name + "NaN, not a number";
-    if (blocked(i, j) && (v === 0 || signed)) return name + "not allowed";
+    if (blocked(i, j) && (Math.abs(v) <= data.nothing || signed)) return name + "not allowed";
     const rank = 1 + row.filter((u, n) => u > v && !blocked(i, n)).length;
     const number = signed ? `${v > 0 ? "+" : ""}${v.toFixed(3)}` : `${v.toFixed(3)} (rank ${rank} of ${allowed})`;
     const column = get("side") === "key" ? `, column sum ${Array.from({ length: data.nq }, (_, n) => at(n, j)).reduce((a, b) => a + b, 0).toFixed(2)} (columns need not sum to 1)` : "";
@@ -341,12 +350,14 @@ function render({ model, el }) {
 
   function refresh() {
     data = table(model);
+    hover = fits(hover);
+    root.style.colorScheme = isDark(el) ? "dark" : "light";
     colours = THEMES[isDark(el) ? "dark" : "light"];
     map = ramp(signed ? colours.signed : colours.weights);
     root.style.color = colours.ink;
-    if (!data.has(here()[0])) { said.textContent = `layer ${here()[0]} is not here: it comes from the kernel`; return; }
     const titles = get("titles"), fill = (select, count, name) => {
-      if (select.options.length !== count || name(0) !== select.options[0].textContent) {
+      const old = [...select.options].map((option) => option.textContent);
+      if (old.length !== count || old.some((text, n) => text !== name(n))) {
         select.replaceChildren();
         for (let n = 0; n < count; n++) make("option", select, "", { value: n }).textContent = name(n);
       }
@@ -362,12 +373,13 @@ function render({ model, el }) {
       if (document.activeElement !== controls.least) controls.least.value = get("threshold") || "";
       controls.sink.checked = get("hide_first");
     }
+    if (!data.has(here()[0])) { said.textContent = `layer ${here()[0]} is not here: it comes from the kernel`; return; }
     const hidden = paint();
     paintAtlas();
     notes.replaceChildren();
     const say = (text, color) => { make("div", notes, `color:${color}`).textContent = text; };
     if (get("title")) say(get("title"), colours.faint);
-    if (hidden > 0) say(`${(100 * hidden).toFixed(0)} % of the weight is hidden; what is shown is not rescaled`, colours.faint);
+    if (hidden > 0) say(`${(100 * hidden).toFixed(hidden < 0.1 ? 1 : 0)} % of the weight is hidden; what is shown is not rescaled`, colours.faint);
     get("_notes").forEach((text) => say(`⚠ ${text}`, colours.bad));
     focusOn();
   }
@@ -377,8 +389,8 @@ function render({ model, el }) {
     const box = overlay.getBoundingClientRect(), j = Math.floor((event.clientX - box.left - left) / cell), i = Math.floor((event.clientY - box.top - above) / cell);
     return i >= 0 && j >= 0 && i < data.nq && j < data.nk ? [i, j] : null;
   };
-  overlay.addEventListener("mousemove", (event) => { hover = cellAt(event); focusOn(); });
-  overlay.addEventListener("mouseleave", () => { hover = null; focusOn(); });
+  overlay.addEventListener("mousemove", (event) => { hover = cellAt(event); later(); });
+  overlay.addEventListener("mouseleave", () => { hover = null; later(); });
   overlay.addEventListener("click", (event) => { const c = cellAt(event); if (c) set({ pinned: c }); });
   overlay.addEventListener("focus", () => { overlay.style.outline = `2px solid ${colours.query}`; });
   overlay.addEventListener("blur", () => { overlay.style.outline = ""; });
@@ -397,15 +409,26 @@ function render({ model, el }) {
     set(change());
   });
 
-  model.on("change:pinned", focusOn);
-  const all = ["_weights", "layer", "head", "side", "scale", "top_k", "threshold", "hide_first", "tokens", "key_tokens", "titles", "title", "_mask", "_notes"];
-  let due = 0;                                           // several changes at once are one redraw
-  const later = () => { cancelAnimationFrame(due); due = requestAnimationFrame(refresh); };
-  all.forEach((name) => model.on(`change:${name}`, later));
-  const watcher = new MutationObserver(later);           // the reader switches between light and dark
+  // what Python or the reader changes is drawn once per frame; only what moves with the hand if the numbers are the same
+  const numbers = ["_weights", "_range", "_shape", "_first", "_sums", "_sum_range", "_mask", "_notes", "layer", "head", "side", "scale",
+    "top_k", "threshold", "hide_first", "tokens", "key_tokens", "titles", "title"];
+  let due = 0, stale = true;
+  const draw = () => { if (stale) refresh(); else if (data.has(here()[0])) focusOn(); stale = false; };
+  const later = () => { cancelAnimationFrame(due); due = requestAnimationFrame(draw); };
+  const changed = () => { stale = true; later(); };
+  numbers.forEach((name) => model.on(`change:${name}`, changed));
+  model.on("change:pinned", later);
+  const watcher = new MutationObserver(changed), system = matchMedia("(prefers-color-scheme: dark)");     // light and dark
   watcher.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "class"] });
-  requestAnimationFrame(refresh);
-  return () => { watcher.disconnect(); cancelAnimationFrame(due); all.forEach((name) => model.off(`change:${name}`, later)); model.off("change:pinned", focusOn); };
+  system.addEventListener("change", changed);
+  later();
+  return () => {
+    cancelAnimationFrame(due);
+    watcher.disconnect();
+    system.removeEventListener("change", changed);
+    numbers.forEach((name) => model.off(`change:${name}`, changed));
+    model.off("change:pinned", later);
+  };
 }
 
 export default { render };

@@ -4,6 +4,7 @@ import base64
 import html
 import io
 import json
+import re
 import zlib
 from pathlib import Path
 
@@ -56,6 +57,7 @@ class AttentionView(anywidget.AnyWidget):
     compact = traitlets.Bool(False).tag(sync=True)
     _shape = traitlets.List().tag(sync=True)
     _range = traitlets.List().tag(sync=True)
+    _sum_range = traitlets.List().tag(sync=True)
     _first = traitlets.Int(0).tag(sync=True)
     _weights = traitlets.Bytes(b"").tag(sync=True)
     _sums = traitlets.Bytes(b"").tag(sync=True)
@@ -67,7 +69,7 @@ class AttentionView(anywidget.AnyWidget):
         _check.choice("scale", scale, ["absolute", "row", "sqrt"])
         state = _state(weights, tokens, key_tokens, mask, titles, signed, layer, head)
         self.array, self.mask = state.pop("array"), state.pop("mask")
-        super().__init__(scale=scale, title=title, signed=signed, compact=compact, **state, **self._sent(layer))
+        super().__init__(scale=scale, title=title, signed=signed, compact=compact, **state, **self._sent(layer, signed))
 
     def update(self, weights, tokens=None, *, key_tokens=None, mask=None, titles=None, title=None):
         """Show other weights in the same view, in one message to the browser; the reader's pin stays where it fits."""
@@ -82,28 +84,27 @@ class AttentionView(anywidget.AnyWidget):
         if title is not None:
             state["title"] = title
         with self.hold_sync():
-            for name, value in (state | self._sent(layer)).items():
+            for name, value in (state | self._sent(layer, self.signed)).items():
                 setattr(self, name, value)
 
     @traitlets.observe("layer")
     def _layer_chosen(self, change):
         if hasattr(self, "array") and self._shape and not self._first <= change["new"] < self._first + self._n_sent:
-            self.set_trait("_first", change["new"])
-            self._weights = _pack(self.array[change["new"]][None], self._range)
+            with self.hold_sync():
+                self._first = change["new"]
+                self._weights = _pack(self.array[change["new"]][None], self._range)
 
     @property
     def _n_sent(self):
         return len(self._weights) // 2 // max(1, int(np.prod(self._shape[1:])))
 
-    def _sent(self, layer):
+    def _sent(self, layer, signed):
         """The weights that cross to the browser: all of them, or the chosen layer where there are many."""
-        low, high = figures_range(self.array)
-        sums = self.array.sum(axis=-1)
-        top = max(1.0, float(np.nanmax(sums, initial=0)))
+        span, sums = _span(self.array, signed), self.array.sum(axis=-1)
+        sum_span = _span(sums)
         first, part = (0, self.array) if self.array.size <= SENT_AT_ONCE else (layer, self.array[layer][None])
-        span = [low, high, top]
-        packed_sums = b"" if self.signed else _whole(np.clip(sums / top, 0, 1))
-        return {"_range": span, "_first": first, "_weights": _pack(part, span), "_sums": packed_sums}
+        packed = {"_weights": _pack(part, span), "_sums": b"" if signed else _pack(sums, sum_span)}
+        return {"_range": span, "_sum_range": sum_span, "_first": first, **packed}
 
     # ---- still pictures and pages ----
 
@@ -133,15 +134,16 @@ class AttentionView(anywidget.AnyWidget):
 
     def to_html(self, path=None):
         """The live view as one page that needs nothing else, no kernel and no network: bytes, or written to `path`."""
-        names = [n for n in self.trait_names(sync=True) if not n.startswith("_") or n in ("_shape", "_range", "_first", "_notes")]
+        names = [n for n in self.trait_names(sync=True) if not n.startswith("_") or n in ("_shape", "_range", "_sum_range", "_notes")]
         state = {name: getattr(self, name) for name in names if name not in ("layout", "comm", "keys", "tabbable", "tooltip")}
         state["_first"] = 0
         blobs = {"_weights": _pack(self.array, self._range), "_sums": self._sums, "_mask": self._mask}
         source = Path(__file__).with_name("view.js").read_text(encoding="utf-8")
-        page = _PAGE.replace("TITLE", html.escape(self.title or "Attention"))
-        page = page.replace("STATE", json.dumps(state).replace("<", "\\u003c"))
-        page = page.replace("BLOBS", json.dumps({name: _squeezed(blob) for name, blob in blobs.items()}))
-        return _written(page.replace("SOURCE", _squeezed(source.encode())).encode(), path)
+        parts = {
+            "TITLE": html.escape(self.title or "Attention"), "STATE": json.dumps(state).replace("<", "\\u003c"),
+            "BLOBS": json.dumps({name: _squeezed(blob) for name, blob in blobs.items()}), "SOURCE": _squeezed(source.encode()),
+        }  # fmt: skip
+        return _written(re.sub("|".join(parts), lambda found: parts[found[0]], _PAGE).encode(), path)
 
     def _repr_mimebundle_(self, **how):
         data, metadata = super()._repr_mimebundle_(**how)
@@ -179,7 +181,8 @@ def _state(weights, tokens, key_tokens, mask, titles, signed, layer, head):
         mask = _check.boolean("mask", mask)
         _check.broadcasts("mask", mask, array.shape if mask.ndim == 4 else array.shape[-mask.ndim :] if mask.ndim > 1 else (n_k,))
         planes = mask if mask.ndim <= 2 else np.broadcast_to(mask, array.shape)
-        bits = np.packbits(np.ascontiguousarray(np.broadcast_to(planes, (*planes.shape[:-2], n_q, n_k)))).tobytes()
+        planes = np.broadcast_to(planes, (*planes.shape[:-2], n_q, n_k))
+        bits = np.packbits(planes.reshape(-1, n_q * n_k), axis=-1).tobytes()               # each plane starts at a byte
     return {
         "array": array, "mask": mask, "tokens": tokens, "key_tokens": keys, "titles": [str(t) for t in titles or []],
         "layer": layer, "head": head, "_shape": list(array.shape), "_mask": bits, "_notes": _odd(array, mask, signed),
@@ -207,18 +210,17 @@ def _odd(array, mask, signed):
     return notes
 
 
-def figures_range(array):
-    """The numbers that 0 and the largest level stand for: 0 and 1 unless the weights go beyond."""
-    return min(0.0, float(np.nanmin(array, initial=0))), max(1.0, float(np.nanmax(array, initial=1)))
+def _span(array, signed=False):
+    """The numbers that 0 and the largest level stand for: 0 and 1 unless the weights go beyond; if signed, as far down as up."""
+    low, high = min(0.0, float(np.nanmin(array, initial=0))), max(0.0, float(np.nanmax(array, initial=0)))
+    most = max(-low, high) or 1.0
+    return [-most, most] if signed else [low, max(1.0, high)]
 
 
 def _pack(array, span):
-    """Weights as whole numbers: little-endian uint16 between span[0] and span[1], 65,535 for NaN."""
-    return _whole((array - np.float32(span[0])) / np.float32(span[1] - span[0]))
-
-
-def _whole(shares):
-    levels = np.where(np.isnan(shares), _LEVELS + 1, np.rint(np.nan_to_num(shares) * _LEVELS))
+    """Numbers as whole numbers: little-endian uint16 between span[0] and span[1], 65,535 for NaN."""
+    shares = (array - np.float32(span[0])) / np.float32(span[1] - span[0])
+    levels = np.where(np.isnan(shares), _LEVELS + 1, np.clip(np.rint(np.nan_to_num(shares) * _LEVELS), 0, _LEVELS))
     return levels.astype("<u2").tobytes()
 
 

@@ -1,0 +1,265 @@
+"""Every notebook with other parameters: the edges work, nonsense is refused by attnlib itself, and no error hides in a widget."""
+
+import base64
+import copy
+import html
+import io
+import json
+import re
+import threading
+
+import nbformat
+import notebooks
+import papermill
+import pytest
+from papermill.exceptions import PapermillExecutionError
+from PIL import Image
+
+PATHS = notebooks.paths()
+COURSE = "The cat sat on the mat because it was tired"
+LONG = " ".join([COURSE] * 10)
+ODD = 'Naïve “café” isn\'t a "test" — 日本 😀 שלום, <b>$5</b> \\n it'
+
+WORKS = [
+    {"n_heads": 1, "window": 1},
+    {"sentence": "Hello"},
+    {"sentence": LONG},
+    {"sentence": ODD},
+]
+REFUSED = [
+    ({"sentence": ""}, ValueError, "sentence"),
+    ({"sentence": 5}, TypeError, "sentence"),
+    ({"n_heads": 0}, ValueError, "n_heads"),
+    ({"n_heads": "4"}, TypeError, "n_heads"),
+    ({"n_heads": 2.5}, TypeError, "n_heads"),
+    ({"window": "3"}, TypeError, "window"),
+    ({"window": 0}, ValueError, "window"),
+    ({"n_global": -1}, ValueError, "n_global"),
+]
+
+
+def parameters_of(path):
+    """Name -> default value, of the cell tagged `parameters`."""
+    found = papermill.inspect_notebook(str(path))
+    return {name: json.loads(it["default"]) if it["default"][:1] in '"0123456789-' else it["default"] for name, it in found.items()}
+
+
+def fitting(path, parameters):
+    return {name: value for name, value in parameters.items() if name in parameters_of(path)}
+
+
+def run(path, parameters, folder, **how):
+    """Execute a notebook with these parameters; a name that it does not have is an error. -> the executed notebook"""
+    known = parameters_of(path)
+    unknown = set(parameters) - set(known)
+    if unknown:
+        raise KeyError(f"{path.name} has no parameter {', '.join(sorted(unknown))}; it has {', '.join(known)}")
+    target = folder / path.name
+    papermill.execute_notebook(
+        str(path), str(target), parameters=parameters, cwd=str(path.parent), progress_bar=False, execution_timeout=120, kernel_name="python3", **how
+    )
+    return nbformat.read(target, 4)
+
+
+def strings(value):
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from strings(part)
+
+
+def errors_in(notebook):
+    """What went wrong in an executed notebook, in its outputs or behind its widgets; empty if nothing did."""
+    found = []
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.output_type == "error" or output.get("name") == "stderr":
+                found.append(f"{cell.id}: {output.get('evalue') or output.get('text')}")
+            found += [f"{cell.id}: {text[:200]}" for text in strings(dict(output)) if "Traceback (most recent call last)" in text]
+    states = notebook.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
+    for model in states.values():
+        if model["model_name"] == "OutputModel":
+            found.append("an Output widget")
+        for text in strings(model["state"]):
+            if "Traceback" in text or 'role="alert"' in text:
+                found.append(f"{model['model_name']}: {text[:200]}")
+    return found
+
+
+def images_of(notebook):
+    """Cell id -> the pictures of its outputs."""
+    found = {}
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                image = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))
+                image.load()
+                found.setdefault(cell.id, []).append(image)
+    return found
+
+
+def cases(table):
+    """(path, case) for every case that this notebook has a parameter for."""
+    return [pytest.param(path, case, id=f"{path.name[:2]}-{number}") for path in PATHS for number, case in enumerate(table)
+            if fitting(path, case if isinstance(case, dict) else case[0])]  # fmt: skip
+
+
+# ---- edges that work ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path, parameters", cases(WORKS))
+def test_a_notebook_runs_at_the_edges(path, parameters, tmp_path):
+    given = fitting(path, parameters)
+    notebook = run(path, given, tmp_path)
+    assert errors_in(notebook) == []
+    (injected,) = [cell for cell in notebook.cells if "injected-parameters" in cell.metadata.get("tags", [])]
+    for name, value in given.items():
+        assert re.search(rf"^{name} = ", injected.source, re.M)
+        assert isinstance(value, str) or f"{name} = {value}" in injected.source
+    assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
+    pictures = images_of(notebook)
+    live = [cell for cell in notebook.cells for output in cell.get("outputs", []) if "application/vnd.jupyter.widget-view+json" in output.get("data", {})]
+    assert live and all(pictures[cell.id][0].width > 50 for cell in live), "every live cell has a still picture"
+    saved = nbformat.read(path, 4)
+    drawn = [cell.id for cell in saved.cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
+    assert set(drawn) == set(pictures), "the same cells draw as in the saved notebook"
+    if "sentence" in given:
+        words = given["sentence"].split()
+        texts = " ".join(text for cell in notebook.cells for output in cell.get("outputs", []) for text in strings(dict(output)))
+        assert words[0] in texts or html.escape(words[0]) in texts
+
+
+# ---- nonsense that is refused ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path, case", cases(REFUSED))
+def test_nonsense_is_refused_by_attnlib(path, case, tmp_path):
+    parameters, kind, argument = case
+    with pytest.raises(PapermillExecutionError) as error:
+        run(path, parameters, tmp_path)
+    refused_by_attnlib(error.value, kind, argument)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name[:2])
+def test_nan_is_refused_by_attnlib(path, tmp_path):
+    numbers = [name for name, value in parameters_of(path).items() if re.fullmatch(r"-?\d+\.\d*(e-?\d+)?", str(value))]
+    if not numbers:
+        pytest.skip("no parameter is a float")
+    for name in numbers:
+        with pytest.raises(PapermillExecutionError) as error:
+            run(path, {name: float("nan")}, tmp_path)
+        refused_by_attnlib(error.value, ValueError, "")
+
+
+def refused_by_attnlib(error, kind, argument):
+    """The error names the argument, and was raised in a file of attnlib, not by luck further down."""
+    assert error.ename == kind.__name__, f"{error.ename}: {error.evalue}"
+    assert argument in error.evalue
+    trace = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))
+    files = re.findall(r"^(?:File )?(\S+\.py)(?::\d+|, line \d+)", trace, re.M)
+    assert files and re.search(r"attnlib/\S+\.py$", files[-1].replace("\\", "/")), files
+
+
+# ---- the tools of this file --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name[:2])
+def test_a_misspelled_parameter_is_an_error(path, tmp_path):
+    with pytest.raises(KeyError, match="has no parameter sentense; it has sentence"):
+        run(path, {"sentense": COURSE}, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def notebook_of(*sources):
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+    notebook.cells = [nbformat.v4.new_code_cell('sentence = "a b"', id="parameters", metadata={"tags": ["parameters"]})]
+    notebook.cells += [nbformat.v4.new_code_cell(source, id=f"cell-{number}") for number, source in enumerate(sources)]
+    return notebook
+
+
+PLANTED = {
+    "a message behind a slider": "from attnlib.show import explorer\nview = explorer(sentence)\nview",
+    "an Output widget": "import ipywidgets\nbox = ipywidgets.Output()\nbox",
+    "a complaint": "import sys\nprint('careful', file=sys.stderr)",
+}
+AFTERWARDS = "view.controls['sentence'].value = ''\nwith box:\n    raise RuntimeError('swallowed')"
+
+
+def test_the_scanner_sees_planted_errors(tmp_path):
+    path = tmp_path / "bad.ipynb"
+    nbformat.write(notebook_of(*PLANTED.values(), AFTERWARDS), path)
+    (tmp_path / "out").mkdir()
+    found = errors_in(run(path, {}, tmp_path / "out"))
+    assert any("sentence is empty" in error for error in found)
+    assert any("Output widget" in error for error in found)
+    assert any("careful" in error for error in found)
+    nbformat.write(notebook_of(PLANTED["a message behind a slider"]), path)
+    good = run(path, {"sentence": "fine"}, tmp_path / "out")
+    assert errors_in(good) == [] and good.metadata.widgets
+
+
+def test_the_scanner_sees_a_traceback_in_the_text():
+    notebook = notebook_of("1")
+    notebook.cells[1].outputs = [nbformat.v4.new_output("stream", name="stdout", text="Traceback (most recent call last):\n  boom")]
+    assert len(errors_in(notebook)) == 1
+    notebook.cells[1].outputs = [nbformat.v4.new_output("error", ename="E", evalue="boom", traceback=[])]
+    assert errors_in(notebook) == ["cell-0: boom"]
+
+
+# ---- the tool that saves outputs ---------------------------------------------------------------------------------
+
+
+def test_a_refresh_changes_nothing():
+    import matplotlib
+
+    path = min(PATHS, key=lambda path: path.stat().st_size)
+    saved = nbformat.read(path, 4)
+    recorded = saved.metadata.get("attnlib", {}).get("matplotlib")
+    made = {}
+
+    def execute(number):
+        made[number] = notebooks.execute(path)
+
+    threads = [threading.Thread(target=execute, args=(number,)) for number in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made[0] == made[1], "two runs give the same notebook"
+    again = notebooks.normalise(copy.deepcopy(made[0]))
+    assert again == made[0], "normalising twice changes nothing"
+    assert notebooks.texts(made[0]) == notebooks.texts(saved), "the saved texts are those of a fresh run"
+    if recorded != matplotlib.__version__:
+        pytest.skip(f"saved with matplotlib {recorded}, here is {matplotlib.__version__}: pixels differ")
+    assert made[0] == saved, "the saved notebook is that of a fresh run"
+
+
+@pytest.mark.parametrize("spoil, words", [
+    (lambda cell: cell.outputs.append(nbformat.v4.new_output("error", ename="E", evalue="boom", traceback=[])), "boom"),
+    (lambda cell: cell.outputs.append(nbformat.v4.new_output("stream", name="stderr", text="careful")), "careful"),
+    (lambda cell: cell.outputs.append(nbformat.v4.new_output("stream", text=f"{notebooks.ROOT}/attnlib")), "folder of this machine"),
+    (lambda cell: cell.outputs.append(nbformat.v4.new_output(
+        "display_data", {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "x"})), "without a still picture"),
+])  # fmt: skip
+def test_nothing_bad_is_saved(spoil, words):
+    notebook = notebook_of("1")
+    spoil(notebook.cells[1])
+    with pytest.raises(SystemExit, match=words):
+        notebooks.normalise(notebook)
+
+
+def test_what_is_saved_is_clean():
+    notebook = notebook_of("1")
+    cell = notebook.cells[1]
+    cell.metadata.update({"execution": {"iopub.execute_input": "2026"}, "papermill": {"duration": 1}, "tags": ["kept"]})
+    data = {"application/vnd.jupyter.widget-view+json": {"model_id": "x"}, "image/png": "aGk=", "text/html": "<b>", "text/plain": "x"}
+    cell.outputs = [nbformat.v4.new_output("execute_result", data, metadata={"image/png": {"alt": "a"}, "other": {}}, execution_count=99)]
+    notebook.metadata.update({"papermill": {}, "widgets": {"state": {}}, "language_info": {"name": "python", "version": "3.99"}})
+    done = notebooks.normalise(notebook)
+    nbformat.validate(done)
+    assert set(done.metadata) == {"kernelspec", "language_info", "attnlib"} and done.metadata.language_info == {"name": "python"}
+    assert dict(done.cells[1].metadata) == {"tags": ["kept"]} and done.cells[0].metadata.tags == ["parameters"]
+    (output,) = done.cells[1].outputs
+    assert set(output.data) == {"image/png", "text/plain"} and dict(output.metadata) == {"image/png": {"alt": "a"}}
+    assert output.execution_count == done.cells[1].execution_count == 2

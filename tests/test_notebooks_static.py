@@ -1,0 +1,371 @@
+"""The bones of every notebook, as files: cells, links, saved outputs. Nothing is run here."""
+
+import ast
+import base64
+import io
+import re
+import statistics
+
+import nbformat
+import notebooks
+import pytest
+from PIL import Image
+
+PATHS = notebooks.paths()
+READ = {path: nbformat.read(path, nbformat.NO_CONVERT) for path in PATHS}
+TITLES = {path: notebooks.title(notebook) for path, notebook in READ.items()}
+each = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+
+EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\u2b50\u2b55\u231a\u231b\ufe0f]")
+MACHINE = re.compile(r"/(?:work|home|root|tmp|Users|usr|opt|mnt|var)/|[A-Z]:\\\\|site-packages|ipykernel_|0x[0-9a-f]{6,}")
+
+
+# ---- small tools -------------------------------------------------------------------------------------------------
+
+
+def cells(path, kind=None):
+    return [cell for cell in READ[path].cells if kind is None or cell.cell_type == kind]
+
+
+def ids(path):
+    return [cell.id for cell in READ[path].cells]
+
+
+def place(path, id_):
+    assert ids(path).count(id_) == 1, f"one cell with the id {id_!r}"
+    return ids(path).index(id_)
+
+
+def cell(path, id_):
+    return READ[path].cells[place(path, id_)]
+
+
+def heading(path, *words):
+    """The place of the markdown cell with a section heading that holds one of these words."""
+    found = [
+        number
+        for number, one in enumerate(READ[path].cells)
+        if one.cell_type == "markdown" and re.search(rf"^## .*({'|'.join(words)})", one.source, re.M | re.I)
+    ]
+    assert len(found) == 1, f"one section {' or '.join(words)}, found {len(found)}"
+    return found[0]
+
+
+def links(text):
+    """The targets of markdown and HTML links and images."""
+    return re.findall(r"\]\(\s*<?([^)\s>]+)", text) + re.findall(r"(?:href|src)\s*=\s*[\"']([^\"']+)", text)
+
+
+def images(text):
+    return re.findall(r"!\[[^\]]*\]\(\s*<?([^)\s>]+)", text) + re.findall(r"<img[^>]*src\s*=\s*[\"']([^\"']+)", text)
+
+
+def prose(text):
+    """Markdown without code, formulas, images, link targets and tags."""
+    text = re.sub(r"```.*?```|`[^`]*`|\$\$.*?\$\$|\$[^$\n]+\$", " ", text, flags=re.S)
+    text = re.sub(r"!\[[^\]]*\]\([^)]*\)", " ", text)
+    return re.sub(r"<[^>]+>|\]\([^)]*\)|&\w+;", " ", text)
+
+
+def code_lines(source):
+    return [line for line in source.splitlines() if line.strip() and not line.strip().startswith("#")]
+
+
+def outputs(path):
+    return [(one.id, output) for one in cells(path, "code") for output in one.outputs]
+
+
+def output_text(output):
+    return "".join([output.get("text", "")] + [text for kind, text in output.get("data", {}).items() if not kind.startswith("image/")])
+
+
+def test_there_are_notebooks():
+    assert len(PATHS) >= 3 and [path.name[:2] for path in PATHS] == sorted({path.name[:2] for path in PATHS})
+
+
+# ---- the file ----------------------------------------------------------------------------------------------------
+
+
+@each
+def test_the_file_is_a_valid_notebook(path):
+    notebook = READ[path]
+    nbformat.validate(notebook)
+    assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
+    assert notebook.metadata.kernelspec.name == "python3" and notebook.metadata.language_info.name == "python"
+    raw = path.read_bytes()
+    assert raw.decode("utf-8").rstrip("\n") == nbformat.writes(notebook).rstrip("\n"), "written by .ci/notebooks.py, and by nothing else"
+
+
+@each
+def test_the_name_says_the_number_and_the_title_too(path):
+    assert re.fullmatch(r"\d\d_[a-z0-9_]+\.ipynb", path.name)
+    assert TITLES[path].startswith(f"{path.name[:2]} · ")
+
+
+@each
+def test_ids_are_words_and_unique(path):
+    assert len(set(ids(path))) == len(ids(path))
+    for id_ in ids(path):
+        assert re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", id_) and len(id_) <= 40, id_
+        assert not re.fullmatch(r"[0-9a-f]{8}([0-9a-f-]{4,})?", id_) and re.search("[aeiou]", id_), f"{id_} looks random"
+
+
+@each
+def test_the_file_is_small(path):
+    assert path.stat().st_size <= 300 * 1024, f"{path.stat().st_size / 1024:.0f} KiB"
+
+
+@each
+def test_the_size_of_the_notebook_and_of_its_cells(path):
+    assert 40 <= len(cells(path)) <= 80
+    lengths = [len(code_lines(one.source)) for one in cells(path, "code") if one.id != "setup"]
+    assert statistics.median(lengths) <= 5 and max(lengths) <= 25
+    for one in cells(path, "code"):
+        if one.id != "setup":
+            assert all(len(line) <= 100 for line in one.source.splitlines()), one.id
+    assert all(one.source.strip() for one in cells(path)), "no empty cells"
+
+
+@each
+def test_prose_and_code_are_in_balance(path, record_property):
+    words = sum(len(prose(one.source).split()) for one in cells(path, "markdown"))
+    lines = sum(len(code_lines(one.source)) for one in cells(path, "code") if one.id != "setup")
+    record_property("words of prose per line of code", round(words / lines, 1))
+    print(f"{path.name}: {words} words of prose, {lines} lines of code: {words / lines:.1f} words a line (wanted: 8 to 15)")
+    assert 6 <= words / lines <= 25
+
+
+# ---- the bones ---------------------------------------------------------------------------------------------------
+
+
+@each
+def test_the_head(path):
+    assert ids(path)[:3] == ["title", "launch", "goals"]
+    title, launch, goals = READ[path].cells[:3]
+    assert {title.cell_type, launch.cell_type, goals.cell_type} == {"markdown"}
+    claim = title.source.split("\n", 1)[1].strip()
+    assert re.fullmatch(r"\*\*[^*]+\.\*\*", claim), "one sentence that claims something"
+    for part in ("**You will**", "**You need**", "**Time**"):
+        assert goals.source.count(part) == 1
+    assert 3 <= len(re.findall(r"^- ", goals.source, re.M)) <= 5
+    minutes = int(re.search(r"\*\*Time\*\* about (\d+) minutes", goals.source)[1])
+    assert 30 <= minutes <= 90
+    needs = goals.source.split("**You need**")[1].split("**Time**")[0]
+    assert path == PATHS[0] or any(link.endswith(".ipynb") for link in links(needs)), "which notebooks come first"
+
+
+@each
+def test_generated_cells_are_up_to_date(path):
+    wanted = notebooks.generated(path, TITLES)
+    assert set(wanted) == {"launch", "setup", "navigation"}
+    for id_, source in wanted.items():
+        assert cell(path, id_).source == source, f"run: python .ci/notebooks.py links ({id_})"
+    assert ids(path)[-1] == "navigation"
+    assert notebooks.address().removeprefix("https://github.com/") in cell(path, "launch").source
+    assert cell(path, "launch").source.count(path.name) == 2
+
+
+def test_navigation_goes_through_all_notebooks():
+    for before, after in zip(PATHS, PATHS[1:]):
+        assert f"]({after.name})" in cell(before, "navigation").source and f"]({before.name})" in cell(after, "navigation").source
+
+
+@each
+def test_the_set_up_cell_is_the_same_everywhere_and_comes_first(path):
+    assert cell(path, "setup").cell_type == "code"
+    assert cell(path, "setup").source == cell(PATHS[0], "setup").source
+    assert [one.id for one in cells(path, "code")][:2] == ["setup", "parameters"]
+    source = cell(path, "setup").source
+    assert f"@v{notebooks.version()}" in source and "--no-deps" in source
+    lines = source.splitlines()
+    install = next(number for number, line in enumerate(lines) if "pip" in line)
+    assert any(line.startswith("except ImportError") for line in lines[:install]), "only where the package is missing"
+    for one in cells(path, "code"):
+        assert one.id == "setup" or not re.search(r"^\s*[!%]", one.source, re.M), f"a magic in {one.id}"
+        assert "!pip" not in one.source
+
+
+@each
+def test_one_cell_of_parameters_with_plain_values(path):
+    (tagged,) = [one for one in cells(path) if "parameters" in one.metadata.get("tags", [])]
+    assert tagged.id == "parameters"
+    names = []
+    for statement in ast.parse(tagged.source).body:
+        assert isinstance(statement, ast.Assign) and len(statement.targets) == 1 and isinstance(statement.targets[0], ast.Name)
+        ast.literal_eval(statement.value)
+        names.append(statement.targets[0].id)
+    assert "sentence" in names and len(names) == len(set(names)) and 2 <= len(names) <= 8
+    used = {node.id for one in cells(path, "code") if one.id not in ("setup", "parameters") for node in ast.walk(ast.parse(one.source))
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}  # fmt: skip
+    assert set(names) <= used, "every parameter is used"
+
+
+@each
+def test_the_hero_has_a_still_twin(path):
+    live = [number for number, one in enumerate(READ[path].cells) if one.cell_type == "code" and re.search(r"\bexplor(e|er)\(", one.source)]
+    assert live
+    for number in live:
+        for after in READ[path].cells[number + 1 : number + 4]:
+            if after.cell_type == "code":
+                assert any("image/png" in output.get("data", {}) for output in after.outputs), f"a still picture after {ids(path)[number]}"
+                break
+        else:
+            raise AssertionError(f"no still picture after {ids(path)[number]}")
+
+
+@each
+def test_sections_at_the_end(path):
+    control, exercises, pitfalls = heading(path, "control"), heading(path, "exercises"), heading(path, "pitfalls")
+    questions, recap, references = heading(path, "quick questions"), heading(path, "what you know now", "recap"), heading(path, "read on", "references")
+    assert control < pitfalls and exercises < pitfalls < questions < recap < references == len(ids(path)) - 2
+    text = [READ[path].cells[number].source for number in range(len(ids(path)))]
+    web = [link for link in links(text[pitfalls]) if link.startswith("https://")]
+    assert len(set(web)) >= 2, "pitfalls name other libraries, with links"
+    assert text[questions].count("<details><summary>") == text[questions].count("</details>") == 3
+    promised, known = (len(re.findall(r"^- ", t, re.M)) for t in (cell(path, "goals").source, text[recap]))
+    assert 3 <= known <= promised + 3
+    entries = re.findall(r"^- .*", text[references], re.M)
+    assert 3 <= len(entries) <= 6
+    for entry in entries:
+        assert len([link for link in links(entry) if link.startswith("https://")]) >= 1
+        assert len(prose(entry).split()) >= 12, "a line on why to read it"
+    assert cell(path, ids(path)[control + 1]).cell_type == "code" or "```" in text[control], "the control is run, not told"
+
+
+@each
+def test_sections_are_numbered(path):
+    numbers = [int(n) for one in cells(path, "markdown") for n in re.findall(r"^## (\d+) · \S", one.source, re.M)]
+    assert numbers == list(range(1, len(numbers) + 1)) and len(numbers) >= 8
+    assert len([one for one in cells(path, "markdown") for line in one.source.splitlines() if re.match(r"# \S", line)]) == 1
+
+
+@each
+def test_exercises_are_stubs_with_a_check(path):
+    number = path.name[:2]
+    checks = [(one, call) for one in cells(path, "code") for call in re.findall(r"^(ex\d\d)\.(\w+)\.check\((\w+)\)", one.source, re.M)]
+    assert 2 <= len(checks) <= 3
+    assert any(f"from attnlib.exercises import ex{number}" in one.source for one in cells(path, "code"))
+    text = "\n".join(one.source for one in cells(path, "markdown"))
+    assert len(re.findall(r"^### Exercise \d", text, re.M)) == len(checks)
+    assert len(re.findall(r"^Difficulty [●○]{3} · \d+ minutes", text, re.M)) == len(checks)
+    for one, (module, name, function) in checks:
+        assert module == f"ex{number}" and f"def {function}(" in one.source and "    ..." in one.source
+        assert "Not yet" in "".join(output_text(output) for output in one.outputs)
+        assert f"{module}.{name}.hint()" in text or f"{module}." in text
+
+
+def test_every_exercise_of_the_package_is_in_its_notebook():
+    import importlib
+
+    from attnlib.exercises import Exercise
+
+    for path in PATHS:
+        module = importlib.import_module(f"attnlib.exercises.ex{path.name[:2]}")
+        names = {name for name, thing in vars(module).items() if isinstance(thing, Exercise)}
+        code = "\n".join(one.source for one in cells(path, "code"))
+        assert names == set(re.findall(rf"ex{path.name[:2]}\.(\w+)\.check", code))
+
+
+# ---- words and links ---------------------------------------------------------------------------------------------
+
+
+@each
+def test_no_shouting_and_no_emoji(path):
+    for one in cells(path, "markdown"):
+        assert "!" not in prose(one.source), one.id
+        assert not EMOJI.search(one.source), one.id
+    for one in cells(path, "code"):
+        assert not EMOJI.search(one.source), one.id
+
+
+@each
+def test_local_links_lead_somewhere(path):
+    for one in cells(path, "markdown"):
+        for link in links(one.source):
+            if re.match(r"https?:|mailto:", link):
+                assert link.startswith("https:"), f"{one.id}: {link} is not https"
+            elif not link.startswith("#"):
+                target = (path.parent / link.split("#")[0]).resolve()
+                assert target.is_file() and notebooks.ROOT in target.parents, f"{one.id}: {link} does not exist"
+
+
+@each
+def test_no_picture_comes_from_the_network(path):
+    for one in cells(path, "markdown"):
+        for image in images(one.source):
+            assert not re.match(r"(https?:)?//", image), f"{one.id}: {image}"
+        assert not re.search(r"<(script|iframe|link|object|embed)\b", one.source, re.I)
+        assert all(re.match(r"!\[\S", match) for match in re.findall(r"!\[[^\]]*\]", one.source)), f"{one.id}: a picture without words"
+
+
+def test_the_readme_has_the_course_map():
+    text = (notebooks.ROOT / "README.md").read_text(encoding="utf-8")
+    if "<!-- course -->" not in text:
+        pytest.skip("README.md has no course markers yet")
+    found = re.search(r"<!-- course -->\n(.*?)\n<!-- /course -->", text, re.S)[1]
+    assert found == notebooks.course_map(TITLES)
+    for link in links(found):
+        assert link.startswith("https://") or (notebooks.ROOT / link).is_file(), link
+
+
+# ---- what is saved -----------------------------------------------------------------------------------------------
+
+
+@each
+def test_outputs_are_pictures_and_text_only(path):
+    assert outputs(path)
+    for id_, output in outputs(path):
+        assert output.output_type in ("stream", "display_data", "execute_result"), id_
+        assert output.get("name", "stdout") == "stdout", f"{id_} writes to stderr"
+        assert set(output.get("data", {})) <= {"image/png", "text/plain", "text/markdown"}, id_
+        assert "text/plain" in output.get("data", {"text/plain": ""}), id_
+        assert "Traceback" not in output_text(output) and "Warning" not in output_text(output), id_
+        assert "Error displaying widget" not in output_text(output)
+
+
+@each
+def test_nothing_of_this_machine_is_saved(path):
+    assert set(READ[path].metadata) == {"kernelspec", "language_info", "attnlib"}
+    assert set(READ[path].metadata.language_info) == {"name"}
+    for one in cells(path):
+        assert set(one.metadata) <= {"tags"}, one.id
+    for id_, output in outputs(path):
+        assert not MACHINE.search(output_text(output)), f"{id_}: {MACHINE.search(output_text(output))[0]}"
+        assert str(notebooks.ROOT) not in str(output)
+
+
+@each
+def test_outputs_belong_to_these_cells(path):
+    assert READ[path].metadata.attnlib.sources == notebooks.sources(READ[path]), "run: python .ci/notebooks.py refresh"
+    counts = [one.execution_count for one in cells(path, "code")]
+    assert counts == list(range(1, len(counts) + 1))
+    for one in cells(path, "code"):
+        assert all(output.get("execution_count", one.execution_count) == one.execution_count for output in one.outputs)
+
+
+@each
+def test_saved_pictures_open_and_have_words(path):
+    pictures = [(id_, output) for id_, output in outputs(path) if "image/png" in output.get("data", {})]
+    assert len(pictures) >= 4
+    for id_, output in pictures:
+        image = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))
+        image.load()
+        assert image.format == "PNG" and image.width <= 1000, f"{id_} is {image.width} pixels wide"
+        assert len(image.convert("RGB").getcolors(1 << 24)) > 5, f"{id_} is blank"
+        assert output.metadata.get("image/png", {}).get("alt", "").strip(), f"{id_} has no alt text"
+
+
+@each
+def test_a_still_picture_stands_in_for_every_live_cell(path):
+    for one in cells(path, "code"):
+        if re.search(r"\b(explore|explorer|\w+View)\(", one.source) and "def " not in one.source:
+            assert any("image/png" in output.get("data", {}) for output in one.outputs), one.id
+
+
+@each
+def test_every_import_is_used(path):
+    trees = [ast.parse(one.source) for one in cells(path, "code") if one.id != "setup"]
+    imported = {(alias.asname or alias.name).split(".")[0] for tree in trees for node in ast.walk(tree)
+                if isinstance(node, (ast.Import, ast.ImportFrom)) for alias in node.names}  # fmt: skip
+    used = {node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    assert imported <= used, imported - used

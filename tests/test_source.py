@@ -1,0 +1,212 @@
+"""show/source.py: the source that is shown is the source that runs, with or without its docstring."""
+
+import ast
+import functools
+import inspect
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+from attnlib import SelfAttention, attention, encodings, masks, show, softmax, toy
+from attnlib.show import show_source
+
+MODULES = [attention, masks, encodings, toy]
+PUBLIC = [
+    thing
+    for module in MODULES
+    for name, thing in vars(module).items()
+    if not name.startswith("_") and (inspect.isfunction(thing) or inspect.isclass(thing)) and thing.__module__ == module.__name__
+]
+
+
+def run(code, like):
+    """The thing that a piece of source defines, in the module where `like` lives."""
+    names = dict(vars(sys.modules[like.__module__]))
+    exec(compile(code, "shown", "exec"), names)
+    return names[like.__name__]
+
+
+def bare(code):
+    """A piece of code as a tree, without the docstring of its first definition."""
+    tree = ast.parse(code)
+    body = tree.body[0].body
+    if isinstance(body[0], ast.Expr) and isinstance(getattr(body[0].value, "value", None), str):
+        del body[0]
+    return ast.dump(tree)
+
+
+# ---- the package's own functions ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("thing", PUBLIC, ids=lambda thing: thing.__qualname__)
+def test_the_source_is_what_runs(thing):
+    shown = show_source(thing)
+    assert shown.code == textwrap.dedent(inspect.getsource(thing))
+    assert shown.place == f"{thing.__module__}.{thing.__qualname__}"
+
+
+@pytest.mark.parametrize("thing", PUBLIC, ids=lambda thing: thing.__qualname__)
+def test_without_docstring_nothing_else_is_missing(thing):
+    with_it, without = show_source(thing).code, show_source(thing, docstring=False).code
+    assert ast.dump(ast.parse(with_it)) != ast.dump(ast.parse(without)), "the docstring is still there"
+    assert bare(with_it) == ast.dump(ast.parse(without))
+    comments = [line.split("#", 1)[1] for line in with_it.splitlines() if "  # " in line]
+    assert all(comment in without for comment in comments), "a comment got lost"
+    assert thing.__doc__.strip().splitlines()[0] not in without
+
+
+def test_methods_are_shown_from_the_margin():
+    for docstring in (True, False):
+        code = show_source(SelfAttention.__call__, docstring=docstring).code
+        assert code.startswith("def __call__(self, x,") and "\n    x = " in code
+        ast.parse(code)
+    bound = show_source(SelfAttention(4, 2).__call__)
+    assert bound.code == show_source(SelfAttention.__call__).code and bound.place == "attnlib.attention.SelfAttention.__call__"
+
+
+def test_a_shown_function_gives_the_same_numbers():
+    rng = np.random.default_rng(0)
+    q, k, v = rng.normal(size=(3, 2, 5, 4))
+    mask = masks.causal(5)
+    again = run(show_source(attention.scaled_dot_product_attention, docstring=False).code, attention.scaled_dot_product_attention)
+    assert again is not attention.scaled_dot_product_attention and again.__doc__ is None
+    for mine, right in zip(again(q, k, v, mask=mask), attention.scaled_dot_product_attention(q, k, v, mask=mask)):
+        np.testing.assert_array_equal(mine, right)
+    np.testing.assert_array_equal(run(show_source(softmax, docstring=False).code, softmax)(q), softmax(q))
+    with pytest.raises(ValueError, match="at least one axis"):
+        run(show_source(softmax, docstring=False).code, softmax)(3.0)
+
+
+def test_a_shown_class_gives_the_same_numbers():
+    x = np.random.default_rng(0).normal(size=(5, 8))
+    for docstring in (True, False):
+        again = run(show_source(SelfAttention, docstring=docstring).code, SelfAttention)
+        for mine, right in zip(again(8, 2)(x), SelfAttention(8, 2)(x)):
+            np.testing.assert_array_equal(mine, right)
+    assert again.__doc__ is None and again.__call__.__doc__, "only the docstring of the class goes"
+
+
+# ---- other people's functions ------------------------------------------------------------------------------------
+
+
+def plain(x):
+    return x + 1
+
+
+def short(x):
+    "One line in simple quotes."
+    return x * 2
+
+
+def tricky(x):
+    'Not """this one""".'
+    return f"""{x}"""
+
+
+def raw(x):
+    r"""A raw \docstring with a backslash."""
+    return x
+
+
+def after_default(x, mark='"""'):
+    '''Three single quotes.'''
+    return mark * x
+
+
+def several(x):
+    """First.
+
+    A second paragraph, "quoted", with # a hash.
+    """
+    # a comment that stays
+    text = """not a docstring"""
+    return text, x
+
+
+def nothing_but():
+    """Only words."""
+
+
+def decorated(f):
+    @functools.wraps(f)
+    def inner(*arguments):
+        return f(*arguments)
+
+    return inner
+
+
+@decorated
+def wrapped(x):
+    """Wrapped."""
+    return x**2
+
+
+class Bare:
+    def method(self):
+        """Of the method, not of the class."""
+        return 1
+
+
+class Child(SelfAttention):
+    width = 3
+
+
+@pytest.mark.parametrize("function", [plain, short, tricky, raw, after_default, several, nothing_but], ids=lambda f: f.__name__)
+def test_any_docstring_can_be_left_out(function):
+    code = show_source(function, docstring=False).code
+    again = run(code, function)
+    assert again.__doc__ is None
+    arguments = [3] * bool(inspect.signature(function).parameters)
+    assert again(*arguments) == function(*arguments)
+    assert function is not several or "# a comment that stays" in code
+
+
+def test_wrapped_functions_show_what_they_wrap():
+    assert "return x**2" in show_source(wrapped).code
+    assert "Wrapped." not in show_source(wrapped, docstring=False).code
+
+
+@pytest.mark.parametrize("thing", [Bare, Child], ids=lambda thing: thing.__name__)
+def test_a_class_without_docstring_loses_nothing(thing):
+    assert show_source(thing, docstring=False).code == show_source(thing).code
+
+
+def test_a_cached_function():
+    assert "lru_cache" in show_source(toy._embed_word).code
+
+
+# ---- how it looks ------------------------------------------------------------------------------------------------
+
+
+def test_a_notebook_gets_python_and_a_terminal_gets_text():
+    shown = show_source(masks.causal)
+    data = shown._repr_mimebundle_()
+    assert data["text/markdown"] == f"`attnlib.masks.causal`\n```python\n{shown.code}```"
+    assert data["text/plain"] == repr(shown) == f"# attnlib.masks.causal\n{shown.code}"
+    assert "0x" not in repr(shown) and shown.code.endswith("\n")
+
+
+def test_no_source_of_the_package_ends_its_own_frame():
+    for thing in PUBLIC:
+        assert "```" not in show_source(thing).code
+
+
+# ---- errors ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "thing", [5, None, "softmax", len, np.add, np.ndarray, functools.partial(softmax, axis=0), toy.WORDS, SelfAttention(4, 2), toy, show],
+    ids=lambda thing: type(thing).__name__,
+)  # fmt: skip
+def test_what_has_no_source_is_refused(thing):
+    with pytest.raises(TypeError, match="needs a function or class written in Python"):
+        show_source(thing)
+
+
+def test_a_function_without_a_file_is_refused():
+    names = {}
+    exec("def made(x):\n    return x", names)
+    with pytest.raises(TypeError, match="written in Python"):
+        show_source(names["made"])
