@@ -29,9 +29,11 @@ class CompareView(widgets.Box):
             AttentionView(b, tokens, mask=masks[1], title=titles[1], **shared),
             AttentionView(b - a, tokens, mask=either, title=f"{titles[1]} − {titles[0]}", signed=True, **shared),
         )
+        for view in self.views:
+            view.layout.width = "306px"                                # three to a row, where there is room
         first, *others = self.views
         self.links = [widgets.jslink((first, name), (other, name)) for other in others for name in ("pinned", "head", "layer")]
-        layout = widgets.Layout(display="flex", flex_flow="row wrap", grid_gap="0 1em")
+        layout = widgets.Layout(display="flex", flex_flow="row wrap", grid_gap="0 2px")
         super().__init__(self.views, layout=layout)
         self._still = {"tokens": first.tokens, "key_tokens": first.key_tokens, "titles": titles, "masks": masks}
 

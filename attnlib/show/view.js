@@ -19,6 +19,8 @@ const LONGEST = 16;                                      // signs of a name besi
 const short = (name) => (name.length > LONGEST ? [...name].slice(0, LONGEST - 1).join("") + "…" : name);
 const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 
+const brightness = (c) => 0.2126 * (c[0] / 255) ** 2.2 + 0.7152 * (c[1] / 255) ** 2.2 + 0.0722 * (c[2] / 255) ** 2.2;
+
 function ramp(stops) {                                   // 256 colours between the stops
   const table = [];
   for (let i = 0; i < 256; i++) {
@@ -86,8 +88,9 @@ function render({ model, el }) {
   let data = table(model), colours, map, cell, left, above, hover = null;
 
   const root = make("div", el, "font:13px system-ui,sans-serif;max-width:100%;overflow-x:auto;padding:2px", { class: "attnlib-view" });
+  const heading = make("div", root, "font-weight:600;margin-bottom:4px");
   const bar = make("div", root, "display:flex;flex-wrap:wrap;gap:4px 14px;align-items:center;margin-bottom:6px");
-  const strip = make("div", root, "position:relative;overflow-x:auto;white-space:nowrap;padding:2px 0;margin-bottom:4px");
+  const strip = make("div", root, "position:relative;overflow-x:auto;white-space:nowrap;padding:2px 0;margin-bottom:4px", { class: "attnlib-sentence" });
   const middle = make("div", root, "display:flex;flex-wrap:wrap;gap:14px;align-items:flex-start");
   const stage = make("div", middle, "position:relative;overflow:auto;max-width:100%");
   const base = make("canvas", stage, "display:block");
@@ -147,14 +150,14 @@ function render({ model, el }) {
   function paint() {                                     // the heat map itself, once per change of numbers
     const { nq, nk } = data, tokens = get("tokens"), keys = get("key_tokens");
     const length = (name) => 8 + 6.6 * Math.min(name.length, LONGEST), longest = (names) => Math.max(...names.map(length));
-    cell = Math.min(34, (compact ? 240 : 380) / Math.max(nq, nk));
-    if (cell < 3) cell = Math.max(1, Math.floor((compact ? 300 : 560) / Math.max(nq, nk)));        // whole pixels: all rows alike
+    cell = Math.min(34, (compact ? 175 : 380) / Math.max(nq, nk));
+    if (cell < 3) cell = Math.max(1, Math.floor((compact ? 220 : 560) / Math.max(nq, nk)));        // whole pixels: all rows alike
     const labels = cell >= 9;
     left = (labels ? longest(tokens) : 10) + 20;
     above = (labels ? 0.75 * longest(keys) + 6 : 8) + 18;
-    const sums = labels && data.nq <= 40 && !signed ? 44 : 26;
+    const sums = labels && data.nq <= 40 && !signed ? 36 : 26;
     const slanted = labels ? keys.map((name, j) => left + (j + 0.5) * cell + 0.62 * length(name)) : [];
-    const width = Math.max(left + nk * cell + sums, left + (data.masked ? 270 : 180), ...slanted), height = Math.max(above + nq * cell + 24, 130);
+    const width = Math.max(left + nk * cell + sums, left + (data.masked ? 190 : 110), ...slanted), height = Math.max(above + nq * cell + 24, 130);
     const pen = sharp(base, width, height);
     sharp(overlay, width, height);
     const picture = new ImageData(nk, nq), mostOf = (row) => Math.max(...row.filter((v) => !isNaN(v)));
@@ -194,8 +197,12 @@ function render({ model, el }) {
       if (!blocked(i, j)) continue;
       const x = left + j * cell, y = above + i * cell;
       pen.strokeStyle = colours.hatch;
+      pen.lineWidth = 1;
       pen.beginPath(); pen.moveTo(x, y + cell); pen.lineTo(x + cell, y); pen.stroke();
-      if (!signed && Math.abs(at(i, j)) > data.nothing) { pen.strokeStyle = colours.bad; pen.strokeRect(x + 1, y + 1, cell - 2, cell - 2); }
+      if (signed || !(Math.abs(at(i, j)) > data.nothing)) continue;
+      pen.strokeStyle = colours.bad;
+      pen.lineWidth = 2;
+      pen.strokeRect(x + 2, y + 2, cell - 4, cell - 4);
     }
   }
 
@@ -224,17 +231,17 @@ function render({ model, el }) {
   function legend(pen, x, y) {                           // what the colours mean, in numbers
     const row = get("scale") === "row" && !signed, root = get("scale") === "sqrt" && !signed;
     const high = signed ? Math.max(Math.abs(data.low), Math.abs(data.high)) : Math.max(1, data.high);
-    for (let i = 0; i < 64; i++) { pen.fillStyle = `rgb(${map[i * 4]})`; pen.fillRect(x + 30 + i, y, 1.5, 9); }
+    for (let i = 0; i < 48; i++) { pen.fillStyle = `rgb(${map[Math.round(i * 5.4)]})`; pen.fillRect(x + i, y, 1.5, 9); }
     pen.font = "11px system-ui,sans-serif";
     pen.fillStyle = colours.faint;
     pen.textAlign = "right";
-    pen.fillText(signed ? `−${+high.toPrecision(2)}` : "0", x + 26, y + 9);
+    pen.fillText(signed ? `−${+high.toPrecision(2)}` : "0", x - 4, y + 9);
     pen.textAlign = "left";
-    pen.fillText(row ? "row's largest" : `${+high.toPrecision(3)}${root ? " (root)" : ""}`, x + 99, y + 9);
+    pen.fillText(row ? "row's largest" : `${+high.toPrecision(3)}${root ? " (root)" : ""}`, x + 53, y + 9);
     if (!data.masked) return;
-    pen.fillStyle = colours.blocked; pen.fillRect(x + 178, y, 14, 9);
-    pen.strokeStyle = colours.hatch; pen.beginPath(); pen.moveTo(x + 178, y + 9); pen.lineTo(x + 192, y); pen.stroke();
-    pen.fillStyle = colours.faint; pen.fillText("not allowed", x + 197, y + 9);
+    pen.fillStyle = colours.blocked; pen.fillRect(x + 110, y, 14, 9);
+    pen.strokeStyle = colours.hatch; pen.beginPath(); pen.moveTo(x + 110, y + 9); pen.lineTo(x + 124, y); pen.stroke();
+    pen.fillStyle = colours.faint; pen.fillText("not allowed", x + 129, y + 9);
   }
 
   function paintAtlas() {                                // every head as a small picture; the chosen one is framed
@@ -304,7 +311,7 @@ function render({ model, el }) {
       if (closed) many[n].style.textDecoration = "line-through";
       const c = isNaN(v) ? rgb(colours.bad) : closed ? rgb(colours.blocked) : shown[n] ? shade(v, most) : rgb(colours.paper);
       many[n].style.background = `rgb(${c})`;
-      many[n].style.color = c[0] * 0.3 + c[1] * 0.59 + c[2] * 0.11 < 140 ? "#fff" : "#1b1f24";
+      many[n].style.color = brightness(c) < 0.18 ? "#fff" : "#000";         // at least 4.5 to 1 on every colour
     });
     const off = from.offsetLeft - strip.scrollLeft;       // a word that is out of sight comes into sight
     if (off < 50 || off + from.offsetWidth > strip.clientWidth) strip.scrollLeft = from.offsetLeft - strip.clientWidth / 2;
@@ -331,6 +338,9 @@ function render({ model, el }) {
     return name + (blocked(i, j) ? "not allowed, but has the weight " : "") + number + (signed ? "" : `, row sum ${data.sum(...here(), i).toFixed(3)}`) + column;
   }
 
+  const HELP = ["Click a cell, or use the arrow keys.",
+    "Point at a cell, or click to pin it; with the keyboard, focus the picture and use the arrow keys."];
+
   function focusOn() {                                   // what changes while the hand moves: frame, strip, read-out
     const focus = hover || pinned(), pen = overlay.getContext("2d");
     pen.clearRect(0, 0, overlay.width, overlay.height);
@@ -345,7 +355,7 @@ function render({ model, el }) {
       pen.strokeRect(left + j * cell, above + i * cell, Math.max(cell, 3), Math.max(cell, 3));
     }
     paintStrip(focus);
-    said.textContent = focus ? sentence(focus) : "Point at a cell, or click to pin it; with the keyboard, focus the picture and use the arrow keys.";
+    said.textContent = focus ? sentence(focus) : HELP[compact ? 0 : 1];
   }
 
   function refresh() {
@@ -374,11 +384,11 @@ function render({ model, el }) {
       controls.sink.checked = get("hide_first");
     }
     if (!data.has(here()[0])) { said.textContent = `layer ${here()[0]} is not here: it comes from the kernel`; return; }
+    heading.textContent = get("title");
     const hidden = paint();
     paintAtlas();
     notes.replaceChildren();
     const say = (text, color) => { make("div", notes, `color:${color}`).textContent = text; };
-    if (get("title")) say(get("title"), colours.faint);
     if (hidden > 0) say(`${(100 * hidden).toFixed(hidden < 0.1 ? 1 : 0)} % of the weight is hidden; what is shown is not rescaled`, colours.faint);
     get("_notes").forEach((text) => say(`⚠ ${text}`, colours.bad));
     focusOn();
