@@ -1,7 +1,6 @@
 """The command line: python -m attnlib "The cat sat on the mat" --pattern causal --out attention.png"""
 
 import argparse
-import io
 import sys
 from pathlib import Path
 
@@ -39,6 +38,8 @@ def main(arguments=None):
             given.out.write_bytes(WRITERS[given.out.suffix.lower()](seen))
     except (ValueError, TypeError, OSError) as error:
         return _complain(error)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")                       # a terminal without these letters shows ?
     print(most_attended(seen.weights, seen.tokens, names=seen.names))
     if given.out is not None:
         print(f"\nwritten: {given.out}")
@@ -51,17 +52,11 @@ def _complain(message):
     return 2
 
 
-def _svg(seen):
-    out = io.BytesIO()
-    look_figure(seen)[0].savefig(out, format="svg", metadata={"Date": None})
-    return out.getvalue()
-
-
 def _html(seen):
     return AttentionView(seen.weights, seen.tokens, mask=seen.mask, titles=seen.names).to_html()
 
 
-WRITERS = {".png": lambda seen: look_figure(seen)[0].png(), ".svg": _svg, ".html": _html}
+WRITERS = {".png": lambda seen: look_figure(seen)[0].png(), ".svg": lambda seen: look_figure(seen)[0].svg(), ".html": _html}
 
 
 if __name__ == "__main__":

@@ -74,7 +74,9 @@ def test_options_may_come_first(capsys):
     assert capsys.readouterr().out.rstrip("\n") == table_of("it saw the cat", n_heads=2)
 
 
-@pytest.mark.parametrize("sentence", ["Hi", "😀 日本 שלום", "costs $5 & <b>", "  spaces   around ", "-5 degrees", "it's \"quoted\"", "a\nb\tc"])
+@pytest.mark.parametrize(
+    "sentence", ["Hi", "😀 日本 שלום", "costs $5 & <b>", "  spaces   around ", "-5 degrees", "it's \"quoted\"", "a\nb\tc"]
+)
 def test_any_sentence(sentence, capsys, tmp_path):
     arguments = ["--", sentence] if sentence.startswith("-") else [sentence]
     assert run("--heads", "2", "--out", tmp_path / "a.png", *arguments) == 0

@@ -180,10 +180,11 @@ def test_every_exercise_knows_mistakes_and_hints(name):
 def test_a_wrong_answer_nobody_foresaw_gets_no_name(name):
     exercise = EXERCISES[name]
 
-    def odd(*given):
-        return map_results(exercise.solve(*given), lambda part: np.asarray(part)[..., ::-1] if np.asarray(part).dtype.kind == "b" else np.asarray(part) + 0.37)
+    def odd(part):
+        part = np.asarray(part)
+        return part[..., ::-1] if part.dtype.kind == "b" else part + 0.37
 
-    for passed, report in answers(name, odd):
+    for passed, report in answers(name, lambda *given: map_results(exercise.solve(*given), odd)):
         assert not passed and "It looks as if" not in report
 
 
@@ -239,7 +240,7 @@ def shares(e):
 
 WRONG_SOFTMAX = {
     "no mask": lambda s, m: softmax(s),
-    "no maximum": lambda s, m: np.where(m, np.exp(s), 0) / np.where(m.any(-1, keepdims=True), np.where(m, np.exp(s), 0).sum(-1, keepdims=True), 1),
+    "no maximum": lambda s, m: (lambda e: e / np.where(m.any(-1, keepdims=True), e.sum(-1, keepdims=True), 1))(np.where(m, np.exp(s), 0)),
     "no maximum, NaN swept away": lambda s, m: np.nan_to_num(shares(np.exp(np.where(m, s, -np.inf)))),
     "first axis": lambda s, m: np.nan_to_num(softmax(s, axis=0, where=m)),
     "an even row for nobody": lambda s, m: np.where(m.any(-1, keepdims=True), softmax(s, where=m), 1 / s.shape[-1]),
@@ -255,7 +256,7 @@ WRONG_SOFTMAX = {
     "shares without exp": lambda s, m: np.nan_to_num(shares(np.where(m, abs(s), 0))),
     "not normalised": lambda s, m: np.where(m, np.exp(np.minimum(s, 50)), 0),
     "a causal mask of its own": lambda s, m: softmax(s, where=np.tri(*s.shape, dtype=bool)),
-    "a small number in the divisor": lambda s, m: np.where(m, np.exp(s - s.max()), 0) / (np.where(m, np.exp(s - s.max()), 0).sum(-1, keepdims=True) + 1e-2),
+    "a small number in the divisor": lambda s, m: (lambda e: e / (e.sum(-1, keepdims=True) + 1e-2))(np.where(m, np.exp(s - s.max()), 0)),
     "fewer columns": lambda s, m: softmax(s, where=m)[:, :-1],
     "only the rows with a key": lambda s, m: softmax(s, where=m)[m.any(-1)],
     "a boolean": lambda s, m: softmax(s, where=m) > 0.5,
@@ -472,6 +473,11 @@ def test_changing_the_inputs_does_not_pass(name):
         fails(name, solve_and_wipe)
 
 
+def spoilt(part):
+    part = np.asarray(part)
+    return ~part if part.dtype == bool else part + 1
+
+
 @every_exercise
 def test_right_on_the_first_input_only_is_not_enough(name):
     exercise = EXERCISES[name]
@@ -480,7 +486,7 @@ def test_right_on_the_first_input_only_is_not_enough(name):
     def first_only(*given):
         calls.append(given)
         result = exercise.solve(*given)
-        return result if len(calls) == 1 else map_results(result, lambda part: ~np.asarray(part) if np.asarray(part).dtype == bool else np.asarray(part) + 1)
+        return result if len(calls) == 1 else map_results(result, spoilt)
 
     passed, report = exercise.judge(first_only, seed=0)
     assert not passed and re.match(r"1 of \d inputs right\. ", report)

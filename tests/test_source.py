@@ -201,12 +201,12 @@ def test_no_source_of_the_package_ends_its_own_frame():
     ids=lambda thing: type(thing).__name__,
 )  # fmt: skip
 def test_what_has_no_source_is_refused(thing):
-    with pytest.raises(TypeError, match="needs a function or class written in Python"):
+    with pytest.raises(TypeError, match="needs a function or class"):
         show_source(thing)
 
 
 def test_a_function_without_a_file_is_refused():
     names = {}
     exec("def made(x):\n    return x", names)
-    with pytest.raises(TypeError, match="written in Python"):
+    with pytest.raises(TypeError, match="function or class"):
         show_source(names["made"])

@@ -47,14 +47,15 @@ class Exercise:
         rng = np.random.default_rng(int.from_bytes(os.urandom(4), "big") if seed is None else seed)
         trials = [(arguments, self.solve(*map(_copy, arguments))) for arguments in self.inputs(rng)]
         for number, (arguments, wanted) in enumerate(trials):
+            given = [_copy(argument) for argument in arguments]
             try:
                 with np.errstate(all="ignore"):
-                    got = function(*map(_copy, arguments))
+                    got = function(*given)
             except Exception as error:  # a learner's function may raise anything
                 return False, f"Your function raised {type(error).__name__}: {error}\n{self._on(arguments)}"
             if got is None or got is ...:
                 return False, "Not yet: the function returns nothing so far. Write its body, then run this cell again."
-            wrong = self._difference(got, wanted)
+            wrong = self._difference(got, wanted) or self._changed(arguments, given)
             if wrong:
                 passed = f"{number} of {len(trials)} inputs right. " if number else ""
                 return False, f"{passed}{wrong}\n{self._on(arguments)}{self._mistake(function, trials)}"
@@ -83,6 +84,13 @@ class Exercise:
                 return f"{name} should be True and False, got {mine.dtype}."
             if not np.allclose(mine, right, atol=1e-6, equal_nan=True):
                 return f"{name} is not right yet.\nyours:\n{_small(mine)}\nexpected:\n{_small(right)}"
+        return ""
+
+    def _changed(self, before, after):
+        """Which input the function has changed, in words; empty if none."""
+        for name, one, other in zip(inspect.signature(self.solve).parameters, before, after):
+            if isinstance(one, np.ndarray) and not np.array_equal(one, other, equal_nan=True):
+                return f"The result is right, but your function changes its input {name}: work on a copy, {name}.copy()."
         return ""
 
     def _mistake(self, function, trials):

@@ -89,8 +89,8 @@ def _scores(rng):
         mask = rng.random((n_q, n_k)) < 0.6
         mask[0], mask[-1] = True, False                                # one full row, one empty row
         trials.append((rng.normal(0, size, (n_q, n_k)), mask))
-    far = np.array([[0.0, 1.0, 1000.0]])                               # the largest score is not allowed
-    return [*trials, (far, np.array([[True, True, False]]))]
+    far = np.array([[0.0, 1.0, 1000.0], [1000.0, 999.0, 0.0], [-2e9, -2e9, 5.0]])
+    return [*trials, (far, np.array([[True, True, False], [True, True, True], [True, True, False]]))]
 
 
 def _filled(value):

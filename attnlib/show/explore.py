@@ -1,5 +1,6 @@
 """Sliders around a picture: `explore` for any function that draws, `explorer` for the whole toy world at once."""
 
+import base64
 import html
 import inspect
 import io
@@ -86,7 +87,11 @@ class Explore(widgets.VBox):
 
     def _draw(self, **values):
         result = self.draw(**values)
-        return result if isinstance(result, tuple) else (result, "")
+        if not isinstance(result, tuple):
+            return result, ""
+        if len(result) != 2 or not isinstance(result[1], str):
+            raise TypeError("draw must return a matplotlib Figure, or (Figure, text), got a tuple of something else")
+        return result
 
     def _picture(self):
         """The widget that shows what is drawn, with the first picture in it."""
@@ -120,25 +125,34 @@ class Explore(widgets.VBox):
 
     def strip(self):
         """The pictures at up to four values of the first control that has several, in one: for pages without a kernel."""
-        name, control = max(self.controls.items(), key=lambda item: len(_stops(item[1])) > 1)      # max: the first of equals
-        frames = []
+        several = [name for name, control in self.controls.items() if len(_stops(control)) > 1]
+        if not several:
+            return self._frame(self.values)
+        name, control, frames = several[0], self.controls[several[0]], []
         for value in _stops(control):
-            try:
-                figure, _ = self._draw(**(self.values | {name: value}))
-            except (ValueError, TypeError) as error:
-                figure = figures.Picture(6, 1)
-                figure.write(0.2, 0.5, str(error), wrap=True)
             shown = f"{value:.3g}" if isinstance(value, float) else value
-            frames.append((f"{name} = {shown}" if len(_stops(control)) > 1 else "", Image.open(io.BytesIO(_png(figure, fast=True)))))
+            figure = self._frame(self.values | {name: value})
+            frames.append((f"{name} = {shown}", Image.open(io.BytesIO(_png(figure, fast=True)))))
         return figures.film_strip(frames)
 
+    def _frame(self, values):
+        """The picture at some values; what cannot be drawn is a picture of the reason."""
+        try:
+            return self._draw(**values)[0]
+        except Exception as error:                                     # the learner's own draw may raise anything
+            figure = figures.Picture(9, 0.8)
+            figure.write(0.2, 0.4, f"Not drawn: {error}", va="center")
+            figure.alt = f"Not drawn: {error}"
+            return figure
+
     def _repr_mimebundle_(self, **how):
-        data = super()._repr_mimebundle_(**how)
-        figure, text = self._draw(**self.values)
-        strip, _ = self.strip()._repr_mimebundle_()
+        figure, strip = self._frame(self.values), self.strip()
+        text = "" if self.error else self._draw(**self.values)[1]
         settings = ", ".join(f"{name}={value!r}" for name, value in self.values.items())
         words = [f"Sliders at {settings}.", getattr(figure, "alt", ""), text]
-        return data | {"image/png": strip["image/png"], "text/plain": "\n".join(filter(None, words))}
+        still = {"image/png": base64.b64encode(_png(strip)).decode(), "text/plain": "\n".join(filter(None, words))}
+        alt = f"The same picture at {strip.alt}." if " = " in getattr(strip, "alt", "") else words[1]
+        return super()._repr_mimebundle_(**how) | still, {"image/png": {"alt": alt}}
 
 
 class Explorer(Explore):
@@ -146,6 +160,7 @@ class Explorer(Explore):
 
     def __init__(self, sentence, start):
         self.view = None
+        toy.tokenize(sentence)
         controls = {
             "sentence": widgets.Text(sentence, layout=widgets.Layout(width="95%")),
             "pattern": list(toy.PATTERNS),
@@ -156,7 +171,6 @@ class Explorer(Explore):
             "temperature": (0.1, 5.0, 0.1),
             "matrices": MATRICES,
         }
-        toy.tokenize(sentence)
         super().__init__(look, controls, start)
 
     def _draw(self, **values):
@@ -184,9 +198,11 @@ def _control(name, spec, defaults):
     if isinstance(spec, widgets.ValueWidget):
         spec.description, spec.style.description_width = name, "initial"
         control = spec
-    elif isinstance(spec, tuple) and len(spec) in (2, 3) and all(isinstance(x, (int, float, np.number)) for x in spec):
+    elif isinstance(spec, tuple) and len(spec) in (2, 3) and all(map(_is_number, spec)):
         whole = all(isinstance(x, (int, np.integer)) for x in spec)
         step = spec[2] if len(spec) == 3 else 1 if whole else (spec[1] - spec[0]) / 100
+        if not np.isfinite(spec).all() or spec[0] >= spec[1] or step <= 0:
+            raise ValueError(f"{name}={spec!r}: a slider goes from low to high, both finite, in steps above 0")
         kind = widgets.IntSlider if whole else widgets.FloatSlider
         control = kind(min=spec[0], max=spec[1], step=step, value=spec[0], **look)
     elif isinstance(spec, (list, range)) and len(spec):
@@ -212,7 +228,8 @@ def _start(name, control, value):
         fits = value in options
         wanted = f"one of {', '.join(map(repr, options))}"
     else:
-        fits = isinstance(value, (int, float, np.number)) and control.min <= value <= control.max
+        whole = not isinstance(control, widgets.IntSlider) or isinstance(value, (int, np.integer))
+        fits = _is_number(value) and whole and control.min <= value <= control.max
         wanted = f"from {control.min} to {control.max}"
     if not fits:
         raise ValueError(f"{name} must be {wanted}, got {value!r}")
@@ -222,12 +239,17 @@ def _start(name, control, value):
 def _stops(control):
     """Up to four values that show what a control does."""
     if hasattr(control, "options"):
-        return list(control.options)[:4]
-    if hasattr(control, "min"):
-        values = np.linspace(control.min, control.max, 4)
-        whole = isinstance(control, widgets.IntSlider)
-        return sorted({round(v) if whole else float(v) for v in values})
+        options = control.options.items() if isinstance(control.options, dict) else control.options
+        return [option[1] if isinstance(option, tuple) else option for option in options][:4]
+    if isinstance(control, (widgets.IntSlider, widgets.BoundedIntText)):
+        return sorted({control.min + round(n / 3 * (control.max - control.min) / control.step) * control.step for n in range(4)})
+    if isinstance(control, widgets.FloatSlider):
+        return [float(value) for value in np.linspace(control.min, control.max, 4)]
     return [False, True] if isinstance(control.value, bool) else [control.value]
+
+
+def _is_number(value):
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
 
 
 def _png(figure, fast=False):

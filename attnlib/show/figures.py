@@ -8,6 +8,7 @@ import base64
 import io
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PatchCollection
 from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgba
@@ -17,7 +18,7 @@ from PIL import Image
 
 from attnlib import _check
 from attnlib.attention import attention_scores, scaled_dot_product_attention, softmax
-from attnlib.show.labels import fonts, printable
+from attnlib.show.labels import drawable, fonts, printable
 
 QUERY, KEY, VALUE = "#D55E00", "#009E73", "#CC79A7"        # one colour each, in every picture of the course
 THEMES = {
@@ -62,7 +63,7 @@ class Picture(Figure):
 
     def write(self, x, y, text, *, size=9, color=None, **how):
         """Put text on the sheet; dollar signs and angle brackets are just characters."""
-        return self.sheet.text(x, y, text, size=size, color=color or _theme["ink"], family=fonts(), parse_math=False, **how)
+        return self.sheet.text(x, y, drawable(text), size=size, color=color or _theme["ink"], family=fonts(), parse_math=False, **how)
 
     def place(self, image, x, y, width, height):
         """Put an image (rows, columns, colours) on the sheet with its top left corner at (x, y)."""
@@ -78,6 +79,13 @@ class Picture(Figure):
             image.save(out, "png", compress_level=1)
         else:
             _few_colours(image).save(out, "png", optimize=True)
+        return out.getvalue()
+
+    def svg(self):
+        """The picture as SVG bytes, the same every time."""
+        out = io.BytesIO()
+        with rc_context({"svg.hashsalt": "attnlib"}):
+            self.savefig(out, format="svg", metadata={"Date": None})
         return out.getvalue()
 
     def _repr_mimebundle_(self, include=None, exclude=None):
@@ -145,6 +153,7 @@ def heads(weights, tokens=None, *, key_tokens=None, titles=None, mask=None, show
     weights (h, n_q, n_k); titles: h names; mask: boolean (n_q, n_k), the same for all heads
     """
     weights = _matrix("weights", weights, 3)
+    mask = None if mask is None else _check.boolean("mask", mask)
     titles = [f"head {h}" for h in range(len(weights))] if titles is None else list(titles)
     if len(titles) != len(weights):
         raise ValueError(f"titles has {len(titles)} names, but weights has {len(weights)} heads")
@@ -181,6 +190,10 @@ def mask_figure(mask, tokens=None, *, key_tokens=None, title=""):
     """
     named = mask if isinstance(mask, dict) else {"": mask}
     named = {name: _check.boolean("mask", m) for name, m in named.items()}
+    if not named:
+        raise ValueError("mask must be a boolean array or a dict with at least one, got an empty dict")
+    for m in named.values():
+        _matrix("mask", m, 2)
     grids = [_mask_grid(m, tokens, key_tokens) for m in named.values()]
     rows = -(-len(grids) // 4)
     columns = -(-len(grids) // rows)
@@ -209,6 +222,8 @@ def compare(a, b, tokens=None, *, titles=("a", "b"), key_tokens=None, mask=None,
     a, b = _matrix("a", a, 2), _matrix("b", b, 2)
     if a.shape != b.shape:
         raise ValueError(f"a and b must have the same shape, got {a.shape} and {b.shape}")
+    if len(titles) != 2:
+        raise ValueError(f"titles must be two names, got {len(titles)}")
     masks = mask if isinstance(mask, tuple) else (mask, mask)
     both = None if masks[0] is None or masks[1] is None else np.asarray(masks[0]) | np.asarray(masks[1])
     grids = [_Grid("a", a, tokens, key_tokens, masks[0], False, vmax), _Grid("b", b, tokens, key_tokens, masks[1], False, vmax)]
@@ -242,6 +257,8 @@ def ladder(q, k, v, query, key, *, tokens=None, dims=None, mask=None, title=""):
     scores["mask"] = attention_scores(q, k, mask=mask)[i]
     names = _names("tokens", tokens, len(k))
     dims = [str(c) for c in range(q.shape[1])] if dims is None else list(dims)
+    if len(dims) != q.shape[1]:
+        raise ValueError(f"dims has {len(dims)} names, but q has {q.shape[1]} columns")
     row, top = 0.21, 0.75 + 0.3 * bool(title)
     picture = Picture(9.4, top + row * max(len(k) + 1, min(q.shape[1], 16)) + 0.5)
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
@@ -308,7 +325,7 @@ def aim(q, k, v, tokens, *, value_names=None, mask=None, title=""):
     cell = min(2.6 / max(grid.shape), 0.4)
     x, y = 3.45 + grid.label_width(0, 8), 0.45 + 0.3 * bool(title) + grid.label_width(1, 8)
     width = x + cell * len(k) + 0.75 + 2 * (0.25 * v.shape[1] + 0.35)
-    picture = Picture(width, max(y + cell * len(q) + 0.2, 3.3))
+    picture = Picture(width, max(y + max(cell * len(q), 1.3) + 0.2, 3.5))
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
     _plane(picture, 1.55, 1.85, 1.05, q, k, grid.tokens)
     grid.draw(picture, x, y, cell, size=8, sums=True)
@@ -396,14 +413,14 @@ class _Grid:
 
     def _pooled(self):
         """The cells, or where they are smaller than a dot on the screen, the largest of each few: none gets lost."""
-        every = int(np.ceil(0.016 / min(self.cell)))
-        if every == 1:
+        tall, wide = (int(np.ceil(0.016 / size)) for size in self.cell[::-1])
+        if tall == wide == 1:
             return self.data, self.blocked
-        pad = [(0, -length % every) for length in self.shape]
-        rows, columns = (-(-length // every) for length in self.shape)
-        data = np.pad(np.where(self.blocked & self.signed, 0, self.data), pad).reshape(rows, every, columns, every)
+        pad = [(0, -self.shape[0] % tall), (0, -self.shape[1] % wide)]
+        rows, columns = -(-self.shape[0] // tall), -(-self.shape[1] // wide)
+        data = np.pad(np.where(self.blocked & self.signed, 0, self.data), pad).reshape(rows, tall, columns, wide)
         low, high = data.min((1, 3)), data.max((1, 3))
-        blocked = np.pad(self.blocked, pad, constant_values=True).reshape(rows, every, columns, every)
+        blocked = np.pad(self.blocked, pad, constant_values=True).reshape(rows, tall, columns, wide)
         return np.where(-low > high, low, high), blocked.all((1, 3))
 
     def _hatch(self, picture, x, y):
@@ -450,12 +467,13 @@ class _Grid:
 
     def describe(self, top=3, axes=("queries", "keys")):
         """The strongest cells in words, for readers who do not see the picture."""
-        shown = np.where(np.isnan(self.data), 0, np.abs(self.data))
-        best = np.argsort(-shown, axis=None, kind="stable")[:top]
+        shown = np.where(np.isnan(self.data), -1, np.abs(self.data))
+        best = np.argsort(-shown, axis=None, kind="stable")[: min(top, np.isfinite(self.data).sum())]
         pairs = [np.unravel_index(b, self.shape) for b in best]
         strongest = ", ".join(f"{self.tokens[i]} → {self.key_tokens[j]} {self.data[i, j]:.2f}" for i, j in pairs)
         more = f"; {int(np.isnan(self.data).sum())} cells are NaN" if np.isnan(self.data).any() else ""
-        return f"{self.shape[0]} {axes[0]} × {self.shape[1]} {axes[1]}, strongest {strongest}{more}."
+        strongest = f"strongest {strongest}" if strongest else "no numbers"
+        return f"{self.shape[0]} {axes[0]} × {self.shape[1]} {axes[1]}, {strongest}{more}."
 
 
 def _mask_grid(mask, tokens, key_tokens):
@@ -471,7 +489,7 @@ def _row_of_grids(grids, names, title):
     cell = min((8.9 / len(grids) - 0.75) / n_k, 2.1 / n_q, 0.4)
     left, top = 0.5 + grids[0].label_width(0, 8), 0.55 + 0.3 * bool(title) + grids[0].label_width(1, 8)
     step = max(cell * n_k, 0.7) + 0.7
-    picture = Picture(left + step * len(grids) + 0.1, top + max(cell * n_q, 0.9) + 0.25)
+    picture = Picture(left + step * len(grids) + 0.1, top + max(cell * n_q, 1.3) + 0.2)
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
     for i, (grid, name) in enumerate(zip(grids, names)):
         x = left + i * step

@@ -19,12 +19,13 @@ MORE_FONTS = (
 
 def printable(tokens):
     """Tokens as short names: repeats are numbered, blanks made visible, signs that no font has are spelled out."""
-    return [_shorten("".join(map(_glyph, name))) for name in visible(tokens)]
+    names = [_shorten("".join(map(_glyph, _seen(str(token))))) for token in tokens]
+    return [_shorten(name, keep=name[len(base) :]) for name, base in zip(name_repeats(names), names)]
 
 
 def visible(tokens):
-    """Tokens as text that can be told apart: repeats are numbered, blanks at the ends made visible."""
-    return name_repeats([_blank(str(token)) for token in tokens])
+    """Tokens as text that can be told apart: repeats are numbered, blanks and invisible signs made visible."""
+    return name_repeats([_seen(str(token)) for token in tokens])
 
 
 def most_attended(weights, tokens, *, key_tokens=None, names=None):
@@ -37,12 +38,16 @@ def most_attended(weights, tokens, *, key_tokens=None, names=None):
     weights = weights[None] if weights.ndim == 2 else weights
     if weights.ndim != 3:
         raise ValueError(f"weights must have the shape (n_q, n_k) or (heads, n_q, n_k), got {weights.shape}")
-    tokens = name_repeats(list(tokens))
-    keys = tokens if key_tokens is None else name_repeats(list(key_tokens))
+    if isinstance(tokens, str) or isinstance(key_tokens, str):
+        raise TypeError("tokens must be a list of strings, one per token; cut the text first, for example with tokenize(text)")
+    tokens = visible(tokens)
+    keys = tokens if key_tokens is None else visible(key_tokens)
     if weights.shape[1:] != (len(tokens), len(keys)):
         raise ValueError(f"weights has the shape {weights.shape}, but there are {len(tokens)} tokens and {len(keys)} key tokens")
     if names is None:
         names = ["looks most at"] if len(weights) == 1 else [f"head {h}" for h in range(len(weights))]
+    if len(names) != len(weights):
+        raise ValueError(f"names has {len(names)} entries, but weights has {len(weights)} heads")
     rows = [["", *names], *([token, *(_most(w[i], keys) for w in weights)] for i, token in enumerate(tokens))]
     widths = [max(map(_width, column)) for column in zip(*rows)]
     return "\n".join("  ".join(text + " " * (w - _width(text)) for text, w in zip(row, widths)).rstrip() for row in rows)
@@ -50,6 +55,8 @@ def most_attended(weights, tokens, *, key_tokens=None, names=None):
 
 def _most(row, keys):
     """The key with the largest weight in one row, in words."""
+    if np.isnan(row).any():
+        return "NaN"
     if not row.any():
         return "nobody"
     best = np.flatnonzero(row >= row.max() - 1e-9)
@@ -63,19 +70,26 @@ def _width(text):
     """Columns that a text takes in a terminal."""
     if text.isascii():
         return len(text)
-    return sum(0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
+    return sum(0 if unicodedata.category(c) in ("Mn", "Me", "Cf") else 1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
 
 
-def _blank(token):
-    """White space at the ends of a token made visible."""
+def _seen(token):
+    """A token without signs that steer the text; what would leave nothing to see is spelled out."""
     inner = token.strip()
     if not inner:
         return "␣"
+    shown = "".join(c for c in inner if c.isspace() or c in "\u200c\u200d" or unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
+    if all(unicodedata.category(c)[0] in "CMZ" for c in shown):
+        return " ".join(f"[{ord(c):x}]" for c in inner)
+    inner = shown.strip()
     return "␣" * (token[0] != inner[0]) + " ".join(inner.split()) + "␣" * (token[-1] != inner[-1])
 
 
-def _shorten(name):
-    return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
+def _shorten(name, keep=""):
+    """At most LONGEST signs, the number of a repeat, `keep`, among them."""
+    if len(name) <= LONGEST:
+        return name
+    return name[: LONGEST - 1 - len(keep)] + "…" + keep
 
 
 @lru_cache
@@ -88,6 +102,11 @@ def fonts():
 @lru_cache
 def _faces():
     return [FT2Font(font_manager.findfont(font_manager.FontProperties(family=name))) for name in fonts()]
+
+
+def drawable(text):
+    """Any text with the signs that no font has spelled out."""
+    return "".join(map(_glyph, text))
 
 
 @lru_cache(maxsize=10_000)

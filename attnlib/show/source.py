@@ -1,5 +1,6 @@
 """The source of the package, shown where it is taught: a notebook never carries a second copy."""
 
+import ast
 import inspect
 import textwrap
 
@@ -22,15 +23,27 @@ def show_source(thing, *, docstring=True):
 
     docstring   False leaves the docstring out, to see the bare algorithm
     """
+    if not (inspect.isroutine(thing) or inspect.isclass(thing)):
+        raise TypeError(f"show_source needs a function or class written in Python, got {thing!r}")
     try:
-        code = inspect.getsource(thing)
+        code = textwrap.dedent(inspect.getsource(thing))
     except (TypeError, OSError):
         raise TypeError(f"show_source needs a function or class written in Python, got {thing!r}") from None
-    if not docstring and thing.__doc__:
-        for quote in ('"""', "'''"):
-            start = code.find(quote)
-            if start >= 0:
-                end = code.index(quote, start + 3) + 3
-                code = code[:start].rstrip() + "\n" + code[end:].lstrip("\n")
-                break
-    return Source(textwrap.dedent(code), f"{thing.__module__}.{thing.__qualname__}")
+    return Source(code if docstring else _bare(code), f"{thing.__module__}.{thing.__qualname__}")
+
+
+def _bare(code):
+    """The source of a function or class without its docstring."""
+    body = ast.parse(code).body[0].body
+    if ast.get_docstring(ast.parse(code).body[0], clean=False) is None:
+        return code
+    words = body[0]
+    lines = [line.encode() for line in code.splitlines(keepends=True)]          # ast counts in bytes
+    before = b"".join(lines[: words.lineno - 1]) + lines[words.lineno - 1][: words.col_offset]
+    after = lines[words.end_lineno - 1][words.end_col_offset :] + b"".join(lines[words.end_lineno :])
+    if len(body) == 1:
+        return (before + b"..." + after).decode()
+    if after.lstrip(b" \t;")[:1] in (b"\n", b"\r"):                              # the docstring had its lines to itself
+        before, after = before.rstrip(b" \t"), after.lstrip(b" \t;\r\n")
+        return (before + b" " * words.col_offset + after).decode()
+    return (before + after.lstrip(b" \t;")).decode()

@@ -2,7 +2,6 @@
 
 import base64
 import html
-import io
 import json
 import re
 import zlib
@@ -128,9 +127,7 @@ class AttentionView(anywidget.AnyWidget):
 
     def to_svg(self, path=None):
         """The still picture as SVG: bytes, or written to `path`."""
-        out = io.BytesIO()
-        self.figure().savefig(out, format="svg", metadata={"Date": None})
-        return _written(out.getvalue(), path)
+        return _written(self.figure().svg(), path)
 
     def to_html(self, path=None):
         """The live view as one page that needs nothing else, no kernel and no network: bytes, or written to `path`."""
@@ -251,8 +248,11 @@ _PAGE = """<!doctype html>
 <style>body{margin:12px;background:#fff}@media(prefers-color-scheme:dark){body{background:#181a1f}}</style>
 <div id="view"></div><script type="module">
 const state = STATE, blobs = BLOBS, heard = {};
-const open = async (text) => new Response(new Blob([Uint8Array.from(atob(text), (c) => c.charCodeAt(0))]).stream()
-  .pipeThrough(new DecompressionStream("deflate"))).arrayBuffer();
+const open = async (text) => {
+  const raw = atob(text), bytes = new Uint8Array(raw.length);
+  for (let k = 0; k < raw.length; k++) bytes[k] = raw.charCodeAt(k);
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).arrayBuffer();
+};
 for (const name in blobs) state[name] = new DataView(await open(blobs[name]));
 const model = { get: (name) => state[name], save_changes() {}, off() {},
   set(name, value) { state[name] = value; (heard["change:" + name] || []).forEach((f) => f()); },
