@@ -56,15 +56,16 @@ class Seen:
         if not hasattr(self, "grid"):
             self.keys("Escape", "ArrowUp")
             self.tab.frames()
-            left, above, right, below, keys = self.root.evaluate("""(root) => {
+            left, above, right, below = self.root.evaluate("""(root) => {
                 const canvas = root.querySelector("canvas[role=application]"), { width, height } = canvas;
                 const data = canvas.getContext("2d").getImageData(0, 0, width, height).data, xs = [], ys = [];
                 for (let k = 0; k < width * height; k++) if (data[4 * k + 3] > 90) { xs.push(k % width); ys.push(Math.floor(k / width)); }
                 const low = (list) => list.reduce((a, b) => Math.min(a, b)), high = (list) => list.reduce((a, b) => Math.max(a, b)) + 1;
-                return [low(xs), low(ys), high(xs), high(ys), 0]; }""")
-            self.grid = (left + 1.5, above + 1.5, right - left - 3, below - above - 3)
+                return [low(xs), low(ys), high(xs), high(ys)]; }""")
+            width, columns = right - left - 3, round((right - left - 3) / (below - above - 3))
+            self.grid = left + 1.5, above + 1.5, width / columns
             self.keys("Escape")
-        left, above, width, cell = self.grid
+        left, above, cell = self.grid
         return left + (j + 0.5) * cell, above + (i + 0.5) * cell
 
     def point(self, i, j, click=False):
@@ -853,4 +854,6 @@ def test_notebook_7_shows_the_views_of_a_saved_notebook(in_notebook):
 
 
 def test_notebook_7_is_clean(in_notebook):
+    own = "Cannot read properties of undefined (reading 'schema')"      # Notebook 7.6 says so at its start, without any of our files
+    in_notebook.tab.errors = [error for error in in_notebook.tab.errors if error != own]
     in_notebook.tab.clean()

@@ -54,6 +54,7 @@ class Picture(Figure):
     """A matplotlib Figure that knows its own description and shows itself in a notebook, without pyplot."""
 
     def __init__(self, width, height, dpi=DPI):
+        width, height = ((np.ceil(inches * dpi - 1e-6) + 0.01) / dpi for inches in (width, height))        # whole dots
         super().__init__(figsize=(width, height), dpi=dpi, facecolor=_theme["paper"])
         FigureCanvasAgg(self)
         self.alt = ""

@@ -237,7 +237,7 @@ function render({ model, el }) {
     pen.textAlign = "right";
     pen.fillText(signed ? `−${+high.toPrecision(2)}` : "0", x - 4, y + 9);
     pen.textAlign = "left";
-    pen.fillText(row ? "row's largest" : `${+high.toPrecision(3)}${root ? " (root)" : ""}`, x + 53, y + 9);
+    pen.fillText(row ? "row's largest" : `${+high.toPrecision(signed ? 2 : 3)}${root ? " (root)" : ""}`, x + 53, y + 9);
     if (!data.masked) return;
     pen.fillStyle = colours.blocked; pen.fillRect(x + 110, y, 14, 9);
     pen.strokeStyle = colours.hatch; pen.beginPath(); pen.moveTo(x + 110, y + 9); pen.lineTo(x + 124, y); pen.stroke();
@@ -426,6 +426,9 @@ function render({ model, el }) {
   const draw = () => { if (stale) refresh(); else if (data.has(here()[0])) focusOn(); stale = false; };
   const later = () => { cancelAnimationFrame(due); due = requestAnimationFrame(draw); };
   const changed = () => { stale = true; later(); };
+  const classes = () => { root.className = ["attnlib-view", ...(get("_dom_classes") || [])].join(" "); };    // add_class in Python
+  classes();
+  model.on("change:_dom_classes", classes);
   numbers.forEach((name) => model.on(`change:${name}`, changed));
   model.on("change:pinned", later);
   const watcher = new MutationObserver(changed), system = matchMedia("(prefers-color-scheme: dark)");     // light and dark
@@ -438,6 +441,7 @@ function render({ model, el }) {
     system.removeEventListener("change", changed);
     numbers.forEach((name) => model.off(`change:${name}`, changed));
     model.off("change:pinned", later);
+    model.off("change:_dom_classes", classes);
   };
 }
 
