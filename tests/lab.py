@@ -101,8 +101,10 @@ def jupyter(folder, files, app="lab"):
              "JUPYTER_DATA_DIR": "data", "JUPYTER_CONFIG_DIR": "config", "IPYTHONDIR": "ipython"}  # fmt: skip
     environment = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()} | {k: str(folder / v) for k, v in names.items()}
     expose = f"--{'LabApp' if app == 'lab' else 'JupyterNotebookApp'}.expose_app_in_browser=True"
-    command = [sys.executable, "-m", "jupyter", app, "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
-               "--ServerApp.port_retries=0", "--IdentityProvider.token=", "--ServerApp.password=", f"--ServerApp.root_dir={files}", expose]  # fmt: skip
+    command = [
+        sys.executable, "-m", "jupyter", app, "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", expose,
+        "--ServerApp.port_retries=0", "--IdentityProvider.token=", "--ServerApp.password=", f"--ServerApp.root_dir={files}",
+    ]  # fmt: skip
     log = folder / "server.log"
     with open(log, "w") as out:
         server = subprocess.Popen(command, env=environment, stdout=out, stderr=out, cwd=folder)

@@ -108,7 +108,7 @@ def test_what_is_no_array_of_numbers(weights):
 def test_infinite_weights_are_scores(infinity):
     weights = softmax(3, 3)
     weights[0, 2] = infinity
-    with pytest.raises(ValueError, match="infinite.*before the softmax"):
+    with pytest.raises(ValueError, match=r"infinite.*before the softmax"):
         AttentionView(weights)
 
 
@@ -195,7 +195,9 @@ def test_a_row_of_256_tokens_still_sums_to_1():
     assert {f"{s:.3f}" for s in unpacked(even._sums, even._sum_range)} == {"1.000"}
 
 
-@pytest.mark.parametrize("weights", [[[3.0, -2.0], [0.5, 0.25]], [[1e-3, 0.0], [0.0, 0.0]], [[1e6, 0.0], [1.0, 2.0]], [[-3.0, -4.0], [-1.0, 0.0]]])
+@pytest.mark.parametrize(
+    "weights", [[[3.0, -2.0], [0.5, 0.25]], [[1e-3, 0.0], [0.0, 0.0]], [[1e6, 0.0], [1.0, 2.0]], [[-3.0, -4.0], [-1.0, 0.0]]]
+)
 def test_numbers_beyond_0_and_1_are_not_cut(weights):
     view = AttentionView(weights)
     size = view._range[1] - view._range[0]
@@ -409,7 +411,9 @@ def test_a_page_asks_for_nothing():
         }
 
 
-@pytest.mark.parametrize("token", ["</script><script>alert(1)</script>", "<!--", "<script>", "STATE", "BLOBS", "SOURCE", "TITLE", r"\1\g<0>", '"'])
+@pytest.mark.parametrize(
+    "token", ["</script><script>alert(1)</script>", "<!--", "<script>", "STATE", "BLOBS", "SOURCE", "TITLE", r"\1\g<0>", '"']
+)
 def test_a_token_stays_in_its_string(token):
     plain = AttentionView(softmax(2, 2), ["x", "y"], title="t").to_html().decode()
     page = AttentionView(softmax(2, 2), [token, "y"], title=token).to_html().decode()
