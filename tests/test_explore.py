@@ -345,6 +345,7 @@ def test_the_strip_shows_the_first_control_that_has_several_values():
     [
         (lambda: (1, 3), {1, 2, 3}),
         (lambda: (0, 100, 50), {0, 50, 100}),
+        (lambda: (0, 5, 3), {0, 3, 5}),
         (lambda: ["a", "b", "c", "d", "e"], set("abcde")),
         (lambda: True, {True, False}),
         (lambda: "text", {"text"}),
@@ -389,6 +390,13 @@ def test_an_error_in_one_frame_leaves_the_others(error):
     made = image(base64.b64decode(png_of(view)))
     assert made.height > image(shade(1.0).png()).height
     assert view.error == ""
+
+
+@pytest.mark.parametrize("result", [None, "words", (None, ""), Broken()], ids=["None", "a string", "a pair", "a broken figure"])
+def test_a_wrong_result_in_one_frame_leaves_the_others(result):
+    view = explore(later(result), x=(0, 1))
+    made = image(base64.b64decode(png_of(view)))
+    assert made.height > image(shade(0.5).png()).height
 
 
 def test_an_invalid_state_can_still_be_shown():

@@ -178,7 +178,7 @@ function render({ model, el }) {
     pen.strokeStyle = colours.hatch;
     pen.strokeRect(left - 0.5, above - 0.5, nk * cell + 1, nq * cell + 1);
     if (cell >= 5) marks(pen);
-    if (labels) names(pen, tokens, keys, sums > 40);
+    if (labels) names(pen, tokens, keys, sums > 30);
     pen.font = "bold 11px system-ui,sans-serif";
     pen.fillStyle = colours.key;
     pen.fillText("key (who is looked at) →", left, 11);
