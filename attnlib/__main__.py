@@ -6,8 +6,8 @@ from pathlib import Path
 
 from attnlib import toy
 from attnlib.show.explore import look, look_figure
-from attnlib.show.figures import theme
 from attnlib.show.labels import most_attended
+from attnlib.show.sheet import theme
 from attnlib.show.view import AttentionView
 
 

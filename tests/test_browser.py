@@ -180,6 +180,27 @@ def test_keys(show):
     check(seen.said(), weights[1, 1], 0, 0, tokens)
 
 
+def test_keys_of_the_view_do_not_scroll_the_page(show):
+    seen = show(AttentionView(softmax(4, 4), WORDS[:4]))
+    seen.page.evaluate("() => { document.body.style.height = '5000px'; document.querySelector('.attnlib-view').style.marginTop = '300px'; }")
+    seen.canvas.focus()
+    before = seen.page.evaluate("() => window.scrollY")
+    for key in ["ArrowDown", "ArrowDown", "End", "Home", "ArrowUp"]:
+        seen.page.keyboard.press(key)
+        seen.page.wait_for_timeout(80)
+        assert seen.page.evaluate("() => window.scrollY") == before, key
+
+
+def test_row_sums_stand_beside_the_rows(show):
+    weights = softmax(4, 4)
+    weights[2] /= 2
+    seen = show(AttentionView(weights, WORDS[:4]))
+    for i in range(4):
+        colours = [seen.colour(i, 4, dx=k / 34 - 0.5, dy=dy) for k in range(6, 30, 2) for dy in (-0.1, 0, 0.1)]
+        red = [r - b for r, _, b in colours]
+        assert min(map(min, colours)) < 170 and (max(red) > 60) == (i == 2), (i, colours)
+
+
 def test_the_controls_choose_head_and_layer(show):
     weights, tokens = softmax(2, 3, 5, 5), WORDS[:5]
     seen = show(AttentionView(weights, tokens, titles=["first", "second", "third"]))

@@ -12,7 +12,7 @@ from PIL import Image
 
 from attnlib import toy
 from attnlib.__main__ import main
-from attnlib.show import figures, most_attended
+from attnlib.show import most_attended, sheet
 
 COURSE = "The cat sat on the mat because it was tired"
 README = ["The chef cooked a delicious meal with fresh ingredients", "--pattern", "global-local", "--heads", "4", "--window", "3", "--out"]
@@ -21,9 +21,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(autouse=True)
 def theme_comes_back():
-    before = figures._theme
+    before = sheet._theme
     yield
-    figures._theme = before
+    sheet._theme = before
 
 
 def run(*arguments):
@@ -203,9 +203,9 @@ def test_a_wrong_file_is_one_line_and_code_2(out, tmp_path, capsys):
 
 
 def test_a_wrong_theme_changes_nothing(capsys):
-    before = figures._theme
+    before = sheet._theme
     assert run(COURSE, "--theme", "blue") == 2
-    assert figures._theme is before and capsys.readouterr().err
+    assert sheet._theme is before and capsys.readouterr().err
 
 
 def test_a_terminal_with_few_letters_is_no_crash(monkeypatch):

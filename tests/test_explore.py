@@ -363,7 +363,9 @@ def test_the_strip_uses_only_values_that_the_control_can_have(make, allowed):
     image(strip.png())
 
 
-@pytest.mark.parametrize("make", [lambda: widgets.FloatLogSlider(1.0, min=-2, max=2), lambda: widgets.IntRangeSlider(value=(2, 3), min=0, max=9)])
+@pytest.mark.parametrize(
+    "make", [lambda: widgets.FloatLogSlider(1.0, min=-2, max=2), lambda: widgets.IntRangeSlider(value=(2, 3), min=0, max=9)]
+)
 def test_the_strip_of_other_sliders(make):
     control = make()
     calls, _ = drawn_values(explore(lambda x: shade(), x=control))

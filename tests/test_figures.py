@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from attnlib import masks, toy
-from attnlib.show import figures
+from attnlib.show import sheet
 from attnlib.show.figures import aim, compare, encoding_figure, film_strip, heads, heatmap, ladder, mask_figure, steps
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -26,11 +26,11 @@ HUGE = 200
 @pytest.fixture(autouse=True)
 def style(request):
     """The colours of the theme in use; the theme that was there before comes back."""
-    before = figures._theme
+    before = sheet._theme
     name = getattr(request, "param", "light")
-    figures.theme(name)
-    yield figures.THEMES[name]
-    figures._theme = before
+    sheet.theme(name)
+    yield sheet.THEMES[name]
+    sheet._theme = before
 
 
 in_both_themes = pytest.mark.parametrize("style", ["light", "dark"], indirect=True)
@@ -136,7 +136,7 @@ def colour_of(picture, word):
 @in_both_themes
 def test_a_picture_shows_and_describes_itself(kind, style):
     picture = pictures()[kind]()
-    assert type(picture) is figures.Picture
+    assert type(picture) is sheet.Picture
     assert picture.alt.strip()
     data, metadata = picture._repr_mimebundle_()
     assert data["text/plain"] == metadata["image/png"]["alt"] == picture.alt
@@ -212,23 +212,23 @@ def test_theme_colours_every_part_of_later_pictures(style):
     for kind, make in pictures().items():
         picture = make()
         assert same(pixels(picture)[2, -2], style["paper"]), kind
-    other = next(t for t in figures.THEMES.values() if t is not style)
-    assert style["paper"] != other["paper"] and lightness(rgb(figures.THEMES["dark"]["paper"])) < 20 < 80
+    other = next(t for t in sheet.THEMES.values() if t is not style)
+    assert style["paper"] != other["paper"] and lightness(rgb(sheet.THEMES["dark"]["paper"])) < 20 < 80
     contrast = abs(lightness(rgb(style["ink"])) - lightness(rgb(style["paper"])))
     assert contrast > 70
 
 
 def test_unknown_theme_is_refused(style):
     with pytest.raises(ValueError, match=r"name must be one of 'light', 'dark', got 'blue'"):
-        figures.theme("blue")
-    assert figures._theme is style
+        sheet.theme("blue")
+    assert sheet._theme is style
 
 
 def test_one_colour_for_each_role():
-    assert (figures.QUERY, figures.KEY, figures.VALUE) == ("#D55E00", "#009E73", "#CC79A7")
+    assert (sheet.QUERY, sheet.KEY, sheet.VALUE) == ("#D55E00", "#009E73", "#CC79A7")
     picture = heatmap(shares(3, 3))
-    assert colour_of(picture, "← query (who looks)") == {figures.QUERY}
-    assert colour_of(picture, "key (who is looked at) →") == {figures.KEY}
+    assert colour_of(picture, "← query (who looks)") == {sheet.QUERY}
+    assert colour_of(picture, "key (who is looked at) →") == {sheet.KEY}
 
 
 def test_axes_are_named_on_every_table():
@@ -253,7 +253,7 @@ def seen_without(cone, color):
 @in_both_themes
 def test_colours_that_mean_different_things_differ_for_the_colour_blind(cone, style):
     ends = style["signed"][0], style["signed"][-1]
-    for one, two in [ends, (style["signed"][1], style["signed"][-2]), (figures.QUERY, figures.KEY)]:
+    for one, two in [ends, (style["signed"][1], style["signed"][-2]), (sheet.QUERY, sheet.KEY)]:
         assert np.abs(seen_without(cone, one) - seen_without(cone, two)).max() > 40
     red = seen_without(cone, style["nan"])
     assert min(np.abs(red - seen_without(cone, other)).max() for other in style["weights"] + [style["blocked"]]) > 30
@@ -393,8 +393,8 @@ def test_aim_draws_what_attention_brings_back(style):
     assert same(weights.colour(0, 1), style["weights"][-1]) and same(weights.colour(0, 0), style["weights"][0])
     for i, j in np.ndindex(2, 2):
         assert (output.colour(i, j) == values.colour(1 - i, j)).all(), "x looks at y, and brings back its value"
-    assert colour_of(picture, "keys") == {figures.KEY} and colour_of(picture, "queries") == {figures.QUERY}
-    assert colour_of(picture, "value") == {figures.VALUE}
+    assert colour_of(picture, "keys") == {sheet.KEY} and colour_of(picture, "queries") == {sheet.QUERY}
+    assert colour_of(picture, "value") == {sheet.VALUE}
 
 
 def test_ladder_says_every_step():
@@ -405,7 +405,7 @@ def test_ladder_says_every_step():
     share = np.exp(6 / 2**0.5) / (1 + np.exp(6 / 2**0.5))
     assert "not allowed" not in allowed.alt and f"weight {share:.2f}" in allowed.alt
     assert {"softmax", "q · k", "/ √d"} <= set(texts(allowed)) and "sum of q × k = 6.00" in texts(allowed)
-    assert colour_of(allowed, "query x") == {figures.QUERY} and colour_of(allowed, "key y") == {figures.KEY}
+    assert colour_of(allowed, "query x") == {sheet.QUERY} and colour_of(allowed, "key y") == {sheet.KEY}
 
 
 def test_aim_stands_zeros():

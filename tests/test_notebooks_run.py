@@ -266,3 +266,11 @@ def test_what_is_saved_is_clean():
     (output,) = done.cells[1].outputs
     assert set(output.data) == {"image/png", "text/plain"} and dict(output.metadata) == {"image/png": {"alt": "a"}}
     assert output.execution_count == done.cells[1].execution_count == 2
+
+
+def test_pieces_of_text_are_joined():
+    """A kernel sends what a slow cell prints in one piece or in several, as it happens."""
+    whole, pieces = notebook_of("1"), notebook_of("1")
+    whole.cells[1].outputs = [nbformat.v4.new_output("stream", text="one\ntwo\nthree\n")]
+    pieces.cells[1].outputs = [nbformat.v4.new_output("stream", text=text) for text in ("one\n", "two\nth", "ree\n")]
+    assert notebooks.normalise(whole) == notebooks.normalise(pieces)

@@ -1,9 +1,10 @@
 """Pictures, sliders and source code: arrays and tokens in, something to look at out."""
 
 from attnlib.show.explore import explore, explorer
-from attnlib.show.figures import aim, compare, encoding_figure, heads, heatmap, ladder, mask_figure, steps, theme
+from attnlib.show.figures import aim, compare, encoding_figure, heads, heatmap, ladder, mask_figure, steps
 from attnlib.show.labels import most_attended
 from attnlib.show.linked import CompareView, LadderView
+from attnlib.show.sheet import theme
 from attnlib.show.source import show_source
 from attnlib.show.view import AttentionView
 

@@ -12,6 +12,7 @@ from PIL import Image
 from attnlib import _check, toy
 from attnlib.show import figures
 from attnlib.show.labels import most_attended
+from attnlib.show.sheet import Picture
 from attnlib.show.view import AttentionView
 
 MATRICES = ["built by hand", "random"]
@@ -140,7 +141,7 @@ class Explore(widgets.VBox):
         try:
             return self._draw(**values)[0]
         except Exception as error:                                     # the learner's own draw may raise anything
-            figure = figures.Picture(9, 0.8)
+            figure = Picture(9, 0.8)
             figure.write(0.2, 0.4, f"Not drawn: {error}", va="center")
             figure.alt = f"Not drawn: {error}"
             return figure
@@ -253,7 +254,7 @@ def _is_number(value):
 
 
 def _png(figure, fast=False):
-    if isinstance(figure, figures.Picture):
+    if isinstance(figure, Picture):
         return figure.png(fast=fast)
     if not hasattr(figure, "savefig"):
         raise TypeError(f"draw must return a matplotlib Figure, or (Figure, text), got {type(figure).__name__}")

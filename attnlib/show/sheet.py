@@ -1,0 +1,115 @@
+"""The paper that pictures are drawn on: colours and themes, and a Figure that shows itself in a notebook."""
+
+import base64
+import io
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from PIL import Image
+
+from attnlib import _check
+from attnlib.show.labels import drawable, fonts
+
+QUERY, KEY, VALUE = "#D55E00", "#009E73", "#CC79A7"        # one colour each, in every picture of the course
+THEMES = {
+    "light": {
+        "paper": "#ffffff", "ink": "#1b1f24", "faint": "#6b7280", "blocked": "#e9eaec", "hatch": "#b4b8bf", "nan": "#d4002a",
+        "allowed": "#7fc4ae",
+        "weights": ["#f7fbff", "#c6dbef", "#6baed6", "#2171b5", "#08306b"],
+        "signed": ["#7f3b08", "#e08214", "#fee0b6", "#f7f7f7", "#d8daeb", "#8073ac", "#2d004b"],
+    },
+    "dark": {
+        "paper": "#181a1f", "ink": "#e8eaed", "faint": "#9aa0aa", "blocked": "#2b2e35", "hatch": "#565b66", "nan": "#ff5c77",
+        "allowed": "#2f7d68",
+        "weights": ["#1d2733", "#1f4468", "#2b73b3", "#6fb1e4", "#e3f1fd"],
+        "signed": ["#fdb863", "#c76b12", "#6b3a0c", "#23252b", "#453a66", "#8274bd", "#cfc6f2"],
+    },
+}
+_theme = THEMES["light"]
+
+DPI = 88                                                   # dots per inch: sharp enough, and notebooks stay small
+AREAS = 16                                                 # colours of a saved picture that are kept exactly
+
+
+def theme(name):
+    """Choose "light" or "dark" for every picture that is drawn from now on."""
+    global _theme
+    _theme = THEMES[_check.choice("name", name, list(THEMES))]
+
+
+def colour(name):
+    """One colour, or one scale of colours, of the chosen theme."""
+    return _theme[name]
+
+
+class Picture(Figure):
+    """A matplotlib Figure that knows its own description and shows itself in a notebook, without pyplot."""
+
+    def __init__(self, width, height, dpi=DPI):
+        width, height = ((np.ceil(inches * dpi - 1e-6) + 0.01) / dpi for inches in (width, height))        # whole dots
+        super().__init__(figsize=(width, height), dpi=dpi, facecolor=colour("paper"))
+        FigureCanvasAgg(self)
+        self.alt = ""
+        self.sheet = self.add_axes((0, 0, 1, 1))           # one sheet of paper, measured in inches from the top left
+        self.sheet.set(xlim=(0, width), ylim=(height, 0))
+        self.sheet.axis("off")
+
+    def write(self, x, y, text, *, size=9, color=None, **how):
+        """Put text on the sheet; dollar signs and angle brackets are just characters."""
+        return self.sheet.text(x, y, drawable(text), size=size, color=color or colour("ink"), family=fonts(), parse_math=False, **how)
+
+    def place(self, image, x, y, width, height):
+        """Put an image (rows, columns, colours) on the sheet with its top left corner at (x, y)."""
+        self.sheet.imshow(image, extent=(x, x + width, y + height, y), aspect="auto", interpolation="nearest")
+        self.sheet.set(xlim=(0, self.get_figwidth()), ylim=(self.get_figheight(), 0))
+
+    def png(self, *, fast=False):
+        """The picture as bytes, in at most 256 colours to keep notebooks small; `fast` for a slider: all colours, larger."""
+        self.canvas.draw()
+        image = Image.frombuffer("RGBA", self.canvas.get_width_height(), self.canvas.buffer_rgba()).convert("RGB")
+        out = io.BytesIO()
+        if fast:
+            image.save(out, "png", compress_level=1)
+        else:
+            _few_colours(image).save(out, "png", optimize=True)
+        return out.getvalue()
+
+    def svg(self):
+        """The picture as SVG bytes, the same every time."""
+        out = io.BytesIO()
+        with rc_context({"svg.hashsalt": "attnlib"}):
+            self.savefig(out, format="svg", metadata={"Date": None})
+        return out.getvalue()
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        data = {"image/png": base64.b64encode(self.png()).decode(), "text/plain": self.alt}
+        return data, {"image/png": {"alt": self.alt}}
+
+
+def _palette():
+    """The colours of a saved picture: both scales in fine steps, and each ink fading into the paper. (n, 3)"""
+
+    def fade(*colours, steps):
+        return LinearSegmentedColormap.from_list("fade", colours, N=256)(np.linspace(0, 1, steps))[:, :3]
+
+    inks = [fade(colour("paper"), colour(name), steps=steps) for name, steps in [("ink", 6), ("faint", 4), ("nan", 4)]]
+    inks += [fade(colour("paper"), accent, steps=3) for accent in (QUERY, KEY, VALUE)]
+    areas = [fade(colour("blocked"), colour("hatch"), steps=3), fade(colour("paper"), colour("allowed"), steps=3)]
+    scales = [fade(*colour("weights"), steps=33), fade(*colour("signed"), steps=33)]
+    return np.rint(np.concatenate([*inks, *areas, *scales]) * 255).astype(np.int32)
+
+
+def _few_colours(image):
+    """The picture in at most 256 colours: those of its largest areas exactly, the rest from the palette."""
+    counted = sorted(image.getcolors(image.width * image.height), reverse=True)
+    palette = np.concatenate([np.array([rgb for _, rgb in counted[:AREAS]]), _palette()])
+    codes = np.asarray(image).astype(np.int32) @ [65536, 256, 1]       # each pixel's colour as one number
+    found, place = np.unique(codes, return_inverse=True)
+    found = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=-1)
+    nearest = ((found[:, None] - palette) ** 2).sum(axis=-1).argmin(axis=-1)
+    few = Image.fromarray(nearest[place].reshape(codes.shape).astype(np.uint8), "P")
+    few.putpalette(palette.astype(np.uint8).tobytes())
+    return few
