@@ -147,6 +147,7 @@ def normalise(notebook):
             continue
         count += 1
         cell.execution_count = count
+        cell.outputs = joined(cell.outputs)
         for output in cell.outputs:
             if output.output_type == "error" or output.get("name") == "stderr":
                 raise SystemExit(f"cell {cell.id}: {output.get('evalue') or output.get('text')}")
@@ -160,6 +161,17 @@ def normalise(notebook):
         if str(ROOT) in str(cell.outputs):
             raise SystemExit(f"cell {cell.id}: an output names a folder of this machine")
     return notebook
+
+
+def joined(outputs):
+    """Printed text in one piece: a kernel sends it in pieces of any size."""
+    whole = []
+    for output in outputs:
+        if output.output_type == "stream" and whole and whole[-1].get("name") == output.name:
+            whole[-1].text += output.text
+        else:
+            whole.append(output)
+    return whole
 
 
 def texts(notebook):
@@ -199,7 +211,7 @@ def refresh(names, pictures):
         same_results = was.get("sources") == now["sources"] and texts(old) == texts(new)
         if same_results and was.get("matplotlib") != now["matplotlib"] and not pictures:
             print(f"unchanged (pictures kept, drawn by matplotlib {was.get('matplotlib')})")
-        elif old == new:
+        elif nbformat.writes(new) == path.read_text(encoding="utf-8"):
             print("unchanged")
         else:
             save(new, path)

@@ -182,7 +182,7 @@ def test_keys(show):
 
 def test_keys_of_the_view_do_not_scroll_the_page(show):
     seen = show(AttentionView(softmax(4, 4), WORDS[:4]))
-    seen.page.evaluate("() => { document.body.style.height = '5000px'; document.querySelector('.attnlib-view').style.marginTop = '300px'; }")
+    seen.page.evaluate("() => { document.body.style.height = '5000px'; document.getElementById('view').style.marginTop = '300px'; }")
     seen.canvas.focus()
     before = seen.page.evaluate("() => window.scrollY")
     for key in ["ArrowDown", "ArrowDown", "End", "Home", "ArrowUp"]:
