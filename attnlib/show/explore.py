@@ -128,26 +128,27 @@ class Explore(widgets.VBox):
         """The pictures at up to four values of the first control that has several, in one: for pages without a kernel."""
         several = [name for name, control in self.controls.items() if len(_stops(control)) > 1]
         if not several:
-            return self._frame(self.values)
+            return self._frame(self.values)[0]
         name, control, frames = several[0], self.controls[several[0]], []
         for value in _stops(control):
             shown = f"{value:.3g}" if isinstance(value, float) else value
-            figure = self._frame(self.values | {name: value})
-            frames.append((f"{name} = {shown}", Image.open(io.BytesIO(_png(figure, fast=True)))))
+            _, png = self._frame(self.values | {name: value})
+            frames.append((f"{name} = {shown}", Image.open(io.BytesIO(png))))
         return figures.film_strip(frames)
 
     def _frame(self, values):
-        """The picture at some values; what cannot be drawn is a picture of the reason."""
+        """The picture at some values, as a figure and as PNG; what cannot be drawn is a picture of the reason."""
         try:
-            return self._draw(**values)[0]
+            figure = self._draw(**values)[0]
+            return figure, _png(figure, fast=True)
         except Exception as error:                                     # the learner's own draw may raise anything
             figure = Picture(9, 0.8)
             figure.write(0.2, 0.4, f"Not drawn: {error}", va="center")
             figure.alt = f"Not drawn: {error}"
-            return figure
+            return figure, _png(figure, fast=True)
 
     def _repr_mimebundle_(self, **how):
-        figure, strip = self._frame(self.values), self.strip()
+        (figure, _), strip = self._frame(self.values), self.strip()
         text = "" if self.error else self._draw(**self.values)[1]
         settings = ", ".join(f"{name}={value!r}" for name, value in self.values.items())
         words = [f"Sliders at {settings}.", getattr(figure, "alt", ""), text]
@@ -243,7 +244,8 @@ def _stops(control):
         options = control.options.items() if isinstance(control.options, dict) else control.options
         return [option[1] if isinstance(option, tuple) else option for option in options][:4]
     if isinstance(control, (widgets.IntSlider, widgets.BoundedIntText)):
-        return sorted({control.min + round(n / 3 * (control.max - control.min) / control.step) * control.step for n in range(4)})
+        places = {round(n / 3 * (control.max - control.min) / control.step) * control.step for n in range(4)}
+        return sorted({min(control.min + place, control.max) for place in places})
     if isinstance(control, widgets.FloatSlider):
         return [float(value) for value in np.linspace(control.min, control.max, 4)]
     return [False, True] if isinstance(control.value, bool) else [control.value]

@@ -93,11 +93,11 @@ class Grid:
         picture.sheet.add_collection(PatchCollection(boxes, facecolor="none", edgecolor=colour("nan"), linewidth=1.6), autolim=False)
 
     def _numbers(self, picture, x, y, size):
+        brightness = self.colours(self.scale(self.data))[..., :3] @ [0.3, 0.59, 0.11]
         for (i, j), value in np.ndenumerate(self.data):
             if self.blocked[i, j] and (value == 0 or self.signed):
                 continue
-            red, green, blue, _ = self.colours(self.scale(value))
-            ink = "#ffffff" if 0.3 * red + 0.59 * green + 0.11 * blue < 0.55 else "#1b1f24"
+            ink = "#ffffff" if brightness[i, j] < 0.55 else "#1b1f24"
             text = "NaN" if np.isnan(value) else f"{value:.1f}" if abs(value) >= 9.95 else f"{value:.2f}"
             text = text.replace("0.", ".", 1) if abs(value) < 0.995 else text
             middle = x + (j + 0.5) * self.cell[0], y + (i + 0.5) * self.cell[1]

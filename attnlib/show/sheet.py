@@ -5,9 +5,11 @@ import io
 
 import numpy as np
 from matplotlib import rc_context
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import IdentityTransform
 from PIL import Image
 
 from attnlib import _check
@@ -45,6 +47,41 @@ def colour(name):
     return _theme[name]
 
 
+class Label(Text):
+    """Text that is drawn once and then stamped: a slider draws the same words again and again."""
+
+    def draw(self, renderer):
+        if not isinstance(renderer, RendererAgg) or not self.get_visible() or not self.get_text():
+            return super().draw(renderer)
+        looks = (self.get_text(), self.get_size(), self.get_color(), self.get_weight(), self.get_rotation())
+        stands = (self.get_ha(), self.get_va(), self.get_rotation_mode(), renderer.dpi)
+        x, y = self.get_transform().transform(self.get_position())
+        if (looks, stands) not in _stamps:
+            if len(_stamps) > 5000:
+                _stamps.clear()
+            _stamps[looks, stands] = self._stamp(renderer, round(x), round(y))
+        image, right, up = _stamps[looks, stands]
+        gc = renderer.new_gc()
+        renderer.draw_image(gc, round(x) + right, round(y) + up, image)
+        gc.restore()
+
+    def _stamp(self, renderer, x, y):
+        """The text as an image, and how far its lower left corner is from the point (x, y) where it stands."""
+        box = self.get_window_extent(renderer)
+        left, low = int(np.floor(box.x0)) - 2, int(np.floor(box.y0)) - 2
+        small = RendererAgg(int(box.width) + 6, int(box.height) + 6, renderer.dpi)
+        where = self.get_position(), self.get_transform()
+        self.set_position((x - left, y - low))
+        self.set_transform(IdentityTransform())
+        super().draw(small)
+        self.set_position(where[0])
+        self.set_transform(where[1])
+        return np.asarray(small.buffer_rgba())[::-1].copy(), left - x, low - y
+
+
+_stamps = {}
+
+
 class Picture(Figure):
     """A matplotlib Figure that knows its own description and shows itself in a notebook, without pyplot."""
 
@@ -59,7 +96,11 @@ class Picture(Figure):
 
     def write(self, x, y, text, *, size=9, color=None, **how):
         """Put text on the sheet; dollar signs and angle brackets are just characters."""
-        return self.sheet.text(x, y, drawable(text), size=size, color=color or colour("ink"), family=fonts(), parse_math=False, **how)
+        how = {"size": size, "color": color or _theme["ink"], "family": fonts(), "parse_math": False, **how}
+        label = Label(x, y, drawable(text), transform=self.sheet.transData, **how)
+        label.set_figure(self)
+        self.sheet._add_text(label)
+        return label
 
     def place(self, image, x, y, width, height):
         """Put an image (rows, columns, colours) on the sheet with its top left corner at (x, y)."""
