@@ -32,6 +32,8 @@ def missing(reason):
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
 
 @contextlib.contextmanager
 def chromium():
@@ -40,7 +42,7 @@ def chromium():
         from playwright.sync_api import sync_playwright
     except ImportError:
         missing("no playwright: pip install -r tests/requirements.txt")
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or missing("no chromium: apt-get install -y chromium")
+    path = next(filter(None, map(shutil.which, BROWSERS)), None) or missing("no chromium: apt-get install -y chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGS)
         yield browser

@@ -282,6 +282,13 @@ def test_no_shouting_and_no_emoji(path):
 
 
 @each
+def test_folded_answers_open_and_close(path):
+    for one in cells(path, "markdown"):
+        marks = re.findall(r"</?details>|</?summary>", one.source)
+        assert marks == ["<details>", "<summary>", "</summary>", "</details>"] * (len(marks) // 4), one.id
+
+
+@each
 def test_local_links_lead_somewhere(path):
     for one in cells(path, "markdown"):
         for link in links(one.source):
