@@ -9,7 +9,8 @@ from matplotlib.patches import Rectangle
 
 from attnlib import _check
 from attnlib.attention import attention_scores, scaled_dot_product_attention, softmax
-from attnlib.show.parts import CELL_NUMBERS, Grid, bars, colour_bar, mask_grid, matrix, name_axis, plane, products, row_of_grids
+from attnlib.show.labels import axis_names, printable
+from attnlib.show.parts import CELL_NUMBERS, Grid, bars, colour_bar, mask_grid, matrix, plane, products, row_of_grids
 from attnlib.show.sheet import DPI, KEY, QUERY, VALUE, Picture, colour
 
 WIDTH = 9.5                                                # inches; wider pictures are shrunk by JupyterLab on a small screen
@@ -148,7 +149,7 @@ def ladder(q, k, v, query, key, *, tokens=None, dims=None, mask=None, title=""):
     output, weights = scaled_dot_product_attention(q, k, v, mask=mask)
     scores = {"q · k": attention_scores(q, k, scale=1)[i], "/ √d": attention_scores(q, k)[i]}
     scores["mask"] = attention_scores(q, k, mask=mask)[i]
-    names = name_axis("tokens", tokens, len(k))
+    names = axis_names("tokens", tokens, len(k), printable, "n_k")
     dims = [str(c) for c in range(q.shape[1])] if dims is None else list(dims)
     if len(dims) != q.shape[1]:
         raise ValueError(f"dims has {len(dims)} names, but q has {q.shape[1]} columns")

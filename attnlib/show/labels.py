@@ -23,6 +23,18 @@ def printable(tokens):
     return [_shorten(name, keep=name[len(base) :]) for name, base in zip(name_repeats(names), names)]
 
 
+def axis_names(name, tokens, n, spell, axis="n_q"):
+    """n names for an axis: its numbers, or the tokens as `printable` or `visible` spells them."""
+    if tokens is None:
+        return [str(i) for i in range(n)]
+    if isinstance(tokens, str):
+        raise TypeError(f"{name} must be a list of strings, one per token; cut the text first, for example with tokenize(text)")
+    tokens = spell(tokens)
+    if len(tokens) != n:
+        raise ValueError(f"{name} has {len(tokens)} names, but the axis {axis} of the weights has {n} entries")
+    return tokens
+
+
 def visible(tokens):
     """Tokens as text that can be told apart: repeats are numbered, blanks and invisible signs made visible."""
     return name_repeats([_seen(str(token)) for token in tokens])

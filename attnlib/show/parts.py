@@ -6,7 +6,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgba
 from matplotlib.patches import Rectangle
 
 from attnlib import _check
-from attnlib.show.labels import printable
+from attnlib.show.labels import axis_names, printable
 from attnlib.show.sheet import KEY, QUERY, Picture, colour
 
 CELL_NUMBERS = 12                                          # up to so many columns, each cell shows its number
@@ -19,10 +19,10 @@ class Grid:
     def __init__(self, name, data, tokens, key_tokens, mask, signed, vmax):
         self.data = matrix(name, data, 2)
         self.shape, self.signed = self.data.shape, signed
-        self.tokens = name_axis("tokens", tokens, self.shape[0])
+        self.tokens = axis_names("tokens", tokens, self.shape[0], printable)
         if key_tokens is None and self.shape[0] == self.shape[1]:
             key_tokens = tokens
-        self.key_tokens = name_axis("key_tokens", key_tokens, self.shape[1])
+        self.key_tokens = axis_names("key_tokens", key_tokens, self.shape[1], printable, "n_k")
         self.blocked = np.zeros(self.shape, bool)
         if mask is not None:
             self.blocked = ~np.broadcast_to(_check.broadcasts("mask", _check.boolean("mask", mask), self.shape), self.shape)
@@ -236,14 +236,3 @@ def matrix(name, value, ndim):
         axes = {2: "(n_q, n_k)", 3: "(heads, n_q, n_k)"}[ndim]
         raise ValueError(f"{name} must have the shape {axes}, got {array.shape}")
     return array
-
-
-def name_axis(name, tokens, n):
-    if tokens is None:
-        return [str(i) for i in range(n)]
-    if isinstance(tokens, str):
-        raise TypeError(f"{name} must be a list of strings, one per token; cut the text first, for example with tokenize(text)")
-    tokens = printable(tokens)
-    if len(tokens) != n:
-        raise ValueError(f"{name} has {len(tokens)} names, but that axis of the weights has {n} entries")
-    return tokens

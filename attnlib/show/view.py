@@ -13,7 +13,7 @@ import traitlets
 
 from attnlib import _check
 from attnlib.show import figures
-from attnlib.show.labels import most_attended, visible
+from attnlib.show.labels import axis_names, most_attended, visible
 
 SENT_AT_ONCE = 2_000_000                             # with more weights than this, a layer at a time crosses to the browser
 _LEVELS = 65_534                                     # a weight crosses as a whole number up to this; 65,535 is NaN
@@ -169,8 +169,8 @@ def _state(weights, tokens, key_tokens, mask, titles, signed, layer, head):
     layers, heads, n_q, n_k = array.shape
     _check.integer("layer", layer, minimum=0, maximum=layers - 1)
     _check.integer("head", head, minimum=0, maximum=heads - 1)
-    tokens = _named("tokens", tokens, n_q, "n_q")
-    keys = tokens if key_tokens is None and n_q == n_k else _named("key_tokens", key_tokens, n_k, "n_k")
+    tokens = axis_names("tokens", tokens, n_q, visible)
+    keys = tokens if key_tokens is None and n_q == n_k else axis_names("key_tokens", key_tokens, n_k, visible, "n_k")
     if titles is not None and len(titles) != heads:
         raise ValueError(f"titles has {len(titles)} names, but weights {np.shape(weights)} has {heads} heads")
     bits = b""
@@ -219,17 +219,6 @@ def _pack(array, span):
     shares = (array - np.float32(span[0])) / np.float32(span[1] - span[0])
     levels = np.where(np.isnan(shares), _LEVELS + 1, np.clip(np.rint(np.nan_to_num(shares) * _LEVELS), 0, _LEVELS))
     return levels.astype("<u2").tobytes()
-
-
-def _named(name, tokens, n, axis):
-    if tokens is None:
-        return [str(i) for i in range(n)]
-    if isinstance(tokens, str):
-        raise TypeError(f"{name} must be a list of strings, one per token; cut the text first, for example with tokenize(text)")
-    tokens = visible(tokens)
-    if len(tokens) != n:
-        raise ValueError(f"{name} has {len(tokens)} names, but the axis {axis} of weights has {n} entries")
-    return tokens
 
 
 def _squeezed(blob):
