@@ -627,3 +627,11 @@ def test_the_explorer_keeps_its_view_while_the_sentence_is_empty():
     assert thing.error and thing.view.array is before and thing.view.pinned == [9, 9]
     thing.controls["sentence"].value = "Two birds sang"
     assert thing.error == "" and thing.view.pinned is None and thing.view.array.shape == (1, 4, 3, 3)
+
+
+@pytest.mark.parametrize("name, value, words", [("head", 2, "head must be at most 1"), ("layer", -1, "layer must be at least 0")])
+def test_a_head_or_layer_that_is_not_there_is_refused_later_too(name, value, words):
+    view = AttentionView(softmax(2, 3, 5))
+    with pytest.raises(ValueError, match=words):
+        setattr(view, name, value)
+    assert getattr(view, name) == 0 and view.to_png()

@@ -86,6 +86,13 @@ class AttentionView(anywidget.AnyWidget):
             for name, value in (state | self._sent(layer, self.signed)).items():
                 setattr(self, name, value)
 
+    @traitlets.validate("layer", "head")
+    def _exists(self, proposal):
+        name, value = proposal["trait"].name, proposal["value"]
+        if self._shape:
+            _check.integer(name, value, minimum=0, maximum=self._shape[0 if name == "layer" else 1] - 1)
+        return value
+
     @traitlets.observe("layer")
     def _layer_chosen(self, change):
         if hasattr(self, "array") and self._shape and not self._first <= change["new"] < self._first + self._n_sent:
