@@ -200,6 +200,7 @@ def refresh(names, pictures):
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+    os.environ["ATTNLIB_PROGRESS"] = os.devnull + ".none"             # saved outputs show a learner who has just begun
     write_links()
     chosen = [path for path in paths() if not names or any(path.name.startswith(name) for name in names)]
     if not chosen:

@@ -12,6 +12,9 @@ def predict_shapes(h, n, d):
 
 shapes = Exercise(
     predict_shapes,
+    title="Shapes before numbers",
+    level=1,
+    minutes=8,
     inputs=lambda rng: [tuple(int(x) for x in rng.choice(np.arange(2, 12), 3, replace=False)) for _ in range(4)],
     names=("scores", "row sums", "masked"),
     mistakes={
@@ -45,6 +48,9 @@ def _tables(rng):
 
 looks_most_at = Exercise(
     most_looked_at,
+    title="Read the table by code",
+    level=1,
+    minutes=5,
     inputs=_tables,
     names=("positions",),
     mistakes={

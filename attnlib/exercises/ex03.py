@@ -38,9 +38,13 @@ def _one_maximum(q, k, v):
 
 attention = Exercise(
     simple_attention,
+    title="Write attention",
+    level=2,
+    minutes=15,
     inputs=_qkv,
     names=("output", "weights"),
     mistakes={
+        "q and k changed places: row i of the scores belongs to query i, so it is q @ k.T": lambda q, k, v: simple_attention(k, q, v),
         "the scores are not divided by √d": lambda q, k, v: _with(softmax(q @ k.T), v),
         "the scores are divided by d, not by its square root": lambda q, k, v: _with(softmax(q @ k.T / q.shape[-1]), v),
         "the scores are divided by √n, the number of tokens; it should be √d, the width of q": lambda q, k, v: _with(
@@ -78,6 +82,9 @@ def _shuffles(rng):
 
 shuffled = Exercise(
     weights_after_shuffle,
+    title="Shuffle the sentence",
+    level=2,
+    minutes=10,
     inputs=_shuffles,
     names=("weights",),
     mistakes={

@@ -1,0 +1,43 @@
+"""Stop a function that does not come back."""
+
+import _thread
+import signal
+import threading
+import time
+
+
+def call(function, *arguments, seconds):
+    """function(*arguments), interrupted after so many seconds as if the stop button were pressed.
+
+    Raises TimeoutError then. Where a Python program cannot be interrupted (outside the main thread, or where there
+    are no threads, as in a browser), the function runs without a limit.
+    """
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        return function(*arguments)
+    late = threading.Event()
+
+    def stop():
+        late.set()
+        if hasattr(signal, "pthread_kill"):
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)     # also wakes a sleeping function
+        else:
+            _thread.interrupt_main()
+
+    timer = threading.Timer(seconds, stop)
+    timer.daemon = True
+    try:
+        timer.start()
+    except RuntimeError:                                   # no threads here
+        return function(*arguments)
+    try:
+        try:
+            return function(*arguments)
+        finally:
+            timer.cancel()
+            timer.join()
+            if late.is_set():
+                time.sleep(0.05)                           # an interrupt on its way arrives here, not later
+    except KeyboardInterrupt:
+        if late.is_set():
+            raise TimeoutError(f"the function took more than {seconds} seconds") from None
+        raise

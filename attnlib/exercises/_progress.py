@@ -1,0 +1,96 @@
+"""What has been passed, kept in a small file beside the notebooks, and drawn."""
+
+import datetime
+import importlib
+import json
+import os
+import pkgutil
+import re
+from pathlib import Path
+
+from matplotlib.patches import Rectangle
+
+from attnlib.show.sheet import KEY, Picture, colour
+
+FILE = "attnlib-progress.json"
+
+
+def place():
+    """Where progress is kept: in the folder of the notebook, or where the variable ATTNLIB_PROGRESS says."""
+    return Path(os.environ.get("ATTNLIB_PROGRESS") or FILE).absolute()
+
+
+def exercises():
+    """ "03.attention" -> the exercise, for all of the course, in its order."""
+    import attnlib.exercises as package
+
+    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__) if re.fullmatch(r"ex\d\d", module.name))
+    modules = {name[2:]: importlib.import_module(f"attnlib.exercises.{name}") for name in names}
+    return {f"{number}.{name}": it for number, module in modules.items() for name, it in vars(module).items()
+            if isinstance(it, package.Exercise)}  # fmt: skip
+
+
+def read():
+    """Exercise -> the day it was passed. A file that cannot be read is put aside, not overwritten."""
+    path = place()
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(kept, dict) or not all(isinstance(day, str) for day in kept.values()):
+            raise ValueError("not a table of days")
+        return kept
+    except FileNotFoundError:
+        return {}
+    except ValueError:                                     # JSON and UTF-8 errors are ValueErrors too
+        aside = path.with_suffix(".broken")
+        os.replace(path, aside)
+        print(f"{path.name} could not be read. It is kept as {aside.name}, and a new one begins.")
+        return {}
+
+
+def record(exercise):
+    """Remember a passed exercise. -> one sentence on what is done; a place that cannot be written is no error."""
+    known = exercises()
+    name = next((name for name, it in known.items() if it is exercise), None)
+    if name is None:
+        return "This exercise is not part of the course, so nothing is recorded."
+    try:
+        kept = read()
+        new = name not in kept
+        kept.setdefault(name, datetime.date.today().isoformat())
+        path = place()
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        draft.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        os.replace(draft, path)                            # the old file or the new one, never half of it
+    except OSError as error:
+        return f"(Your progress could not be kept: {error}.)"
+    done = f"{len(set(kept) & set(known))} of {len(known)} exercises done"
+    return f"{done}; kept in {path}. exercises.progress() draws them." if new else f"{done}."
+
+
+def progress():
+    """Draw which exercises of the course are done. -> Figure, with where that is kept."""
+    kept, rows = read(), {}
+    for name, exercise in exercises().items():
+        rows.setdefault(name[:2], []).append((name, exercise))
+    total, done = sum(map(len, rows.values())), sum(name in kept for row in rows.values() for name, _ in row)
+    wide, high = 2.9, 0.5
+    picture = Picture(0.75 + wide * max(map(len, rows.values())), 0.95 + (high + 0.12) * len(rows))
+    said = f"{done} of {total} exercises done"
+    where = f"kept in {place()}" if done else f"what you pass is kept in {place().name}, beside this notebook"
+    picture.write(0.12, 0.12, said, size=11, weight="bold", va="top")
+    picture.write(0.12, picture.get_figheight() - 0.12, where, size=7.5, color=colour("faint"), va="bottom")
+    for number, (notebook, row) in enumerate(rows.items()):
+        y = 0.5 + number * (high + 0.12)
+        picture.write(0.15, y + high / 2, notebook, size=11, weight="bold", va="center_baseline")
+        for column, (name, exercise) in enumerate(row):
+            x = 0.6 + column * wide
+            passed = name in kept
+            look = {"facecolor": colour("allowed") if passed else "none", "edgecolor": KEY if passed else colour("hatch")}
+            picture.sheet.add_patch(Rectangle((x, y), wide - 0.15, high, linewidth=1, **look))
+            picture.write(x + 0.12, y + 0.2, exercise.title, weight="bold" if passed else "normal", va="center_baseline")
+            stars = "●" * exercise.level + "○" * (3 - exercise.level)
+            note = f"done {kept[name]}" if passed else f"{stars}  {exercise.minutes} minutes"
+            picture.write(x + 0.12, y + 0.38, note, size=7.5, va="center_baseline", color=colour("ink" if passed else "faint"))
+    left = [exercise.title for row in rows.values() for name, exercise in row if name not in kept]
+    picture.alt = f"{said}; {where}." + (f" To do: {', '.join(left)}." if left else "")
+    return picture
