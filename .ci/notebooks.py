@@ -15,6 +15,7 @@ import hashlib
 import os
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -200,7 +201,8 @@ def refresh(names, pictures):
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
-    os.environ["ATTNLIB_PROGRESS"] = os.devnull + ".none"             # saved outputs show a learner who has just begun
+    with tempfile.TemporaryDirectory() as empty:           # saved outputs show a learner who has just begun
+        os.environ["ATTNLIB_PROGRESS"] = os.path.join(empty, "attnlib-progress.json")
     write_links()
     chosen = [path for path in paths() if not names or any(path.name.startswith(name) for name in names)]
     if not chosen:

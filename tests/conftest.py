@@ -9,4 +9,4 @@ import tempfile
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
-os.environ["ATTNLIB_PROGRESS"] = os.path.join(tempfile.mkdtemp(prefix="attnlib-"), "progress.json")
+os.environ["ATTNLIB_PROGRESS"] = os.path.join(tempfile.mkdtemp(prefix="attnlib-"), "attnlib-progress.json")

@@ -2,6 +2,7 @@
 
 import ast
 import base64
+import importlib
 import io
 import itertools
 import re
@@ -257,8 +258,20 @@ def test_exercises_are_stubs_with_a_check(path):
         assert f"{module}.{name}.hint()" in text or f"{module}." in text
 
 
+@each
+def test_titles_and_minutes_of_exercises_are_those_of_the_package(path):
+    module = importlib.import_module(f"attnlib.exercises.ex{path.name[:2]}")
+    text = "\n".join(one.source for one in READ[path].cells)
+    said = re.findall(r"^### Exercise \d · (.+)\nDifficulty ([●○]{3}) · (\d+) minutes$", text, re.M)
+    checked = re.findall(rf"ex{path.name[:2]}\.(\w+)\.check", text)
+    for (title, stars, minutes), name in zip(said, checked, strict=True):
+        exercise = getattr(module, name)
+        assert (title, stars.count("●"), int(minutes)) == (exercise.title, exercise.level, exercise.minutes)
+    whole = int(re.search(r"and (\d+) for the exercises", cell(path, "goals").source)[1])
+    assert abs(whole - sum(int(minutes) for *_, minutes in said)) <= 5
+
+
 def test_every_exercise_of_the_package_is_in_its_notebook():
-    import importlib
 
     from attnlib.exercises import Exercise
 

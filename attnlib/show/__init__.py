@@ -1,7 +1,8 @@
 """Pictures, sliders and source code: arrays and tokens in, something to look at out."""
 
+from attnlib.show.curves import beside, curves
 from attnlib.show.explore import explore, explorer
-from attnlib.show.figures import aim, compare, encoding_figure, heads, heatmap, ladder, mask_figure, steps
+from attnlib.show.figures import aim, choice, compare, encoding_figure, heads, heatmap, ladder, mask_figure, steps
 from attnlib.show.labels import most_attended
 from attnlib.show.linked import CompareView, LadderView
 from attnlib.show.sheet import theme
@@ -9,6 +10,6 @@ from attnlib.show.source import show_source
 from attnlib.show.view import AttentionView
 
 __all__ = [
-    "AttentionView", "CompareView", "LadderView", "aim", "compare", "encoding_figure", "explore", "explorer", "heads", "heatmap",
+    "AttentionView", "CompareView", "LadderView", "aim", "beside", "choice", "compare", "curves", "encoding_figure", "explore", "explorer", "heads", "heatmap",
     "ladder", "mask_figure", "most_attended", "show_source", "steps", "theme",
 ]  # fmt: skip

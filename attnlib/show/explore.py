@@ -21,7 +21,7 @@ HIDDEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset
 STALE = "<style>.attnlib-stale { opacity: 0.35 }</style>"      # the last good picture, while there is none for the new values
 
 
-def explore(draw, **controls):
+def explore(draw, /, **controls):
     """Show what `draw` draws, with a control for each of its arguments; moving one redraws the picture.
 
     draw       draw(**values) -> a matplotlib Figure, or (Figure, text to show below it)

@@ -10,6 +10,7 @@ from attnlib.show.labels import axis_names, printable
 from attnlib.show.sheet import KEY, QUERY, Picture, colour
 
 CELL_NUMBERS = 12                                          # up to so many columns, each cell shows its number
+PLANE = 1.4                                                # inches from the origin to the end of the longest arrow drawn to scale
 CELL_LABELS = 60                                           # up to so many tokens, each token is named
 
 
@@ -171,11 +172,14 @@ def products(picture, y, row, q, k, dims):
     return x + 0.1 + 3 * 0.8
 
 
-def bars(picture, x, y, row, width, values, title, color=None, chosen=None):
-    """Horizontal bars, one per row, from a common zero; -inf is drawn as "not allowed". Without a colour, by sign."""
+def bars(picture, x, y, row, width, values, title, color=None, chosen=None, full=0):
+    """Horizontal bars, one per row, from a common zero; -inf is drawn as "not allowed". Without a colour, by sign.
+
+    full   the value of a bar over the whole width; unless given, the largest one fills it
+    """
     picture.write(x, y - 0.08, title, size=9, weight="bold", color=color)
     finite = values[np.isfinite(values)]
-    low, high = finite.min(initial=0), finite.max(initial=0)
+    low, high = finite.min(initial=0), finite.max(initial=full)
     unit = (width - 0.3) / max(high - low, 1e-9)
     zero = x - low * unit
     signs = colour("signed")
@@ -203,31 +207,35 @@ def colour_bar(picture, x, y, height, grid):
         picture.write(x + 0.17, y + height * (1 - share), f"{value:.2g}", size=7.5, va=va, color=colour("faint"))
 
 
-def plane(picture, x, y, radius, q, k, names):
+def plane(picture, x, y, radius, q, k, names, *, query_names=None, unit=None):
     """Arrows from one origin, with the names of those that share one: keys in green, queries in orange.
 
-    The longer an arrow, the more it is shortened (to less than the radius), so that short and long ones fit the circle.
+    unit   inches per 1, the circle is then a circle of radius 1; unless given, the longer an arrow, the more it is
+           shortened (to less than the radius), so that short and long ones fit the circle
     """
     ring = np.linspace(0, 2 * np.pi, 100)
     picture.sheet.plot(x + radius * np.cos(ring), y + radius * np.sin(ring), color=colour("hatch"), linewidth=0.8)
-    for rows, color, width, aside in [(k, KEY, 0.055, 0.16), (q, QUERY, 0.025, 0)]:
+    for rows, labels, color, width, aside in [(k, names, KEY, 0.055, 0.16), (q, query_names or names, QUERY, 0.025, 0)]:
         groups = {}
-        for row, name in zip(rows, names):
+        for row, name in zip(rows, labels):
             length = np.linalg.norm(row)
             if length > 0.05:                                          # shorter ones have no direction to see
-                groups.setdefault(tuple(np.round(row * radius / (length + 0.5), 2)), []).append(name)
+                groups.setdefault(tuple(np.round(row * (unit or radius / (length + 0.5)), 2)), []).append(name)
         if groups:
             ends = np.array(list(groups)) * (1, -1)
             starts = np.full(ends.shape, (x, y))
             picture.sheet.quiver(*starts.T, *ends.T, color=color, width=width, units="inches", angles="xy", scale_units="xy", scale=1)
         for (dx, dy), group in groups.items():
             step = np.array([dx, dy]) / np.hypot(dx, dy)
-            place = (np.array([dx, dy]) / 2 + aside * step[::-1] * (1, -1)) if aside else np.array([dx, dy]) + 0.08 * step
+            beside = aside and not unit
+            place = (np.array([dx, dy]) / 2 + aside * step[::-1] * (1, -1)) if beside else np.array([dx, dy]) + (0.26 if unit and not aside else 0.08) * step
             ha = "left" if place[0] > 0.05 else "right" if place[0] < -0.05 else "center"
             va = "bottom" if place[1] > 0.05 else "top" if place[1] < -0.05 else "center"
             picture.write(x + place[0], y - place[1], ", ".join(group), color=color, size=8.5, ha=ha, va=va)
-    picture.write(x, y + radius + 0.42, "keys", size=8.5, color=KEY, weight="bold", ha="right")
-    picture.write(x, y + radius + 0.42, "   queries", size=8.5, color=QUERY, weight="bold", ha="left")
+    words = ("keys", "queries") if query_names is None else ("keys", "query")
+    low = y + (radius if unit is None else PLANE) + 0.3
+    picture.write(x, low, words[0], size=8.5, color=KEY, weight="bold", ha="right")
+    picture.write(x, low, f"   {words[1]}", size=8.5, color=QUERY, weight="bold", ha="left")
 
 
 def matrix(name, value, ndim):

@@ -22,12 +22,14 @@ THEMES = {
         "allowed": "#7fc4ae",
         "weights": ["#f7fbff", "#c6dbef", "#6baed6", "#2171b5", "#08306b"],
         "signed": ["#7f3b08", "#e08214", "#fee0b6", "#f7f7f7", "#d8daeb", "#8073ac", "#2d004b"],
+        "lines": ["#2171b5", "#a8650a", "#6a3d9a", "#4d5866", "#1b8a8f", "#b3245a"],
     },
     "dark": {
         "paper": "#181a1f", "ink": "#e8eaed", "faint": "#9aa0aa", "blocked": "#2b2e35", "hatch": "#565b66", "nan": "#ff5c77",
         "allowed": "#2f7d68",
         "weights": ["#1d2733", "#1f4468", "#2b73b3", "#6fb1e4", "#e3f1fd"],
         "signed": ["#fdb863", "#c76b12", "#6b3a0c", "#23252b", "#453a66", "#8274bd", "#cfc6f2"],
+        "lines": ["#6fb1e4", "#e0a458", "#b79ce0", "#b4bcc8", "#5cc4c8", "#ef7ba5"],
     },
 }
 _theme = THEMES["light"]
@@ -137,7 +139,7 @@ def _palette():
         return LinearSegmentedColormap.from_list("fade", colours, N=256)(np.linspace(0, 1, steps))[:, :3]
 
     inks = [fade(colour("paper"), colour(name), steps=steps) for name, steps in [("ink", 6), ("faint", 4), ("nan", 4)]]
-    inks += [fade(colour("paper"), accent, steps=3) for accent in (QUERY, KEY, VALUE)]
+    inks += [fade(colour("paper"), accent, steps=3) for accent in (QUERY, KEY, VALUE, *colour("lines"))]
     areas = [fade(colour("blocked"), colour("hatch"), steps=3), fade(colour("paper"), colour("allowed"), steps=3)]
     scales = [fade(*colour("weights"), steps=33), fade(*colour("signed"), steps=33)]
     return np.rint(np.concatenate([*inks, *areas, *scales]) * 255).astype(np.int32)

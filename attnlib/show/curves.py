@@ -1,0 +1,158 @@
+"""Lines over a horizontal axis: what is measured, and how it changes with a width, a distance, or the steps of a training."""
+
+import numpy as np
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+
+from attnlib import _check
+from attnlib.show.sheet import DPI, Picture, colour
+
+STYLES = ("-", (0, (5, 1.6)), (0, (1.4, 1.2)), (0, (5, 1.4, 1.2, 1.4)))        # told apart without colours, too
+
+
+def curves(x, lines, *, title="", axes=("x", "y"), log="", cursor=None, limits=None, width=6.2, height=3.4):
+    """Lines with their names at their ends.
+
+    x        (n,) the horizontal axis
+    lines    name -> y (n,), or (runs, n): then the median is drawn, with a band from the lowest to the highest run
+    axes     names of the horizontal and the vertical axis, with units
+    log      "x", "y" or "xy": axes in powers of 10; a value that is not above 0 is left out there
+    cursor   a place on the horizontal axis to mark, with the value of each line
+    limits   (low, high) of the vertical axis, found from the lines unless given
+    """
+    x = _check.finite("x", _check.floats("x", x, "n"))
+    if x.ndim != 1 or not len(x):
+        raise ValueError(f"x must have the shape (n,), got {x.shape}")
+    if log not in ("", "x", "y", "xy"):
+        raise ValueError(f'log must be "", "x", "y" or "xy", got {log!r}')
+    if not lines:
+        raise ValueError("lines must be a dict name -> values with at least one line, got an empty one")
+    lines = {name: _runs(name, y, len(x), "y" in log) for name, y in lines.items()}
+    picture = Picture(width, height)
+    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
+    plot = _axes(picture, axes, 0.3 + 0.3 * bool(title), 0.088 * max(map(len, lines)) + 0.25)
+    _scales(plot, x, log)
+    for number, (name, y) in enumerate(lines.items()):
+        color, middle = colour("lines")[number % len(colour("lines"))], _middle(y)
+        plot.plot(x, middle, color=color, linewidth=1.8, linestyle=STYLES[number % len(STYLES)])
+        if len(y) > 1:
+            plot.fill_between(x, _of_runs(np.nanmin, y), _of_runs(np.nanmax, y), color=color, alpha=0.18, linewidth=0)
+    if limits is not None:
+        plot.set_ylim(*limits)
+    plot.set_xlim(x.min(), x.max()) if len(x) > 1 and x.min() < x.max() else None
+    if cursor is not None:
+        _mark(plot, x, lines, _check.finite("cursor", np.float64(cursor)))
+    _name(picture, plot, lines)
+    picture.alt = f"{title or 'Curves'}: {axes[1]} against {axes[0]}. " + " ".join(_words(x, name, y) for name, y in lines.items())
+    return picture
+
+
+def beside(*pictures, title="", columns=None):
+    """Several pictures in one, from left to right, `columns` to a row."""
+    if not pictures:
+        raise ValueError("beside needs at least one picture")
+    columns = _check.integer("columns", len(pictures) if columns is None else columns)
+    rows = [pictures[start : start + columns] for start in range(0, len(pictures), columns)]
+    width = max(sum(p.get_figwidth() for p in row) for row in rows)
+    heights = [max(p.get_figheight() for p in row) for row in rows]
+    top = 0.4 * bool(title)
+    whole = Picture(max(width, 0.1 * len(title)), top + sum(heights))
+    whole.write(0.12, 0.12, title, size=11, weight="bold", va="top")
+    for row, y in zip(rows, top + np.cumsum([0, *heights])):
+        x = 0.0
+        for picture in row:
+            picture.canvas.draw()
+            pixels = np.asarray(picture.canvas.buffer_rgba())
+            whole.place(pixels, round(x * DPI) / DPI, round(y * DPI) / DPI, pixels.shape[1] / DPI, pixels.shape[0] / DPI)
+            x += picture.get_figwidth()
+    whole.alt = " ".join(filter(None, [f"{title}." if title else "", *(picture.alt for picture in pictures)]))
+    return whole
+
+
+def _runs(name, y, n, positive):
+    """A line as (runs, n); what a logarithmic axis cannot show is left out."""
+    y = np.atleast_2d(_check.floats(f"lines[{name!r}]", y, "n"))
+    if y.ndim != 2 or y.shape[1] != n:
+        raise ValueError(f"lines[{name!r}] must have the shape ({n},) or (runs, {n}), got {np.shape(y)}")
+    shown = np.isfinite(y) & ((y > 0) | (not positive))
+    return np.where(shown, y, np.nan)
+
+
+def _of_runs(function, y):
+    """A function over the runs at every place, NaN where no run has a number."""
+    there = np.isfinite(y).any(axis=0)
+    out = np.full(y.shape[1], np.nan)
+    out[there] = function(y[:, there], axis=0)
+    return out
+
+
+def _middle(y):
+    return _of_runs(np.nanmedian, y)
+
+
+def _axes(picture, names, top, right):
+    """Axes in the colours of the theme, with room above for a title and at the right for the names of the lines."""
+    width, height = picture.get_figwidth(), picture.get_figheight()
+    plot = picture.add_axes((0.72 / width, 0.55 / height, (width - 0.72 - right) / width, (height - 0.55 - top) / height))
+    plot.set_facecolor(colour("paper"))
+    plot.grid(True, color=colour("blocked"), linewidth=0.8)
+    plot.set_axisbelow(True)
+    for side in ("top", "right"):
+        plot.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        plot.spines[side].set_color(colour("hatch"))
+    plot.tick_params(which="both", colors=colour("faint"), labelsize=8, length=3)
+    plot.set_xlabel(names[0], color=colour("ink"), fontsize=9)
+    plot.set_ylabel(names[1], color=colour("ink"), fontsize=9)
+    return plot
+
+
+def _scales(plot, x, log):
+    """Logarithmic axes with few marks: those of the measured places where they are few, else powers of 10."""
+    plot.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
+    for axis in (plot.xaxis, plot.yaxis):
+        if axis.get_scale() == "log":
+            axis.set_major_locator(LogLocator(numticks=6))
+            axis.set_minor_locator(NullLocator())
+    if "x" in log and len(x) <= 16:
+        plot.xaxis.set_major_locator(FixedLocator(x[:: -(-len(x) // 6)]))
+        plot.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+
+
+def _mark(plot, x, lines, cursor):
+    """A vertical line at the nearest place that was measured, and a dot with its value on every line."""
+    place = int(np.abs(x - cursor).argmin())
+    plot.axvline(x[place], color=colour("ink"), linewidth=1)
+    for number, y in enumerate(lines.values()):
+        value = _middle(y)[place]
+        if np.isfinite(value):
+            color = colour("lines")[number % len(colour("lines"))]
+            plot.plot([x[place]], [value], "o", markersize=6, color=color, markeredgecolor=colour("paper"), clip_on=False, zorder=3)
+
+
+def _name(picture, plot, lines):
+    """The name of each line where it ends, moved apart where they would touch."""
+    ends, edge = [], plot.get_xlim()[1]                    # asking for the limits also settles them
+    plot.get_ylim()
+    for number, (name, y) in enumerate(lines.items()):
+        there = np.flatnonzero(np.isfinite(_middle(y)))
+        if len(there):
+            pixel = plot.transData.transform((edge, _middle(y)[there[-1]]))[1]
+            ends.append([picture.get_figheight() - pixel / picture.dpi, name, number])
+    box = plot.get_position()
+    low, high = (picture.get_figheight() * (1 - edge) for edge in (box.y1, box.y0))
+    ends.sort()
+    for before, end in zip([[low - 0.08]] + ends, ends):
+        end[0] = max(end[0], before[0] + 0.16)
+    for end, after in zip(ends[::-1], [[high + 0.16], *ends[::-1]]):
+        end[0] = min(end[0], after[0] - 0.16)
+    for y, name, number in ends:
+        color = colour("lines")[number % len(colour("lines"))]
+        picture.write(box.x1 * picture.get_figwidth() + 0.07, y, name, size=8.5, weight="bold", color=color, va="center_baseline")
+
+
+def _words(x, name, y):
+    there = np.flatnonzero(np.isfinite(_middle(y)))
+    if not len(there):
+        return f"{name}: no values."
+    first, last = there[0], there[-1]
+    return f"{name}: {_middle(y)[first]:.3g} at {x[first]:.4g}, {_middle(y)[last]:.3g} at {x[last]:.4g}."
