@@ -7,9 +7,10 @@ from attnlib.show.labels import most_attended
 from attnlib.show.linked import CompareView, LadderView
 from attnlib.show.sheet import theme
 from attnlib.show.source import show_source
+from attnlib.show.stream import stream
 from attnlib.show.view import AttentionView
 
 __all__ = [
-    "AttentionView", "CompareView", "LadderView", "aim", "beside", "choice", "compare", "curves", "encoding_figure", "explore", "explorer", "heads", "heatmap",
-    "ladder", "mask_figure", "most_attended", "show_source", "steps", "theme",
+    "AttentionView", "CompareView", "LadderView", "aim", "beside", "choice", "compare", "curves", "encoding_figure", "explore",
+    "explorer", "heads", "heatmap", "ladder", "mask_figure", "most_attended", "show_source", "steps", "stream", "theme",
 ]  # fmt: skip

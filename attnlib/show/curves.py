@@ -31,7 +31,7 @@ def curves(x, lines, *, title="", axes=("x", "y"), log="", cursor=None, limits=N
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
     plot = _axes(picture, axes, 0.3 + 0.3 * bool(title), 0.088 * max(map(len, lines)) + 0.25)
     _scales(plot, x, log)
-    for number, (name, y) in enumerate(lines.items()):
+    for number, y in enumerate(lines.values()):
         color, middle = colour("lines")[number % len(colour("lines"))], _middle(y)
         plot.plot(x, middle, color=color, linewidth=1.8, linestyle=STYLES[number % len(STYLES)])
         if len(y) > 1:

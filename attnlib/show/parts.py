@@ -228,7 +228,8 @@ def plane(picture, x, y, radius, q, k, names, *, query_names=None, unit=None):
         for (dx, dy), group in groups.items():
             step = np.array([dx, dy]) / np.hypot(dx, dy)
             beside = aside and not unit
-            place = (np.array([dx, dy]) / 2 + aside * step[::-1] * (1, -1)) if beside else np.array([dx, dy]) + (0.26 if unit and not aside else 0.08) * step
+            tip = np.array([dx, dy]) + (0.26 if unit and not aside else 0.08) * step
+            place = np.array([dx, dy]) / 2 + aside * step[::-1] * (1, -1) if beside else tip
             ha = "left" if place[0] > 0.05 else "right" if place[0] < -0.05 else "center"
             va = "bottom" if place[1] > 0.05 else "top" if place[1] < -0.05 else "center"
             picture.write(x + place[0], y - place[1], ", ".join(group), color=color, size=8.5, ha=ha, va=va)
