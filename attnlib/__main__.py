@@ -1,4 +1,7 @@
-"""The command line: python -m attnlib "The cat sat on the mat" --pattern causal --out attention.png"""
+"""The command line: python -m attnlib "The cat sat on the mat" --pattern causal --out attention.png
+
+`python -m attnlib bench` measures speed instead.
+"""
 
 import argparse
 import sys
@@ -13,6 +16,11 @@ from attnlib.show.view import AttentionView
 
 def main(arguments=None):
     """Draw the toy world's heads on one sentence and print who looks at whom most. Returns the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments == ["bench"]:
+        from attnlib import bench
+
+        return bench.main()
     parser = argparse.ArgumentParser(prog="attnlib", description="Draw attention on a sentence, with heads built by hand for a stated job.")
     parser.add_argument("sentence")
     parser.add_argument("--pattern", default="standard", help=f"who may look at whom: {', '.join(toy.PATTERNS)} (default: standard)")

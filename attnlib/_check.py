@@ -88,12 +88,12 @@ def boolean(name, value):
     return array
 
 
-def broadcasts(name, array, shape):
+def broadcasts(name, array, shape, whose="the weights'"):
     """`array` itself; ValueError unless it can be stretched to `shape` without adding to it."""
     try:
         fits = np.broadcast_shapes(array.shape, shape) == tuple(shape)
     except ValueError:
         fits = False
     if not fits:
-        raise ValueError(f"{name} has the shape {array.shape}, which does not fit the weights' shape {tuple(shape)}")
+        raise ValueError(f"{name} has the shape {array.shape}, which does not fit {whose} shape {tuple(shape)}")
     return array

@@ -4,6 +4,8 @@ Tokens are rows, (..., n, d). Heads stand in front of them, (..., h, n, d_head).
 Weights are (..., h, n_q, n_k): one row per query, and each row sums to 1.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from attnlib import _check
@@ -34,7 +36,8 @@ def softmax(x, axis=-1, where=None):
     if not (peak < np.inf).all():                        # NaN and +inf win every maximum
         _check.below_infinity("x", work)
     with np.errstate(over="ignore"):                     # a difference below -1e308 is -inf: share 0
-        work = np.exp(work - np.where(peak == -np.inf, 0, peak))
+        work = work - np.where(peak == -np.inf, 0, peak)
+        np.exp(work, out=work)
     total = work.sum(axis=axis, keepdims=True)
     work /= np.where(total == 0, 1, total)               # an empty line stays 0
     return work.astype(x.dtype, copy=False)
@@ -68,7 +71,7 @@ def attention_scores(q, k, *, mask=None, bias=None, scale=None, softcap=None):
         scores = scores + _check.below_infinity("bias", bias).astype(scores.dtype, copy=False)
     if mask is not None:
         mask = _check.broadcasts("mask", _check.boolean("mask", mask), scores.shape)
-        scores = np.where(mask, scores, scores.dtype.type(-np.inf))
+        np.copyto(scores, -np.inf, where=~mask)
     return scores
 
 
@@ -169,12 +172,32 @@ class SelfAttention:
         if x.shape[-1] != len(self.W_q):
             wanted = f"(..., n, d_model={len(self.W_q)})"
             raise ValueError(f"x must have the shape {wanted}, got {x.shape}")
+        steps = self.steps(x, mask=mask, bias=bias)
+        return steps.output, steps.weights
+
+    def steps(self, x, *, mask=None, bias=None):
+        """The layer at work: every array on the way from x to the output."""
         q = split_heads(x @ self.W_q + self.b_q, self.n_heads)         # (..., h, n, d_head)
         k = split_heads(x @ self.W_k + self.b_k, self.n_kv_heads)      # (..., h_kv, n, d_head)
         v = split_heads(x @ self.W_v + self.b_v, self.n_kv_heads)      # (..., h_kv, n, d_head)
         mixed, weights = scaled_dot_product_attention(q, k, v, mask=mask, bias=bias)
-        output = merge_heads(mixed) @ self.W_o + self.b_o              # (..., n, d_model)
-        return output.astype(x.dtype, copy=False), weights.astype(x.dtype, copy=False)
+        joined = merge_heads(mixed)                                    # (..., n, h·d_head)
+        output = (joined @ self.W_o + self.b_o).astype(x.dtype, copy=False)
+        weights = weights.astype(x.dtype, copy=False)                  # (..., h, n, n)
+        return SelfAttentionSteps(x, bias, q, k, v, weights, joined, output)
+
+
+class SelfAttentionSteps(NamedTuple):
+    """What a self-attention layer computes, in this order; a backward pass reads it."""
+
+    x: np.ndarray           # (..., n, d_model)
+    bias: np.ndarray        # as it was given, or None
+    q: np.ndarray           # (..., h, n, d_head)
+    k: np.ndarray           # (..., h_kv, n, d_head)
+    v: np.ndarray           # (..., h_kv, n, d_head)
+    weights: np.ndarray     # (..., h, n, n)
+    joined: np.ndarray      # (..., n, h·d_head)
+    output: np.ndarray      # (..., n, d_model)
 
 
 def _checked(*qkv):

@@ -49,3 +49,47 @@ class Learned:
             cliff = f"the learned table has {rows} rows, the text {n} tokens"
             raise ValueError(f"n must be at most {rows}: {cliff}")
         return self.table[:n]
+
+
+def rotary_angles(positions, d_head, *, base=10_000):
+    """How far rotary encoding turns each pair of numbers at each position, in radians.
+
+    positions  (...) one number per token
+    base       pair i turns base^(-2i/d_head) radians per token
+    returns    (..., d_head / 2)
+
+    RoFormer (Su et al. 2021), equation 15.
+    """
+    positions = _check.finite("positions", _check.floats("positions", positions, ""))
+    d_head = _check.integer("d_head", d_head, minimum=2)
+    if d_head % 2:
+        raise ValueError(f"d_head must be even, so that its numbers form pairs, got {d_head}")
+    speeds = _check.positive("base", base) ** (-np.arange(0, d_head, 2) / d_head)
+    return positions[..., None] * speeds                               # (..., d_head / 2)
+
+
+def rotate(x, angles, *, layout):
+    """Turn each pair of numbers of x in its plane. (..., n, d_head)
+
+    angles   (n, d_head / 2), or with leading axes that broadcast to those of x
+    layout   which two numbers are a pair
+             "interleaved": neighbours, 0 with 1, 2 with 3 …, as in the paper
+             "half": 0 with d_head/2, 1 with d_head/2 + 1 …, as in Llama
+    returns  the shape and dtype of x
+
+    RoFormer (Su et al. 2021), equation 34.
+    """
+    x, angles = _check.floats("x", x, "n d_head"), _check.floats("angles", angles, "n pairs")
+    if x.shape[-1] % 2:
+        raise ValueError(f"x must have an even d_head, so that its numbers form pairs, got {x.shape}")
+    _check.broadcasts("angles", angles, (*x.shape[:-1], x.shape[-1] // 2), "the pairs'")
+    if _check.choice("layout", layout, ["half", "interleaved"]) == "half":
+        first, second = slice(None, x.shape[-1] // 2), slice(x.shape[-1] // 2, None)
+    else:
+        first, second = slice(0, None, 2), slice(1, None, 2)
+    cos, sin = np.cos(angles).astype(x.dtype), np.sin(angles).astype(x.dtype)
+    a, b = x[..., first], x[..., second]                               # (..., n, d_head / 2)
+    turned = np.empty_like(x)
+    turned[..., first] = a * cos - b * sin
+    turned[..., second] = a * sin + b * cos
+    return turned

@@ -1,17 +1,17 @@
-"""A thin adapter: the ONNX operators Attention and Softmax said in attnlib's words, for the published conformance cases.
+"""A thin adapter: the ONNX operators said in attnlib's words, for the published conformance cases.
 
 The cases are made by the onnx package while it is imported; there are no files to fetch. What only ONNX has is done here
-in plain NumPy: joining the cache (past_key) and the new keys, cutting 3-D inputs into heads, bfloat16. All attention, softmax
-and mask arithmetic is attnlib's.
+in plain NumPy: joining the cache (past_key) and the new keys, cutting 3-D inputs into heads, bfloat16, norms over several axes,
+the mean and inverse spread that LayerNormalization also returns. All attention, softmax, mask, norm and gelu arithmetic is attnlib's.
 """
 
 import numpy as np
 import onnx.backend.test.case.node as published
-from onnx.backend.test.case.node import attention, softmax  # noqa: F401  importing them makes their cases
+from onnx.backend.test.case.node import attention, gelu, layernormalization, rmsnormalization, softmax  # noqa: F401  this makes their cases
 from onnx.helper import get_attribute_value
 
 import attnlib
-from attnlib import masks
+from attnlib import layers, masks
 
 
 def cases(operator):
@@ -25,7 +25,11 @@ def run(case):
     inputs, expected = case.data_sets[0]
     values = dict(zip([name for name in node.input if name], inputs))
     attributes = {a.name: get_attribute_value(a) for a in node.attribute}
-    results = {"Attention": _attention, "Softmax": _softmax}[node.op_type](**values, **attributes)
+    operators = {
+        "Attention": _attention, "Softmax": _softmax, "Gelu": _gelu,
+        "LayerNormalization": _layer_norm, "RMSNormalization": _rms_norm,
+    }  # fmt: skip
+    results = operators[node.op_type](**values, **attributes)
     return [results[name] for name in node.output if name], expected, inputs
 
 
@@ -35,6 +39,28 @@ def _node(case):
 
 def _softmax(x, axis=-1):
     return {"y": attnlib.softmax(x, axis=axis)}
+
+
+def _gelu(x, approximate=b"none"):
+    return {"y": layers.gelu(x, approximate=approximate.decode())}
+
+
+def _layer_norm(X, W, B=None, axis=-1, epsilon=1e-5):
+    rows, gain, bias = _one_row(X, axis), W.reshape(-1), None if B is None else B.reshape(-1)
+    kept = X.shape[: axis % X.ndim] + (1,) * (X.ndim - axis % X.ndim)
+    return {
+        "Y": layers.layer_norm(rows, gain, bias, eps=epsilon).reshape(X.shape),
+        "Mean": rows.mean(-1).reshape(kept), "InvStdDev": (1 / np.sqrt(rows.var(-1) + np.float32(epsilon))).reshape(kept),
+    }  # fmt: skip
+
+
+def _rms_norm(X, W, axis=-1, epsilon=1e-5):
+    return {"Y": layers.rms_norm(_one_row(X, axis), W.reshape(-1), eps=epsilon).reshape(X.shape)}
+
+
+def _one_row(X, axis):
+    """attnlib norms the last axis: all axes from `axis` on become one."""
+    return X.reshape(*X.shape[: axis % X.ndim], -1)
 
 
 def _attention(

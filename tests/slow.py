@@ -158,3 +158,68 @@ def sinusoidal(n, d_model, base=10_000, layout="interleaved"):
                 row += [sine, cosine]
             table.append(row)
     return table
+
+
+# ---- layers and training ------------------------------------------------------------------------------------------
+
+
+def layer_norm(row, gain=None, bias=None, eps=1e-5):
+    """One token."""
+    mean = sum(row) / len(row)
+    variance = sum((number - mean) ** 2 for number in row) / len(row)
+    normed = [(number - mean) / math.sqrt(variance + eps) for number in row]
+    return [number * (1 if gain is None else gain[i]) + (0 if bias is None else bias[i]) for i, number in enumerate(normed)]
+
+
+def rms_norm(row, gain=None, eps=1e-6):
+    """One token."""
+    size = math.sqrt(sum(number**2 for number in row) / len(row) + eps)
+    return [number / size * (1 if gain is None else gain[i]) for i, number in enumerate(row)]
+
+
+def gelu(x):
+    return x * 0.5 * math.erfc(-x / math.sqrt(2))
+
+
+def gelu_tanh(x):
+    return 0.5 * x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+
+
+def silu(x):
+    return x / (1 + math.exp(-x))
+
+
+def relu(x):
+    return x if x > 0 else 0.0
+
+
+def cross_entropy(rows, targets):
+    """Mean over the rows of the surprise -log(share of the target)."""
+    return sum(-math.log(softmax(row)[target]) for row, target in zip(rows, targets)) / len(targets)
+
+
+def adamw(value, gradients, rates, betas, eps, weight_decay):
+    """One number, moved by each gradient in turn: algorithm 2 of the paper, line by line."""
+    m = v = 0.0
+    for t, (gradient, rate) in enumerate(zip(gradients, rates), start=1):
+        m = betas[0] * m + (1 - betas[0]) * gradient
+        v = betas[1] * v + (1 - betas[1]) * gradient**2
+        m_hat = m / (1 - betas[0] ** t)
+        v_hat = v / (1 - betas[1] ** t)
+        value = value - rate * weight_decay * value - rate * m_hat / (math.sqrt(v_hat) + eps)
+    return value
+
+
+def induction_score(weights, ids):
+    """One head: weights (n, n). How much each query gives to the keys behind earlier copies of its own token."""
+    given = []
+    for i in range(len(ids)):
+        behind = [j + 1 for j in range(i) if ids[j] == ids[i]]
+        if behind:
+            given.append(sum(weights[i][j] for j in behind))
+    return sum(given) / len(given)
+
+
+def previous_token_score(weights):
+    """One head: weights (n, n)."""
+    return sum(weights[i][i - 1] for i in range(1, len(weights))) / (len(weights) - 1)

@@ -3,7 +3,19 @@
 import numpy as np
 import pytest
 
-from attnlib import SelfAttention, attention_scores, encodings, masks, merge_heads, scaled_dot_product_attention, softmax, split_heads
+from attnlib import (
+    SelfAttention,
+    attention_scores,
+    encodings,
+    layers,
+    masks,
+    merge_heads,
+    scaled_dot_product_attention,
+    softmax,
+    split_heads,
+    training,
+)
+from attnlib.models.gpt import GPT
 
 pytestmark = pytest.mark.filterwarnings("error")
 NAN, INF = float("nan"), float("inf")
@@ -235,8 +247,156 @@ ENCODINGS = [
     ("learned n 1.0", lambda: encodings.Learned(4, 2)(1.0), TypeError, rf"n {WHOLE} 1.0"),
 ]
 
+ROTARY = [
+    ("d_head odd", lambda: encodings.rotary_angles([0, 1], 3), ValueError, r"d_head must be even.*got 3"),
+    ("d_head 4.0", lambda: encodings.rotary_angles([0, 1], 4.0), TypeError, rf"d_head {WHOLE} 4.0"),
+    ("base 0", lambda: encodings.rotary_angles([0, 1], 4, base=0), ValueError, rf"base {ABOVE} 0"),
+    ("position NaN", lambda: encodings.rotary_angles([0, NAN], 4), ValueError, r"positions must be finite, but positions\[1\] is nan"),
+    ("positions of words", lambda: encodings.rotary_angles(["a"], 4), TypeError, r"positions must hold real numbers"),
+    ("odd x", lambda: encodings.rotate(ones(3, 5), ones(3, 2), layout="half"), ValueError, r"x must have an even d_head.*got \(3, 5\)"),
+    ("angles for other pairs", lambda: encodings.rotate(ones(3, 4), ones(3, 4), layout="half"), ValueError,
+     r"angles has the shape \(3, 4\), which does not fit the pairs' shape \(3, 2\)"),
+    ("angles for other tokens", lambda: encodings.rotate(ones(3, 4), ones(2, 2), layout="half"), ValueError,
+     r"angles has the shape \(2, 2\)"),
+    ("layout", lambda: encodings.rotate(ones(3, 4), ones(3, 2), layout="llama"), ValueError,
+     r"layout must be one of 'half', 'interleaved'"),
+]  # fmt: skip
+
+LAYERS = [
+    ("layer_norm of a number", lambda: layers.layer_norm(3.0), ValueError, r"x must have the shape \(..., d\), got \(\)"),
+    ("layer_norm of nothing", lambda: layers.layer_norm(ones(2, 0)), ValueError, r"x must have at least one number in a row, got \(2, 0\)"),
+    ("rms_norm of words", lambda: layers.rms_norm(["a"]), TypeError, r"x must hold real numbers, got an array of <U1"),
+    ("eps 0", lambda: layers.layer_norm(ones(2, 3), eps=0), ValueError, rf"eps {ABOVE} 0"),
+    ("eps below 0", lambda: layers.rms_norm(ones(2, 3), eps=-1), ValueError, rf"eps {ABOVE} -1"),
+    ("gain too long", lambda: layers.layer_norm(ones(2, 3), ones(4)), ValueError, r"gain has the shape \(4,\), .* x's shape \(2, 3\)"),
+    ("bias too long", lambda: layers.layer_norm(ones(2, 3), None, ones(4)), ValueError,
+     r"bias has the shape \(4,\), .* x's shape \(2, 3\)"),
+    ("gain of rms too long", lambda: layers.rms_norm(ones(2, 3), ones(2, 2, 3)), ValueError, r"gain has the shape \(2, 2, 3\)"),
+    ("approximate", lambda: layers.gelu(1.0, approximate="erf"), ValueError, r"approximate must be one of 'none', 'tanh', got 'erf'"),
+    ("gelu of words", lambda: layers.gelu(["a"]), TypeError, r"x must hold real numbers"),
+    ("silu of words", lambda: layers.silu(["a"]), TypeError, r"x must hold real numbers"),
+    ("relu of words", lambda: layers.relu(["a"]), TypeError, r"x must hold real numbers"),
+    ("LayerNorm(0)", lambda: layers.LayerNorm(0), ValueError, r"d_model must be at least 1, got 0"),
+    ("RMSNorm(2.0)", lambda: layers.RMSNorm(2.0), TypeError, rf"d_model {WHOLE} 2.0"),
+    ("FeedForward(0)", lambda: layers.FeedForward(0), ValueError, r"d_model must be at least 1, got 0"),
+    ("d_hidden 0", lambda: layers.FeedForward(4, 0), ValueError, r"d_hidden must be at least 1, got 0"),
+    ("activation", lambda: layers.FeedForward(4, activation="swish"), ValueError, r"activation must be one of 'relu', .* got 'swish'"),
+    ("rng=0", lambda: layers.FeedForward(4, rng=0), TypeError, r"rng must be a numpy Generator"),
+    ("FFN, x of a wrong width", lambda: layers.FeedForward(4)(ones(2, 3)), ValueError, r"x must have .*d_model=4\), got \(2, 3\)"),
+    ("FFN, NaN", lambda: layers.FeedForward(4)(holding(NAN, 2, 4)), ValueError, r"x must be finite, but x\[1, 3\] is nan"),
+    ("norm", lambda: layers.EncoderBlock(4, 2, norm="before"), ValueError, r"norm must be one of 'pre', 'post', got 'before'"),
+    ("norm_type", lambda: layers.EncoderBlock(4, 2, norm_type="batch"), ValueError,
+     r"norm_type must be one of 'layer', 'rms', got 'batch'"),
+    ("heads", lambda: layers.DecoderBlock(4, 3), ValueError, r"d_model=4 must be divisible by n_heads=3"),
+    ("d_hidden -1", lambda: layers.DecoderBlock(4, 2, d_hidden=-1), ValueError, r"d_hidden must be at least 1, got -1"),
+    ("block, x of a wrong width", lambda: layers.EncoderBlock(4, 2)(ones(3, 5)), ValueError, r"x must have .*d_model=4\), got \(3, 5\)"),
+    ("block, one token", lambda: layers.EncoderBlock(4, 2)(ones(4)), ValueError, r"x must have the shape \(..., n, d_model\), got \(4,\)"),
+    ("block, inf", lambda: layers.DecoderBlock(4, 2)(holding(INF, 2, 4)), ValueError, r"x must be finite, but x\[1, 3\] is inf"),
+    ("block, mask of numbers", lambda: layers.EncoderBlock(4, 2)(ones(3, 4), mask=ones(3, 3)), TypeError, r"mask must be boolean"),
+    ("decoder, mask of numbers", lambda: layers.DecoderBlock(4, 2)(ones(3, 4), mask=ones(3, 3)), TypeError, r"mask must be boolean"),
+    ("decoder, mask of a wrong size", lambda: layers.DecoderBlock(4, 2)(ones(3, 4), mask=masks.full(2)), ValueError, r"mask has the shape"),
+]  # fmt: skip
+
+
+def gpt(**options):
+    return GPT(5, 4, 1, 2, n_max=6, **options)
+
+
+MODELS = [
+    ("id too big", lambda: gpt().logits([0, 5]), ValueError, r"ids must lie between 0 and 4, got 0 to 5"),
+    ("id below 0", lambda: gpt().forward([-1, 2]), ValueError, r"ids must lie between 0 and 4, got -1 to 2"),
+    ("no ids", lambda: gpt().forward([]), ValueError, r"ids must have the shape \(n,\) or \(b, n\), got \(0,\)"),
+    ("empty batch", lambda: gpt().logits(ones(0, 3, dtype=int)), ValueError, r"ids must have the shape .*, got \(0, 3\)"),
+    ("a number", lambda: gpt().logits(3), ValueError, r"ids must have the shape .*, got \(\)"),
+    ("three axes", lambda: gpt().logits(ones(1, 2, 3, dtype=int)), ValueError, r"ids must have the shape .*, got \(1, 2, 3\)"),
+    ("floats", lambda: gpt().logits([0.0, 1.0]), TypeError, r"ids must be whole numbers, got an array of float64"),
+    ("words", lambda: gpt().forward(["the", "cat"]), TypeError, r"ids must be whole numbers, got an array of <U3"),
+    ("booleans", lambda: gpt().forward([True, False]), TypeError, r"ids must be whole numbers, got an array of bool"),
+    ("ragged", lambda: gpt().logits([[1, 2], [3]]), ValueError, r"ids must be an array, with rows of the same length"),
+    ("too long", lambda: gpt().logits([1] * 7), ValueError, r"n must be at most 6: the learned table has 6 rows, the text 7 tokens"),
+    ("a batch for forward", lambda: gpt().forward([[1, 2]]), ValueError,
+     r"ids must have the shape \(n,\), got \(1, 2\); a batch: logits"),
+    ("vocabulary 1", lambda: GPT(1, 4, 1, 2), ValueError, r"vocabulary must be at least 2, got 1"),
+    ("vocabulary 5.0", lambda: GPT(5.0, 4, 1, 2), TypeError, rf"vocabulary {WHOLE} 5.0"),
+    ("d_model 0", lambda: GPT(5, 0, 1, 2), ValueError, r"d_model must be at least 1, got 0"),
+    ("no layers", lambda: GPT(5, 4, 0, 2), ValueError, r"n_layers must be at least 1, got 0"),
+    ("heads", lambda: GPT(5, 4, 1, 3), ValueError, r"d_model=4 must be divisible by n_heads=3"),
+    ("n_max 0", lambda: GPT(5, 4, 1, 2, n_max=0), ValueError, r"n_max must be at least 1, got 0"),
+    ("positions", lambda: gpt(positions="learnt"), ValueError, r"positions must be one of 'learned', 'sinusoidal', got 'learnt'"),
+    ("odd sinusoids", lambda: GPT(5, 3, 1, 1, positions="sinusoidal").logits([1]), ValueError, r"d_model must be even.*got 3"),
+    ("norm_type", lambda: gpt(norm_type="batch"), ValueError, r"norm_type must be one of 'layer', 'rms', got 'batch'"),
+    ("dtype", lambda: gpt(dtype=int), TypeError, r"dtype must be a float type"),
+    ("rng", lambda: gpt(rng=0), TypeError, r"rng must be a numpy Generator"),
+    ("a word for another", lambda: gpt(n_head=2), TypeError, r".*unexpected keyword argument 'n_head'"),
+]  # fmt: skip
+
+
+def train(model=None, batch=lambda rng: (rng.integers(0, 5, (2, 3)),) * 2, **options):
+    return training.train(gpt() if model is None else model, batch, **{"steps": 2, "lr": 0.1, "progress": False} | options)
+
+
+def score(weights, ids):
+    return training.induction_score(weights, ids)
+
+
+TRAINING = [
+    ("steps 0", lambda: train(steps=0), ValueError, r"steps must be at least 1, got 0"),
+    ("steps 2.0", lambda: train(steps=2.0), TypeError, rf"steps {WHOLE} 2.0"),
+    ("lr 0", lambda: train(lr=0), ValueError, rf"lr {ABOVE} 0"),
+    ("lr below 0", lambda: train(lr=-0.1), ValueError, rf"lr {ABOVE} -0.1"),
+    ("lr NaN", lambda: train(lr=NAN), ValueError, rf"lr {ABOVE} nan"),
+    ("lr in quotes", lambda: train(lr="0.1"), TypeError, r"lr must be a number, got '0.1'"),
+    ("warmup -1", lambda: train(warmup=-1), ValueError, r"warmup must be at least 0, got -1"),
+    ("warmup longer than all", lambda: train(warmup=3), ValueError, r"warmup must be at most 2, got 3"),
+    ("weight_decay -1", lambda: train(weight_decay=-1), ValueError, rf"weight_decay {ABOVE} -1"),
+    ("one beta", lambda: train(betas=0.9), TypeError, r"betas must be two numbers, got 0.9"),
+    ("three betas", lambda: train(betas=(0.9, 0.9, 0.9)), TypeError, r"betas must be two numbers"),
+    ("beta 1", lambda: train(betas=(0.9, 1)), ValueError, r"betas must be at least 0 and below 1, got \(0.9, 1\)"),
+    ("clip 0", lambda: train(clip=0), ValueError, rf"clip {ABOVE} 0"),
+    ("rng", lambda: train(rng=0), TypeError, r"rng must be a numpy Generator"),
+    ("checkpoint_every 0", lambda: train(checkpoint_every=0), ValueError, r"checkpoint_every must be at least 1, got 0"),
+    ("checkpoint.txt", lambda: train(checkpoint="run.txt"), ValueError, r"checkpoint must end in .npz, got 'run.txt'"),
+    ("no such folder", lambda: train(checkpoint="no/such/run.npz"), ValueError, r"checkpoint must lie in a folder that exists"),
+    ("resume from nowhere", lambda: train(resume=True), ValueError, r"checkpoint must be given where resume=True"),
+    ("AdamW eps", lambda: training.AdamW({}, eps=0), ValueError, rf"eps {ABOVE} 0"),
+    ("gradients of others", lambda: training.AdamW({"W": ones(2)}).step({"V": ones(2)}), ValueError,
+     r"gradients must be named .*\['V', 'W'\]"),
+    ("target too big", lambda: training.cross_entropy(ones(2, 3), [0, 3]), ValueError, r"targets must lie between 0 and 2, got 0 to 3"),
+    ("target -100", lambda: training.cross_entropy(ones(2, 3), [0, -100]), ValueError, r"targets must lie between 0 and 2, got -100 to 0"),
+    ("targets of floats", lambda: training.cross_entropy(ones(2, 3), [0.0, 1.0]), ValueError,
+     r"targets must be whole .*got float64 \(2,\)"),
+    ("targets of another shape", lambda: training.cross_entropy(ones(2, 3), [0]), ValueError, r"targets must .*\(1,\) for logits \(2, 3\)"),
+    ("where of numbers", lambda: training.cross_entropy(ones(2, 3), [0, 1], where=[1, 0]), ValueError,
+     r"where must be boolean .*got int64"),
+    ("where of another shape", lambda: training.cross_entropy(ones(2, 3), [0, 1], where=[True]), ValueError,
+     r"where must be .*got bool \(1,\)"),
+    ("where without True", lambda: training.cross_entropy(ones(1, 3), [0], where=[False]), ValueError,
+     r"where must be .*at least one True"),
+    ("period 0", lambda: training.induction_batch(None, period=0), ValueError, r"period must be at least 1, got 0"),
+    ("period of a half", lambda: training.induction_batch(None, period=(2, 4.5)), TypeError, rf"period {WHOLE} 4.5"),
+    ("period the wrong way round", lambda: training.induction_batch(None, period=(9, 8)), ValueError, r"period must be at most 8, got 9"),
+    ("more than the vocabulary", lambda: training.induction_batch(None, period=9, vocabulary=8), ValueError,
+     r"period must be at most 8, got 9"),
+    ("nothing repeats", lambda: training.induction_batch(None, n=8, period=8), ValueError, r"period must be at most 7, got 8"),
+    ("three periods", lambda: training.induction_batch(None, period=(1, 2, 3)), ValueError,
+     r"period must be a whole number or .*got \(1, 2, 3\)"),
+    ("batch 0", lambda: training.induction_batch(None, batch=0), ValueError, r"batch must be at least 1, got 0"),
+    ("n 1", lambda: training.induction_batch(None, n=1), ValueError, r"n must be at least 2, got 1"),
+    ("weights without heads", lambda: score(ones(3, 3), [1, 1, 2]), ValueError,
+     r"weights must have the shape \(..., h, n, n\), got \(3, 3\)"),
+    ("weights of another length", lambda: score(ones(2, 4, 4), [1, 1, 2]), ValueError, r"weights must .*got \(2, 4, 4\) for \(3,\)"),
+    ("weights of another batch", lambda: score(ones(2, 1, 3, 3), [[1, 1, 2]] * 3), ValueError,
+     r"weights must .*got \(2, 1, 3, 3\) for \(3, 3\)"),
+    ("no token twice", lambda: score(ones(1, 3, 3), [0, 1, 2]), ValueError, r"ids must repeat a token"),
+    ("previous of one axis", lambda: training.previous_token_score(ones(3)), ValueError,
+     r"weights must have the shape \(..., n, n\), got \(3,\)"),
+    ("previous of one token", lambda: training.previous_token_score(ones(1, 1)), ValueError,
+     r"weights must have at least two tokens, got \(1, 1\)"),
+]  # fmt: skip
+
 TABLE = [(f"{part}: {name}", *rest) for part, rows in [
     ("softmax", SOFTMAX), ("attention", ATTENTION), ("layer", LAYER), ("masks", SIZES + MASKS), ("encodings", ENCODINGS),
+    ("rotary", ROTARY), ("layers", LAYERS), ("gpt", MODELS), ("training", TRAINING),
 ] for name, *rest in rows]  # fmt: skip
 
 

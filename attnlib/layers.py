@@ -1,0 +1,379 @@
+"""The rest of a transformer block: norms, the feed-forward layer, and the residual stream.
+
+Tokens are rows, (..., n, d_model). Attention mixes tokens; everything here works on each alone.
+"""
+
+import math
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from attnlib import _check, masks
+from attnlib.attention import SelfAttention
+
+# ---- functions ---------------------------------------------------------------------------
+
+
+def layer_norm(x, gain=None, bias=None, *, eps=1e-5):
+    """Shift and scale each row to mean 0 and variance 1, then times gain, plus bias.
+
+    x           (..., d)
+    gain, bias  broadcast to x, usually (d,)
+    eps         added to the variance, so that a constant row gives 0 and not a division by 0
+    returns     the shape and dtype of x
+
+    Ba, Kiros and Hinton 2016, "Layer Normalization", equations 3 and 4.
+    """
+    x, work = _for_norm(x)
+    centred = work - work.mean(axis=-1, keepdims=True)
+    variance = np.square(centred).mean(axis=-1, keepdims=True)         # (..., 1)
+    centred /= np.sqrt(variance + _check.positive("eps", eps))
+    return _scaled(centred, gain, bias).astype(x.dtype, copy=False)
+
+
+def rms_norm(x, gain=None, *, eps=1e-6):
+    """Scale each row to mean square 1, then times gain: layer norm without the centring.
+
+    x        (..., d)
+    gain     broadcasts to x, usually (d,)
+    eps      added to the mean square
+    returns  the shape and dtype of x
+
+    Zhang and Sennrich 2019, "Root Mean Square Layer Normalization", equation 4.
+    """
+    x, work = _for_norm(x)
+    mean_square = np.square(work).mean(axis=-1, keepdims=True)         # (..., 1)
+    normed = work / np.sqrt(mean_square + _check.positive("eps", eps))
+    return _scaled(normed, gain).astype(x.dtype, copy=False)
+
+
+def relu(x):
+    """What is below 0 becomes 0. (...) -> (...)
+
+    The bend of Vaswani et al. 2017, "Attention Is All You Need", equation 2.
+    """
+    return np.maximum(_check.floats("x", x, ""), 0)
+
+
+def gelu(x, *, approximate="none"):
+    """x times the chance that a normally distributed number is below x: a soft relu.
+
+    approximate  "none": x·Φ(x), as in BERT
+                 "tanh": x/2 · (1 + tanh(√(2/π)(x + 0.044715 x³))), as in GPT-2
+    returns      the shape and dtype of x
+
+    Hendrycks and Gimpel 2016, "Gaussian Error Linear Units", section 2.
+    """
+    x = _check.floats("x", x, "")
+    if _check.choice("approximate", approximate, ["none", "tanh"]) == "tanh":
+        return 0.5 * x * (1 + np.tanh(gelu_bend(x)))
+    size = np.minimum(np.abs(x), 40)                                   # the tail ends before 40
+    return np.maximum(x, 0) - size * normal_tail(size).astype(x.dtype, copy=False)
+
+
+def gelu_bend(x):
+    """√(2/π)(x + 0.044715 x³): its tanh is close to 2Φ(x) - 1. (...) -> (...)"""
+    return x * (SLOPE + SLOPE * 0.044715 * x * x)
+
+
+def silu(x):
+    """x times the logistic function 1 / (1 + exp(-x)): the bend of Llama, also called swish.
+
+    Elfwing, Uchibe and Doya 2017, "Sigmoid-Weighted Linear Units", equation 5.
+    """
+    x = _check.floats("x", x, "")
+    return x * logistic(x)
+
+
+def logistic(x):
+    """1 / (1 + exp(-x)), written with tanh, which does not overflow. (...) -> (...)"""
+    return 0.5 * (1 + np.tanh(0.5 * x))
+
+
+def normal_tail(x):
+    """The chance that a normally distributed number is above x ≥ 0. (...) -> (...)
+
+    erfc(x/√2) / 2, which NumPy lacks, as t · exp(p(t) - x²/2) / 2 with a polynomial p in
+    t = 1 / (1 + x/√8): the form of Press et al. 2007, "Numerical Recipes", section 6.2.2.
+    """
+    t = 1 / (1 + x / 8**0.5)                                           # 1 at x = 0, 0 at infinity
+    p = TAIL.get(x.dtype, TAIL[np.dtype(np.float32)])
+    p = np.polynomial.polynomial.polyval(2 * t - 1, p)
+    return 0.5 * t * np.exp(p - 0.5 * x * x)
+
+
+def _tail_polynomial(degree):
+    """p of `normal_tail`, from math.erfc of the standard library: coefficients of powers of 2t - 1."""
+
+    def exponent(place):
+        t = (place + 1) / 2
+        z = 2 / t - 2                                                  # x / √2
+        if z < 4:
+            return math.log(math.erfc(z)) + z * z - math.log(t)
+        below = z                                                      # erfc(z) is tiny: its fraction
+        for k in range(60, 0, -1):                                     # exp(-z²)/√π / (z + ½/(z + 1/(z + …
+            below = z + 0.5 * k / below
+        return -math.log(below * math.sqrt(math.pi)) - math.log(t)
+
+    fit = np.polynomial.chebyshev.chebinterpolate(np.vectorize(exponent), degree)
+    return np.polynomial.chebyshev.cheb2poly(fit)
+
+
+SLOPE = (2 / np.pi) ** 0.5
+TAIL = {
+    np.dtype(np.float32): _tail_polynomial(9).astype(np.float32),
+    np.dtype(np.float64): _tail_polynomial(27),
+}
+ACTIVATIONS = {
+    "relu": relu,
+    "gelu": gelu,
+    "gelu_tanh": partial(gelu, approximate="tanh"),
+    "silu": silu,
+}
+
+# ---- layers ------------------------------------------------------------------------------
+
+
+class LayerNorm:
+    """`layer_norm` with two learned rows: gain (d_model,), ones at first, and bias, zeros."""
+
+    def __init__(self, d_model, *, eps=1e-5):
+        d_model = _check.integer("d_model", d_model)
+        self.gain, self.bias, self.eps = np.ones(d_model), np.zeros(d_model), eps
+
+    def __call__(self, x):
+        """(..., n, d_model) -> (..., n, d_model)"""
+        return layer_norm(x, self.gain, self.bias, eps=self.eps)
+
+
+class RMSNorm:
+    """`rms_norm` with its learned row: gain (d_model,), ones at first."""
+
+    def __init__(self, d_model, *, eps=1e-6):
+        self.gain, self.eps = np.ones(_check.integer("d_model", d_model)), eps
+
+    def __call__(self, x):
+        """(..., n, d_model) -> (..., n, d_model)"""
+        return rms_norm(x, self.gain, eps=self.eps)
+
+
+class FeedForward:
+    """Two linear layers with a bend between them, for each token alone.
+
+    d_model     width of a token
+    d_hidden    width between the two, 4·d_model unless given
+    activation  the bend: "relu", "gelu", "gelu_tanh" or "silu"
+    gated       multiply the bent half by a second, unbent one (Shazeer 2020, "GLU Variants")
+    use_bias    also add b_up, b_down (and b_gate), zeros at first
+    rng         numpy Generator for the untrained weights, default_rng(0) unless given
+
+    Parameters, plain arrays to read or replace:
+    W_up (d_model, d_hidden)   W_down (d_hidden, d_model)   gated: W_gate (d_model, d_hidden)
+
+    Vaswani et al. 2017, "Attention Is All You Need", section 3.3.
+    """
+
+    def __init__(
+        self, d_model, d_hidden=None, *, activation="gelu", gated=False, use_bias=False,
+        rng=None,
+    ):  # fmt: skip
+        d_model = _check.integer("d_model", d_model)
+        d_hidden = _check.integer("d_hidden", 4 * d_model if d_hidden is None else d_hidden)
+        self.activation = _check.choice("activation", activation, list(ACTIVATIONS))
+        rng = _check.generator(rng)
+
+        def bias(columns):
+            return np.zeros(columns) if use_bias else 0.0
+
+        self.W_up = rng.normal(0, d_model**-0.5, (d_model, d_hidden))
+        self.W_down = rng.normal(0, d_hidden**-0.5, (d_hidden, d_model))
+        self.b_up, self.b_down = bias(d_hidden), bias(d_model)
+        self.W_gate, self.b_gate = None, None
+        if gated:
+            self.W_gate = rng.normal(0, d_model**-0.5, (d_model, d_hidden))
+            self.b_gate = bias(d_hidden)
+
+    def __call__(self, x):
+        """(..., n, d_model) -> (..., n, d_model)"""
+        return self.steps(_tokens(x, len(self.W_up))).output
+
+    def steps(self, x):
+        """The layer at work: every array on the way from x to the output."""
+        bend = ACTIVATIONS[self.activation]
+        up = x @ self.W_up + self.b_up                                 # (..., n, d_hidden)
+        gate = None if self.W_gate is None else x @ self.W_gate + self.b_gate
+        hidden = bend(up) if gate is None else bend(gate) * up         # (..., n, d_hidden)
+        output = (hidden @ self.W_down + self.b_down).astype(x.dtype, copy=False)
+        return FeedForwardSteps(x, up, gate, hidden, output)
+
+
+class FeedForwardSteps(NamedTuple):
+    """What a feed-forward layer computes, in this order; a backward pass reads it."""
+
+    x: np.ndarray           # (..., n, d_model)
+    up: np.ndarray          # (..., n, d_hidden)
+    gate: np.ndarray        # (..., n, d_hidden), or None without a gate
+    hidden: np.ndarray      # (..., n, d_hidden)
+    output: np.ndarray      # (..., n, d_model)
+
+
+class EncoderBlock:
+    """Attention, then a feed-forward layer; each adds its output to the residual stream.
+
+    d_model n_heads   as in `SelfAttention`
+    d_hidden    width of the feed-forward layer, 4·d_model unless given; 0 leaves it out
+    norm        "pre": x + layer(norm(x)), as in GPT-2 and Llama
+                "post": norm(x + layer(x)), as in the paper and BERT
+                None: x + layer(x)
+    norm_type   "layer" or "rms"
+    n_kv_heads, activation, gated, use_bias, rng   as in `SelfAttention` and `FeedForward`
+
+    Parts: attention, attention_norm, feed_forward, feed_forward_norm.
+
+    Vaswani et al. 2017, "Attention Is All You Need", section 3.1;
+    pre against post: Xiong et al. 2020, "On Layer Normalization in the Transformer", figure 1.
+    """
+
+    def __init__(
+        self, d_model, n_heads, *, d_hidden=None, norm="pre", norm_type="layer",
+        n_kv_heads=None, activation="gelu", gated=False, use_bias=False, rng=None,
+    ):  # fmt: skip
+        if norm is not None:
+            _check.choice("norm", norm, ["pre", "post"])
+        make_norm = NORMS[_check.choice("norm_type", norm_type, list(NORMS))]
+        rng = _check.generator(rng)
+        self.norm = norm
+        self.attention = SelfAttention(
+            d_model, n_heads, n_kv_heads=n_kv_heads, use_bias=use_bias, rng=rng
+        )
+        self.attention_norm = make_norm(d_model) if norm else None
+        self.feed_forward, self.feed_forward_norm = None, None
+        if d_hidden != 0:
+            options = {"activation": activation, "gated": gated, "use_bias": use_bias, "rng": rng}
+            self.feed_forward = FeedForward(d_model, d_hidden, **options)
+            self.feed_forward_norm = make_norm(d_model) if norm else None
+
+    def __call__(self, x, *, mask=None, bias=None):
+        """x (..., n, d_model) -> output (..., n, d_model), weights (..., h, n, n).
+
+        mask, bias   as in `attention_scores`
+        """
+        x = _tokens(x, len(self.attention.W_q))
+        steps = self.steps(x, mask=mask, bias=bias)
+        return steps.output, steps.attention.inner.weights
+
+    def steps(self, x, *, mask=None, bias=None):
+        """The block at work: every array on the way from x to the output."""
+        attention = residual(
+            x, self.attention, self.attention_norm, self.norm, mask=mask, bias=bias
+        )
+        if self.feed_forward is None:
+            return BlockSteps(attention, None, attention.output)
+        x = attention.output
+        feed_forward = residual(x, self.feed_forward, self.feed_forward_norm, self.norm)
+        return BlockSteps(attention, feed_forward, feed_forward.output)
+
+
+class DecoderBlock(EncoderBlock):
+    """An `EncoderBlock` in which nobody looks at the future: its mask is causal."""
+
+    def steps(self, x, *, mask=None, bias=None):
+        """The block at work: every array on the way from x to the output."""
+        *lead, n, _ = x.shape
+        causal = masks.causal(n)                                       # (n, n)
+        if mask is not None:
+            weights = (*lead, self.attention.n_heads, n, n)
+            causal = causal & _check.broadcasts("mask", _check.boolean("mask", mask), weights)
+        return super().steps(x, mask=causal, bias=bias)
+
+
+def residual(x, layer, norm, place, **options):
+    """What a layer says is added to the stream: x + layer(norm(x)), or norm(x + layer(x)).
+
+    place    "pre", "post", or None for no norm: where the norm stands
+    options  for the layer
+    """
+    inner = layer.steps(norm(x) if place == "pre" else x, **options)
+    total = x + inner.output                                           # (..., n, d_model)
+    return ResidualSteps(x, inner, total, norm(total) if place == "post" else total)
+
+
+class ResidualSteps(NamedTuple):
+    """One layer and the stream around it; inner.x is what the layer reads."""
+
+    x: np.ndarray           # (..., n, d_model) the stream before
+    inner: NamedTuple       # the steps of the layer
+    total: np.ndarray       # (..., n, d_model) x + inner.output
+    output: np.ndarray      # (..., n, d_model) the stream behind: total, or its norm
+
+
+class BlockSteps(NamedTuple):
+    """What a block computes; a backward pass reads it."""
+
+    attention: ResidualSteps
+    feed_forward: ResidualSteps     # None where it is left out
+    output: np.ndarray              # (..., n, d_model)
+
+
+NORMS = {"layer": LayerNorm, "rms": RMSNorm}
+
+# ---- parameters --------------------------------------------------------------------------
+
+
+def parameters(layer):
+    """Every trained array of a layer or model by its name, for example "attention.W_q".
+
+    The arrays themselves, not copies: who writes into them changes the layer.
+    """
+    return {name: getattr(owner, attribute) for name, owner, attribute in _places(layer)}
+
+
+def cast(layer, dtype):
+    """Turn every parameter of a layer or model into `dtype`, say np.float32. Returns it."""
+    for _, owner, attribute in list(_places(layer)):
+        setattr(owner, attribute, getattr(owner, attribute).astype(dtype))
+    return layer
+
+
+def _places(layer, prefix=""):
+    """(name, object, attribute) of every array in a layer and in the layers inside it."""
+    for attribute, value in vars(layer).items():
+        name = prefix + attribute
+        if isinstance(value, np.ndarray):
+            yield name, layer, attribute
+        elif isinstance(value, list):
+            for i, item in enumerate(value):
+                yield from _places(item, f"{name}.{i}.")
+        elif hasattr(value, "__dict__"):
+            yield from _places(value, f"{name}.")
+
+
+# ---- checks ------------------------------------------------------------------------------
+
+
+def _tokens(x, d_model):
+    """x as a finite float array (..., n, d_model)."""
+    x = _check.finite("x", _check.floats("x", x, "n d_model"))
+    if x.shape[-1] != d_model:
+        raise ValueError(f"x must have the shape (..., n, d_model={d_model}), got {x.shape}")
+    return x
+
+
+def _for_norm(x):
+    """x as a float array with a last axis, and the array to compute with: never float16."""
+    x = _check.floats("x", x, "d")
+    if x.shape[-1] == 0:
+        raise ValueError(f"x must have at least one number in a row, got {x.shape}")
+    return x, x.astype(np.float32) if x.dtype == np.float16 else x
+
+
+def _scaled(normed, gain, bias=None):
+    """normed · gain + bias, where they are given."""
+    if gain is not None:
+        gain = _check.broadcasts("gain", _check.floats("gain", gain, ""), normed.shape, "x's")
+        normed = normed * gain
+    if bias is not None:
+        bias = _check.broadcasts("bias", _check.floats("bias", bias, ""), normed.shape, "x's")
+        normed = normed + bias
+    return normed

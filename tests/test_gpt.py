@@ -1,0 +1,152 @@
+"""models/gpt.py: the forward pass said once more in words of its parts, and what must be true of any language model."""
+
+import numpy as np
+import pytest
+
+from attnlib import encodings, masks
+from attnlib.layers import LayerNorm, RMSNorm, layer_norm, parameters
+from attnlib.models import Trace
+from attnlib.models.gpt import GPT
+
+pytestmark = pytest.mark.filterwarnings("error")
+OPTIONS = {
+    "plain": {},
+    "attention only": {"d_hidden": 0, "norm": None},
+    "post": {"norm": "post", "use_bias": True},
+    "rms, gated, grouped": {"norm_type": "rms", "gated": True, "activation": "silu", "n_kv_heads": 2},
+    "tied": {"tied": True},
+    "no positions": {"positions": None},
+    "sinusoidal": {"positions": "sinusoidal"},
+}
+both = pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+
+
+def tiny(dtype=np.float64, seed=0, **options):
+    model = GPT(11, 8, 2, 4, n_max=9, dtype=dtype, rng=np.random.default_rng(seed), **options)
+    for parameter in parameters(model).values():
+        parameter += np.random.default_rng(1).normal(0, 0.3, parameter.shape).astype(dtype)
+    return model
+
+
+IDS = np.random.default_rng(2).integers(0, 11, (3, 7))
+
+
+def close(a, b, atol=1e-12):
+    np.testing.assert_allclose(a, b, rtol=0, atol=atol)
+
+
+@both
+def test_the_forward_pass_in_words_of_its_parts(options):
+    model = tiny(**options)
+    x = model.embedding[IDS]
+    if options.get("positions", "learned") == "learned":
+        x = x + model.positions.table[:7]
+    elif options["positions"] == "sinusoidal":
+        x = x + encodings.sinusoidal(7, 8)
+    for block in model.blocks:
+        x, _ = block(x)
+    if options.get("norm", "pre") == "pre" and options.get("norm_type") != "rms":
+        x = layer_norm(x, model.final_norm.gain, model.final_norm.bias)
+    elif options.get("norm_type") == "rms":
+        x = model.final_norm(x)
+    close(model.logits(IDS), x @ (model.embedding.T if options.get("tied") else model.unembedding))
+
+
+@both
+def test_trace_of_one_text(options):
+    model = tiny(**options)
+    trace = model.forward(IDS[0])
+    assert isinstance(trace, Trace) and trace._fields == ("tokens", "weights", "output")
+    assert trace.tokens == [str(i) for i in IDS[0]]
+    assert trace.weights.shape == (2, 4, 7, 7) and trace.output.shape == (7, 11)
+    close(trace.weights.sum(-1), np.ones((2, 4, 7)))
+    assert (trace.weights[..., ~masks.causal(7)] == 0).all()
+    close(trace.output, model.logits(IDS[0]), 0)
+    for layer, block in enumerate(model.steps(IDS[0]).blocks):
+        close(trace.weights[layer], block.attention.inner.weights, 0)
+
+
+@both
+def test_a_batch_is_a_loop(options):
+    model = tiny(**options)
+    logits = model.logits(IDS)
+    assert logits.shape == (3, 7, 11)
+    for ids, alone in zip(IDS, logits):
+        close(model.logits(ids), alone)
+        close(model.logits(ids.tolist()), alone)
+
+
+@both
+def test_the_future_changes_nothing(options):
+    model, ids = tiny(**options), IDS[0].copy()
+    before = model.logits(ids)
+    for i in range(7):
+        changed = ids.copy()
+        changed[i] = (ids[i] + 1) % 11
+        after = model.logits(changed)
+        np.testing.assert_allclose(after[:i], before[:i], rtol=0, atol=1e-14)
+        assert np.abs(after[i:] - before[i:]).max(axis=-1).min() > 1e-9          # it changes every output from there on
+        close(model.logits(ids[: i + 1]), before[: i + 1])
+
+
+@both
+def test_float32_all_the_way(options):
+    model, wide = tiny(np.float32, **options), tiny(**options)
+    assert {a.dtype for a in parameters(model).values()} == {np.dtype(np.float32)}
+    steps = model.steps(IDS)
+    arrays = [steps.stream, steps.final, steps.logits]
+    for block in steps.blocks:
+        for residual in filter(None, (block.attention, block.feed_forward)):
+            arrays += [residual.x, residual.total, residual.output, *residual.inner]
+    assert all(array is None or array.dtype == np.float32 for array in arrays)
+    close(steps.logits, wide.logits(IDS), 2e-4)
+
+
+def test_float32_is_the_default_and_a_seed_makes_a_model():
+    one, two, other = GPT(5, 4, 1, 2), GPT(5, 4, 1, 2, rng=np.random.default_rng(0)), GPT(5, 4, 1, 2, rng=np.random.default_rng(1))
+    for name, array in parameters(one).items():
+        assert array.dtype == np.float32
+        np.testing.assert_array_equal(array, parameters(two)[name])
+    assert not np.array_equal(one.embedding, other.embedding)
+
+
+def test_names_of_the_parameters():
+    assert list(parameters(GPT(5, 4, 2, 2, n_max=3, d_hidden=0, norm=None))) == [
+        "embedding", "positions.table",
+        "blocks.0.attention.W_q", "blocks.0.attention.W_k", "blocks.0.attention.W_v", "blocks.0.attention.W_o",
+        "blocks.1.attention.W_q", "blocks.1.attention.W_k", "blocks.1.attention.W_v", "blocks.1.attention.W_o",
+        "unembedding",
+    ]  # fmt: skip
+    assert {"final_norm.gain", "final_norm.bias"} < set(parameters(GPT(5, 4, 1, 2)))
+    assert "unembedding" not in parameters(GPT(5, 4, 1, 2, tied=True))
+    assert "positions.table" not in parameters(GPT(5, 4, 1, 2, positions="sinusoidal"))
+
+
+def test_parts_and_shapes():
+    model = GPT(5, 4, 3, 2, n_max=6)
+    assert model.embedding.shape == (5, 4) and model.positions.table.shape == (6, 4) and model.unembedding.shape == (4, 5)
+    assert len(model.blocks) == 3 and isinstance(model.final_norm, LayerNorm)
+    assert isinstance(GPT(5, 4, 1, 2, norm_type="rms").final_norm, RMSNorm)
+    assert GPT(5, 4, 1, 2, norm="post").final_norm is None and GPT(5, 4, 1, 2, norm=None).final_norm is None
+    assert model.blocks[0].feed_forward.activation == "gelu_tanh"
+    assert GPT(5, 4, 1, 2, activation="silu").blocks[0].feed_forward.activation == "silu"
+    assert not np.array_equal(model.blocks[0].attention.W_q, model.blocks[1].attention.W_q)
+    wide = GPT(400, 400, 1, 2, n_max=400)
+    for name in ("embedding", "positions.table", "unembedding"):
+        assert abs(parameters(wide)[name].std() * 20 - 1) < 0.01
+
+
+def test_without_positions_the_order_of_the_past_is_not_seen():
+    model = tiny(positions=None)
+    ids = IDS[0]
+    model_sees = model.logits(ids)[-1]
+    one_layer = GPT(11, 8, 1, 4, positions=None, dtype=np.float64)
+    close(one_layer.logits(ids)[-1], one_layer.logits([*ids[:-1][::-1], ids[-1]])[-1])
+    assert np.abs(tiny().logits([*ids[:-1][::-1], ids[-1]])[-1] - tiny().logits(ids)[-1]).max() > 1e-3
+    assert np.isfinite(model_sees).all()
+
+
+def test_inputs_stay():
+    ids = IDS.copy()
+    tiny().logits(ids)
+    np.testing.assert_array_equal(ids, IDS)
