@@ -1,12 +1,16 @@
 """Lines over a horizontal axis: what is measured, and how it changes with a width, a distance, or the steps of a training."""
 
+from functools import lru_cache
+
 import numpy as np
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from attnlib import _check
+from attnlib.show.labels import drawable, fonts
 from attnlib.show.sheet import DPI, Picture, colour
 
 STYLES = ("-", (0, (5, 1.6)), (0, (1.4, 1.2)), (0, (5, 1.4, 1.2, 1.4)))        # told apart without colours, too
+LEFT = 0.75                                                # inches for the numbers and the name of the vertical axis
 
 
 def curves(x, lines, *, title="", axes=("x", "y"), log="", cursor=None, limits=None, width=6.2, height=3.4):
@@ -18,30 +22,47 @@ def curves(x, lines, *, title="", axes=("x", "y"), log="", cursor=None, limits=N
     log      "x", "y" or "xy": axes in powers of 10; a value that is not above 0 is left out there
     cursor   a place on the horizontal axis to mark, with the value of each line
     limits   (low, high) of the vertical axis, found from the lines unless given
+    width, height   inches; more where the names or the title need more
     """
-    x = _check.finite("x", _check.floats("x", x, "n"))
+    x = _check.finite("x", _check.floats("x", x, "n")) + 0.0             # 0 for -0
     if x.ndim != 1 or not len(x):
-        raise ValueError(f"x must have the shape (n,), got {x.shape}")
+        raise ValueError(f"x must have the shape (n,) with at least one number, got {x.shape}")
     if log not in ("", "x", "y", "xy"):
         raise ValueError(f'log must be "", "x", "y" or "xy", got {log!r}')
+    if not isinstance(lines, dict):
+        raise TypeError(f"lines must be a dict name -> values, got {type(lines).__name__}")
     if not lines:
         raise ValueError("lines must be a dict name -> values with at least one line, got an empty one")
-    lines = {name: _runs(name, y, len(x), "y" in log) for name, y in lines.items()}
-    picture = Picture(width, height)
+    if isinstance(axes, str) or len(axes) != 2:
+        raise ValueError(f"axes must be two names, of the horizontal and the vertical axis, got {axes!r}")
+    lines = {str(name): _runs(name, y, len(x), "y" in log) for name, y in lines.items()}
+    cursor = None if cursor is None else _number("cursor", cursor)
+    limits = None if limits is None else _limits(limits, "y" in log)
+    if "x" in log:
+        if not (x > 0).any():
+            raise ValueError(f"x must have a number above 0 on a logarithmic axis, and its largest is {x.max():.4g}")
+        x, lines = x[x > 0], {name: y[:, x > 0] for name, y in lines.items()}
+    top, right = 0.3 + 0.3 * bool(title), max(_room(name) for name in lines)
+    width = max(width, LEFT + 1.5 + right, 0.1 * len(title))
+    picture = Picture(width, max(height, 0.55 + top + 0.16 * max(len(lines), 4)))
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
-    plot = _axes(picture, axes, 0.3 + 0.3 * bool(title), 0.088 * max(map(len, lines)) + 0.25)
+    plot = _axes(picture, axes, top, right)
     _scales(plot, x, log)
     for number, y in enumerate(lines.values()):
         color, middle = colour("lines")[number % len(colour("lines"))], _middle(y)
         plot.plot(x, middle, color=color, linewidth=1.8, linestyle=STYLES[number % len(STYLES)])
+        alone = _alone(middle)
+        if alone.any():
+            plot.plot(x[alone], middle[alone], "o", markersize=4, color=color, clip_on=False)
         if len(y) > 1:
             plot.fill_between(x, _of_runs(np.nanmin, y), _of_runs(np.nanmax, y), color=color, alpha=0.18, linewidth=0)
     if limits is not None:
         plot.set_ylim(*limits)
     plot.set_xlim(x.min(), x.max()) if len(x) > 1 and x.min() < x.max() else None
     if cursor is not None:
-        _mark(plot, x, lines, _check.finite("cursor", np.float64(cursor)))
-    _name(picture, plot, lines)
+        _mark(plot, x, lines, cursor)
+    _ticks(plot)
+    _name(picture, plot, x, lines)
     picture.alt = f"{title or 'Curves'}: {axes[1]} against {axes[0]}. " + " ".join(_words(x, name, y) for name, y in lines.items())
     return picture
 
@@ -50,6 +71,9 @@ def beside(*pictures, title="", columns=None):
     """Several pictures in one, from left to right, `columns` to a row."""
     if not pictures:
         raise ValueError("beside needs at least one picture")
+    for picture in pictures:
+        if not isinstance(picture, Picture):
+            raise TypeError(f"beside takes the pictures one by one, as beside(a, b), got {type(picture).__name__}")
     columns = _check.integer("columns", len(pictures) if columns is None else columns)
     rows = [pictures[start : start + columns] for start in range(0, len(pictures), columns)]
     width = max(sum(p.get_figwidth() for p in row) for row in rows)
@@ -70,11 +94,42 @@ def beside(*pictures, title="", columns=None):
 
 def _runs(name, y, n, positive):
     """A line as (runs, n); what a logarithmic axis cannot show is left out."""
-    y = np.atleast_2d(_check.floats(f"lines[{name!r}]", y, "n"))
-    if y.ndim != 2 or y.shape[1] != n:
-        raise ValueError(f"lines[{name!r}] must have the shape ({n},) or (runs, {n}), got {np.shape(y)}")
+    given = _check.floats(f"lines[{name!r}]", y, "n")
+    y = np.atleast_2d(given)
+    if y.ndim != 2 or y.shape[1] != n or not len(y):
+        raise ValueError(f"lines[{name!r}] must have the shape ({n},) or (runs, {n}), got {given.shape}")
     shown = np.isfinite(y) & ((y > 0) | (not positive))
     return np.where(shown, y, np.nan)
+
+
+def _number(name, value):
+    """A place or a limit as a float; it must be one finite number."""
+    array = _check.floats(name, value, "")
+    if array.ndim or not np.isfinite(array):
+        raise ValueError(f"{name} must be one finite number, got {value!r}")
+    return float(array)
+
+
+def _limits(limits, positive):
+    if isinstance(limits, str) or np.ndim(limits) != 1 or len(limits) != 2:
+        raise ValueError(f"limits must be two numbers (low, high), got {limits!r}")
+    low, high = (_number("limits", value) for value in limits)
+    if low >= high or (positive and low <= 0):
+        raise ValueError(f"limits must be two numbers (low, high), {'0 < ' * positive}low < high, got ({low:g}, {high:g})")
+    return low, high
+
+
+@lru_cache(maxsize=1000)
+def _room(name):
+    """Inches at the right of the plot for the name of a line."""
+    ruler = Picture(1, 1)
+    return max(0.088 * len(name) + 0.25, ruler.write(0, 0, name, size=8.5, weight="bold").get_window_extent().width / DPI + 0.15)
+
+
+def _alone(y):
+    """Which numbers have no neighbour that a line could lead to."""
+    there = np.pad(np.isfinite(y), 1)
+    return there[1:-1] & ~there[:-2] & ~there[2:]
 
 
 def _of_runs(function, y):
@@ -92,7 +147,7 @@ def _middle(y):
 def _axes(picture, names, top, right):
     """Axes in the colours of the theme, with room above for a title and at the right for the names of the lines."""
     width, height = picture.get_figwidth(), picture.get_figheight()
-    plot = picture.add_axes((0.72 / width, 0.55 / height, (width - 0.72 - right) / width, (height - 0.55 - top) / height))
+    plot = picture.add_axes((LEFT / width, 0.55 / height, (width - LEFT - right) / width, (height - 0.55 - top) / height))
     plot.set_facecolor(colour("paper"))
     plot.grid(True, color=colour("blocked"), linewidth=0.8)
     plot.set_axisbelow(True)
@@ -101,8 +156,14 @@ def _axes(picture, names, top, right):
     for side in ("left", "bottom"):
         plot.spines[side].set_color(colour("hatch"))
     plot.tick_params(which="both", colors=colour("faint"), labelsize=8, length=3)
-    plot.set_xlabel(names[0], color=colour("ink"), fontsize=9)
-    plot.set_ylabel(names[1], color=colour("ink"), fontsize=9)
+    plot.yaxis.get_offset_text().set_size(8)
+    plot.ticklabel_format(scilimits=(-4, 5))
+    how = {"color": colour("ink"), "fontsize": 9, "family": fonts(), "parse_math": False}
+    across = plot.set_xlabel(drawable(str(names[0])), **how).get_window_extent().width
+    along = plot.set_ylabel(drawable(str(names[1])), labelpad=3, **how).get_window_extent().height
+    room = np.array([width - LEFT - right + 2 * min(LEFT, right), height - 0.55 - top + 2 * min(0.55, top)]) * 0.9 * picture.dpi
+    plot.xaxis.label.set_size(9 * min(1, room[0] / across))            # a long one is written smaller
+    plot.yaxis.label.set_size(9 * min(1, room[1] / along))
     return plot
 
 
@@ -114,8 +175,21 @@ def _scales(plot, x, log):
             axis.set_major_locator(LogLocator(numticks=6))
             axis.set_minor_locator(NullLocator())
     if "x" in log and len(x) <= 16:
-        plot.xaxis.set_major_locator(FixedLocator(x[:: -(-len(x) // 6)]))
+        places = [x[0]]
+        for place in x[:: -(-len(x) // 6)]:                # none so near the one before that their numbers touch
+            if abs(np.log(place / places[-1])) > 0.08 * np.log(x.max() / x.min()):
+                places.append(place)
+        plot.xaxis.set_major_locator(FixedLocator(places))
         plot.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+
+
+def _ticks(plot):
+    """Where a logarithmic axis shows less than two powers of 10: round numbers between them."""
+    for axis, (low, high) in ((plot.xaxis, plot.get_xlim()), (plot.yaxis, plot.get_ylim())):
+        powers = np.floor(np.log10(high)) - np.ceil(np.log10(low)) + 1 if axis.get_scale() == "log" else 2
+        if powers < 2 and not isinstance(axis.get_major_locator(), FixedLocator):
+            axis.set_major_locator(MaxNLocator(5) if high < 5 * low else LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
 
 
 def _mark(plot, x, lines, cursor):
@@ -124,19 +198,19 @@ def _mark(plot, x, lines, cursor):
     plot.axvline(x[place], color=colour("ink"), linewidth=1)
     for number, y in enumerate(lines.values()):
         value = _middle(y)[place]
-        if np.isfinite(value):
+        if plot.get_ylim()[0] <= value <= plot.get_ylim()[1]:          # not where the limits cut it off, or at NaN
             color = colour("lines")[number % len(colour("lines"))]
             plot.plot([x[place]], [value], "o", markersize=6, color=color, markeredgecolor=colour("paper"), clip_on=False, zorder=3)
 
 
-def _name(picture, plot, lines):
+def _name(picture, plot, x, lines):
     """The name of each line where it ends, moved apart where they would touch."""
     ends, edge = [], plot.get_xlim()[1]                    # asking for the limits also settles them
     plot.get_ylim()
     for number, (name, y) in enumerate(lines.items()):
         there = np.flatnonzero(np.isfinite(_middle(y)))
         if len(there):
-            pixel = plot.transData.transform((edge, _middle(y)[there[-1]]))[1]
+            pixel = plot.transData.transform((edge, _middle(y)[there[x[there].argmax()]]))[1]
             ends.append([picture.get_figheight() - pixel / picture.dpi, name, number])
     box = plot.get_position()
     low, high = (picture.get_figheight() * (1 - edge) for edge in (box.y1, box.y0))
@@ -155,4 +229,4 @@ def _words(x, name, y):
     if not len(there):
         return f"{name}: no values."
     first, last = there[0], there[-1]
-    return f"{name}: {_middle(y)[first]:.3g} at {x[first]:.4g}, {_middle(y)[last]:.3g} at {x[last]:.4g}."
+    return f"{name}: {_middle(y)[first]:.3g} at {x[first]:.6g}, {_middle(y)[last]:.3g} at {x[last]:.6g}."

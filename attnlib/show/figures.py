@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from attnlib import _check
 from attnlib.attention import attention_scores, scaled_dot_product_attention, softmax
 from attnlib.show.labels import axis_names, printable
-from attnlib.show.parts import CELL_NUMBERS, PLANE, Grid, bars, colour_bar, mask_grid, matrix, plane, products, row_of_grids
+from attnlib.show.parts import CELL_NUMBERS, PLANE, Grid, bars, colour_bar, mask_grid, matrix, plane, products, row_of_grids, short
 from attnlib.show.sheet import DPI, KEY, QUERY, VALUE, Picture, colour
 
 WIDTH = 9.5                                                # inches; wider pictures are shrunk by JupyterLab on a small screen
@@ -240,17 +240,20 @@ def choice(query, keys, values, names, *, who="query", axes=None, value_name="va
     temperature   divides the scores before the softmax
     The dotted lines drop each key onto the line of the query: score = length of the query × place where it lands.
     """
-    query, keys = _check.finite("query", _check.floats("query", query, "2")), _check.finite("keys", matrix("keys", keys, 2))
+    query = _check.finite("query", _check.floats("query", query, "2"))
+    keys = _check.finite("keys", _check.floats("keys", keys, "n 2"))
     values = _check.finite("values", _check.floats("values", values, "n"))
-    if query.shape != (2,) or keys.shape[1] != 2 or values.shape != keys.shape[:1]:
+    if query.shape != (2,) or keys.ndim != 2 or keys.shape[1] != 2 or values.shape != keys.shape[:1] or not len(keys):
         shapes = f"got {query.shape}, {keys.shape} and {values.shape}"
         raise ValueError(f"query, keys and values must have the shapes (2,), (n, 2) and (n,), {shapes}")
-    names = axis_names("names", names, len(keys), printable)
+    if axes is not None and (isinstance(axes, str) or len(axes) != 2):
+        raise ValueError(f"axes must be two names, of the directions to the right and up, got {axes!r}")
+    names = axis_names("names", names, len(keys), printable, "n")
     scores = keys @ query
     weights = softmax(scores / _check.positive("temperature", temperature))
     unit = PLANE / max(1.0, np.linalg.norm(keys, axis=1).max(), np.linalg.norm(query))
     row, top = 0.3, 0.85 + 0.3 * bool(title)
-    picture = Picture(8.75, max(top + row * len(keys) + 0.55, top + 2.85))
+    picture = Picture(max(8.85, 7.6 + 0.1 * len(value_name), 0.1 * len(title)), max(top + row * len(keys) + 0.55, top + 2.85))
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
     x, y = 1.95, top + 1.0
     plane(picture, x, y, unit, query[None], keys, names, query_names=[who], unit=unit)
@@ -261,15 +264,15 @@ def choice(query, keys, values, names, *, who="query", axes=None, value_name="va
             picture.sheet.plot(x + ends[:, 0], y - ends[:, 1], color=colour("faint"), linewidth=0.9, linestyle=":")
             picture.sheet.plot(*(x + ends[1:, 0], y - ends[1:, 1]), "o", markersize=3, color=QUERY)
     if axes is not None:
-        picture.write(x + PLANE + 0.4, y + 0.02, f"{axes[0]} →", size=8, color=colour("faint"), va="center")
-        picture.write(x, y - PLANE - 0.1, f"{axes[1]} ↑", size=8, color=colour("faint"), ha="center", va="center")
+        picture.write(x + PLANE + 0.4, y + 0.2, f"{axes[0]} →", size=8, color=colour("faint"), va="center")
+        picture.write(x, y - PLANE - 0.22, f"{axes[1]} ↑", size=8, color=colour("faint"), ha="center", va="center")
     left = 5.1
     for n, name in enumerate(names):
         picture.write(left - 0.08, top + (n + 0.5) * row, name, size=9, ha="right", va="center_baseline")
     bars(picture, left, top, row, 1.15, scores, "score", colour("faint"), chosen=int(scores.argmax()))
     bars(picture, left + 1.25, top, row, 1.15, weights, "weight", colour("weights")[3], chosen=int(weights.argmax()), full=1)
     bars(picture, left + 2.4, top, row, 1.15, values, value_name, VALUE)
-    mixed = f"mixture: {weights @ values:.2f}"
+    mixed = f"mixture: {short(weights @ values)}"
     picture.write(left + 2.4, top + row * len(keys) + 0.12, mixed, size=10, weight="bold", va="top", color=VALUE)
     picture.write(left + 1.25, top + row * len(keys) + 0.12, f"sum {weights.sum():.2f}", size=8.5, va="top", color=colour("faint"))
     best = ", ".join(f"{names[j]} {weights[j]:.2f}" for j in np.argsort(-weights, kind="stable")[:3])

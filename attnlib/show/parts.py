@@ -194,7 +194,12 @@ def bars(picture, x, y, row, width, values, title, color=None, chosen=None, full
         picture.sheet.add_patch(Rectangle((zero, top), value * unit, row - 0.08, facecolor=fill, edgecolor="none"))
         bold = "bold" if n == chosen else "normal"
         place = zero + max(value, 0) * unit + 0.03
-        picture.write(place, middle, f"{value:.2f}", size=7, va="center_baseline", color=colour("faint"), weight=bold)
+        picture.write(place, middle, short(value), size=7, va="center_baseline", color=colour("faint"), weight=bold)
+
+
+def short(value):
+    """A number as it is written beside a bar: two decimals, and large ones in few signs."""
+    return f"{value:.2f}" if abs(value) < 1000 else f"{value:.0f}" if abs(value) < 1e5 else f"{value:.0e}"
 
 
 def colour_bar(picture, x, y, height, grid):
@@ -219,8 +224,9 @@ def plane(picture, x, y, radius, q, k, names, *, query_names=None, unit=None):
         groups = {}
         for row, name in zip(rows, labels):
             length = np.linalg.norm(row)
-            if length > 0.05:                                          # shorter ones have no direction to see
-                groups.setdefault(tuple(np.round(row * (unit or radius / (length + 0.5)), 2)), []).append(name)
+            arrow = np.round(row * (unit or radius / (length + 0.5)), 2)
+            if length > 0.05 and arrow.any():                          # shorter ones have no direction to see
+                groups.setdefault(tuple(arrow), []).append(name)
         if groups:
             ends = np.array(list(groups)) * (1, -1)
             starts = np.full(ends.shape, (x, y))
@@ -232,7 +238,9 @@ def plane(picture, x, y, radius, q, k, names, *, query_names=None, unit=None):
             place = np.array([dx, dy]) / 2 + aside * step[::-1] * (1, -1) if beside else tip
             ha = "left" if place[0] > 0.05 else "right" if place[0] < -0.05 else "center"
             va = "bottom" if place[1] > 0.05 else "top" if place[1] < -0.05 else "center"
-            picture.write(x + place[0], y - place[1], ", ".join(group), color=color, size=8.5, ha=ha, va=va)
+            label = picture.write(x + place[0], y - place[1], ", ".join(group), color=color, size=8.5, ha=ha, va=va)
+            out = max(0.05 - label.get_window_extent().x0 / picture.dpi, 0)
+            label.set_x(x + place[0] + out)                            # moved back onto the sheet
     words = ("keys", "queries") if query_names is None else ("keys", "query")
     low = y + (radius if unit is None else PLANE) + 0.3
     picture.write(x, low, words[0], size=8.5, color=KEY, weight="bold", ha="right")

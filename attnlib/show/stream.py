@@ -19,19 +19,22 @@ def stream(parts, *, norm="pre", title=""):
     norm    "pre": the norm stands before the layer, "post": on the stream behind the sum, None: nowhere
     The numbers are sizes: the root of the mean square of all numbers in the array.
     """
+    if not isinstance(parts, dict):
+        raise TypeError(f"parts must be a dict name of a layer -> five arrays, got {type(parts).__name__}")
     if not parts:
         raise ValueError("parts must be a dict with at least one layer, got an empty one")
     if norm is not None:
         _check.choice("norm", norm, ["pre", "post"])
-    sizes = {name: _sizes(name, arrays) for name, arrays in parts.items()}
-    picture = Picture(0.9 + PART * len(parts) + 0.35, 2.75)
+    sizes = {str(name): _sizes(name, arrays) for name, arrays in parts.items()}
+    picture = Picture(max(0.9 + PART * len(parts) + 0.6, 0.1 * len(title)), 2.75)
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
     x, size = 0.9, next(iter(sizes.values()))[0]
     picture.write(x - 0.12, HIGH, "x", ha="right", va="center_baseline", size=11, weight="bold")
     for name, (before, read, wrote, total, after) in sizes.items():
-        _flow(picture, x, x + PART, before)
-        _size(picture, x + 0.3, HIGH - 0.12, before)
         left, right = x + 0.55, x + 1.45
+        for start, end, at in [(x, right, before), (right, right + 0.43, total), (right + 0.43, x + PART, after)]:
+            _flow(picture, start, end, at)
+        _size(picture, x + 0.3, HIGH - 0.15, before)
         _arrow(picture, (left, HIGH), (left, LOW - 0.2))
         _box(picture, (left + right) / 2, LOW, 1.2, name, colour("lines")[LAYER])
         _arrow(picture, (right, LOW - 0.2), (right, HIGH + 0.13))
@@ -44,19 +47,24 @@ def stream(parts, *, norm="pre", title=""):
             _size(picture, right + 0.08, HIGH - 0.27, total)
             _box(picture, right + 0.43, HIGH, 0.46, "norm", colour("lines")[NORM])
         x, size = x + PART, after
-    _size(picture, x + 0.02, HIGH - 0.12, size)
+    _size(picture, x + 0.02, HIGH - 0.15, size)
     picture.write(0.12, 2.62, "numbers: size (root mean square)   ", size=7.5, color=colour("faint"), va="bottom")
     picture.write(2.35, 2.62, "what a layer writes", size=7.5, color=colour("lines")[WRITTEN], va="bottom")
-    said = [f"{name} reads {read:.2f} and writes {wrote:.2f} into a stream of {at:.2f}" for name, (at, read, wrote, *_) in sizes.items()]
-    picture.alt = f"{title or 'Residual stream'}: {'; '.join(said)}; behind it {size:.2f}."
+    numbers = {name: [_short(number) for number in row] for name, row in sizes.items()}
+    said = [f"{name} reads {read} and writes {wrote} into a stream of {at}" for name, (at, read, wrote, *_) in numbers.items()]
+    picture.alt = f"{title or 'Residual stream'}: {'; '.join(said)}; behind it {_short(size)}."
     return picture
 
 
 def _sizes(name, arrays):
+    if not isinstance(arrays, (list, tuple, np.ndarray)) or len(arrays) != 5:
+        got = len(arrays) if hasattr(arrays, "__len__") else type(arrays).__name__
+        raise ValueError(f"parts[{name!r}] must be five arrays: before, read, written, sum, behind; got {got}")
     arrays = [_check.finite(f"parts[{name!r}]", _check.floats(f"parts[{name!r}]", array, "n d_model")) for array in arrays]
-    if len(arrays) != 5:
-        raise ValueError(f"parts[{name!r}] must be five arrays: before, read, written, sum, behind; got {len(arrays)}")
-    return [float(np.sqrt(np.square(array).mean())) for array in arrays]
+    for array in arrays:
+        if not array.size:
+            raise ValueError(f"parts[{name!r}] must be five arrays (..., n, d_model) with at least one number each, got {array.shape}")
+    return [float(np.sqrt(np.square(array, dtype=np.float64).mean())) for array in arrays]
 
 
 def _flow(picture, left, right, size):
@@ -72,12 +80,20 @@ def _arrow(picture, start, end):
 
 
 def _box(picture, x, y, width, name, color):
+    label = picture.write(x, y, name, ha="center", va="center_baseline", size=8.5, color=color, weight="bold")
+    needed = label.get_window_extent().width / picture.dpi + 0.14
+    label.set_size(8.5 * min(1, (PART - 0.1) / needed))    # a long name: first the box grows, then the name shrinks
+    label.set_zorder(3)
+    width = min(max(width, needed), PART - 0.1)
     style = f"round,pad=0,rounding_size={0.06}"
     box = FancyBboxPatch((x - width / 2, y - 0.15), width, 0.3, boxstyle=style, facecolor=colour("paper"), edgecolor=color, linewidth=1.4)
     picture.sheet.add_patch(box)
     box.set_zorder(2)
-    picture.write(x, y, name, ha="center", va="center_baseline", size=8.5, color=color, weight="bold").set_zorder(3)
+
+
+def _short(size):
+    return f"{size:.2f}" if size == 0 or 0.005 <= size < 1000 else f"{size:.1e}"
 
 
 def _size(picture, x, y, size, ha="left", color=None):
-    picture.write(x, y, f"{size:.2f}" if size < 1000 else f"{size:.1e}", size=8, ha=ha, color=color or colour("ink"), va="center_baseline")
+    picture.write(x, y, _short(size), size=8, ha=ha, color=color or colour("ink"), va="center_baseline")
