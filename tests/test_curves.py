@@ -560,17 +560,30 @@ def test_the_bars_are_as_long_as_their_numbers(style):
     picture = choice(QUERY, KEYS, VALUES, NAMES)
     scores, weights, _ = twin(QUERY, KEYS, VALUES, 1)
     found = bars_of(picture)
-    for numbers, color, full in [(scores, style["faint"], None), (weights, style["weights"][3], 1), (VALUES, sheet.VALUE, None)]:
+    longest = max(np.hypot(*key) for key in KEYS)
+    reach = 2 * longest * max(1.5, np.hypot(*QUERY))
+    for numbers, color, span, width in [
+        (scores, style["faint"], reach, 1.2), (weights, style["weights"][3], 1, 0.85), (VALUES, sheet.VALUE, max(VALUES), 0.85)
+    ]:  # fmt: skip
         (lengths,) = [lengths for (_, ink), lengths in found.items() if same_color(ink, color)]
-        span = full or max(*numbers, 0) - min(*numbers, 0)
-        np.testing.assert_allclose(lengths, np.array(numbers) / span * 0.85, atol=1e-9)
+        np.testing.assert_allclose(lengths, np.array(numbers) / span * width, atol=1e-9)
+
+
+def test_the_bars_of_scores_grow_with_the_query():
+    """A slider of length: a query half as long has bars half as long."""
+    ink = sheet.THEMES["light"]["faint"]
+    whole, half = (
+        next(lengths for (_, color), lengths in bars_of(choice(np.array(QUERY) * times, KEYS, VALUES, NAMES)).items() if same_color(color, ink))
+        for times in (0.8, 0.4)
+    )
+    np.testing.assert_allclose(half, np.array(whole) / 2, atol=1e-9)
 
 
 def test_the_bars_of_weights_do_not_stretch():
     picture = sheet.Picture(3, 3)
-    bars(picture, 0.5, 0.5, 0.2, 1.3, np.array([0.25, 0.5, 0.0]), "weight", "#123456", full=1)
+    bars(picture, 0.5, 0.5, 0.2, 1.3, np.array([0.25, 0.5, 0.0]), "weight", "#123456", span=(0, 1))
     bars(picture, 0.5, 1.5, 0.2, 1.3, np.array([0.25, 0.5, 0.0]), "weight", "#654321")
-    bars(picture, 0.5, 2.3, 0.2, 1.3, np.array([2.0, -3.0]), "x", "#abcdef", full=1)
+    bars(picture, 0.5, 2.3, 0.2, 1.3, np.array([2.0, -3.0]), "x", "#abcdef", span=(0, 1))
     (whole,), (stretched,), (both,) = (
         [lengths for (_, ink), lengths in bars_of(picture).items() if same_color(ink, color)] for color in ("#123456", "#654321", "#abcdef")
     )

@@ -249,16 +249,24 @@ def choice(query, keys, values, names, *, who="query", axes=None, value_name="va
     if axes is not None and (isinstance(axes, str) or len(axes) != 2):
         raise ValueError(f"axes must be two names, of the directions to the right and up, got {axes!r}")
     names = axis_names("names", names, len(keys), printable, "n")
-    scores = keys @ query
-    weights = softmax(scores / _check.positive("temperature", temperature))
-    unit = PLANE / max(1.0, np.linalg.norm(keys, axis=1).max(), np.linalg.norm(query))
+    weights = softmax(keys @ query / _check.positive("temperature", temperature))
     row, top = 0.3, 0.85 + 0.3 * bool(title)
-    picture = Picture(max(8.85, 7.6 + 0.1 * len(value_name), 0.1 * len(title)), max(top + row * len(keys) + 0.55, top + 2.85))
+    picture = Picture(max(9.2, 8.0 + 0.1 * len(value_name), 0.1 * len(title)), max(top + row * len(keys) + 0.55, top + 2.85))
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
-    x, y = 1.95, top + 1.0
+    _landing(picture, 1.95, top + 1.0, query, keys, names, who, axes)
+    _shares(picture, 5.1, top, row, query, keys, weights, values, names, value_name)
+    best = ", ".join(f"{names[j]} {weights[j]:.2f}" for j in np.argsort(-weights, kind="stable")[:3])
+    mixed = f"mixture: {short(weights @ values)}"
+    picture.alt = f"{title or 'One query among keys'}: the largest weights are {best}; {mixed}."
+    return picture
+
+
+def _landing(picture, x, y, query, keys, names, who, axes):
+    """The arrows of `choice`, and where each key lands on the line of the query."""
+    unit = PLANE / max(1.0, np.linalg.norm(keys, axis=1).max(), np.linalg.norm(query))
     plane(picture, x, y, unit, query[None], keys, names, query_names=[who], unit=unit)
     if np.linalg.norm(query) > 0.05:
-        landing = np.outer(scores / (query @ query), query)
+        landing = np.outer(keys @ query / (query @ query), query)
         for key, foot in zip(keys, landing):
             ends = np.array([key, foot]) * unit
             picture.sheet.plot(x + ends[:, 0], y - ends[:, 1], color=colour("faint"), linewidth=0.9, linestyle=":")
@@ -266,18 +274,19 @@ def choice(query, keys, values, names, *, who="query", axes=None, value_name="va
     if axes is not None:
         picture.write(x + PLANE + 0.4, y + 0.2, f"{axes[0]} →", size=8, color=colour("faint"), va="center")
         picture.write(x, y - PLANE - 0.22, f"{axes[1]} ↑", size=8, color=colour("faint"), ha="center", va="center")
-    left = 5.1
+
+
+def _shares(picture, x, y, row, query, keys, weights, values, names, value_name):
+    """The bars of `choice`. Scores are drawn on the scale of the longest key, so that they grow with the query."""
+    scores, low = keys @ query, y + row * len(keys) + 0.12
+    reach = np.linalg.norm(keys, axis=1).max() * max(1.5, np.linalg.norm(query))
     for n, name in enumerate(names):
-        picture.write(left - 0.08, top + (n + 0.5) * row, name, size=9, ha="right", va="center_baseline")
-    bars(picture, left, top, row, 1.15, scores, "score", colour("faint"), chosen=int(scores.argmax()))
-    bars(picture, left + 1.25, top, row, 1.15, weights, "weight", colour("weights")[3], chosen=int(weights.argmax()), full=1)
-    bars(picture, left + 2.4, top, row, 1.15, values, value_name, VALUE)
-    mixed = f"mixture: {short(weights @ values)}"
-    picture.write(left + 2.4, top + row * len(keys) + 0.12, mixed, size=10, weight="bold", va="top", color=VALUE)
-    picture.write(left + 1.25, top + row * len(keys) + 0.12, f"sum {weights.sum():.2f}", size=8.5, va="top", color=colour("faint"))
-    best = ", ".join(f"{names[j]} {weights[j]:.2f}" for j in np.argsort(-weights, kind="stable")[:3])
-    picture.alt = f"{title or 'One query among keys'}: the largest weights are {best}; {mixed}."
-    return picture
+        picture.write(x - 0.08, y + (n + 0.5) * row, name, size=9, ha="right", va="center_baseline")
+    bars(picture, x, y, row, 1.5, scores, "score", colour("faint"), chosen=int(scores.argmax()), span=(-reach, reach))
+    bars(picture, x + 1.6, y, row, 1.15, weights, "weight", colour("weights")[3], chosen=int(weights.argmax()), span=(0, 1))
+    bars(picture, x + 2.75, y, row, 1.15, values, value_name, VALUE)
+    picture.write(x + 2.75, low, f"mixture: {short(weights @ values)}", size=10, weight="bold", va="top", color=VALUE)
+    picture.write(x + 1.6, low, f"sum {weights.sum():.2f}", size=8.5, va="top", color=colour("faint"))
 
 
 def film_strip(frames):

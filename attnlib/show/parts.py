@@ -172,14 +172,14 @@ def products(picture, y, row, q, k, dims):
     return x + 0.1 + 3 * 0.8
 
 
-def bars(picture, x, y, row, width, values, title, color=None, chosen=None, full=0):
+def bars(picture, x, y, row, width, values, title, color=None, chosen=None, span=(0, 0)):
     """Horizontal bars, one per row, from a common zero; -inf is drawn as "not allowed". Without a colour, by sign.
 
-    full   the value of a bar over the whole width; unless given, the largest one fills it
+    span   the values at the two ends of the column; unless given, the bars fill it
     """
     picture.write(x, y - 0.08, title, size=9, weight="bold", color=color)
     finite = values[np.isfinite(values)]
-    low, high = finite.min(initial=0), finite.max(initial=full)
+    low, high = finite.min(initial=min(span[0], 0)), finite.max(initial=max(span[1], 0))
     unit = (width - 0.3) / max(high - low, 1e-9)
     zero = x - low * unit
     signs = colour("signed")
