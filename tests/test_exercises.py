@@ -1,27 +1,26 @@
 """The exercises: right answers pass however they are written, wrong ones fail, each with its own words."""
 
-import importlib
 import inspect
 import pkgutil
 import re
 
 import numpy as np
 import pytest
+from answers import RIGHT, WRONG
 
 import attnlib.exercises
-from attnlib import scaled_dot_product_attention, softmax
-from attnlib.exercises import Exercise
+from attnlib.exercises import Exercise, _progress
 
 SEEDS = range(10)
+EXERCISES = _progress.exercises()                          # "03.attention" -> the exercise
 MODULES = sorted(m.name for m in pkgutil.iter_modules(attnlib.exercises.__path__) if re.fullmatch(r"ex\d\d", m.name))
-EXERCISES = {
-    f"{module}.{name}": thing
-    for module in MODULES
-    for name, thing in vars(importlib.import_module(f"attnlib.exercises.{module}")).items()
-    if isinstance(thing, Exercise)
-}
 every_exercise = pytest.mark.parametrize("name", EXERCISES)
-MISTAKES = [(name, words) for name, exercise in EXERCISES.items() for words in exercise.mistakes]
+MISTAKES = [
+    (name, words, number)
+    for name, exercise in EXERCISES.items()
+    for words, wrong in exercise.mistakes.items()
+    for number in range(len(wrong) if isinstance(wrong, list) else 1)
+]
 
 
 def map_results(result, change):
@@ -45,23 +44,29 @@ def fails(name, function, seeds=SEEDS):
         assert report.strip() and not report.startswith("Right")
 
 
+def draw(name, seed=0):
+    return EXERCISES[name].inputs(np.random.default_rng(seed))
+
+
 # ---- right answers -----------------------------------------------------------------------------------------------
 
 
 def test_there_are_exercises():
-    assert {"ex00", "ex03", "ex04"} <= set(MODULES) and len(EXERCISES) >= 2 * len(MODULES)
+    assert {"ex00", "ex01", "ex02", "ex03", "ex04", "ex05"} <= set(MODULES) and len(EXERCISES) >= 2 * len(MODULES)
+    assert {name[:2] for name in EXERCISES} == {module[2:] for module in MODULES}
+    assert len({exercise.title for exercise in EXERCISES.values()}) == len(EXERCISES)
 
 
 @every_exercise
 def test_the_solution_passes(name):
-    passes(name, EXERCISES[name].solve, range(40))
+    passes(name, EXERCISES[name].solve, range(40 if EXERCISES[name].fault is None else 8))
     assert EXERCISES[name].judge(EXERCISES[name].solve)[0], "with fresh random inputs"
 
 
 @every_exercise
 def test_the_solution_as_lists_passes(name):
     exercise = EXERCISES[name]
-    passes(name, lambda *given: map_results(exercise.solve(*given), lambda part: np.asarray(part).tolist()))
+    passes(name, lambda *given: map_results(exercise.solve(*given), lambda part: np.asarray(part).tolist()), range(5))
 
 
 @every_exercise
@@ -72,99 +77,52 @@ def test_the_solution_in_half_the_digits_passes(name):
         part = np.asarray(part)
         return part.astype({"f": np.float32, "i": np.int32}.get(part.dtype.kind, part.dtype))
 
-    passes(name, lambda *given: map_results(EXERCISES[name].solve(*given), narrow))
-
-
-def by_loops(q, k, v):
-    weights = np.zeros((len(q), len(k)))
-    for i in range(len(q)):
-        scores = [sum(q[i] * k[j]) / q.shape[1] ** 0.5 for j in range(len(k))]
-        e = np.exp(np.array(scores) - max(scores))
-        weights[i] = e / sum(e)
-    return sum(weights[:, [j]] * v[[j]] for j in range(len(k))), weights
-
-
-def by_einsum(q, k, v):
-    scores = np.einsum("id,jd->ij", q, k) * q.shape[1] ** -0.5
-    scores = scores - np.log(np.exp(scores - scores.max(1, keepdims=True)).sum(1, keepdims=True)) - scores.max(1, keepdims=True)
-    return np.einsum("ij,jd->id", np.exp(scores), v), np.exp(scores)
-
-
-def in_float32(q, k, v):
-    q, k, v = (x.astype(np.float32) for x in (q, k, v))
-    weights = softmax(q / np.float32(q.shape[1]) ** 0.5 @ k.T)
-    return weights @ v, weights
-
-
-def scaled_in_place(q, k, v):
-    q = q.copy()
-    q /= np.sqrt(q.shape[-1])
-    scores = q @ k.T
-    scores -= scores.max(axis=-1)[:, None]
-    np.exp(scores, out=scores)
-    scores /= scores.sum(-1)[:, None]
-    return scores @ v, scores
-
-
-def zeros_for_nan(scores, mask):
-    inside = np.where(mask, scores, -np.inf)
-    e = np.exp(inside - inside.max(axis=-1, keepdims=True))
-    return np.nan_to_num(e / e.sum(axis=-1, keepdims=True))
-
-
-def safe_division(scores, mask):
-    e = np.exp(np.where(mask, scores, -np.inf) - np.where(mask, scores, -1e300).max(-1, keepdims=True)) * mask
-    return np.divide(e, e.sum(-1, keepdims=True), out=np.zeros_like(e), where=mask.any(-1, keepdims=True))
-
-
-def one_by_one(attend, x):
-    n = len(x)
-    moved = [[False] * n for _ in range(n)]
-    for j in range(n):
-        for other in (x + 3 * (np.arange(n) == j)[:, None], x - 1.5 * (np.arange(n) == j)[:, None]):
-            difference = attend(other) - attend(x)
-            for i in range(n):
-                moved[i][j] = moved[i][j] or bool(np.any(np.abs(difference[i]) > 1e-9))
-    return moved
-
-
-def real_shapes(h, n, d):
-    q, k = np.ones((2, h, n, d))
-    scores = q @ k.transpose(0, 2, 1)
-    return scores.shape, scores.sum(axis=-1).shape, np.where(np.ones((n, n), bool), scores, -np.inf).shape
-
-
-RIGHT = {
-    "ex00.shapes": [real_shapes, lambda h, n, d: ([h, n, n], [h, n], [h, n, n])],
-    "ex00.looks_most_at": [
-        lambda w: [[max(range(len(row)), key=row.__getitem__) for row in head] for head in w.tolist()],
-        lambda w: np.argsort(w, axis=2)[:, :, -1],
-        lambda w: (w == w.max(-1, keepdims=True)).astype(int) @ np.arange(w.shape[-1]),
-    ],
-    "ex03.attention": [by_loops, by_einsum, in_float32, scaled_in_place, scaled_dot_product_attention],
-    "ex03.shuffled": [
-        lambda w, order: w[np.ix_(order, order)],
-        lambda w, order: np.eye(len(w))[order] @ w @ np.eye(len(w))[order].T,
-        lambda w, order: [[w[a, b] for b in order] for a in order],
-    ],
-    "ex04.leaks": [one_by_one, lambda attend, x: np.array(one_by_one(attend, x))],
-    "ex04.empty_row": [zeros_for_nan, safe_division, lambda s, m: softmax(s, where=m), lambda s, m: softmax(s, where=m).astype(np.float32)],
-}
+    passes(name, lambda *given: map_results(EXERCISES[name].solve(*given), narrow), range(5))
 
 
 @pytest.mark.parametrize("name, number", [(name, number) for name in RIGHT for number in range(len(RIGHT[name]))])
 def test_other_ways_to_write_it_pass(name, number):
-    passes(name, RIGHT[name][number])
+    passes(name, RIGHT[name][number], range(3 if name == "02.spread" else 10))
 
 
-# ---- known mistakes ----------------------------------------------------------------------------------------------
+def test_fewer_pairs_are_enough_to_measure_the_spread():
+    passed = [EXERCISES["02.spread"].judge(fewer, seed=seed)[0] for seed in range(20) for fewer in [few_pairs(1000)]]
+    assert sum(passed) >= 19
+    assert not all(EXERCISES["02.spread"].judge(few_pairs(20), seed=seed)[0] for seed in range(10))
 
 
-@pytest.mark.parametrize("name, words", MISTAKES, ids=[f"{name}-{words[:30]}" for name, words in MISTAKES])
-def test_a_known_mistake_is_called_by_its_name(name, words):
+def few_pairs(n):
+    return lambda d, rng: (rng.normal(size=(n, d)) * rng.normal(size=(n, d))).sum(axis=1).std()
+
+
+# ---- wrong answers -----------------------------------------------------------------------------------------------
+
+FURTHER = [(name, which) for name in WRONG for which in WRONG[name]]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("name, which", FURTHER, ids=[f"{name}-{which}" for name, which in FURTHER])
+def test_a_wrong_answer_meets_the_right_words(name, which):
+    function, words = WRONG[name][which]
+    for seed, (passed, report) in zip(SEEDS, answers(name, function)):
+        assert not passed, f"seed {seed}"
+        assert words in report, (seed, report)
+        assert words or "It looks as if" not in report, (seed, report)
+
+
+@every_exercise
+def test_enough_wrong_and_right_answers_are_tried(name):
+    assert len(WRONG[name]) >= 8 and len(RIGHT[name]) >= 3
+    assert sum(bool(words) for _, words in WRONG[name].values()) >= 8
+    assert len(WRONG) == len(RIGHT) == len(EXERCISES)
+
+
+@pytest.mark.parametrize("name, words, number", MISTAKES, ids=[f"{name}-{words[:30]}-{number}" for name, words, number in MISTAKES])
+def test_a_known_mistake_is_called_by_its_name(name, words, number):
     exercise = EXERCISES[name]
-    for seed in SEEDS:
-        passed, report = exercise.judge(exercise.mistakes[words], seed=seed)
+    wrong = exercise.mistakes[words]
+    for seed in range(2):
+        passed, report = exercise.judge(wrong[number] if isinstance(wrong, list) else wrong, seed=seed)
         assert not passed and f"It looks as if {words}." in report, (seed, report)
         assert report.count("It looks as if") == 1
 
@@ -172,8 +130,11 @@ def test_a_known_mistake_is_called_by_its_name(name, words):
 @every_exercise
 def test_every_exercise_knows_mistakes_and_hints(name):
     exercise = EXERCISES[name]
-    assert len(exercise.mistakes) >= 2 and len(exercise.hints) >= 2
-    assert all(len(words) > 20 and words[-1] not in ".!" for words in exercise.mistakes), "the sentence goes on around it"
+    assert (len(exercise.mistakes) >= 5 or exercise.fault) and len(exercise.hints) >= 3
+    assert all(len(words) > 10 and words[-1] not in ".!" for words in exercise.mistakes), "the sentence goes on around it"
+    assert exercise.level in (1, 2, 3) and 3 <= exercise.minutes <= 30 and exercise.title
+    told = " ".join([*exercise.mistakes, *exercise.hints, *(words for _, words in WRONG[name].values())])
+    assert "!" not in told.replace("!=", "")
 
 
 @every_exercise
@@ -182,145 +143,36 @@ def test_a_wrong_answer_nobody_foresaw_gets_no_name(name):
 
     def odd(part):
         part = np.asarray(part)
-        return part[..., ::-1] if part.dtype.kind == "b" else part + 0.37
+        return part[..., ::-1] if part.dtype.kind == "b" else part + 0.37 + 5 * (name == "02.spread")
 
     for passed, report in answers(name, lambda *given: map_results(exercise.solve(*given), odd)):
         assert not passed and "It looks as if" not in report
 
 
-# ---- further wrong answers ---------------------------------------------------------------------------------------
+def test_to_raise_is_not_the_mistake_that_also_raises():
+    exercise = Exercise(
+        lambda x: x, title="t", level=1, minutes=5, mistakes={"a division by nothing at all": lambda x: 1 / 0},
+        inputs=lambda rng: [(rng.normal(size=3),)] * 2,
+    )  # fmt: skip
+    assert "looks as if" not in exercise.judge(lambda x: x.no_such_thing)[1]
 
 
-def finish(scores, v, axis=-1):
-    e = np.exp(scores - scores.max(axis=axis, keepdims=True))
-    weights = e / e.sum(axis=axis, keepdims=True)
-    return weights @ v, weights
+@every_exercise
+def test_a_function_that_raises_is_no_known_mistake(name):
+    def function(*given):
+        raise ValueError("nothing works")
 
-
-def weights_of(q, k):
-    return softmax(q @ k.T / np.sqrt(q.shape[-1]))
-
-
-WRONG_ATTENTION = {
-    "results the other way round": lambda q, k, v: (weights_of(q, k), weights_of(q, k) @ v),
-    "only the output": lambda q, k, v: weights_of(q, k) @ v,
-    "only the weights": lambda q, k, v: weights_of(q, k),
-    "multiplied by the root": lambda q, k, v: finish(q @ k.T * np.sqrt(q.shape[-1]), v),
-    "scaled by the width of v": lambda q, k, v: finish(q @ k.T / np.sqrt(v.shape[-1] + 1), v),
-    "scaled after the softmax": lambda q, k, v: (weights_of(q, k) @ v, softmax(q @ k.T) / np.sqrt(q.shape[-1])),
-    "not normalised": lambda q, k, v: (np.exp(q @ k.T / 100) @ v, np.exp(q @ k.T / 100)),
-    "shares without exp": lambda q, k, v: ((q @ k.T) / (q @ k.T).sum(-1, keepdims=True) @ v, (q @ k.T) / (q @ k.T).sum(-1, keepdims=True)),
-    "sigmoid": lambda q, k, v: (1 / (1 + np.exp(-q @ k.T)) @ v, 1 / (1 + np.exp(-q @ k.T))),
-    "winner takes all": lambda q, k, v: (np.eye(len(k))[(q @ k.T).argmax(-1)] @ v, np.eye(len(k))[(q @ k.T).argmax(-1)]),
-    "keys look at queries": lambda q, k, v: finish((k @ q.T).T[::-1] / np.sqrt(q.shape[-1]), v),
-    "causal": lambda q, k, v: finish(np.where(np.tri(len(q), len(k), dtype=bool), q @ k.T / np.sqrt(q.shape[-1]), -np.inf), v),
-    "one maximum for the whole table": lambda q, k, v: (
-        lambda e: (e / e.sum(-1, keepdims=True) @ v, e / e.sum(-1, keepdims=True))
-    )(np.exp(q @ k.T / np.sqrt(q.shape[-1]) - (q @ k.T / np.sqrt(q.shape[-1])).max())),
-    "clipped scores": lambda q, k, v: finish(np.clip(q @ k.T / np.sqrt(q.shape[-1]), -3, 3), v),
-    "output of the keys": lambda q, k, v: (weights_of(q, k) @ np.resize(k, v.shape), weights_of(q, k)),
-    "the values scaled too": lambda q, k, v: (weights_of(q, k) @ v / np.sqrt(2), weights_of(q, k)),
-    "even weights": lambda q, k, v: (np.full((len(q), len(k)), 1 / len(k)) @ v, np.full((len(q), len(k)), 1 / len(k))),
-    "rounded": lambda q, k, v: (weights_of(q, k) @ v, weights_of(q, k).round(2)),
-    "a little noise": lambda q, k, v: (weights_of(q, k) @ v + 1e-4, weights_of(q, k)),
-    "width of the first input remembered": lambda q, k, v: finish(q @ k.T / np.sqrt(3), v),
-    "base 2 instead of e": lambda q, k, v: finish(q @ k.T / np.sqrt(q.shape[-1]) * np.log(2), v),
-    "minus the mean instead of the maximum": lambda q, k, v: (
-        lambda e: (e / e.sum(-1, keepdims=True) @ v, e / e.sum(-1, keepdims=True))
-    )(np.exp(q @ k.T / np.sqrt(q.shape[-1]) - (q @ k.T / np.sqrt(q.shape[-1])).mean(-1, keepdims=True))),
-    "an eye on itself": lambda q, k, v: finish(q @ k.T / np.sqrt(q.shape[-1]) + np.eye(len(q), len(k)), v),
-    "absolute scores": lambda q, k, v: finish(abs(q @ k.T) / np.sqrt(q.shape[-1]), v),
-    "no exception for zeros in the sum": lambda q, k, v: (weights_of(q, k) @ v * np.nan, weights_of(q, k)),
-}
-
-
-def shares(e):
-    return e / e.sum(-1, keepdims=True)
-
-
-WRONG_SOFTMAX = {
-    "no mask": lambda s, m: softmax(s),
-    "no maximum": lambda s, m: (lambda e: e / np.where(m.any(-1, keepdims=True), e.sum(-1, keepdims=True), 1))(np.where(m, np.exp(s), 0)),
-    "no maximum, NaN swept away": lambda s, m: np.nan_to_num(shares(np.exp(np.where(m, s, -np.inf)))),
-    "first axis": lambda s, m: np.nan_to_num(softmax(s, axis=0, where=m)),
-    "an even row for nobody": lambda s, m: np.where(m.any(-1, keepdims=True), softmax(s, where=m), 1 / s.shape[-1]),
-    "one for nobody": lambda s, m: np.where(m.any(-1, keepdims=True), softmax(s, where=m), np.eye(*s.shape)),
-    "minus one for nobody": lambda s, m: np.where(m.any(-1, keepdims=True), softmax(s, where=m), -1),
-    "scores where masked": lambda s, m: np.where(m, softmax(s, where=m), s),
-    "minus infinity where masked": lambda s, m: np.where(m, softmax(s, where=m), -np.inf),
-    "NaN where masked": lambda s, m: np.where(m, softmax(s, where=m), np.nan),
-    "a fill that is too small": lambda s, m: softmax(np.where(m, s, -100.0)) * m.any(-1, keepdims=True),
-    "even among the allowed": lambda s, m: m / np.maximum(m.sum(-1, keepdims=True), 1),
-    "winner takes all": lambda s, m: np.eye(s.shape[-1])[np.where(m, s, -np.inf).argmax(-1)] * m.any(-1, keepdims=True),
-    "logarithms": lambda s, m: np.log(softmax(s, where=m) + 1e-30),
-    "shares without exp": lambda s, m: np.nan_to_num(shares(np.where(m, abs(s), 0))),
-    "not normalised": lambda s, m: np.where(m, np.exp(np.minimum(s, 50)), 0),
-    "a causal mask of its own": lambda s, m: softmax(s, where=np.tri(*s.shape, dtype=bool)),
-    "a small number in the divisor": lambda s, m: (lambda e: e / (e.sum(-1, keepdims=True) + 1e-2))(np.where(m, np.exp(s - s.max()), 0)),
-    "fewer columns": lambda s, m: softmax(s, where=m)[:, :-1],
-    "only the rows with a key": lambda s, m: softmax(s, where=m)[m.any(-1)],
-    "a boolean": lambda s, m: softmax(s, where=m) > 0.5,
-    "mask of the first row for all": lambda s, m: softmax(s, where=np.broadcast_to(m[0], m.shape)),
-}
-
-WRONG = {
-    "ex03.attention": WRONG_ATTENTION,
-    "ex04.empty_row": WRONG_SOFTMAX,
-    "ex00.shapes": {
-        "one too many axes": lambda h, n, d: ((1, h, n, n), (h, n), (h, n, n)),
-        "two things": lambda h, n, d: ((h, n, n), (h, n)),
-        "d kept in the sums": lambda h, n, d: ((h, n, n), (h, d), (h, n, n)),
-        "numbers for tuples": lambda h, n, d: (h * n * n, h * n, h * n * n),
-        "remembered numbers": lambda h, n, d: ((2, 3, 3), (2, 3), (2, 3, 3)),
-        "mask with an axis for heads and keys": lambda h, n, d: ((h, n, n), (h, n), (h, h, n, n)),
-    },
-    "ex00.looks_most_at": {
-        "the smallest": lambda w: w.argmin(-1),
-        "counted from one": lambda w: w.argmax(-1) + 1,
-        "flat": lambda w: w.reshape(len(w), -1).argmax(-1),
-        "one for all heads": lambda w: w.sum(0).argmax(-1),
-        "the order of all": lambda w: w.argsort(-1),
-        "a position without its axis": lambda w: w.argmax(),
-        "true where largest": lambda w: w == w.max(-1, keepdims=True),
-    },
-    "ex03.shuffled": {
-        "nothing moved": lambda w, order: w,
-        "backwards": lambda w, order: w[::-1, ::-1],
-        "renormalised columns": lambda w, order: w[order][:, order] / w[order][:, order].sum(0),
-        "sorted": lambda w, order: np.sort(w[order][:, order], axis=-1),
-        "rows applied twice": lambda w, order: w[order][order][:, order],
-        "columns undone": lambda w, order: w[order][:, np.argsort(order)],
-    },
-    "ex04.leaks": {
-        "numbers": lambda attend, x: np.array(one_by_one(attend, x), float),
-        "the other way round": lambda attend, x: ~np.array(one_by_one(attend, x)),
-        "everything": lambda attend, x: np.ones((len(x), len(x)), bool),
-        "causal, without looking": lambda attend, x: np.tri(len(x), dtype=bool),
-        "only oneself": lambda attend, x: np.eye(len(x), dtype=bool),
-        "too large a threshold": lambda attend, x: np.array([[False] * len(x)] * len(x)) | np.eye(len(x), dtype=bool),
-        "one number": lambda attend, x: np.array(one_by_one(attend, x)).any(),
-        "a list of leaks": lambda attend, x: np.argwhere(one_by_one(attend, x)),
-    },
-}
-FURTHER = [(name, which) for name in WRONG for which in WRONG[name]]
-
-
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize("name, which", FURTHER, ids=[f"{name}-{which}" for name, which in FURTHER])
-def test_further_wrong_answers_fail(name, which):
-    fails(name, WRONG[name][which])
-
-
-def test_every_exercise_that_writes_a_softmax_is_tried_hard():
-    for name, exercise in EXERCISES.items():
-        if "exp(" in exercise.solution().code:
-            assert len(WRONG.get(name, [])) >= 8, f"add wrong answers for {name}"
-    assert set(WRONG) <= set(EXERCISES) and set(RIGHT) <= set(EXERCISES)
+    for passed, report in answers(name, function, range(3)):
+        assert not passed and report.startswith("Your function raised ValueError: nothing works\n") and "looks as if" not in report
 
 
 # ---- strange answers ---------------------------------------------------------------------------------------------
 
-NOT_YET = [lambda *given: None, lambda *given: ..., lambda *given: print("working on it")]
+NOT_YET = [lambda *given: None, lambda *given: ..., lambda *given: print("working on it"), lambda *given: _not_implemented()]
+
+
+def _not_implemented():
+    raise NotImplementedError
 
 
 @every_exercise
@@ -351,12 +203,20 @@ def yields(*given):
     yield 1
 
 
+class BrokenArray:
+    def __array__(self, *how, **hows):
+        raise RuntimeError("no")
+
+
 STRANGE = {
     "an error": raises(ValueError("no {braces} <b>")),
     "an error without words": raises(KeyError()),
     "an assertion": raises(AssertionError("1 == 2")),
     "stop": raises(StopIteration(3)),
     "not implemented": raises(NotImplementedError),
+    "its own timeout": raises(TimeoutError("the network")),
+    "exit": raises(SystemExit(1)),
+    "no numbers at all": lambda *given: BrokenArray(),
     "endless": endless,
     "a generator": yields,
     "no arguments": lambda: 1,
@@ -389,12 +249,18 @@ STRANGE = {
 
 
 @every_exercise
-@pytest.mark.parametrize("kind", STRANGE)
-def test_strange_functions_are_answered(name, kind):
-    for passed, report in answers(name, STRANGE[kind], range(3)):
-        assert not passed and report.strip()
-    if kind == "an error":
-        assert "ValueError: no {braces} <b>" in report
+def test_strange_functions_are_answered(name):
+    for kind, function in STRANGE.items():
+        for passed, report in answers(name, function, range(1)):
+            assert not passed and report.strip(), kind
+        if kind == "an error":
+            assert "raised ValueError: no {braces} <b>\n" in report
+        elif kind == "an error without words":
+            assert report.startswith("Your function raised KeyError\n")
+        elif kind == "not implemented":
+            assert report.startswith("Not yet")
+        elif kind == "its own timeout":
+            assert "raised TimeoutError: the network" in report
 
 
 def of_the_right_shape(exercise, change):
@@ -436,46 +302,83 @@ class Replay:
 @every_exercise
 def test_remembered_results_do_not_pass(name):
     exercise = EXERCISES[name]
-    for seed in SEEDS:
-        assert not exercise.judge(Replay(exercise, 999), seed=seed)[0]
+    for seed in range(5):
+        assert not exercise.judge(Replay(exercise, 999), seed=seed)[0] or name == "02.spread", "√d is much the same for d and d + 5"
         assert exercise.judge(Replay(exercise, seed), seed=seed)[0], "the same inputs for the same seed"
     assert not all(exercise.judge(Replay(exercise, 999))[0] for _ in range(3)), "fresh inputs for every check"
 
 
-def wiped(*given):
+def test_the_seed_of_a_check_is_not_numpys_own():
+    """np.random.seed in a notebook does not bring the same inputs back."""
+    seen = set()
+    for _ in range(3):
+        np.random.seed(0)  # noqa: NPY002
+        found = []
+        EXERCISES["01.alike"].judge(lambda x, found=found: found.append(x[0, 0]) or x)
+        seen.add(found[0])
+    assert len(seen) == 3
+
+
+def spoil_inputs(*given):
+    """Change every array and list in place. -> whether there was one"""
     for argument in given:
         if isinstance(argument, np.ndarray):
             argument[...] = 0
+        elif isinstance(argument, list):
+            argument.reverse()
 
 
-@every_exercise
+CHANGEABLE = [name for name in EXERCISES if any(isinstance(argument, (np.ndarray, list)) for argument in draw(name)[0])]
+
+
+@pytest.mark.parametrize("name", CHANGEABLE)
 def test_wiping_the_inputs_does_not_help(name):
-    exercise = EXERCISES[name]
-
     def wipe_and_solve(*given):
-        wiped(*given)
-        return exercise.solve(*given)
+        spoil_inputs(*given)
+        return EXERCISES[name].solve(*given)
 
-    if any(isinstance(argument, np.ndarray) for argument in exercise.inputs(np.random.default_rng(0))[0]):
-        fails(name, wipe_and_solve)
+    fails(name, wipe_and_solve)
 
 
-@every_exercise
+@pytest.mark.parametrize("name", CHANGEABLE)
 def test_changing_the_inputs_does_not_pass(name):
     exercise = EXERCISES[name]
 
     def solve_and_wipe(*given):
         result = map_results(exercise.solve(*given), lambda part: np.array(part))
-        wiped(*given)
+        spoil_inputs(*given)
         return result
 
-    if any(isinstance(argument, np.ndarray) for argument in exercise.inputs(np.random.default_rng(0))[0]):
-        fails(name, solve_and_wipe)
+    first = next(iter(n for n, a in zip(inspect.signature(exercise.solve).parameters, draw(name)[0]) if isinstance(a, (np.ndarray, list))))
+    for passed, report in answers(name, solve_and_wipe):
+        assert not passed
+        assert report.startswith(f"The result is right, but your function changes its input {first}: work on a copy, {first}.copy().")
+
+
+def test_a_wrong_function_that_also_changes_its_input_hears_both():
+    def halved(q, k, v):
+        q *= 0.5
+        return q @ k.T @ v, q @ k.T
+
+    passed, report = EXERCISES["03.attention"].judge(halved, seed=0)
+    assert not passed and "is not right yet" in report and "Also, your function changes its input q" in report
+
+
+def test_each_input_reaches_the_function_unchanged_and_the_judge_never_sees_the_changes():
+    exercise = Exercise(lambda a, b: a.sum() + len(b), title="t", level=1, minutes=5, inputs=lambda rng: [(np.ones(3), [1, 2])] * 2)
+    seen = []
+
+    def function(a, b):
+        seen.append((a.copy(), list(b)))
+        return float(a.sum()) + len(b)
+
+    assert exercise.judge(function)[0]
+    assert all(a.tolist() == [1, 1, 1] and b == [1, 2] for a, b in seen) and len(seen) == 2
 
 
 def spoilt(part):
     part = np.asarray(part)
-    return ~part if part.dtype == bool else part + 1
+    return ~part if part.dtype == bool else (part + 1) * 3
 
 
 @every_exercise
@@ -490,6 +393,19 @@ def test_right_on_the_first_input_only_is_not_enough(name):
 
     passed, report = exercise.judge(first_only, seed=0)
     assert not passed and re.match(r"1 of \d inputs right\. ", report)
+
+
+@every_exercise
+def test_nothing_on_the_second_input_is_said(name):
+    exercise = EXERCISES[name]
+    calls = []
+
+    def once(*given):
+        calls.append(given)
+        return exercise.solve(*given) if len(calls) == 1 else None
+
+    passed, report = exercise.judge(once, seed=0)
+    assert not passed and re.match(r"1 of \d inputs right\. Your function returns nothing for this input", report)
 
 
 # ---- hints, solutions, reports -----------------------------------------------------------------------------------
@@ -525,20 +441,80 @@ def test_check_prints_the_report(name, capsys):
     assert out.strip() and "Right, on" not in out
 
 
+def test_an_order_moves_every_token_and_is_not_its_own_undoing():
+    """Otherwise `order` and `argsort(order)`, or nothing at all, would be the same."""
+    for seed in range(50):
+        for _, order in draw("03.shuffled", seed):
+            assert sorted(order) == list(range(len(order)))
+            assert (order != np.arange(len(order))).all() and (order != np.argsort(order)).any()
+
+
+def plain(argument):
+    return argument.bit_generator.state if isinstance(argument, np.random.Generator) else np.asarray(argument).tolist()
+
+
 @every_exercise
 def test_inputs_are_drawn_from_the_generator(name):
     exercise = EXERCISES[name]
 
     def numbers(seed):
         trials = exercise.inputs(np.random.default_rng(seed))
-        return [[np.asarray(a).tolist() for a in given if not callable(a)] for given in trials]
+        return [[plain(a) for a in given if not callable(a)] for given in trials]
 
     assert numbers(1) == numbers(1) != numbers(2)
     assert len(numbers(0)) >= 3
 
 
+@every_exercise
+def test_the_inputs_are_small_enough_to_print(name):
+    """A report prints the whole array, so that the wrong number can be seen."""
+    for given in draw(name):
+        result = EXERCISES[name].solve(*given)
+        for part in result if isinstance(result, tuple) else (result,):
+            assert max(np.shape(part), default=0) <= 20 and np.size(part) <= 150
+
+
 def test_a_report_shows_yours_and_expected():
-    passed, report = EXERCISES["ex03.attention"].judge(lambda q, k, v: (q[:, :1] * v.sum(0), np.zeros((len(q), len(k)))), seed=1)
+    passed, report = EXERCISES["03.attention"].judge(lambda q, k, v: (q[:, :1] * v.sum(0), np.zeros((len(q), len(k)))), seed=1)
     assert not passed and "yours:" in report and "expected:" in report and re.search(r"tried with q \(\d, \d\), k \(", report)
-    passed, report = EXERCISES["ex03.attention"].judge(lambda q, k, v: (np.ones((7, 9)), v), seed=1)
-    assert re.search(r"output has the shape \(7, 9\), expected \(\d, \d\)", report)
+    passed, report = EXERCISES["03.attention"].judge(lambda q, k, v: (np.ones((7, 9)), v), seed=1)
+    assert re.search(r"output should have the shape \(\d, \d\), but has the shape \(7, 9\)", report)
+    passed, report = EXERCISES["03.attention"].judge(lambda q, k, v: (1.0, v), seed=1)
+    assert re.search(r"output should have the shape \(\d, \d\), but has the shape \(\), one number", report)
+
+
+def test_a_wrong_number_far_from_the_corner_is_shown():
+    def last_wrong(n, window):
+        mask = EXERCISES["04.past"].solve(n, window)
+        mask[-1, 0] ^= True
+        return mask
+
+    for passed, report in answers("04.past", last_wrong):
+        yours, expected = re.search(r"yours:\n(.*)\nexpected:\n(.*)\n\(tried", report, re.DOTALL).groups()
+        assert not passed and yours != expected and "..." not in report
+
+
+def test_what_looks_alike_is_said_in_numbers():
+    for off, said in [(3e-5, "3e-05"), (4e-4, "0.0004")]:
+        passed, report = EXERCISES["02.slope"].judge(lambda w, off=off: EXERCISES["02.slope"].solve(w) + off, seed=0)
+        assert not passed and f"slopes is close, but off by up to {said}: more than rounding does." in report
+    assert EXERCISES["02.slope"].judge(lambda w: EXERCISES["02.slope"].solve(w) + 1e-8, seed=0)[0]
+
+
+def test_half_precision_is_judged_by_its_three_digits():
+    def in_half(scores, mask):
+        return EXERCISES["04.empty_row"].solve(scores, mask).astype(scores.dtype)
+
+    passes("04.empty_row", in_half)
+
+
+def test_several_ways_to_make_one_mistake_share_their_words():
+    ways = [lambda x: x + 1, lambda x: x - 1]
+    exercise = Exercise(
+        lambda x: x, title="t", level=1, minutes=5, mistakes={"one step too far or too short": ways},
+        inputs=lambda rng: [(rng.normal(size=3),), (rng.normal(size=2),)],
+    )  # fmt: skip
+    for way in ways:
+        assert exercise.judge(way)[1].endswith("\nIt looks as if one step too far or too short.")
+    mixed = iter([lambda x: x + 1, lambda x: x - 1] * 2)
+    assert "looks as if" not in exercise.judge(lambda x: next(mixed)(x))[1], "not both ways in turn"

@@ -11,7 +11,7 @@ import os
 
 import numpy as np
 
-from attnlib.exercises._limit import call
+from attnlib.exercises._limit import TooSlow, call
 from attnlib.exercises._progress import progress, record
 from attnlib.show.source import show_source
 
@@ -28,7 +28,7 @@ class Exercise:
     inputs     inputs(rng) -> a list of argument tuples, fresh ones for every check
     names      names of the results, for the report: ("output", "weights")
     fault      for exercises with many right answers: fault(result, *arguments) -> what is wrong in words, or ""
-    mistakes   what is wrong, in words -> a function that makes this mistake
+    mistakes   what is wrong, in words -> a function that makes this mistake, or several
     hints      from gentle to nearly there
     """
 
@@ -66,18 +66,24 @@ class Exercise:
             try:
                 with np.errstate(all="ignore"):
                     got = call(function, *given, seconds=SECONDS)
-            except TimeoutError:
+            except TooSlow:
                 return False, f"Stopped: your function took more than {SECONDS} seconds. A loop that never ends?\n{self._on(arguments)}"
+            except NotImplementedError:
+                return False, NOT_YET
             except (Exception, SystemExit) as error:                   # a learner's function may raise anything
-                said = f"Your function raised {type(error).__name__}: {error}\n{self._on(arguments)}"
-                return False, said + self._mistake(function, trials)
+                said = f"Your function raised {': '.join(filter(None, [type(error).__name__, str(error)]))}"
+                return False, f"{said}\n{self._on(arguments)}{self._mistake(function, trials)}"
             if got is None or got is ...:
-                return False, "Not yet: the function returns nothing so far. Write its body, then run this cell again."
-            wrong = self._wrong(got, arguments) or self._changed(arguments, given)
+                nothing = f"Your function returns nothing for this input.\n{self._on(arguments)}"
+                return False, f"{number} of {len(trials)} inputs right. {nothing}" if number else NOT_YET
+            wrong, changed = self._wrong(got, arguments), self._changed(arguments, given)
             if wrong:
                 passed = f"{number} of {len(trials)} inputs right. " if number else ""
-                return False, f"{passed}{wrong}\n{self._on(arguments)}{self._mistake(function, trials)}"
-        return True, f"Right, on {len(trials)} inputs" + (" of different shapes." if len(trials) > 1 else ".")
+                cause = self._mistake(function, trials) or (changed and f"\nAlso, your function {changed}")
+                return False, f"{passed}{wrong}\n{self._on(arguments)}{cause}"
+            if changed:
+                return False, f"The result is right, but your function {changed}\n{self._on(arguments)}"
+        return True, f"Right, on {len(trials)} different inputs." if len(trials) > 1 else "Right."
 
     def _wrong(self, got, arguments):
         """What is wrong with a result, in words; empty if nothing is."""
@@ -85,51 +91,63 @@ class Exercise:
             return self.fault(got, *map(_copy, arguments))
         return self._difference(got, self.solve(*map(_copy, arguments)), _tolerance(arguments))
 
-    def _difference(self, got, wanted, tolerance):
+    def _difference(self, got, wanted, tolerance, show=True):
         """The first thing in which a result differs from the wanted one, in words; empty if it does not."""
         if len(self.names) == 1:
             got, wanted = (got,), (wanted,)
         if not isinstance(got, tuple) or len(got) != len(self.names):
-            return f"It should return {len(self.names)} things, ({', '.join(self.names)}), but returned {type(got).__name__}."
+            returned = f"{len(got)}" if isinstance(got, tuple) else type(got).__name__
+            return f"It should return {len(self.names)} things, ({', '.join(self.names)}), but returned {returned}."
         for name, mine, right in zip(self.names, got, wanted):
             if isinstance(right, tuple):
-                if not isinstance(mine, (tuple, list)) or tuple(mine) != right:
+                if not isinstance(mine, (tuple, list)) or not _equal(tuple(mine), right):
                     return f"{name}: you said {mine}, right is {right}."
                 continue
             try:
                 mine, right = np.asarray(mine), np.asarray(right)
-            except ValueError:
+            except Exception:                              # what a learner returns may be anything
                 return f"{name} is not an array."
             if mine.shape != right.shape:
-                return f"{name} has the shape {mine.shape}, expected {right.shape}."
+                if not right.shape:
+                    return f"{name} should be one number, but has the shape {mine.shape}."
+                return f"{name} should have the shape {right.shape}, but has the shape {mine.shape}{'' if mine.shape else ', one number'}."
             if mine.dtype.kind not in "biuf":
                 return f"{name} should hold numbers, got {mine.dtype}."
             if right.dtype.kind == "b" and mine.dtype.kind != "b":
                 return f"{name} should be True and False, got {mine.dtype}."
             if not np.allclose(mine, right, atol=tolerance, equal_nan=True):
+                if not show:                               # nobody will read it: printing arrays takes longest
+                    return "different"
+                with np.errstate(all="ignore"):
+                    off = np.abs(np.subtract(mine, right, dtype=float)).max()
+                if off < 1e-3:                             # printed, they would look alike
+                    return f"{name} is close, but off by up to {off:.1g}: more than rounding does."
                 return f"{name} is not right yet.\nyours:\n{_small(mine)}\nexpected:\n{_small(right)}"
         return ""
 
     def _changed(self, before, after):
         """Which input the function has changed, in words; empty if none."""
         for name, one, other in zip(inspect.signature(self.solve).parameters, before, after):
-            if isinstance(one, np.ndarray) and not np.array_equal(one, other, equal_nan=True):
-                return f"The result is right, but your function changes its input {name}: work on a copy, {name}.copy()."
+            if isinstance(one, (np.ndarray, list)) and not np.array_equal(one, other):
+                return f"changes its input {name}: work on a copy, {name}.copy()."
         return ""
 
     def _mistake(self, function, trials):
         """Which known mistake does what the learner's function does on every input, if one does."""
-        outcomes = [_outcome(function, arguments) for arguments in trials] if self.mistakes else []
+        outcomes = [_outcome(function, arguments, seconds=SECONDS) for arguments in trials] if self.mistakes else []
+        if all(outcome is _RAISED for outcome in outcomes):
+            return ""
         for words, wrong in self.mistakes.items():
-            if all(self._same(mine, _outcome(wrong, a), _tolerance(a)) for mine, a in zip(outcomes, trials)):
-                return f"\nIt looks as if {words}."
+            for one in wrong if isinstance(wrong, list) else [wrong]:
+                if all(self._same(mine, _outcome(one, a), _tolerance(a)) for mine, a in zip(outcomes, trials)):
+                    return f"\nIt looks as if {words}."
         return ""
 
     def _same(self, mine, other, tolerance):
         if mine is _RAISED or other is _RAISED:
             return mine is other
         try:
-            return not self._difference(mine, other, tolerance)
+            return not self._difference(mine, other, tolerance, show=False)
         except Exception:                                  # what a learner returns may be anything
             return False
 
@@ -139,14 +157,16 @@ class Exercise:
         return f"(tried with {', '.join(said)})" if said else ""
 
 
+NOT_YET = "Not yet: the function returns nothing so far. Write its body, then run this cell again."
 _RAISED = object()
 
 
-def _outcome(function, arguments):
+def _outcome(function, arguments, seconds=None):
     """What a function returns, quietly; _RAISED if it raises or takes too long."""
+    given = map(_copy, arguments)
     try:
         with np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
-            return call(function, *map(_copy, arguments), seconds=SECONDS)
+            return call(function, *given, seconds=seconds) if seconds else function(*given)
     except (Exception, SystemExit):
         return _RAISED
 
@@ -160,7 +180,14 @@ def _tolerance(arguments):
 def _copy(argument):
     if isinstance(argument, np.random.Generator):          # the same stream for everyone who draws from it
         return np.random.default_rng(argument.bit_generator.seed_seq)
-    return argument.copy() if isinstance(argument, np.ndarray) else argument
+    return argument.copy() if isinstance(argument, (np.ndarray, list)) else argument
+
+
+def _equal(shape, other):
+    try:
+        return bool(shape == other)
+    except ValueError:                                     # an array among the lengths
+        return False
 
 
 def _named(argument):
@@ -168,7 +195,5 @@ def _named(argument):
 
 
 def _small(array):
-    """A corner of an array, rounded."""
-    corner = array[tuple(slice(0, 5) for _ in range(array.ndim))]
-    more = "" if corner.shape == array.shape else "  (a corner)"
-    return np.array2string(corner, precision=3, suppress_small=True) + more
+    """An array, rounded: all of it, so that the wrong number can be seen (the inputs are small)."""
+    return np.array2string(array, precision=3, suppress_small=True, max_line_width=140)

@@ -6,22 +6,28 @@ import threading
 import time
 
 
+class TooSlow(TimeoutError):
+    """The function was stopped, in contrast to one that raises TimeoutError itself."""
+
+
 def call(function, *arguments, seconds):
     """function(*arguments), interrupted after so many seconds as if the stop button were pressed.
 
-    Raises TimeoutError then. Where a Python program cannot be interrupted (outside the main thread, or where there
+    Raises TooSlow then. Where a Python program cannot be interrupted (outside the main thread, or where there
     are no threads, as in a browser), the function runs without a limit.
     """
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         return function(*arguments)
-    late = threading.Event()
+    late, over = threading.Event(), threading.Event()
 
     def stop():
         late.set()
-        if hasattr(signal, "pthread_kill"):
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)     # also wakes a sleeping function
-        else:
-            _thread.interrupt_main()
+        while not over.is_set():                           # a bare `except:` may swallow one interrupt, or many
+            if hasattr(signal, "pthread_kill"):
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)     # also wakes a sleeping function
+            else:
+                _thread.interrupt_main()
+            over.wait(0.2)
 
     timer = threading.Timer(seconds, stop)
     timer.daemon = True
@@ -33,11 +39,12 @@ def call(function, *arguments, seconds):
         try:
             return function(*arguments)
         finally:
+            over.set()
             timer.cancel()
             timer.join()
             if late.is_set():
                 time.sleep(0.05)                           # an interrupt on its way arrives here, not later
     except KeyboardInterrupt:
         if late.is_set():
-            raise TimeoutError(f"the function took more than {seconds} seconds") from None
+            raise TooSlow(f"the function took more than {seconds} seconds") from None
         raise

@@ -2,6 +2,7 @@
 
 import datetime
 import importlib
+import itertools
 import json
 import os
 import pkgutil
@@ -17,7 +18,7 @@ FILE = "attnlib-progress.json"
 
 def place():
     """Where progress is kept: in the folder of the notebook, or where the variable ATTNLIB_PROGRESS says."""
-    return Path(os.environ.get("ATTNLIB_PROGRESS") or FILE).absolute()
+    return Path(os.path.expanduser(os.environ.get("ATTNLIB_PROGRESS") or FILE)).absolute()
 
 
 def exercises():
@@ -31,20 +32,36 @@ def exercises():
 
 
 def read():
-    """Exercise -> the day it was passed. A file that cannot be read is put aside, not overwritten."""
+    """Exercise -> the day it was passed. A file that makes no sense is put aside, and nothing is overwritten."""
     path = place()
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = json.loads(path.read_text(encoding="utf-8-sig"))
         if not isinstance(kept, dict) or not all(isinstance(day, str) for day in kept.values()):
             raise ValueError("not a table of days")
         return kept
     except FileNotFoundError:
         return {}
-    except ValueError:                                     # JSON and UTF-8 errors are ValueErrors too
-        aside = path.with_suffix(".broken")
+    except (ValueError, RecursionError):                   # JSON and UTF-8 errors are ValueErrors too
+        aside = _aside(path)
         os.replace(path, aside)
         print(f"{path.name} could not be read. It is kept as {aside.name}, and a new one begins.")
         return {}
+
+
+def _aside(path):
+    """A name that is still free beside this file: …broken, …broken-2, …broken-3"""
+    names = (path.with_suffix(f".broken-{number}" if number > 1 else ".broken") for number in itertools.count(1))
+    return next(name for name in names if not os.path.lexists(name))
+
+
+def _why(error):
+    """What went wrong with the file of progress, in words."""
+    path = place()
+    if not path.parent.is_dir():
+        return f"there is no folder {path.parent}. Make it, or change ATTNLIB_PROGRESS"
+    if path.is_dir():
+        return f"{path} is a folder. ATTNLIB_PROGRESS should name a file in it"
+    return f"{path}: {error.strerror or error}"
 
 
 def record(exercise):
@@ -56,27 +73,40 @@ def record(exercise):
     try:
         kept = read()
         new = name not in kept
-        kept.setdefault(name, datetime.date.today().isoformat())
-        path = place()
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
-        draft.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-        os.replace(draft, path)                            # the old file or the new one, never half of it
+        if new:
+            kept[name] = datetime.date.today().isoformat()
+            _write(kept)
     except OSError as error:
-        return f"(Your progress could not be kept: {error}.)"
+        return f"(Your progress could not be kept: {_why(error)}.)"
     done = f"{len(set(kept) & set(known))} of {len(known)} exercises done"
-    return f"{done}; kept in {path}. exercises.progress() draws them." if new else f"{done}."
+    return f"{done}; kept in {place()}. exercises.progress() draws them." if new else f"{done}."
+
+
+def _write(kept):
+    """Replace the file: there is the old one or the new one, never half of it."""
+    path = place()
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def progress():
     """Draw which exercises of the course are done. -> Figure, with where that is kept."""
-    kept, rows = read(), {}
+    try:
+        kept, rows = read(), {}
+    except OSError as error:
+        kept, rows = {}, {}
+        print(f"(Your progress could not be read: {_why(error)}.)")
     for name, exercise in exercises().items():
         rows.setdefault(name[:2], []).append((name, exercise))
     total, done = sum(map(len, rows.values())), sum(name in kept for row in rows.values() for name, _ in row)
     wide, high = 2.9, 0.5
     picture = Picture(0.75 + wide * max(map(len, rows.values())), 0.95 + (high + 0.12) * len(rows))
     said = f"{done} of {total} exercises done"
-    where = f"kept in {place()}" if done else f"what you pass is kept in {place().name}, beside this notebook"
+    where = f"kept in {place()}" if done else f"what you pass will be kept in the file {place().name}"     # the same on every machine
     picture.write(0.12, 0.12, said, size=11, weight="bold", va="top")
     picture.write(0.12, picture.get_figheight() - 0.12, where, size=7.5, color=colour("faint"), va="bottom")
     for number, (notebook, row) in enumerate(rows.items()):

@@ -27,6 +27,8 @@ shapes = Exercise(
             (h, n),
             (h, n, d),
         ),
+        "the mask took the axis of the heads away: (n, n) is stretched over all heads": lambda h, n, d: ((h, n, n), (h, n), (n, n)),
+        "you kept one sum for each head: every row of every head has its own": lambda h, n, d: ((h, n, n), (h,), (h, n, n)),
     },
     hints=[
         "Put numbers in: h = 2, n = 3, d = 5. Make the arrays with np.ones and look at .shape.",
@@ -59,6 +61,8 @@ looks_most_at = Exercise(
         ),
         "you took the largest over the heads (axis=0)": lambda w: w.argmax(axis=0),
         "you returned the largest weights, not the positions where they stand": lambda w: w.max(axis=-1),
+        "you took the smallest of each row": lambda w: w.argmin(axis=-1),
+        "you counted from 1: NumPy counts from 0": lambda w: w.argmax(axis=-1) + 1,
     },
     hints=[
         "One row per query: look along a row, from key to key. Which axis is that?",

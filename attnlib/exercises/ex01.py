@@ -24,6 +24,12 @@ def _lengths(x, **how):
     return np.sqrt((x**2).sum(**how))
 
 
+def _guarded(x):
+    """The length of each row, with 1 in place of 0. (n, 1)"""
+    lengths = _lengths(x, axis=1, keepdims=True)
+    return np.where(lengths == 0, 1, lengths)
+
+
 alike = Exercise(
     cosines,
     title="Alike in direction",
@@ -33,13 +39,26 @@ alike = Exercise(
     names=("cosines",),
     mistakes={
         "the dot products are right, but not divided by the lengths: long arrows still count more": lambda x: x @ x.T,
-        "only one of the two lengths was divided out: row i needs it, and column j too": lambda x: x @ x.T / _lengths(x, axis=1, keepdims=True),
-        "you divided by the squared length of one row: a cosine has two lengths below the line, one of each row": lambda x: (
-            x @ x.T / (x**2).sum(axis=1, keepdims=True)
-        ),
-        "you divided by the squared lengths: the length is the square root of the sum of squares": lambda x: (
-            x @ x.T / np.outer((x**2).sum(axis=1), (x**2).sum(axis=1))
-        ),
+        "only one of the two lengths was divided out: row i needs it, and column j too": [
+            lambda x: x @ x.T / _lengths(x, axis=1, keepdims=True),
+            lambda x: x @ x.T / _lengths(x, axis=1),
+            lambda x: x @ x.T / _guarded(x),
+            lambda x: x @ x.T / _guarded(x).T,
+        ],
+        "you divided by the squared length of one row: a cosine has two lengths below the line, one of each row": [
+            lambda x: x @ x.T / (x**2).sum(axis=1, keepdims=True),
+            lambda x: x @ x.T / (x**2).sum(axis=1),
+            lambda x: x @ x.T / _guarded(x) ** 2,
+        ],
+        "you divided by the squared lengths: the length is the square root of the sum of squares": [
+            lambda x: x @ x.T / np.outer((x**2).sum(axis=1), (x**2).sum(axis=1)),
+            lambda x: x @ x.T / (_guarded(x) @ _guarded(x).T) ** 2,
+        ],
+        "you divided by one length for all rows: each row has its own (axis=1), and a cosine has two": lambda x: x @ x.T / _lengths(x),
+        "the length is the sum of the absolute values: it should be the root of the sum of squares": [
+            lambda x: x @ x.T / np.outer(abs(x).sum(axis=1), abs(x).sum(axis=1)),
+            lambda x: x @ x.T / np.maximum(np.outer(abs(x).sum(axis=1), abs(x).sum(axis=1)), 1e-300),
+        ],
         "the length was taken over all rows at once: each row has its own, sum(axis=1)": lambda x: x @ x.T / (x**2).sum(),
         "the lengths were taken down the columns (axis 0): a row is one arrow, so sum along it": lambda x: (
             (x / _lengths(x, axis=0, keepdims=True)) @ (x / _lengths(x, axis=0, keepdims=True)).T
@@ -50,6 +69,8 @@ alike = Exercise(
         "you returned distances: near rows get small numbers, but alike rows should get large ones": lambda x: _lengths(
             x[:, None] - x, axis=-1
         ),
+        "you returned angles: leave out the arccos": lambda x: np.arccos(np.clip(cosines(x), -1, 1)),
+        "abs took the sign away: rows that point in opposite directions have the cosine -1": lambda x: abs(cosines(x)),
     },
     hints=[
         "Dot product = length × length × cosine. Which two lengths have to go?",
@@ -68,7 +89,7 @@ def stable_softmax(x):
 def _numbers(rng):
     sizes = [((5,), 1), ((3, 4), 2), ((4, 4), 3), ((2, 3, 5), 2)]
     trials = [(rng.normal(0, size, shape),) for shape, size in sizes]
-    return [*trials, (rng.normal(0, 1000, (3, 4)),), (rng.normal(-3000, 2, (3, 4)),), (np.array([[0.0, 1.0], [5000.0, 5001.0]]),)]
+    return [*trials, (rng.normal(0, 1000, (3, 4)),), (rng.normal(-3000, 2, (3, 4)),), (np.array([[0.0, 1.0], [50_000.0, 50_001.0]]),)]
 
 
 def _exp_over(x, **how):
@@ -91,10 +112,19 @@ survives = Exercise(
         "exp of large numbers overflows, inf / inf is NaN: subtract the largest number of each row first": lambda x: _exp_over(
             x, axis=-1, keepdims=True
         ),
-        "everything was divided by one sum: each row needs its own, sum(axis=-1, keepdims=True)": lambda x: (
-            np.exp(x - x.max(axis=-1, keepdims=True)) / np.exp(x - x.max(axis=-1, keepdims=True)).sum()
+        "everything was divided by one sum: each row needs its own, sum(axis=-1, keepdims=True)": [
+            lambda x: np.exp(x - x.max(axis=-1, keepdims=True)) / np.exp(x - x.max(axis=-1, keepdims=True)).sum(),
+            lambda x: softmax(x.ravel()).reshape(x.shape),
+            lambda x: np.exp(x) / np.exp(x).sum(),
+        ],
+        "the sum runs down the columns (axis 0): then columns sum to 1, and rows do not": [
+            lambda x: softmax(x, axis=0),
+            lambda x: _exp_over(x, axis=0),
+            lambda x: np.exp(x - x.max(axis=-1, keepdims=True)) / np.exp(x - x.max(axis=-1, keepdims=True)).sum(axis=0),
+        ],
+        "the maximum of each column was subtracted (axis 0): each row needs its own, or its shares change": lambda x: _exp_over(
+            x - x.max(axis=0), axis=-1, keepdims=True
         ),
-        "the sum runs down the columns (axis 0): then columns sum to 1, and rows do not": lambda x: softmax(x, axis=0),
         "one maximum was subtracted for the whole array: rows far below it become 0/0. Each row needs its own": _one_maximum,
         "the mean was subtracted: a number far above the mean still overflows. Subtract the largest": lambda x: _exp_over(
             x - x.mean(axis=-1, keepdims=True), axis=-1, keepdims=True
@@ -102,11 +132,26 @@ survives = Exercise(
         "the shares are of the numbers themselves, without exp: negative numbers give negative shares": lambda x: (
             x / x.sum(axis=-1, keepdims=True)
         ),
-        "the largest number was divided out instead of subtracted": lambda x: _exp_over(
-            x / np.abs(x).max(axis=-1, keepdims=True), axis=-1, keepdims=True
+        "the smallest number was subtracted: a number far above it still overflows. Subtract the largest": lambda x: _exp_over(
+            x - x.min(axis=-1, keepdims=True), axis=-1, keepdims=True
         ),
+        "the largest number was divided out instead of subtracted": [
+            lambda x: _exp_over(x / x.max(axis=-1, keepdims=True), axis=-1, keepdims=True),
+            lambda x: _exp_over(x / np.abs(x).max(axis=-1, keepdims=True), axis=-1, keepdims=True),
+        ],
+        "nan_to_num hides what overflowed, but the right shares are not 0 there: subtract the largest number of each row first": (
+            lambda x: np.nan_to_num(_exp_over(x, axis=-1, keepdims=True))
+        ),
+        "clip made different numbers equal: subtract the largest number of each row, then nothing needs a clip": [
+            lambda x: _exp_over(np.clip(x, -700, 700), axis=-1, keepdims=True),
+            lambda x: _exp_over(np.clip(x, -500, 500), axis=-1, keepdims=True),
+            lambda x: _exp_over(np.minimum(x, 700), axis=-1, keepdims=True),
+        ],
         "exp is there, but nothing is divided by the sum of the row": lambda x: np.exp(x - x.max(axis=-1, keepdims=True)),
-        "exp(−x) was taken: the smallest number got the largest share": lambda x: softmax(-x),
+        "exp(−x) was taken: the smallest number got the largest share": [
+            lambda x: softmax(-x),
+            lambda x: _exp_over(-x, axis=-1, keepdims=True),
+        ],
         "the largest number gets everything: this is a hard choice, and softmax is a soft one": lambda x: (
             (x == x.max(axis=-1, keepdims=True)).astype(float)
         ),
@@ -133,8 +178,8 @@ def _lookups(rng):
 lookup = Exercise(
     soft_lookup,
     title="A soft look-up",
-    level=2,
-    minutes=10,
+    level=1,
+    minutes=5,
     inputs=_lookups,
     names=("answer",),
     mistakes={
@@ -149,7 +194,21 @@ lookup = Exercise(
         "you returned the weights, not the mixture of the values": lambda q, k, v, t: softmax(k @ q / t),
         "the query is compared with the values: compare it with the keys, and mix the values": lambda q, k, v, t: softmax(v @ q / t) @ v,
         "the keys are mixed: the weights come from the keys, the answer from the values": lambda q, k, v, t: softmax(k @ q / t) @ k,
-        "distances took the place of dot products": lambda q, k, v, t: softmax(-_lengths(k - q, axis=1) / t) @ v,
+        "distances took the place of dot products": [
+            lambda q, k, v, t: softmax(-_lengths(k - q, axis=1) / t) @ v,
+            lambda q, k, v, t: softmax(-(_lengths(k - q, axis=1) ** 2) / t) @ v,
+        ],
+        "you divided out the lengths: that compares directions only; here it is the plain dot product": [
+            lambda q, k, v, t: softmax(k @ q / _lengths(k, axis=1) / _lengths(q) / t) @ v,
+            lambda q, k, v, t: softmax(k @ q / _lengths(k, axis=1) / _lengths(q)) @ v,
+        ],
+        "you also divided by √d: here the temperature alone divides the scores": lambda q, k, v, t: (
+            softmax(k @ q / np.sqrt(len(q)) / t) @ v
+        ),
+        "you divided by √d instead of the temperature": lambda q, k, v, t: softmax(k @ q / np.sqrt(len(q))) @ v,
+        "the mean was taken at the end: the weights already sum to 1, so add the weighted values up": lambda q, k, v, t: (
+            softmax(k @ q / t) @ v / len(v)
+        ),
     },
     hints=[
         "Three steps: scores, weights, mixture.",

@@ -25,14 +25,32 @@ def _with(weights, v):
     return weights @ v, weights
 
 
-def _naive(q, k, v, d):
+def _naive(q, k, v, d, axis=-1):
     scores = np.exp(q @ k.T / np.sqrt(d))
-    return _with(scores / scores.sum(axis=-1, keepdims=True), v)
+    return _with(scores / scores.sum(axis=axis, keepdims=True), v)
+
+
+def _scaled(divisor):
+    """Attention with another divisor, with and without the maximum."""
+    return [
+        lambda q, k, v: _with(softmax(q @ k.T / divisor(q, k, v)), v),
+        lambda q, k, v: _naive(q, k, v, divisor(q, k, v) ** 2),
+    ]
+
+
+def _all_keys(scores):
+    return np.exp(scores - scores.max(axis=-1, keepdims=True))
 
 
 def _one_maximum(q, k, v):
     scores = q @ k.T / np.sqrt(q.shape[-1])
     scores = np.exp(scores - scores.max())
+    return _with(scores / scores.sum(axis=-1, keepdims=True), v)
+
+
+def _mean_subtracted(q, k, v):
+    scores = q @ k.T / np.sqrt(q.shape[-1])
+    scores = np.exp(scores - scores.mean(axis=-1, keepdims=True))
     return _with(scores / scores.sum(axis=-1, keepdims=True), v)
 
 
@@ -46,18 +64,44 @@ attention = Exercise(
     mistakes={
         "q and k changed places: row i of the scores belongs to query i, so it is q @ k.T": lambda q, k, v: simple_attention(k, q, v),
         "the scores are not divided by √d": lambda q, k, v: _with(softmax(q @ k.T), v),
-        "the scores are divided by d, not by its square root": lambda q, k, v: _with(softmax(q @ k.T / q.shape[-1]), v),
-        "the scores are divided by √n, the number of tokens; it should be √d, the width of q": lambda q, k, v: _with(
-            softmax(q @ k.T / np.sqrt(len(k))), v
+        "the scores are divided by d, not by its square root": _scaled(lambda q, k, v: q.shape[-1]),
+        "you wrote d ** 1/2: Python reads (d ** 1) / 2. Write d ** 0.5, or np.sqrt(d)": [
+            *_scaled(lambda q, k, v: q.shape[-1] * 2),
+            *_scaled(lambda q, k, v: q.shape[-1] / 2),
+        ],
+        "the scores are multiplied by √d: divide them": _scaled(lambda q, k, v: q.shape[-1] ** -0.5),
+        "the scores are divided by √n, the number of tokens; it should be √d, the width of q": [
+            *_scaled(lambda q, k, v: np.sqrt(len(k))),
+            *_scaled(lambda q, k, v: np.sqrt(len(q))),
+        ],
+        "the scores are divided by the root of the width of v; √d is the width of q": _scaled(lambda q, k, v: np.sqrt(v.shape[-1])),
+        "the weights are divided by √d: divide the scores, before the softmax": lambda q, k, v: _with(
+            softmax(q @ k.T) / np.sqrt(q.shape[-1]), v
         ),
-        "the softmax runs down the columns (axis 0): then the columns sum to 1, and the rows do not": lambda q, k, v: _with(
-            softmax(q @ k.T / np.sqrt(q.shape[-1]), axis=0), v
-        ),
-        "the softmax runs over the whole table: all weights together sum to 1": lambda q, k, v: _with(
-            softmax((q @ k.T / np.sqrt(q.shape[-1])).ravel()).reshape(len(q), len(k)), v
+        "the softmax runs down the columns (axis 0): then the columns sum to 1, and the rows do not": [
+            lambda q, k, v: _with(softmax(q @ k.T / np.sqrt(q.shape[-1]), axis=0), v),
+            lambda q, k, v: _naive(q, k, v, q.shape[-1], axis=0),
+        ],
+        "the softmax runs over the whole table: all weights together sum to 1": [
+            lambda q, k, v: _with(softmax((q @ k.T / np.sqrt(q.shape[-1])).ravel()).reshape(len(q), len(k)), v),
+            lambda q, k, v: _naive(q, k, v, q.shape[-1], axis=None),
+        ],
+        "exp is there, but nothing is divided by the sum of the row": [
+            lambda q, k, v: _with(_all_keys(q @ k.T / np.sqrt(q.shape[-1])), v),
+            lambda q, k, v: _with(np.exp(q @ k.T / np.sqrt(q.shape[-1])), v),
+        ],
+        "the two results changed places: first the output, then the weights": lambda q, k, v: simple_attention(q, k, v)[::-1],
+        "the keys are mixed: the weights come from q and k, the output from the values": lambda q, k, v: _with(
+            simple_attention(q, k, v)[1], k
+        )[:1] + simple_attention(q, k, v)[1:],
+        "you put on a causal mask: here everyone may look at everyone": lambda q, k, v: _with(
+            softmax(q @ k.T / np.sqrt(q.shape[-1]), where=np.tri(len(q), len(k), dtype=bool)), v
         ),
         "the scores themselves are returned, without the softmax": lambda q, k, v: _with(q @ k.T / np.sqrt(q.shape[-1]), v),
-        "exp of large scores overflows: subtract the largest score of each row first": lambda q, k, v: _naive(q, k, v, q.shape[-1]),
+        "exp of large scores overflows: subtract the largest score of each row first": [
+            lambda q, k, v: _naive(q, k, v, q.shape[-1]),
+            _mean_subtracted,
+        ],
         "two things are missing: the scores are not divided by √d, and exp of large scores overflows": lambda q, k, v: _naive(q, k, v, 1),
         "one maximum was subtracted for the whole table: each row needs its own, or rows far below it become 0/0": _one_maximum,
     },
@@ -77,7 +121,13 @@ def weights_after_shuffle(weights, order):
 
 
 def _shuffles(rng):
-    return [(softmax(rng.normal(0, 2, (n, n))), rng.permutation(n)) for n in (4, 6, 9)]
+    """Orders that move every token, and that are not undone by doing them twice: all places in one circle."""
+    trials = []
+    for n in (4, 6, 9):
+        circle, order = rng.permutation(n), np.empty(n, int)
+        order[circle] = np.roll(circle, 1)
+        trials.append((softmax(rng.normal(0, 2, (n, n))), order))
+    return trials
 
 
 shuffled = Exercise(
@@ -95,6 +145,7 @@ shuffled = Exercise(
         ),
         "w[order, order] takes only the diagonal; index the rows, then the columns": lambda w, order: w[order, order],
         "rows and columns changed places": lambda w, order: w[order][:, order].T,
+        "nothing moved": lambda w, order: w,
     },
     hints=[
         "Who sits at place 0 of the new sentence? Token order[0]. Its row moves along with it. And the columns?",

@@ -16,24 +16,50 @@ def _back(rule):
     return lambda n, window: rule(np.arange(n)[:, None] - np.arange(n), window)
 
 
+def _sliced(n, window):
+    mask = np.zeros((n, n), bool)
+    for i in range(n):
+        mask[i, i - window + 1 : i + 1] = True
+    return mask
+
+
+def _sizes(rng):
+    many = zip(rng.choice(np.arange(5, 12), 4, replace=False), rng.permutation([1, 2, 3, 4]))
+    return [*((int(n), int(window)) for n, window in many), (4, 9), (1, 1)]
+
+
 past = Exercise(
     past_window,
     title="A window of the past",
     level=1,
     minutes=8,
-    inputs=lambda rng: [(int(n), int(w)) for n, w in zip(rng.permutation(np.arange(5, 9)), (2, 3, 4, 1))] + [(4, 9), (1, 1)],
+    inputs=_sizes,
     names=("mask",),
     mistakes={
         "the window is off by one: with <= a token sees window + 1 tokens; here it sees window, itself included": _back(
             lambda back, w: (back >= 0) & (back <= w)
         ),
-        "the window is off by one the other way, or leaves out the token itself: window = 1 means only me": _back(
-            lambda back, w: (back > 0) & (back < w)
+        "the window is off by one the other way, or leaves out the token itself: window = 1 means only me": [
+            _back(lambda back, w: (back > 0) & (back < w)),
+            _back(lambda back, w: (back >= 0) & (back < w - 1)),
+        ],
+        "a token does not see itself, but one more before it: window counts the token itself": _back(
+            lambda back, w: (back > 0) & (back <= w)
         ),
-        "a token does not see itself, but one more before it: window counts the token itself": _back(lambda back, w: (back > 0) & (back <= w)),
-        "the future is allowed too: keys after the query are within the window on the other side": _back(lambda back, w: abs(back) < w),
-        "rows and columns changed places, so that everyone looks into the future: row i is who looks": _back(
-            lambda back, w: (back <= 0) & (-back < w)
+        "the future is allowed too: for a key after the query, i - j is negative, and that is no step back": [
+            _back(lambda back, w: abs(back) < w),
+            _back(lambda back, w: abs(back) <= w),
+            _back(lambda back, w: back < w),
+            _back(lambda back, w: back <= w),
+        ],
+        "the two rules are joined by |: both rules must hold, so it is &": _back(lambda back, w: (back >= 0) | (back < w)),
+        "rows and columns changed places, so that everyone looks into the future: row i is who looks": [
+            _back(lambda back, w: (back <= 0) & (-back < w)),
+            _back(lambda back, w: (back <= 0) & (-back <= w)),
+        ],
+        "a slice starts below 0, which counts from the end, so the first rows are empty: start at max(0, i - window + 1)": _sliced,
+        "the window is the same for every row: it should move along with the query": _back(
+            lambda back, w: (back >= 0) & (np.arange(len(back)) < w)
         ),
         "the past is not limited: this is the causal mask without a window": _back(lambda back, w: back >= 0),
         "True and False changed places: True means may look": _back(lambda back, w: ~((back >= 0) & (back < w))),
@@ -58,18 +84,21 @@ def find_influence(attend, x):
 
 
 def _attenders(rng):
-    """Attention with a hidden mask, and once with the leak of a mask put on after the softmax."""
-    trials = []
-    for n, leaky in [(4, False), (5, False), (6, True)]:
-        text = np.arange(n) < 2                                        # two texts that cannot see each other
-        mask = (text[:, None] == text) & (np.tril(np.ones((n, n), bool)) | (rng.random((n, n)) < 0.3))
+    """Attention with a hidden mask, and once with the leak of a mask put on after the softmax.
 
-        def attend(x, mask=mask, leaky=leaky):
+    One of them answers faintly and with the sign turned, so that effects may be small, and negative everywhere.
+    """
+    trials = []
+    for n, d, leaky, size in [(4, 5, False, 1), (5, 5, False, -0.01), (6, 4, True, 1)]:
+        text = rng.permutation(n) < 2                                  # two texts that cannot see each other
+        mask = (text[:, None] == text) & (np.tril(np.ones((n, n), bool)) | (rng.random((n, n)) < 0.5))
+
+        def attend(x, mask=mask, leaky=leaky, size=size):
             if leaky:
                 return (softmax(x @ x.T / 2) * np.tril(np.ones((len(x), len(x))))) @ x
-            return scaled_dot_product_attention(x, x, x, mask=mask)[0]
+            return scaled_dot_product_attention(x, x, x, mask=mask)[0] * size
 
-        trials.append((attend, rng.normal(size=(n, 4))))
+        trials.append((attend, rng.normal(size=(n, d))))
     return trials
 
 
@@ -86,14 +115,19 @@ def _no_copy(attend, x):
     return moved
 
 
-def _one_for_all(attend, x):
-    before = attend(x)
-    moved = np.zeros((len(x), len(x)), bool)
-    for j in range(len(x)):
-        nudged = x.copy()
-        nudged[j] += 1.0
-        moved[:, j] = np.abs(attend(nudged) - before).max() > 1e-9
-    return moved
+def _nudging(moves, where=lambda j: j):
+    """find_influence with one part exchanged: how an output moves, or what is nudged."""
+
+    def wrong(attend, x):
+        before = attend(x)
+        moved = np.zeros((len(x), len(x)), bool)
+        for j in range(len(x)):
+            nudged = x.copy()
+            nudged[where(j)] += 1.0
+            moved[:, j] = moves(attend(nudged) - before)
+        return moved
+
+    return wrong
 
 
 leaks = Exercise(
@@ -104,7 +138,19 @@ leaks = Exercise(
     inputs=_attenders,
     names=("influence",),
     mistakes={
-        "one maximum was taken for all outputs: max(axis=-1) keeps one number for each": _one_for_all,
+        "one maximum was taken for all outputs: max(axis=-1) keeps one number for each": _nudging(
+            lambda change: np.abs(change).max() > 1e-9
+        ),
+        "the maximum is taken over the tokens (axis 0): take it over the features of each output, axis=-1": _nudging(
+            lambda change: np.abs(change).max(axis=0) > 1e-9
+        ),
+        "np.abs is missing: a number that becomes smaller has moved too": _nudging(lambda change: change.max(axis=-1) > 1e-9),
+        "you nudged feature j of all tokens, nudged[:, j]: token j is the row nudged[j]": _nudging(
+            lambda change: np.abs(change).max(axis=-1) > 1e-9, where=lambda j: np.s_[:, j]
+        ),
+        "True and False changed places: True means that the output moves": lambda attend, x: ~find_influence(attend, x),
+        "nothing moved at all: nudged = x is the same array under a second name, so you compared it with itself. "
+        "Nudge x.copy()": lambda attend, x: np.zeros((len(x), len(x)), bool),
         "rows and columns changed places: row i is the output that moves, column j the token that was nudged": _transposed,
         "the nudges pile up: work on a copy of x each time, or token 0 stays nudged while you try token 1": _no_copy,
     },
@@ -160,9 +206,23 @@ def _added(rows):
     return wrong
 
 
-def _renormalised(scores, mask):
-    weights = softmax(scores) * mask
-    return weights / np.maximum(weights.sum(axis=-1, keepdims=True), 1e-300)
+def _renormalised(tiny):
+    def wrong(scores, mask):
+        weights = softmax(scores) * mask
+        total = weights.sum(axis=-1, keepdims=True)
+        return weights / (np.maximum(total, 1e-300) if tiny is None else total + tiny)
+
+    return wrong
+
+
+def _without_maximum(scores, mask):
+    e = np.where(mask, np.exp(scores), 0)
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def _zeros(wrong):
+    """The same, with zeros in the rows that allow nothing."""
+    return lambda scores, mask: np.where(mask.any(axis=-1, keepdims=True), wrong(scores, mask), 0)
 
 
 empty_row = Exercise(
@@ -175,13 +235,29 @@ empty_row = Exercise(
     mistakes={
         "the mask came after the softmax: the rows no longer sum to 1": lambda s, m: softmax(s) * m,
         "forbidden scores still count in the maximum or in the first sum: where they are far larger, the allowed "
-        "weights round to 0, and you divide 0 by 0. Take both over the allowed keys only": _renormalised,
+        "weights round to 0, and you divide 0 by 0. Take both over the allowed keys only": [
+            *map(_renormalised, (None, 0, 1e-9, 1e-8, 1e-12)),
+            lambda s, m: np.nan_to_num(_renormalised(0)(s, m)),
+        ],
+        "exp of large scores overflows: subtract the largest allowed score of each row first": [
+            _without_maximum, _zeros(_without_maximum), lambda s, m: np.nan_to_num(_without_maximum(s, m)),
+        ],
         "a row with nothing allowed became NaN: -inf minus -inf is not a number. Give such a row zeros": _filled(-np.inf),
         "a row with nothing allowed became even: with -1e9 everywhere, all keys look equally good. Give such a row zeros": _filled(-1e9),
+        "a row with nothing allowed became even. Give such a row zeros": lambda s, m: np.where(
+            m.any(axis=-1, keepdims=True), masked_softmax(s, m), 1 / s.shape[-1]
+        ),
+        "a large negative number took the place of −inf: an allowed score of −2e9 loses against it. Take -np.inf": [
+            _zeros(_filled(-1e9)), lambda s, m: _filled(-1e9)(s, m) * m.any(axis=-1, keepdims=True)
+        ],
         "−1e9 is added to forbidden scores: where nothing is allowed, a row of equal scores comes out even; and float16 has "
         "no −1e9: it becomes −inf there, and 0 · −inf is NaN": _added(False),
         "−1e9 is added to forbidden scores: it is no −inf (an allowed score of −2e9 loses against it), and float16 has no −1e9: "
-        "it becomes −inf there, and 0 · −inf is NaN": _added(True),
+        "it becomes −inf there, and 0 · −inf is NaN": [_added(True), lambda s, m: _added(False)(s, m) * m.any(axis=-1, keepdims=True)],
+        "the mask is not used": lambda s, m: softmax(s),
+        "the softmax runs down the columns: each row, axis=-1, is one question": [
+            lambda s, m: softmax(s, axis=0, where=m), lambda s, m: masked_softmax(s.T, m.T).T
+        ],
         "masked scores were set to 0: exp(0) is 1, so masked keys still get a share": _filled(0.0),
         "the mask is upside down: here True means that the key may be looked at": lambda s, m: masked_softmax(s, ~m),
     },

@@ -24,9 +24,18 @@ count = Exercise(
         "you counted one head: W_q holds the columns of all heads, side by side": lambda d, h, e: (d * e, 4 * d * e),
         "you forgot W_o, which brings the heads back to d_model": lambda d, h, e: (d * h * e, 3 * d * h * e),
         "you took all heads together to be d_model wide: often they are, but d_head is given here": lambda d, h, e: (d * d, 4 * d * d),
+        "you gave W_o the shape (d_model, d_model): it takes what the heads bring, n_heads · d_head": lambda d, h, e: (
+            d * h * e, 3 * d * h * e + d * d
+        ),
+        "you counted W_o for one head: it takes what all heads bring, n_heads · d_head": lambda d, h, e: (d * h * e, 3 * d * h * e + d * e),
+        "you counted biases too: there are no biases here": [
+            lambda d, h, e: (d * h * e + h * e, 4 * d * h * e + 3 * h * e + d),
+            lambda d, h, e: ((d + 1) * h * e, 4 * (d + 1) * h * e),
+        ],
         "you counted the heads twice for all four": lambda d, h, e: (d * h * e, 4 * h * d * h * e),
         "you took d_model / n_heads for the width of a head: here d_head is given": lambda d, h, e: (d * (d // h), 4 * d * (d // h)),
         "you counted rows and columns together; a matrix holds rows times columns": lambda d, h, e: (d + h * e, 4 * (d + h * e)),
+        "you counted the columns alone; a matrix holds rows times columns": lambda d, h, e: (h * e, 4 * h * e),
     },
     hints=[
         "x is (n, d_model), q of all heads side by side is (n, n_heads · d_head). Which shape must W_q have?",
@@ -52,28 +61,42 @@ def head_weights(W_q, W_k, tokens, features=toy.FEATURES):
 
 
 def _sentences(features):
-    """Sentences with a pronoun and nouns; other ones for another order of the features."""
+    """Sentences with a pronoun and two nouns of all kinds; other ones for another order of the features."""
     rng = np.random.default_rng([list(toy.FEATURES).index(name) for name in features])
-    word = {kind: toy.WORDS[kind].split() for kind in ("animal", "thing", "person", "quality")}
-    for pronoun in ("it", "she", "they", "him"):
-        animal, thing, person, quality = (str(rng.choice(words)) for words in word.values())
-        yield toy.tokenize(f"the {animal} and the {person} saw the {thing} because {pronoun} was {quality} .")
+    kinds = [("animal", "thing"), ("person", "place"), ("food", "idea"), ("thing", "animal")]
+    for pronoun, both in zip(("it", "she", "they", "him"), kinds):
+        one, other, quality = (str(rng.choice(toy.WORDS[kind].split())) for kind in (*both, "quality"))
+        yield toy.tokenize(f"the {one} was near the {other} because {pronoun} looked {quality} .")
 
 
 def _design_fault(got, features):
-    if not isinstance(got, (tuple, list, np.ndarray)) or len(got) != 2:
+    try:
+        W_q, W_k = got
+    except Exception:                                      # what a learner returns may be anything
         return "Return two matrices, W_q and W_k."
     try:
-        W_q, W_k = (np.asarray(W, float) for W in got)
-    except (TypeError, ValueError):
+        W_q, W_k = np.asarray(W_q), np.asarray(W_k)
+    except Exception:
         return "W_q and W_k must be arrays of numbers."
     for name, W in (("W_q", W_q), ("W_k", W_k)):
+        if W.dtype.kind not in "biuf":
+            return f"{name} should hold numbers, got {W.dtype}."
         if W.ndim != 2 or len(W) != len(features) or W.shape[1] == 0:
             return f"{name} must have one row for each of the {len(features)} features, ({len(features)}, d). Got {W.shape}."
         if not np.isfinite(W).all():
             return f"{name} holds NaN or infinity."
+        if np.abs(W.astype(float)).max() > 1e150:
+            return f"{name} holds numbers that are too large to multiply. About 8 is enough."
     if W_q.shape != W_k.shape:
         return f"W_q and W_k must have equally many columns, or q @ k.T does not work. Got {W_q.shape} and {W_k.shape}."
+    W_q, W_k = W_q.astype(float), W_k.astype(float)
+    fault = _first_fault(W_q, W_k, features)
+    if fault and list(features) != list(toy.FEATURES) and not _first_fault(W_q, W_k, toy.FEATURES):
+        return "This was right for the features in their usual order. Here they come in another one: find the rows by features.index(…)."
+    return fault
+
+
+def _first_fault(W_q, W_k, features):
     return next(filter(None, (_sentence_fault(W_q, W_k, tokens, features) for tokens in _sentences(features))), "")
 
 
@@ -88,12 +111,18 @@ def _sentence_fault(W_q, W_k, tokens, features):
     if np.ptp(row) < 1e-6:
         if weights[is_noun][:, asks].mean() > 2 * even:
             return f"{said} W_q and W_k changed places: now the nouns look at the pronoun. Who asks goes into W_q, who offers into W_k."
-        return f"{said} It looks at everyone alike: it asks for nothing, or nobody offers what it asks for. They must share a column."
+        return (
+            f"{said} It looks at everyone alike: it asks for nothing, or nobody here offers what it asks for "
+            "(every noun should, whatever its kind). Question and offer must share a column."
+        )
     if share < 0.8:
-        if row[asks].sum() > even * 1.5:
+        loudest = int(np.argmax(np.where(is_noun, -1, row)))
+        if row[i] > even * 1.5 and row[i] >= row[loudest]:
             return f"{said} The pronoun looks at itself: it offers what it asks for. Only nouns should offer."
-        if share < is_noun.mean():
+        if row[is_noun].max() < 0.99 * row[~is_noun].min():
             return f"{said} It looks away from the nouns: the product of question and offer is negative there."
+        if row[loudest] > 0.99 * row[is_noun].min():
+            return f"{said} {tokens[loudest]!r} offers as much as a noun: only nouns should offer, and every noun alike."
         return f"{said} The direction is right, but it asks too softly. Larger numbers make it sharper."
     for other in np.flatnonzero(~asks):
         if np.ptp(weights[other]) > 0.01:
@@ -155,6 +184,12 @@ def _every_other(x, n_heads):
     return np.moveaxis(x.reshape(len(x), -1, n_heads), -1, 0)
 
 
+def _without_softmax(x, W_q, W_k, W_v, W_o, n_heads):
+    q, k, v = (split_heads(x @ W, n_heads) for W in (W_q, W_k, W_v))
+    scores = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
+    return merge_heads(scores @ v) @ W_o, scores
+
+
 def _mean_weights(x, W_q, W_k, W_v, W_o, n_heads):
     output, weights = multi_head(x, W_q, W_k, W_v, W_o, n_heads)
     return output, weights.mean(axis=0)
@@ -173,11 +208,31 @@ many = Exercise(
     inputs=_layers,
     names=("output", "weights"),
     mistakes={
-        "the scores are divided by √d_model: each head adds up only d_head products": _heads_with(divisor=lambda x, q: np.sqrt(x.shape[-1])),
+        "the scores are divided by √d_model: each head adds up only d_head products": _heads_with(
+            divisor=lambda x, q: np.sqrt(x.shape[-1])
+        ),
         "the scores are divided by the width of all heads together: each head adds up only d_head products": _heads_with(
             divisor=lambda x, q: np.sqrt(q.shape[-1] * len(q))
         ),
         "the scores are not divided by √d_head": _heads_with(divisor=lambda x, q: 1),
+        "the scores are divided by d_head, not by its square root": _heads_with(divisor=lambda x, q: q.shape[-1]),
+        "you wrote d ** 1/2: Python reads (d ** 1) / 2. Write d ** 0.5, or np.sqrt(d)": [
+            _heads_with(divisor=lambda x, q: q.shape[-1] * 2),
+            _heads_with(divisor=lambda x, q: q.shape[-1] / 2),
+        ],
+        "the scores are divided by √n, the number of tokens; it should be √d_head": _heads_with(divisor=lambda x, q: np.sqrt(q.shape[-2])),
+        "the scores are divided by √n_heads; it should be √d_head, the width of one head": _heads_with(
+            divisor=lambda x, q: np.sqrt(len(q))
+        ),
+        "q and k changed places: row i of the scores belongs to query i, so it is q times k transposed": (
+            lambda x, W_q, W_k, W_v, W_o, n_heads: multi_head(x, W_k, W_q, W_v, W_o, n_heads)
+        ),
+        "W_v is not used: the values are x @ W_v, and neither the keys nor the queries": [
+            lambda x, W_q, W_k, W_v, W_o, n_heads: multi_head(x, W_q, W_k, W_k, W_o, n_heads),
+            lambda x, W_q, W_k, W_v, W_o, n_heads: multi_head(x, W_q, W_k, W_q, W_o, n_heads),
+        ],
+        "the scores are mixed as they are, without the softmax": _without_softmax,
+        "the two results changed places: first the output, then the weights": lambda *given: multi_head(*given)[::-1],
         "x @ W was reshaped to (n_heads, n, d_head) directly: that mixes the tokens up. Reshape to (n, n_heads, d_head), "
         "then swap the first two axes": _heads_with(split=_rows_first),
         "the heads were reshaped back without swapping the axes first: that mixes tokens and heads up": _heads_with(
@@ -193,7 +248,10 @@ many = Exercise(
             multi_head(x, W_q, W_k, W_v, np.eye(len(W_o)), n_heads)
         ),
         "the weights of the heads were averaged: every head has a table of its own, (n_heads, n, n)": _mean_weights,
-        "this is one wide head; the columns have to be split into heads first": _one_head,
+        "this is one wide head; the columns have to be split into heads first": [
+            _one_head,
+            lambda *given: (_one_head(*given)[0], np.stack([_one_head(*given)[1]] * given[-1])),
+        ],
     },
     hints=[
         "First one head: what you wrote in 03. Then give all arrays a first axis for the heads, and keep the rest as it was.",
