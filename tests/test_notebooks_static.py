@@ -197,7 +197,7 @@ def test_one_cell_of_parameters_with_plain_values(path):
         assert isinstance(statement, ast.Assign) and len(statement.targets) == 1 and isinstance(statement.targets[0], ast.Name)
         ast.literal_eval(statement.value)
         names.append(statement.targets[0].id)
-    assert "sentence" in names and len(names) == len(set(names)) and 2 <= len(names) <= 8
+    assert {"sentence", "seed"} & set(names) and len(names) == len(set(names)) and 2 <= len(names) <= 8
     used = {node.id for one in cells(path, "code") if one.id not in ("setup", "parameters") for node in ast.walk(ast.parse(one.source))
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}  # fmt: skip
     assert set(names) <= used, "every parameter is used"

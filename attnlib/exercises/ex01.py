@@ -89,7 +89,10 @@ def stable_softmax(x):
 def _numbers(rng):
     sizes = [((5,), 1), ((3, 4), 2), ((4, 4), 3), ((2, 3, 5), 2)]
     trials = [(rng.normal(0, size, shape),) for shape, size in sizes]
-    return [*trials, (rng.normal(0, 1000, (3, 4)),), (rng.normal(-3000, 2, (3, 4)),), (np.array([[0.0, 1.0], [50_000.0, 50_001.0]]),)]
+    far = rng.normal(0, 1000, (3, 4))
+    far[0, 0] = 4000.0                                                 # far above the mean of its row, too
+    far[1] = -1000, 200, 201, 202                                      # and these only above the smallest
+    return [*trials, (far,), (rng.normal(-3000, 2, (3, 4)),), (np.array([[0.0, 1.0], [50_000.0, 50_001.0]]),)]
 
 
 def _exp_over(x, **how):

@@ -92,6 +92,7 @@ def _attenders(rng):
     for n, d, leaky, size in [(4, 5, False, 1), (5, 5, False, -0.01), (6, 4, True, 1)]:
         text = rng.permutation(n) < 2                                  # two texts that cannot see each other
         mask = (text[:, None] == text) & (np.tril(np.ones((n, n), bool)) | (rng.random((n, n)) < 0.5))
+        mask[tuple(np.flatnonzero(text))] = False                      # so that rows and columns differ
 
         def attend(x, mask=mask, leaky=leaky, size=size):
             if leaky:

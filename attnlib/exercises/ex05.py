@@ -18,7 +18,7 @@ count = Exercise(
     title="Count the numbers",
     level=1,
     minutes=5,
-    inputs=lambda rng: [tuple(int(rng.choice(list(a))) for a in [(12, 48, 96), (2, 3, 6), (5, 7, 11)]) for _ in range(4)],
+    inputs=lambda rng: [(int(d), int(rng.choice([2, 3, 6])), int(rng.choice([5, 7, 11]))) for d in rng.permutation([12, 24, 48, 96])],
     names=("in W_q", "in all four"),
     mistakes={
         "you counted one head: W_q holds the columns of all heads, side by side": lambda d, h, e: (d * e, 4 * d * e),
