@@ -135,6 +135,37 @@ def test_a_notebook_runs_at_the_edges(path, parameters, tmp_path):
         assert words[0] in texts or html.escape(words[0]) in texts
 
 
+# ---- every slider ------------------------------------------------------------------------------------------------
+
+SWEEP = """
+from attnlib.show.explore import _stops
+
+for name, control in swept.controls.items():
+    start = control.value
+    for value in [*_stops(control), start]:
+        control.value = value
+        assert not swept.error, f"{name} = {value}: {swept.error}"
+    print(f"{name}: {len(_stops(control))} stops")
+"""
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name[:2])
+def test_every_slider_can_be_moved_to_its_ends(path, tmp_path):
+    notebook = nbformat.read(path, 4)
+    live = [cell for cell in notebook.cells if cell.cell_type == "code" and re.search(r"^explore(r)?\(", cell.source, re.M)]
+    assert live
+    for cell in live:
+        cell.source = re.sub(r"^(explorer?\()", r"swept = \1", cell.source, flags=re.M) + SWEEP
+    copied = tmp_path / path.name
+    nbformat.write(notebook, copied)
+    (tmp_path / "out").mkdir()
+    done = run(copied, fitting(path, QUICK), tmp_path / "out")
+    assert errors_in(done) == []
+    for cell in live:
+        (ran,) = [one for one in done.cells if one.id == cell.id]
+        assert "stops" in "".join(output.get("text", "") for output in ran.outputs), cell.id
+
+
 # ---- nonsense that is refused ------------------------------------------------------------------------------------
 
 
