@@ -1,5 +1,6 @@
 """Pictures, sliders and source code: arrays and tokens in, something to look at out."""
 
+from attnlib.show.clocks import clocks
 from attnlib.show.curves import beside, curves
 from attnlib.show.explore import explore, explorer
 from attnlib.show.figures import aim, choice, compare, encoding_figure, heads, heatmap, ladder, mask_figure, steps
@@ -11,6 +12,6 @@ from attnlib.show.stream import stream
 from attnlib.show.view import AttentionView
 
 __all__ = [
-    "AttentionView", "CompareView", "LadderView", "aim", "beside", "choice", "compare", "curves", "encoding_figure", "explore",
-    "explorer", "heads", "heatmap", "ladder", "mask_figure", "most_attended", "show_source", "steps", "stream", "theme",
+    "AttentionView", "CompareView", "LadderView", "aim", "beside", "choice", "clocks", "compare", "curves", "encoding_figure",
+    "explore", "explorer", "heads", "heatmap", "ladder", "mask_figure", "most_attended", "show_source", "steps", "stream", "theme",
 ]  # fmt: skip
