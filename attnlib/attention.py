@@ -128,6 +128,7 @@ class SelfAttention:
     n_kv_heads  number of key and value heads, n_heads unless given; fewer is grouped-query
                 attention (Ainslie et al. 2023)
     d_head      width of a head, d_model // n_heads unless given
+    rotary      an `encodings.Rotary`, which turns q and k by their positions; none unless given
     use_bias    also add b_q, b_k, b_v, b_o, zeros at first
     rng         numpy Generator for the untrained weights, default_rng(0) unless given
 
@@ -138,8 +139,9 @@ class SelfAttention:
     """
 
     def __init__(
-        self, d_model, n_heads, *, n_kv_heads=None, d_head=None, use_bias=False, rng=None
-    ):
+        self, d_model, n_heads, *, n_kv_heads=None, d_head=None, rotary=None, use_bias=False,
+        rng=None,
+    ):  # fmt: skip
         d_model = _check.integer("d_model", d_model)
         n_heads = _check.integer("n_heads", n_heads)
         n_kv_heads = _check.integer("n_kv_heads", n_heads if n_kv_heads is None else n_kv_heads)
@@ -149,12 +151,16 @@ class SelfAttention:
             wanted = f"divisible by n_heads={n_heads}, or give d_head="
             raise ValueError(f"d_model={d_model} must be {wanted}")
         d_head = _check.integer("d_head", d_model // n_heads if d_head is None else d_head)
+        if rotary is not None and not callable(rotary):
+            raise TypeError(f"rotary must be an encodings.Rotary, as Rotary(), got {rotary!r}")
+        if rotary is not None and d_head % 2:
+            raise ValueError(f"d_head must be even, for rotary turns pairs, got {d_head}")
         rng = _check.generator(rng)
 
         def untrained(rows, columns):
             return rng.normal(0, rows**-0.5, (rows, columns))
 
-        self.n_heads, self.n_kv_heads = n_heads, n_kv_heads
+        self.n_heads, self.n_kv_heads, self.rotary = n_heads, n_kv_heads, rotary
         self.W_q = untrained(d_model, n_heads * d_head)
         self.W_k = untrained(d_model, n_kv_heads * d_head)
         self.W_v = untrained(d_model, n_kv_heads * d_head)
@@ -163,28 +169,42 @@ class SelfAttention:
         biases = [np.zeros(W.shape[1]) if use_bias else 0.0 for W in parameters]
         self.b_q, self.b_k, self.b_v, self.b_o = biases
 
-    def __call__(self, x, *, mask=None, bias=None):
+    def __call__(self, x, *, mask=None, bias=None, positions=None):
         """x (..., n, d_model) -> output (..., n, d_model), weights (..., h, n, n).
 
         mask, bias   as in `attention_scores`
+        positions    where the tokens are, (n,) or (..., n), for rotary; 0 … n-1 unless given
         """
         x = _check.finite("x", _check.floats("x", x, "n d_model"))
         if x.shape[-1] != len(self.W_q):
             wanted = f"(..., n, d_model={len(self.W_q)})"
             raise ValueError(f"x must have the shape {wanted}, got {x.shape}")
-        steps = self.steps(x, mask=mask, bias=bias)
+        self.check_positions(positions, x.shape[:-1])
+        steps = self.steps(x, mask=mask, bias=bias, positions=positions)
         return steps.output, steps.weights
 
-    def steps(self, x, *, mask=None, bias=None):
+    def steps(self, x, *, mask=None, bias=None, positions=None):
         """The layer at work: every array on the way from x to the output."""
         q = split_heads(x @ self.W_q + self.b_q, self.n_heads)         # (..., h, n, d_head)
         k = split_heads(x @ self.W_k + self.b_k, self.n_kv_heads)      # (..., h_kv, n, d_head)
         v = split_heads(x @ self.W_v + self.b_v, self.n_kv_heads)      # (..., h_kv, n, d_head)
+        if self.rotary is not None:
+            q, k = self.rotary(q, positions), self.rotary(k, positions)
         mixed, weights = scaled_dot_product_attention(q, k, v, mask=mask, bias=bias)
         joined = merge_heads(mixed)                                    # (..., n, h·d_head)
         output = (joined @ self.W_o + self.b_o).astype(x.dtype, copy=False)
         weights = weights.astype(x.dtype, copy=False)                  # (..., h, n, n)
-        return SelfAttentionSteps(x, bias, q, k, v, weights, joined, output)
+        return SelfAttentionSteps(x, bias, positions, q, k, v, weights, joined, output)
+
+    def check_positions(self, positions, tokens):
+        """ValueError unless they are None, or one number per token that rotary reads."""
+        if positions is None:
+            return
+        if self.rotary is None:
+            raise ValueError("positions are for a rotary encoding, and this layer has none")
+        positions = _check.floats("positions", positions, "n")
+        if positions.shape not in (tokens, tokens[-1:]):
+            raise ValueError(f"positions must have the shape {tokens}, got {positions.shape}")
 
 
 class SelfAttentionSteps(NamedTuple):
@@ -192,8 +212,9 @@ class SelfAttentionSteps(NamedTuple):
 
     x: np.ndarray           # (..., n, d_model)
     bias: np.ndarray        # as it was given, or None
-    q: np.ndarray           # (..., h, n, d_head)
-    k: np.ndarray           # (..., h_kv, n, d_head)
+    positions: np.ndarray   # as they were given, or None
+    q: np.ndarray           # (..., h, n, d_head), turned by rotary
+    k: np.ndarray           # (..., h_kv, n, d_head), turned by rotary
     v: np.ndarray           # (..., h_kv, n, d_head)
     weights: np.ndarray     # (..., h, n, n)
     joined: np.ndarray      # (..., n, h·d_head)

@@ -1,8 +1,16 @@
-"""Positional encodings: attention does not see order, so the position is put into the token."""
+"""Positional encodings: attention does not see order, so it has to be told where a token is.
+
+added to the tokens       sinusoidal, Learned
+turning queries and keys  rotary_angles, rotate, Rotary
+added to the scores       alibi, t5_bias, T5Bias: a bias (h, n_q, n_k) for `bias=`
+"""
 
 import numpy as np
 
 from attnlib import _check
+from attnlib.rope_scaling import attention_factor, checked, scaled_speeds
+
+# ---- added to the tokens -----------------------------------------------------------------
 
 
 def sinusoidal(n, d_model, *, base=10_000, layout="interleaved"):
@@ -19,8 +27,7 @@ def sinusoidal(n, d_model, *, base=10_000, layout="interleaved"):
     if d_model % 2:
         raise ValueError(f"d_model must be even, a sine and a cosine per hand, got {d_model}")
     _check.choice("layout", layout, ["interleaved", "half"])
-    speeds = _check.positive("base", base) ** (-np.arange(0, d_model, 2) / d_model)
-    angles = np.arange(n)[:, None] * speeds                            # (n, d_model / 2)
+    angles = np.arange(n)[:, None] * _speeds(d_model, base)            # (n, d_model / 2)
     hands = np.stack([np.sin(angles), np.cos(angles)])                 # (2, n, d_model / 2)
     if layout == "interleaved":
         return hands.transpose(1, 2, 0).reshape(n, d_model)
@@ -51,12 +58,21 @@ class Learned:
         return self.table[:n]
 
 
-def rotary_angles(positions, d_head, *, base=10_000):
+# ---- turning queries and keys ------------------------------------------------------------
+
+
+def rotary_angles(positions, d_head, *, base=10_000, scaling=None):
     """How far rotary encoding turns each pair of numbers at each position, in radians.
 
     positions  (...) one number per token
     base       pair i turns base^(-2i/d_head) radians per token
+    scaling    None, or a recipe for texts longer than the trained ones, named as in a published
+               config: {"type": "linear" | "dynamic" | "yarn" | "llama3" | "longrope", …}; see
+               attnlib/rope_scaling.py. "dynamic" and "longrope" ask how long the text is, and
+               take the last position for it.
     returns    (..., d_head / 2)
+
+    "yarn" and "longrope" also make q and k longer: that is `attention_factor`.
 
     RoFormer (Su et al. 2021), equation 15.
     """
@@ -64,7 +80,8 @@ def rotary_angles(positions, d_head, *, base=10_000):
     d_head = _check.integer("d_head", d_head, minimum=2)
     if d_head % 2:
         raise ValueError(f"d_head must be even, so that its numbers form pairs, got {d_head}")
-    speeds = _check.positive("base", base) ** (-np.arange(0, d_head, 2) / d_head)
+    n = positions.max(initial=0) + 1
+    speeds = scaled_speeds(_speeds(d_head, base), n, base=base, scaling=scaling)
     return positions[..., None] * speeds                               # (..., d_head / 2)
 
 
@@ -74,14 +91,14 @@ def rotate(x, angles, *, layout):
     angles   (n, d_head / 2), or with leading axes that broadcast to those of x
     layout   which two numbers are a pair
              "interleaved": neighbours, 0 with 1, 2 with 3 …, as in the paper
-             "half": 0 with d_head/2, 1 with d_head/2 + 1 …, as in Llama
+             "half": 0 with d_head/2, 1 with d_head/2 + 1 …, as in Hugging Face's Llama
     returns  the shape and dtype of x
 
     RoFormer (Su et al. 2021), equation 34.
     """
     x, angles = _check.floats("x", x, "n d_head"), _check.floats("angles", angles, "n pairs")
     if x.shape[-1] % 2:
-        raise ValueError(f"x must have an even d_head, so that its numbers form pairs, got {x.shape}")
+        raise ValueError(f"x must have an even d_head, as numbers form pairs, got {x.shape}")
     _check.broadcasts("angles", angles, (*x.shape[:-1], x.shape[-1] // 2), "the pairs'")
     if _check.choice("layout", layout, ["half", "interleaved"]) == "half":
         first, second = slice(None, x.shape[-1] // 2), slice(x.shape[-1] // 2, None)
@@ -93,3 +110,157 @@ def rotate(x, angles, *, layout):
     turned[..., first] = a * cos - b * sin
     turned[..., second] = a * sin + b * cos
     return turned
+
+
+class Rotary:
+    """Rotary encoding with its options, for a layer: SelfAttention(…, rotary=Rotary()).
+
+    base, scaling   as in `rotary_angles`
+    layout          as in `rotate`
+
+    RoFormer (Su et al. 2021), section 3.2.
+    """
+
+    def __init__(self, *, base=10_000, layout="half", scaling=None):
+        checked(scaling)
+        self.base, self.scaling = _check.positive("base", base), scaling
+        self.layout = _check.choice("layout", layout, ["half", "interleaved"])
+
+    def __call__(self, x, positions=None):
+        """Queries or keys, turned by their positions: (..., n, d_head) -> (..., n, d_head).
+
+        positions   (n,), or (b, n) for x (b, h, n, d_head); 0 … n-1 unless given
+        """
+        x = _check.floats("x", x, "n d_head")
+        angles = self.angles(positions, *x.shape[-2:])
+        return attention_factor(self.scaling) * rotate(x, angles, layout=self.layout)
+
+    def angles(self, positions, n, d_head):
+        """The `rotary_angles` of n tokens: (n, d_head / 2), or (b, 1, n, d_head / 2)."""
+        positions = np.asarray(np.arange(n) if positions is None else positions)
+        if positions.ndim > 1:
+            positions = positions[..., None, :]                        # the same for every head
+        return rotary_angles(positions, d_head, base=self.base, scaling=self.scaling)
+
+
+# ---- added to the scores -----------------------------------------------------------------
+
+
+def alibi_slopes(n_heads):
+    """How much a head loses per step of distance: a geometric series. (n_heads,)
+
+    2^(-8/h), 2^(-16/h) … 2^-8 where h is a power of two. Else the slopes of the next smaller
+    power of two, then every other one of those of twice as many heads, as in the authors' code.
+
+    ALiBi: Press, Smith and Lewis 2022, "Train Short, Test Long", section 3.
+    """
+    n_heads = _check.integer("n_heads", n_heads)
+    power = 2 ** (n_heads.bit_length() - 1)                            # at most n_heads
+    slopes = 2 ** (-8 / power * np.arange(1, power + 1))
+    between = 2 ** (-4 / power * np.arange(1, 2 * power, 2))
+    return np.concatenate([slopes, between[: n_heads - power]])
+
+
+def alibi(n_heads, n_q, n_k=None):
+    """A score falls in a line with the distance: -slope · |distance|. (n_heads, n_q, n_k)
+
+    n_k   n_q unless given; with n_k > n_q the queries are the last tokens, as in `masks.causal`
+
+    A bias for `bias=`. The paper uses it under a causal mask; here, ahead counts as behind.
+
+    ALiBi: Press, Smith and Lewis 2022, "Train Short, Test Long", section 3.
+    """
+    return -alibi_slopes(n_heads)[:, None, None] * np.abs(_distance(n_q, n_k))
+
+
+def t5_bucket(distance, *, bidirectional, n_buckets=32, max_distance=128):
+    """In which drawer a distance lies: near ones have their own, far ones share. (...) -> (...)
+
+    distance       (...) whole numbers: how many steps the key lies behind the query, i - j
+                   (T5's own code counts the other way, j - i)
+    bidirectional  True: the lower half of the buckets looks back, the upper half ahead
+                   False: all look back, and every key ahead of the query is in bucket 0
+    n_buckets      half of those of a direction hold one distance each, 0, 1, 2 …; the others
+                   grow with the logarithm of the distance
+    max_distance   from here on everything is in the last bucket
+    returns        (...) whole numbers, 0 … n_buckets - 1
+
+    T5: Raffel et al. 2020, "Exploring the Limits of Transfer Learning", section 2.1, and
+    `_relative_position_bucket` of its published code.
+    """
+    distance = np.asarray(distance)
+    if distance.dtype.kind not in "iu":
+        raise TypeError(f"distance must hold whole numbers, got an array of {distance.dtype}")
+    buckets, exact, max_distance = _checked_buckets(bidirectional, n_buckets, max_distance)
+    first = np.where(distance < 0, buckets, 0) if bidirectional else 0
+    steps = np.abs(distance) if bidirectional else np.maximum(distance, 0)
+    growth = np.log(np.maximum(steps, exact) / exact) / np.log(max_distance / exact)
+    far = exact + (growth * (buckets - exact)).astype(int)             # rounded down
+    return first + np.where(steps < exact, steps, np.minimum(far, buckets - 1))
+
+
+def t5_bias(table, n_q, n_k=None, *, bidirectional, max_distance=128):
+    """A trained number for each bucket and head, added to the scores. (h, n_q, n_k)
+
+    table   (n_buckets, h)
+    n_k     n_q unless given; with n_k > n_q the queries are the last tokens, as in `alibi`
+    bidirectional, max_distance   as in `t5_bucket`
+
+    One table serves all layers. T5 itself does not divide its scores by √d: scale=1.
+
+    T5: Raffel et al. 2020, section 2.1.
+    """
+    table = _check.floats("table", table, "n_buckets h")
+    if table.ndim != 2:
+        raise ValueError(f"table must have the shape (n_buckets, h), got {table.shape}")
+    options = {"n_buckets": len(table), "max_distance": max_distance}
+    buckets = t5_bucket(_distance(n_q, n_k), bidirectional=bidirectional, **options)
+    return np.moveaxis(table[buckets], -1, 0)                          # (h, n_q, n_k)
+
+
+class T5Bias:
+    """The table of `t5_bias`, (n_buckets, n_heads): zeros at first, filled by training.
+
+    bidirectional, n_buckets, max_distance   as in `t5_bucket`
+
+    `table` is a plain array to read or replace.
+    """
+
+    def __init__(self, n_heads, *, bidirectional, n_buckets=32, max_distance=128):
+        _checked_buckets(bidirectional, n_buckets, max_distance)
+        self.bidirectional, self.max_distance = bidirectional, max_distance
+        self.table = np.zeros((n_buckets, _check.integer("n_heads", n_heads)))
+
+    def __call__(self, n_q, n_k=None):
+        """The bias of the scores. (n_heads, n_q, n_k)"""
+        options = {"bidirectional": self.bidirectional, "max_distance": self.max_distance}
+        return t5_bias(self.table, n_q, n_k, **options)
+
+    def buckets(self, n_q, n_k=None):
+        """Which row of the table each pair of tokens reads. (n_q, n_k)"""
+        options = {"bidirectional": self.bidirectional, "max_distance": self.max_distance}
+        return t5_bucket(_distance(n_q, n_k), n_buckets=len(self.table), **options)
+
+
+# ---- shared ------------------------------------------------------------------------------
+
+def _speeds(d, base):
+    """Radians per token of each pair, the fastest first: base^(-2i/d). (d / 2,)"""
+    return _check.positive("base", base) ** (-np.arange(0, d, 2) / d)
+
+
+def _distance(n_q, n_k=None):
+    """How many steps key j lies behind query i; the last query is the last key. (n_q, n_k)"""
+    n_q = _check.integer("n_q", n_q)
+    n_k = n_q if n_k is None else _check.integer("n_k", n_k)
+    return np.arange(n_k - n_q, n_k)[:, None] - np.arange(n_k)
+
+
+def _checked_buckets(bidirectional, n_buckets, max_distance):
+    """Per direction: how many buckets, how many of them hold one distance; and max_distance."""
+    if not isinstance(bidirectional, (bool, np.bool_)):
+        raise TypeError(f"bidirectional must be True or False, got {bidirectional!r}")
+    sides = 2 if bidirectional else 1
+    buckets = _check.integer("n_buckets", n_buckets, minimum=2 * sides) // sides
+    exact = buckets // 2
+    return buckets, exact, _check.integer("max_distance", max_distance, minimum=exact + 1)

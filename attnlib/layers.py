@@ -227,7 +227,7 @@ class EncoderBlock:
                 "post": norm(x + layer(x)), as in the paper and BERT
                 None: x + layer(x)
     norm_type   "layer" or "rms"
-    n_kv_heads, activation, gated, use_bias, rng   as in `SelfAttention` and `FeedForward`
+    n_kv_heads, rotary, activation, gated, use_bias, rng   as in the two layers
 
     Parts: attention, attention_norm, feed_forward, feed_forward_norm.
 
@@ -237,7 +237,7 @@ class EncoderBlock:
 
     def __init__(
         self, d_model, n_heads, *, d_hidden=None, norm="pre", norm_type="layer",
-        n_kv_heads=None, activation="gelu", gated=False, use_bias=False, rng=None,
+        n_kv_heads=None, rotary=None, activation="gelu", gated=False, use_bias=False, rng=None,
     ):  # fmt: skip
         if norm is not None:
             _check.choice("norm", norm, ["pre", "post"])
@@ -245,7 +245,7 @@ class EncoderBlock:
         rng = _check.generator(rng)
         self.norm = norm
         self.attention = SelfAttention(
-            d_model, n_heads, n_kv_heads=n_kv_heads, use_bias=use_bias, rng=rng
+            d_model, n_heads, n_kv_heads=n_kv_heads, rotary=rotary, use_bias=use_bias, rng=rng
         )
         self.attention_norm = make_norm(d_model) if norm else None
         self.feed_forward, self.feed_forward_norm = None, None
@@ -254,20 +254,20 @@ class EncoderBlock:
             self.feed_forward = FeedForward(d_model, d_hidden, **options)
             self.feed_forward_norm = make_norm(d_model) if norm else None
 
-    def __call__(self, x, *, mask=None, bias=None):
+    def __call__(self, x, *, mask=None, bias=None, positions=None):
         """x (..., n, d_model) -> output (..., n, d_model), weights (..., h, n, n).
 
-        mask, bias   as in `attention_scores`
+        mask, bias, positions   as in `SelfAttention`
         """
         x = _tokens(x, len(self.attention.W_q))
-        steps = self.steps(x, mask=mask, bias=bias)
+        self.attention.check_positions(positions, x.shape[:-1])
+        steps = self.steps(x, mask=mask, bias=bias, positions=positions)
         return steps.output, steps.attention.inner.weights
 
-    def steps(self, x, *, mask=None, bias=None):
+    def steps(self, x, *, mask=None, bias=None, positions=None):
         """The block at work: every array on the way from x to the output."""
-        attention = residual(
-            x, self.attention, self.attention_norm, self.norm, mask=mask, bias=bias
-        )
+        options = {"mask": mask, "bias": bias, "positions": positions}
+        attention = residual(x, self.attention, self.attention_norm, self.norm, **options)
         if self.feed_forward is None:
             return BlockSteps(attention, None, attention.output)
         x = attention.output
@@ -278,14 +278,14 @@ class EncoderBlock:
 class DecoderBlock(EncoderBlock):
     """An `EncoderBlock` in which nobody looks at the future: its mask is causal."""
 
-    def steps(self, x, *, mask=None, bias=None):
+    def steps(self, x, *, mask=None, bias=None, positions=None):
         """The block at work: every array on the way from x to the output."""
         *lead, n, _ = x.shape
         causal = masks.causal(n)                                       # (n, n)
         if mask is not None:
             weights = (*lead, self.attention.n_heads, n, n)
             causal = causal & _check.broadcasts("mask", _check.boolean("mask", mask), weights)
-        return super().steps(x, mask=causal, bias=bias)
+        return super().steps(x, mask=causal, bias=bias, positions=positions)
 
 
 def residual(x, layer, norm, place, **options):

@@ -2,16 +2,24 @@
 
 The cases are made by the onnx package while it is imported; there are no files to fetch. What only ONNX has is done here
 in plain NumPy: joining the cache (past_key) and the new keys, cutting 3-D inputs into heads, bfloat16, norms over several axes,
-the mean and inverse spread that LayerNormalization also returns. All attention, softmax, mask, norm and gelu arithmetic is attnlib's.
+the mean and inverse spread that LayerNormalization also returns, heads of which only the first numbers turn.
+All attention, softmax, mask, norm, gelu and rotation arithmetic is attnlib's.
 """
 
 import numpy as np
 import onnx.backend.test.case.node as published
-from onnx.backend.test.case.node import attention, gelu, layernormalization, rmsnormalization, softmax  # noqa: F401  this makes their cases
+from onnx.backend.test.case.node import (  # noqa: F401  this makes their cases
+    attention,
+    gelu,
+    layernormalization,
+    rmsnormalization,
+    rotaryembedding,
+    softmax,
+)
 from onnx.helper import get_attribute_value
 
 import attnlib
-from attnlib import layers, masks
+from attnlib import encodings, layers, masks
 
 
 def cases(operator):
@@ -27,7 +35,7 @@ def run(case):
     attributes = {a.name: get_attribute_value(a) for a in node.attribute}
     operators = {
         "Attention": _attention, "Softmax": _softmax, "Gelu": _gelu,
-        "LayerNormalization": _layer_norm, "RMSNormalization": _rms_norm,
+        "LayerNormalization": _layer_norm, "RMSNormalization": _rms_norm, "RotaryEmbedding": _rotary,
     }  # fmt: skip
     results = operators[node.op_type](**values, **attributes)
     return [results[name] for name in node.output if name], expected, inputs
@@ -56,6 +64,18 @@ def _layer_norm(X, W, B=None, axis=-1, epsilon=1e-5):
 
 def _rms_norm(X, W, axis=-1, epsilon=1e-5):
     return {"Y": layers.rms_norm(_one_row(X, axis), W.reshape(-1), eps=epsilon).reshape(X.shape)}
+
+
+def _rotary(input, cos_cache, sin_cache, position_ids=None, *, interleaved=0, num_heads=None, rotary_embedding_dim=0):
+    """The published caches hold random numbers, not a cosine and a sine: together they turn a pair and also stretch it."""
+    x = attnlib.split_heads(input, num_heads) if num_heads else input                       # (b, h, n, d_head)
+    cos, sin = (np.float64(cache if position_ids is None else cache[position_ids]) for cache in (cos_cache, sin_cache))
+    angles, stretch = np.arctan2(sin, cos)[:, None], np.hypot(cos, sin)[:, None]            # (b, 1, n, pairs)
+    stretch = np.repeat(stretch, 2, axis=-1) if interleaved else np.concatenate([stretch, stretch], axis=-1)
+    width = rotary_embedding_dim or x.shape[-1]
+    turned = encodings.rotate(x[..., :width], angles, layout="interleaved" if interleaved else "half") * stretch.astype(x.dtype)
+    output = np.concatenate([turned, x[..., width:]], axis=-1)
+    return {"output": attnlib.merge_heads(output) if num_heads else output}
 
 
 def _one_row(X, axis):

@@ -3,6 +3,7 @@
 Nothing here is imported from attnlib, and nothing is clever: plain loops over plain numbers. The tests compare the two.
 """
 
+import cmath
 import math
 
 
@@ -158,6 +159,117 @@ def sinusoidal(n, d_model, base=10_000, layout="interleaved"):
                 row += [sine, cosine]
             table.append(row)
     return table
+
+
+def turn(row, position, speeds, layout):
+    """Rotary encoding of one token's head: each pair is a complex number, times exp(i · angle)."""
+    pairs = len(row) // 2
+    turned = [0.0] * len(row)
+    for i in range(pairs):
+        first, second = (2 * i, 2 * i + 1) if layout == "interleaved" else (i, i + pairs)
+        number = complex(row[first], row[second]) * cmath.exp(1j * position * speeds[i])
+        turned[first], turned[second] = number.real, number.imag
+    return turned
+
+
+def rotary_speeds(d, base, n=1, kind="default", **keys):
+    """Radians per token of each pair, for a text of n tokens; the recipes as their authors' code has them."""
+    length = keys.get("original_max_position_embeddings")
+    if kind == "dynamic" and n > length:
+        base = base * (keys["factor"] * n / length - (keys["factor"] - 1)) ** (d / (d - 2))
+    speeds = []
+    for i in range(d // 2):
+        speed = 1 / base ** (2 * i / d)
+        if kind == "linear":
+            speed /= keys["factor"]
+        elif kind == "llama3":
+            speed = _llama3(speed, length, keys["factor"], keys["low_freq_factor"], keys["high_freq_factor"])
+        elif kind == "yarn":
+            speed = _yarn(speed, i, d, base, length, **keys)
+        elif kind == "longrope":
+            speed /= keys["long_factor" if n > length else "short_factor"][i]
+        speeds.append(speed)
+    return speeds
+
+
+def _llama3(speed, length, factor, low, high):
+    wavelength = 2 * math.pi / speed
+    if wavelength < length / high:
+        return speed
+    if wavelength > length / low:
+        return speed / factor
+    smooth = (length / wavelength - low) / (high - low)
+    return (1 - smooth) * speed / factor + smooth * speed
+
+
+def _yarn(speed, i, d, base, length, factor, beta_fast=32, beta_slow=1, truncate=True, **_):
+    low = d * math.log(length / (beta_fast * 2 * math.pi)) / (2 * math.log(base))
+    high = d * math.log(length / (beta_slow * 2 * math.pi)) / (2 * math.log(base))
+    if truncate:
+        low, high = math.floor(low), math.ceil(high)
+    low, high = max(low, 0), min(high, d - 1)
+    if low == high:
+        high += 0.001
+    ramp = min(max((i - low) / (high - low), 0), 1)
+    return speed / factor * ramp + speed * (1 - ramp)
+
+
+def attention_factor(kind="default", **keys):
+    def mscale(factor, weight=1.0):
+        return 1.0 if factor <= 1 else 0.1 * weight * math.log(factor) + 1
+
+    if "attention_factor" in keys:
+        return keys["attention_factor"]
+    if kind == "yarn" and "mscale" in keys:
+        return mscale(keys["factor"], keys["mscale"]) / mscale(keys["factor"], keys["mscale_all_dim"])
+    if kind == "yarn":
+        return mscale(keys["factor"])
+    if kind == "longrope" and keys["factor"] > 1:
+        return math.sqrt(1 + math.log(keys["factor"]) / math.log(keys["original_max_position_embeddings"]))
+    return 1.0
+
+
+def alibi_slopes(n_heads):
+    """The recursion of the authors' code."""
+    if math.log2(n_heads).is_integer():
+        start = 2 ** (-(2 ** -(math.log2(n_heads) - 3)))
+        return [start * start**i for i in range(n_heads)]
+    power = 2 ** math.floor(math.log2(n_heads))
+    return alibi_slopes(power) + alibi_slopes(2 * power)[0::2][: n_heads - power]
+
+
+def alibi(n_heads, n_q, n_k):
+    table = []
+    for slope in alibi_slopes(n_heads):
+        table.append([[-slope * abs(_place(i, n_q, n_k, None) - j) for j in range(n_k)] for i in range(n_q)])
+    return table
+
+
+def t5_bucket(relative_position, bidirectional, num_buckets=32, max_distance=128):
+    """mesh_tensorflow's _relative_position_bucket, for one number: where the key stands, seen from the query, j - i."""
+    ret = 0
+    n = -relative_position
+    if bidirectional:
+        num_buckets //= 2
+        if n < 0:
+            ret += num_buckets
+        n = abs(n)
+    else:
+        n = max(n, 0)
+    max_exact = num_buckets // 2
+    if n < max_exact:
+        return ret + n
+    large = max_exact + int(math.log(n / max_exact) / math.log(max_distance / max_exact) * (num_buckets - max_exact))
+    return ret + min(large, num_buckets - 1)
+
+
+def t5_bias(table, n_q, n_k, bidirectional, max_distance):
+    """table: one row per bucket, one column per head."""
+
+    def number(head, i, j):
+        return table[t5_bucket(j - _place(i, n_q, n_k, None), bidirectional, len(table), max_distance)][head]
+
+    return [[[number(head, i, j) for j in range(n_k)] for i in range(n_q)] for head in range(len(table[0]))]
 
 
 # ---- layers and training ------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import slow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attnlib import SelfAttention, attention_scores, masks, merge_heads, scaled_dot_product_attention, softmax, split_heads
+from attnlib import SelfAttention, attention_scores, encodings, masks, merge_heads, scaled_dot_product_attention, softmax, split_heads
 
 pytestmark = pytest.mark.filterwarnings("error")
 examples = settings(max_examples=60, deadline=None, derandomize=True)
@@ -610,3 +610,34 @@ def test_self_attention_leaves_its_input_alone():
 def test_self_attention_dtype_in_is_dtype_out():
     output, weights = SelfAttention(8, 2)(np.ones((3, 8), np.float32))
     assert output.dtype == weights.dtype == np.float32
+
+
+@pytest.mark.parametrize("n_heads, n_kv_heads, layout", [(1, 1, "half"), (4, 2, "interleaved"), (4, 1, "half")])
+def test_self_attention_turns_queries_and_keys_but_not_values(n_heads, n_kv_heads, layout):
+    rng = np.random.default_rng(0)
+    rotary = encodings.Rotary(base=50, layout=layout, scaling={"type": "yarn", "factor": 4, "original_max_position_embeddings": 8})
+    layer = SelfAttention(8, n_heads, n_kv_heads=n_kv_heads, d_head=6, rotary=rotary, use_bias=True, rng=rng)
+    layer.b_q, layer.b_k = rng.normal(size=layer.b_q.shape), rng.normal(size=layer.b_k.shape)
+    x, positions, bias = rng.normal(size=(2, 5, 8)), np.array([[0, 1, 2, 3, 4], [9, 9, 0, 4, -3]]), rng.normal(size=(n_heads, 5, 5))
+    q, k, v = (split_heads(x @ W + b, h) for W, b, h in (
+        (layer.W_q, layer.b_q, n_heads), (layer.W_k, layer.b_k, n_kv_heads), (layer.W_v, layer.b_v, n_kv_heads),
+    ))  # fmt: skip
+    for where in (None, np.array([3, 1, 4, 1, 5]), positions):
+        options = {"mask": masks.causal(5), "bias": bias}
+        mixed, weights = scaled_dot_product_attention(rotary(q, where), rotary(k, where), v, **options)
+        output, found = layer(x, positions=where, **options)
+        np.testing.assert_allclose(found, weights, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(output, merge_heads(mixed) @ layer.W_o + layer.b_o, rtol=0, atol=1e-12)
+        steps = layer.steps(x, positions=where, **options)
+        assert steps.positions is where
+        np.testing.assert_array_equal(steps.q, rotary(q, where))
+
+
+def test_a_rotary_layer_sees_the_order_and_not_the_place():
+    layer = SelfAttention(8, 2, rotary=encodings.Rotary(), rng=np.random.default_rng(0))
+    x = np.random.default_rng(1).normal(size=(5, 8))
+    output, _ = layer(x)
+    np.testing.assert_allclose(layer(x, positions=np.arange(40, 45))[0], output, rtol=0, atol=1e-12)
+    assert np.abs(layer(x[::-1])[0] - output[::-1]).max() > 1e-3
+    np.testing.assert_allclose(layer(x[::-1], positions=np.arange(5)[::-1])[0], output[::-1], rtol=0, atol=1e-12)
+    assert layer(x.astype(np.float32))[0].dtype == np.float32

@@ -47,6 +47,17 @@ def attend(x, d_model=8, n_heads=2, **options):
     return SelfAttention(d_model, n_heads)(x, **options)
 
 
+def turning(x, **options):
+    return SelfAttention(8, 2, rotary=encodings.Rotary())(x, **options)
+
+
+def scaled(kind=None, **options):
+    """Refused when the encoding is made, not when it first turns something."""
+    return encodings.Rotary(scaling=options if kind is None else {"type": kind, **options})
+
+
+YARN = {"type": "yarn", "factor": 2, "original_max_position_embeddings": 4}
+LONG = {"type": "longrope", "factor": 2, "original_max_position_embeddings": 4, "short_factor": [1], "long_factor": [2]}
 WHOLE = "must be a whole number, got"
 ABOVE = "must be a finite number above 0, got"
 
@@ -260,6 +271,73 @@ ROTARY = [
      r"angles has the shape \(2, 2\)"),
     ("layout", lambda: encodings.rotate(ones(3, 4), ones(3, 2), layout="llama"), ValueError,
      r"layout must be one of 'half', 'interleaved'"),
+    ("layout of Rotary", lambda: encodings.Rotary(layout="gptj"), ValueError, r"layout must be one of 'half', 'interleaved', got 'gptj'"),
+    ("base of Rotary", lambda: encodings.Rotary(base=0), ValueError, rf"base {ABOVE} 0"),
+    ("no layout", lambda: encodings.rotate(ones(3, 4), ones(3, 2)), TypeError, r".*missing .* 'layout'"),
+    ("a layer with True", lambda: SelfAttention(8, 2, rotary=True), TypeError, r"rotary must be .*Rotary\(\), got True"),
+    ("a layer with a dict", lambda: SelfAttention(8, 2, rotary={"base": 9}), TypeError, r"rotary must be an encodings.Rotary.*{'base': 9}"),
+    ("a layer with odd heads", lambda: SelfAttention(6, 2, rotary=encodings.Rotary()), ValueError, r"d_head must be even.*got 3"),
+    ("positions for no rotary", lambda: attend(ones(3, 8), positions=[0, 1, 2]), ValueError,
+     r"positions are for a rotary encoding, and this layer has none"),
+    ("too few positions", lambda: turning(ones(3, 8), positions=[0, 1]), ValueError, r"positions must have the shape \(3,\), got \(2,\)"),
+    ("one position", lambda: turning(ones(3, 8), positions=7), ValueError, r"positions must have the shape \(..., n\), got \(\)"),
+    ("positions of a batch", lambda: turning(ones(2, 3, 8), positions=ones(3, 3)), ValueError,
+     r"positions must have the shape \(2, 3\), got \(3, 3\)"),
+    ("positions that are words", lambda: turning(ones(2, 8), positions=["a", "b"]), TypeError, r"positions must hold real numbers"),
+    ("positions for a block", lambda: layers.EncoderBlock(8, 2)(ones(3, 8), positions=[0, 1, 2]), ValueError, r"positions are for"),
+    ("a scaling in words", lambda: encodings.Rotary(scaling="yarn"), TypeError, r"scaling must be a dict, as .*, got 'yarn'"),
+    ("no type", lambda: scaled(factor=2), ValueError, r"scaling must have one 'type' \(or 'rope_type'\), got {'factor': 2}"),
+    ("two types", lambda: scaled("linear", rope_type="yarn", factor=2), ValueError, r"scaling must have one 'type'"),
+    ("unknown type", lambda: scaled("ntk", factor=2), ValueError, r"scaling type must be one of 'default', .*, got 'ntk'"),
+    ("unknown option", lambda: scaled("linear", factor=2, beta_fast=3), ValueError,
+     r"scaling 'linear' has no option 'beta_fast'; it knows 'factor'$"),
+    ("option of default", lambda: scaled("default", rope_theta=5e5), ValueError,
+     r"scaling 'default' has no option 'rope_theta'; it knows none"),
+    ("missing option", lambda: scaled("dynamic", factor=2), ValueError,
+     r"scaling 'dynamic' needs the option 'original_max_position_embeddings'"),
+    ("missing factor", lambda: scaled("longrope", short_factor=[1], long_factor=[2], original_max_position_embeddings=9), ValueError,
+     r"scaling 'longrope' needs the option 'factor'"),
+    ("an option that is None", lambda: scaled("linear", factor=None), ValueError, r"scaling 'linear' needs the option 'factor'"),
+    ("factor 0", lambda: scaled("linear", factor=0), ValueError, rf"factor {ABOVE} 0"),
+    ("factor in words", lambda: scaled("linear", factor="8"), TypeError, r"factor must be a number, got '8'"),
+    ("a length in halves", lambda: scaled("dynamic", factor=2, original_max_position_embeddings=4.5), TypeError,
+     rf"original_max_position_embeddings {WHOLE} 4.5"),
+    ("truncate 1", lambda: scaled("yarn", factor=2, original_max_position_embeddings=4, truncate=1), TypeError,
+     r"truncate must be True or False, got 1"),
+    ("betas the wrong way", lambda: scaled("yarn", factor=2, original_max_position_embeddings=4, beta_fast=1, beta_slow=32), ValueError,
+     r"beta_slow must be below beta_fast, got 32.0 and 1.0"),
+    ("beta_slow above the default", lambda: scaled("yarn", factor=2, original_max_position_embeddings=4, beta_slow=40), ValueError,
+     r"beta_slow must be below beta_fast, got 40.0 and 32"),
+    ("one mscale", lambda: scaled("yarn", factor=2, original_max_position_embeddings=4, mscale=1), ValueError,
+     r"mscale and mscale_all_dim must be given together"),
+    ("llama3 the wrong way", lambda: scaled("llama3", factor=2, original_max_position_embeddings=4, low_freq_factor=4, high_freq_factor=4),
+     ValueError, r"low_freq_factor must be below high_freq_factor, got 4.0 and 4.0"),
+    ("factors for other pairs", lambda: encodings.rotary_angles([1], 8, scaling=LONG | {"long_factor": [1, 2, 3]}), ValueError,
+     r"short_factor and long_factor must hold 4 numbers, one per pair of a head, got 1"),
+    ("a factor 0", lambda: encodings.Rotary(scaling=LONG | {"short_factor": [0]}), ValueError,
+     r"short_factor must be a list of numbers above 0"),
+    ("yarn of base 1", lambda: encodings.rotary_angles([1], 8, base=1, scaling=YARN), ValueError, r"base must be above 1 for yarn"),
+]  # fmt: skip
+
+RELATIVE = [
+    ("no heads", lambda: encodings.alibi_slopes(0), ValueError, r"n_heads must be at least 1, got 0"),
+    ("heads 2.0", lambda: encodings.alibi(2.0, 3), TypeError, rf"n_heads {WHOLE} 2.0"),
+    ("n_q 0", lambda: encodings.alibi(2, 0), ValueError, r"n_q must be at least 1, got 0"),
+    ("n_k in words", lambda: encodings.alibi(2, 3, "3"), TypeError, rf"n_k {WHOLE} '3'"),
+    ("distance in halves", lambda: encodings.t5_bucket(1.5, bidirectional=True), TypeError, r"distance must hold whole numbers.*float64"),
+    ("bidirectional 1", lambda: encodings.t5_bucket(1, bidirectional=1), TypeError, r"bidirectional must be True or False, got 1"),
+    ("no bidirectional", lambda: encodings.t5_bucket(1), TypeError, r".*missing .* 'bidirectional'"),
+    ("3 buckets for two sides", lambda: encodings.t5_bucket(1, bidirectional=True, n_buckets=3), ValueError,
+     r"n_buckets must be at least 4, got 3"),
+    ("1 bucket", lambda: encodings.T5Bias(2, bidirectional=False, n_buckets=1), ValueError, r"n_buckets must be at least 2, got 1"),
+    ("max_distance inside the exact half", lambda: encodings.t5_bucket(1, bidirectional=False, max_distance=16), ValueError,
+     r"max_distance must be at least 17, got 16"),
+    ("table of one head", lambda: encodings.t5_bias(ones(8), 3, bidirectional=True), ValueError,
+     r"table must have the shape \(..., n_buckets, h\), got \(8,\)"),
+    ("tables", lambda: encodings.t5_bias(ones(2, 8, 2), 3, bidirectional=True), ValueError,
+     r"table must have the shape \(n_buckets, h\), got \(2, 8, 2\)"),
+    ("t5 without heads", lambda: encodings.T5Bias(0, bidirectional=False), ValueError, r"n_heads must be at least 1, got 0"),
+    ("t5 n_q 0", lambda: encodings.T5Bias(2, bidirectional=False)(0), ValueError, r"n_q must be at least 1, got 0"),
 ]  # fmt: skip
 
 LAYERS = [
@@ -322,7 +400,12 @@ MODELS = [
     ("no layers", lambda: GPT(5, 4, 0, 2), ValueError, r"n_layers must be at least 1, got 0"),
     ("heads", lambda: GPT(5, 4, 1, 3), ValueError, r"d_model=4 must be divisible by n_heads=3"),
     ("n_max 0", lambda: GPT(5, 4, 1, 2, n_max=0), ValueError, r"n_max must be at least 1, got 0"),
-    ("positions", lambda: gpt(positions="learnt"), ValueError, r"positions must be one of 'learned', 'sinusoidal', got 'learnt'"),
+    ("positions", lambda: gpt(positions="learnt"), ValueError,
+     r"positions must be one of 'learned', 'sinusoidal', 'rotary', 'alibi', 't5', got 'learnt'"),
+    ("positions in a dict", lambda: gpt(positions={"base": 100}), ValueError, r"positions must be one of 'learned'.*got {'base': 100}"),
+    ("t5 for other heads", lambda: gpt(positions=encodings.T5Bias(3, bidirectional=False)).logits([1, 2]), ValueError,
+     r"bias has the shape \(3, 2, 2\)"),
+    ("odd rotary", lambda: GPT(5, 6, 1, 2, positions="rotary"), ValueError, r"d_head must be even, for rotary turns pairs, got 3"),
     ("odd sinusoids", lambda: GPT(5, 3, 1, 1, positions="sinusoidal").logits([1]), ValueError, r"d_model must be even.*got 3"),
     ("norm_type", lambda: gpt(norm_type="batch"), ValueError, r"norm_type must be one of 'layer', 'rms', got 'batch'"),
     ("dtype", lambda: gpt(dtype=int), TypeError, r"dtype must be a float type"),
@@ -396,7 +479,7 @@ TRAINING = [
 
 TABLE = [(f"{part}: {name}", *rest) for part, rows in [
     ("softmax", SOFTMAX), ("attention", ATTENTION), ("layer", LAYER), ("masks", SIZES + MASKS), ("encodings", ENCODINGS),
-    ("rotary", ROTARY), ("layers", LAYERS), ("gpt", MODELS), ("training", TRAINING),
+    ("rotary", ROTARY), ("relative", RELATIVE), ("layers", LAYERS), ("gpt", MODELS), ("training", TRAINING),
 ] for name, *rest in rows]  # fmt: skip
 
 

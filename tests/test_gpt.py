@@ -1,5 +1,7 @@
 """models/gpt.py: the forward pass said once more in words of its parts, and what must be true of any language model."""
 
+from inspect import isfunction
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from attnlib.models import Trace
 from attnlib.models.gpt import GPT
 
 pytestmark = pytest.mark.filterwarnings("error")
+YARN = {"type": "yarn", "factor": 2, "original_max_position_embeddings": 4}
 OPTIONS = {
     "plain": {},
     "attention only": {"d_hidden": 0, "norm": None},
@@ -17,11 +20,18 @@ OPTIONS = {
     "tied": {"tied": True},
     "no positions": {"positions": None},
     "sinusoidal": {"positions": "sinusoidal"},
+    "rotary": {"positions": "rotary"},
+    "rotary, grouped, yarn": {"positions": encodings.Rotary(layout="interleaved", scaling=YARN), "n_kv_heads": 2},
+    "alibi": {"positions": "alibi"},
+    "t5": {"positions": "t5"},
+    "t5, few buckets": {"positions": lambda: encodings.T5Bias(4, bidirectional=False, n_buckets=4, max_distance=5)},
 }
 both = pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 
 
 def tiny(dtype=np.float64, seed=0, **options):
+    if isfunction(options.get("positions")):
+        options["positions"] = options["positions"]()                                # a part with parameters: a new one for each model
     model = GPT(11, 8, 2, 4, n_max=9, dtype=dtype, rng=np.random.default_rng(seed), **options)
     for parameter in parameters(model).values():
         parameter += np.random.default_rng(1).normal(0, 0.3, parameter.shape).astype(dtype)
@@ -43,8 +53,11 @@ def test_the_forward_pass_in_words_of_its_parts(options):
         x = x + model.positions.table[:7]
     elif options["positions"] == "sinusoidal":
         x = x + encodings.sinusoidal(7, 8)
+    bias = encodings.alibi(4, 7) if model.positions == "alibi" else None
+    if isinstance(model.positions, encodings.T5Bias):
+        bias = encodings.t5_bias(model.positions.table, 7, bidirectional=False, max_distance=model.positions.max_distance)
     for block in model.blocks:
-        x, _ = block(x)
+        x, _ = block(x, bias=bias)
     if options.get("norm", "pre") == "pre" and options.get("norm_type") != "rms":
         x = layer_norm(x, model.final_norm.gain, model.final_norm.bias)
     elif options.get("norm_type") == "rms":
@@ -119,7 +132,9 @@ def test_names_of_the_parameters():
     ]  # fmt: skip
     assert {"final_norm.gain", "final_norm.bias"} < set(parameters(GPT(5, 4, 1, 2)))
     assert "unembedding" not in parameters(GPT(5, 4, 1, 2, tied=True))
-    assert "positions.table" not in parameters(GPT(5, 4, 1, 2, positions="sinusoidal"))
+    for positions in ("sinusoidal", "rotary", "alibi", None):
+        assert "positions.table" not in parameters(GPT(5, 4, 1, 2, positions=positions))
+    assert parameters(GPT(5, 4, 1, 2, positions="t5"))["positions.table"].shape == (32, 2)
 
 
 def test_parts_and_shapes():
@@ -150,3 +165,32 @@ def test_inputs_stay():
     ids = IDS.copy()
     tiny().logits(ids)
     np.testing.assert_array_equal(ids, IDS)
+
+
+def test_what_the_names_of_positions_stand_for():
+    rotary = GPT(5, 4, 2, 2, positions="rotary")
+    assert all(block.attention.rotary is rotary.positions for block in rotary.blocks)
+    assert (rotary.positions.base, rotary.positions.layout, rotary.positions.scaling) == (10_000, "half", None)
+    t5 = GPT(5, 4, 2, 2, positions="t5").positions
+    assert (len(t5.table), t5.max_distance, t5.bidirectional) == (32, 128, False)
+    for positions in ("alibi", "t5", "learned", "sinusoidal", None):
+        assert GPT(5, 4, 1, 2, positions=positions).blocks[0].attention.rotary is None
+    assert GPT(5, 4, 1, 2, positions="learned", rotary=encodings.Rotary()).blocks[0].attention.rotary is not None
+    np.testing.assert_array_equal(GPT(5, 4, 1, 2, positions="alibi").steps([1, 2]).bias, encodings.alibi(2, 2))
+    assert GPT(5, 4, 1, 2, positions="rotary").steps([1, 2]).bias is None
+
+
+def test_only_the_table_ends():
+    """All but the learned table take texts of any length."""
+    for positions in (None, "sinusoidal", "rotary", "alibi", "t5"):
+        assert np.isfinite(tiny(positions=positions).logits(np.arange(40) % 11)).all()
+    with pytest.raises(ValueError, match="9 rows, the text 10 tokens"):
+        tiny().logits(np.arange(10))
+
+
+def test_rotary_blocks_see_no_shift():
+    model = tiny(positions="rotary")
+    block, x = model.blocks[0], model.embedding[IDS]
+    close(block(x, positions=np.arange(100, 107))[0], block(x)[0], 1e-10)
+    close(block(x, positions=[np.arange(7), np.arange(7) + 5, np.arange(7) - 9])[0], block(x)[0], 1e-10)
+    assert np.abs(block(x, positions=2 * np.arange(7))[0] - block(x)[0]).max() > 1e-3

@@ -3,6 +3,7 @@
 import io
 import itertools
 import warnings
+from inspect import isfunction
 
 import IPython.display
 import numpy as np
@@ -33,6 +34,8 @@ pytestmark = pytest.mark.filterwarnings("error")
 examples = settings(max_examples=40, deadline=None, derandomize=True)
 seeds = pytest.mark.parametrize("seed", range(3))
 WORST = {}
+YARN = {"type": "yarn", "factor": 4, "original_max_position_embeddings": 4}
+DYNAMIC = {"type": "dynamic", "factor": 2, "original_max_position_embeddings": 3}
 
 
 def close(a, b, atol=1e-12):
@@ -187,6 +190,40 @@ def test_embedding(seed):
     assert training.embedding_backward(grad.astype(np.float32), ids, 6).dtype == np.float32
 
 
+@pytest.mark.parametrize("layout", ["half", "interleaved"])
+@pytest.mark.parametrize("positions", [None, np.array([3, 0, 9, 9, 2]), np.array([[0, 1, 2, 3, 4], [7, 0, 0, 0, 5]])])
+def test_rotary_with_its_options(layout, positions):
+    """A recipe that looks at the length, and one that also makes q and k longer."""
+    for scaling in (None, YARN, DYNAMIC):
+        rotary = encodings.Rotary(base=50, layout=layout, scaling=scaling)
+        x, grad = np.random.default_rng(0).normal(size=(2, 2, 3, 5, 6))
+        gradient = training.rotary_backward(grad, rotary, positions)
+        check("Rotary", lambda a, rotary=rotary, grad=grad: (rotary(a, positions) * grad).sum(), x, gradient)
+
+
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_t5_bias(bidirectional):
+    t5 = encodings.T5Bias(2, bidirectional=bidirectional, n_buckets=6, max_distance=9)
+    grad = np.random.default_rng(0).normal(size=(2, 12, 12))
+
+    def value(table):
+        return (encodings.t5_bias(table, 12, bidirectional=bidirectional, max_distance=9) * grad).sum()
+
+    check("t5_bias", value, np.random.default_rng(1).normal(size=(6, 2)), training.t5_bias_backward(grad, t5))
+    wide = training.t5_bias_backward(grad[:, -4:], t5)                    # the last 4 of 12 queries
+    longer = np.concatenate([np.zeros((2, 8, 12)), grad[:, -4:]], axis=1)
+    close(wide, training.t5_bias_backward(longer, t5))
+
+
+@pytest.mark.parametrize("positions", [None, np.array([4, 0, 1, 9, 2]), np.array([[0, 1, 2, 3, 4], [7, 0, 0, 0, 5]])])
+def test_self_attention_with_rotary(positions):
+    rng = np.random.default_rng(7)
+    rotary = encodings.Rotary(base=50, scaling=YARN)
+    layer = with_noise(SelfAttention(8, 4, n_kv_heads=2, rotary=rotary, use_bias=True, rng=rng), rng)
+    options = {"mask": masks.causal(5), "positions": positions}
+    check_layer("SelfAttention, rotary", layer, rng.normal(size=(2, 5, 8)), training.self_attention_backward, **options)
+
+
 @seeds
 @pytest.mark.parametrize("layout", ["half", "interleaved"])
 def test_rotary(seed, layout):
@@ -318,16 +355,29 @@ def test_a_block_hands_on_the_gradient_of_the_bias():
     check("block, by bias", lambda a: (block.steps(x, bias=a).output * grad).sum(), bias, gradients["attention.bias"], 1e-7)
 
 
+
+def few_buckets():
+    return encodings.T5Bias(2, bidirectional=False, n_buckets=4, max_distance=4)
+
+
 MODELS = {
     "GPT, attention only": {"d_hidden": 0, "norm": None},
     "GPT, pre-norm": {},
     "GPT, post-norm, tied, biases": {"norm": "post", "tied": True, "use_bias": True, "activation": "gelu"},
     "GPT, rms, gated, grouped": {"norm_type": "rms", "gated": True, "activation": "silu", "n_kv_heads": 1, "positions": None},
     "GPT, sinusoidal, tied, relu": {"positions": "sinusoidal", "tied": True, "activation": "relu"},
+    "GPT, rotary": {"positions": "rotary", "d_hidden": 0},
+    "GPT, rotary, yarn, interleaved, grouped": {"positions": encodings.Rotary(layout="interleaved", scaling=YARN), "n_kv_heads": 1},
+    "GPT, rotary, dynamic, attention only": {"positions": encodings.Rotary(scaling=DYNAMIC), "d_hidden": 0, "norm": None},
+    "GPT, alibi": {"positions": "alibi", "d_hidden": 0},
+    "GPT, t5": {"positions": "t5"},
+    "GPT, t5, few buckets, tied": {"positions": few_buckets, "tied": True, "d_hidden": 0},
 }
 
 
 def tiny(dtype=np.float64, **options):
+    if isfunction(options.get("positions")):
+        options["positions"] = options["positions"]()
     rng = np.random.default_rng(0)
     model = GPT(7, 8, 2, 2, n_max=6, dtype=dtype, rng=rng, **options)
     for parameter in parameters(model).values():

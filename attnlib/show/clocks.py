@@ -3,40 +3,61 @@
 import numpy as np
 
 from attnlib import _check
-from attnlib.show.sheet import Picture, colour
+from attnlib.show.sheet import DPI, Picture, colour
 
-RADIUS, STEP = 0.42, 1.08                                  # inches
+RADIUS, STEP, LINE = 0.42, 1.08, 1.3                       # inches: a clock, from one to the next, from row to row
+PER_ROW = 8
 
 
 def clocks(hands, *, captions=None, title=""):
     """Each pair of numbers (sine, cosine) as the hand of a clock that starts at 12 and turns to the right.
 
-    hands      name -> (2m,) sine, cosine, sine, cosine …: one row of an interleaved encoding; or several names
+    hands      name -> (2m,) sine, cosine, sine, cosine …: one row of an interleaved encoding; or up to six names
+               A pair shorter than 1 is a shorter hand; longer ones would leave their clocks, and are refused.
     captions   m texts, one below each clock
     """
     if not isinstance(hands, dict) or not hands:
         raise ValueError("hands must be a dict name -> row of an encoding, with at least one row")
+    if len(hands) > len(colour("lines")):
+        raise ValueError(f"hands must have at most {len(colour('lines'))} rows, one for each colour, got {len(hands)}")
     rows = {name: _check.finite(f"hands[{name!r}]", _check.floats(f"hands[{name!r}]", row, "d")) for name, row in hands.items()}
     width = len(next(iter(rows.values())))
     for name, row in rows.items():
         if row.ndim != 1 or len(row) != width or width % 2 or not width:
             raise ValueError(f"hands[{name!r}] must have the shape (d,), d even and the same for all, got {row.shape}")
-    captions = [""] * (width // 2) if captions is None else list(captions)
-    if len(captions) != width // 2:
-        raise ValueError(f"captions must be {width // 2} texts, one per clock, got {len(captions)}")
-    per_row = min(width // 2, 8)
-    lines = -(-(width // 2) // per_row)
-    top = 0.35 + 0.3 * bool(title) + 0.25
-    picture = Picture(max(0.3 + STEP * per_row, 0.1 * len(title), 4), top + 1.3 * lines)
+        rows[name] = row = row.astype(float)               # half precision would place the hands roughly
+        length = np.hypot(row[0::2], row[1::2])
+        if length.max() > 1.01:
+            i = int(length.argmax())
+            raise ValueError(f"hands[{name!r}] must hold sines and cosines, but pair {i} is {length[i]:.3g} long: divide it by its length")
+    n = width // 2
+    if isinstance(captions, str):
+        raise TypeError(f"captions must be a list of {n} texts, one per clock, got one text")
+    captions = [""] * n if captions is None else [str(caption) for caption in captions]
+    if len(captions) != n:
+        raise ValueError(f"captions must be {n} texts, one per clock, got {len(captions)}")
+    rows = {str(name): row for name, row in rows.items()}
+    names, texts = _inches(rows, size=8.5, weight="bold"), _inches(captions, size=7.5)
+    step, per_row = max(STEP, max(texts) + 0.1), min(n, PER_ROW)
+    left, top = max(0.3 + RADIUS, step / 2), 0.4 + 0.25 * bool(title)
+    wide = max(left + step * (per_row - 0.5), 0.15 + sum(names) + 0.25 * len(names), *_inches([title], size=11, weight="bold", beside=0.24))
+    picture = Picture(max(wide, 4), top + LINE * -(-n // per_row))
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
-    _legend(picture, rows, 0.15, top - 0.22)
-    for i in range(width // 2):
-        x, y = 0.3 + RADIUS + i % per_row * STEP, top + RADIUS + i // per_row * 1.3
+    _legend(picture, dict(zip(rows, names)), 0.15, top - 0.2)
+    for i in range(n):
+        x, y = left + i % per_row * step, top + RADIUS + i // per_row * LINE
         _clock(picture, x, y, [row[2 * i : 2 * i + 2] for row in rows.values()])
         picture.write(x, y + RADIUS + 0.08, captions[i], size=7.5, ha="center", va="top", color=colour("faint"))
-    fast = "; ".join(f"{name}: first hand at {np.rad2deg(np.arctan2(*row[:2])) % 360:.0f}°" for name, row in rows.items())
-    picture.alt = f"{title or 'Clocks'}: {width // 2} clocks; {fast}."
+    fast = "; ".join(f"{name}: first hand at {round(np.rad2deg(np.arctan2(*row[:2]))) % 360}°" for name, row in rows.items())
+    picture.alt = f"{title or 'Clocks'}: {n} clock{'s' * (n > 1)}; {fast}."
     return picture
+
+
+def _inches(texts, beside=0.0, **how):
+    """How wide each text is: size / 100 inches a sign, or more where wide signs need it; so digits that change do not change it."""
+    ruler = Picture(1, 1)
+    found = [ruler.write(0, 0, text, **how).get_window_extent().width / DPI if text else 0.0 for text in texts]
+    return [max(inches, how["size"] / 100 * len(text)) + beside for inches, text in zip(found, texts)]
 
 
 def _clock(picture, x, y, hands):
@@ -46,10 +67,10 @@ def _clock(picture, x, y, hands):
     for number, (sine, cosine) in enumerate(hands):
         ends = [x, x + 0.92 * RADIUS * sine], [y, y - 0.92 * RADIUS * cosine]
         thick = 3.2 if number == 0 else 1.6
-        picture.sheet.plot(*ends, color=colour("lines")[number % 6], linewidth=thick, solid_capstyle="round")
+        picture.sheet.plot(*ends, color=colour("lines")[number], linewidth=thick, solid_capstyle="round")
 
 
-def _legend(picture, rows, x, y):
-    for number, name in enumerate(rows):
-        picture.write(x, y, name, size=8.5, weight="bold", color=colour("lines")[number % 6], va="center_baseline")
-        x += 0.25 + 0.085 * len(str(name))
+def _legend(picture, names, x, y):
+    for number, (name, inches) in enumerate(names.items()):
+        picture.write(x, y, name, size=8.5, weight="bold", color=colour("lines")[number], va="center_baseline")
+        x += 0.25 + inches

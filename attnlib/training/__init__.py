@@ -16,6 +16,7 @@ from attnlib.training.backward import (
     log_softmax,
     relu_backward,
     rms_norm_backward,
+    rotary_backward,
     rotate_backward,
     scaled_dot_product_attention_backward,
     silu_backward,
@@ -24,6 +25,7 @@ from attnlib.training.backward import (
     sum_groups,
     sum_rows,
     sum_to,
+    t5_bias_backward,
 )
 from attnlib.training.checkpoints import load_checkpoint, load_parameters, save_checkpoint
 from attnlib.training.gradients import (
@@ -64,6 +66,7 @@ __all__ = [
     "relu_backward",
     "residual_backward",
     "rms_norm_backward",
+    "rotary_backward",
     "rotate_backward",
     "save_checkpoint",
     "scaled_dot_product_attention_backward",
@@ -74,5 +77,6 @@ __all__ = [
     "sum_groups",
     "sum_rows",
     "sum_to",
+    "t5_bias_backward",
     "train",
 ]

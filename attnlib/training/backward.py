@@ -9,7 +9,7 @@ import numpy as np
 
 from attnlib import _check
 from attnlib.attention import _repeat_kv, attention_scores
-from attnlib.encodings import rotate
+from attnlib.encodings import attention_factor, rotate
 from attnlib.layers import SLOPE, gelu_bend, logistic, normal_tail
 
 # ---- attention ---------------------------------------------------------------------------
@@ -61,6 +61,24 @@ def softcap_backward(grad_capped, capped, softcap):
 def rotate_backward(grad_output, angles, *, layout):
     """A rotation forward is a rotation by minus the angle backward. (..., n, d_head)"""
     return rotate(grad_output, -angles, layout=layout)
+
+
+def rotary_backward(grad_output, rotary, positions):
+    """output = rotary(x, positions), an `encodings.Rotary`. (..., n, d_head)"""
+    angles = rotary.angles(positions, *grad_output.shape[-2:])
+    grad_x = rotate_backward(grad_output, angles, layout=rotary.layout)
+    return attention_factor(rotary.scaling) * grad_x
+
+
+def t5_bias_backward(grad_bias, t5):
+    """Each row of the table collects the gradients of the distances in its bucket.
+
+    grad_bias  (h, n_q, n_k)
+    t5         the `encodings.T5Bias`
+    returns    grad_table (n_buckets, h)
+    """
+    _, n_q, n_k = grad_bias.shape
+    return embedding_backward(np.moveaxis(grad_bias, 0, -1), t5.buckets(n_q, n_k), len(t5.table))
 
 
 # ---- layers ------------------------------------------------------------------------------

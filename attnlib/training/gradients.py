@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from attnlib.attention import SelfAttention, merge_heads, split_heads
-from attnlib.encodings import Learned
+from attnlib.encodings import Learned, T5Bias
 from attnlib.layers import ACTIVATIONS, FeedForward, RMSNorm
 from attnlib.training import backward
 
@@ -24,6 +24,9 @@ def self_attention_backward(grad_output, layer, steps):
     grad_q, grad_k, grad_v, grad_bias = backward.scaled_dot_product_attention_backward(
         split_heads(grad_joined, layer.n_heads), steps.q, steps.k, steps.v, steps.weights
     )
+    if layer.rotary is not None:
+        grad_q = backward.rotary_backward(grad_q, layer.rotary, steps.positions)
+        grad_k = backward.rotary_backward(grad_k, layer.rotary, steps.positions)
     grad_x = _through(merge_heads(grad_q), steps.x, layer, "q", gradients)
     grad_x += _through(merge_heads(grad_k), steps.x, layer, "k", gradients)
     grad_x += _through(merge_heads(grad_v), steps.x, layer, "v", gradients)
@@ -86,8 +89,10 @@ def gpt_backward(grad_logits, model, steps):
     if model.final_norm is not None:
         grad, of_norm = norm_backward(grad, model.final_norm, steps.stream)
         gradients |= named({"final_norm": of_norm})
+    grad_bias = 0
     for i in reversed(range(len(model.blocks))):
         grad, of_block = block_backward(grad, model.blocks[i], steps.blocks[i])
+        grad_bias = grad_bias + of_block.pop("attention.bias", 0)      # one bias for all blocks
         gradients |= named({f"blocks.{i}": of_block})
     gradients["embedding"] = backward.embedding_backward(grad, steps.ids, len(model.embedding))
     if tied:
@@ -96,6 +101,8 @@ def gpt_backward(grad_logits, model, steps):
         gradients["positions.table"] = np.zeros_like(model.positions.table)
         n = steps.ids.shape[-1]
         gradients["positions.table"][:n] = backward.sum_to(grad, (n, grad.shape[-1]))
+    if isinstance(model.positions, T5Bias):
+        gradients["positions.table"] = backward.t5_bias_backward(grad_bias, model.positions)
     return gradients
 
 
