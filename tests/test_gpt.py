@@ -23,6 +23,7 @@ OPTIONS = {
     "rotary": {"positions": "rotary"},
     "rotary, grouped, yarn": {"positions": encodings.Rotary(layout="interleaved", scaling=YARN), "n_kv_heads": 2},
     "alibi": {"positions": "alibi"},
+    "alibi, grouped": {"positions": "alibi", "n_kv_heads": 2},
     "t5": {"positions": "t5"},
     "t5, few buckets": {"positions": lambda: encodings.T5Bias(4, bidirectional=False, n_buckets=4, max_distance=5)},
 }
