@@ -1,6 +1,6 @@
 """The command line: python -m attnlib "The cat sat on the mat" --pattern causal --out attention.png
 
-`python -m attnlib bench` measures speed instead.
+`python -m attnlib bench` measures speed instead; `--help` behind it says of what.
 """
 
 import argparse
@@ -17,10 +17,10 @@ from attnlib.show.view import AttentionView
 def main(arguments=None):
     """Draw the toy world's heads on one sentence and print who looks at whom most. Returns the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments == ["bench"]:
+    if arguments[:1] == ["bench"]:
         from attnlib import bench
 
-        return bench.main()
+        return bench.main(arguments[1:])
     parser = argparse.ArgumentParser(prog="attnlib", description="Draw attention on a sentence, with heads built by hand for a stated job.")
     parser.add_argument("sentence")
     parser.add_argument("--pattern", default="standard", help=f"who may look at whom: {', '.join(toy.PATTERNS)} (default: standard)")

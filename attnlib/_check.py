@@ -20,17 +20,30 @@ def integer(name, value, minimum=1, maximum=None):
     return number
 
 
-def positive(name, value):
-    """`value` as a float; it must be a finite number above zero."""
+def number(name, value):
+    """`value` as a float."""
     try:
         if isinstance(value, (str, bool, np.bool_)):
             raise TypeError
-        number = float(value)
+        return float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a number, got {value!r}") from None
-    if not np.isfinite(number) or number <= 0:
+
+
+def positive(name, value):
+    """`value` as a float; it must be a finite number above zero."""
+    found = number(name, value)
+    if not np.isfinite(found) or found <= 0:
         raise ValueError(f"{name} must be a finite number above 0, got {value!r}")
-    return number
+    return found
+
+
+def not_negative(name, value):
+    """`value` as a float; it must be a finite number, zero or above."""
+    found = number(name, value)
+    if not np.isfinite(found) or found < 0:
+        raise ValueError(f"{name} must be a finite number, 0 or above, got {value!r}")
+    return found
 
 
 def choice(name, value, allowed):
@@ -53,6 +66,14 @@ def floats(name, value, axes):
     wanted = axes.split()
     if array.ndim < len(wanted):
         raise ValueError(f"{name} must have the shape (..., {', '.join(wanted)}), got {array.shape}")
+    return array
+
+
+def tokens(name, value, width, axes="n d_model"):
+    """`value` as a finite float array of tokens, (..., n, width); the last of `axes` names the width."""
+    array = finite(name, floats(name, value, axes))
+    if array.shape[-1] != width:
+        raise ValueError(f"{name} must have the shape (..., {axes.replace(' ', ', ')}={width}), got {array.shape}")
     return array
 
 

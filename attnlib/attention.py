@@ -2,8 +2,13 @@
 
 Tokens are rows, (..., n, d). Heads stand in front of them, (..., h, n, d_head).
 Weights are (..., h, n_q, n_k): one row per query, and each row sums to 1.
+
+functions   softmax, attention_scores, scaled_dot_product_attention, split_heads, merge_heads
+layers      SelfAttention: a text looks at itself; CrossAttention: at another one
+memory      KVCache: the keys and values of the tokens so far, for one new token at a time
 """
 
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +46,12 @@ def softmax(x, axis=-1, where=None):
     total = work.sum(axis=axis, keepdims=True)
     work /= np.where(total == 0, 1, total)               # an empty line stays 0
     return work.astype(x.dtype, copy=False)
+
+
+def log_softmax(x):
+    """log(softmax(x)) along the last axis, without the overflow of either. (...) -> (...)"""
+    x = x - x.max(axis=-1, keepdims=True)
+    return x - np.log(np.exp(x).sum(axis=-1, keepdims=True))
 
 
 def attention_scores(q, k, *, mask=None, bias=None, scale=None, softcap=None):
@@ -120,7 +131,106 @@ def merge_heads(x):
     return x.reshape(*x.shape[:-2], x.shape[-2] * x.shape[-1])
 
 
-class SelfAttention:
+class KVCache:
+    """The keys and values of the tokens so far, so that the next token need not make them again.
+
+    Starts empty. len(cache) is the number of tokens held; one cache serves one layer and one
+    text, or one batch of texts.
+
+    Shazeer 2019, "Fast Transformer Decoding", section 2.4, counts what this saves.
+    """
+
+    def __init__(self):
+        self._k, self._v, self._n = None, None, 0          # arrays with room for more than n tokens
+
+    def __len__(self):
+        return self._n
+
+    @property
+    def k(self):
+        """The keys held, (..., h_kv, n, d_head); None while it is empty."""
+        return None if self._k is None else self._k[..., : self._n, :]
+
+    @property
+    def v(self):
+        """The values held, (..., h_kv, n, d_v); None while it is empty."""
+        return None if self._v is None else self._v[..., : self._n, :]
+
+    @property
+    def nbytes(self):
+        """How many bytes the keys and values held take: 2 · h_kv · n · d_head numbers per text."""
+        return 0 if self._k is None else self.k.nbytes + self.v.nbytes
+
+    def append(self, k, v):
+        """Hold more tokens: k (..., h_kv, n, d_head), v (..., h_kv, n, d_v) -> all keys, all values.
+
+        What comes back are views, not copies: they stay right while the cache grows.
+        """
+        k, v = self._checked(k, v)
+        n = self._n + k.shape[-2]
+        if self._k is None or n > self._k.shape[-2]:
+            self._k, self._v = (self._moved(*pair, n) for pair in ((self.k, k), (self.v, v)))
+        self._k[..., self._n : n, :] = k
+        self._v[..., self._n : n, :] = v
+        self._n = n
+        return self.k, self.v
+
+    def _moved(self, old, new, n):
+        """A roomier array that begins with `old`: twice as long, so that moving is rare."""
+        room = n if old is None else max(n, 2 * self._n)
+        roomy = np.empty((*new.shape[:-2], room, new.shape[-1]), new.dtype)
+        if old is not None:
+            roomy[..., : self._n, :] = old
+        return roomy
+
+    def _checked(self, k, v):
+        """k and v as float arrays that fit each other and what is held."""
+        k, v = _check.floats("k", k, "n d_head"), _check.floats("v", v, "n d_v")
+        if k.shape[:-1] != v.shape[:-1] or 0 in k.shape + v.shape:
+            wanted = "agree on every axis but the last, with at least one token and one dimension"
+            raise ValueError(f"k and v must {wanted}, got k {k.shape}, v {v.shape}")
+        for name, new, old in (("k", k, self.k), ("v", v, self.v)):
+            if old is not None and new.dtype != old.dtype:
+                raise TypeError(f"{name} must be {old.dtype}, as what is held, got {new.dtype}")
+            if old is not None and _but_tokens(new) != _but_tokens(old):
+                held = f"any n must fit what is held, {old.shape}"
+                raise ValueError(f"{name} has the shape {new.shape}, which for {held}")
+        return k, v
+
+
+class MultiHead:
+    """The parameters that both attention layers have; see `SelfAttention`.
+
+    Queries are made of tokens of width d_model, keys and values of tokens of width d_context.
+    """
+
+    def __init__(self, d_model, d_context, n_heads, n_kv_heads, d_head, use_bias, rng):
+        d_model = _check.integer("d_model", d_model)
+        d_context = _check.integer("d_context", d_model if d_context is None else d_context)
+        n_heads = _check.integer("n_heads", n_heads)
+        n_kv_heads = _check.integer("n_kv_heads", n_heads if n_kv_heads is None else n_kv_heads)
+        if n_heads % n_kv_heads:
+            raise ValueError(f"n_heads={n_heads} must be divisible by n_kv_heads={n_kv_heads}")
+        if d_head is None and d_model % n_heads:
+            wanted = f"divisible by n_heads={n_heads}, or give d_head="
+            raise ValueError(f"d_model={d_model} must be {wanted}")
+        d_head = _check.integer("d_head", d_model // n_heads if d_head is None else d_head)
+        rng = _check.generator(rng)
+
+        def untrained(rows, columns):
+            return rng.normal(0, rows**-0.5, (rows, columns))
+
+        self.n_heads, self.n_kv_heads = n_heads, n_kv_heads
+        self.W_q = untrained(d_model, n_heads * d_head)
+        self.W_k = untrained(d_context, n_kv_heads * d_head)
+        self.W_v = untrained(d_context, n_kv_heads * d_head)
+        self.W_o = untrained(n_heads * d_head, d_model)
+        parameters = (self.W_q, self.W_k, self.W_v, self.W_o)
+        biases = [np.zeros(W.shape[1]) if use_bias else 0.0 for W in parameters]
+        self.b_q, self.b_k, self.b_v, self.b_o = biases
+
+
+class SelfAttention(MultiHead):
     """Multi-head self-attention: the tokens of a text look at each other, in n_heads ways.
 
     d_model     width of a token
@@ -142,58 +252,46 @@ class SelfAttention:
         self, d_model, n_heads, *, n_kv_heads=None, d_head=None, rotary=None, use_bias=False,
         rng=None,
     ):  # fmt: skip
-        d_model = _check.integer("d_model", d_model)
-        n_heads = _check.integer("n_heads", n_heads)
-        n_kv_heads = _check.integer("n_kv_heads", n_heads if n_kv_heads is None else n_kv_heads)
-        if n_heads % n_kv_heads:
-            raise ValueError(f"n_heads={n_heads} must be divisible by n_kv_heads={n_kv_heads}")
-        if d_head is None and d_model % n_heads:
-            wanted = f"divisible by n_heads={n_heads}, or give d_head="
-            raise ValueError(f"d_model={d_model} must be {wanted}")
-        d_head = _check.integer("d_head", d_model // n_heads if d_head is None else d_head)
         if rotary is not None and not callable(rotary):
             raise TypeError(f"rotary must be an encodings.Rotary, as Rotary(), got {rotary!r}")
+        super().__init__(d_model, d_model, n_heads, n_kv_heads, d_head, use_bias, rng)
+        d_head = self.W_q.shape[1] // n_heads
         if rotary is not None and d_head % 2:
             raise ValueError(f"d_head must be even, for rotary turns pairs, got {d_head}")
-        rng = _check.generator(rng)
+        self.rotary = rotary
 
-        def untrained(rows, columns):
-            return rng.normal(0, rows**-0.5, (rows, columns))
-
-        self.n_heads, self.n_kv_heads, self.rotary = n_heads, n_kv_heads, rotary
-        self.W_q = untrained(d_model, n_heads * d_head)
-        self.W_k = untrained(d_model, n_kv_heads * d_head)
-        self.W_v = untrained(d_model, n_kv_heads * d_head)
-        self.W_o = untrained(n_heads * d_head, d_model)
-        parameters = (self.W_q, self.W_k, self.W_v, self.W_o)
-        biases = [np.zeros(W.shape[1]) if use_bias else 0.0 for W in parameters]
-        self.b_q, self.b_k, self.b_v, self.b_o = biases
-
-    def __call__(self, x, *, mask=None, bias=None, positions=None):
-        """x (..., n, d_model) -> output (..., n, d_model), weights (..., h, n, n).
+    def __call__(self, x, *, mask=None, bias=None, cache=None, positions=None):
+        """x (..., n, d_model) -> output (..., n, d_model), weights (..., h, n, n_k).
 
         mask, bias   as in `attention_scores`
-        positions    where the tokens are, (n,) or (..., n), for rotary; 0 … n-1 unless given
+        cache        a `KVCache` of the tokens before x: it gets those of x too, and n_k is then
+                     its new length; n_k = n without one. After an error it is as it was before.
+        positions    where the tokens are, (n,) or (..., n), for rotary: 0 … n-1 unless given,
+                     or the n places behind those in the cache. The cache holds turned keys: with
+                     a scaling that depends on the length, they keep the turn they came in with.
         """
-        x = _check.finite("x", _check.floats("x", x, "n d_model"))
-        if x.shape[-1] != len(self.W_q):
-            wanted = f"(..., n, d_model={len(self.W_q)})"
-            raise ValueError(f"x must have the shape {wanted}, got {x.shape}")
+        x = _check.tokens("x", x, len(self.W_q))
         self.check_positions(positions, x.shape[:-1])
-        steps = self.steps(x, mask=mask, bias=bias, positions=positions)
+        steps = self.steps(x, mask=mask, bias=bias, cache=cache, positions=positions)
         return steps.output, steps.weights
 
-    def steps(self, x, *, mask=None, bias=None, positions=None):
+    def steps(self, x, *, mask=None, bias=None, cache=None, positions=None):
         """The layer at work: every array on the way from x to the output."""
+        held = n_held(cache)
         q = split_heads(x @ self.W_q + self.b_q, self.n_heads)         # (..., h, n, d_head)
         k = split_heads(x @ self.W_k + self.b_k, self.n_kv_heads)      # (..., h_kv, n, d_head)
         v = split_heads(x @ self.W_v + self.b_v, self.n_kv_heads)      # (..., h_kv, n, d_head)
         if self.rotary is not None:
+            if positions is None and held:
+                positions = held + np.arange(x.shape[-2])              # behind those in the cache
             q, k = self.rotary(q, positions), self.rotary(k, positions)
-        mixed, weights = scaled_dot_product_attention(q, k, v, mask=mask, bias=bias)
+        with all_or_nothing(cache):
+            if cache is not None:
+                k, v = cache.append(k, v)                              # (..., h_kv, n_k, d_head)
+            mixed, weights = scaled_dot_product_attention(q, k, v, mask=mask, bias=bias)
         joined = merge_heads(mixed)                                    # (..., n, h·d_head)
         output = (joined @ self.W_o + self.b_o).astype(x.dtype, copy=False)
-        weights = weights.astype(x.dtype, copy=False)                  # (..., h, n, n)
+        weights = weights.astype(x.dtype, copy=False)                  # (..., h, n, n_k)
         return SelfAttentionSteps(x, bias, positions, q, k, v, weights, joined, output)
 
     def check_positions(self, positions, tokens):
@@ -208,17 +306,108 @@ class SelfAttention:
 
 
 class SelfAttentionSteps(NamedTuple):
-    """What a self-attention layer computes, in this order; a backward pass reads it."""
+    """What a self-attention layer computes, in this order; a backward pass reads it.
+
+    n_k is n, or with a cache the number of all tokens so far.
+    """
 
     x: np.ndarray           # (..., n, d_model)
     bias: np.ndarray        # as it was given, or None
-    positions: np.ndarray   # as they were given, or None
+    positions: np.ndarray   # as rotary read them, None for 0 … n-1
     q: np.ndarray           # (..., h, n, d_head), turned by rotary
-    k: np.ndarray           # (..., h_kv, n, d_head), turned by rotary
-    v: np.ndarray           # (..., h_kv, n, d_head)
-    weights: np.ndarray     # (..., h, n, n)
+    k: np.ndarray           # (..., h_kv, n_k, d_head), turned by rotary
+    v: np.ndarray           # (..., h_kv, n_k, d_head)
+    weights: np.ndarray     # (..., h, n, n_k)
     joined: np.ndarray      # (..., n, h·d_head)
     output: np.ndarray      # (..., n, d_model)
+
+
+class CrossAttention(MultiHead):
+    """Multi-head cross-attention: the tokens of one text look at those of another, its context.
+
+    d_context   width of a token of the context, d_model unless given
+    d_model n_heads n_kv_heads d_head use_bias rng   as in `SelfAttention`
+
+    Parameters, plain arrays to read or replace:
+    W_q (d_model, h·d_head)   W_k W_v (d_context, h_kv·d_head)   W_o (h·d_head, d_model)
+
+    Vaswani et al. 2017, "Attention Is All You Need", section 3.2.3, "encoder-decoder attention".
+    """
+
+    def __init__(
+        self, d_model, n_heads, *, d_context=None, n_kv_heads=None, d_head=None, use_bias=False,
+        rng=None,
+    ):  # fmt: skip
+        super().__init__(d_model, d_context, n_heads, n_kv_heads, d_head, use_bias, rng)
+
+    def __call__(self, x, context, *, mask=None, bias=None, cache=None):
+        """Returns the output (..., n_q, d_model) and the weights (..., h, n_q, n_k).
+
+        x            (..., n_q, d_model) the tokens that look
+        context      (..., n_k, d_context) the tokens that are looked at
+        mask, bias   as in `attention_scores`
+        cache        a `KVCache`: an empty one is filled with the keys and values of the context;
+                     from a filled one they are read, and the context may be None
+        """
+        x = _check.tokens("x", x, len(self.W_q))
+        if not n_held(cache):
+            if context is None:
+                raise ValueError("context must be given, unless a filled cache is")
+            context = _check.tokens("context", context, len(self.W_k), "n_k d_context")
+        steps = self.steps(x, context, mask=mask, bias=bias, cache=cache)
+        return steps.output, steps.weights
+
+    def steps(self, x, context, *, mask=None, bias=None, cache=None):
+        """The layer at work: every array on the way from x and the context to the output."""
+        q = split_heads(x @ self.W_q + self.b_q, self.n_heads)         # (..., h, n_q, d_head)
+        if n_held(cache):
+            k, v = cache.k, cache.v                                    # (..., h_kv, n_k, d_head)
+        else:
+            k = split_heads(context @ self.W_k + self.b_k, self.n_kv_heads)
+            v = split_heads(context @ self.W_v + self.b_v, self.n_kv_heads)
+        mixed, weights = scaled_dot_product_attention(q, k, v, mask=mask, bias=bias)
+        if cache is not None and not n_held(cache):
+            cache.append(k, v)
+        joined = merge_heads(mixed)                                    # (..., n_q, h·d_head)
+        output = (joined @ self.W_o + self.b_o).astype(x.dtype, copy=False)
+        weights = weights.astype(x.dtype, copy=False)                  # (..., h, n_q, n_k)
+        return CrossAttentionSteps(x, context, bias, q, k, v, weights, joined, output)
+
+
+class CrossAttentionSteps(NamedTuple):
+    """What a cross-attention layer computes, in this order; a backward pass reads it."""
+
+    x: np.ndarray           # (..., n_q, d_model)
+    context: np.ndarray     # (..., n_k, d_context), as it was given
+    bias: np.ndarray        # as it was given, or None
+    q: np.ndarray           # (..., h, n_q, d_head)
+    k: np.ndarray           # (..., h_kv, n_k, d_head)
+    v: np.ndarray           # (..., h_kv, n_k, d_head)
+    weights: np.ndarray     # (..., h, n_q, n_k)
+    joined: np.ndarray      # (..., n_q, h·d_head)
+    output: np.ndarray      # (..., n_q, d_model)
+
+
+def n_held(cache):
+    """How many tokens a `KVCache` holds; 0 for None."""
+    if cache is not None and not isinstance(cache, KVCache):
+        raise TypeError(f"cache must be a KVCache, got {type(cache).__name__}")
+    return 0 if cache is None else len(cache)
+
+
+@contextmanager
+def all_or_nothing(*caches):
+    """with all_or_nothing(cache): whatever raises in there, the caches hold what they held before.
+
+    Nothing is copied for that: `append` writes only behind what is held.
+    """
+    before = [(cache, dict(vars(cache))) for cache in caches if cache is not None]
+    try:
+        yield
+    except BaseException:                                              # Ctrl-C too
+        for cache, state in before:
+            vars(cache).update(state)
+        raise
 
 
 def _checked(*qkv):
@@ -236,6 +425,11 @@ def _checked(*qkv):
         _check.finite(name, array)
     dtype = np.result_type(np.float32, *arrays.values())
     return tuple(array.astype(dtype, copy=False) for array in arrays.values())
+
+
+def _but_tokens(x):
+    """The shape without the axis of the tokens: (..., h_kv, n, d) -> (..., h_kv, d)."""
+    return (*x.shape[:-2], x.shape[-1])
 
 
 def _repeat_kv(x, q, name):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from attnlib import _check, masks
-from attnlib.attention import SelfAttention
+from attnlib.attention import CrossAttention, KVCache, SelfAttention, n_held
 
 # ---- functions ---------------------------------------------------------------------------
 
@@ -196,7 +196,7 @@ class FeedForward:
 
     def __call__(self, x):
         """(..., n, d_model) -> (..., n, d_model)"""
-        return self.steps(_tokens(x, len(self.W_up))).output
+        return self.steps(_check.tokens("x", x, len(self.W_up))).output
 
     def steps(self, x):
         """The layer at work: every array on the way from x to the output."""
@@ -254,19 +254,19 @@ class EncoderBlock:
             self.feed_forward = FeedForward(d_model, d_hidden, **options)
             self.feed_forward_norm = make_norm(d_model) if norm else None
 
-    def __call__(self, x, *, mask=None, bias=None, positions=None):
-        """x (..., n, d_model) -> output (..., n, d_model), weights (..., h, n, n).
+    def __call__(self, x, *, mask=None, bias=None, cache=None, positions=None):
+        """x (..., n, d_model) -> output (..., n, d_model), weights (..., h, n, n_k).
 
-        mask, bias, positions   as in `SelfAttention`
+        mask, bias, cache, positions   as in `SelfAttention`
         """
-        x = _tokens(x, len(self.attention.W_q))
+        x = _check.tokens("x", x, len(self.attention.W_q))
         self.attention.check_positions(positions, x.shape[:-1])
-        steps = self.steps(x, mask=mask, bias=bias, positions=positions)
+        steps = self.steps(x, mask=mask, bias=bias, cache=cache, positions=positions)
         return steps.output, steps.attention.inner.weights
 
-    def steps(self, x, *, mask=None, bias=None, positions=None):
+    def steps(self, x, *, mask=None, bias=None, cache=None, positions=None):
         """The block at work: every array on the way from x to the output."""
-        options = {"mask": mask, "bias": bias, "positions": positions}
+        options = {"mask": mask, "bias": bias, "cache": cache, "positions": positions}
         attention = residual(x, self.attention, self.attention_norm, self.norm, **options)
         if self.feed_forward is None:
             return BlockSteps(attention, None, attention.output)
@@ -278,14 +278,66 @@ class EncoderBlock:
 class DecoderBlock(EncoderBlock):
     """An `EncoderBlock` in which nobody looks at the future: its mask is causal."""
 
-    def steps(self, x, *, mask=None, bias=None, positions=None):
+    def steps(self, x, *, mask=None, bias=None, cache=None, positions=None):
         """The block at work: every array on the way from x to the output."""
         *lead, n, _ = x.shape
-        causal = masks.causal(n)                                       # (n, n)
+        n_k = n_held(cache) + n                                        # the last query is the last key
+        causal = masks.causal(n, n_k)                                  # (n, n_k)
         if mask is not None:
-            weights = (*lead, self.attention.n_heads, n, n)
+            weights = (*lead, self.attention.n_heads, n, n_k)
             causal = causal & _check.broadcasts("mask", _check.boolean("mask", mask), weights)
-        return super().steps(x, mask=causal, bias=bias, positions=positions)
+        return super().steps(x, mask=causal, bias=bias, cache=cache, positions=positions)
+
+
+class CrossDecoderBlock(EncoderBlock):
+    """Causal self-attention, cross-attention to a context, a feed-forward layer.
+
+    d_model n_heads and all options   as in `EncoderBlock`
+
+    Parts: those of an `EncoderBlock`, and cross_attention, cross_attention_norm.
+
+    Vaswani et al. 2017, "Attention Is All You Need", section 3.1, the decoder.
+    """
+
+    def __init__(
+        self, d_model, n_heads, *, norm="pre", norm_type="layer", use_bias=False, rng=None, **block
+    ):  # fmt: skip
+        rng = _check.generator(rng)
+        block |= {"norm": norm, "norm_type": norm_type, "use_bias": use_bias, "rng": rng}
+        super().__init__(d_model, n_heads, **block)
+        self.cross_attention = CrossAttention(d_model, n_heads, use_bias=use_bias, rng=rng)
+        self.cross_attention_norm = NORMS[norm_type](d_model) if norm else None
+
+    def __call__(self, x, context, *, context_mask=None, cache=None):
+        """x (..., n, d_model) and context (..., n_source, d_model) -> three arrays.
+
+        context_mask   boolean, True = may be looked at, broadcasts to (..., h, n, n_source)
+        cache          a `LayerCache`; where its `source` is filled, the context may be None
+        returns        output (..., n, d_model), weights (..., h, n, n_k) of the self-attention,
+                       cross-weights (..., h, n, n_source)
+        """
+        x = _check.tokens("x", x, len(self.attention.W_q))
+        if cache is None or not n_held(cache.source):
+            if context is None:
+                raise ValueError("context must be given, unless a filled cache is")
+            context = _check.tokens("context", context, x.shape[-1], "n_source d_model")
+        steps = self.steps(x, context, context_mask=context_mask, cache=cache)
+        return steps.output, steps.attention.inner.weights, steps.cross_attention.inner.weights
+
+    def steps(self, x, context, *, context_mask=None, cache=None):
+        """The block at work: every array on the way from x and the context to the output."""
+        own, source = (None, None) if cache is None else cache
+        n = x.shape[-2]
+        options = {"mask": masks.causal(n, n_held(own) + n), "cache": own}
+        attention = residual(x, self.attention, self.attention_norm, self.norm, **options)
+        options = {"context": context, "mask": context_mask, "cache": source}
+        layer, norm = self.cross_attention, self.cross_attention_norm
+        cross = residual(attention.output, layer, norm, self.norm, **options)
+        if self.feed_forward is None:
+            return CrossBlockSteps(attention, cross, None, cross.output)
+        layer, norm = self.feed_forward, self.feed_forward_norm
+        feed_forward = residual(cross.output, layer, norm, self.norm)
+        return CrossBlockSteps(attention, cross, feed_forward, feed_forward.output)
 
 
 def residual(x, layer, norm, place, **options):
@@ -314,6 +366,22 @@ class BlockSteps(NamedTuple):
     attention: ResidualSteps
     feed_forward: ResidualSteps     # None where it is left out
     output: np.ndarray              # (..., n, d_model)
+
+
+class CrossBlockSteps(NamedTuple):
+    """What a `CrossDecoderBlock` computes; a backward pass reads it."""
+
+    attention: ResidualSteps
+    cross_attention: ResidualSteps
+    feed_forward: ResidualSteps     # None where it is left out
+    output: np.ndarray              # (..., n, d_model)
+
+
+class LayerCache(NamedTuple):
+    """What a decoder block need not compute again."""
+
+    own: KVCache        # keys and values of the target so far: grows with every token
+    source: KVCache     # those of the source: filled by the first call, then only read
 
 
 NORMS = {"layer": LayerNorm, "rms": RMSNorm}
@@ -350,14 +418,6 @@ def _places(layer, prefix=""):
 
 
 # ---- checks ------------------------------------------------------------------------------
-
-
-def _tokens(x, d_model):
-    """x as a finite float array (..., n, d_model)."""
-    x = _check.finite("x", _check.floats("x", x, "n d_model"))
-    if x.shape[-1] != d_model:
-        raise ValueError(f"x must have the shape (..., n, d_model={d_model}), got {x.shape}")
-    return x
 
 
 def _for_norm(x):

@@ -112,6 +112,78 @@ def global_local(n, *, window, n_global):
     return local(n, window=window) | global_tokens(n, n_global=n_global)
 
 
+def bigbird(n, *, window, n_global, n_random, rng=None):
+    """A window, global tokens, and `n_random` keys drawn by chance for each query. (n, n)
+
+    A drawn key may be one that the window or the global tokens show already.
+
+    rng  numpy Generator, default_rng(0) unless given
+
+    BigBird (Zaheer et al. 2020), figure 1d.
+    """
+    drawn = random_keys(n, n_random=n_random, rng=rng)
+    return global_local(n, window=window, n_global=n_global) | drawn
+
+
+def streaming(n, *, window, n_sinks):
+    """A causal window, and the first `n_sinks` tokens, the sinks, which stay in sight. (n, n)
+
+    StreamingLLM (Xiao et al. 2023), figure 1d.
+    """
+    n_sinks = _check.integer("n_sinks", n_sinks, minimum=0)
+    return causal(n) & (local(n, window=window) | (np.arange(n) < n_sinks))
+
+
+def receptive_field(mask, n_layers):
+    """What token i can know of after some layers with this mask: True = j can have reached i.
+
+    One layer hears of those it looks at, two also of those whom they look at, and so on; the
+    residual connection lets every token keep what it knows, itself at first.
+
+    mask     boolean (..., n, n), the same in every layer
+    returns  boolean (..., n, n): the n_layers-th power of (mask or identity)
+    """
+    mask = _square(mask)
+    known = _itself(mask)
+    for _ in range(_check.integer("n_layers", n_layers, minimum=0)):
+        before, known = known, _next_layer(known, mask)
+        if (known == before).all():                                    # more layers add nothing
+            break
+    return known
+
+
+def hops(mask):
+    """How many layers it takes until token i knows of token j: 0 for itself, -1 for never.
+
+    mask     boolean (..., n, n), the same in every layer
+    returns  whole numbers (..., n, n): the length of the shortest path of looks from i to j
+    """
+    mask = _square(mask)
+    known = _itself(mask)
+    layers = np.where(known, 0, -1)
+    for layer in range(1, mask.shape[-1]):
+        before, known = known, _next_layer(known, mask)
+        layers[known & ~before] = layer
+    return layers
+
+
+def _square(mask):
+    mask = _check.boolean("mask", mask)
+    if mask.ndim < 2 or mask.shape[-1] != mask.shape[-2]:
+        raise ValueError(f"mask must have the shape (..., n, n), got {mask.shape}")
+    return mask
+
+
+def _itself(mask):
+    """Before the first layer, a token knows itself."""
+    return np.broadcast_to(np.eye(mask.shape[-1], dtype=bool), mask.shape).copy()
+
+
+def _next_layer(known, mask):
+    """Each token keeps what it knows, and learns what those it looks at know."""
+    return known | (mask.astype(np.float32) @ known.astype(np.float32) > 0)
+
+
 def density(mask):
     """The share of pairs that may attend, 0 to 1."""
     mask = _check.boolean("mask", mask)

@@ -21,3 +21,18 @@ def no_progress_is_left_behind():
     """What a test passes is forgotten, or a notebook that runs later in the same process would show it."""
     yield
     PROGRESS.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def style(request):
+    """The colours of the theme in use, light unless a test asks for another; the theme that was there before comes back."""
+    from attnlib.show import sheet  # not before the variables above are set
+
+    before = sheet._theme
+    name = getattr(request, "param", "light")
+    sheet.theme(name)
+    yield sheet.THEMES[name]
+    sheet._theme = before
+
+
+in_both_themes = pytest.mark.parametrize("style", ["light", "dark"], indirect=True)

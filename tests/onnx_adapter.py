@@ -1,9 +1,9 @@
 """A thin adapter: the ONNX operators said in attnlib's words, for the published conformance cases.
 
 The cases are made by the onnx package while it is imported; there are no files to fetch. What only ONNX has is done here
-in plain NumPy: joining the cache (past_key) and the new keys, cutting 3-D inputs into heads, bfloat16, norms over several axes,
-the mean and inverse spread that LayerNormalization also returns, heads of which only the first numbers turn.
-All attention, softmax, mask, norm, gelu and rotation arithmetic is attnlib's.
+in plain NumPy: cutting 3-D inputs into heads, bfloat16, norms over several axes, the mean and inverse spread that
+LayerNormalization also returns, heads of which only the first numbers turn.
+All attention, cache, softmax, mask, norm, gelu and rotation arithmetic is attnlib's.
 """
 
 import numpy as np
@@ -20,6 +20,7 @@ from onnx.helper import get_attribute_value
 
 import attnlib
 from attnlib import encodings, layers, masks
+from attnlib.attention import KVCache
 
 
 def cases(operator):
@@ -94,7 +95,9 @@ def _attention(
     if three:
         Q, K, V = attnlib.split_heads(Q, q_num_heads), attnlib.split_heads(K, kv_num_heads), attnlib.split_heads(V, kv_num_heads)
     if past_key is not None:
-        K, V = np.concatenate([_no_bfloat16(past_key), K], axis=2), np.concatenate([_no_bfloat16(past_value), V], axis=2)
+        cache = KVCache()
+        cache.append(_no_bfloat16(past_key), _no_bfloat16(past_value))
+        K, V = cache.append(K, V)
     n_q, n_k = Q.shape[2], K.shape[2]
 
     mask, bias = np.ones((n_q, n_k), bool), None

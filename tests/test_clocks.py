@@ -5,30 +5,18 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from conftest import in_both_themes
 from matplotlib.colors import to_rgb
 from PIL import Image
 
 from attnlib.encodings import sinusoidal
-from attnlib.show import beside, clocks, sheet
+from attnlib.show import beside, clocks
 from attnlib.show.clocks import LINE, PER_ROW, RADIUS, STEP
 
-pytestmark = pytest.mark.filterwarnings("error")
+pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("style")]
 
 ROWS = sinusoidal(64, 16)
 ODD = ["$a_1$", "<b>x</b>", "&lt;", "√d · k", "$\\frac{", "%s {0}"]
-
-
-@pytest.fixture(autouse=True)
-def style(request):
-    """The colours of the theme in use; the theme that was there before comes back."""
-    before = sheet._theme
-    name = getattr(request, "param", "light")
-    sheet.theme(name)
-    yield sheet.THEMES[name]
-    sheet._theme = before
-
-
-in_both_themes = pytest.mark.parametrize("style", ["light", "dark"], indirect=True)
 
 
 def rings(picture):

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from conftest import in_both_themes
 from matplotlib.colors import same_color, to_rgb
 from matplotlib.patches import FancyArrow, FancyBboxPatch, Rectangle
 from matplotlib.quiver import Quiver
@@ -16,23 +17,10 @@ from attnlib.show.figures import choice
 from attnlib.show.parts import PLANE, bars, plane
 from attnlib.show.stream import stream
 
-pytestmark = pytest.mark.filterwarnings("error")
+pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("style")]
 
 X = np.arange(8.0)
 ODD = ["$a_1$", "<b>x</b>", "&lt;", "√d · k", "$\\frac{", "%s {0}"]
-
-
-@pytest.fixture(autouse=True)
-def style(request):
-    """The colours of the theme in use; the theme that was there before comes back."""
-    before = sheet._theme
-    name = getattr(request, "param", "light")
-    sheet.theme(name)
-    yield sheet.THEMES[name]
-    sheet._theme = before
-
-
-in_both_themes = pytest.mark.parametrize("style", ["light", "dark"], indirect=True)
 
 
 def pixels(picture, fast=True):

@@ -9,31 +9,19 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import in_both_themes
 from PIL import Image
 
 from attnlib import masks, toy
 from attnlib.show import sheet
 from attnlib.show.figures import aim, compare, encoding_figure, film_strip, heads, heatmap, ladder, mask_figure, steps
 
-pytestmark = pytest.mark.filterwarnings("error")
+pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("style")]
 
 TOKENS = ["a", "b", "c", "d", "e"]
 COURSE = toy.tokenize("The cat sat on the mat because it was tired")
 ODD = ["😀", "日本", "שלום", "e\u0301", "$a_1$", "<b>", "สวัสดี", "한국어", "👨‍👩‍👧", "🇩🇪", "👍🏽", "\n", "", "$\\frac{", "x" * 50, "&amp;"]
 HUGE = 200
-
-
-@pytest.fixture(autouse=True)
-def style(request):
-    """The colours of the theme in use; the theme that was there before comes back."""
-    before = sheet._theme
-    name = getattr(request, "param", "light")
-    sheet.theme(name)
-    yield sheet.THEMES[name]
-    sheet._theme = before
-
-
-in_both_themes = pytest.mark.parametrize("style", ["light", "dark"], indirect=True)
 
 
 def shares(*shape, seed=0):

@@ -70,7 +70,8 @@ def test_the_forward_pass_in_words_of_its_parts(options):
 def test_trace_of_one_text(options):
     model = tiny(**options)
     trace = model.forward(IDS[0])
-    assert isinstance(trace, Trace) and trace._fields == ("tokens", "weights", "output")
+    assert isinstance(trace, Trace) and trace._fields[:3] == ("tokens", "weights", "output")
+    assert trace[3:] == (None, None, None)                                              # it reads one text, not two
     assert trace.tokens == [str(i) for i in IDS[0]]
     assert trace.weights.shape == (2, 4, 7, 7) and trace.output.shape == (7, 11)
     close(trace.weights.sum(-1), np.ones((2, 4, 7)))

@@ -96,6 +96,134 @@ def test_documents(ids):
         same(masks.documents(row), slow.documents(row))
 
 
+@pytest.mark.parametrize("n", NUMBERS)
+def test_streaming(n):
+    """A query sees itself and the window - 1 tokens before it, and of the first n_sinks those that it has passed."""
+    for n_sinks in range(n + 3):
+        for window in STEPS:
+            twin = [[j in range(i - window + 1, i + 1) or j in range(min(i + 1, n_sinks)) for j in range(n)] for i in range(n)]
+            same(masks.streaming(n, window=window, n_sinks=n_sinks), twin)
+
+
+@pytest.mark.parametrize("n", NUMBERS)
+def test_bigbird(n):
+    """The window, the global tokens, and exactly the keys that random_keys draws with the same seed."""
+    for n_global in range(n + 2):
+        for window in STEPS:
+            for n_random in range(n + 1):
+                mask = masks.bigbird(n, window=window, n_global=n_global, n_random=n_random, rng=np.random.default_rng(n))
+                drawn = masks.random_keys(n, n_random=n_random, rng=np.random.default_rng(n))
+                same(mask, np.array(slow.global_local(n, window, n_global)) | drawn)
+
+
+def test_bigbird_draws_for_every_query_and_follows_the_generator():
+    options = {"window": 3, "n_global": 1, "n_random": 4}
+    mask = masks.bigbird(40, **options)
+    same(mask, masks.bigbird(40, **options, rng=np.random.default_rng(0)))
+    assert (mask != masks.bigbird(40, **options, rng=np.random.default_rng(1))).any()
+    extra = (mask & ~masks.global_local(40, window=3, n_global=1))[1:].sum(axis=1)
+    assert extra.min() >= 0 and extra.max() == 4 and 3 < extra.mean() < 4              # some fall on what is visible already
+    rng = np.random.default_rng(2)
+    assert (masks.bigbird(40, **options, rng=rng) != masks.bigbird(40, **options, rng=rng)).any()
+
+
+# ---- what layers add ---------------------------------------------------------------------------------------------
+
+
+def walk(mask, i):
+    """{token: number of looks on the shortest path from i}, token by token."""
+    found, now = {i: 0}, [i]
+    while now:
+        fresh = []
+        for a in now:
+            for b in range(len(mask)):
+                if mask[a][b] and b not in found:
+                    found[b] = found[a] + 1
+                    fresh.append(b)
+        now = fresh
+    return found
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(st.integers(1, 9), st.integers(0, 10**6), st.sampled_from([0, 0.1, 0.2, 0.5, 1]))
+def test_hops_and_receptive_field_against_a_walk(n, seed, share):
+    mask = np.random.default_rng(seed).random((n, n)) < share
+    paths = [walk(mask.tolist(), i) for i in range(n)]
+    steps = masks.hops(mask)
+    assert steps.dtype.kind == "i"
+    np.testing.assert_array_equal(steps, [[paths[i].get(j, -1) for j in range(n)] for i in range(n)])
+    for n_layers in range(n + 2):
+        same(masks.receptive_field(mask, n_layers), [[0 <= paths[i].get(j, -1) <= n_layers for j in range(n)] for i in range(n)])
+
+
+@pytest.mark.parametrize("n_layers", [0, 1, 2, 3])
+@pytest.mark.parametrize("name", ["local", "causal window", "dilated", "streaming", "bigbird", "global_local", "one way"])
+def test_receptive_field_is_what_moves_the_output_of_stacked_layers(name, n_layers):
+    """Attention layers with a residual, for real: a nudge of token j moves output i exactly where the field says so."""
+    n = 12
+    mask = {
+        "local": masks.local(n, window=2),
+        "causal window": masks.local(n, window=3) & masks.causal(n),
+        "dilated": masks.dilated(n, window=2, dilation=3),
+        "streaming": masks.streaming(n, window=2, n_sinks=1),
+        "bigbird": masks.bigbird(n, window=1, n_global=0, n_random=1),
+        "global_local": masks.global_local(n, window=2, n_global=1),
+        "one way": np.eye(n, k=2, dtype=bool),
+    }[name]
+
+    def stack(x):
+        for _ in range(n_layers):
+            x = x + scaled_dot_product_attention(x, x, x, mask=mask, scale=0.01)[0]        # no weight so small that it rounds to 0
+        return x
+
+    change = masks.influence(stack, np.random.default_rng(3).normal(size=(n, 4)))
+    np.testing.assert_array_equal(change > 0, masks.receptive_field(mask, n_layers))
+
+
+def test_a_window_sees_further_with_every_layer():
+    for window in (2, 3, 5):
+        for n_layers in (1, 2, 4):
+            reach = n_layers * (window - 1)
+            same(masks.receptive_field(masks.local(30, window=window), n_layers), slow.local(30, 30, reach + 1))
+    assert masks.hops(masks.local(30, window=4))[0, -1] == 10              # 29 steps, 3 at a time
+    assert masks.hops(masks.global_local(30, window=4, n_global=1)).max() == 2
+
+
+def test_many_layers_and_stacks_of_masks():
+    chain = np.eye(300, k=1, dtype=bool)
+    same(masks.receptive_field(chain, 10**9), np.triu(np.ones((300, 300), bool)))
+    assert masks.hops(chain)[0].tolist() == list(range(300))
+    both = np.stack([masks.causal(6), masks.local(6, window=2)])
+    before = both.copy()
+    np.testing.assert_array_equal(masks.hops(both), [masks.hops(both[0]), masks.hops(both[1])])
+    same(masks.receptive_field(both, 2), [masks.receptive_field(both[0], 2), masks.receptive_field(both[1], 2)])
+    masks.receptive_field(both, 0)[:] = False
+    same(both, before)
+
+
+REFUSED = [
+    (lambda: masks.bigbird(4, window=0, n_global=1, n_random=1), ValueError, "window must be at least 1, got 0"),
+    (lambda: masks.bigbird(4, window=1, n_global=-1, n_random=1), ValueError, "n_global must be at least 0, got -1"),
+    (lambda: masks.bigbird(4, window=1, n_global=1, n_random=5), ValueError, "n_random must be at most 4, got 5"),
+    (lambda: masks.bigbird(4, window=1, n_global=1, n_random=1, rng=7), TypeError, "rng must be a numpy Generator"),
+    (lambda: masks.streaming(4, window=0, n_sinks=1), ValueError, "window must be at least 1, got 0"),
+    (lambda: masks.streaming(4, window=1, n_sinks=-1), ValueError, "n_sinks must be at least 0, got -1"),
+    (lambda: masks.streaming(4, window=1, n_sinks=0.5), TypeError, "n_sinks must be a whole number, got 0.5"),
+    (lambda: masks.receptive_field(masks.full(2, 3), 1), ValueError, r"mask must have the shape \(..., n, n\), got \(2, 3\)"),
+    (lambda: masks.receptive_field(np.ones((2, 2)), 1), TypeError, "mask must be boolean"),
+    (lambda: masks.receptive_field(masks.full(2), -1), ValueError, "n_layers must be at least 0, got -1"),
+    (lambda: masks.receptive_field(masks.full(2), 1.0), TypeError, "n_layers must be a whole number, got 1.0"),
+    (lambda: masks.hops(masks.full(2, 3)), ValueError, r"mask must have the shape \(..., n, n\), got \(2, 3\)"),
+    (lambda: masks.hops([True]), ValueError, r"mask must have the shape \(..., n, n\), got \(1,\)"),
+]
+
+
+@pytest.mark.parametrize("call, error, message", REFUSED)
+def test_refused(call, error, message):
+    with pytest.raises(error, match=f"^{message}"):
+        call()
+
+
 # ---- what the words mean -----------------------------------------------------------------------------------------
 
 

@@ -12,8 +12,9 @@ import slow
 from hypothesis import given, settings
 from test_attention import problems
 
-from attnlib import SelfAttention, bench, encodings, masks, scaled_dot_product_attention, softmax, training
+from attnlib import SelfAttention, encodings, masks, scaled_dot_product_attention, softmax, training
 from attnlib.__main__ import main
+from attnlib.bench import training as bench
 from attnlib.layers import (
     DecoderBlock,
     EncoderBlock,
@@ -834,7 +835,7 @@ def test_two_layers_learn_induction_and_one_does_not():
 def test_the_benchmark_runs(monkeypatch, capsys):
     monkeypatch.setattr(bench, "ROUNDS", 1)
     monkeypatch.setattr(bench, "SIZES", {"tiny": {"d_model": 4, "n_layers": 1, "n_heads": 1}})
-    assert main(["bench"]) == 0
+    assert main(["bench", "training"]) == 0
     said = capsys.readouterr().out
     assert "\ntiny\n" in said and "attnlib" in said and "tokens/s" in said
 

@@ -61,29 +61,34 @@ class Exercise:
             return False, f"Give the function itself, without calling it: check(my_function). Got {type(function).__name__}."
         rng = np.random.default_rng(int.from_bytes(os.urandom(4), "big") if seed is None else seed)
         trials = self.inputs(rng)
-        for number, arguments in enumerate(trials):
-            given = [_copy(argument) for argument in arguments]
-            try:
-                with np.errstate(all="ignore"):
-                    got = call(function, *given, seconds=SECONDS)
-            except TooSlow:
-                return False, f"Stopped: your function took more than {SECONDS} seconds. A loop that never ends?\n{self._on(arguments)}"
-            except NotImplementedError:
-                return False, NOT_YET
-            except (Exception, SystemExit) as error:                   # a learner's function may raise anything
-                said = f"Your function raised {': '.join(filter(None, [type(error).__name__, str(error)]))}"
-                return False, f"{said}\n{self._on(arguments)}{self._mistake(function, trials)}"
-            if got is None or got is ...:
-                nothing = f"Your function returns nothing for this input.\n{self._on(arguments)}"
-                return False, f"{number} of {len(trials)} inputs right. {nothing}" if number else NOT_YET
-            wrong, changed = self._wrong(got, arguments), self._changed(arguments, given)
-            if wrong:
-                passed = f"{number} of {len(trials)} inputs right. " if number else ""
-                cause = self._mistake(function, trials) or (changed and f"\nAlso, your function {changed}")
-                return False, f"{passed}{wrong}\n{self._on(arguments)}{cause}"
-            if changed:
-                return False, f"The result is right, but your function {changed}\n{self._on(arguments)}"
+        for number in range(len(trials)):
+            report = self._try(function, trials, number)
+            if report:
+                return False, report
         return True, f"Right, on {len(trials)} different inputs." if len(trials) > 1 else "Right."
+
+    def _try(self, function, trials, number):
+        """The report on one input, if something is wrong there; empty if not."""
+        arguments = trials[number]
+        given = [_copy(argument) for argument in arguments]
+        try:
+            with np.errstate(all="ignore"):
+                got = call(function, *given, seconds=SECONDS)
+        except TooSlow:
+            return f"Stopped: your function took more than {SECONDS} seconds. A loop that never ends?\n{self._on(arguments)}"
+        except NotImplementedError:
+            return NOT_YET
+        except (Exception, SystemExit) as error:                       # a learner's function may raise anything
+            said = f"Your function raised {': '.join(filter(None, [type(error).__name__, str(error)]))}"
+            return f"{said}\n{self._on(arguments)}{self._mistake(function, trials)}"
+        passed = f"{number} of {len(trials)} inputs right. " if number else ""
+        if got is None or got is ...:
+            return f"{passed}Your function returns nothing for this input.\n{self._on(arguments)}" if number else NOT_YET
+        wrong, changed = self._wrong(got, arguments), self._changed(arguments, given)
+        if wrong:
+            cause = self._mistake(function, trials) or (changed and f"\nAlso, your function {changed}")
+            return f"{passed}{wrong}\n{self._on(arguments)}{cause}"
+        return f"The result is right, but your function {changed}\n{self._on(arguments)}" if changed else ""
 
     def _wrong(self, got, arguments):
         """What is wrong with a result, in words; empty if nothing is."""
@@ -100,29 +105,12 @@ class Exercise:
             return f"It should return {len(self.names)} things, ({', '.join(self.names)}), but returned {returned}."
         for name, mine, right in zip(self.names, got, wanted):
             if isinstance(right, tuple):
-                if not isinstance(mine, (tuple, list)) or not _equal(tuple(mine), right):
-                    return f"{name}: you said {mine}, right is {right}."
-                continue
-            try:
-                mine, right = np.asarray(mine), np.asarray(right)
-            except Exception:                              # what a learner returns may be anything
-                return f"{name} is not an array."
-            if mine.shape != right.shape:
-                if not right.shape:
-                    return f"{name} should be one number, but has the shape {mine.shape}."
-                return f"{name} should have the shape {right.shape}, but has the shape {mine.shape}{'' if mine.shape else ', one number'}."
-            if mine.dtype.kind not in "biuf":
-                return f"{name} should hold numbers, got {mine.dtype}."
-            if right.dtype.kind == "b" and mine.dtype.kind != "b":
-                return f"{name} should be True and False, got {mine.dtype}."
-            if not np.allclose(mine, right, atol=tolerance, equal_nan=True):
-                if not show:                               # nobody will read it: printing arrays takes longest
-                    return "different"
-                with np.errstate(all="ignore"):
-                    off = np.abs(np.subtract(mine, right, dtype=float)).max()
-                if off < 1e-3:                             # printed, they would look alike
-                    return f"{name} is close, but off by up to {off:.1g}: more than rounding does."
-                return f"{name} is not right yet.\nyours:\n{_small(mine)}\nexpected:\n{_small(right)}"
+                same = isinstance(mine, (tuple, list)) and _equal(tuple(mine), right)
+                different = "" if same else f"{name}: you said {mine}, right is {right}."
+            else:
+                different = _array_difference(name, mine, right, tolerance, show)
+            if different:
+                return different
         return ""
 
     def _changed(self, before, after):
@@ -159,6 +147,31 @@ class Exercise:
 
 NOT_YET = "Not yet: the function returns nothing so far. Write its body, then run this cell again."
 _RAISED = object()
+
+
+def _array_difference(name, mine, right, tolerance, show):
+    """What is different in one array of a result, in words; empty if nothing is."""
+    try:
+        mine, right = np.asarray(mine), np.asarray(right)
+    except Exception:                                      # what a learner returns may be anything
+        return f"{name} is not an array."
+    if mine.shape != right.shape:
+        if not right.shape:
+            return f"{name} should be one number, but has the shape {mine.shape}."
+        return f"{name} should have the shape {right.shape}, but has the shape {mine.shape}{'' if mine.shape else ', one number'}."
+    if mine.dtype.kind not in "biuf":
+        return f"{name} should hold numbers, got {mine.dtype}."
+    if right.dtype.kind == "b" and mine.dtype.kind != "b":
+        return f"{name} should be True and False, got {mine.dtype}."
+    if np.allclose(mine, right, atol=tolerance, equal_nan=True):
+        return ""
+    if not show:                                           # nobody will read it: printing arrays takes longest
+        return "different"
+    with np.errstate(all="ignore"):
+        off = np.abs(np.subtract(mine, right, dtype=float)).max()
+    if off < 1e-3:                                         # printed, they would look alike
+        return f"{name} is close, but off by up to {off:.1g}: more than rounding does."
+    return f"{name} is not right yet.\nyours:\n{_small(mine)}\nexpected:\n{_small(right)}"
 
 
 def _outcome(function, arguments, seconds=None):

@@ -10,6 +10,17 @@ class TooSlow(TimeoutError):
     """The function was stopped, in contrast to one that raises TimeoutError itself."""
 
 
+def _stop(late, over):
+    """Say that it is late, and interrupt the main thread until the function is over."""
+    late.set()
+    while not over.is_set():                               # a bare `except:` may swallow one interrupt, or many
+        if hasattr(signal, "pthread_kill"):
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)         # also wakes a sleeping function
+        else:
+            _thread.interrupt_main()
+        over.wait(0.2)
+
+
 def call(function, *arguments, seconds):
     """function(*arguments), interrupted after so many seconds as if the stop button were pressed.
 
@@ -19,17 +30,7 @@ def call(function, *arguments, seconds):
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         return function(*arguments)
     late, over = threading.Event(), threading.Event()
-
-    def stop():
-        late.set()
-        while not over.is_set():                           # a bare `except:` may swallow one interrupt, or many
-            if hasattr(signal, "pthread_kill"):
-                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)     # also wakes a sleeping function
-            else:
-                _thread.interrupt_main()
-            over.wait(0.2)
-
-    timer = threading.Timer(seconds, stop)
+    timer = threading.Timer(seconds, _stop, (late, over))
     timer.daemon = True
     try:
         timer.start()

@@ -14,6 +14,7 @@ from matplotlib.patches import Rectangle
 from attnlib.show.sheet import KEY, Picture, colour
 
 FILE = "attnlib-progress.json"
+WIDE, HIGH = 2.9, 0.5                                      # inches: from one exercise to the next; the box of one
 
 
 def place():
@@ -103,24 +104,27 @@ def progress():
     for name, exercise in exercises().items():
         rows.setdefault(name[:2], []).append((name, exercise))
     total, done = sum(map(len, rows.values())), sum(name in kept for row in rows.values() for name, _ in row)
-    wide, high = 2.9, 0.5
-    picture = Picture(0.75 + wide * max(map(len, rows.values())), 0.95 + (high + 0.12) * len(rows))
+    picture = Picture(0.75 + WIDE * max(map(len, rows.values())), 0.95 + (HIGH + 0.12) * len(rows))
     said = f"{done} of {total} exercises done"
     where = f"kept in {place()}" if done else f"what you pass will be kept in the file {place().name}"     # the same on every machine
     picture.write(0.12, 0.12, said, size=11, weight="bold", va="top")
     picture.write(0.12, picture.get_figheight() - 0.12, where, size=7.5, color=colour("faint"), va="bottom")
     for number, (notebook, row) in enumerate(rows.items()):
-        y = 0.5 + number * (high + 0.12)
-        picture.write(0.15, y + high / 2, notebook, size=11, weight="bold", va="center_baseline")
+        y = 0.5 + number * (HIGH + 0.12)
+        picture.write(0.15, y + HIGH / 2, notebook, size=11, weight="bold", va="center_baseline")
         for column, (name, exercise) in enumerate(row):
-            x = 0.6 + column * wide
-            passed = name in kept
-            look = {"facecolor": colour("allowed") if passed else "none", "edgecolor": KEY if passed else colour("hatch")}
-            picture.sheet.add_patch(Rectangle((x, y), wide - 0.15, high, linewidth=1, **look))
-            picture.write(x + 0.12, y + 0.2, exercise.title, weight="bold" if passed else "normal", va="center_baseline")
-            stars = "●" * exercise.level + "○" * (3 - exercise.level)
-            note = f"done {kept[name]}" if passed else f"{stars}  {exercise.minutes} minutes"
-            picture.write(x + 0.12, y + 0.38, note, size=7.5, va="center_baseline", color=colour("ink" if passed else "faint"))
+            _box(picture, 0.6 + column * WIDE, y, exercise, kept.get(name))
     left = [exercise.title for row in rows.values() for name, exercise in row if name not in kept]
     picture.alt = f"{said}; {where}." + (f" To do: {', '.join(left)}." if left else "")
     return picture
+
+
+def _box(picture, x, y, exercise, day):
+    """One exercise: the day it was passed, or None, and then its level and minutes."""
+    passed = day is not None
+    look = {"facecolor": colour("allowed") if passed else "none", "edgecolor": KEY if passed else colour("hatch")}
+    picture.sheet.add_patch(Rectangle((x, y), WIDE - 0.15, HIGH, linewidth=1, **look))
+    picture.write(x + 0.12, y + 0.2, exercise.title, weight="bold" if passed else "normal", va="center_baseline")
+    stars = "●" * exercise.level + "○" * (3 - exercise.level)
+    note = f"done {day}" if passed else f"{stars}  {exercise.minutes} minutes"
+    picture.write(x + 0.12, y + 0.38, note, size=7.5, va="center_baseline", color=colour("ink" if passed else "faint"))

@@ -116,18 +116,23 @@ def _sentence_fault(W_q, W_k, tokens, features):
             "(every noun should, whatever its kind). Question and offer must share a column."
         )
     if share < 0.8:
-        loudest = int(np.argmax(np.where(is_noun, -1, row)))
-        if row[i] > even * 1.5 and row[i] >= row[loudest]:
-            return f"{said} The pronoun looks at itself: it offers what it asks for. Only nouns should offer."
-        if row[is_noun].max() < 0.99 * row[~is_noun].min():
-            return f"{said} It looks away from the nouns: the product of question and offer is negative there."
-        if row[loudest] > 0.99 * row[is_noun].min():
-            return f"{said} {tokens[loudest]!r} offers as much as a noun: only nouns should offer, and every noun alike."
-        return f"{said} The direction is right, but it asks too softly. Larger numbers make it sharper."
+        return f"{said} {_elsewhere(row, i, is_noun, tokens)}"
     for other in np.flatnonzero(~asks):
         if np.ptp(weights[other]) > 0.01:
             return f"In “{sentence}” the pronoun does its job, but {tokens[other]!r} asks too: its row should be even. Only pronouns ask."
     return ""
+
+
+def _elsewhere(row, i, is_noun, tokens):
+    """Why too little of the pronoun's row, number i, lies on the nouns, in words."""
+    loudest = int(np.argmax(np.where(is_noun, -1, row)))
+    if row[i] > 1 / len(tokens) * 1.5 and row[i] >= row[loudest]:
+        return "The pronoun looks at itself: it offers what it asks for. Only nouns should offer."
+    if row[is_noun].max() < 0.99 * row[~is_noun].min():
+        return "It looks away from the nouns: the product of question and offer is negative there."
+    if row[loudest] > 0.99 * row[is_noun].min():
+        return f"{tokens[loudest]!r} offers as much as a noun: only nouns should offer, and every noun alike."
+    return "The direction is right, but it asks too softly. Larger numbers make it sharper."
 
 
 def _orders(rng):

@@ -96,13 +96,9 @@ def _one_fault(got):
         return "W_up, b_up and W_down must be arrays of numbers."
     if any(part.dtype.kind not in "biuf" for part in (W_up, b_up, W_down)):
         return "W_up, b_up and W_down must be arrays of numbers."
-    if W_up.ndim != 2 or len(W_up) != 2 or W_up.shape[1] == 0:
-        return f"W_up should have the shape (2, d_hidden): one row for each feature. Got {W_up.shape}."
-    hidden = W_up.shape[1]
-    if b_up.shape not in ((hidden,), (1, hidden), ()):
-        return f"b_up should have the shape ({hidden},), one number for each hidden unit. Got {b_up.shape}."
-    if W_down.shape != (hidden, 1):
-        return f"W_down should have the shape ({hidden}, 1). Got {W_down.shape}."
+    misshapen = _misshapen(W_up, b_up, W_down)
+    if misshapen:
+        return misshapen
     if not all(np.isfinite(part).all() for part in (W_up, b_up, W_down)):
         return "There is NaN or infinity in your numbers."
     with np.errstate(all="ignore"):
@@ -115,8 +111,32 @@ def _one_fault(got):
     return f"The layer gives\n{_table(output, wanted)}\n{_cause(output, W_up, b_up)}"
 
 
+def _misshapen(W_up, b_up, W_down):
+    """Which of the three has the wrong shape, in words; empty if none has."""
+    if W_up.ndim != 2 or len(W_up) != 2 or W_up.shape[1] == 0:
+        return f"W_up should have the shape (2, d_hidden): one row for each feature. Got {W_up.shape}."
+    hidden = W_up.shape[1]
+    if b_up.shape not in ((hidden,), (1, hidden), ()):
+        return f"b_up should have the shape ({hidden},), one number for each hidden unit. Got {b_up.shape}."
+    if W_down.shape != (hidden, 1):
+        return f"W_down should have the shape ({hidden}, 1). Got {W_down.shape}."
+    return ""
+
+
 def _table(output, wanted):
     return "\n".join(f"{int(a)} {int(b)} -> {y:.2f}, wanted {w:.0f}" for (a, b), y, w in zip(CORNERS, output, wanted))
+
+
+# What a layer may say for the four corners instead of 0, 1, 1, 0, and why.
+SAYS = {
+    (0, 0, 0, 1): "It looks as if it says 1 if both are there. Exactly one means: not both.",
+    (0, 1, 1, 1): (
+        "It looks as if it says yes if at least one is there. For both, take 1 more away: a unit that fires only then, with a minus."
+    ),
+    (0, 1, 1, 2): "It looks as if it counts how many are there. For both, take 2 away: a unit that fires only then, with a minus.",
+    (1, 0, 0, 1): "It looks as if yes and no changed places.",
+    (1, 0, 0, 0): "It looks as if it says 1 if neither is there.",
+}
 
 
 def _cause(output, W_up, b_up):
@@ -126,16 +146,9 @@ def _cause(output, W_up, b_up):
     def says(*numbers):
         return np.allclose(output, numbers, atol=1e-6)
 
-    if says(0, 0, 0, 1):
-        return "It looks as if it says 1 if both are there. Exactly one means: not both."
-    if says(0, 1, 1, 1):
-        return "It looks as if it says yes if at least one is there. For both, take 1 more away: a unit that fires only then, with a minus."
-    if says(0, 1, 1, 2):
-        return "It looks as if it counts how many are there. For both, take 2 away: a unit that fires only then, with a minus."
-    if says(1, 0, 0, 1):
-        return "It looks as if yes and no changed places."
-    if says(1, 0, 0, 0):
-        return "It looks as if it says 1 if neither is there."
+    for numbers, words in SAYS.items():
+        if says(*numbers):
+            return words
     if (reads <= 0).all():
         return "No hidden unit fires: what relu gets is never above 0."
     if W_up.shape[1] == 1:

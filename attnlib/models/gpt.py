@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from attnlib import _check
+from attnlib.attention import KVCache, all_or_nothing, n_held
 from attnlib.encodings import Learned, Rotary, T5Bias, alibi, sinusoidal
 from attnlib.layers import NORMS, DecoderBlock, cast
 from attnlib.models import Trace
@@ -62,48 +63,104 @@ class GPT:
             self.unembedding = rng.normal(0, d_model**-0.5, (d_model, vocabulary))
         cast(self, dtype)
 
-    def forward(self, ids):
-        """One text, ids (n,) -> Trace: weights (layers, h, n, n), output (n, vocabulary)."""
+    def forward(self, ids, *, mask=None, positions=None, caches=None):
+        """One text, ids (n,) -> Trace: weights (layers, h, n, n_k), output (n, vocabulary).
+
+        mask, positions, caches   as in `logits`
+        """
         ids = self._checked(ids)
         if ids.ndim != 1:
             raise ValueError(f"ids must have the shape (n,), got {ids.shape}; a batch: logits")
-        steps = self.steps(ids)
+        steps = self.steps(ids, mask=mask, positions=positions, caches=caches)
         weights = np.stack([block.attention.inner.weights for block in steps.blocks])
         return Trace([str(i) for i in ids.tolist()], weights, steps.logits)
 
-    def logits(self, ids):
-        """How likely each token comes next: ids (n,) or (b, n) -> (n or b, n, vocabulary)."""
-        return self.steps(ids).logits
+    def logits(self, ids, *, mask=None, positions=None, caches=None):
+        """How likely each token comes next: ids (n,) or (b, n) -> (n or b, n, vocabulary).
 
-    def steps(self, ids):
+        mask       boolean, True = may attend, broadcasts to (b, h, n, n_k); the future stays
+                   hidden whatever it says. n_k is n, or the tokens in the caches and these.
+        positions  where the tokens are, whole numbers (n,) or (b, n): 0 … n-1 unless given, or
+                   the n places behind those in the caches. alibi and t5 count the steps between
+                   tokens in the row, and do not read them.
+        caches     of the tokens before these, as `caches()` makes them: the layers add these
+                   tokens to them. After an error they are as they were before.
+        """
+        return self.steps(ids, mask=mask, positions=positions, caches=caches).logits
+
+    def steps(self, ids, *, mask=None, positions=None, caches=None):
         """The model at work: every array on the way from the ids to the logits."""
-        ids = self._checked(ids)                                       # (..., n)
-        x = self.embedding[ids] + self._added(ids.shape[-1])           # (..., n, d_model)
-        bias = self._bias(ids.shape[-1])                               # (h, n, n) or None
-        blocks = []
-        for block in self.blocks:
-            blocks.append(block.steps(x, bias=bias))
-            x = blocks[-1].output
-        final = x if self.final_norm is None else self.final_norm(x)
+        ids, caches = self._checked(ids), self._checked_caches(caches)
+        n, held = ids.shape[-1], n_held(caches[0])
+        positions = self._checked_positions(positions, ids.shape)
+        x = self.embedding[ids] + self._added(positions, held, n)      # (..., n, d_model)
+        bias, blocks = self._bias(n, held + n), []                     # (h, n, n_k) or None
+        with all_or_nothing(*caches):
+            for block, cache in zip(self.blocks, caches):
+                places = None if block.attention.rotary is None else positions
+                blocks.append(block.steps(x, mask=mask, bias=bias, cache=cache, positions=places))
+                x = blocks[-1].output
+            final = x if self.final_norm is None else self.final_norm(x)
         unembedding = self.embedding.T if self.unembedding is None else self.unembedding
         return GPTSteps(ids, bias, blocks, x, final, final @ unembedding)
 
-    def _added(self, n):
-        """What is added to tokens 0 … n-1: (n, d_model), or 0."""
-        if isinstance(self.positions, Learned):
-            return self.positions(n)
-        if self.positions == "sinusoidal":
-            return sinusoidal(n, self.embedding.shape[1]).astype(self.embedding.dtype)
-        return self.embedding.dtype.type(0)
+    def caches(self):
+        """An empty `KVCache` for each layer, to read a text bit by bit."""
+        return [KVCache() for _ in self.blocks]
 
-    def _bias(self, n):
-        """What is added to the scores of every layer: (h, n, n), or None."""
+    @property
+    def n_max(self):
+        """How many tokens a text may have: the rows of a learned table, else None for no end."""
+        return len(self.positions.table) if isinstance(self.positions, Learned) else None
+
+    def _added(self, positions, held, n):
+        """What is added to the n tokens behind those held: (n, d_model), (b, n, d_model) or 0."""
+        rows = held + n if positions is None else positions.max() + 1
+        if isinstance(self.positions, Learned):
+            table = self.positions(rows)                               # a clear error past its end
+        elif self.positions == "sinusoidal":
+            table = sinusoidal(rows, self.embedding.shape[1]).astype(self.embedding.dtype)
+        else:
+            return self.embedding.dtype.type(0)
+        return table[held:] if positions is None else table[positions]
+
+    def _bias(self, n, n_k):
+        """What is added to the scores of every layer: (h, n, n_k), or None."""
         if isinstance(self.positions, T5Bias):
-            return self.positions(n)
+            return self.positions(n, n_k)
         if self.positions == "alibi":
             n_heads = self.blocks[0].attention.n_heads
-            return alibi(n_heads, n).astype(self.embedding.dtype)
+            return alibi(n_heads, n, n_k).astype(self.embedding.dtype)
         return None
+
+    def _checked_caches(self, caches):
+        """One KVCache per layer, all of the same length, or None for each."""
+        if caches is None:
+            return [None] * len(self.blocks)
+        if not isinstance(caches, (list, tuple)) or len(caches) != len(self.blocks):
+            wanted = f"a list of {len(self.blocks)} KVCaches, one per layer, as caches() makes it"
+            found = len(caches) if isinstance(caches, (list, tuple)) else type(caches).__name__
+            raise ValueError(f"caches must be {wanted}, got {found}")
+        lengths = [n_held(cache) for cache in caches]
+        if None in caches or len(set(lengths)) > 1:
+            raise ValueError(f"caches must all hold the same tokens, got the lengths {lengths}")
+        return caches
+
+    def _checked_positions(self, positions, shape):
+        """positions as an array of whole numbers, (n,) or (b, n), with a row in a learned table."""
+        if positions is None:
+            return None
+        positions = np.asarray(positions)
+        if positions.dtype.kind not in "iu":
+            raise TypeError(f"positions must be whole numbers, got an array of {positions.dtype}")
+        if positions.shape not in (shape, shape[-1:]):
+            raise ValueError(f"positions must have the shape {shape}, got {positions.shape}")
+        if positions.min() < 0:
+            raise ValueError(f"positions must be at least 0, got {positions.min()}")
+        if self.n_max is not None and positions.max() >= self.n_max:
+            last = f"{self.n_max - 1}, the last row of the learned table"
+            raise ValueError(f"positions must be at most {last}, got {positions.max()}")
+        return positions
 
     def _checked(self, ids):
         """ids as an array of whole numbers below the size of the vocabulary, (n,) or (b, n)."""
@@ -125,7 +182,7 @@ class GPTSteps(NamedTuple):
     """What the model computes, in this order; a backward pass reads it."""
 
     ids: np.ndarray         # (..., n)
-    bias: np.ndarray        # (h, n, n) of alibi or t5, else None
+    bias: np.ndarray        # (h, n, n_k) of alibi or t5, else None
     blocks: list            # the BlockSteps of each layer
     stream: np.ndarray      # (..., n, d_model) behind the last block
     final: np.ndarray       # (..., n, d_model) the same behind the last norm

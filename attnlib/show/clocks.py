@@ -16,27 +16,9 @@ def clocks(hands, *, captions=None, title=""):
                A pair shorter than 1 is a shorter hand; longer ones would leave their clocks, and are refused.
     captions   m texts, one below each clock
     """
-    if not isinstance(hands, dict) or not hands:
-        raise ValueError("hands must be a dict name -> row of an encoding, with at least one row")
-    if len(hands) > len(colour("lines")):
-        raise ValueError(f"hands must have at most {len(colour('lines'))} rows, one for each colour, got {len(hands)}")
-    rows = {name: _check.finite(f"hands[{name!r}]", _check.floats(f"hands[{name!r}]", row, "d")) for name, row in hands.items()}
-    width = len(next(iter(rows.values())))
-    for name, row in rows.items():
-        if row.ndim != 1 or len(row) != width or width % 2 or not width:
-            raise ValueError(f"hands[{name!r}] must have the shape (d,), d even and the same for all, got {row.shape}")
-        rows[name] = row = row.astype(float)               # half precision would place the hands roughly
-        length = np.hypot(row[0::2], row[1::2])
-        if length.max() > 1.01:
-            i = int(length.argmax())
-            raise ValueError(f"hands[{name!r}] must hold sines and cosines, but pair {i} is {length[i]:.3g} long: divide it by its length")
-    n = width // 2
-    if isinstance(captions, str):
-        raise TypeError(f"captions must be a list of {n} texts, one per clock, got one text")
-    captions = [""] * n if captions is None else [str(caption) for caption in captions]
-    if len(captions) != n:
-        raise ValueError(f"captions must be {n} texts, one per clock, got {len(captions)}")
-    rows = {str(name): row for name, row in rows.items()}
+    rows = _rows(hands)
+    n = len(next(iter(rows.values()))) // 2
+    captions = _captions(captions, n)
     names, texts = _inches(rows, size=8.5, weight="bold"), _inches(captions, size=7.5)
     step, per_row = max(STEP, max(texts) + 0.1), min(n, PER_ROW)
     left, top = max(0.3 + RADIUS, step / 2), 0.4 + 0.25 * bool(title)
@@ -51,6 +33,35 @@ def clocks(hands, *, captions=None, title=""):
     fast = "; ".join(f"{name}: first hand at {round(np.rad2deg(np.arctan2(*row[:2]))) % 360}°" for name, row in rows.items())
     picture.alt = f"{title or 'Clocks'}: {n} clock{'s' * (n > 1)}; {fast}."
     return picture
+
+
+def _rows(hands):
+    """Name -> (2m,) for every row, the names as text; ValueError where a row cannot be drawn as hands."""
+    if not isinstance(hands, dict) or not hands:
+        raise ValueError("hands must be a dict name -> row of an encoding, with at least one row")
+    if len(hands) > len(colour("lines")):
+        raise ValueError(f"hands must have at most {len(colour('lines'))} rows, one for each colour, got {len(hands)}")
+    rows = {name: _check.finite(f"hands[{name!r}]", _check.floats(f"hands[{name!r}]", row, "d")) for name, row in hands.items()}
+    width = len(next(iter(rows.values())))
+    for name, row in rows.items():
+        if row.ndim != 1 or len(row) != width or width % 2 or not width:
+            raise ValueError(f"hands[{name!r}] must have the shape (d,), d even and the same for all, got {row.shape}")
+        rows[name] = row = row.astype(float)               # half precision would place the hands roughly
+        length = np.hypot(row[0::2], row[1::2])
+        if length.max() > 1.01:
+            i = int(length.argmax())
+            raise ValueError(f"hands[{name!r}] must hold sines and cosines, but pair {i} is {length[i]:.3g} long: divide it by its length")
+    return {str(name): row for name, row in rows.items()}
+
+
+def _captions(captions, n):
+    """n texts, empty ones unless given."""
+    if isinstance(captions, str):
+        raise TypeError(f"captions must be a list of {n} texts, one per clock, got one text")
+    captions = [""] * n if captions is None else [str(caption) for caption in captions]
+    if len(captions) != n:
+        raise ValueError(f"captions must be {n} texts, one per clock, got {len(captions)}")
+    return captions
 
 
 def _inches(texts, beside=0.0, **how):

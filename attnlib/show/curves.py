@@ -24,24 +24,7 @@ def curves(x, lines, *, title="", axes=("x", "y"), log="", cursor=None, limits=N
     limits   (low, high) of the vertical axis, found from the lines unless given
     width, height   inches; more where the names or the title need more
     """
-    x = _check.finite("x", _check.floats("x", x, "n")) + 0.0             # 0 for -0
-    if x.ndim != 1 or not len(x):
-        raise ValueError(f"x must have the shape (n,) with at least one number, got {x.shape}")
-    if log not in ("", "x", "y", "xy"):
-        raise ValueError(f'log must be "", "x", "y" or "xy", got {log!r}')
-    if not isinstance(lines, dict):
-        raise TypeError(f"lines must be a dict name -> values, got {type(lines).__name__}")
-    if not lines:
-        raise ValueError("lines must be a dict name -> values with at least one line, got an empty one")
-    if isinstance(axes, str) or len(axes) != 2:
-        raise ValueError(f"axes must be two names, of the horizontal and the vertical axis, got {axes!r}")
-    lines = {str(name): _runs(name, y, len(x), "y" in log) for name, y in lines.items()}
-    cursor = None if cursor is None else _number("cursor", cursor)
-    limits = None if limits is None else _limits(limits, "y" in log)
-    if "x" in log:
-        if not (x > 0).any():
-            raise ValueError(f"x must have a number above 0 on a logarithmic axis, and its largest is {x.max():.4g}")
-        x, lines = x[x > 0], {name: y[:, x > 0] for name, y in lines.items()}
+    x, lines, cursor, limits = _checked(x, lines, axes, log, cursor, limits)
     top, right = 0.3 + 0.3 * bool(title), max(_room(name) for name in lines)
     width = max(width, LEFT + 1.5 + right, 0.1 * len(title))
     picture = Picture(width, max(height, 0.55 + top + 0.16 * max(len(lines), 4)))
@@ -49,16 +32,11 @@ def curves(x, lines, *, title="", axes=("x", "y"), log="", cursor=None, limits=N
     plot = _axes(picture, axes, top, right)
     _scales(plot, x, log)
     for number, y in enumerate(lines.values()):
-        color, middle = colour("lines")[number % len(colour("lines"))], _middle(y)
-        plot.plot(x, middle, color=color, linewidth=1.8, linestyle=STYLES[number % len(STYLES)])
-        alone = _alone(middle)
-        if alone.any():
-            plot.plot(x[alone], middle[alone], "o", markersize=4, color=color, clip_on=False)
-        if len(y) > 1:
-            plot.fill_between(x, _of_runs(np.nanmin, y), _of_runs(np.nanmax, y), color=color, alpha=0.18, linewidth=0)
+        _line(plot, x, y, number)
     if limits is not None:
         plot.set_ylim(*limits)
-    plot.set_xlim(x.min(), x.max()) if len(x) > 1 and x.min() < x.max() else None
+    if len(x) > 1 and x.min() < x.max():
+        plot.set_xlim(x.min(), x.max())
     if cursor is not None:
         _mark(plot, x, lines, cursor)
     _ticks(plot)
@@ -90,6 +68,29 @@ def beside(*pictures, title="", columns=None):
             x += picture.get_figwidth()
     whole.alt = " ".join(filter(None, [f"{title}." if title else "", *(picture.alt for picture in pictures)]))
     return whole
+
+
+def _checked(x, lines, axes, log, cursor, limits):
+    """What `curves` is given, as numbers: x (n,), lines name -> (runs, n), a place or None, (low, high) or None."""
+    x = _check.finite("x", _check.floats("x", x, "n")) + 0.0             # 0 for -0
+    if x.ndim != 1 or not len(x):
+        raise ValueError(f"x must have the shape (n,) with at least one number, got {x.shape}")
+    if log not in ("", "x", "y", "xy"):
+        raise ValueError(f'log must be "", "x", "y" or "xy", got {log!r}')
+    if not isinstance(lines, dict):
+        raise TypeError(f"lines must be a dict name -> values, got {type(lines).__name__}")
+    if not lines:
+        raise ValueError("lines must be a dict name -> values with at least one line, got an empty one")
+    if isinstance(axes, str) or len(axes) != 2:
+        raise ValueError(f"axes must be two names, of the horizontal and the vertical axis, got {axes!r}")
+    lines = {str(name): _runs(name, y, len(x), "y" in log) for name, y in lines.items()}
+    cursor = None if cursor is None else _number("cursor", cursor)
+    limits = None if limits is None else _limits(limits, "y" in log)
+    if "x" in log:
+        if not (x > 0).any():
+            raise ValueError(f"x must have a number above 0 on a logarithmic axis, and its largest is {x.max():.4g}")
+        x, lines = x[x > 0], {name: y[:, x > 0] for name, y in lines.items()}
+    return x, lines, cursor, limits
 
 
 def _runs(name, y, n, positive):
@@ -190,6 +191,17 @@ def _ticks(plot):
         if powers < 2 and not isinstance(axis.get_major_locator(), FixedLocator):
             axis.set_major_locator(MaxNLocator(5) if high < 5 * low else LogLocator(subs=(1, 2, 5)))
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+
+
+def _line(plot, x, y, number):
+    """One line: its median, dots where a number stands alone, and a band over its runs where there are several."""
+    color, middle = colour("lines")[number % len(colour("lines"))], _middle(y)
+    plot.plot(x, middle, color=color, linewidth=1.8, linestyle=STYLES[number % len(STYLES)])
+    alone = _alone(middle)
+    if alone.any():
+        plot.plot(x[alone], middle[alone], "o", markersize=4, color=color, clip_on=False)
+    if len(y) > 1:
+        plot.fill_between(x, _of_runs(np.nanmin, y), _of_runs(np.nanmax, y), color=color, alpha=0.18, linewidth=0)
 
 
 def _mark(plot, x, lines, cursor):

@@ -201,12 +201,7 @@ def _control(name, spec, defaults):
         spec.description, spec.style.description_width = name, "initial"
         control = spec
     elif isinstance(spec, tuple) and len(spec) in (2, 3) and all(map(_is_number, spec)):
-        whole = all(isinstance(x, (int, np.integer)) for x in spec)
-        step = spec[2] if len(spec) == 3 else 1 if whole else (spec[1] - spec[0]) / 100
-        if not np.isfinite(spec).all() or spec[0] >= spec[1] or step <= 0:
-            raise ValueError(f"{name}={spec!r}: a slider goes from low to high, both finite, in steps above 0")
-        kind = widgets.IntSlider if whole else widgets.FloatSlider
-        control = kind(min=spec[0], max=spec[1], step=step, value=spec[0], **look)
+        control = _slider(name, spec, look)
     elif isinstance(spec, (list, range)) and len(spec):
         kind = widgets.ToggleButtons if sum(len(str(x)) + 4 for x in spec) < 60 else widgets.Dropdown
         control = kind(options=list(spec), **look)
@@ -221,6 +216,16 @@ def _control(name, spec, defaults):
     if name in defaults and not isinstance(spec, (bool, str, widgets.ValueWidget)):
         _start(name, control, defaults[name])
     return control
+
+
+def _slider(name, spec, look):
+    """A slider over (low, high) or (low, high, step), for whole numbers if all of them are."""
+    whole = all(isinstance(x, (int, np.integer)) for x in spec)
+    step = spec[2] if len(spec) == 3 else 1 if whole else (spec[1] - spec[0]) / 100
+    if not np.isfinite(spec).all() or spec[0] >= spec[1] or step <= 0:
+        raise ValueError(f"{name}={spec!r}: a slider goes from low to high, both finite, in steps above 0")
+    kind = widgets.IntSlider if whole else widgets.FloatSlider
+    return kind(min=spec[0], max=spec[1], step=step, value=spec[0], **look)
 
 
 def _start(name, control, value):

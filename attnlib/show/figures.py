@@ -46,17 +46,8 @@ def heads(weights, tokens=None, *, key_tokens=None, titles=None, mask=None, show
 
     weights (h, n_q, n_k); titles: h names; mask: boolean (n_q, n_k), the same for all heads
     """
-    weights = matrix("weights", weights, 3)
-    mask = None if mask is None else _check.boolean("mask", mask)
-    titles = [f"head {h}" for h in range(len(weights))] if titles is None else list(titles)
-    if len(titles) != len(weights):
-        raise ValueError(f"titles has {len(titles)} names, but weights has {len(weights)} heads")
-    grids = [Grid("weights", w, tokens, key_tokens, mask, False, vmax) for w in weights]
+    grids, titles = _head_grids(weights, tokens, key_tokens, titles, mask, show_mask, vmax)
     n_q, n_k = grids[0].shape
-    if show_mask:
-        mask = np.ones((n_q, n_k), bool) if mask is None else mask
-        grids.append(mask_grid(mask, tokens, key_tokens))
-        titles.append(f"the mask: {np.mean(mask):.0%} allowed")
     rows = -(-len(grids) // 5)                                         # at most five to a row
     columns = -(-len(grids) // rows)
     names = grids[0].label_width(0, size=7.5), grids[0].label_width(1, size=7.5)
@@ -72,9 +63,24 @@ def heads(weights, tokens=None, *, key_tokens=None, titles=None, mask=None, show
         picture.write(x, y - (names[1] + 0.24 if row == 0 else 0.08), name, weight="bold", size=8.5)
         grid.draw(picture, x, y, cell, size=7.5, numbers=False, rows=column == 0, columns=named, axes=h == 0)
     colour_bar(picture, left + columns * step_x, top, min(cell * n_q, 1.3) if n_q > 3 else 1.1, grids[0])
-    described = " ".join(f"{name}: {grid.describe(top=2)}" for name, grid in zip(titles, grids[: len(weights)]))
+    described = " ".join(f"{name}: {grid.describe(top=2)}" for name, grid in zip(titles, grids[:-1] if show_mask else grids))
     picture.alt = f"{title or 'Heads side by side'}. {described}"
     return picture
+
+
+def _head_grids(weights, tokens, key_tokens, titles, mask, show_mask, vmax):
+    """The grids of `heads` and their names; the mask is the last of them, if it is shown."""
+    weights = matrix("weights", weights, 3)
+    mask = None if mask is None else _check.boolean("mask", mask)
+    titles = [f"head {h}" for h in range(len(weights))] if titles is None else list(titles)
+    if len(titles) != len(weights):
+        raise ValueError(f"titles has {len(titles)} names, but weights has {len(weights)} heads")
+    grids = [Grid("weights", w, tokens, key_tokens, mask, False, vmax) for w in weights]
+    if show_mask:
+        mask = np.ones(grids[0].shape, bool) if mask is None else mask
+        grids.append(mask_grid(mask, tokens, key_tokens))
+        titles.append(f"the mask: {np.mean(mask):.0%} allowed")
+    return grids, titles
 
 
 def mask_figure(mask, tokens=None, *, key_tokens=None, title=""):
@@ -82,12 +88,7 @@ def mask_figure(mask, tokens=None, *, key_tokens=None, title=""):
 
     mask   boolean (n_q, n_k)
     """
-    named = mask if isinstance(mask, dict) else {"": mask}
-    named = {name: _check.boolean("mask", m) for name, m in named.items()}
-    if not named:
-        raise ValueError("mask must be a boolean array or a dict with at least one, got an empty dict")
-    for m in named.values():
-        matrix("mask", m, 2)
+    named = _named_masks(mask)
     grids = [mask_grid(m, tokens, key_tokens) for m in named.values()]
     rows = -(-len(grids) // 4)
     columns = -(-len(grids) // rows)
@@ -109,6 +110,17 @@ def mask_figure(mask, tokens=None, *, key_tokens=None, title=""):
         picture.write(x, y + cell * grid.shape[0] + 0.06, short, va="top", size=size, color=colour("faint"))
     picture.alt = f"{title or 'Mask'}. " + "; ".join(f"{name or 'mask'}: {share}" for name, share in zip(named, shares)) + "."
     return picture
+
+
+def _named_masks(mask):
+    """Name -> boolean (n_q, n_k), from a dict of masks or from one without a name."""
+    named = mask if isinstance(mask, dict) else {"": mask}
+    named = {name: _check.boolean("mask", m) for name, m in named.items()}
+    if not named:
+        raise ValueError("mask must be a boolean array or a dict with at least one, got an empty dict")
+    for m in named.values():
+        matrix("mask", m, 2)
+    return named
 
 
 def compare(a, b, tokens=None, *, titles=("a", "b"), key_tokens=None, mask=None, title="", vmax=None):
@@ -147,8 +159,8 @@ def ladder(q, k, v, query, key, *, tokens=None, dims=None, mask=None, title=""):
     q, k, v = matrix("q", q, 2), matrix("k", k, 2), matrix("v", v, 2)
     i, j = _check.integer("query", query, 0, len(q) - 1), _check.integer("key", key, 0, len(k) - 1)
     output, weights = scaled_dot_product_attention(q, k, v, mask=mask)
-    scores = {"q · k": attention_scores(q, k, scale=1)[i], "/ √d": attention_scores(q, k)[i]}
-    scores["mask"] = attention_scores(q, k, mask=mask)[i]
+    rungs = {"q · k": attention_scores(q, k, scale=1)[i], "/ √d": attention_scores(q, k)[i]}
+    rungs |= {"mask": attention_scores(q, k, mask=mask)[i], "softmax": weights[i]}
     names = axis_names("tokens", tokens, len(k), printable, "n_k")
     dims = [str(c) for c in range(q.shape[1])] if dims is None else list(dims)
     if len(dims) != q.shape[1]:
@@ -158,28 +170,40 @@ def ladder(q, k, v, query, key, *, tokens=None, dims=None, mask=None, title=""):
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
     picture.write(0.3, top - 0.42, f"query {names[i] if len(q) == len(k) else i}", color=QUERY, size=9, weight="bold")
     picture.write(0.3, top - 0.24, f"key {names[j]}", color=KEY, size=9, weight="bold")
-    x = products(picture, top, row, q[i], k[j], dims) + 0.1 + 0.068 * max(map(len, names))
-    for n, name in enumerate(names):
-        weight = "bold" if n == j else "normal"
-        picture.write(x - 0.06, top + (n + 0.5) * row, name, size=8, ha="right", va="center_baseline", weight=weight)
-    start, step = x, min(0.98, (9.2 - x - 1.3) / 4)
-    for label, values in [*scores.items(), ("softmax", weights[i])]:
-        color = colour("weights")[3] if label == "softmax" else None
-        bars(picture, x, top, row, step - 0.16, values, label, color, chosen=j)
-        x += step
-    width = min(0.24, 1.15 / v.shape[1])
-    parts = np.vstack([weights[i][:, None] * v, output[i]])
-    grid = Grid("parts", parts, None, None, None, True, np.abs(v).max() or 1)
-    grid.draw(picture, x, top, (width, row), numbers=False, rows=False, columns=False, axes=False)
-    picture.write(x, top - 0.08, "× v", color=VALUE, weight="bold", size=9)
-    picture.write(x - 0.06, top + row * (len(k) + 0.5), "sum: output", size=8, va="center_baseline", ha="right", weight="bold")
-    end = x + width * v.shape[1]
-    picture.sheet.plot([x, end], [top + row * len(k)] * 2, color=colour("ink"), linewidth=1)
+    start = products(picture, top, row, q[i], k[j], dims) + 0.1 + 0.068 * max(map(len, names))
+    x = _rungs(picture, start, top, row, rungs, names, j)
+    end = _mixture(picture, x, top, row, weights[i], v, output[i])
     picture.sheet.add_patch(Rectangle((start - 0.03, top + j * row), end - start + 0.06, row, fill=False, edgecolor=colour("ink")))
-    allowed = "allowed" if np.isfinite(scores["mask"][j]) else "not allowed"
-    said = f"q·k = {scores['q · k'][j]:.2f}, divided by √d = {scores['/ √d'][j]:.2f}, {allowed}, weight {weights[i, j]:.2f}"
+    allowed = "allowed" if np.isfinite(rungs["mask"][j]) else "not allowed"
+    said = f"q·k = {rungs['q · k'][j]:.2f}, divided by √d = {rungs['/ √d'][j]:.2f}, {allowed}, weight {weights[i, j]:.2f}"
     picture.alt = f"{title or 'Step by step'}: query {i} and key {names[j]}. {said}."
     return picture
+
+
+def _rungs(picture, x, y, row, rungs, names, chosen):
+    """The bars of `ladder`, a column for each step, behind the names of the keys. Returns the right edge."""
+    for n, name in enumerate(names):
+        weight = "bold" if n == chosen else "normal"
+        picture.write(x - 0.06, y + (n + 0.5) * row, name, size=8, ha="right", va="center_baseline", weight=weight)
+    step = min(0.98, (9.2 - x - 1.3) / 4)
+    for label, values in rungs.items():
+        color = colour("weights")[3] if label == "softmax" else None
+        bars(picture, x, y, row, step - 0.16, values, label, color, chosen=chosen)
+        x += step
+    return x
+
+
+def _mixture(picture, x, y, row, weights, v, output):
+    """The end of `ladder`: each row of v times its weight, and below a line their sum. Returns the right edge."""
+    width = min(0.24, 1.15 / v.shape[1])
+    parts = np.vstack([weights[:, None] * v, output])                  # (n_k + 1, d_v)
+    grid = Grid("parts", parts, None, None, None, True, np.abs(v).max() or 1)
+    grid.draw(picture, x, y, (width, row), numbers=False, rows=False, columns=False, axes=False)
+    picture.write(x, y - 0.08, "× v", color=VALUE, weight="bold", size=9)
+    picture.write(x - 0.06, y + row * (len(v) + 0.5), "sum: output", size=8, va="center_baseline", ha="right", weight="bold")
+    end = x + width * v.shape[1]
+    picture.sheet.plot([x, end], [y + row * len(v)] * 2, color=colour("ink"), linewidth=1)
+    return end
 
 
 def encoding_figure(encoding, *, title=""):

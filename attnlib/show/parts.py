@@ -62,11 +62,7 @@ class Grid:
             middles = [(x + (j + 0.5) * self.cell[0], y - 0.07) for j in range(self.shape[1])]
             self._labels(picture, self.key_tokens, middles, size, "left", 50)
         if axes:
-            who, whom = ("query (who looks)", "key (who is looked at)") if axes is True else axes
-            bold = {"size": size, "weight": "bold", "va": "bottom"}
-            picture.write(x, y - self.label_width(1, size) - 0.06, f"{whom} →", color=KEY if axes is True else None, **bold)
-            left, low = x - self.label_width(0, size) - 0.08, y + max(height, 1.3)
-            picture.write(left, low, f"← {who}", color=QUERY if axes is True else None, rotation=90, ha="right", **bold)
+            self._axes(picture, x, y, size, axes, y + max(height, 1.3))
         if (sums or counts) and self.shape[0] <= CELL_LABELS:
             self._right_edge(picture, x + width + 0.08, y, size, counts)
 
@@ -113,6 +109,14 @@ class Grid:
         for i in range(0, len(names), every):
             va = "center" if angle == 0 else "bottom"
             picture.write(*places[i], str(names[i]), size=size, ha=ha, va=va, rotation=angle, rotation_mode="anchor")
+
+    def _axes(self, picture, x, y, size, axes, low):
+        """What the columns and the rows are: above the names of the columns, and upwards from `low` beside those of the rows."""
+        who, whom = ("query (who looks)", "key (who is looked at)") if axes is True else axes
+        bold = {"size": size, "weight": "bold", "va": "bottom"}
+        picture.write(x, y - self.label_width(1, size) - 0.06, f"{whom} →", color=KEY if axes is True else None, **bold)
+        left = x - self.label_width(0, size) - 0.08
+        picture.write(left, low, f"← {who}", color=QUERY if axes is True else None, rotation=90, ha="right", **bold)
 
     def _right_edge(self, picture, x, y, size, counts):
         picture.write(x, y - 0.07, "keys" if counts else "sum", size=size - 1, color=colour("faint"), va="bottom")
@@ -231,20 +235,24 @@ def plane(picture, x, y, radius, q, k, names, *, query_names=None, unit=None):
             ends = np.array(list(groups)) * (1, -1)
             starts = np.full(ends.shape, (x, y))
             picture.sheet.quiver(*starts.T, *ends.T, color=color, width=width, units="inches", angles="xy", scale_units="xy", scale=1)
-        for (dx, dy), group in groups.items():
-            step = np.array([dx, dy]) / np.hypot(dx, dy)
-            beside = aside and not unit
-            tip = np.array([dx, dy]) + (0.26 if unit and not aside else 0.08) * step
-            place = np.array([dx, dy]) / 2 + aside * step[::-1] * (1, -1) if beside else tip
-            ha = "left" if place[0] > 0.05 else "right" if place[0] < -0.05 else "center"
-            va = "bottom" if place[1] > 0.05 else "top" if place[1] < -0.05 else "center"
-            label = picture.write(x + place[0], y - place[1], ", ".join(group), color=color, size=8.5, ha=ha, va=va)
-            out = max(0.05 - label.get_window_extent().x0 / picture.dpi, 0)
-            label.set_x(x + place[0] + out)                            # moved back onto the sheet
+        for arrow, group in groups.items():
+            _arrow_name(picture, x, y, np.array(arrow), ", ".join(group), color, aside, unit)
     words = ("keys", "queries") if query_names is None else ("keys", "query")
     low = y + (radius if unit is None else PLANE) + 0.3
     picture.write(x, low, words[0], size=8.5, color=KEY, weight="bold", ha="right")
     picture.write(x, low, f"   {words[1]}", size=8.5, color=QUERY, weight="bold", ha="left")
+
+
+def _arrow_name(picture, x, y, arrow, text, color, aside, unit):
+    """The name of an arrow (2,) of `plane` at its tip, or if `aside` is so many inches, beside its middle."""
+    step = arrow / np.hypot(*arrow)
+    tip = arrow + (0.26 if unit and not aside else 0.08) * step
+    place = arrow / 2 + aside * step[::-1] * (1, -1) if aside and not unit else tip
+    ha = "left" if place[0] > 0.05 else "right" if place[0] < -0.05 else "center"
+    va = "bottom" if place[1] > 0.05 else "top" if place[1] < -0.05 else "center"
+    label = picture.write(x + place[0], y - place[1], text, color=color, size=8.5, ha=ha, va=va)
+    out = max(0.05 - label.get_window_extent().x0 / picture.dpi, 0)
+    label.set_x(x + place[0] + out)                                    # moved back onto the sheet
 
 
 def matrix(name, value, ndim):

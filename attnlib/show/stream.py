@@ -30,23 +30,9 @@ def stream(parts, *, norm="pre", title=""):
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
     x, size = 0.9, next(iter(sizes.values()))[0]
     picture.write(x - 0.12, HIGH, "x", ha="right", va="center_baseline", size=11, weight="bold")
-    for name, (before, read, wrote, total, after) in sizes.items():
-        left, right = x + 0.55, x + 1.45
-        for start, end, at in [(x, right, before), (right, right + 0.43, total), (right + 0.43, x + PART, after)]:
-            _flow(picture, start, end, at)
-        _size(picture, x + 0.3, HIGH - 0.15, before)
-        _arrow(picture, (left, HIGH), (left, LOW - 0.2))
-        _box(picture, (left + right) / 2, LOW, 1.2, name, colour("lines")[LAYER])
-        _arrow(picture, (right, LOW - 0.2), (right, HIGH + 0.13))
-        if norm == "pre":
-            _box(picture, left, (HIGH + LOW) / 2 - 0.02, 0.5, "norm", colour("lines")[NORM])
-        _size(picture, left - 0.06, LOW - 0.28, read, ha="right")
-        _size(picture, right + 0.08, (HIGH + LOW) / 2, wrote, color=colour("lines")[WRITTEN])
-        picture.write(right, HIGH, "⊕", ha="center", va="center_baseline", size=15, weight="bold")
-        if norm == "post":
-            _size(picture, right + 0.08, HIGH - 0.27, total)
-            _box(picture, right + 0.43, HIGH, 0.46, "norm", colour("lines")[NORM])
-        x, size = x + PART, after
+    for name, row in sizes.items():
+        _part(picture, x, name, row, norm)
+        x, size = x + PART, row[-1]
     _size(picture, x + 0.02, HIGH - 0.15, size)
     picture.write(0.12, 2.62, "numbers: size (root mean square)   ", size=7.5, color=colour("faint"), va="bottom")
     picture.write(2.35, 2.62, "what a layer writes", size=7.5, color=colour("lines")[WRITTEN], va="bottom")
@@ -65,6 +51,26 @@ def _sizes(name, arrays):
         if not array.size:
             raise ValueError(f"parts[{name!r}] must be five arrays (..., n, d_model) with at least one number each, got {array.shape}")
     return [float(np.sqrt(np.square(array, dtype=np.float64).mean())) for array in arrays]
+
+
+def _part(picture, x, name, sizes, norm):
+    """One layer, hung on the stream from x to x + PART, with its five sizes."""
+    before, read, wrote, total, after = sizes
+    left, right = x + 0.55, x + 1.45
+    for start, end, at in [(x, right, before), (right, right + 0.43, total), (right + 0.43, x + PART, after)]:
+        _flow(picture, start, end, at)
+    _size(picture, x + 0.3, HIGH - 0.15, before)
+    _arrow(picture, (left, HIGH), (left, LOW - 0.2))
+    _box(picture, (left + right) / 2, LOW, 1.2, name, colour("lines")[LAYER])
+    _arrow(picture, (right, LOW - 0.2), (right, HIGH + 0.13))
+    if norm == "pre":
+        _box(picture, left, (HIGH + LOW) / 2 - 0.02, 0.5, "norm", colour("lines")[NORM])
+    _size(picture, left - 0.06, LOW - 0.28, read, ha="right")
+    _size(picture, right + 0.08, (HIGH + LOW) / 2, wrote, color=colour("lines")[WRITTEN])
+    picture.write(right, HIGH, "⊕", ha="center", va="center_baseline", size=15, weight="bold")
+    if norm == "post":
+        _size(picture, right + 0.08, HIGH - 0.27, total)
+        _box(picture, right + 0.43, HIGH, 0.46, "norm", colour("lines")[NORM])
 
 
 def _flow(picture, left, right, size):

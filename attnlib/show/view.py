@@ -180,17 +180,21 @@ def _state(weights, tokens, key_tokens, mask, titles, signed, layer, head):
     keys = tokens if key_tokens is None and n_q == n_k else axis_names("key_tokens", key_tokens, n_k, visible, "n_k")
     if titles is not None and len(titles) != heads:
         raise ValueError(f"titles has {len(titles)} names, but weights {np.shape(weights)} has {heads} heads")
-    bits = b""
-    if mask is not None:
-        mask = _check.boolean("mask", mask)
-        _check.broadcasts("mask", mask, array.shape if mask.ndim == 4 else array.shape[-mask.ndim :] if mask.ndim > 1 else (n_k,))
-        planes = mask if mask.ndim <= 2 else np.broadcast_to(mask, array.shape)
-        planes = np.broadcast_to(planes, (*planes.shape[:-2], n_q, n_k))
-        bits = np.packbits(planes.reshape(-1, n_q * n_k), axis=-1).tobytes()               # each plane starts at a byte
+    mask, bits = (None, b"") if mask is None else _planes(mask, array.shape)
     return {
         "array": array, "mask": mask, "tokens": tokens, "key_tokens": keys, "titles": [str(t) for t in titles or []],
         "layer": layer, "head": head, "_shape": list(array.shape), "_mask": bits, "_notes": _odd(array, mask, signed),
     }  # fmt: skip
+
+
+def _planes(mask, shape):
+    """The mask as a boolean array, and as bits: one plane for all heads, or where it has heads of its own, a plane for each."""
+    n_q, n_k = shape[-2:]
+    mask = _check.boolean("mask", mask)
+    _check.broadcasts("mask", mask, shape if mask.ndim == 4 else shape[-mask.ndim :] if mask.ndim > 1 else (n_k,))
+    planes = mask if mask.ndim <= 2 else np.broadcast_to(mask, shape)
+    planes = np.broadcast_to(planes, (*planes.shape[:-2], n_q, n_k))
+    return mask, np.packbits(planes.reshape(-1, n_q * n_k), axis=-1).tobytes()             # each plane starts at a byte
 
 
 def _odd(array, mask, signed):

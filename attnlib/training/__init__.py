@@ -30,12 +30,15 @@ from attnlib.training.backward import (
 from attnlib.training.checkpoints import load_checkpoint, load_parameters, save_checkpoint
 from attnlib.training.gradients import (
     block_backward,
+    cross_attention_backward,
     feed_forward_backward,
     gpt_backward,
     loss_and_gradients,
     norm_backward,
     residual_backward,
     self_attention_backward,
+    seq2seq_backward,
+    seq2seq_loss_and_gradients,
 )
 from attnlib.training.loop import History, train
 from attnlib.training.optimizer import AdamW, clip_by_norm, learning_rate
@@ -47,6 +50,7 @@ __all__ = [
     "History",
     "block_backward",
     "clip_by_norm",
+    "cross_attention_backward",
     "cross_entropy",
     "embedding_backward",
     "feed_forward_backward",
@@ -71,6 +75,8 @@ __all__ = [
     "save_checkpoint",
     "scaled_dot_product_attention_backward",
     "self_attention_backward",
+    "seq2seq_backward",
+    "seq2seq_loss_and_gradients",
     "silu_backward",
     "softcap_backward",
     "softmax_backward",

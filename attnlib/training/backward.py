@@ -8,7 +8,7 @@ nothing, and changes none of its arguments.
 import numpy as np
 
 from attnlib import _check
-from attnlib.attention import _repeat_kv, attention_scores
+from attnlib.attention import _repeat_kv, attention_scores, log_softmax
 from attnlib.encodings import attention_factor, rotate
 from attnlib.layers import SLOPE, gelu_bend, logistic, normal_tail
 
@@ -163,12 +163,6 @@ def silu_backward(grad_output, x):
 
 
 # ---- loss --------------------------------------------------------------------------------
-
-
-def log_softmax(x):
-    """log(softmax(x)) along the last axis, without the overflow of either. (...) -> (...)"""
-    x = x - x.max(axis=-1, keepdims=True)
-    return x - np.log(np.exp(x).sum(axis=-1, keepdims=True))
 
 
 def cross_entropy(logits, targets, *, where=None):

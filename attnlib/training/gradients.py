@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from attnlib.attention import SelfAttention, merge_heads, split_heads
+from attnlib.attention import CrossAttention, SelfAttention, merge_heads, split_heads
 from attnlib.encodings import Learned, T5Bias
 from attnlib.layers import ACTIVATIONS, FeedForward, RMSNorm
 from attnlib.training import backward
@@ -30,6 +30,25 @@ def self_attention_backward(grad_output, layer, steps):
     grad_x = _through(merge_heads(grad_q), steps.x, layer, "q", gradients)
     grad_x += _through(merge_heads(grad_k), steps.x, layer, "k", gradients)
     grad_x += _through(merge_heads(grad_v), steps.x, layer, "v", gradients)
+    if steps.bias is not None:
+        gradients["bias"] = backward.sum_to(grad_bias, np.shape(steps.bias))
+    return grad_x, gradients
+
+
+def cross_attention_backward(grad_output, layer, steps):
+    """x was read once, by W_q, and the context twice, by W_k and W_v.
+
+    gradients["context"] is the gradient of the context, where two texts meet; gradients["bias"]
+    that of the bias, where the forward pass had one.
+    """
+    gradients = {}
+    grad_joined = _through(grad_output, steps.joined, layer, "o", gradients)
+    grad_q, grad_k, grad_v, grad_bias = backward.scaled_dot_product_attention_backward(
+        split_heads(grad_joined, layer.n_heads), steps.q, steps.k, steps.v, steps.weights
+    )
+    grad_x = _through(merge_heads(grad_q), steps.x, layer, "q", gradients)
+    gradients["context"] = _through(merge_heads(grad_k), steps.context, layer, "k", gradients)
+    gradients["context"] += _through(merge_heads(grad_v), steps.context, layer, "v", gradients)
     if steps.bias is not None:
         gradients["bias"] = backward.sum_to(grad_bias, np.shape(steps.bias))
     return grad_x, gradients
@@ -71,10 +90,10 @@ def residual_backward(grad_output, block, part, steps):
 
 
 def block_backward(grad_output, block, steps):
-    """`EncoderBlock` or `DecoderBlock`: the last layer first."""
+    """A block of any kind: the last layer first."""
     gradients = {}
-    for part in ("feed_forward", "attention"):
-        if getattr(block, part) is not None:
+    for part in ("feed_forward", "cross_attention", "attention"):
+        if getattr(block, part, None) is not None:
             grad_output, of_part = residual_backward(grad_output, block, part, getattr(steps, part))
             gradients |= of_part
     return grad_output, gradients
@@ -97,10 +116,7 @@ def gpt_backward(grad_logits, model, steps):
     gradients["embedding"] = backward.embedding_backward(grad, steps.ids, len(model.embedding))
     if tied:
         gradients["embedding"] += grad_unembedding.T
-    if isinstance(model.positions, Learned):
-        gradients["positions.table"] = np.zeros_like(model.positions.table)
-        n = steps.ids.shape[-1]
-        gradients["positions.table"][:n] = backward.sum_to(grad, (n, grad.shape[-1]))
+    gradients |= _of_table("positions", model.positions, grad)
     if isinstance(model.positions, T5Bias):
         gradients["positions.table"] = backward.t5_bias_backward(grad_bias, model.positions)
     return gradients
@@ -119,6 +135,49 @@ def loss_and_gradients(model, ids, targets, where=None):
     return loss, gpt_backward(grad_logits, model, steps)
 
 
+def seq2seq_backward(grad_logits, model, steps):
+    """-> the gradients of all parameters of a `Seq2Seq`, by name."""
+    grad, unembedding = backward.linear_backward(grad_logits, steps.final, model.unembedding)
+    gradients, grad_context = {"unembedding": unembedding}, 0
+    if model.decoder_norm is not None:
+        grad, of_norm = norm_backward(grad, model.decoder_norm, steps.target_stream)
+        gradients |= named({"decoder_norm": of_norm})
+    for i in reversed(range(len(model.decoder))):
+        grad, of_block = block_backward(grad, model.decoder[i], steps.decoder[i])
+        grad_context = grad_context + of_block.pop("cross_attention.context")  # every block reads it
+        gradients |= named({f"decoder.{i}": of_block})
+    gradients["target_embedding"] = backward.embedding_backward(grad, steps.decoder_ids, len(model.target_embedding))
+    gradients |= _of_table("target_positions", model.target_positions, grad)
+    return gradients | _encoder_backward(grad_context, model, steps)
+
+
+def _encoder_backward(grad_context, model, steps):
+    """The same for the encoder, which hears of the loss through the context alone."""
+    grad, gradients = grad_context, {}
+    if model.encoder_norm is not None:
+        grad, of_norm = norm_backward(grad, model.encoder_norm, steps.source_stream)
+        gradients |= named({"encoder_norm": of_norm})
+    for i in reversed(range(len(model.encoder))):
+        grad, of_block = block_backward(grad, model.encoder[i], steps.encoder[i])
+        gradients |= named({f"encoder.{i}": of_block})
+    gradients["source_embedding"] = backward.embedding_backward(grad, steps.ids, len(model.source_embedding))
+    return gradients | _of_table("source_positions", model.source_positions, grad)
+
+
+def seq2seq_loss_and_gradients(model, ids, source_mask, decoder_ids, targets, where=None):
+    """One forward and one backward pass of a `Seq2Seq`: teacher forcing, every step at once.
+
+    ids          (n_source,) or (b, n_source);   source_mask of the same shape, or None
+    decoder_ids  (n_target,) or (b, n_target): the right target, one place later
+    targets      the right next token at each of them
+    where        boolean, of the shape of the targets: only these count, all unless given
+    returns      loss, the mean cross-entropy in nats, and {parameter name: gradient}
+    """
+    steps = model.steps(ids, decoder_ids, source_mask=source_mask)
+    loss, grad_logits = backward.cross_entropy(steps.logits, targets, where=where)
+    return loss, seq2seq_backward(grad_logits, model, steps)
+
+
 def named(parts):
     """{"attention": {"W_q": …}} -> {"attention.W_q": …}"""
     return {f"{part}.{name}": gradient for part, found in parts.items() for name, gradient in found.items()}
@@ -132,7 +191,21 @@ def _through(grad_output, x, layer, name, gradients):
     return grad_x
 
 
-LAYERS_BACKWARD = {SelfAttention: self_attention_backward, FeedForward: feed_forward_backward}
+def _of_table(name, positions, grad):
+    """{name.table: its gradient} for positions that are learned, else {}. grad (..., n, d_model)"""
+    if not isinstance(positions, Learned):
+        return {}
+    table = np.zeros_like(positions.table)
+    rows = grad.shape[-2:]
+    table[: rows[0]] = backward.sum_to(grad, rows)
+    return {f"{name}.table": table}
+
+
+LAYERS_BACKWARD = {
+    SelfAttention: self_attention_backward,
+    CrossAttention: cross_attention_backward,
+    FeedForward: feed_forward_backward,
+}
 ACTIVATIONS_BACKWARD = {
     "relu": backward.relu_backward,
     "gelu": backward.gelu_backward,

@@ -1,30 +1,31 @@
-"""python -m attnlib bench: how fast a training step is, beside PyTorch where that is installed.
+"""How fast a training step is, beside PyTorch where that is installed.
 
 Both train the same GPT in float32 on the CPU with one thread each, in turns, so that a busy
 machine disturbs both alike. PyTorch runs as its users run it: eager, its fused attention, AdamW.
 """
 
-import os
 import time
 
 import numpy as np
 
+from attnlib.bench.threads import blas_threads
 from attnlib.layers import parameters
 from attnlib.models.gpt import GPT
 from attnlib.training import AdamW, clip_by_norm, induction_batch, loss_and_gradients
 from attnlib.training.memory import keep_memory
 
-ROUNDS, BATCH, N, VOCABULARY = 15, 32, 64, 64
+BATCH, N, VOCABULARY = 32, 64, 64
+ROUNDS = 15
 SIZES = {
     "attention only, 2 layers, d 64, 4 heads": {"d_model": 64, "n_layers": 2, "n_heads": 4, "d_hidden": 0, "norm": None},
     "with norm and FFN, 4 layers, d 128, 4 heads": {"d_model": 128, "n_layers": 4, "n_heads": 4},
 }
 
 
-def main():
+def run():
     """Print tokens per second for each size, and the ratio to PyTorch."""
     keep_memory()
-    one_thread()
+    blas_threads(1)
     torch_step = _torch_step()
     print(f"Training steps, {BATCH} texts of {N} tokens, float32, one thread each, median of {ROUNDS} rounds in turns")
     for name, size in SIZES.items():
@@ -35,7 +36,6 @@ def main():
         report(in_turns(contestants))
     if torch_step is None:
         print("\nPyTorch is not installed: nothing to compare with.")
-    return 0
 
 
 def report(seconds):
@@ -72,17 +72,6 @@ def our_step(size):
         optimizer.step(clip_by_norm(gradients, 1.0)[0])
 
     return step
-
-
-def one_thread():
-    """BLAS to one thread: by threadpoolctl, or by the environment before Python starts."""
-    try:
-        from threadpoolctl import threadpool_limits
-    except ImportError:
-        if os.environ.get("OPENBLAS_NUM_THREADS") != "1":
-            print("For one thread each, start this with OPENBLAS_NUM_THREADS=1.")
-        return
-    threadpool_limits(1)
 
 
 def _torch_step():

@@ -1,0 +1,125 @@
+"""Decoding: how an encoder-decoder writes a target, token by token.
+
+greedy       always the likeliest token next
+beam_search  the few likeliest targets side by side
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from attnlib import _check
+from attnlib.attention import KVCache, log_softmax
+from attnlib.layers import LayerCache
+
+
+def greedy(model, ids, *, start, end, n_max, source_mask=None):
+    """Write the target token by token, always the likeliest one next.
+
+    ids          (n_source,) -> the target (n,), or (b, n_source) -> a list of b targets
+    start, end   the ids that stand before a target and that end it; neither is returned
+    n_max        how many tokens a target may have, `end` counted
+    source_mask  as in `Seq2Seq.logits`
+    """
+    start, end, n_max = _checked_ends(model, start, end, n_max)
+    one, rows = np.ndim(ids) == 1, np.atleast_2d(ids)
+    mask = None if source_mask is None else np.atleast_2d(source_mask)
+    caches, written = model.caches(), []                               # (b, 1) of each step
+    fresh, ended = np.full((len(rows), 1), start), np.zeros(len(rows), bool)
+    for _ in range(n_max):
+        logits = model.logits(rows, fresh, source_mask=mask, caches=caches)
+        fresh = logits[:, -1:].argmax(axis=-1)                         # (b, 1)
+        written.append(fresh)
+        ended |= fresh[:, 0] == end
+        if ended.all():
+            break
+    targets = [_before(end, row) for row in np.concatenate(written, axis=1)]
+    return targets[0] if one else targets
+
+
+class Hypothesis(NamedTuple):
+    """A target that beam search has begun or ended."""
+
+    ids: tuple              # without `start`, with `end` where it is there
+    tokens: list            # the same as strings
+    log_probability: float  # the sum over its tokens, in nats
+    score: float            # by which it is ranked: the same over the length penalty
+    finished: bool          # its last token is `end`
+    parent: int             # which of the hypotheses kept one step before it continues
+
+
+class BeamStep(NamedTuple):
+    """One step of beam search, best hypotheses first."""
+
+    kept: list              # the n_beams best, finished or not: they go on
+    dropped: list           # the n_beams best of the others: they end here
+
+
+def beam_search(model, ids, *, start, end, n_beams, n_max, length_penalty=0):
+    """Keep the n_beams likeliest beginnings of a target, and lengthen all of them by a token.
+
+    ids             (n_source,)
+    start, end, n_max   as in `greedy`
+    n_beams         how many are kept; 1 is greedy decoding
+    length_penalty  α: log-probability / ((5 + n) / 6)^α ranks them, n with `end`. 0 compares the
+                    log-probabilities, which favours short targets
+                    (Wu et al. 2016, "Google's Neural Machine Translation System", equation 14)
+    returns         a `BeamStep` per step; the answer is steps[-1].kept[0]. It ends when all kept
+                    hypotheses have ended: an ended one keeps its score and its place in the race
+    """
+    start, end, n_max = _checked_ends(model, start, end, n_max)
+    n_beams = _check.integer("n_beams", n_beams)
+    power = _check.not_negative("length_penalty", length_penalty)
+    kept, steps = [Hypothesis((), [], 0.0, 0.0, False, 0)], []
+    source, caches, fresh, rows = np.asarray(ids)[None], model.caches(), [start], [0]
+    while len(steps) < n_max and fresh:
+        logits = model.logits(source, np.array(fresh)[:, None], caches=caches)[:, -1]
+        source = None                                                  # from now on in the caches
+        candidates = _candidates(kept, log_softmax(logits.astype(np.float64)), end, power)
+        steps.append(BeamStep(candidates[:n_beams], candidates[n_beams : 2 * n_beams]))
+        live = [h for h in steps[-1].kept if not h.finished]
+        row_of = {parent: row for row, parent in enumerate(i for i, h in enumerate(kept) if not h.finished)}
+        rows, fresh = [row_of[h.parent] for h in live], [h.ids[-1] for h in live]
+        caches, kept = _reordered(caches, rows), steps[-1].kept
+    return steps
+
+
+def _candidates(kept, log_shares, end, power):
+    """Every live hypothesis with every token behind it, and the ended ones as they are: best first.
+
+    log_shares   (live, vocabulary)
+    """
+    found, rows = [], iter(log_shares)
+    for parent, h in enumerate(kept):
+        if h.finished:
+            found.append(h._replace(parent=parent))
+            continue
+        penalty = ((5 + len(h.ids) + 1) / 6) ** power
+        for i, log_share in enumerate(next(rows)):
+            total = h.log_probability + float(log_share)
+            grown = ((*h.ids, i), [*h.tokens, str(i)], total, total / penalty, i == end, parent)
+            found.append(Hypothesis(*grown))
+    return sorted(found, key=lambda h: -h.score)                       # of equals the first stay first
+
+
+def _reordered(caches, rows):
+    """Caches that hold these rows of the batch, in this order."""
+    if not rows:
+        return caches
+    fresh = [LayerCache(KVCache(), KVCache()) for _ in caches]
+    for layer, old in zip(fresh, caches):
+        for cache, held in zip(layer, old):
+            cache.append(held.k[rows], held.v[rows])
+    return fresh
+
+
+def _before(end, ids):
+    """The ids in front of the first `end`."""
+    ends = np.flatnonzero(ids == end)
+    return ids[: ends[0]] if len(ends) else ids
+
+
+def _checked_ends(model, start, end, n_max):
+    last = len(model.target_embedding) - 1
+    start, end = (_check.integer(*pair, minimum=0, maximum=last) for pair in (("start", start), ("end", end)))
+    return start, end, _check.integer("n_max", n_max, maximum=model.n_max)

@@ -1,0 +1,173 @@
+"""Generation: a language model goes on with a text, one token at a time.
+
+The model scores every possible next token, one of them is drawn, and the text is one longer.
+A model is anything with `logits(ids, …)` and `caches()` as `GPT` has them.
+
+next_token_shares   how likely each token is the next one
+generate            whole texts, one or many
+stream              the tokens of one text as they come
+"""
+
+from functools import partial
+
+import numpy as np
+
+from attnlib import _check
+from attnlib.attention import softmax
+
+
+def next_token_shares(logits, *, temperature=1.0, top_k=None):
+    """How likely each token is the next one: softmax(logits / temperature), of the best top_k.
+
+    logits       (..., vocabulary)
+    temperature  1 as the model was trained; lower favours the best tokens, higher evens out;
+                 0 gives all to the best one (the first of equals)
+    top_k        only the top_k best tokens keep a share, all unless given
+                 (Fan, Lewis and Dauphin 2018, section 5.4); of equals the first stay
+    returns      (..., vocabulary), each row 1 in sum, in the dtype of the logits
+    """
+    logits = _check.below_infinity("logits", _check.floats("logits", logits, "vocabulary"))
+    temperature, top_k = _checked_sampling(temperature, top_k)
+    work = logits.astype(np.float64)
+    peak = work.max(axis=-1, keepdims=True, initial=-np.inf)
+    if (peak == -np.inf).any():
+        raise ValueError("logits must leave at least one token a score above -inf in every row")
+    where = None
+    if top_k is not None:
+        best = np.argsort(-work, axis=-1, kind="stable")[..., :top_k]
+        where = np.zeros(work.shape, bool)
+        np.put_along_axis(where, best, True, axis=-1)                  # (..., vocabulary)
+    with np.errstate(over="ignore"):                                   # -inf gets the share 0
+        return softmax((work - peak) / temperature, where=where).astype(logits.dtype)
+
+
+def generate(model, ids, *, n_new, temperature=1.0, top_k=None, stop=None, cached=True, rng=None):
+    """Go on with one text, or with several at once.
+
+    ids      one text, (n,) -> the text and what follows, (n + n_new,)
+             a list of texts, of any lengths -> a list of such arrays. They are decoded as one
+             batch, with padding on their left that nobody sees; at temperature 0 each becomes
+             what it becomes alone, up to rounding
+    n_new    how many new tokens
+    temperature, top_k   as in `next_token_shares`
+    stop     an id that ends a text, which is then shorter; it stays as the last one
+    cached   True: with KV caches a step reads one token; False: it reads the whole text again
+    rng      numpy Generator that draws the tokens, default_rng(0) unless given
+
+    Interrupted (Ctrl-C), it hands back what is there.
+    """
+    texts, one = _checked_texts(ids)
+    steps = _decoder(model, texts, n_new, temperature, top_k, stop, cached, rng)
+    new = []                                                           # (b,) of each step
+    try:
+        for following in steps:
+            new.append(following)
+    except KeyboardInterrupt:
+        pass
+    rows = np.array(new, int).reshape(len(new), len(texts)).T          # (b, n_new)
+    full = [np.concatenate([text, _through(stop, row)]) for text, row in zip(texts, rows)]
+    return full[0] if one else full
+
+
+def stream(model, ids, *, n_new, temperature=1.0, top_k=None, stop=None, cached=True, rng=None):
+    """Each new token of one text as soon as it is there: for token in stream(…).
+
+    ids      (n,)
+    n_new, temperature, top_k, stop, cached, rng   as in `generate`
+    returns  an iterator over whole numbers
+    """
+    text = _checked_text("ids", ids)
+    steps = _decoder(model, [text], n_new, temperature, top_k, stop, cached, rng)
+    return (int(following[0]) for following in steps)
+
+
+def _decoder(model, texts, n_new, temperature, top_k, stop, cached, rng):
+    """Checks what a user gave; then the iterator of `_decode`."""
+    n_new, rng = _check.integer("n_new", n_new), _check.generator(rng)
+    temperature, top_k = _checked_sampling(temperature, top_k)
+    if stop is not None:
+        _check.integer("stop", stop, minimum=0)
+    longest, n_max = max(map(len, texts)), getattr(model, "n_max", None)
+    if n_max is not None and longest + n_new - 1 > n_max:              # the last one is not read
+        found = f"{longest} ids and n_new={n_new} make {longest + n_new - 1} to read"
+        raise ValueError(f"the model can read {n_max} tokens, but {found}")
+    draw = partial(_draw, temperature=temperature, top_k=top_k, rng=rng)
+    return _decode(model, texts, n_new, draw, stop, cached)
+
+
+def _decode(model, texts, n_new, draw, stop, cached):
+    """Yields the next token of every text, (b,), until there are n_new or all have stopped."""
+    ids, padding = _left_padded(texts)                                 # (b, n), (b,)
+    caches = model.caches() if cached else None
+    fresh, stopped = ids, np.zeros(len(ids), bool)
+    for _ in range(n_new):
+        around = _around_padding(padding, fresh.shape[1], ids.shape[1])
+        logits = model.logits(fresh, caches=caches, **around)[:, -1]   # (b, vocabulary)
+        following = draw(logits)                                       # (b,)
+        yield following
+        stopped |= following == stop
+        if stopped.all():
+            return
+        ids = np.concatenate([ids, following[:, None]], axis=1)
+        fresh = following[:, None] if cached else ids                  # (b, 1): the rest is known
+
+
+def _draw(logits, *, temperature, top_k, rng):
+    """One token per row, each as often as its share says: (b, vocabulary) -> (b,)"""
+    shares = next_token_shares(logits, temperature=temperature, top_k=top_k)
+    return np.array([rng.choice(len(row), p=row) for row in shares])
+
+
+def _left_padded(texts):
+    """Texts that end together, (b, n), and how much padding stands before each, (b,)."""
+    lengths = np.array([len(text) for text in texts])
+    ids = np.zeros((len(texts), lengths.max()), int)                   # any id will do: it is hidden
+    for row, text in zip(ids, texts):
+        row[len(row) - len(text) :] = text
+    return ids, lengths.max() - lengths
+
+
+def _around_padding(padding, n, n_k):
+    """For the last n of n_k tokens: a mask that hides the padding, and positions behind it."""
+    if not padding.any():
+        return {}
+    places = np.arange(n_k) - padding[:, None]                         # (b, n_k), below 0 on padding
+    mask = (places >= 0)[:, None, None, :]                             # (b, 1, 1, n_k)
+    return {"mask": mask, "positions": np.maximum(places[:, n_k - n :], 0)}
+
+
+def _through(stop, ids):
+    """The ids as far as the first `stop`, itself included."""
+    stops = np.flatnonzero(ids == stop)
+    return ids[: stops[0] + 1] if len(stops) else ids
+
+
+def _checked_sampling(temperature, top_k):
+    """Temperature 0 is said as top_k=1 at temperature 1."""
+    temperature = _check.not_negative("temperature", temperature)
+    top_k = None if top_k is None else _check.integer("top_k", top_k)
+    return (1.0, 1) if temperature == 0 else (temperature, top_k)
+
+
+def _checked_texts(ids):
+    """A list of texts, each an array (n,), and whether `ids` was one text."""
+    try:
+        one = np.ndim(ids[0]) == 0
+    except (TypeError, IndexError, ValueError):                        # a number, nothing at all
+        one = True
+    if one:
+        return [_checked_text("ids", ids)], True
+    return [_checked_text(f"ids[{i}]", text) for i, text in enumerate(ids)], False
+
+
+def _checked_text(name, ids):
+    """ids as an array of whole numbers (n,), with at least one."""
+    try:
+        text = np.asarray(ids)
+    except ValueError:
+        raise ValueError(f"{name} must be one text, (n,); a list of texts: generate") from None
+    if text.ndim != 1 or text.size == 0:
+        raise ValueError(f"{name} must have the shape (n,) with n at least 1, got {text.shape}")
+    if text.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be whole numbers, got an array of {text.dtype}")
+    return text

@@ -1,0 +1,205 @@
+"""Seq2Seq, an encoder-decoder: it reads a source text and scores every possible next token of a target.
+
+What writes the target with it: decoding.py. What turns strings into ids and back: translator.py.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from attnlib import _check
+from attnlib.attention import KVCache, all_or_nothing, n_held
+from attnlib.encodings import Learned, sinusoidal
+from attnlib.layers import NORMS, CrossDecoderBlock, EncoderBlock, LayerCache, cast
+from attnlib.models import Trace
+
+POSITIONS = ["learned", "sinusoidal"]
+
+
+class Seq2Seq:
+    """An encoder reads the source; a decoder scores every possible next token of the target.
+
+    source_vocabulary, target_vocabulary   numbers of different tokens
+    n_layers    blocks in the encoder, and as many in the decoder
+    n_heads     and d_hidden, norm_type, activation …: as in `EncoderBlock`
+    n_max       how many tokens a source or a target may have
+    positions   added to the tokens: "sinusoidal", "learned", or None
+    norm        "pre", "post" or None
+    dtype       of all parameters
+    rng         numpy Generator for the untrained weights, default_rng(0) unless given
+
+    Parts: source_embedding, target_embedding (vocabulary, d_model), source_positions,
+    target_positions, encoder and decoder (lists of blocks), encoder_norm and decoder_norm (behind
+    pre-norm blocks), unembedding (d_model, target_vocabulary).
+
+    Vaswani et al. 2017, "Attention Is All You Need", figure 1.
+    """
+
+    def __init__(
+        self, source_vocabulary, target_vocabulary, d_model, n_layers, n_heads, *, n_max=64,
+        positions="sinusoidal", norm="pre", norm_type="layer", activation="relu",
+        dtype=np.float32, rng=None, **block,
+    ):  # fmt: skip
+        sizes = {"source_vocabulary": source_vocabulary, "target_vocabulary": target_vocabulary}
+        sizes = [_check.integer(name, size, minimum=2) for name, size in sizes.items()]
+        d_model, n_layers = _check.integer("d_model", d_model), _check.integer("n_layers", n_layers)
+        if positions is not None:
+            _check.choice("positions", positions, POSITIONS)
+        self.n_max = _check.integer("n_max", n_max)
+        if np.dtype(dtype).kind != "f":
+            raise TypeError(f"dtype must be a float type, as np.float32, got {dtype!r}")
+        rng = _check.generator(rng)
+        block |= {"norm": norm, "norm_type": norm_type, "activation": activation, "rng": rng}
+        self.source_embedding, self.target_embedding = (rng.normal(0, d_model**-0.5, (n, d_model)) for n in sizes)
+        tables = [Learned(n_max, d_model, rng) if positions == "learned" else positions for _ in sizes]
+        self.source_positions, self.target_positions = tables
+        self.encoder = [EncoderBlock(d_model, n_heads, **block) for _ in range(n_layers)]
+        self.decoder = [CrossDecoderBlock(d_model, n_heads, **block) for _ in range(n_layers)]
+        self.encoder_norm = NORMS[norm_type](d_model) if norm == "pre" else None
+        self.decoder_norm = NORMS[norm_type](d_model) if norm == "pre" else None
+        self.unembedding = rng.normal(0, d_model**-0.5, (d_model, sizes[1]))
+        cast(self, dtype)
+
+    def forward(self, ids, decoder_ids):
+        """One source, ids (n_source,), and one target, (n_target,) -> Trace.
+
+        Its output is (n_target, target_vocabulary): row i scores what comes behind decoder id i.
+        """
+        if np.ndim(ids) != 1 or np.ndim(decoder_ids) != 1:
+            shapes = f"got {np.shape(ids)} and {np.shape(decoder_ids)}; batches: logits"
+            raise ValueError(f"ids and decoder_ids must have the shapes (n_source,), (n_target,), {shapes}")
+        steps = self.steps(ids, decoder_ids)
+        weights = [np.stack([block.attention.inner.weights for block in blocks]) for blocks in (steps.encoder, steps.decoder)]
+        cross = np.stack([block.cross_attention.inner.weights for block in steps.decoder])
+        names = [[str(i) for i in row.tolist()] for row in (steps.ids, steps.decoder_ids)]
+        return Trace(names[0], weights[0], steps.logits, names[1], weights[1], cross)
+
+    def encode(self, ids, *, mask=None):
+        """What the decoder looks at: ids (n_source,) or (b, n_source) -> (..., n_source, d_model).
+
+        mask   boolean, of the shape of ids: False on padding, which nobody looks at
+        """
+        ids = self._checked("ids", ids, self.source_embedding)
+        return self._encoder_steps(ids, self._checked_mask("mask", mask, ids.shape))[-1]
+
+    def logits(self, ids, decoder_ids, *, source_mask=None, caches=None):
+        """How likely each token comes next in the target: (..., n_target, target_vocabulary).
+
+        ids          (n_source,) or (b, n_source)
+        decoder_ids  (n_target,) or (b, n_target). All rows are computed at once, and none sees a
+                     later token: in training, where the right target is known, one pass teaches
+                     every step of it (teacher forcing: Williams and Zipser 1989)
+        source_mask  boolean, of the shape of ids: False on padding. With caches give it each time
+        caches       as `caches()` makes them: decoder_ids are then only the new tokens. The first
+                     call encodes the source and projects it to keys and values; later ones read
+                     those, and ids may be None. After an error they are as they were before.
+        """
+        return self.steps(ids, decoder_ids, source_mask=source_mask, caches=caches).logits
+
+    def steps(self, ids, decoder_ids, *, source_mask=None, caches=None):
+        """The model at work: every array on the way from the ids to the logits."""
+        caches = self._checked_caches(caches)
+        decoder_ids = self._checked("decoder_ids", decoder_ids, self.target_embedding)
+        ids, mask = self._checked_source(ids, decoder_ids, source_mask, caches[0])
+        encoder, source_stream, context = [], None, None
+        if ids is not None:
+            encoder, source_stream, context = self._encoder_steps(ids, mask)
+        held = n_held(caches[0].own)
+        x = self._embedded(decoder_ids, self.target_embedding, self.target_positions, held)
+        decoder = []
+        with all_or_nothing(*(cache for layer in caches for cache in layer)):
+            for block, cache in zip(self.decoder, caches):
+                decoder.append(block.steps(x, context, context_mask=mask, cache=cache))
+                x = decoder[-1].output
+            final = x if self.decoder_norm is None else self.decoder_norm(x)
+        logits = final @ self.unembedding                              # (..., n_target, vocabulary)
+        return Seq2SeqSteps(ids, decoder_ids, encoder, source_stream, context, decoder, x, final, logits)
+
+    def caches(self):
+        """An empty `LayerCache` for each decoder block, to write a target token by token."""
+        return [LayerCache(KVCache(), KVCache()) for _ in self.decoder]
+
+    def _encoder_steps(self, ids, mask):
+        """The steps of each encoder block, the stream behind the last, and the same normed."""
+        x, blocks = self._embedded(ids, self.source_embedding, self.source_positions), []
+        for block in self.encoder:
+            blocks.append(block.steps(x, mask=mask))
+            x = blocks[-1].output
+        return blocks, x, x if self.encoder_norm is None else self.encoder_norm(x)
+
+    def _embedded(self, ids, embedding, positions, held=0):
+        """Each token's row of the embedding plus that of its place: (..., n, d_model)"""
+        n, rows = held + ids.shape[-1], embedding[ids]
+        if n > self.n_max:
+            raise ValueError(f"a text may have {self.n_max} tokens here, got {n}")
+        if positions is None:
+            return rows
+        table = positions(n) if isinstance(positions, Learned) else sinusoidal(n, rows.shape[-1])
+        return rows + table[held:].astype(rows.dtype, copy=False)
+
+    def _checked_source(self, ids, decoder_ids, source_mask, cache):
+        """ids, None where the cache has the source already, and the mask for the weights."""
+        source = cache.source.k if n_held(cache.source) else None      # (..., h, n_source, d_head)
+        if source is None:
+            ids = self._checked("ids", ids, self.source_embedding)
+            shape = ids.shape
+        else:
+            ids, shape = None, (*source.shape[:-3], source.shape[-2])
+        if shape[:-1] != decoder_ids.shape[:-1]:
+            found = f"got {shape} and {decoder_ids.shape}"
+            raise ValueError(f"ids and decoder_ids must be one text each, or as many rows each, {found}")
+        return ids, self._checked_mask("source_mask", source_mask, shape)
+
+    def _checked_mask(self, name, mask, shape):
+        """(..., n_source) -> (..., 1, 1, n_source), as the weights are laid out; None stays None."""
+        if mask is None:
+            return None
+        mask = _check.boolean(name, mask)
+        if mask.shape != shape:
+            raise ValueError(f"{name} must have the shape of ids, {shape}, got {mask.shape}")
+        return mask[..., None, None, :]
+
+    def _checked_caches(self, caches):
+        """One LayerCache per decoder block, all of the same lengths, or empty-handed ones."""
+        if caches is None:
+            return [LayerCache(None, None)] * len(self.decoder)
+        if not isinstance(caches, (list, tuple)) or len(caches) != len(self.decoder):
+            wanted = f"a list of {len(self.decoder)} LayerCaches, one per block, as caches() makes it"
+            found = len(caches) if isinstance(caches, (list, tuple)) else type(caches).__name__
+            raise ValueError(f"caches must be {wanted}, got {found}")
+        lengths = [(n_held(cache.own), n_held(cache.source)) for cache in caches]
+        if len(set(lengths)) > 1 or (0 in lengths[0] and lengths[0] != (0, 0)):
+            raise ValueError(f"caches must all hold the same tokens, got the lengths {lengths}")
+        return caches
+
+    def _checked(self, name, ids, embedding):
+        """ids as an array of whole numbers below the size of the vocabulary, (n,) or (b, n)."""
+        try:
+            ids, vocabulary = np.asarray(ids), len(embedding)
+        except ValueError:
+            raise ValueError(f"{name} must be an array, with rows of the same length") from None
+        if ids.ndim not in (1, 2) or ids.size == 0:
+            raise ValueError(f"{name} must have the shape (n,) or (b, n), got {ids.shape}")
+        if ids.dtype.kind not in "iu":
+            raise TypeError(f"{name} must be whole numbers, got an array of {ids.dtype}")
+        if ids.min() < 0 or ids.max() >= vocabulary:
+            found = f"got {ids.min()} to {ids.max()}"
+            raise ValueError(f"{name} must lie between 0 and {vocabulary - 1}, {found}")
+        return ids
+
+
+class Seq2SeqSteps(NamedTuple):
+    """What the model computes, in this order; a backward pass reads it.
+
+    Where caches held the source, ids, source_stream and context are None, and encoder is empty.
+    """
+
+    ids: np.ndarray             # (..., n_source)
+    decoder_ids: np.ndarray     # (..., n_target)
+    encoder: list               # the BlockSteps of each layer
+    source_stream: np.ndarray   # (..., n_source, d_model) behind the last encoder block
+    context: np.ndarray         # (..., n_source, d_model) the same behind the norm
+    decoder: list               # the CrossBlockSteps of each layer
+    target_stream: np.ndarray   # (..., n_target, d_model) behind the last decoder block
+    final: np.ndarray           # (..., n_target, d_model) the same behind the norm
+    logits: np.ndarray          # (..., n_target, target_vocabulary)

@@ -1,0 +1,92 @@
+"""Byte pairs: any text comes back, and merges are learned and applied as the paper says."""
+
+import itertools
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attnlib.models.tokenizer import PIECES, BytePairs, learn_byte_pairs
+
+TEXT = "low low low low low lower lower newest newest newest newest newest newest widest widest widest"
+TOKENIZER = BytePairs(learn_byte_pairs(TEXT, 270))
+
+
+@given(st.text())
+def test_every_text_comes_back(text):
+    assert TOKENIZER.decode(TOKENIZER.encode(text)) == text.encode("utf-8", "replace").decode()
+
+
+@given(st.text())
+def test_pieces_lose_no_sign(text):
+    assert "".join(PIECES.findall(text)) == text
+
+
+@given(st.text(alphabet="lowernstid ", max_size=60))
+def test_encoding_is_what_replaying_the_merges_one_by_one_gives(text):
+    """An oracle that knows no ranks: go through the merges in the order learned, and join everywhere."""
+    expected = [TOKENIZER.start]
+    for piece in PIECES.findall(text):
+        ids = list(piece.encode())
+        for new, pair in enumerate(TOKENIZER.ranks, start=256):
+            i = 0
+            while i < len(ids) - 1:
+                if (ids[i], ids[i + 1]) == pair:
+                    ids[i : i + 2] = [new]
+                i += 1
+        expected += ids
+    assert TOKENIZER.encode(text).tolist() == expected
+
+
+def test_every_merge_is_the_most_frequent_pair_of_its_time():
+    """Counted anew from scratch before every merge, as in Sennrich et al. 2016, figure 1."""
+    pieces = {tuple(piece.encode()): count for piece, count in Counter(PIECES.findall(TEXT)).items()}
+    for new, pair in enumerate(TOKENIZER.ranks, start=256):
+        counts = Counter()
+        for ids, count in pieces.items():
+            for found in itertools.pairwise(ids):
+                counts[found] += count
+        assert counts[pair] == max(counts.values()) >= 2
+        fresh = {}
+        for ids, count in pieces.items():
+            ids, i = list(ids), 0
+            while i < len(ids) - 1:
+                if (ids[i], ids[i + 1]) == pair:
+                    ids[i : i + 2] = [new]
+                i += 1
+            fresh[tuple(ids)] = fresh.get(tuple(ids), 0) + count
+        pieces = fresh
+
+
+def test_frequent_words_become_one_token():
+    tokens = TOKENIZER.tokens(TOKENIZER.encode("the newest"))
+    assert tokens[0] == "<start>" and tokens[-1].endswith("est") and len(tokens) < 1 + len("the newest")
+
+
+def test_learning_stops_where_no_pair_stands_twice():
+    assert learn_byte_pairs("abc", 300).shape == (0, 2)
+    assert len(BytePairs(learn_byte_pairs("ab ab", 300))) == 258
+
+
+def test_parts_of_a_sign_are_shown_as_bytes():
+    assert BytePairs([[0, 1]]).tokens(list("é".encode())) == ["<C3>", "<A9>"]
+    assert BytePairs([[0xC3, 0xA9]]).tokens([256]) == ["é"]
+
+
+@pytest.mark.parametrize("ids", [[-1], [10_000], [[1, 2]], [1.5], "12"])
+def test_wrong_ids_are_refused(ids):
+    with pytest.raises(ValueError, match="ids must"):
+        TOKENIZER.decode(ids)
+
+
+def test_wrong_texts_and_merges_are_refused():
+    with pytest.raises(TypeError, match="text must be a string, got bytes"):
+        TOKENIZER.encode(b"low")
+    with pytest.raises(ValueError, match=r"shape \(m, 2\)"):
+        BytePairs(np.zeros(3, int))
+    with pytest.raises(ValueError, match="there before"):
+        BytePairs([[97, 256]])
+    with pytest.raises(ValueError, match="vocabulary"):
+        learn_byte_pairs("low", 256)
