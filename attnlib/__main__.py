@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from attnlib import toy
-from attnlib.show.explore import look, look_figure
+from attnlib.show.explorer import look, look_figure
 from attnlib.show.labels import most_attended
 from attnlib.show.sheet import theme
 from attnlib.show.view import AttentionView

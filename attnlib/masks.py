@@ -164,6 +164,8 @@ def hops(mask):
     for layer in range(1, mask.shape[-1]):
         before, known = known, _next_layer(known, mask)
         layers[known & ~before] = layer
+        if (known == before).all():                                    # more layers add nothing
+            break
     return layers
 
 
@@ -202,7 +204,8 @@ def influence(attend, x, *, size=1.0):
 
     attend   a function (n, d) -> (n, d_out), or one that returns (output, weights)
     x        (n, d) the tokens
-    size     how far token j is pushed, in every dimension
+    size     how far token j is pushed, in every dimension; a layer norm on the way takes away
+             just such a push, an RMS norm does not
     returns  (n, n): the largest change in output i when token j is nudged; 0 = i cannot see j
     """
     x = _check.finite("x", _check.floats("x", x, "n d"))

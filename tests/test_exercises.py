@@ -55,7 +55,7 @@ every_exercise_with_inputs = pytest.mark.parametrize("name", [name for name in E
 
 
 def test_there_are_exercises():
-    assert {"ex00", "ex01", "ex02", "ex03", "ex04", "ex05", "ex06", "ex07", "ex08", "ex14"} <= set(MODULES)
+    assert {f"ex{number:02}" for number in range(15)} <= set(MODULES)
     assert len(EXERCISES) >= 2 * len(MODULES)
     assert {name[:2] for name in EXERCISES} == {module[2:] for module in MODULES}
     assert len({exercise.title for exercise in EXERCISES.values()}) == len(EXERCISES)
@@ -473,6 +473,8 @@ def test_inputs_are_drawn_from_the_generator(name):
 def test_the_inputs_are_small_enough_to_print(name):
     """A report prints the whole array, so that the wrong number can be seen."""
     for given in draw(name):
+        if name == "10.blocked" and len(given[0]) > 20:
+            continue                                                   # a text for the memory, reported in words
         result = EXERCISES[name].solve(*given)
         for part in result if isinstance(result, tuple) else (result,):
             assert max(np.shape(part), default=0) <= 20 and np.size(part) <= 150

@@ -4,6 +4,7 @@ import base64
 import html
 import io
 import itertools
+from types import SimpleNamespace
 
 import ipywidgets as widgets
 import numpy as np
@@ -12,9 +13,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from attnlib import toy
+from attnlib import softmax, toy
+from attnlib.models.pretrained import load
 from attnlib.show import explore, explorer, heatmap, most_attended
 from attnlib.show.explore import Explore
+from attnlib.show.explorer import look
 
 COURSE = "The cat sat on the mat because it was tired"
 
@@ -425,14 +428,24 @@ EXTREMES = {
     "n_global": [0, 4],
     "encoding": list(toy.ENCODINGS),
     "temperature": [0.1, 5.0],
-    "matrices": ["built by hand", "random"],
+    "matrices": ["built by hand", "random", "tiny-gpt"],
 }
 SHORT = "it saw the cat"
 
 
+GPT = load("tiny-gpt")
+
+
 def seen_by(values):
-    """What the toy world itself says for these values of the controls."""
+    """What the toy world itself says for these values of the controls, or tiny-gpt itself."""
     arguments = dict(values)
+    if values["matrices"] == "tiny-gpt":
+        mask = toy.PATTERNS[values["pattern"]](len(GPT.tokens(values["sentence"])), values["window"], values["n_global"])
+        trace = GPT.forward(GPT.encode(values["sentence"]), mask=mask)
+        shares = softmax(trace.output[-1].astype(float) / values["temperature"])
+        allowed = np.tril(mask)
+        names = [f"head {h}" for h in range(4)]
+        return SimpleNamespace(tokens=trace.tokens, names=names, weights=trace.weights, mask=allowed, shares=shares)
     return toy.look(arguments.pop("sentence"), control=arguments.pop("matrices") == "random", **arguments)
 
 
@@ -443,9 +456,15 @@ def picture_or_message(explorer):
         return explorer.error
     seen = seen_by(explorer.values)
     assert explorer.message.value == ""
-    np.testing.assert_allclose(explorer.view.array[0], seen.weights, atol=1e-6)
+    trained = explorer.values["matrices"] == "tiny-gpt"
+    np.testing.assert_allclose(explorer.view.array if trained else explorer.view.array[0], seen.weights, atol=1e-6)
     np.testing.assert_array_equal(explorer.view.mask, seen.mask)
     assert len(explorer.view.tokens) == len(seen.tokens) and explorer.view.titles == seen.names
+    assert (explorer.writing.layout.display != "none") == trained
+    if trained:
+        assert f"{seen.shares.max():.3f}" in explorer.text.value and explorer.next_token.value
+        image(explorer.next_token.value)
+        return "picture"
     assert html.escape(most_attended(seen.weights, seen.tokens, names=seen.names)) in explorer.text.value
     return "picture"
 
@@ -493,6 +512,40 @@ def test_all_pairs_of_extremes(first, second):
         view.controls[first].value, view.controls[second].value = one, two
         assert view.values[first] == one and view.values[second] == two
         assert picture_or_message(view) == "picture", (one, two)
+
+
+def test_tiny_gpt_writes_and_takes_back():
+    view = explorer(COURSE, matrices="tiny-gpt", temperature=0.1)
+    before, n = view.values["sentence"], len(view.view.tokens)
+    likeliest = max(look(before, matrices="tiny-gpt", temperature=0.1).next_tokens, key=lambda pair: pair[1])
+    assert likeliest[1] > 0.5, "at this temperature the next token is all but certain"
+    view.write.click()
+    assert view.values["sentence"] == before + likeliest[0] and len(view.view.tokens) == n + 1 and picture_or_message(view) == "picture"
+    view.back.click()
+    assert view.values["sentence"] == before and len(view.view.tokens) == n
+
+
+def test_tiny_gpt_keeps_its_first_word_and_says_when_a_text_is_too_long():
+    view = explorer("a", matrices="tiny-gpt")
+    view.back.click()
+    assert view.values["sentence"] == "a" and view.error == ""
+    view.controls["sentence"].value = "word, " * 200
+    assert "trained on at most 256" in view.error and view.values["sentence"] == "word, " * 200
+    view.write.click()
+    assert view.values["sentence"] == "word, " * 200, "a button does nothing while nothing is drawn"
+    view.controls["sentence"].value = " "
+    assert "empty" in view.error
+    view.controls["sentence"].value = "Two birds sang"
+    assert picture_or_message(view) == "picture"
+
+
+def test_what_the_trained_model_does_not_have_cannot_be_moved():
+    view = explorer(SHORT, matrices="tiny-gpt")
+    assert view.controls["n_heads"].disabled and view.controls["encoding"].disabled
+    assert "next token" in view.controls["temperature"].description
+    view.controls["matrices"].value = "random"
+    assert not view.controls["n_heads"].disabled and not view.controls["encoding"].disabled
+    assert view.controls["temperature"].description == "temperature"
 
 
 SENTENCES = {

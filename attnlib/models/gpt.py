@@ -72,8 +72,7 @@ class GPT:
         if ids.ndim != 1:
             raise ValueError(f"ids must have the shape (n,), got {ids.shape}; a batch: logits")
         steps = self.steps(ids, mask=mask, positions=positions, caches=caches)
-        weights = np.stack([block.attention.inner.weights for block in steps.blocks])
-        return Trace([str(i) for i in ids.tolist()], weights, steps.logits)
+        return Trace([str(i) for i in ids.tolist()], steps.weights, steps.logits)
 
     def logits(self, ids, *, mask=None, positions=None, caches=None):
         """How likely each token comes next: ids (n,) or (b, n) -> (n or b, n, vocabulary).
@@ -187,3 +186,8 @@ class GPTSteps(NamedTuple):
     stream: np.ndarray      # (..., n, d_model) behind the last block
     final: np.ndarray       # (..., n, d_model) the same behind the last norm
     logits: np.ndarray      # (..., n, vocabulary)
+
+    @property
+    def weights(self):
+        """The attention weights of all layers, (layers, ..., h, n, n_k)."""
+        return np.stack([block.attention.inner.weights for block in self.blocks])

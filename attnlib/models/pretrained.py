@@ -54,9 +54,9 @@ class TextModel:
         """One text -> `Trace`: its tokens, "<start>" first, weights (layers, h, n, n), logits (n, vocabulary)."""
         return self.forward(self.encode(text))
 
-    def forward(self, ids):
-        """The same for ids (n,)."""
-        return self.model.forward(ids)._replace(tokens=self.tokenizer.tokens(ids))
+    def forward(self, ids, *, mask=None):
+        """The same for ids (n,), under a mask of your own besides the causal one."""
+        return self.model.forward(ids, mask=mask)._replace(tokens=self.tokenizer.tokens(ids))
 
     def encode(self, text):
         """A text -> ids (n,), `start` first."""
@@ -72,8 +72,12 @@ class TextModel:
 
     def next_tokens(self, text, *, best=8, temperature=1.0):
         """The tokens that are most likely to come next: [(token, share), …], the likeliest first."""
+        return self.best(self.model.logits(self.encode(text))[-1], best=best, temperature=temperature)
+
+    def best(self, logits, *, best=8, temperature=1.0):
+        """The same for the logits (vocabulary,) of one place."""
         best = _check.integer("best", best, maximum=len(self.tokenizer))
-        shares = next_token_shares(self.model.logits(self.encode(text))[-1], temperature=temperature)
+        shares = next_token_shares(logits, temperature=temperature)
         order = np.argsort(-shares, kind="stable")[:best]
         return list(zip(self.tokenizer.tokens(order), shares[order].tolist()))
 

@@ -2,10 +2,14 @@
 
 from attnlib.show.clocks import clocks
 from attnlib.show.curves import beside, curves
-from attnlib.show.explore import explore, explorer
+from attnlib.show.explore import explore
+from attnlib.show.explorer import explorer
 from attnlib.show.figures import aim, choice, compare, encoding_figure, heads, heatmap, ladder, mask_figure, steps
+from attnlib.show.hops import hop_map
 from attnlib.show.labels import most_attended
 from attnlib.show.linked import CompareView, LadderView
+from attnlib.show.rows import rows
+from attnlib.show.running import running
 from attnlib.show.sheet import theme
 from attnlib.show.source import show_source
 from attnlib.show.stream import stream
@@ -13,5 +17,6 @@ from attnlib.show.view import AttentionView
 
 __all__ = [
     "AttentionView", "CompareView", "LadderView", "aim", "beside", "choice", "clocks", "compare", "curves", "encoding_figure",
-    "explore", "explorer", "heads", "heatmap", "ladder", "mask_figure", "most_attended", "show_source", "steps", "stream", "theme",
+    "explore", "explorer", "heads", "heatmap", "hop_map", "ladder", "mask_figure", "most_attended", "rows", "running", "show_source",
+    "steps", "stream", "theme",
 ]  # fmt: skip

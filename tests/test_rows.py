@@ -1,0 +1,86 @@
+"""show/rows.py: bars as long as the numbers, the same scale for all, and the same in words."""
+
+import numpy as np
+import pytest
+from conftest import in_both_themes
+from matplotlib.colors import to_hex
+from matplotlib.patches import Rectangle
+
+from attnlib.show import rows
+
+pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("style")]
+
+
+def bars(picture):
+    return [patch for patch in picture.sheet.patches if isinstance(patch, Rectangle)]
+
+
+def lengths(picture):
+    return np.array([bar.get_width() for bar in bars(picture)])
+
+
+@in_both_themes
+def test_bars_are_as_long_as_their_numbers(style):
+    picture = rows([4.0, 1.0, 0.0, 2.0], ["a", "b", "c", "d"], title="Four")
+    np.testing.assert_allclose(lengths(picture) / lengths(picture)[0], [1, 0.25, 0, 0.5])
+    assert len({bar.get_x() for bar in bars(picture)}) == 1, "all begin on one line"
+    assert {to_hex(bar.get_facecolor()) for bar in bars(picture)} == {style["lines"][0]}
+    assert picture.alt == "Four: a 4.00, b 1.00, c 0.00, d 2.00." and picture.png()
+
+
+def test_full_holds_the_scale_while_a_slider_moves():
+    one, two = (rows([value], ["a"], full=10, texts=["same"]) for value in (1, 5))
+    assert lengths(two)[0] == pytest.approx(5 * lengths(one)[0])
+    assert tuple(one.get_size_inches()) == tuple(two.get_size_inches())
+
+
+def test_marked_bars_stand_out(style):
+    picture = rows([1, 2, 3], ["a", "b", "c"], marked=[1])
+    assert [to_hex(bar.get_facecolor()) for bar in bars(picture)] == [style["hatch"], style["lines"][0], style["hatch"]]
+
+
+def test_names_and_texts_stay_on_the_paper_and_apart_from_the_bars():
+    names = ["a", "a name that is quite a bit longer than the others are", "b"]
+    picture = rows([3, 2, 1], names, texts=["three of them", "two", "1"], title="T", axis="how many")
+    picture.draw_without_rendering()
+    width, height = picture.canvas.get_width_height()
+    for text in picture.sheet.texts:
+        box = text.get_window_extent()
+        assert box.x0 >= 0 and box.x1 <= width and box.y0 >= 0 and box.y1 <= height, text.get_text()
+    left = min(bar.get_window_extent().x0 for bar in bars(picture))
+    assert all(text.get_window_extent().x1 <= left for text in picture.sheet.texts if text.get_text() in names)
+
+
+def test_spaces_of_tokens_can_be_seen_and_signs_are_only_signs():
+    written = [text.get_text() for text in rows([1, 1, 1], [" the", "$x$", "<b>"]).sheet.texts]
+    assert "␣the" in written and "$x$" in written and "<b>" in written
+
+
+def test_all_zero_is_a_picture_too():
+    assert (lengths(rows([0, 0], ["a", "b"])) == 0).all()
+
+
+@pytest.mark.parametrize(
+    "arguments, error, words",
+    [
+        (([-1, 2], ["a", "b"]), ValueError, "not below 0"),
+        (([], []), ValueError, "values must be"),
+        (([[1]], ["a"]), ValueError, "values must be"),
+        (([np.nan], ["a"]), ValueError, "NaN|finite"),
+        (([1, 2], ["a"]), ValueError, "1 names"),
+        (([1], "a"), TypeError, "list of strings"),
+        (("x", ["a"]), TypeError, "values"),
+    ],
+)
+def test_what_is_no_list_of_numbers_is_refused(arguments, error, words):
+    with pytest.raises(error, match=words):
+        rows(*arguments)
+
+
+def test_other_wrong_arguments_are_refused():
+    with pytest.raises(ValueError, match="full=1 must be at least the largest value, 2"):
+        rows([2], ["a"], full=1)
+    with pytest.raises(ValueError, match="marked must be at most 0"):
+        rows([2], ["a"], marked=[1])
+    with pytest.raises(ValueError, match="texts has 2"):
+        rows([2], ["a"], texts=["x", "y"])
