@@ -52,7 +52,7 @@ class Reading(NamedTuple):
 
 
 def read(sentence, pattern="standard", window=3, n_global=1, temperature=1.0):
-    """Let tiny-gpt read a sentence, under a pattern that it was not trained with; never behind a token. -> Reading
+    """Let tiny-gpt read a sentence, under any pattern, though it was trained with the causal one; nobody looks ahead. -> Reading
 
     temperature   of the next token: below 1 the likely ones more often, above 1 all more alike
     """
@@ -131,8 +131,8 @@ class Explorer(Explore):
     def _redraw(self):
         seen, values = look(**self.values), self.values
         trained = isinstance(seen, Reading)
-        title = f"{values['pattern']}: {seen.mask.mean():.0%} of all pairs allowed"
-        shown = {"mask": seen.mask, "titles": seen.names, "title": f"tiny-gpt, never behind a token; {title}" if trained else title}
+        who = f"tiny-gpt, {values['pattern']}, nobody looks ahead" if trained else values["pattern"]
+        shown = {"mask": seen.mask, "titles": seen.names, "title": f"{who}: {seen.mask.mean():.0%} of all pairs allowed"}
         if self.view is None:
             self.view = AttentionView(seen.weights, seen.tokens, head=min(1, len(seen.names) - 1), **shown)
         else:
