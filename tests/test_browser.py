@@ -682,7 +682,7 @@ def test_lab_compare_is_linked(in_lab):
 
 
 CHANGE = """async ([root, key]) => {                                   // from a key to changed pixels, in ms
-    const image = root.querySelector("img"), canvas = root.querySelector("canvas");
+    const image = [...root.querySelectorAll("img")].find((one) => one.offsetParent), canvas = root.querySelector("canvas");
     const look = () => { if (image) return image.complete ? image.src : null;
         const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
         let sum = canvas.width; for (let k = 0; k < pixels.length; k += 4) sum = (sum * 31 + pixels[k]) % 1000003; return sum; };
@@ -748,6 +748,25 @@ def test_lab_explorer_sliders(in_lab):
     view.changes_from(before)
     view.keys("Home", "End")
     assert view.said().endswith("not allowed")
+
+
+def test_lab_explorer_writes_with_tiny_gpt(in_lab):
+    cell, view = in_lab.cell("explorer"), in_lab.view("explorer")
+    text = cell.locator("input[type=text]").first
+    before = text.input_value()
+    cell.get_by_role("button", name="tiny-gpt").click()
+    layers_and_heads = "(root) => [...root.querySelectorAll('select')].slice(0, 2).map((one) => one.options.length).join() === '4,4'"
+    in_lab.page.wait_for_function(layers_and_heads, arg=view.root.element_handle())
+    assert view.words(0)[0][0] == "<start>" and cell.locator("img").is_visible()
+    cell.get_by_role("button", name="write one token").click()
+    in_lab.page.wait_for_function("([box, old]) => box.value.length > old.length", arg=[text.element_handle(), before])
+    assert text.input_value().startswith(before)
+    cell.get_by_role("button", name="take one back").click()
+    in_lab.page.wait_for_function("([box, old]) => box.value === old", arg=[text.element_handle(), before])
+    cell.get_by_role("button", name="built by hand").click()
+    in_lab.page.wait_for_function("(root) => root.querySelectorAll('select')[1].options.length >= 4 && !root.innerText.includes('<start>')",
+                                  arg=view.root.element_handle())  # fmt: skip
+    assert not cell.get_by_role("button", name="write one token").is_visible()
 
 
 def test_lab_explorer_error_and_recovery(in_lab):

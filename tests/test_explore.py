@@ -517,10 +517,10 @@ def test_all_pairs_of_extremes(first, second):
 def test_tiny_gpt_writes_and_takes_back():
     view = explorer(COURSE, matrices="tiny-gpt", temperature=0.1)
     before, n = view.values["sentence"], len(view.view.tokens)
-    likeliest = max(look(before, matrices="tiny-gpt", temperature=0.1).next_tokens, key=lambda pair: pair[1])
-    assert likeliest[1] > 0.5, "at this temperature the next token is all but certain"
+    likely = {token for token, _ in look(before, matrices="tiny-gpt", temperature=0.1).next_tokens}
     view.write.click()
-    assert view.values["sentence"] == before + likeliest[0] and len(view.view.tokens) == n + 1 and picture_or_message(view) == "picture"
+    assert view.values["sentence"].removeprefix(before) in likely, "at this temperature nothing else comes"
+    assert len(view.view.tokens) == n + 1 and picture_or_message(view) == "picture"
     view.back.click()
     assert view.values["sentence"] == before and len(view.view.tokens) == n
 

@@ -151,15 +151,17 @@ def sweep(names):
             swept.controls[name].value = value
             assert not swept.error, f"{swept.values}: {swept.error}"
 
-sweep(swept.controls)
-for choice, control in swept.controls.items():                         # what a slider does may depend on a choice
-    if hasattr(control, "options"):
+def sweep_under_choices():                                             # what a slider does may depend on a choice
+    for control in swept.controls.values():
         start = control.value
-        for value in ends_of(control):
+        for value in ends_of(control) if hasattr(control, "options") else []:
             control.value = value
             sweep([name for name, other in swept.controls.items() if hasattr(other, "min")])
         control.value = start
-print("swept", sum(len(ends_of(control)) for control in swept.controls.values()), "ends")
+
+sweep(swept.controls)
+sweep_under_choices()
+print("swept", sum(map(len, map(ends_of, swept.controls.values()))), "ends")
 """
 
 
