@@ -118,3 +118,28 @@ def broadcasts(name, array, shape, whose="the weights'"):
     if not fits:
         raise ValueError(f"{name} has the shape {array.shape}, which does not fit {whose} shape {tuple(shape)}")
     return array
+
+
+def ids(name, value, vocabulary):
+    """`value` as an array of whole numbers below the size of the vocabulary, (n,) or (b, n)."""
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} must be an array, with rows of the same length") from None
+    if array.ndim not in (1, 2) or array.size == 0:
+        raise ValueError(f"{name} must have the shape (n,) or (b, n), got {array.shape}")
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be whole numbers, got an array of {array.dtype}")
+    if array.min() < 0 or array.max() >= vocabulary:
+        raise ValueError(f"{name} must lie between 0 and {vocabulary - 1}, got {array.min()} to {array.max()}")
+    return array
+
+
+def padding_mask(name, mask, shape):
+    """A mask of the ids' shape, (..., n) -> (..., 1, 1, n) as the weights are laid out; None stays None."""
+    if mask is None:
+        return None
+    mask = boolean(name, mask)
+    if mask.shape != shape:
+        raise ValueError(f"{name} must have the shape of ids, {shape}, got {mask.shape}")
+    return mask[..., None, None, :]

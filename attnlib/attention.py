@@ -228,6 +228,7 @@ class MultiHead:
         parameters = (self.W_q, self.W_k, self.W_v, self.W_o)
         biases = [np.zeros(W.shape[1]) if use_bias else 0.0 for W in parameters]
         self.b_q, self.b_k, self.b_v, self.b_o = biases
+        self.scoring = {}                                              # scale, softcap: as in attention_scores
 
 
 class SelfAttention(MultiHead):
@@ -244,6 +245,7 @@ class SelfAttention(MultiHead):
 
     Parameters, plain arrays to read or replace:
     W_q (d_model, h·d_head)   W_k W_v (d_model, h_kv·d_head)   W_o (h·d_head, d_model)
+    `scoring`, empty at first, holds a scale or softcap as in `attention_scores`.
 
     Vaswani et al. 2017, "Attention Is All You Need", section 3.2.2.
     """
@@ -281,18 +283,24 @@ class SelfAttention(MultiHead):
         q = split_heads(x @ self.W_q + self.b_q, self.n_heads)         # (..., h, n, d_head)
         k = split_heads(x @ self.W_k + self.b_k, self.n_kv_heads)      # (..., h_kv, n, d_head)
         v = split_heads(x @ self.W_v + self.b_v, self.n_kv_heads)      # (..., h_kv, n, d_head)
-        if self.rotary is not None:
-            if positions is None and held:
-                positions = held + np.arange(x.shape[-2])              # behind those in the cache
-            q, k = self.rotary(q, positions), self.rotary(k, positions)
+        if self.rotary is not None and positions is None and held:
+            positions = held + np.arange(x.shape[-2])                  # behind those in the cache
+        q, k = self.placed(q, k, positions)
         with all_or_nothing(cache):
             if cache is not None:
                 k, v = cache.append(k, v)                              # (..., h_kv, n_k, d_head)
-            mixed, weights = scaled_dot_product_attention(q, k, v, mask=mask, bias=bias)
+            options = {"mask": mask, "bias": bias, **self.scoring}
+            mixed, weights = scaled_dot_product_attention(q, k, v, **options)
         joined = merge_heads(mixed)                                    # (..., n, h·d_head)
         output = (joined @ self.W_o + self.b_o).astype(x.dtype, copy=False)
         weights = weights.astype(x.dtype, copy=False)                  # (..., h, n, n_k)
         return SelfAttentionSteps(x, bias, positions, q, k, v, weights, joined, output)
+
+    def placed(self, q, k, positions):
+        """q and k as they meet: turned by their positions, where there is a rotary."""
+        if self.rotary is None:
+            return q, k
+        return self.rotary(q, positions), self.rotary(k, positions)
 
     def check_positions(self, positions, tokens):
         """ValueError unless they are None, or one number per token that rotary reads."""
@@ -365,7 +373,8 @@ class CrossAttention(MultiHead):
         else:
             k = split_heads(context @ self.W_k + self.b_k, self.n_kv_heads)
             v = split_heads(context @ self.W_v + self.b_v, self.n_kv_heads)
-        mixed, weights = scaled_dot_product_attention(q, k, v, mask=mask, bias=bias)
+        options = {"mask": mask, "bias": bias, **self.scoring}
+        mixed, weights = scaled_dot_product_attention(q, k, v, **options)
         if cache is not None and not n_held(cache):
             cache.append(k, v)
         joined = merge_heads(mixed)                                    # (..., n_q, h·d_head)

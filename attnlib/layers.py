@@ -227,7 +227,8 @@ class EncoderBlock:
                 "post": norm(x + layer(x)), as in the paper and BERT
                 None: x + layer(x)
     norm_type   "layer" or "rms"
-    n_kv_heads, rotary, activation, gated, use_bias, rng   as in the two layers
+    eps         of the norms: 1e-5 of "layer" and 1e-6 of "rms" unless given
+    n_kv_heads, d_head, rotary, activation, gated, use_bias, rng   as in the two layers
 
     Parts: attention, attention_norm, feed_forward, feed_forward_norm.
 
@@ -235,23 +236,27 @@ class EncoderBlock:
     pre against post: Xiong et al. 2020, "On Layer Normalization in the Transformer", figure 1.
     """
 
+    make_attention, make_feed_forward = SelfAttention, FeedForward
+
     def __init__(
-        self, d_model, n_heads, *, d_hidden=None, norm="pre", norm_type="layer",
-        n_kv_heads=None, rotary=None, activation="gelu", gated=False, use_bias=False, rng=None,
+        self, d_model, n_heads, *, d_hidden=None, norm="pre", norm_type="layer", eps=None,
+        n_kv_heads=None, d_head=None, rotary=None, activation="gelu", gated=False, use_bias=False,
+        rng=None,
     ):  # fmt: skip
         if norm is not None:
             _check.choice("norm", norm, ["pre", "post"])
-        make_norm = NORMS[_check.choice("norm_type", norm_type, list(NORMS))]
+        make_norm = norm_maker(norm_type, eps)
         rng = _check.generator(rng)
         self.norm = norm
-        self.attention = SelfAttention(
-            d_model, n_heads, n_kv_heads=n_kv_heads, rotary=rotary, use_bias=use_bias, rng=rng
-        )
+        self.attention = self.make_attention(
+            d_model, n_heads, n_kv_heads=n_kv_heads, d_head=d_head, rotary=rotary,
+            use_bias=use_bias, rng=rng,
+        )  # fmt: skip
         self.attention_norm = make_norm(d_model) if norm else None
         self.feed_forward, self.feed_forward_norm = None, None
         if d_hidden != 0:
             options = {"activation": activation, "gated": gated, "use_bias": use_bias, "rng": rng}
-            self.feed_forward = FeedForward(d_model, d_hidden, **options)
+            self.feed_forward = self.make_feed_forward(d_model, d_hidden, **options)
             self.feed_forward_norm = make_norm(d_model) if norm else None
 
     def __call__(self, x, *, mask=None, bias=None, cache=None, positions=None):
@@ -300,17 +305,18 @@ class CrossDecoderBlock(EncoderBlock):
     """
 
     def __init__(
-        self, d_model, n_heads, *, norm="pre", norm_type="layer", use_bias=False, rng=None, **block
+        self, d_model, n_heads, *, norm="pre", norm_type="layer", eps=None, d_head=None,
+        use_bias=False, rng=None, **block,
     ):  # fmt: skip
-        rng = _check.generator(rng)
-        block |= {"norm": norm, "norm_type": norm_type, "use_bias": use_bias, "rng": rng}
-        super().__init__(d_model, n_heads, **block)
-        self.cross_attention = CrossAttention(d_model, n_heads, use_bias=use_bias, rng=rng)
-        self.cross_attention_norm = NORMS[norm_type](d_model) if norm else None
+        options = {"d_head": d_head, "use_bias": use_bias, "rng": _check.generator(rng)}
+        super().__init__(d_model, n_heads, norm=norm, norm_type=norm_type, eps=eps, **options, **block)
+        self.cross_attention = CrossAttention(d_model, n_heads, **options)
+        self.cross_attention_norm = norm_maker(norm_type, eps)(d_model) if norm else None
 
-    def __call__(self, x, context, *, context_mask=None, cache=None):
+    def __call__(self, x, context, *, context_mask=None, bias=None, cache=None):
         """x (..., n, d_model) and context (..., n_source, d_model) -> three arrays.
 
+        bias           of the self-attention, as in `attention_scores`
         context_mask   boolean, True = may be looked at, broadcasts to (..., h, n, n_source)
         cache          a `LayerCache`; where its `source` is filled, the context may be None
         returns        output (..., n, d_model), weights (..., h, n, n_k) of the self-attention,
@@ -321,14 +327,14 @@ class CrossDecoderBlock(EncoderBlock):
             if context is None:
                 raise ValueError("context must be given, unless a filled cache is")
             context = _check.tokens("context", context, x.shape[-1], "n_source d_model")
-        steps = self.steps(x, context, context_mask=context_mask, cache=cache)
+        steps = self.steps(x, context, context_mask=context_mask, bias=bias, cache=cache)
         return steps.output, steps.attention.inner.weights, steps.cross_attention.inner.weights
 
-    def steps(self, x, context, *, context_mask=None, cache=None):
+    def steps(self, x, context, *, context_mask=None, bias=None, cache=None):
         """The block at work: every array on the way from x and the context to the output."""
         own, source = (None, None) if cache is None else cache
         n = x.shape[-2]
-        options = {"mask": masks.causal(n, n_held(own) + n), "cache": own}
+        options = {"mask": masks.causal(n, n_held(own) + n), "bias": bias, "cache": own}
         attention = residual(x, self.attention, self.attention_norm, self.norm, **options)
         options = {"context": context, "mask": context_mask, "cache": source}
         layer, norm = self.cross_attention, self.cross_attention_norm
@@ -386,6 +392,13 @@ class LayerCache(NamedTuple):
 
 NORMS = {"layer": LayerNorm, "rms": RMSNorm}
 
+
+def norm_maker(norm_type, eps=None):
+    """"layer" or "rms" -> a function of d_model that makes the norm."""
+    make = NORMS[_check.choice("norm_type", norm_type, list(NORMS))]
+    return make if eps is None else partial(make, eps=_check.positive("eps", eps))
+
+
 # ---- parameters --------------------------------------------------------------------------
 
 
@@ -400,7 +413,7 @@ def parameters(layer):
 def cast(layer, dtype):
     """Turn every parameter of a layer or model into `dtype`, say np.float32. Returns it."""
     for _, owner, attribute in list(_places(layer)):
-        setattr(owner, attribute, getattr(owner, attribute).astype(dtype))
+        setattr(owner, attribute, getattr(owner, attribute).astype(dtype, copy=False))
     return layer
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from attnlib import _check
 from attnlib.attention import KVCache, all_or_nothing, n_held
 from attnlib.encodings import Learned, Rotary, T5Bias, alibi, sinusoidal
-from attnlib.layers import NORMS, DecoderBlock, cast
+from attnlib.layers import DecoderBlock, cast, norm_maker
 from attnlib.models import Trace
 
 POSITIONS = ["learned", "sinusoidal", "rotary", "alibi", "t5"]
@@ -31,6 +31,8 @@ class GPT:
 
     Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", section 2.3.
     """
+
+    make_block = DecoderBlock
 
     def __init__(
         self, vocabulary, d_model, n_layers, n_heads, *, n_max=1024, positions="learned",
@@ -56,8 +58,8 @@ class GPT:
         if isinstance(positions, Rotary):
             block["rotary"] = positions
         self.positions = positions
-        self.blocks = [DecoderBlock(d_model, n_heads, **block) for _ in range(n_layers)]
-        self.final_norm = NORMS[norm_type](d_model) if norm == "pre" else None
+        self.blocks = [self.make_block(d_model, n_heads, **block) for _ in range(n_layers)]
+        self.final_norm = norm_maker(norm_type, block.get("eps"))(d_model) if norm == "pre" else None
         self.unembedding = None
         if not tied:
             self.unembedding = rng.normal(0, d_model**-0.5, (d_model, vocabulary))
@@ -68,7 +70,7 @@ class GPT:
 
         mask, positions, caches   as in `logits`
         """
-        ids = self._checked(ids)
+        ids = _check.ids("ids", ids, len(self.embedding))
         if ids.ndim != 1:
             raise ValueError(f"ids must have the shape (n,), got {ids.shape}; a batch: logits")
         steps = self.steps(ids, mask=mask, positions=positions, caches=caches)
@@ -89,10 +91,10 @@ class GPT:
 
     def steps(self, ids, *, mask=None, positions=None, caches=None):
         """The model at work: every array on the way from the ids to the logits."""
-        ids, caches = self._checked(ids), self._checked_caches(caches)
+        ids, caches = _check.ids("ids", ids, len(self.embedding)), self._checked_caches(caches)
         n, held = ids.shape[-1], n_held(caches[0])
         positions = self._checked_positions(positions, ids.shape)
-        x = self.embedding[ids] + self._added(positions, held, n)      # (..., n, d_model)
+        x = self.embedded(ids) + self._added(positions, held, n)       # (..., n, d_model)
         bias, blocks = self._bias(n, held + n), []                     # (h, n, n_k) or None
         with all_or_nothing(*caches):
             for block, cache in zip(self.blocks, caches):
@@ -100,8 +102,15 @@ class GPT:
                 blocks.append(block.steps(x, mask=mask, bias=bias, cache=cache, positions=places))
                 x = blocks[-1].output
             final = x if self.final_norm is None else self.final_norm(x)
-        unembedding = self.embedding.T if self.unembedding is None else self.unembedding
-        return GPTSteps(ids, bias, blocks, x, final, final @ unembedding)
+        return GPTSteps(ids, bias, blocks, x, final, self.scores(final))
+
+    def embedded(self, ids):
+        """Each token's row of the embedding: (..., n, d_model)"""
+        return self.embedding[ids]
+
+    def scores(self, final):
+        """How well each token of the vocabulary fits what came out: (..., n, vocabulary)"""
+        return final @ (self.embedding.T if self.unembedding is None else self.unembedding)
 
     def caches(self):
         """An empty `KVCache` for each layer, to read a text bit by bit."""
@@ -160,21 +169,6 @@ class GPT:
             last = f"{self.n_max - 1}, the last row of the learned table"
             raise ValueError(f"positions must be at most {last}, got {positions.max()}")
         return positions
-
-    def _checked(self, ids):
-        """ids as an array of whole numbers below the size of the vocabulary, (n,) or (b, n)."""
-        try:
-            ids, vocabulary = np.asarray(ids), len(self.embedding)
-        except ValueError:
-            raise ValueError("ids must be an array, with rows of the same length") from None
-        if ids.ndim not in (1, 2) or ids.size == 0:
-            raise ValueError(f"ids must have the shape (n,) or (b, n), got {ids.shape}")
-        if ids.dtype.kind not in "iu":
-            raise TypeError(f"ids must be whole numbers, got an array of {ids.dtype}")
-        if ids.min() < 0 or ids.max() >= vocabulary:
-            found = f"got {ids.min()} to {ids.max()}"
-            raise ValueError(f"ids must lie between 0 and {vocabulary - 1}, {found}")
-        return ids
 
 
 class GPTSteps(NamedTuple):

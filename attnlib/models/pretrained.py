@@ -1,31 +1,65 @@
 """Models with trained weights: load("tiny-gpt"), then a text goes in and a `Trace` comes out."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 
-from attnlib import _check
 from attnlib.layers import cast, parameters
-from attnlib.models import translator
-from attnlib.models.generation import generate, next_token_shares, stream
+from attnlib.models import bart, bert, gpt2, hub, llama, t5, translator
+from attnlib.models.bert import Bert
+from attnlib.models.checkpoint import load_model
 from attnlib.models.gpt import GPT
+from attnlib.models.seq2seq import Seq2Seq
+from attnlib.models.text import TextEncoder, TextModel, TextToText, read_tokenizer
 from attnlib.models.tokenizer import BytePairs
 
 SHIPPED = ["tiny-gpt", *translator.SHIPPED]
+FAMILIES = gpt2.FAMILIES | bert.FAMILIES | llama.FAMILIES | t5.FAMILIES | bart.FAMILIES
 
 
-def load(name):
+def load(path_or_name):
     """A trained model, ready to read.
 
-    name   "tiny-gpt": a small GPT of English (training/tiny_gpt.py) -> `TextModel`
-           "reverse", "dates": an encoder-decoder each (training/seq2seq.py) -> `Translator`
-    All were trained by this repository and come with it: nothing is fetched.
+    Trained by this repository and shipped with it:
+    "tiny-gpt"           a small GPT of English (training/tiny_gpt.py) -> `TextModel`
+    "reverse", "dates"   an encoder-decoder each (training/seq2seq.py) -> `Translator`
+
+    Published, fetched once and then read from the cache (hub.py):
+    "minilm"             all-MiniLM-L6-v2, a BERT of 23 million parameters -> `TextEncoder`
+    "bert-base-uncased"  110 million -> `TextEncoder`
+    "gpt2"               124 million -> `TextModel`
+
+    A folder with config.json, model.safetensors and tokenizer.json, of one of these model types:
+    gpt2 llama mistral qwen2 qwen3 gemma2 -> `TextModel`; bert distilbert albert -> `TextEncoder`;
+    t5 bart marian -> `TextToText`. Reading one needs: pip install 'attnlib[models]'
     """
-    _check.choice("name", name, SHIPPED)
-    if name in translator.SHIPPED:
-        return translator.load(name)
-    return tiny_gpt(Path(__file__).with_name("tiny_gpt.npz"))
+    if not isinstance(path_or_name, (str, os.PathLike)):
+        raise TypeError(f"path_or_name must be a string or a path, got {path_or_name!r}")
+    if path_or_name == "tiny-gpt":
+        return tiny_gpt(Path(__file__).with_name("tiny_gpt.npz"))
+    if path_or_name in translator.SHIPPED:
+        return translator.load(path_or_name)
+    if path_or_name in hub.PUBLISHED:
+        return checkpoint(hub.fetch(path_or_name))
+    if not Path(path_or_name).exists():
+        names = ", ".join(map(repr, [*SHIPPED, *hub.PUBLISHED]))
+        error = FileNotFoundError if Path(path_or_name).name != str(path_or_name) else ValueError
+        raise error(f"there is no folder {str(path_or_name)!r}, and no model of that name; the names are {names}")
+    return checkpoint(path_or_name)
+
+
+def checkpoint(folder):
+    """A folder with a published checkpoint -> the model with its tokenizer."""
+    model, config = load_model(folder, FAMILIES)
+    tokenizer, about = read_tokenizer(folder), {"folder": str(folder), "config": dict(config)}
+    if isinstance(model, Bert):
+        return TextEncoder(model, tokenizer, about)
+    if isinstance(model, Seq2Seq):
+        return TextToText(model, tokenizer, about, start=config["decoder_start_token_id"], end=config["eos_token_id"])
+    end = config.get("eos_token_id")                                   # one id, several, or none
+    return TextModel(model, tokenizer, about, stop=next(iter(end), None) if isinstance(end, list) else end)
 
 
 def tiny_gpt(path):
@@ -37,56 +71,3 @@ def tiny_gpt(path):
             array[...] = file[f"weights/{name}"]
         about |= {"losses": file["losses"], "watched": file["watched"]}
     return TextModel(model, BytePairs(merges), about)
-
-
-class TextModel:
-    """A language model and its tokenizer: it reads and writes strings.
-
-    model      a `GPT`
-    tokenizer  as `BytePairs`
-    about      how it was trained: corpus, command, losses
-    """
-
-    def __init__(self, model, tokenizer, about):
-        self.model, self.tokenizer, self.about = model, tokenizer, about
-
-    def __call__(self, text):
-        """One text -> `Trace`: its tokens, "<start>" first, weights (layers, h, n, n), logits (n, vocabulary)."""
-        return self.forward(self.encode(text))
-
-    def forward(self, ids, *, mask=None):
-        """The same for ids (n,), under a mask of your own besides the causal one."""
-        return self.model.forward(ids, mask=mask)._replace(tokens=self.tokenizer.tokens(ids))
-
-    def encode(self, text):
-        """A text -> ids (n,), `start` first."""
-        if not isinstance(text, str):
-            raise TypeError(f"text must be a string, got {type(text).__name__}: {text!r}")
-        if not text:
-            raise ValueError("text must have at least one sign, got an empty string")
-        return self.tokenizer.encode(text)
-
-    def tokens(self, text):
-        """A text -> its tokens as strings, "<start>" first."""
-        return self.tokenizer.tokens(self.encode(text))
-
-    def next_tokens(self, text, *, best=8, temperature=1.0):
-        """The tokens that are most likely to come next: [(token, share), …], the likeliest first."""
-        return self.best(self.model.logits(self.encode(text))[-1], best=best, temperature=temperature)
-
-    def best(self, logits, *, best=8, temperature=1.0):
-        """The same for the logits (vocabulary,) of one place."""
-        best = _check.integer("best", best, maximum=len(self.tokenizer))
-        shares = next_token_shares(logits, temperature=temperature)
-        order = np.argsort(-shares, kind="stable")[:best]
-        return list(zip(self.tokenizer.tokens(order), shares[order].tolist()))
-
-    def generate(self, text, *, n_new=40, **sampling):
-        """Go on with a text -> the whole text. sampling: temperature, top_k, rng …, as in `generation.generate`."""
-        ids = generate(self.model, self.encode(text), n_new=n_new, stop=self.tokenizer.start, **sampling)
-        return self.tokenizer.decode(ids)
-
-    def stream(self, text, *, n_new=40, **sampling):
-        """The same, token by token: an iterator over strings."""
-        ids = stream(self.model, self.encode(text), n_new=n_new, stop=self.tokenizer.start, **sampling)
-        return (self.tokenizer.tokens([i])[0] for i in ids)

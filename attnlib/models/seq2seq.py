@@ -10,7 +10,7 @@ import numpy as np
 from attnlib import _check
 from attnlib.attention import KVCache, all_or_nothing, n_held
 from attnlib.encodings import Learned, sinusoidal
-from attnlib.layers import NORMS, CrossDecoderBlock, EncoderBlock, LayerCache, cast
+from attnlib.layers import CrossDecoderBlock, EncoderBlock, LayerCache, cast, norm_maker
 from attnlib.models import Trace
 
 POSITIONS = ["learned", "sinusoidal"]
@@ -22,7 +22,7 @@ class Seq2Seq:
     source_vocabulary, target_vocabulary   numbers of different tokens
     n_layers    blocks in the encoder, and as many in the decoder
     n_heads     and d_hidden, norm_type, activation …: as in `EncoderBlock`
-    n_max       how many tokens a source or a target may have
+    n_max       how many tokens a source or a target may have, None for no end
     positions   added to the tokens: "sinusoidal", "learned", or None
     norm        "pre", "post" or None
     dtype       of all parameters
@@ -45,7 +45,7 @@ class Seq2Seq:
         d_model, n_layers = _check.integer("d_model", d_model), _check.integer("n_layers", n_layers)
         if positions is not None:
             _check.choice("positions", positions, POSITIONS)
-        self.n_max = _check.integer("n_max", n_max)
+        self.n_max = None if n_max is None else _check.integer("n_max", n_max)
         if np.dtype(dtype).kind != "f":
             raise TypeError(f"dtype must be a float type, as np.float32, got {dtype!r}")
         rng = _check.generator(rng)
@@ -55,8 +55,9 @@ class Seq2Seq:
         self.source_positions, self.target_positions = tables
         self.encoder = [EncoderBlock(d_model, n_heads, **block) for _ in range(n_layers)]
         self.decoder = [CrossDecoderBlock(d_model, n_heads, **block) for _ in range(n_layers)]
-        self.encoder_norm = NORMS[norm_type](d_model) if norm == "pre" else None
-        self.decoder_norm = NORMS[norm_type](d_model) if norm == "pre" else None
+        make_norm = norm_maker(norm_type, block.get("eps"))
+        self.encoder_norm = make_norm(d_model) if norm == "pre" else None
+        self.decoder_norm = make_norm(d_model) if norm == "pre" else None
         self.unembedding = rng.normal(0, d_model**-0.5, (d_model, sizes[1]))
         cast(self, dtype)
 
@@ -79,8 +80,8 @@ class Seq2Seq:
 
         mask   boolean, of the shape of ids: False on padding, which nobody looks at
         """
-        ids = self._checked("ids", ids, self.source_embedding)
-        return self._encoder_steps(ids, self._checked_mask("mask", mask, ids.shape))[-1]
+        ids = _check.ids("ids", ids, len(self.source_embedding))
+        return self._encoder_steps(ids, _check.padding_mask("mask", mask, ids.shape))[-1]
 
     def logits(self, ids, decoder_ids, *, source_mask=None, caches=None):
         """How likely each token comes next in the target: (..., n_target, target_vocabulary).
@@ -99,20 +100,20 @@ class Seq2Seq:
     def steps(self, ids, decoder_ids, *, source_mask=None, caches=None):
         """The model at work: every array on the way from the ids to the logits."""
         caches = self._checked_caches(caches)
-        decoder_ids = self._checked("decoder_ids", decoder_ids, self.target_embedding)
+        decoder_ids = _check.ids("decoder_ids", decoder_ids, len(self.target_embedding))
         ids, mask = self._checked_source(ids, decoder_ids, source_mask, caches[0])
         encoder, source_stream, context = [], None, None
         if ids is not None:
             encoder, source_stream, context = self._encoder_steps(ids, mask)
         held = n_held(caches[0].own)
-        x = self._embedded(decoder_ids, self.target_embedding, self.target_positions, held)
-        decoder = []
+        x, n = self.embedded("target", decoder_ids, held), decoder_ids.shape[-1]
+        bias, decoder = self.bias("decoder", n, held + n), []
         with all_or_nothing(*(cache for layer in caches for cache in layer)):
             for block, cache in zip(self.decoder, caches):
-                decoder.append(block.steps(x, context, context_mask=mask, cache=cache))
+                decoder.append(block.steps(x, context, context_mask=mask, bias=bias, cache=cache))
                 x = decoder[-1].output
             final = x if self.decoder_norm is None else self.decoder_norm(x)
-        logits = final @ self.unembedding                              # (..., n_target, vocabulary)
+        logits = self.scores(final)                                    # (..., n_target, vocabulary)
         return Seq2SeqSteps(ids, decoder_ids, encoder, source_stream, context, decoder, x, final, logits)
 
     def caches(self):
@@ -121,43 +122,51 @@ class Seq2Seq:
 
     def _encoder_steps(self, ids, mask):
         """The steps of each encoder block, the stream behind the last, and the same normed."""
-        x, blocks = self._embedded(ids, self.source_embedding, self.source_positions), []
+        x, blocks = self.embedded("source", ids), []
+        bias = self.bias("encoder", ids.shape[-1])
         for block in self.encoder:
-            blocks.append(block.steps(x, mask=mask))
+            blocks.append(block.steps(x, mask=mask, bias=bias))
             x = blocks[-1].output
         return blocks, x, x if self.encoder_norm is None else self.encoder_norm(x)
 
-    def _embedded(self, ids, embedding, positions, held=0):
-        """Each token's row of the embedding plus that of its place: (..., n, d_model)"""
-        n, rows = held + ids.shape[-1], embedding[ids]
-        if n > self.n_max:
-            raise ValueError(f"a text may have {self.n_max} tokens here, got {n}")
+    def embedded(self, side, ids, held=0):
+        """Each token's row of the embedding plus that of its place: (..., n, d_model)
+
+        side   "source" or "target"
+        held   how many tokens come before these
+        """
+        rows = getattr(self, f"{side}_embedding")[ids]
+        return rows + self.places(side, held, ids.shape[-1], rows.shape[-1]).astype(rows.dtype, copy=False)
+
+    def places(self, side, held, n, d_model):
+        """What is added to n tokens behind those held: (n, d_model)"""
+        if self.n_max is not None and held + n > self.n_max:
+            raise ValueError(f"a text may have {self.n_max} tokens here, got {held + n}")
+        positions = getattr(self, f"{side}_positions")
         if positions is None:
-            return rows
-        table = positions(n) if isinstance(positions, Learned) else sinusoidal(n, rows.shape[-1])
-        return rows + table[held:].astype(rows.dtype, copy=False)
+            return np.zeros((1, 1))
+        return (positions(held + n) if isinstance(positions, Learned) else sinusoidal(held + n, d_model))[held:]
+
+    def bias(self, side, n, n_k=None):
+        """What is added to the scores of the "encoder" or "decoder": nothing here."""
+        return None
+
+    def scores(self, final):
+        """How well each token of the vocabulary fits what came out: (..., n_target, vocabulary)"""
+        return final @ self.unembedding
 
     def _checked_source(self, ids, decoder_ids, source_mask, cache):
         """ids, None where the cache has the source already, and the mask for the weights."""
         source = cache.source.k if n_held(cache.source) else None      # (..., h, n_source, d_head)
         if source is None:
-            ids = self._checked("ids", ids, self.source_embedding)
+            ids = _check.ids("ids", ids, len(self.source_embedding))
             shape = ids.shape
         else:
             ids, shape = None, (*source.shape[:-3], source.shape[-2])
         if shape[:-1] != decoder_ids.shape[:-1]:
             found = f"got {shape} and {decoder_ids.shape}"
             raise ValueError(f"ids and decoder_ids must be one text each, or as many rows each, {found}")
-        return ids, self._checked_mask("source_mask", source_mask, shape)
-
-    def _checked_mask(self, name, mask, shape):
-        """(..., n_source) -> (..., 1, 1, n_source), as the weights are laid out; None stays None."""
-        if mask is None:
-            return None
-        mask = _check.boolean(name, mask)
-        if mask.shape != shape:
-            raise ValueError(f"{name} must have the shape of ids, {shape}, got {mask.shape}")
-        return mask[..., None, None, :]
+        return ids, _check.padding_mask("source_mask", source_mask, shape)
 
     def _checked_caches(self, caches):
         """One LayerCache per decoder block, all of the same lengths, or empty-handed ones."""
@@ -171,21 +180,6 @@ class Seq2Seq:
         if len(set(lengths)) > 1 or (0 in lengths[0] and lengths[0] != (0, 0)):
             raise ValueError(f"caches must all hold the same tokens, got the lengths {lengths}")
         return caches
-
-    def _checked(self, name, ids, embedding):
-        """ids as an array of whole numbers below the size of the vocabulary, (n,) or (b, n)."""
-        try:
-            ids, vocabulary = np.asarray(ids), len(embedding)
-        except ValueError:
-            raise ValueError(f"{name} must be an array, with rows of the same length") from None
-        if ids.ndim not in (1, 2) or ids.size == 0:
-            raise ValueError(f"{name} must have the shape (n,) or (b, n), got {ids.shape}")
-        if ids.dtype.kind not in "iu":
-            raise TypeError(f"{name} must be whole numbers, got an array of {ids.dtype}")
-        if ids.min() < 0 or ids.max() >= vocabulary:
-            found = f"got {ids.min()} to {ids.max()}"
-            raise ValueError(f"{name} must lie between 0 and {vocabulary - 1}, {found}")
-        return ids
 
 
 class Seq2SeqSteps(NamedTuple):

@@ -19,6 +19,8 @@ def self_attention_backward(grad_output, layer, steps):
 
     Where the forward pass had a bias, gradients["bias"] is the gradient of that.
     """
+    if layer.scoring:
+        raise ValueError(f"layer must have no scale or softcap of its own here, got {layer.scoring}")
     gradients = {}
     grad_joined = _through(grad_output, steps.joined, layer, "o", gradients)
     grad_q, grad_k, grad_v, grad_bias = backward.scaled_dot_product_attention_backward(
@@ -41,6 +43,8 @@ def cross_attention_backward(grad_output, layer, steps):
     gradients["context"] is the gradient of the context, where two texts meet; gradients["bias"]
     that of the bias, where the forward pass had one.
     """
+    if layer.scoring:
+        raise ValueError(f"layer must have no scale or softcap of its own here, got {layer.scoring}")
     gradients = {}
     grad_joined = _through(grad_output, steps.joined, layer, "o", gradients)
     grad_q, grad_k, grad_v, grad_bias = backward.scaled_dot_product_attention_backward(

@@ -1,0 +1,127 @@
+"""BART and Marian, encoder-decoders of one build: norms behind the layers, every linear layer with a bias."""
+
+import numpy as np
+
+from attnlib.encodings import sinusoidal
+from attnlib.layers import LayerNorm
+from attnlib.models.checkpoint import Blank, Family
+from attnlib.models.seq2seq import Seq2Seq
+
+
+class Bart(Seq2Seq):
+    """A `Seq2Seq` whose embedding is scaled, and in BART normed, before the first block.
+
+    Parts: those of a `Seq2Seq`, source_embedding_norm and target_embedding_norm (None in Marian), and
+    logits_bias (vocabulary,). Both sides share one embedding, which also scores the tokens.
+
+    `scale` is 1, or √d_model. Where no table of positions is learned, they are `sinusoidal`, all sines first.
+
+    BART: Lewis et al. 2020. Marian: Junczys-Dowmunt et al. 2018; the models: Tiedemann and Thottingal 2020.
+    """
+
+    def __init__(self, vocabulary, d_model, n_layers, n_heads, *, embedding_norm, scale=1.0, **options):
+        super().__init__(vocabulary, vocabulary, d_model, n_layers, n_heads, norm="post", use_bias=True, **options)
+        self.scale, self.logits_bias = np.float32(scale), np.zeros(vocabulary, np.float32)
+        self.source_embedding_norm = LayerNorm(d_model) if embedding_norm else None
+        self.target_embedding_norm = LayerNorm(d_model) if embedding_norm else None
+
+    def embedded(self, side, ids, held=0):
+        """What the first block of a side reads: (..., n, d_model)"""
+        rows = getattr(self, f"{side}_embedding")[ids] * self.scale
+        rows = rows + self.places(side, held, ids.shape[-1], rows.shape[-1]).astype(rows.dtype, copy=False)
+        norm = getattr(self, f"{side}_embedding_norm")
+        return rows if norm is None else norm(rows)
+
+    def places(self, side, held, n, d_model):
+        """What is added to n tokens behind those held: (n, d_model)"""
+        learned = super().places(side, held, n, d_model)               # and an error past the last place
+        if self.source_positions != "sinusoidal":
+            return learned
+        return sinusoidal(held + n, d_model, layout="half")[held:]
+
+    def scores(self, final):
+        """How well each token of the vocabulary fits what came out: (..., n_target, vocabulary)"""
+        return super().scores(final) + self.logits_bias
+
+
+def bart(config, tensors):
+    """config.json of model_type "bart" -> `Bart`, still empty."""
+    return _build(config, positions="learned", embedding_norm=True)
+
+
+def marian(config, tensors):
+    """config.json of model_type "marian" -> `Bart` with sinusoidal positions, which no file holds; still empty."""
+    config.refuse(share_encoder_decoder_embeddings=True, decoder_vocab_size=config.whole("vocab_size"))
+    return _build(config, positions="sinusoidal", embedding_norm=False)
+
+
+def _build(config, **options):
+    config.refuse(**{f"decoder_{name}": config[f"encoder_{name}"] for name in ("layers", "attention_heads", "ffn_dim")})
+    d_model = config.whole("d_model")
+    return Bart(
+        config.whole("vocab_size"), d_model, config.whole("encoder_layers"), config.whole("encoder_attention_heads"),
+        n_max=config.whole("max_position_embeddings"), d_hidden=config.whole("encoder_ffn_dim"),
+        activation=config.activation("activation_function"), scale=d_model**0.5 if config.of(bool, "scale_embedding", False) else 1.0,
+        rng=Blank(), **options,
+    )  # fmt: skip
+
+
+# ---- where the tensors lie ---------------------------------------------------------------------------------------
+
+
+def _side(ours, theirs):
+    """The names of one side; the cross-attention is the decoder's."""
+    block, layer = f"{ours}.{{}}", f"{theirs}.layers.{{}}"
+    names = {
+        f"{block}.attention_norm": f"{layer}.self_attn_layer_norm",
+        f"{block}.cross_attention_norm": f"{layer}.encoder_attn_layer_norm",
+        f"{block}.feed_forward.up": f"{layer}.fc1",
+        f"{block}.feed_forward.down": f"{layer}.fc2",
+        f"{block}.feed_forward_norm": f"{layer}.final_layer_norm",
+        f"{block}.attention.o": f"{layer}.self_attn.out_proj",
+        f"{block}.cross_attention.o": f"{layer}.encoder_attn.out_proj",
+    }
+    for letter in "qkv":
+        names[f"{block}.attention.{letter}"] = f"{layer}.self_attn.{letter}_proj"
+        names[f"{block}.cross_attention.{letter}"] = f"{layer}.encoder_attn.{letter}_proj"
+    return names
+
+
+MARIAN = _side("encoder", "encoder") | _side("decoder", "decoder") | {
+    "source_embedding": "shared",
+    "target_embedding": "shared",
+    "unembedding": "shared",
+    "logits": "final_logits",
+}  # fmt: skip
+BART = MARIAN | {
+    "source_positions": "encoder.embed_positions",
+    "target_positions": "decoder.embed_positions",
+    "source_embedding_norm": "encoder.layernorm_embedding",
+    "target_embedding_norm": "decoder.layernorm_embedding",
+}
+
+
+def one_row(tensors):
+    """The bias of the logits is stored as (1, vocabulary): -> (vocabulary,), with a name like every other bias."""
+    tensors = dict(tensors)
+    if "final_logits_bias" in tensors:
+        tensors["final_logits.bias"] = tensors.pop("final_logits_bias").reshape(-1)
+    return tensors
+
+
+def from_row_two(tensors):
+    """BART's tables of positions begin with two rows that no token reads: -> without them.
+
+    A file of BART's two stacks alone has no bias of the logits: -> zeros.
+    """
+    tensors = {name: array[2:] if "embed_positions" in name else array for name, array in one_row(tensors).items()}
+    if "shared.weight" in tensors:
+        tensors.setdefault("final_logits.bias", np.zeros(len(tensors["shared.weight"]), np.float32))
+    return tensors
+
+
+ONE = {"encoder.embed_tokens.weight": "shared.weight", "decoder.embed_tokens.weight": "shared.weight", "lm_head.weight": "shared.weight"}
+FAMILIES = {
+    "bart": Family(bart, BART, from_row_two, prefix="model.", copies=ONE),
+    "marian": Family(marian, MARIAN, one_row, prefix="model.", copies=ONE, ignored=r"(en|de)coder\.embed_positions\.weight"),
+}

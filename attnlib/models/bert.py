@@ -1,0 +1,209 @@
+"""BERT, an encoder: every token looks at every other. With it its relatives DistilBERT and ALBERT."""
+
+import numpy as np
+
+from attnlib import _check
+from attnlib.encodings import Learned
+from attnlib.layers import ACTIVATIONS, EncoderBlock, LayerNorm, cast
+from attnlib.models import Trace
+from attnlib.models.checkpoint import Blank, Family
+
+
+class Linear:
+    """x W + b for each token alone: W (d_in, d_out), b (d_out,)."""
+
+    def __init__(self, d_in, d_out, rng=None):
+        self.W, self.b = _check.generator(rng).normal(0, d_in**-0.5, (d_in, d_out)), np.zeros(d_out)
+
+    def __call__(self, x):
+        """(..., n, d_in) -> (..., n, d_out)"""
+        return x @ self.W + self.b
+
+
+class MaskedHead:
+    """Which token stands under the mask: a linear layer, a bend, a norm, then the embedding itself.
+
+    Devlin et al. 2019, "BERT", section 3.1, task 1, and the authors' code.
+    """
+
+    def __init__(self, d_model, d_embedding, vocabulary, *, activation, eps, rng):
+        self.transform, self.activation = Linear(d_model, d_embedding, rng), activation
+        self.norm, self.bias = LayerNorm(d_embedding, eps=eps), np.zeros(vocabulary)
+
+    def __call__(self, x, embedding):
+        """(..., n, d_model) -> logits (..., n, vocabulary)"""
+        x = self.norm(ACTIVATIONS[self.activation](self.transform(x)))     # (..., n, d_embedding)
+        return x @ embedding.T + self.bias
+
+
+class Bert:
+    """Token embedding + position (+ token type), a norm, n_layers encoder blocks.
+
+    vocabulary   number of different tokens: ids are 0 … vocabulary - 1
+    n_max        how many tokens a text may have
+    n_types      rows of the token types: 0 is the first of two texts, 1 the second; 0 for none
+    d_embedding  width of the embedding where it is not d_model: ALBERT has a linear layer behind it
+    shared       one block n_layers times, as in ALBERT
+    head         the model says which token it expects at each place; else it says what it thinks
+    activation, d_hidden, eps, rng   as in `EncoderBlock`
+
+    Devlin et al. 2019, "BERT"; Sanh et al. 2019, "DistilBERT"; Lan et al. 2020, "ALBERT".
+    """
+
+    def __init__(
+        self, vocabulary, d_model, n_layers, n_heads, *, n_max=512, n_types=2, d_embedding=None,
+        d_hidden=None, shared=False, head=False, activation="gelu", eps=1e-12, rng=None,
+    ):  # fmt: skip
+        vocabulary, n_layers = _check.integer("vocabulary", vocabulary), _check.integer("n_layers", n_layers)
+        d_model = _check.integer("d_model", d_model)
+        rng, width = _check.generator(rng), d_model if d_embedding is None else d_embedding
+        self.embedding = rng.normal(0, width**-0.5, (vocabulary, width))
+        self.positions = Learned(n_max, width, rng)
+        self.token_types = rng.normal(0, width**-0.5, (n_types, width)) if n_types else None
+        self.embedding_norm = LayerNorm(width, eps=eps)
+        self.widen = None if d_embedding is None else Linear(width, d_model, rng)
+        options = {"d_hidden": d_hidden, "norm": "post", "activation": activation, "eps": eps, "use_bias": True, "rng": rng}
+        blocks = [EncoderBlock(d_model, n_heads, **options) for _ in range(1 if shared else n_layers)]
+        self.blocks = blocks * n_layers if shared else blocks
+        options = {"activation": activation, "eps": eps, "rng": rng}
+        self.head = MaskedHead(d_model, width, vocabulary, **options) if head else None
+        cast(self, np.float32)
+
+    @property
+    def n_max(self):
+        """How many tokens a text may have."""
+        return len(self.positions.table)
+
+    def forward(self, ids, *, mask=None, token_types=None):
+        """ids (n,) or (b, n) -> Trace: weights (layers, ..., h, n, n), output (..., n, vocabulary).
+
+        mask         boolean, True = may attend, broadcasts to (b, h, n, n); for a padded batch, False
+                     on the padding: (b, 1, 1, n)
+        token_types  whole numbers of the shape of ids, 0 unless given
+        Without a head, output is the last hidden state (..., n, d_model).
+        """
+        ids = _check.ids("ids", ids, len(self.embedding))
+        x, weights = self._embedded(ids, token_types), []
+        for block in self.blocks:
+            x, layer = block(x, mask=mask)
+            weights.append(layer)                                      # (..., h, n, n)
+        output = x if self.head is None else self.head(x, self.embedding)
+        return Trace(_names(ids), np.stack(weights), output)
+
+    def _embedded(self, ids, token_types):
+        """What the first block reads: (..., n, d_model)"""
+        x = self.embedding[ids] + self.positions(ids.shape[-1])        # (..., n, d_embedding)
+        if self.token_types is not None:
+            types = np.zeros_like(ids) if token_types is None else token_types
+            x = x + self.token_types[_check.ids("token_types", types, len(self.token_types))]
+        elif token_types is not None:
+            raise ValueError("token_types must be None: this model has none")
+        x = self.embedding_norm(x)
+        return x if self.widen is None else self.widen(x)
+
+
+def _names(ids):
+    """Ids as strings: a list, or a list of lists."""
+    return np.asarray(ids).astype(str).tolist()
+
+
+# ---- the families ------------------------------------------------------------------------------------------------
+
+BLOCK = {
+    "blocks.{}.attention.q": "encoder.layer.{}.attention.self.query",
+    "blocks.{}.attention.k": "encoder.layer.{}.attention.self.key",
+    "blocks.{}.attention.v": "encoder.layer.{}.attention.self.value",
+    "blocks.{}.attention.o": "encoder.layer.{}.attention.output.dense",
+    "blocks.{}.attention_norm": "encoder.layer.{}.attention.output.LayerNorm",
+    "blocks.{}.feed_forward.up": "encoder.layer.{}.intermediate.dense",
+    "blocks.{}.feed_forward.down": "encoder.layer.{}.output.dense",
+    "blocks.{}.feed_forward_norm": "encoder.layer.{}.output.LayerNorm",
+}
+EMBEDDING = {
+    "embedding": "embeddings.word_embeddings",
+    "positions": "embeddings.position_embeddings",
+    "token_types": "embeddings.token_type_embeddings",
+    "embedding_norm": "embeddings.LayerNorm",
+}
+BERT = EMBEDDING | BLOCK | {
+    "head.transform": "cls.predictions.transform.dense",
+    "head.norm": "cls.predictions.transform.LayerNorm",
+    "head": "cls.predictions",
+}  # fmt: skip
+DISTILBERT = EMBEDDING | {
+    "blocks.{}.attention.q": "transformer.layer.{}.attention.q_lin",
+    "blocks.{}.attention.k": "transformer.layer.{}.attention.k_lin",
+    "blocks.{}.attention.v": "transformer.layer.{}.attention.v_lin",
+    "blocks.{}.attention.o": "transformer.layer.{}.attention.out_lin",
+    "blocks.{}.attention_norm": "transformer.layer.{}.sa_layer_norm",
+    "blocks.{}.feed_forward.up": "transformer.layer.{}.ffn.lin1",
+    "blocks.{}.feed_forward.down": "transformer.layer.{}.ffn.lin2",
+    "blocks.{}.feed_forward_norm": "transformer.layer.{}.output_layer_norm",
+    "head.transform": "vocab_transform",
+    "head.norm": "vocab_layer_norm",
+    "head": "vocab_projector",
+}
+SHARED = "encoder.albert_layer_groups.0.albert_layers.0"
+ALBERT = EMBEDDING | {
+    "widen": "encoder.embedding_hidden_mapping_in",
+    "blocks.{}.attention.q": f"{SHARED}.attention.query",
+    "blocks.{}.attention.k": f"{SHARED}.attention.key",
+    "blocks.{}.attention.v": f"{SHARED}.attention.value",
+    "blocks.{}.attention.o": f"{SHARED}.attention.dense",
+    "blocks.{}.attention_norm": f"{SHARED}.attention.LayerNorm",
+    "blocks.{}.feed_forward.up": f"{SHARED}.ffn",
+    "blocks.{}.feed_forward.down": f"{SHARED}.ffn_output",
+    "blocks.{}.feed_forward_norm": f"{SHARED}.full_layer_layer_norm",
+    "head.transform": "predictions.dense",
+    "head.norm": "predictions.LayerNorm",
+    "head": "predictions",
+}
+
+
+def bert(config, tensors):
+    """config.json of model_type "bert" -> `Bert`, still empty."""
+    config.refuse(position_embedding_type="absolute", is_decoder=False, add_cross_attention=False)
+    return Bert(**_sizes(config), n_types=config.whole("type_vocab_size"), head="cls.predictions.bias" in tensors)
+
+
+def albert(config, tensors):
+    """config.json of model_type "albert" -> `Bert` with one block for all layers, still empty."""
+    config.refuse(position_embedding_type="absolute", num_hidden_groups=1, inner_group_num=1)
+    options = {"d_embedding": config.whole("embedding_size"), "shared": True, "head": "predictions.bias" in tensors}
+    return Bert(**_sizes(config), n_types=config.whole("type_vocab_size"), **options)
+
+
+def distilbert(config, tensors):
+    """config.json of model_type "distilbert" -> `Bert` without token types, still empty."""
+    return Bert(
+        config.whole("vocab_size"), config.whole("dim"), config.whole("n_layers"), config.whole("n_heads"),
+        n_max=config.whole("max_position_embeddings"), n_types=0, d_hidden=config.whole("hidden_dim"),
+        activation=config.activation("activation"), head="vocab_projector.bias" in tensors, rng=Blank(),
+    )  # fmt: skip
+
+
+def _sizes(config):
+    """The keys that BERT and ALBERT share."""
+    return {
+        "vocabulary": config.whole("vocab_size"), "d_model": config.whole("hidden_size"), "n_layers": config.whole("num_hidden_layers"),
+        "n_heads": config.whole("num_attention_heads"), "n_max": config.whole("max_position_embeddings"),
+        "d_hidden": config.whole("intermediate_size"), "activation": config.activation("hidden_act"),
+        "eps": config.number("layer_norm_eps"), "rng": Blank(),
+    }  # fmt: skip
+
+
+WORDS = "embeddings.word_embeddings.weight"
+OTHER_HEADS = r"embeddings\.position_ids|(pooler|classifier|pre_classifier|qa_outputs|cls\.seq_relationship|sop_classifier)\..*"
+FAMILIES = {
+    "bert": Family(
+        bert, BERT, prefix="bert.", ignored=OTHER_HEADS,
+        copies={"cls.predictions.decoder.weight": WORDS, "cls.predictions.decoder.bias": "cls.predictions.bias"},
+    ),
+    "distilbert": Family(
+        distilbert, DISTILBERT, prefix="distilbert.", ignored=OTHER_HEADS, copies={"vocab_projector.weight": WORDS},
+    ),
+    "albert": Family(
+        albert, ALBERT, prefix="albert.", ignored=OTHER_HEADS,
+        copies={"predictions.decoder.weight": WORDS, "predictions.decoder.bias": "predictions.bias"},
+    ),
+}  # fmt: skip

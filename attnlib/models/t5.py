@@ -1,0 +1,104 @@
+"""T5, an encoder-decoder that knows positions by distance alone: a trained bias per bucket and head."""
+
+import numpy as np
+
+from attnlib.encodings import T5Bias
+from attnlib.models.checkpoint import Blank, Family, activation
+from attnlib.models.seq2seq import Seq2Seq
+
+
+class T5(Seq2Seq):
+    """A `Seq2Seq` without positions in the tokens; a `T5Bias` per side serves all its layers.
+
+    Scores are not divided by √d_head, no linear layer has a bias, the cross-attention has no positions.
+
+    Parts: those of a `Seq2Seq`, encoder_bias and decoder_bias.
+    `scale` multiplies the last state before it is scored: d_model^-0.5 where the embedding does that.
+
+    Raffel et al. 2020, "Exploring the Limits of Transfer Learning", section 2.1.
+    """
+
+    def __init__(self, vocabulary, d_model, n_layers, n_heads, *, n_buckets, max_distance, scale=1.0, **options):
+        options |= {"positions": None, "n_max": None, "norm_type": "rms"}
+        super().__init__(vocabulary, vocabulary, d_model, n_layers, n_heads, **options)
+        self.scale = np.float32(scale)
+        buckets = {"n_buckets": n_buckets, "max_distance": max_distance}
+        self.encoder_bias = T5Bias(n_heads, bidirectional=True, **buckets)
+        self.decoder_bias = T5Bias(n_heads, bidirectional=False, **buckets)
+        for block in [*self.encoder, *self.decoder]:
+            block.attention.scoring = {"scale": 1.0}
+        for block in self.decoder:
+            block.cross_attention.scoring = {"scale": 1.0}
+
+    def bias(self, side, n, n_k=None):
+        """What is added to the scores of every self-attention: (h, n, n_k)"""
+        return getattr(self, f"{side}_bias")(n, n_k)
+
+    def scores(self, final):
+        """How well each token of the vocabulary fits what came out: (..., n_target, vocabulary)"""
+        return super().scores(final * self.scale)
+
+
+def t5(config, tensors):
+    """config.json of model_type "t5" -> `T5`, still empty."""
+    config.refuse(num_decoder_layers=config.whole("num_layers"))
+    gated, _, bend = config.of(str, "feed_forward_proj", "relu").rpartition("-")
+    if gated not in ("", "gated"):
+        raise ValueError(f"config.json: feed_forward_proj={config['feed_forward_proj']!r} is not built here")
+    if gated and bend == "gelu":
+        bend = "gelu_new"                                              # what T5 1.1 means by it
+    scaled = config.of(bool, "scale_decoder_outputs", config.of(bool, "tie_word_embeddings", True))
+    return T5(
+        config.whole("vocab_size"), config.whole("d_model"), config.whole("num_layers"), config.whole("num_heads"),
+        d_head=config.whole("d_kv"), d_hidden=config.whole("d_ff"), gated=bool(gated), activation=activation("feed_forward_proj", bend),
+        eps=config.number("layer_norm_epsilon"), n_buckets=config.whole("relative_attention_num_buckets"),
+        max_distance=config.get("relative_attention_max_distance", 128),
+        scale=config.whole("d_model") ** -0.5 if scaled else 1.0, rng=Blank(),
+    )  # fmt: skip
+
+
+def _attention(ours, theirs):
+    return {f"{ours}.{letter}": f"{theirs}.{letter}" for letter in "qkvo"}
+
+
+def _feed_forward(ours, theirs):
+    parts = {"up": "wi", "down": "wo", "gate": "wi_0"}
+    return {f"{ours}.{part}": f"{theirs}.{name}" for part, name in parts.items()}
+
+
+T5_NAMES = {
+    "source_embedding": "shared",
+    "target_embedding": "shared",
+    "unembedding": "lm_head",
+    "encoder_bias": "encoder.block.0.layer.0.SelfAttention.relative_attention_bias",
+    "decoder_bias": "decoder.block.0.layer.0.SelfAttention.relative_attention_bias",
+    **_attention("encoder.{}.attention", "encoder.block.{}.layer.0.SelfAttention"),
+    **_attention("decoder.{}.attention", "decoder.block.{}.layer.0.SelfAttention"),
+    **_attention("decoder.{}.cross_attention", "decoder.block.{}.layer.1.EncDecAttention"),
+    **_feed_forward("encoder.{}.feed_forward", "encoder.block.{}.layer.1.DenseReluDense"),
+    **_feed_forward("decoder.{}.feed_forward", "decoder.block.{}.layer.2.DenseReluDense"),
+    "encoder.{}.attention_norm": "encoder.block.{}.layer.0.layer_norm",
+    "decoder.{}.attention_norm": "decoder.block.{}.layer.0.layer_norm",
+    "encoder.{}.feed_forward_norm": "encoder.block.{}.layer.1.layer_norm",
+    "decoder.{}.cross_attention_norm": "decoder.block.{}.layer.1.layer_norm",
+    "decoder.{}.feed_forward_norm": "decoder.block.{}.layer.2.layer_norm",
+    "encoder_norm": "encoder.final_layer_norm",
+    "decoder_norm": "decoder.final_layer_norm",
+}
+
+
+def with_head(tensors):
+    """Where tokens are scored with the embedding, the file has no head: -> with one. wi_1 is W_up beside a gate."""
+    tensors = {name.replace(".wi_1.", ".wi."): array for name, array in tensors.items()}
+    if "shared.weight" in tensors:
+        tensors.setdefault("lm_head.weight", tensors["shared.weight"])
+    return tensors
+
+
+FAMILIES = {
+    "t5": Family(
+        t5, T5_NAMES, with_head,
+        copies={"encoder.embed_tokens.weight": "shared.weight", "decoder.embed_tokens.weight": "shared.weight"},
+        ignored=r"decoder\.block\.0\.layer\.1\.EncDecAttention\.relative_attention_bias\.weight",   # of T5 1.0: never read
+    ),
+}  # fmt: skip

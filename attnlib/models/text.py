@@ -1,0 +1,211 @@
+"""Models with a tokenizer: a text goes in, a `Trace` comes out.
+
+TextModel     a language model, as tiny-gpt, GPT-2 or Llama: it also writes
+TextEncoder   a model that reads only, as BERT
+TextToText    an encoder-decoder, as T5, BART or Marian: a source text in, a target text out
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from attnlib import _check
+from attnlib.models import Trace
+from attnlib.models.checkpoint import EXTRA
+from attnlib.models.decoding import greedy
+from attnlib.models.generation import generate, next_token_shares, stream
+
+
+class Reader:
+    """A model and its tokenizer.
+
+    model      what computes
+    tokenizer  as `BytePairs` or `FileTokenizer`
+    about      where it comes from, a dict
+    """
+
+    def __init__(self, model, tokenizer, about):
+        self.model, self.tokenizer, self.about = model, tokenizer, about
+
+    def __call__(self, text):
+        """One text -> `Trace`: its tokens, weights (layers, h, n, n), and what comes out."""
+        return self.forward(self.encode(text))
+
+    def encode(self, text):
+        """A text -> ids (n,), with the marks that the model expects around it."""
+        if not isinstance(text, str):
+            raise TypeError(f"text must be a string, got {type(text).__name__}: {text!r}")
+        if not text:
+            raise ValueError("text must have at least one sign, got an empty string")
+        return self.tokenizer.encode(text)
+
+    def tokens(self, text):
+        """A text -> its tokens as strings, marks included."""
+        return self.tokenizer.tokens(self.encode(text))
+
+    def names(self, ids):
+        """Ids (n,) -> n strings; (b, n) -> a list for each row."""
+        return [self.names(row) for row in ids] if np.ndim(ids) > 1 else self.tokenizer.tokens(ids)
+
+
+class TextModel(Reader):
+    """A language model, say a `GPT`, and its tokenizer: it reads and writes strings.
+
+    model tokenizer about   as in `Reader`
+    stop                    the id that ends a text: tokenizer.start unless given, None for no end
+    """
+
+    def __init__(self, model, tokenizer, about, *, stop=None):
+        super().__init__(model, tokenizer, about)
+        self.stop = tokenizer.start if stop is None else stop
+
+    def forward(self, ids, *, mask=None):
+        """ids (n,) or (b, n) -> `Trace`: weights (layers, ..., h, n, n), logits (..., n, vocabulary).
+
+        mask   as in `GPT.logits`; for a padded batch, False on the padding: (b, 1, 1, n)
+        """
+        steps = self.model.steps(ids, mask=mask)
+        return Trace(self.names(ids), steps.weights, steps.logits)
+
+    def next_tokens(self, text, *, best=8, temperature=1.0):
+        """The tokens that are most likely to come next: [(token, share), …], the likeliest first."""
+        return self.best(self.model.logits(self.encode(text))[-1], best=best, temperature=temperature)
+
+    def best(self, logits, *, best=8, temperature=1.0):
+        """The same for the logits (vocabulary,) of one place."""
+        best = _check.integer("best", best, maximum=len(self.tokenizer))
+        shares = next_token_shares(logits, temperature=temperature)
+        order = np.argsort(-shares, kind="stable")[:best]
+        return list(zip(self.tokenizer.tokens(order), shares[order].tolist()))
+
+    def generate(self, text, *, n_new=40, **sampling):
+        """Go on with a text -> the whole text. sampling: temperature, top_k, rng …, as in `generation.generate`."""
+        ids = generate(self.model, self.encode(text), n_new=n_new, stop=self.stop, **sampling)
+        return self.tokenizer.decode(ids)
+
+    def stream(self, text, *, n_new=40, **sampling):
+        """The same, token by token: an iterator over strings."""
+        ids = stream(self.model, self.encode(text), n_new=n_new, stop=self.stop, **sampling)
+        return (self.tokenizer.tokens([i])[0] for i in ids)
+
+
+class TextEncoder(Reader):
+    """A model that reads only, a `Bert`, and its tokenizer."""
+
+    def forward(self, ids, **options):
+        """ids (n,) or (b, n) -> `Trace`; mask and token_types as in `Bert.forward`."""
+        return self.model.forward(ids, **options)._replace(tokens=self.names(ids))
+
+
+class TextToText(Reader):
+    """An encoder-decoder, a `Seq2Seq`, and its tokenizer: text in, text out.
+
+    model tokenizer about   as in `Reader`
+    start, end              the ids that stand before a target and that end it
+    """
+
+    def __init__(self, model, tokenizer, about, *, start, end):
+        super().__init__(model, tokenizer, about)
+        self.start, self.end = start, end
+
+    def __call__(self, text, target=None):
+        """Text -> `Trace` of what the model writes, or of how it reads a given `target`."""
+        given = None if target is None else np.insert(self.encode(target)[:-1], 0, self.start)
+        return self.forward(self.encode(text), given)
+
+    def translate(self, text, *, n_max=64):
+        """Text -> what the model writes in at most n_max tokens, always the likeliest next."""
+        return self.tokenizer.decode(self._written(self.encode(text), n_max))
+
+    def forward(self, ids, decoder_ids=None, *, source_mask=None):
+        """Source ids (n,) or (b, n) -> `Trace`, with decoder_tokens, decoder_weights and cross_weights.
+
+        decoder_ids   (n_target,) or (b, n_target), `start` in front; what the model writes unless given
+        source_mask   boolean, of the shape of ids: False on padding, which nobody looks at
+        """
+        if decoder_ids is None:
+            if np.ndim(ids) > 1:
+                raise ValueError("decoder_ids must be given for a batch")
+            decoder_ids = np.insert(self._written(ids, 64, source_mask), 0, self.start)
+        steps = self.model.steps(ids, decoder_ids, source_mask=source_mask)
+        weights = [np.stack([block.attention.inner.weights for block in side]) for side in (steps.encoder, steps.decoder)]
+        cross = np.stack([block.cross_attention.inner.weights for block in steps.decoder])
+        return Trace(self.names(ids), weights[0], steps.logits, self.names(decoder_ids), weights[1], cross)
+
+    def _written(self, ids, n_max, mask=None):
+        if self.model.n_max is not None:
+            n_max = min(n_max, self.model.n_max - 1)                   # start takes a place too
+        return greedy(self.model, ids, start=self.start, end=self.end, n_max=n_max, source_mask=mask)
+
+
+# ---- tokenizers --------------------------------------------------------------------------------------------------
+
+
+class FileTokenizer:
+    """A published tokenizer.json, read by the `tokenizers` library. It neither pads nor cuts."""
+
+    start = None                                                       # which ids stand around a text, the file knows
+
+    def __init__(self, path):
+        from tokenizers import Tokenizer
+
+        try:
+            self.inner = Tokenizer.from_file(str(path))
+        except Exception as error:                                     # the library raises bare Exceptions
+            raise ValueError(f"{str(path)!r} is damaged or no tokenizer: {error}") from None
+        self.inner.no_padding()                                        # MiniLM's file pads to 128
+        self.inner.no_truncation()
+        self.in_bytes = type(self.inner.decoder).__name__ == "ByteLevel"
+
+    def __len__(self):
+        """The size of the vocabulary."""
+        return self.inner.get_vocab_size()
+
+    def encode(self, text):
+        """"The cat" -> ids (n,), marks included."""
+        return np.array(self.inner.encode(text).ids, dtype=np.int64)
+
+    def decode(self, ids):
+        """Ids -> the text, without the marks."""
+        return self.inner.decode(np.asarray(ids).tolist())
+
+    def tokens(self, ids):
+        """Ids -> a string for each, a space in front where it begins a word ("##ing" goes on with one, in BERT)."""
+        return [self._readable(i) for i in np.asarray(ids).tolist()]
+
+    def _readable(self, i):
+        name = self.inner.id_to_token(i)
+        if name is None:
+            return f"<{i}>"                                            # a row without a token
+        if not self.in_bytes:
+            return name.replace("▁", " ")                              # SentencePiece's space
+        text = self.inner.decode([i], skip_special_tokens=False)
+        return name if "\N{REPLACEMENT CHARACTER}" in text else text   # half a sign stays as it is
+
+
+class NoTokenizer:
+    """Stands where a tokenizer is missing: ids are read all the same, a text gets an error that says why not."""
+
+    def __init__(self, why):
+        self.why, self.start = why, None
+
+    def encode(self, text):
+        """An error: there is nothing to encode with."""
+        raise ValueError(f"{self.why}; without it the model reads ids: model.forward(ids)")
+
+    decode = encode
+
+    def tokens(self, ids):
+        """The ids themselves, as strings."""
+        return [str(i) for i in np.asarray(ids).tolist()]
+
+
+def read_tokenizer(folder):
+    """folder/tokenizer.json -> `FileTokenizer`, or `NoTokenizer` where that or the library is missing."""
+    path = Path(folder, "tokenizer.json")
+    if not path.is_file():
+        return NoTokenizer(f"{str(folder)!r} has no tokenizer.json")
+    try:
+        return FileTokenizer(path)
+    except ImportError:
+        return NoTokenizer(f"reading {path.name} needs the tokenizers library: {EXTRA}")

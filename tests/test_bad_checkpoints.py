@@ -1,0 +1,168 @@
+"""Checkpoints that are damaged, not whole, or not built here: one clear error each, and nothing in them is executed."""
+
+import os
+import pickle
+import sys
+
+import numpy as np
+import pytest
+from checkpoints import FIXTURES, FOLDERS, changed, plus, refused
+
+from attnlib.models.checkpoint import read_tensors
+from attnlib.models.pretrained import load
+
+pytest.importorskip("safetensors", reason="pip install 'attnlib[models]'")
+pytestmark = pytest.mark.filterwarnings("error")
+
+CONFIGS = {
+    "an unknown model type": ("bert", {"model_type": "mamba"}, ["model_type must be one of 'gpt2', 'bert'", "'mamba'"]),
+    "no model type": ("bert", {"model_type": None}, ["model_type must be one of"]),
+    "quantised": ("llama", {"quantization_config": {"bits": 4}}, ["quantised", "quantization_config"]),
+    "an unknown activation": ("bert", {"hidden_act": "mish"}, ["hidden_act must be one of 'relu'", "'mish'"]),
+    "an unknown rotary type": ("llama", {"rope_parameters": {"rope_type": "proportional"}}, ["rotary", "'proportional'"]),
+    "an unknown rotary option": ("llama", {"rope_parameters": {"rope_type": "linear", "factor": 2, "waves": 3}}, ["'waves'"]),
+    "a word for a factor": ("llama", {"rope_scaling": {"rope_type": "yarn", "original_max_position_embeddings": "8"},
+                                      "rope_parameters": None}, ["rotary"]),
+    "a list for a type": ("bert", {"model_type": ["bert"]}, ["config.json: model_type must be one of"]),
+    "a word for a list": ("qwen2", {"layer_types": "full"}, ["config.json: layer_types must be a list, got 'full'"]),
+    "a number for a table": ("llama", {"rope_parameters": 3}, ["config.json: rope_parameters must be a dict, got 3"]),
+    "a word for yes": ("t5", {"scale_decoder_outputs": "yes"}, ["config.json: scale_decoder_outputs must be a bool, got 'yes'"]),
+    "half a head turned": ("llama", {"rope_parameters": {"partial_rotary_factor": 0.5}}, ["partial_rotary_factor"]),
+    "an unknown layer type": ("gemma2", {"layer_types": ["chunked_attention"] * 2}, ["layer_types", "'chunked_attention'"]),
+    "too few layer types": ("gemma2", {"layer_types": ["full_attention"]}, ["layer_types must name 2 layers, got 1"]),
+    "relative positions": ("bert", {"position_embedding_type": "relative_key"}, ["position_embedding_type='relative_key'", "not built"]),
+    "a BERT that decodes": ("bert", {"is_decoder": True}, ["is_decoder=True"]),
+    "two groups of layers": ("albert", {"num_hidden_groups": 2}, ["num_hidden_groups=2"]),
+    "unequal sides": ("bart", {"decoder_layers": 1}, ["decoder_layers=1", "only 2"]),
+    "two vocabularies": ("marian", {"share_encoder_decoder_embeddings": False}, ["share_encoder_decoder_embeddings=False"]),
+    "an unknown feed-forward": ("t5", {"feed_forward_proj": "mixed-gelu"}, ["feed_forward_proj='mixed-gelu'"]),
+    "both directions": ("gemma2", {"use_bidirectional_attention": True}, ["use_bidirectional_attention=True"]),
+    "another number of heads": ("bert", {"num_attention_heads": 5}, ["d_model=16 must be divisible by n_heads=5"]),
+    "a string for a number": ("bert", {"num_hidden_layers": "2"}, ["num_hidden_layers must be a whole number, got '2'"]),
+    "a list for a number": ("llama", {"hidden_size": [16]}, ["config.json: hidden_size must be a whole number"]),
+    "no layers": ("gpt2", {"n_layer": 0}, ["config.json: n_layer must be at least 1"]),
+    "a word for a cap": ("gemma2", {"attn_logit_softcapping": "soft"}, ["config.json: attn_logit_softcapping must be a number"]),
+    "a window of nothing": ("gemma2", {"sliding_window": 0}, ["config.json: sliding_window must be at least 1"]),
+    "a negative eps": ("t5", {"layer_norm_epsilon": -1}, ["config.json: layer_norm_epsilon must be a finite number above 0"]),
+    "more layers than the file": ("bert", {"num_hidden_layers": 3}, ["lacks 16 of the tensors", "encoder.layer.2."]),
+    "fewer layers than the file": ("bert", {"num_hidden_layers": 1}, ["nobody reads", "encoder.layer.1."]),
+    "another width": ("bert", {"hidden_size": 32}, ["must have the shape", "(48, 32)", "(48, 16)"]),
+    "another hidden width": ("gpt2", {"n_inner": 99}, ["h.0.mlp.c_fc", "99"]),
+    "another number of kv heads": ("llama", {"num_key_value_heads": 4}, ["k_proj.weight", "(16, 16)", "(8, 16)"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("problem", CONFIGS)
+def test_a_config_that_is_not_built_is_refused(tmp_path, problem):
+    family, change, parts = CONFIGS[problem]
+    refused(changed(tmp_path, family, change=change), (ValueError, TypeError), *parts)
+
+
+@pytest.mark.parametrize("family", FOLDERS)
+def test_every_key_of_a_config_that_is_needed_is_asked_for(tmp_path, family):
+    needed = {"gpt2": "n_head", "distilbert": "n_heads", "bart": "encoder_layers", "marian": "encoder_layers"}
+    key = needed.get(family, "num_heads" if family.startswith("t5") else "num_attention_heads")
+    refused(changed(tmp_path, family, drop=[key]), ValueError, f"config.json has no {key!r}")
+
+
+@pytest.mark.parametrize("family", FOLDERS)
+def test_missing_extra_and_misshapen_tensors_are_named(tmp_path, family):
+    names = sorted({*read_tensors(FIXTURES / family / "model.safetensors")} - {"final_logits_bias"})
+    some = [names[0], names[len(names) // 2], names[-1]]
+    for i, name in enumerate(some):
+        folder = changed(tmp_path, family, tensors=lambda t, name=name: {n: a for n, a in t.items() if n != name}, name=f"missing{i}")
+        refused(folder, ValueError, "model.safetensors" if "head" in name else "lacks")
+        folder = changed(tmp_path, family, tensors=lambda t, name=name: t | {name: t[name][..., :-1]}, name=f"shape{i}")
+        refused(folder, ValueError, "must have the shape")
+    folder = changed(tmp_path, family, tensors=lambda t: t | {"adapter.weight": np.ones(3, np.float32)}, name="extra")
+    refused(folder, ValueError, "nobody reads", "'adapter.weight'")
+
+
+def test_a_second_copy_that_differs_is_refused(tmp_path):
+    tensors = plus(**{"lm_head.weight": np.ones((48, 16), np.float32)})
+    refused(changed(tmp_path, "gpt2", tensors=tensors), ValueError, "'lm_head.weight' should be the same as 'wte.weight'")
+
+
+@pytest.mark.parametrize("size", [0, 4, 100, 5000, -1])
+def test_a_file_that_is_cut_short_is_refused(tmp_path, size):
+    folder = changed(tmp_path, "bert")
+    raw = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(raw[:size])
+    refused(folder, ValueError, "model.safetensors", "damaged")
+
+
+@pytest.mark.parametrize("family", ["bert", "qwen3"])
+def test_a_header_that_lies_is_refused(tmp_path, family):
+    folder = changed(tmp_path, family)
+    path = folder / "model.safetensors"
+    raw = path.read_bytes()
+    path.write_bytes((2**63).to_bytes(8, "little") + raw[8:])
+    refused(folder, ValueError, "damaged")
+    path.write_bytes(raw.replace(b'"data_offsets":[0,', b'"data_offsets":[8,', 1))
+    refused(folder, ValueError, "damaged")
+
+
+def test_whole_numbers_for_weights_are_refused(tmp_path):
+    tensors = lambda t: {name: (array * 10).astype(np.int8) for name, array in t.items()}  # noqa: E731
+    refused(changed(tmp_path, "llama", tensors=tensors), ValueError, "I8", "quantised")
+
+
+def test_pickles_and_shards_are_never_opened(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (os.mkdir, (str(tmp_path / "opened"),))
+
+    folder = changed(tmp_path, "bert")
+    (folder / "model.safetensors").unlink()
+    refused(folder, FileNotFoundError, "has no model.safetensors")
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Trap()))
+    refused(folder, ValueError, "'pytorch_model.bin'", "pickle", "Only model.safetensors is read")
+    (folder / "model.safetensors.index.json").write_text("{}")
+    refused(folder, ValueError, "sharded")
+    (folder / "model.safetensors").write_bytes(pickle.dumps(Trap()))
+    refused(folder, ValueError, "damaged")
+    assert not (tmp_path / "opened").exists()
+
+
+def test_what_is_no_checkpoint_at_all(tmp_path):
+    refused(tmp_path / "nowhere", FileNotFoundError, "there is no folder", "nowhere", "'tiny-gpt'", "'minilm'")
+    refused("gpt-5", ValueError, "there is no folder 'gpt-5', and no model of that name", "'gpt2'")
+    refused(tmp_path, FileNotFoundError, "is not a checkpoint: it has no config.json")
+    folder = changed(tmp_path, "bert")
+    refused(folder / "model.safetensors", FileNotFoundError, "there is no folder")
+    for text in ("{", "", "\x00\xff", "[1, 2]", '"bert"', "null"):
+        (folder / "config.json").write_bytes(text.encode("latin-1"))
+        refused(folder, ValueError, "config.json")
+    for wrong in (None, 3, ["bert"]):
+        with pytest.raises(TypeError, match="path_or_name must be a string or a path"):
+            load(wrong)
+
+
+def test_without_the_libraries_the_error_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    refused(FIXTURES / "bert", ImportError, "pip install 'attnlib[models]'")
+    monkeypatch.undo()
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    folder = changed(tmp_path, "bert")
+    (folder / "tokenizer.json").write_text("{}")
+    model = load(folder)
+    assert model.forward([3, 4]).tokens == ["3", "4"]
+    with pytest.raises(ValueError, match=r"tokenizers library: pip install 'attnlib\[models\]'"):
+        model("a text")
+
+
+def test_ids_and_masks_that_do_not_fit():
+    for family, name in (("bert", "ids"), ("gpt2", "ids"), ("t5", "ids")):
+        model = load(FIXTURES / family)
+        more = {"decoder_ids": [0]} if family == "t5" else {}
+        for ids, error in (([48], ValueError), ([-1], ValueError), ([[]], ValueError), ([0.5], TypeError), (3, ValueError)):
+            with pytest.raises(error, match=f"{name} must"):
+                model.forward(ids, **more)
+        mask = "source_mask" if family == "t5" else "mask"
+        with pytest.raises(ValueError, match=r"mask (must have the shape of ids|has the shape)"):
+            model.forward([3, 4], **{mask: np.ones(3, bool)}, **more)
+        with pytest.raises(TypeError, match="mask must be boolean"):
+            model.forward([3, 4], **{mask: [1, 1]}, **more)
+    for family in ("bert", "gpt2", "bart"):
+        with pytest.raises(ValueError, match=r"20 (rows|tokens)"):
+            load(FIXTURES / family).forward(np.full(21, 3), **({"decoder_ids": [0]} if family == "bart" else {}))

