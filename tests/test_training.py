@@ -829,6 +829,15 @@ def test_two_layers_learn_induction_and_one_does_not():
     assert scores[1][0] < 0.3 and scores[1][1] < 0.5, scores
 
 
+def test_a_layer_with_a_scale_of_its_own_is_refused_not_taught_wrongly():
+    """The backward pass knows 1/√d only; published models with another scale or a softcap are for reading."""
+    layer = SelfAttention(8, 2)
+    x = np.random.default_rng(0).normal(size=(3, 8))
+    layer.scoring = {"softcap": 2.0}
+    with pytest.raises(ValueError, match="no scale or softcap of its own here"):
+        training.self_attention_backward(np.ones((3, 8)), layer, layer.steps(x))
+
+
 # ---- the benchmark -----------------------------------------------------------------------------------------------
 
 

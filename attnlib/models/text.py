@@ -52,7 +52,7 @@ class TextModel(Reader):
     """A language model, say a `GPT`, and its tokenizer: it reads and writes strings.
 
     model tokenizer about   as in `Reader`
-    stop                    the id that ends a text: tokenizer.start unless given, None for no end
+    stop                    the id that ends a text: `tokenizer.start` unless given
     """
 
     def __init__(self, model, tokenizer, about, *, stop=None):

