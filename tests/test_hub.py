@@ -146,11 +146,20 @@ class Hub:
     """A stand-in for huggingface_hub."""
 
     def __init__(self, answer, held=None):
-        self.answer, self.held = answer, held
+        self.answer, self.held, self.fetched = answer, held, False
+
+    def HfApi(self):
+        return self
+
+    def model_info(self, repository, *, revision, timeout):
+        assert (repository, revision) == ("owner/tiny", "0" * 40) and timeout <= 10
+        if isinstance(self.answer, ConnectionError):
+            raise self.answer
 
     def snapshot_download(self, repository, *, revision, allow_patterns, local_files_only=False):
         assert (repository, revision, allow_patterns) == ("owner/tiny", "0" * 40, hub.FILES)
         answer = self.held if local_files_only else self.answer
+        self.fetched |= not local_files_only
         if answer is None:
             raise FileNotFoundError("nothing is held")
         if isinstance(answer, Exception):
@@ -169,6 +178,10 @@ def test_the_hub_comes_last(tiny, tmp_path, monkeypatch):
     for error in (ConnectionError("no route to host\nmore"), RuntimeError("504"), OSError("offline mode")):
         monkeypatch.setitem(sys.modules, "huggingface_hub", Hub(error))
         refused("minilm", FileNotFoundError, f"the hub: {str(error).splitlines()[0]}")
+    hub_without_net = Hub(ConnectionError("offline"))
+    monkeypatch.setitem(sys.modules, "huggingface_hub", hub_without_net)
+    refused("minilm", FileNotFoundError, "offline")
+    assert not hub_without_net.fetched                                  # its own tries take half a minute
     monkeypatch.setitem(sys.modules, "huggingface_hub", Hub(OSError(errno.ENOSPC, "No space left on device", "blob")))
     refused("minilm", OSError, "could not be kept", "'blob'")
 

