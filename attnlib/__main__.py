@@ -1,57 +1,144 @@
 """The command line: python -m attnlib "The cat sat on the mat" --pattern causal --out attention.png
 
-`python -m attnlib bench` measures speed instead; `--help` behind it says of what.
+With `--model tiny-gpt` the heads are those of a trained model instead of those built by hand.
+`python -m attnlib bench` measures speed; `--help` behind it says of what.
 """
 
 import argparse
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
-from attnlib import toy
+import numpy as np
+
+from attnlib import _check, masks, toy
+from attnlib.models.pretrained import SHIPPED, load
+from attnlib.models.text import TextModel
+from attnlib.show import figures
 from attnlib.show.explorer import look, look_figure
-from attnlib.show.labels import most_attended
+from attnlib.show.labels import most_attended, visible
 from attnlib.show.sheet import theme
 from attnlib.show.view import AttentionView
 
+BY_HAND = {
+    "pattern": f"who may look at whom: {', '.join(toy.PATTERNS)} (default: standard)",
+    "heads": f"number of heads, 1 to {len(toy.HEADS)} (default: 4)",
+    "window": "local patterns: tokens less than this many steps away (default: 3)",
+    "globals": "global-local: number of global tokens (default: 1)",
+    "encoding": f"positional encoding: {', '.join(toy.ENCODINGS)} (default: sinusoidal)",
+    "temperature": "below 1 sharper, above 1 more even (default: 1)",
+    "random": "random weights instead: the control that means nothing",
+}
+LONGEST = 1000                                           # tokens in one picture
+
+
+class Seen(NamedTuple):
+    """What is shown of one sentence: text for the terminal, and what makes the still and the live picture."""
+
+    text: str
+    figure: callable
+    view: callable
+
 
 def main(arguments=None):
-    """Draw the toy world's heads on one sentence and print who looks at whom most. Returns the exit code."""
+    """Draw who looks at whom in one sentence, and print it as a table. Returns the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == ["bench"]:
         from attnlib import bench
 
         return bench.main(arguments[1:])
-    parser = argparse.ArgumentParser(prog="attnlib", description="Draw attention on a sentence, with heads built by hand for a stated job.")
-    parser.add_argument("sentence")
-    parser.add_argument("--pattern", default="standard", help=f"who may look at whom: {', '.join(toy.PATTERNS)} (default: standard)")
-    parser.add_argument("--heads", type=int, default=4, help=f"number of heads, 1 to {len(toy.HEADS)} (default: 4)")
-    parser.add_argument("--window", type=int, default=3, help="local patterns: tokens less than this many steps away (default: 3)")
-    parser.add_argument("--globals", type=int, default=1, help="global-local: number of global tokens (default: 1)")
-    parser.add_argument("--encoding", default="sinusoidal", help=f"positional encoding: {', '.join(toy.ENCODINGS)} (default: sinusoidal)")
-    parser.add_argument("--temperature", type=float, default=1.0, help="below 1 sharper, above 1 more even (default: 1)")
-    parser.add_argument("--random", action="store_true", help="random weights instead: the control that means nothing")
-    parser.add_argument("--theme", default="light", help="light or dark (default: light)")
-    parser.add_argument("--out", type=Path, help="write the picture here: .png, .svg, or .html for a page to touch")
-    parser.error = lambda message: sys.exit(_complain(message))
-    given = parser.parse_args(arguments)
+    given = options().parse_args(arguments)
     try:
         theme(given.theme)
         if given.out is not None and given.out.suffix.lower() not in WRITERS:
             raise ValueError(f"--out must end in {', '.join(WRITERS)}, got {str(given.out)!r}")
-        seen = look(
-            given.sentence, given.pattern, given.heads, given.window, given.globals, given.encoding, given.temperature,
-            "random" if given.random else "built by hand",
-        )  # fmt: skip
+        seen = by_hand(given) if given.model is None else trained(given)
         if given.out is not None:
             given.out.write_bytes(WRITERS[given.out.suffix.lower()](seen))
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, ImportError) as error:
         return _complain(error)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")                       # a terminal without these letters shows ?
-    print(most_attended(seen.weights, seen.tokens, names=seen.names))
+    print(seen.text)
     if given.out is not None:
         print(f"\nwritten: {given.out}")
     return 0
+
+
+def options():
+    """What may stand on the command line."""
+    parser = argparse.ArgumentParser(prog="attnlib", description="Draw attention on a sentence.")
+    parser.error = lambda message: sys.exit(_complain(message))
+    parser.add_argument("sentence")
+    parser.add_argument("--out", type=Path, help="write the picture here: .png, .svg, or .html for a page to touch")
+    parser.add_argument("--theme", default="light", help="light or dark (default: light)")
+    toys = parser.add_argument_group("heads built by hand for a stated job")
+    kinds = {"heads": int, "window": int, "globals": int, "temperature": float}
+    for name, about in BY_HAND.items():
+        how = {"action": "store_true", "default": None} if name == "random" else {"type": kinds.get(name)}
+        toys.add_argument(f"--{name}", help=about, **how)
+    models = parser.add_argument_group("trained heads")
+    names = f"{', '.join(SHIPPED)} (shipped), minilm, bert-base-uncased, gpt2 (fetched once)"
+    models.add_argument("--model", help=f"{names}, or a folder with a published checkpoint")
+    models.add_argument("--layer", type=int, help="counted from 0; without it the picture shows all, the table layer 0")
+    models.add_argument("--head", type=int, help="counted from 0: this head alone")
+    return parser
+
+
+def by_hand(given):
+    """The toy world's heads on the sentence. -> Seen"""
+    if given.layer is not None or given.head is not None:
+        raise ValueError("--layer and --head choose among the heads of a trained model: give --model too")
+    names = {"pattern": "pattern", "heads": "n_heads", "window": "window", "globals": "n_global", "encoding": "encoding"}
+    chosen = {name: getattr(given, option) for option, name in (names | {"temperature": "temperature"}).items()}
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    seen = look(given.sentence, **chosen, matrices="random" if given.random else "built by hand")
+    table = most_attended(seen.weights, seen.tokens, names=seen.names)
+    view = lambda: AttentionView(seen.weights, seen.tokens, mask=seen.mask, titles=seen.names)  # noqa: E731
+    return Seen(table, lambda: look_figure(seen)[0], view)
+
+
+def trained(given):
+    """A trained model's heads on the sentence. -> Seen"""
+    for option in BY_HAND:
+        if getattr(given, option) is not None:
+            raise ValueError(f"--{option} belongs to the heads that are built by hand: leave it out beside --model")
+    weights, shown, said = heads_of(load(given.model), given.sentence)
+    layer = _check.integer("--layer", given.layer or 0, minimum=0, maximum=len(weights) - 1)
+    n_layers, n_heads = weights.shape[:2]
+    chosen = range(n_heads) if given.head is None else [_check.integer("--head", given.head, minimum=0, maximum=n_heads - 1)]
+    names = [f"layer {layer}, head {head}" for head in chosen]
+    table = most_attended(weights[layer, chosen], shown["tokens"], key_tokens=shown["key_tokens"], names=[f"head {i}" for i in chosen])
+    size = f"{given.model}: {n_layers} layer{'s' * (n_layers > 1)}, {n_heads} heads in each"
+
+    def figure():
+        if given.layer is None and given.head is None:
+            every = [f"{i}.{j}" for i, j in np.ndindex(weights.shape[:2])]
+            return figures.heads(weights.reshape(-1, *weights.shape[2:]), titles=every, title=size, **shown)
+        return figures.heads(weights[layer, chosen], titles=names, title=given.model, **shown)
+
+    view = lambda: AttentionView(weights, layer=layer, head=given.head or 0, title=size, **shown)  # noqa: E731
+    return Seen(f"{size}; this is layer {layer}\n\n{table}\n\n{said}".rstrip(), figure, view)
+
+
+def heads_of(model, sentence):
+    """A model reads -> weights (layers, h, n_q, n_k), what their rows and columns are, and what the model answers.
+
+    Of an encoder-decoder, the cross-attention: the text it writes looks at the sentence.
+    """
+    n = len(model.tokens(sentence))
+    if n > LONGEST:
+        raise ValueError(f"the sentence has {n:,} tokens, and a picture shows at most {LONGEST:,}: shorten it")
+    trace = model(sentence)
+    if trace.cross_weights is not None:
+        said = f"writes: {''.join(trace.decoder_tokens[1:])}"
+        return trace.cross_weights, {"tokens": trace.decoder_tokens, "key_tokens": trace.tokens, "mask": None}, said
+    shown = {"tokens": trace.tokens, "key_tokens": trace.tokens, "mask": None}
+    if not isinstance(model, TextModel):
+        return trace.weights, shown, ""
+    tokens, shares = zip(*model.best(trace.output[-1]))
+    said = [f"{share:.3f}  {token}" for token, share in zip(visible(tokens), shares)]
+    return trace.weights, shown | {"mask": masks.causal(n)}, "\n".join(["next token", *said])
 
 
 def _complain(message):
@@ -60,11 +147,7 @@ def _complain(message):
     return 2
 
 
-def _html(seen):
-    return AttentionView(seen.weights, seen.tokens, mask=seen.mask, titles=seen.names).to_html()
-
-
-WRITERS = {".png": lambda seen: look_figure(seen)[0].png(), ".svg": lambda seen: look_figure(seen)[0].svg(), ".html": _html}
+WRITERS = {".png": lambda seen: seen.figure().png(), ".svg": lambda seen: seen.figure().svg(), ".html": lambda seen: seen.view().to_html()}
 
 
 if __name__ == "__main__":

@@ -1,17 +1,21 @@
 """python -m attnlib: a picture and a table from the command line, or one line that says what is wrong."""
 
 import io
+import json
 import os
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from checkpoints import changed
 from PIL import Image
 
 from attnlib import toy
 from attnlib.__main__ import main
+from attnlib.models.pretrained import load
 from attnlib.show import most_attended, sheet
 
 COURSE = "The cat sat on the mat because it was tired"
@@ -215,6 +219,90 @@ def test_a_terminal_with_few_letters_is_no_crash(monkeypatch):
     assert run(COURSE) == 0
     sys.stdout.flush()
     assert b"cat" in raw.getvalue()
+
+
+# ---- trained heads -----------------------------------------------------------------------------------------------
+
+
+def test_a_trained_model_prints_the_layer_and_what_comes_next(capsys):
+    assert run(COURSE, "--model", "tiny-gpt", "--layer", "2") == 0
+    out, err = capsys.readouterr()
+    gpt = load("tiny-gpt")
+    trace = gpt(COURSE)
+    assert out.startswith("tiny-gpt: 4 layers, 4 heads in each; this is layer 2\n\n") and err == ""
+    assert most_attended(trace.weights[2], trace.tokens) in out
+    shares = [float(line.split()[0]) for line in out.split("next token\n")[1].splitlines()]
+    assert shares == [round(share, 3) for _, share in gpt.next_tokens(COURSE)]
+
+
+def test_one_head_alone(capsys, tmp_path):
+    assert run(COURSE, "--model", "tiny-gpt", "--layer", "2", "--head", "1", "--out", tmp_path / "a.html") == 0
+    trace = load("tiny-gpt")(COURSE)
+    assert most_attended(trace.weights[2, 1], trace.tokens, names=["head 1"]) in capsys.readouterr().out
+    state = json.loads(re.search(r"^const state = (\{.*\}), blobs", (tmp_path / "a.html").read_text(encoding="utf-8"), re.M)[1])
+    assert (state["layer"], state["head"], state["_shape"][:2]) == (2, 1, [4, 4])
+
+
+def test_pictures_of_all_of_a_layer_and_of_a_head_differ(tmp_path):
+    for name, options in {"a": [], "b": ["--layer", "1"], "c": ["--layer", "1", "--head", "3"], "d": ["--head", "3"]}.items():
+        assert run(COURSE, "--model", "tiny-gpt", *options, "--out", tmp_path / f"{name}.png") == 0
+    sizes = [png(path).size for path in sorted(tmp_path.iterdir())]
+    assert sizes[0][1] > 2 * sizes[1][1] and sizes[1][0] > sizes[2][0] == sizes[3][0]       # 16, 4 and 1 of them
+    assert (tmp_path / "c.png").read_bytes() != (tmp_path / "d.png").read_bytes()           # d is layer 0
+
+
+def test_an_encoder_decoder_shows_what_it_writes(capsys):
+    assert run("hello", "--model", "reverse") == 0
+    out = capsys.readouterr().out
+    assert out.startswith("reverse: 1 layer, 4 heads in each") and out.endswith("writes: olleh\n")
+    trace = load("reverse")("hello")
+    assert most_attended(trace.cross_weights[0], trace.decoder_tokens, key_tokens=trace.tokens) in out
+
+
+@pytest.mark.parametrize("family", ["bert", "llama", "t5"])
+def test_a_checkpoint_in_a_folder(family, tmp_path, capsys):
+    tokenizers = pytest.importorskip("tokenizers", reason="pip install 'attnlib[models]'")
+    folder = changed(tmp_path, family)
+    assert run(COURSE, "--model", folder) == 2
+    assert "no tokenizer.json" in capsys.readouterr().err
+    words = {word: i for i, word in enumerate([*COURSE.split()[:4], *map(str, range(60))])}
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="0"))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    assert run("The cat sat on", "--model", folder, "--layer", "1", "--head", "0", "--out", tmp_path / "a.svg") == 0
+    trace = load(folder)("The cat sat on")
+    weights = trace.weights if trace.cross_weights is None else trace.cross_weights
+    rows = trace.decoder_tokens or trace.tokens
+    assert most_attended(weights[1, 0], rows, key_tokens=trace.tokens, names=["head 0"]) in capsys.readouterr().out
+    ElementTree.parse(tmp_path / "a.svg")
+
+
+MODELS_REFUSED = [
+    (["--model", "tiny-gtp"], "no model of that name; the names are 'tiny-gpt'"),
+    (["--model", "no/such/folder"], "there is no folder 'no/such/folder'"),
+    (["--model", "tiny-gpt", "--layer", "4"], "--layer must be at most 3, got 4"),
+    (["--model", "tiny-gpt", "--layer", "-1"], "--layer must be at least 0, got -1"),
+    (["--model", "tiny-gpt", "--head", "4"], "--head must be at most 3, got 4"),
+    (["--model", "tiny-gpt", "--pattern", "causal"], "--pattern belongs to the heads that are built by hand"),
+    (["--model", "tiny-gpt", "--random"], "--random belongs"),
+    (["--model", "reverse"], "'T'"),
+    (["--layer", "0"], "give --model"),
+    (["--head", "0"], "give --model"),
+]
+
+
+@pytest.mark.parametrize("arguments, words", MODELS_REFUSED, ids=[" ".join(a) for a, _ in MODELS_REFUSED])
+def test_a_wrong_model_is_one_line_and_code_2(arguments, words, tmp_path, capsys):
+    assert run(COURSE, *arguments, "--out", tmp_path / "a.png") == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and err.startswith("attnlib: ") and words in err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("sentence, words", [("", "empty"), ("word " * 1000, "2,002 tokens")])
+def test_a_sentence_that_no_model_can_show(sentence, words, capsys):
+    assert run(sentence, "--model", "tiny-gpt") == 2
+    assert words in capsys.readouterr().err
 
 
 # ---- as a program ------------------------------------------------------------------------------------------------
