@@ -252,6 +252,24 @@ def test_query_view_and_key_view(show):
     assert 'query 1 "cat" → key 2 "sat": 0.250' in seen.said()
 
 
+def test_a_word_shows_its_row_and_a_click_pins_it(show):
+    weights, keys = softmax(3, 5), ["le", "chat", "s'est", "assis", "là"]
+    seen = show(AttentionView(weights, WORDS[:3], key_tokens=keys))
+    rest = seen.said()
+    for side, n, (i, j) in [(0, 1, (1, weights[1].argmax())), (1, 3, (weights[:, 3].argmax(), 3)), (0, 2, (2, weights[2].argmax()))]:
+        word = seen.root.locator(".attnlib-sentence > div").nth(side).locator("span").nth(n + 1)
+        word.hover()
+        check(seen.said(), weights, i, j, WORDS[:3], keys)
+    seen.away()
+    assert seen.said() == rest
+    word.click()
+    seen.away()
+    check(seen.said(), weights, 2, weights[2].argmax(), WORDS[:3], keys)
+    seen.root.locator(".attnlib-sentence > div").nth(1).locator("span").nth(1).click()
+    seen.away()
+    check(seen.said(), weights, 2, 0, WORDS[:3], keys)                 # of the row that is pinned
+
+
 def test_lines_only_from_the_pinned_word_and_as_thick_as_the_weight(show):
     weights = np.array([[0.75, 0.25, 0.0], [0.0, 0.5, 0.5], [0.2, 0.2, 0.6]])
     seen = show(AttentionView(weights, WORDS[:3]))

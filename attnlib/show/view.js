@@ -85,7 +85,7 @@ function render({ model, el }) {
   const get = (name) => model.get(name);
   const set = (changes) => { for (const n in changes) model.set(n, changes[n]); model.save_changes(); };
   const signed = get("signed"), compact = get("compact");
-  let data = table(model), colours, map, cell, left, above, hover = null;
+  let data = table(model), colours, map, cell, left, above, hover = null, inStrip = false;
 
   const root = make("div", el, "font:13px system-ui,sans-serif;max-width:100%;overflow-x:auto;padding:2px", { class: "attnlib-view" });
   const heading = make("div", root, "font-weight:600;margin-bottom:4px");
@@ -296,7 +296,8 @@ function render({ model, el }) {
       return names.map((name, n) => {
         const word = make("span", line, "padding:1px 5px;border-radius:4px;cursor:pointer;border:1.5px solid transparent");
         word.textContent = name;
-        word.onclick = () => { const p = focus || [0, 0]; set({ pinned: side ? [p[0], n] : [n, p[1]] }); };
+        word.dataset.place = [side, n];
+        word.onclick = () => set({ pinned: cellOf(side, n) });
         return word;
       });
     });
@@ -314,7 +315,7 @@ function render({ model, el }) {
       many[n].style.color = brightness(c) < 0.18 ? "#fff" : "#000";         // at least 4.5 to 1 on every colour
     });
     const off = from.offsetLeft - strip.scrollLeft;       // a word that is out of sight comes into sight
-    if (off < 50 || off + from.offsetWidth > strip.clientWidth) strip.scrollLeft = from.offsetLeft - strip.clientWidth / 2;
+    if (!inStrip && (off < 50 || off + from.offsetWidth > strip.clientWidth)) strip.scrollLeft = from.offsetLeft - strip.clientWidth / 2;
     const x = (node) => node.offsetLeft + node.offsetWidth / 2 - strip.offsetLeft * (node.offsetParent !== strip);
     for (const [v, n] of strongest) {
       const path = document.createElementNS("http://www.w3.org/2000/svg", "path"), [a, b] = byQuery ? [x(from), x(many[n])] : [x(many[n]), x(from)];
@@ -399,6 +400,19 @@ function render({ model, el }) {
     const box = overlay.getBoundingClientRect(), j = Math.floor((event.clientX - box.left - left) / cell), i = Math.floor((event.clientY - box.top - above) / cell);
     return i >= 0 && j >= 0 && i < data.nq && j < data.nk ? [i, j] : null;
   };
+  const cellOf = (side, n) => {                          // of a word: its cell in the pinned row, or the largest of its own row or column
+    const p = pinned();
+    if (p && (get("side") === "query") === (side === 1)) return side ? [p[0], n] : [n, p[1]];
+    const values = Array.from({ length: side ? data.nq : data.nk }, (_, m) => (side ? at(m, n) : at(n, m)));
+    const best = values.reduce((top, v, m) => (v > values[top] || isNaN(values[top]) ? m : top), 0);
+    return side ? [best, n] : [n, best];
+  };
+  strip.addEventListener("mousemove", (event) => {
+    const place = event.target.dataset.place, found = place ? cellOf(...place.split(",").map(Number)) : null;
+    inStrip = true;
+    if (String(found) !== String(hover)) { hover = found; later(); }
+  });
+  strip.addEventListener("mouseleave", () => { inStrip = false; hover = null; later(); });
   overlay.addEventListener("mousemove", (event) => { hover = cellAt(event); later(); });
   overlay.addEventListener("mouseleave", () => { hover = null; later(); });
   overlay.addEventListener("click", (event) => { const c = cellAt(event); if (c) set({ pinned: c }); });
