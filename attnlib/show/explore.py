@@ -69,7 +69,7 @@ class Explore(widgets.VBox):
 
     def _picture(self):
         """The widget that shows what is drawn, with the first picture in it."""
-        self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="100%", object_fit="contain"))
+        self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="calc(100% - 4px)", object_fit="contain"))
         self._redraw()
         return self.image
 

@@ -113,7 +113,7 @@ class Explorer(Explore):
         }
         self.write = widgets.Button(description="write one token", tooltip="draw the next token, each as often as its share says")
         self.back = widgets.Button(description="take one back", tooltip="remove the last token")
-        self.next_token = widgets.Image(format="png", layout=widgets.Layout(max_width="100%", object_fit="contain"))
+        self.next_token = widgets.Image(format="png", layout=widgets.Layout(max_width="calc(100% - 4px)", object_fit="contain"))
         buttons = widgets.HBox([self.write, self.back])
         self.writing = widgets.VBox([buttons, self.next_token], layout=widgets.Layout(display="none"))
         self.write.on_click(lambda _: self._change(self._longer))

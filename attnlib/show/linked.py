@@ -66,7 +66,7 @@ class LadderView(widgets.VBox):
         self.view.pinned = [int(place) for place in pinned]
         self._given = {"tokens": tokens, "dims": dims, "mask": mask}
         self._arrays = (q, k, v)
-        self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="100%", object_fit="contain"))
+        self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="calc(100% - 4px)", object_fit="contain"))
         self.view.observe(self._step, names="pinned")
         self._step()
         super().__init__([self.view, self.image])
