@@ -244,6 +244,16 @@ def test_marks_on_logarithmic_axes_are_few_and_readable(low, high):
         assert not getattr(picture.axes[1], f"{axis}axis").get_minorticklocs().size
 
 
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 9, 40])
+def test_whole_numbers_are_counted_in_whole_numbers(n):
+    for x, whole in ((np.arange(n), True), (np.arange(n) / 4, False)):
+        picture = curves(x, {"a": np.arange(n)})
+        low, high = picture.axes[1].get_xlim()
+        marks = [mark for mark in picture.axes[1].get_xticks() if low <= mark <= high]
+        assert len(marks) > 1 and (not whole or all(mark == round(mark) for mark in marks)), marks
+        assert whole or n > 5 or any(mark != round(mark) for mark in marks)
+
+
 def test_few_measured_places_are_the_marks():
     widths = 2.0 ** np.arange(1, 11)
     found = marks(curves(widths, {"a": widths}, log="xy"), "x")

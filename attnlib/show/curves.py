@@ -169,13 +169,15 @@ def _axes(picture, names, top, right):
 
 
 def _scales(plot, x, log):
-    """Logarithmic axes with few marks: those of the measured places where they are few, else powers of 10."""
+    """Whole numbers are counted in whole numbers; logarithmic axes get few marks: the measured places or powers of 10."""
     plot.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
     for axis in (plot.xaxis, plot.yaxis):
         if axis.get_scale() == "log":
             axis.set_major_locator(LogLocator(numticks=6))
             axis.set_minor_locator(NullLocator())
-    if "x" in log and len(x) <= 16:
+    if "x" not in log and np.array_equal(x, np.round(x)):
+        plot.xaxis.get_major_locator().set_params(integer=True)
+    elif "x" in log and len(x) <= 16:
         places = [x[0]]
         for place in x[:: -(-len(x) // 6)]:                # none so near the one before that their numbers touch
             if abs(np.log(place / places[-1])) > 0.08 * np.log(x.max() / x.min()):
