@@ -1,5 +1,6 @@
 """Pictures, sliders and source code: arrays and tokens in, something to look at out."""
 
+from attnlib.show.atlas import measure_figure, mosaic
 from attnlib.show.clocks import clocks
 from attnlib.show.curves import beside, curves
 from attnlib.show.explore import explore
@@ -10,6 +11,8 @@ from attnlib.show.labels import most_attended
 from attnlib.show.linked import CompareView, LadderView
 from attnlib.show.rows import rows
 from attnlib.show.running import running
+from attnlib.show.scatter import scatter
+from attnlib.show.shaded import shaded
 from attnlib.show.sheet import theme
 from attnlib.show.source import show_source
 from attnlib.show.stream import stream
@@ -17,6 +20,6 @@ from attnlib.show.view import AttentionView
 
 __all__ = [
     "AttentionView", "CompareView", "LadderView", "aim", "beside", "choice", "clocks", "compare", "curves", "encoding_figure",
-    "explore", "explorer", "heads", "heatmap", "hop_map", "ladder", "mask_figure", "most_attended", "rows", "running", "show_source",
-    "steps", "stream", "theme",
+    "explore", "explorer", "heads", "heatmap", "hop_map", "ladder", "mask_figure", "measure_figure", "mosaic", "most_attended", "rows",
+    "running", "scatter", "shaded", "show_source", "steps", "stream", "theme",
 ]  # fmt: skip

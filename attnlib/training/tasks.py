@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from attnlib import _check
+from attnlib.measures import previous_share
 
 
 class Batch(NamedTuple):
@@ -64,7 +65,7 @@ def previous_token_score(weights):
     weights = _check.floats("weights", weights, "n n")
     if weights.shape[-1] < 2:
         raise ValueError(f"weights must have at least two tokens, got {weights.shape}")
-    return np.diagonal(weights, offset=-1, axis1=-2, axis2=-1).mean(axis=-1)
+    return previous_share(weights)
 
 
 def _weights_and_ids(weights, ids):

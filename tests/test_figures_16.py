@@ -1,0 +1,172 @@
+"""show/scatter.py and show/shaded.py: points stand at their numbers, words on the colours of their weights."""
+
+import numpy as np
+import pytest
+from conftest import in_both_themes
+from matplotlib.collections import PatchCollection
+from matplotlib.colors import LinearSegmentedColormap, to_hex
+
+from attnlib.show import scatter, shaded
+from attnlib.show.sheet import colour
+
+pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("style")]
+
+X, Y, NAMES = np.array([1.0, 2.0, 3.0, 4.0]), np.array([4.0, -1.0, 2.0, 2.5]), ["a", "b", "c", "d"]
+
+
+def points(picture):
+    (plot,) = [axes for axes in picture.axes if axes is not picture.sheet]
+    return {(line.get_xdata()[0], line.get_ydata()[0]): to_hex(line.get_color()) for line in plot.lines}
+
+
+def boxes(picture):
+    """(n, 4) x, y, width, height of the words' backgrounds in inches, and their colours."""
+    (patches,) = [one for one in picture.sheet.collections if isinstance(one, PatchCollection)]
+    corners = np.array([path.get_extents().bounds for path in patches.get_paths()])
+    return corners, [to_hex(fill) for fill in patches.get_facecolor()]
+
+
+def words(picture):
+    return {text.get_text(): text for text in picture.sheet.texts}
+
+
+def inside(picture):
+    picture.draw_without_rendering()
+    width, height = picture.canvas.get_width_height()
+    for text in picture.sheet.texts:
+        box = text.get_window_extent()
+        assert box.x0 >= -1 and box.x1 <= width + 1 and box.y0 >= -1 and box.y1 <= height + 1, text.get_text()
+
+
+# ---- scatter -----------------------------------------------------------------------------------------------------
+
+
+@in_both_themes
+def test_points_stand_at_their_numbers(style):
+    picture = scatter(X, Y, NAMES, marked=[2], title="T", axes=("how wide", "how tall"))
+    found = points(picture)
+    assert set(found) == set(zip(X, Y))
+    assert found[3.0, 2.0] == style["lines"][0] and found[1.0, 4.0] == style["hatch"]
+    assert set(points(scatter(X, Y, NAMES)).values()) == {style["lines"][0]}
+    assert picture.alt == "T: how tall against how wide. a (1, 4), b (2, -1), c (3, 2), d (4, 2.5)." and picture.png()
+
+
+def test_names_stand_beside_their_points_and_never_on_another():
+    rng = np.random.default_rng(0)
+    x, y = rng.random(16), rng.random(16)
+    picture = scatter(x, y, [f"head {i}" for i in range(16)], marked=[3])
+    picture.draw_without_rendering()
+    (plot,) = [axes for axes in picture.axes if axes is not picture.sheet]
+    pixels = plot.transData.transform(np.column_stack([x, y]))
+    shown = [(i, words(picture)[f"head {i}"].get_window_extent()) for i in range(16) if f"head {i}" in words(picture)]
+    assert len(shown) >= 12 and 3 in dict(shown)
+    for i, box in shown:
+        distance = np.hypot(*(np.clip(pixels[i], box.min, box.max) - pixels[i]))
+        assert distance < 0.16 * picture.dpi, i
+        assert not any(box.overlaps(other) for j, other in shown if j != i)
+        assert not any(box.contains(*pixel) for pixel in pixels)
+    inside(picture)
+
+
+def test_where_points_crowd_names_are_left_out_but_not_from_the_words():
+    picture = scatter(np.ones(30), np.ones(30), [f"point {i}" for i in range(30)], marked=[17])
+    assert sum(name.startswith("point") for name in words(picture)) <= 4 and "point 17" in words(picture)
+    assert all(f"point {i} " in picture.alt for i in range(30))
+
+
+def test_names_are_drawn_over_the_plot():
+    picture = scatter(X, Y, NAMES)
+    (plot,) = [axes for axes in picture.axes if axes is not picture.sheet]
+    assert plot.get_zorder() < picture.sheet.get_zorder()
+
+
+def test_a_logarithmic_axis_leaves_out_what_is_not_above_0():
+    assert set(points(scatter(X, Y, NAMES, log="y"))) == {(1.0, 4.0), (3.0, 2.0), (4.0, 2.5)}
+    assert scatter(X, Y, NAMES, log="xy").png()
+    with pytest.raises(ValueError, match="a point above 0"):
+        scatter([1.0], [-1.0], ["a"], log="y")
+
+
+@pytest.mark.parametrize("call, error, said", [
+    (lambda: scatter(X, Y[:2], NAMES), ValueError, "x and y must have the same shape"),
+    (lambda: scatter([], [], []), ValueError, "at least one number"),
+    (lambda: scatter(X, Y, NAMES[:2]), ValueError, "names has 2 names"),
+    (lambda: scatter(X, Y * np.nan, NAMES), ValueError, "y must be finite"),
+    (lambda: scatter(X, Y, NAMES, log="z"), ValueError, "log must be"),
+    (lambda: scatter(X, Y, NAMES, marked=[4]), ValueError, "marked must be at most 3"),
+])  # fmt: skip
+def test_scatter_refuses(call, error, said):
+    with pytest.raises(error, match=said):
+        call()
+
+
+def test_one_point_is_a_picture_too():
+    assert list(points(scatter([2.0], [3.0], ["alone"]))) == [(2.0, 3.0)]
+
+
+# ---- shaded ------------------------------------------------------------------------------------------------------
+
+TOKENS = ["<start>", "The", " light", "house", " was", " re", "paired", "."]
+
+
+@in_both_themes
+def test_each_word_stands_on_the_colour_of_its_weight():
+    weights = np.array([0.0, 0.1, 0.4, 0.2, 0.0, 0.05, 0.05, 0.2])
+    picture = shaded(TOKENS, weights, title="T")
+    corners, fills = boxes(picture)
+    colours = LinearSegmentedColormap.from_list("course", colour("weights"))
+    assert fills == [to_hex(colours(weight / 0.4)) for weight in weights]
+    for (x, y, wide, high), token in zip(corners, TOKENS):
+        at = words(picture)[token.strip()].get_position()
+        assert at == pytest.approx((x + wide / 2, y + high / 2))
+    assert picture.alt == ("T: 8 tokens on the colours of their weight, strongest light 0.40, house 0.20, . 0.20, The 0.10, re 0.05.")
+    assert picture.png()
+
+
+def test_vmax_holds_the_colours_while_a_slider_moves():
+    small, large = (boxes(shaded(["a", " b"], [0.1, weight], vmax=0.8))[1] for weight in (0.2, 0.8))
+    assert small[0] == large[0] and small[1] != large[1]
+    assert boxes(shaded(["a"], [5.0], vmax=1))[1] == boxes(shaded(["a"], [1.0], vmax=1))[1], "beyond the scale: the darkest"
+
+
+def test_pieces_of_a_word_touch_and_words_do_not():
+    corners, _ = boxes(shaded(TOKENS, np.ones(8)))
+    gaps = corners[1:, 0] - (corners[:-1, 0] + corners[:-1, 2])
+    assert [gap > 0.01 for gap in gaps] == [True, True, False, True, True, False, False], "<start> stands for itself"
+
+
+def test_lines_break_between_words_and_stay_on_the_paper():
+    tokens = [piece for i in range(40) for piece in (f" word{i}", "tail", "s")]
+    picture = shaded(tokens, np.linspace(0, 1, 120), width=4)
+    corners, _ = boxes(picture)
+    new_line = np.flatnonzero(np.diff(corners[:, 1]) > 0.01) + 1
+    assert len(new_line) > 3 and (new_line % 3 == 0).all()
+    assert (corners[:, 0] + corners[:, 2]).max() <= 4 - 0.1
+    inside(picture)
+
+
+def test_a_word_longer_than_a_line_is_cut_between_its_pieces():
+    corners, _ = boxes(shaded([" abcdefgh"] + ["ijklmnop"] * 30, np.ones(31), width=3))
+    assert len(set(corners[:, 1].round(3))) > 3 and (corners[:, 0] + corners[:, 2]).max() <= 3
+
+
+def test_blanks_can_be_seen_and_signs_are_only_signs():
+    shown = words(shaded([" ", "\n", "$x$", " <b>", "日本"], np.arange(5.0)))
+    assert "␣" in shown and "$x$" in shown and "<b>" in shown
+
+
+def test_all_zero_is_a_text_without_colour():
+    assert len(set(boxes(shaded(["a", " b"], [0, 0]))[1])) == 1
+
+
+@pytest.mark.parametrize("call, error, said", [
+    (lambda: shaded("ab", [1, 2]), TypeError, "list of strings"),
+    (lambda: shaded(["a"], [1, 2]), ValueError, "one for each of the 1 tokens"),
+    (lambda: shaded(["a", "b"], [1, -2]), ValueError, "not below 0"),
+    (lambda: shaded(["a", "b"], [1, np.nan]), ValueError, "weights must be finite"),
+    (lambda: shaded([], []), ValueError, "one for each of the 0 tokens"),
+    (lambda: shaded(["a"], [1], vmax=0), ValueError, "vmax must be"),
+])  # fmt: skip
+def test_shaded_refuses(call, error, said):
+    with pytest.raises(error, match=said):
+        call()
