@@ -1,0 +1,162 @@
+"""show/pareto.py: who is on the front, score against cost, and a design as small maps."""
+
+import itertools
+import re
+
+import numpy as np
+import pytest
+from conftest import in_both_themes
+
+from attnlib import masks
+from attnlib.show.pareto import front, panels, pareto
+
+pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("style")]
+
+GROUPS = {"full": [[0.5, 1.0]], "local": [[0.1, 0.2], [0.2, 0.4], [0.4, 0.9]], "mine": [[0.1, 0.95]]}
+
+
+def words(picture):
+    return " ".join(text.get_text() for text in picture.findobj(lambda a: hasattr(a, "get_text")))
+
+
+def lines(picture):
+    """The lines of the plot, not those of the legend: [(m, 2)]"""
+    (plot,) = (axes for axes in picture.axes if axes is not picture.sheet)
+    return plot, [line.get_xydata() for line in plot.get_lines()]
+
+
+# ---- front -------------------------------------------------------------------------------
+
+
+def by_sorting(costs, scores):
+    """The cheapest first, and of equal ones the best: on the front is what is better than all before it."""
+    best, on_front = -np.inf, np.zeros(len(costs), bool)
+    for cost in sorted(set(costs)):
+        top = max(s for c, s in zip(costs, scores) if c == cost)
+        if top > best:
+            on_front |= (costs == cost) & (scores == top)
+            best = top
+    return on_front
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_front_is_what_sorting_finds(seed):
+    costs, scores = np.random.default_rng(seed).integers(0, 5, size=(2, 9)) / 4                    # many are equal
+    assert (front(costs, scores) == by_sorting(costs, scores)).all()
+
+
+def test_the_front_does_not_depend_on_the_order():
+    costs, scores = np.array([1, 2, 2, 3.0]), np.array([1, 1, 2, 2.0])
+    for order in itertools.permutations(range(4)):
+        order = list(order)
+        assert front(costs[order], scores[order]).tolist() == [[True, False, True, False][i] for i in order]
+
+
+def test_two_that_are_the_same_stand_or_fall_together():
+    assert front([1, 1, 2], [5, 5, 4]).tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize("costs, scores, words", [
+    ([1, 2], [1], "the same shape"), ([[1.0]], [[1.0]], "the same shape"), ([np.nan], [1], "costs must be finite"),
+])  # fmt: skip
+def test_a_front_of_nothing_is_refused(costs, scores, words):
+    with pytest.raises(ValueError, match=words):
+        front(costs, scores)
+
+
+# ---- pareto ------------------------------------------------------------------------------
+
+
+@in_both_themes
+@pytest.mark.parametrize("groups", [GROUPS, {"one": [0.2, 0.3]}, {f"family {i}": np.full((3, 2), i / 20) for i in range(10)}])
+def test_a_picture_with_words_that_fits_a_page(groups):
+    picture = pareto(groups, title="Designs", marked=next(iter(groups)))
+    assert picture.get_figwidth() * picture.dpi <= 1000 and len(picture.png()) > 1000
+    assert picture.alt.startswith("Designs: score against share of n² used. On the front: ")
+    assert all(name in words(picture) for name in groups) and "front" in words(picture)
+
+
+def test_every_design_is_drawn_where_it_is():
+    _, drawn = lines(pareto(GROUPS))
+    for points in GROUPS.values():
+        assert any(np.array_equal(line, points) for line in drawn)
+
+
+def test_the_stairs_run_along_the_front_and_over_everything():
+    plot, drawn = lines(pareto(GROUPS))
+    stairs = drawn[0]                                                  # drawn first, behind the marks
+    assert [0.1, 0.95] in stairs.tolist() and [0.5, 1.0] in stairs.tolist() and [0.4, 0.9] not in stairs.tolist()
+    assert stairs[-1, 0] == plot.get_xlim()[1] and plot.get_lines()[0].get_drawstyle() == "steps-post"
+    for cost, score in np.concatenate(list(GROUPS.values())):
+        assert score <= stairs[stairs[:, 0] <= cost][:, 1].max()
+
+
+def test_its_words_name_the_front_and_the_numbers():
+    alt = pareto(GROUPS, axes=("price", "recall")).alt
+    assert re.search(r"recall against price\. On the front: full, mine\.", alt)
+    assert "local: 0.20 for 0.100; 0.40 for 0.200; 0.90 for 0.400." in alt
+
+
+def test_a_design_outside_the_picture_does_not_count():
+    alt = pareto({"a": [[0.9, 1.0]], "b": [[0.1, 0.5]]}).alt
+    assert "On the front: b." in alt and "a: outside." in alt
+    assert "On the front: none." in pareto({"a": [[0.9, 1.0]]}).alt
+    assert "On the front: a, b." in pareto({"a": [[0.9, 1.0]], "b": [[0.1, 0.5]]}, limits=((0, 1), (0, 1.1))).alt
+
+
+def test_the_marked_one_is_larger():
+    def sizes(picture):
+        return [line.get_markersize() for line in lines(picture)[0].get_lines() if line.get_marker() != "None"]
+
+    assert len(set(sizes(pareto(GROUPS)))) == 1 and sizes(pareto(GROUPS, marked="mine"))[-1] > sizes(pareto(GROUPS))[-1]
+
+
+@pytest.mark.parametrize("given, error, named", [
+    ({"groups": {}}, ValueError, "groups must be a dict"),
+    ({"groups": [[1, 2]]}, ValueError, "groups must be a dict"),
+    ({"groups": {"a": [[1, 2, 3]]}}, ValueError, r"groups\['a'\] must have the shape"),
+    ({"groups": {"a": [[1, np.inf]]}}, ValueError, r"groups\['a'\] must be finite"),
+    ({"groups": {str(i): [[0, 0]] for i in range(11)}}, ValueError, "at most 10"),
+    ({"groups": GROUPS, "marked": "yours"}, ValueError, "marked must be one of the names"),
+    ({"groups": GROUPS, "axes": "cost"}, ValueError, "axes must be two names"),
+])  # fmt: skip
+def test_what_cannot_be_drawn_is_refused_by_name(given, error, named):
+    with pytest.raises(error, match=named):
+        pareto(**given)
+
+
+# ---- panels ------------------------------------------------------------------------------
+
+
+def design(layers, heads, n):
+    mask = np.broadcast_to(masks.causal(n), (layers, heads, n, n)).copy()
+    mask[0, 0] = np.eye(n, dtype=bool)
+    return mask
+
+
+@in_both_themes
+@pytest.mark.parametrize("layers, heads, n", [(1, 1, 1), (2, 4, 48), (2, 4, 96), (4, 4, 16)])
+def test_maps_with_words_that_fit_a_page(layers, heads, n):
+    mask = design(layers, heads, n)
+    picture = panels(mask, title="A design")
+    assert picture.get_figwidth() * picture.dpi <= 1000 and len(picture.png()) > 1000
+    assert picture.alt.startswith(f"A design: {mask.mean():.1%} of all pairs may attend. layer 0, head 0: {1 / n:.1%}")
+    assert all(f"layer {layer}" in words(picture) for layer in range(layers)) and f"{mask.mean():.1%} of all pairs" in words(picture)
+
+
+def test_each_map_has_its_own_place_and_its_own_pixels():
+    mask = design(2, 3, 12)
+    mask[1, 2, 5] = False
+    images = [image.get_array() for image in panels(mask).sheet.get_images()]
+    assert len(images) == 6
+    green = images[1][-1, 0]                                           # causal: the last token sees the first
+    for image, one in zip(images, mask.reshape(6, 12, 12)):
+        assert ((image == green).all(axis=-1) == one).all()
+
+
+@pytest.mark.parametrize("mask, error", [
+    (masks.causal(4), ValueError), (np.ones((2, 4, 3, 4), bool), ValueError), (np.ones((1, 1, 3, 3)), TypeError),
+])  # fmt: skip
+def test_what_is_no_design_is_refused(mask, error):
+    with pytest.raises(error, match="mask"):
+        panels(mask)
