@@ -1,0 +1,228 @@
+"""What a teacher relies on: the hub's limits, the links, and a page that says what the course does."""
+
+import copy
+import importlib
+import importlib.util
+import re
+import subprocess
+import sys
+from urllib.parse import parse_qs, urlsplit
+
+import class_links
+import nbformat
+import pytest
+from traitlets.config import Config, Configurable, PyFileConfigLoader
+from traitlets.config import List as Many
+from traitlets.config.loader import LazyConfigValue
+
+import notebooks
+from attnlib.exercises import Exercise
+
+HUB = notebooks.ROOT / "binder" / "jupyterhub_config.py"
+PAGE = class_links.PAGE.read_text(encoding="utf-8")
+THREADS = {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"}
+
+
+# ---- the hub -----------------------------------------------------------------------------------------------------
+
+
+def hub_config(before=None):
+    """The hub's settings after this file was read, on top of those that were there before."""
+    names = {"c": before if before is not None else Config()}                 # as Kubernetes runs it: there is a c, and no more
+    exec(compile(HUB.read_text(encoding="utf-8"), HUB.name, "exec"), names)
+    return names["c"]
+
+
+def plain(value, start):
+    """A setting as it will be: what was added to an inherited value, put on top of `start`."""
+    return value.get_value(start) if isinstance(value, LazyConfigValue) else value
+
+
+def test_it_loads_as_a_hub_loads_it():
+    config = PyFileConfigLoader(str(HUB)).load_config()
+    assert config.JupyterHub.concurrent_spawn_limit >= 1
+    assert set(config) == {"JupyterHub", "Spawner", "SystemdSpawner", "KubeSpawner"}, "nothing about log-in, network or files"
+
+
+@pytest.mark.parametrize("spawner", ["Spawner", "SystemdSpawner", "KubeSpawner"])
+def test_limits_hold_for_each_kind_of_hub(spawner):
+    """Zero to JupyterHub and the Littlest JupyterHub set the limits of their own spawner before: ours win, and theirs stay."""
+    before = Config({spawner: {"mem_limit": None, "mem_guarantee": "1G", "environment": {"THEIRS": "kept", "OMP_NUM_THREADS": "8"}}})
+    limits = hub_config(before)[spawner]
+    environment = plain(limits.environment, {})
+    assert environment["THEIRS"] == "kept" and {environment[name] for name in THREADS} == {"1"}
+    sizes = {"M": 1 << 20, "G": 1 << 30}
+    low, high = (int(size[:-1]) * sizes[size[-1]] for size in (limits.mem_guarantee, limits.mem_limit))
+    assert 200 << 20 <= low <= high and high >= 1 << 30, "the largest notebook takes about half of it"
+    assert 0 < limits.cpu_limit <= 2 and limits.start_timeout >= 120
+
+
+def test_kernels_are_culled_and_the_option_is_given_once():
+    class Spawner(Configurable):
+        args = Many(config=True)
+
+    class KubeSpawner(Spawner):
+        pass
+
+    for theirs in ({}, {"Spawner": {"args": ["--theirs"]}}):
+        for kind in (Spawner, KubeSpawner):
+            config = hub_config(Config(copy.deepcopy(theirs)))
+            args = kind(config=Config({name: {"args": given.args} for name, given in config.items() if "args" in given})).args
+            assert ("--theirs" in args) == bool(theirs)
+            timeouts = [arg for arg in args if "cull_idle_timeout=" in arg]
+            assert len(timeouts) == 1 and int(timeouts[0].split("=")[1]) >= 1800, "given twice, a server does not start"
+            assert not any("cull_connected" in arg or "cull_busy" in arg for arg in args), "nobody loses work that is looked at"
+
+
+def test_idle_servers_are_culled_by_one_program_only(monkeypatch):
+    there = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: True if name == "jupyterhub_idle_culler" else there(name))
+    config = hub_config()
+    (service,), (role,) = plain(config.JupyterHub.services, []), plain(config.JupyterHub.load_roles, [])
+    assert service["name"] in role["services"] and "admin" not in service and not any("admin" in scope for scope in role["scopes"])
+    theirs = [{"name": "cull-idle", "command": ["x"]}]
+    again = hub_config(Config({"JupyterHub": {"services": list(theirs)}}))
+    assert again.JupyterHub.services == theirs and "load_roles" not in again.JupyterHub
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "jupyterhub_idle_culler" else there(name))
+    assert "services" not in hub_config().JupyterHub or plain(hub_config().JupyterHub.services, []) == []
+
+
+def test_a_real_hub_and_a_real_server_take_it(tmp_path):
+    pytest.importorskip("jupyterhub", reason="jupyterhub is not installed: pip install jupyterhub")
+    code = (
+        "import sys\nfrom jupyterhub.app import JupyterHub\nfrom jupyterhub.spawner import SimpleLocalProcessSpawner\n"
+        "app = JupyterHub()\napp.load_config_file(sys.argv[1])\nspawner = SimpleLocalProcessSpawner(config=app.config)\n"
+        "assert spawner.mem_limit == 1 << 30 and spawner.environment['OPENBLAS_NUM_THREADS'] == '1', spawner.environment\n"
+        "assert app.concurrent_spawn_limit == 10\n"
+        "from jupyter_server.serverapp import ServerApp\nserver = ServerApp()\nserver.parse_command_line(spawner.args)\n"
+        "assert server.config.MappingKernelManager.cull_idle_timeout in (3600, '3600')\n"
+        "from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager\n"
+        "assert AsyncMappingKernelManager(parent=server).cull_idle_timeout == 3600\nprint('taken')"
+    )
+    done = subprocess.run([sys.executable, "-W", "error::UserWarning", "-c", code, HUB], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.strip() == "taken", done.stderr
+
+
+# ---- links -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", notebooks.paths(), ids=lambda path: path.name[:2])
+def test_a_link_fetches_the_course_and_opens_the_notebook(path):
+    address = urlsplit(class_links.link(path, "https://hub.example.org/base/", "term 2027"))
+    assert (address.scheme, address.netloc, address.path) == ("https", "hub.example.org", "/base/hub/user-redirect/git-pull")
+    query = {name: value for name, (value,) in parse_qs(address.query, strict_parsing=True).items()}
+    assert query["repo"] == notebooks.address() and query["branch"] == "term 2027"
+    folder, here = query["urlpath"].removeprefix("lab/tree/").split("/", 1)
+    assert folder == query["repo"].rsplit("/")[-1], "the folder that git makes of this address"
+    assert (notebooks.ROOT / here) == path and path.is_file()
+
+
+def test_links_for_a_hub_are_printed(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["class_links.py", "--hub", "https://h.org", "--branch", "term"])
+    assert class_links.main() == 0
+    assert capsys.readouterr().out.split() == [class_links.link(path, "https://h.org", "term") for path in notebooks.paths()]
+    monkeypatch.setattr(sys, "argv", ["class_links.py", "--hub", "h.org"])
+    with pytest.raises(SystemExit):
+        class_links.main()
+    assert "--hub must be an address" in capsys.readouterr().err
+
+
+# ---- the page ----------------------------------------------------------------------------------------------------
+
+
+def test_the_generated_parts_are_current():
+    assert class_links.generated(PAGE) == PAGE, "run: python .ci/class_links.py"
+    for name in ("times", *class_links.PLANS):
+        assert PAGE.count(f"<!-- {name} -->\n|") == 1, name
+
+
+def test_times_are_those_of_the_notebooks():
+    read = {path: nbformat.read(path, 4) for path in notebooks.paths()}
+    table = re.search(r"<!-- times -->\n(.*?)<!-- /times -->", PAGE, re.S)[1]
+    for path, notebook in read.items():
+        (goals,) = [cell.source for cell in notebook.cells if cell.id == "goals"]
+        reading, exercises = re.search(r"about (\d+) minutes, and (\d+)", goals).groups()
+        assert f"({path.name}) | {reading} min | {exercises} min |" in table
+    assert class_links.hours(62) == "1 h 00" and class_links.hours(47) == "45 min" and class_links.hours(135) == "2 h 15"
+
+
+@pytest.mark.parametrize("name", class_links.PLANS)
+def test_a_plan_is_in_the_order_of_the_course_and_adds_up(name):
+    numbers = " ".join(class_links.PLANS[name]).split()
+    assert numbers == sorted(set(numbers)) and set(numbers) <= {f"{n:02d}" for n in range(18)}
+    spent = {path: class_links.times(nbformat.read(path, 4)) for path in notebooks.paths()}
+    for session in class_links.PLANS[name] if name != "afternoon" else []:
+        whole = sum(sum(one) for path, one in spent.items() if path.name[:2] in session.split())
+        assert whole <= 185, f"{session} takes {whole} minutes: more than a session of three hours"
+
+
+def test_a_term_holds_the_whole_course():
+    assert {path.name[:2] for path in notebooks.paths()} <= set(" ".join(class_links.PLANS["term"]).split())
+
+
+def section(path):
+    """What the page says about one notebook."""
+    found = re.findall(rf"^### \[{path.name[:2]} · .*\]\({path.name}\)\n(.*?)(?=^##)", PAGE, re.S | re.M)
+    assert len(found) == 1, f"one section about {path.name}"
+    return found[0]
+
+
+@pytest.mark.parametrize("path", notebooks.paths(), ids=lambda path: path.name[:2])
+def test_each_misconception_is_one_that_an_exercise_knows(path):
+    """The words in quotation marks are those that the exercise of this name prints."""
+    module = importlib.import_module(f"attnlib.exercises.ex{path.name[:2]}")
+    entries = re.findall(r"^- .*", section(path), re.M)
+    assert len(entries) >= 2
+    for entry in entries:
+        for number, name, words in re.findall(r"`ex(\d\d)\.(\w+)`: “([^”]+)”", entry):
+            exercise = getattr(module, name)
+            assert number == path.name[:2] and isinstance(exercise, Exercise)
+            assert any(words in mistake for mistake in exercise.mistakes), f"{name} does not say: {words}"
+        assert "”" in entry, f"an exercise shows it: {entry}"
+        for place in re.findall(r"Sections? (\d+)", entry):
+            text = "\n".join(cell.source for cell in nbformat.read(path, 4).cells)
+            assert re.search(rf"^## {place} · ", text, re.M), f"there is no section {place}"
+
+
+@pytest.mark.parametrize("path", notebooks.paths(), ids=lambda path: path.name[:2])
+def test_concept_questions_have_folded_answers_and_are_not_those_of_the_notebook(path):
+    text = section(path)
+    asked = re.findall(r"<details><summary>([^\n]+\?)</summary>\n\n(.+?)\n</details>", text, re.S)
+    assert len(asked) >= 2 and text.count("<details>") == text.count("</details>") == len(asked)
+    known = "\n".join(cell.source for cell in nbformat.read(path, 4).cells)
+    for question, answer in asked:
+        assert question not in known and len(answer.split()) >= 5
+
+
+def test_the_page_is_calm_and_its_links_lead_somewhere():
+    prose = re.sub(r"```.*?```|`[^`]*`|<!--.*?-->", "", PAGE, flags=re.S)
+    assert not re.search(r"[!\u2600-\u27bf\U0001f000-\U0001faff]", prose)
+    headings = {re.sub(r"[^\w -]", "", title.lower()).strip().replace(" ", "-") for title in re.findall(r"^#+ (.*)", PAGE, re.M)}
+    for link in re.findall(r"\]\(([^)\s]+)\)", PAGE):
+        if link.startswith("#"):
+            assert link[1:] in headings, link
+        elif not link.startswith("https://"):
+            assert (class_links.PAGE.parent / link.split("#")[0]).resolve().is_file(), link
+
+
+def test_commands_on_the_page_exist():
+    """Options and files that the page names are those of the programs."""
+    from attnlib import report
+
+    known = {option for action in report._parser()._actions for option in action.option_strings}
+    for line in re.findall(r"^python -m attnlib report.*", PAGE, re.M):
+        assert set(re.findall(r"--\w[\w-]*", line)) <= known, line
+    assert "`--no-code`" in PAGE and "--no-code" in known
+    files = set(re.findall(r"(?:\.ci|binder)/\w+\.py", PAGE))
+    assert len(files) == 3 and all((notebooks.ROOT / file).is_file() for file in files), files
+    table = re.search(r"```\n(name,.*?)```", PAGE, re.S)[1]
+    notebook = nbformat.read(notebooks.NOTEBOOKS / "03_queries_keys_values.ipynb", 4)
+    assert set(table.splitlines()[0].split(",")) <= set(report.parameters_of(notebook)) | {"name"}
+    assert "judge(their_function, seed=2027)" in PAGE
+
+
+def test_the_judge_on_the_page_judges():
+    from attnlib.exercises import ex03
+
+    assert ex03.attention.judge(ex03.simple_attention, seed=2027)[0]
+    assert not ex03.attention.judge(lambda q, k, v: None, seed=2027)[0]
