@@ -24,23 +24,28 @@ KEPT = ("image/png", "text/markdown", "text/plain")
 
 SETUP = '''\
 import os
+import sys
+from importlib.util import find_spec
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # our matrices are small: one thread is fastest
 
-try:
-    import attnlib
-except ImportError:  # on Colab: fetch the package once; NumPy and the rest are already there
-    %pip install --quiet --no-deps "attnlib @ git+{address}@v{version}"
-    import attnlib
+if not find_spec("attnlib"):  # on Colab or in the browser: fetch it once; NumPy stays as it is
+    if sys.platform == "emscripten":
+        %pip install --quiet attnlib
+    else:
+        %pip install --quiet --no-deps anywidget psygnal "attnlib @ git+{address}@v{version}"
+    if not find_spec("attnlib"):
+        raise ModuleNotFoundError("attnlib could not be fetched. Is there a connection? Then run this cell again.")
 
+import attnlib
 import numpy as np
 
 np.set_printoptions(precision=3, suppress=True, floatmode="fixed")'''
 
 
-def address():
-    """The repository's address, from the one place that holds it."""
-    return re.search(r'^Repository = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.M)[1]
+def address(name="Repository"):
+    """An address of the course, from the one place that holds it: its "Repository", or "Lite", its site for the browser."""
+    return re.search(rf'^{name} = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.M)[1]
 
 
 def version():
@@ -61,7 +66,9 @@ def launch(path):
     owner = address().removeprefix("https://github.com/")
     colab = f"https://colab.research.google.com/github/{owner}/blob/main/notebooks/{path.name}"
     binder = f"https://mybinder.org/v2/gh/{owner}/main?urlpath=lab/tree/notebooks/{path.name}"
-    return f"[![Open in Colab](images/colab.svg)]({colab}) [![Open in Binder](images/binder.svg)]({binder})"
+    lite = f"{address('Lite')}/lab/index.html?path={path.name}"
+    places = [("Open in Colab", "colab", colab), ("Open in Binder", "binder", binder), ("Open in the browser", "lite", lite)]
+    return " ".join(f"[![{words}](images/{picture}.svg)]({link})" for words, picture, link in places)
 
 
 def navigation(path, titles):
@@ -102,13 +109,14 @@ def write_links():
     titles = {path: title(notebook) for path, notebook in notebooks.items()}
     changed = []
     for path, notebook in notebooks.items():
+        was, known = sources(notebook), notebook.metadata.get("attnlib", {})
         for cell in notebook.cells:
-            source = generated(path, titles).get(cell.id)
-            if source is not None and cell.source != source:
-                cell.source = source
-                changed.append(path)
-        if path in changed:
+            cell.source = generated(path, titles).get(cell.id, cell.source)
+        if sources(notebook) != was:
+            if known.get("sources") == was:                # a badge or the set-up changes no output
+                known["sources"] = sources(notebook)
             save(notebook, path)
+            changed.append(path)
     readme = ROOT / "README.md"
     old = readme.read_text()
     new = re.sub(r"(<!-- course -->\n).*?(<!-- /course -->)", lambda m: f"{m[1]}{course_map(titles)}\n{m[2]}", old, flags=re.S)

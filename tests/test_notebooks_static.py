@@ -165,7 +165,7 @@ def test_generated_cells_are_up_to_date(path):
         assert cell(path, id_).source == source, f"run: python .ci/notebooks.py links ({id_})"
     assert ids(path)[-1] == "navigation"
     assert notebooks.address().removeprefix("https://github.com/") in cell(path, "launch").source
-    assert cell(path, "launch").source.count(path.name) == 2
+    assert cell(path, "launch").source.count(path.name) == 3
 
 
 def test_navigation_goes_through_all_notebooks():
@@ -180,9 +180,8 @@ def test_the_set_up_cell_is_the_same_everywhere_and_comes_first(path):
     assert [one.id for one in cells(path, "code")][:2] == ["setup", "parameters"]
     source = cell(path, "setup").source
     assert f"@v{notebooks.version()}" in source and "--no-deps" in source
-    lines = source.splitlines()
-    install = next(number for number, line in enumerate(lines) if "pip" in line)
-    assert any(line.startswith("except ImportError") for line in lines[:install]), "only where the package is missing"
+    block = re.search(r'^if not find_spec\("attnlib"\):.*\n((?: {4}.*\n)+)', source, re.M)[1]
+    assert source.count("%pip") == block.count("%pip") == 2, "only where the package is missing: in the browser, and elsewhere"
     for one in cells(path, "code"):
         assert one.id == "setup" or not re.search(r"^\s*[!%]", one.source, re.M), f"a magic in {one.id}"
         assert "!pip" not in one.source
