@@ -1,11 +1,13 @@
 """The command line: python -m attnlib "The cat sat on the mat" --pattern causal --out attention.png
 
 With `--model tiny-gpt` the heads are those of a trained model instead of those built by hand.
-`python -m attnlib bench` measures speed; `--help` behind it says of what.
+`python -m attnlib bench` measures speed, `python -m attnlib report` runs a notebook once for each row of a table;
+`--help` behind either says more.
 """
 
 import argparse
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,10 +45,8 @@ class Seen(NamedTuple):
 def main(arguments=None):
     """Draw who looks at whom in one sentence, and print it as a table. Returns the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments[:1] == ["bench"]:
-        from attnlib import bench
-
-        return bench.main(arguments[1:])
+    if arguments[:1] in (["bench"], ["report"]):
+        return import_module(f"attnlib.{arguments[0]}").main(arguments[1:])
     given = options().parse_args(arguments)
     try:
         theme(given.theme)
@@ -67,7 +67,8 @@ def main(arguments=None):
 
 def options():
     """What may stand on the command line."""
-    parser = argparse.ArgumentParser(prog="attnlib", description="Draw attention on a sentence.")
+    other = "Also: attnlib bench (how fast it is) and attnlib report (a notebook, once for each row of a table); --help behind each."
+    parser = argparse.ArgumentParser(prog="attnlib", description="Draw attention on a sentence.", epilog=other)
     parser.error = lambda message: sys.exit(_complain(message))
     parser.add_argument("sentence")
     parser.add_argument("--out", type=Path, help="write the picture here: .png, .svg, or .html for a page to touch")

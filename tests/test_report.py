@@ -132,8 +132,7 @@ def test_the_command_in_a_folder_of_its_own_with_two_rows_at_once(tmp_path):
     write_notebook(tmp_path / "deep" / "a.ipynb", meet)
     write(tmp_path / "t.csv", "name;word;places\nÄnne Ö.;one;'two'\nbob;two;'one'\n")
     bare = {key: value for key, value in os.environ.items() if not key.endswith("_NUM_THREADS") and key != "ATTNLIB_PROGRESS"}
-    start = "import sys; from attnlib.report import main; sys.exit(main(sys.argv[1:]))"
-    command = [sys.executable, "-c", start, "deep/a.ipynb", "t.csv", "out", "--workers", "2"]
+    command = [sys.executable, "-m", "attnlib", "report", "deep/a.ipynb", "t.csv", "out", "--workers", "2"]
     done = subprocess.run(command, cwd=tmp_path, env=bare, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert names(tmp_path / "out") == ["bob.ipynb", "Änne-Ö.ipynb"] and names(tmp_path / "deep") == ["a.ipynb", "one", "two"]
