@@ -117,7 +117,7 @@ def test_a_page_beside_each_notebook(tmp_path):
     assert set(picture.data) == {"image/png", "text/plain"}, "the live view is gone, its still picture is there"
     assert run(path, table, out, "--html", "--no-code") == 0 and names(out) == ["001.html", "001.ipynb"]
     page = (out / "001.html").read_text(encoding="utf-8")
-    assert "hello" in page and page.count("data:image/png;base64") == 2 and "dot.png" not in page
+    assert "hello" in page and page.count(f"data:image/png;base64,{DOT}") == 2 and "dot.png" not in page
     assert "other.ipynb" not in page and "os.getcwd" not in page and "require.js" not in page and "widget-view" not in page
 
 
