@@ -20,6 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
+PARTS = {"00": "A first class", "06": "The transformer", "10": "What it costs", "14": "Trained models, and what their pictures are worth"}
 KEPT = ("image/png", "text/markdown", "text/plain")
 
 SETUP = '''\
@@ -92,13 +93,16 @@ def generated(path, titles):
     }
 
 
-def course_map(titles):
-    """The table of notebooks in the README."""
-    rows = ["| notebook | open it in |", "|---|---|"]
-    for path, name in titles.items():
+def course_map(notebooks):
+    """The tables of notebooks in the README: path -> notebook, part by part, each with the claim of its head."""
+    rows = []
+    for path, notebook in notebooks.items():
+        if path.name[:2] in PARTS:
+            rows += ["", f"**{PARTS[path.name[:2]]}**", "", "| notebook | open it in |", "|---|---|"]
+        claim = notebook.cells[0].source.strip().splitlines()[-1].strip("*")
         badges = launch(path).replace("images/", "notebooks/images/")
-        rows.append(f"| [{name}](notebooks/{path.name}) | {badges} |")
-    return "\n".join(rows)
+        rows.append(f"| [{title(notebook)}](notebooks/{path.name})<br>{claim} | {badges} |")
+    return "\n".join(rows[1:])
 
 
 def write_links():
@@ -119,7 +123,7 @@ def write_links():
             changed.append(path)
     readme = ROOT / "README.md"
     old = readme.read_text()
-    new = re.sub(r"(<!-- course -->\n).*?(<!-- /course -->)", lambda m: f"{m[1]}{course_map(titles)}\n{m[2]}", old, flags=re.S)
+    new = re.sub(r"(<!-- course -->\n).*?(<!-- /course -->)", lambda m: f"{m[1]}{course_map(notebooks)}\n{m[2]}", old, flags=re.S)
     new = re.sub(r"https://github\.com/[\w.-]+/[\w.-]+?(?=\.git\b)", address(), new)
     if new != old:
         readme.write_text(new)

@@ -3,6 +3,7 @@
 import inspect
 import pkgutil
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -55,7 +56,9 @@ every_exercise_with_inputs = pytest.mark.parametrize("name", [name for name in E
 
 
 def test_there_are_exercises():
-    assert {f"ex{number:02}" for number in range(15)} <= set(MODULES)
+    assert MODULES == [f"ex{number:02}" for number in range(18)]
+    readme = (Path(attnlib.__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    assert f"{len(EXERCISES)} exercises" in readme, "README.md counts them"
     assert len(EXERCISES) >= 2 * len(MODULES)
     assert {name[:2] for name in EXERCISES} == {module[2:] for module in MODULES}
     assert len({exercise.title for exercise in EXERCISES.values()}) == len(EXERCISES)
