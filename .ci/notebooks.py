@@ -124,7 +124,7 @@ def write_links():
     readme = ROOT / "README.md"
     old = readme.read_text()
     new = re.sub(r"(<!-- course -->\n).*?(<!-- /course -->)", lambda m: f"{m[1]}{course_map(notebooks)}\n{m[2]}", old, flags=re.S)
-    new = re.sub(r"https://github\.com/[\w.-]+/[\w.-]+?(?=\.git\b)", address(), new)
+    new = re.sub(r"https://github\.com/[\w.-]+/[\w.-]+?(?=\.git\b|\},)", address(), new)      # to clone, and to cite
     if new != old:
         readme.write_text(new)
         changed.append(readme)

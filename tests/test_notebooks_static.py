@@ -330,6 +330,12 @@ def test_the_readme_has_the_course_map():
         assert link.startswith("https://") or (notebooks.ROOT / link).is_file(), link
 
 
+def test_the_readme_clones_and_cites_this_version():
+    text = (notebooks.ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"git clone {notebooks.address()}.git" in text
+    assert f"url     = {{{notebooks.address()}}}" in text and f"version = {{{notebooks.version()}}}" in text
+
+
 # ---- what is saved -----------------------------------------------------------------------------------------------
 
 
