@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 import lab  # noqa: E402
 
-HEIGHT = 850                                             # pixels of the film
+HEIGHT = 836                                             # pixels of the film
 CODE = "from attnlib.show import explorer\nexplorer()"
 HAND = """() => {
     const hand = document.createElement("div");
