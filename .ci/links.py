@@ -17,6 +17,8 @@ import urllib.request
 from collections import defaultdict
 from pathlib import Path
 
+import class_links
+
 ROOT = Path(__file__).resolve().parent.parent
 LINK = re.compile(r"https?://[^\s\"'<>`\\{}]+")
 GONE = {404, 410}
@@ -70,18 +72,19 @@ def follow(link):
 
 
 def own():
-    """The addresses of this course, and the places that open it: they are tested with the repository's own files."""
+    """Not to be followed: the addresses of this course and the places that open it, which are tested with the
+    repository's own files, and the name that stands for a teacher's hub."""
     urls = re.findall(r'^\w+ = "(https://.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.M)
     name = urls[0].removeprefix("https://github.com/")
     opened = [f"https://colab.research.google.com/github/{name}", f"https://mybinder.org/v2/gh/{name}"]
-    return [*urls, *opened, "http://127.0.0.1", "http://localhost"]
+    return [*urls, *opened, class_links.HUB, "http://127.0.0.1", "http://localhost"]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", type=Path)
     given = parser.parse_args()
-    course = [path for path in sorted((ROOT / "notebooks").iterdir()) if path.suffix in (".ipynb", ".md")]
+    course = [path for path in sorted((ROOT / "notebooks").glob("[!.]*")) if path.suffix in (".ipynb", ".md")]
     found = links(given.files or [*course, ROOT / "README.md"], own())
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         states = dict(zip(found, pool.map(follow, found)))

@@ -26,10 +26,14 @@ THREADS = {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"}
 # ---- the hub -----------------------------------------------------------------------------------------------------
 
 
-def hub_config(before=None):
-    """The hub's settings after this file was read, on top of those that were there before."""
+def hub_config(before=None, **changed):
+    """The hub's settings after this file was read, on top of those that were there before. changed: numbers at its top."""
     names = {"c": before if before is not None else Config()}                 # as Kubernetes runs it: there is a c, and no more
-    exec(compile(HUB.read_text(encoding="utf-8"), HUB.name, "exec"), names)
+    text = HUB.read_text(encoding="utf-8")
+    for name, value in changed.items():
+        text, found = re.subn(rf"^{name} = \S+", f"{name} = {value}", text, flags=re.M)
+        assert found == 1, name
+    exec(compile(text, HUB.name, "exec"), names)
     return names["c"]
 
 
@@ -54,7 +58,8 @@ def test_limits_hold_for_each_kind_of_hub(spawner):
     sizes = {"M": 1 << 20, "G": 1 << 30}
     low, high = (int(size[:-1]) * sizes[size[-1]] for size in (limits.mem_guarantee, limits.mem_limit))
     assert 200 << 20 <= low <= high and high >= 1 << 30, "the largest notebook takes about half of it"
-    assert 0 < limits.cpu_limit <= 2 and limits.start_timeout >= 120
+    assert 0 < limits.cpu_limit <= 2 and limits.start_timeout >= 120 and limits.http_timeout >= 60
+    assert limits.default_url == "/lab", "where the links of the page lead"
 
 
 def test_kernels_are_culled_and_the_option_is_given_once():
@@ -85,6 +90,19 @@ def test_idle_servers_are_culled_by_one_program_only(monkeypatch):
     assert again.JupyterHub.services == theirs and "load_roles" not in again.JupyterHub
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "jupyterhub_idle_culler" else there(name))
     assert "services" not in hub_config().JupyterHub or plain(hub_config().JupyterHub.services, []) == []
+
+
+def test_the_numbers_at_the_top_are_those_that_count(monkeypatch):
+    there = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: True if name == "jupyterhub_idle_culler" else there(name))
+    config = hub_config(MAX_SERVERS=40, STARTING_AT_ONCE=7, IDLE_SECONDS=5400, MEMORY_LIMIT='"3G"', CPU_LIMIT=0.5)
+    assert (config.JupyterHub.active_server_limit, config.JupyterHub.concurrent_spawn_limit) == (40, 7)
+    assert (config.KubeSpawner.mem_limit, config.SystemdSpawner.cpu_limit) == ("3G", 0.5)
+    (service,) = plain(config.JupyterHub.services, [])
+    assert service["command"][-2:] == ["jupyterhub_idle_culler", "--timeout=5400"]
+    assert [arg for arg in plain(config.Spawner.args, []) if arg.endswith("=5400")]
+    never = hub_config(IDLE_SECONDS=0)
+    assert plain(never.Spawner.args, []) == plain(never.JupyterHub.services, []) == [], "0 seconds: nobody is stopped"
 
 
 def test_a_real_hub_and_a_real_server_take_it(tmp_path):
@@ -134,6 +152,17 @@ def test_the_generated_parts_are_current():
     assert class_links.generated(PAGE) == PAGE, "run: python .ci/class_links.py"
     for name in ("times", *class_links.PLANS):
         assert PAGE.count(f"<!-- {name} -->\n|") == 1, name
+
+
+def test_a_page_that_is_out_of_date_is_brought_up_to_date(tmp_path, monkeypatch, capsys):
+    old = re.sub(r"^\| .*\[.*\n", "", PAGE, flags=re.M)                       # no rows with links
+    old = re.sub(r"^### \[(\d\d) · .*$", r"### \1 · An old title", old, flags=re.M)
+    assert old.count("An old title") == len(notebooks.paths()) and class_links.link(notebooks.paths()[0]) not in old
+    (tmp_path / "page.md").write_text(old, encoding="utf-8")
+    monkeypatch.setattr(class_links, "PAGE", tmp_path / "page.md")
+    monkeypatch.setattr(sys, "argv", ["class_links.py"])
+    assert class_links.main() == 0 and (tmp_path / "page.md").read_text(encoding="utf-8") == PAGE
+    assert class_links.main() == 0 and capsys.readouterr().out == "page.md: saved\npage.md: nothing to change\n"
 
 
 def test_times_are_those_of_the_notebooks():

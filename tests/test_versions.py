@@ -1,8 +1,11 @@
 """The oldest versions that the requirements allow, and the links to the outside: the tools that CI tries them with."""
 
+import ast
 import http.server
 import importlib.metadata
+import json
 import re
+import socket
 import sys
 from pathlib import Path
 
@@ -34,6 +37,22 @@ def test_the_oldest_versions_are_those_of_the_bounds(capsys):
         assert bound.operator == ">=" and bound.version == found[canonicalize_name(one.name)]
 
 
+def test_nothing_that_is_asked_for_is_left_out(tmp_path, capsys):
+    """The files read in another way: every name in front of >=, wherever it stands."""
+    files = [ROOT / "requirements.txt", TESTS / "requirements.txt", ROOT / "pyproject.toml"]
+    asked = {name for file in files for name in re.findall(r"^(?:.*\")?([\w-]+)>=", file.read_text(), re.M)}
+    lists = re.findall(r"= (\[.*>=.*\])", (ROOT / "pyproject.toml").read_text())
+    asked |= {re.match(r"[\w-]+", line)[0] for one in lists for line in ast.literal_eval(one)}
+    oldest.main()
+    found = {line.split("==")[0] for line in capsys.readouterr().out.splitlines()}
+    assert found == {canonicalize_name(name) for name in asked - {"hatchling"}} and len(found) > 15
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "a.txt").write_text("# head\n-r ../b.txt\n\none>=1.0     # why\n")
+    (tmp_path / "b.txt").write_text("two_three>=2\n")
+    assert list(oldest.requirements(tmp_path / "deep" / "a.txt")) == ["two_three>=2", "one>=1.0"]
+    assert oldest.bounds(["two_three>=2"]) == {"two-three": "2"}
+
+
 @pytest.mark.parametrize("lines, words", [
     (["numpy"], "not a plain lower bound, name>=version: 'numpy'"), (["numpy==2.0"], "not a plain lower bound"),
     (["numpy>=2.0,<3"], "not a plain lower bound"), (["numpy>=2.0", "NumPy>=2.1"], "numpy has two lower bounds, 2.0 and 2.1"),
@@ -55,7 +74,7 @@ def test_the_packages_bounds_are_the_courses(tmp_path):
 # ---- links to the outside ----------------------------------------------------------------------------------------
 
 
-VISITS = {}                            # path -> how often
+VISITS, AGENTS = {}, set()             # path -> how often; who said so
 
 
 class Web(http.server.BaseHTTPRequestHandler):
@@ -63,6 +82,7 @@ class Web(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         visits = VISITS[self.path] = VISITS.get(self.path, 0) + 1
+        AGENTS.add(self.headers["User-Agent"])
         codes = {"/good": 200, "/gone": 404, "/closed": 403, "/moved": 301, "/later": 200 if visits > 1 else 503, "/lost": 301}
         self.send_response(codes.get(self.path, 410))
         if codes.get(self.path) == 301:
@@ -82,6 +102,7 @@ def test_links_are_followed(monkeypatch):
     assert states == {"good": ("good", "200"), "gone": ("broken", "404"), "closed": ("asks", "403"), "moved": ("good", "200"),
                       "later": ("good", "200"), "lost": ("broken", "404"), "other": ("broken", "410")}  # fmt: skip
     assert VISITS["/gone"] == 2 and VISITS["/closed"] == links.TRIES, "gone is gone, also where another page leads there"
+    assert AGENTS == {links.AGENT["User-Agent"]}, "many servers turn a nameless program away"
     assert links.follow(f"{address}/good")[0] == "broken", "nobody answers there any more"
     assert links.follow("https://no-such-host.invalid/")[0] == "broken"
 
@@ -97,14 +118,40 @@ def test_links_are_found(text, link, tmp_path):
     assert dict(links.links([path])) == {link: {"a.md"}}
 
 
+def test_a_server_that_never_answers_is_given_up(monkeypatch):
+    monkeypatch.setattr(links, "SECONDS", 0.1)
+    monkeypatch.setattr(links, "PAUSE", 0.01)
+    with socket.create_server(("127.0.0.1", 0)) as silent:             # takes the call, and says nothing
+        state, why = links.follow(f"http://127.0.0.1:{silent.getsockname()[1]}/")
+    assert state == "broken" and "timed out" in why
+
+
+def test_what_is_run_is_not_read(tmp_path):
+    """Addresses in code are not for a reader to follow."""
+    cells = [{"cell_type": kind, "source": [f"https://a.org/{kind}\n", "more"]} for kind in ("markdown", "code", "raw")]
+    path = tmp_path / "a.ipynb"
+    path.write_text(json.dumps({"cells": cells}))
+    assert dict(links.links([path])) == {"https://a.org/markdown": {"a.ipynb"}}
+
+
+def test_what_turns_a_program_away_is_listed_and_breaks_nothing(capsys, monkeypatch, tmp_path):
+    (tmp_path / "a.md").write_text("https://a.org and https://b.org")
+    monkeypatch.setattr(links, "follow", lambda link: ("asks", "403") if "a.org" in link else ("good", "200"))
+    monkeypatch.setattr(sys, "argv", ["links.py", str(tmp_path / "a.md")])
+    assert links.main() == 0
+    said = capsys.readouterr().out
+    assert "https://a.org  in a.md" in said and "b.org" not in said and said.endswith("1 good, 1 asks, 0 broken\n")
+
+
 def test_the_links_of_the_course_are_those_of_its_notebooks(capsys, monkeypatch, tmp_path):
-    found = links.links([*PATHS, ROOT / "README.md"], links.own())
+    pages = sorted((ROOT / "notebooks").glob("*.md"))
+    found = links.links([*PATHS, *pages, ROOT / "README.md"], links.own())
     assert len(found) > 60 and {name for names in found.values() for name in names} >= {path.name for path in PATHS[1:]}
-    assert not any("YOUR_ORG" in link or "mybinder.org" in link or "colab.research" in link for link in found)
+    assert not any(part in link for link in found for part in ("YOUR_ORG", "mybinder.org/v2", "colab.research.google.com/", "example.org"))
     seen = []
     monkeypatch.setattr(links, "follow", lambda link: seen.append(link) or (("broken", "404") if "1706.03762" in link else ("good", "200")))
     monkeypatch.setattr(sys, "argv", ["links.py"])
-    assert links.main() == 1 and len(seen) >= len(found)
+    assert links.main() == 1 and sorted(seen) == sorted(found) and len(pages) >= 2
     said = capsys.readouterr().out
     assert "broken 404" in said and "1706.03762" in said and f"{len(seen) - 1} good, 0 asks, 1 broken" in said
     (tmp_path / "none.md").write_text("no links")
