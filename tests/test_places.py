@@ -100,6 +100,14 @@ def test_the_set_up_cell_is_silent_where_attnlib_is_there():
     print(f"\nset-up cell {cell:.3f} s, the imports alone {imports:.3f} s: {1000 * (cell - imports):+.0f} ms (wanted: below 100)")
 
 
+def test_the_set_up_cell_rounds_what_is_printed_and_leaves_the_threads_alone():
+    """One thread, unless the reader has chosen another number."""
+    show = "\nprint(np.array([1 / 3, 1e-9]), os.environ['OPENBLAS_NUM_THREADS'])"
+    for chosen, found in (("", "1"), ("os.environ['OPENBLAS_NUM_THREADS'] = '3'\n", "3")):
+        seen = in_shell(SETUP + show, before=f"import os\nos.environ.pop('OPENBLAS_NUM_THREADS', None)\n{chosen}")
+        assert (seen["said"], seen["error"]) == (f"[0.333 0.000] {found}\n", "''")
+
+
 HIDDEN = """
 import importlib.machinery, importlib.util, sys
 real = importlib.util.find_spec

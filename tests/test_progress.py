@@ -215,6 +215,25 @@ def test_another_handler_of_the_stop_button_is_left_alone(python):
     assert not calls and signal.getsignal(signal.SIGINT) is mine
 
 
+def test_a_trace_of_someone_else_goes_on(python):
+    """A debugger or a coverage tool traces with a function of its own: the limit takes it away, and gives it back."""
+    seen, before = [], sys.gettrace()
+
+    def mine(frame, event, argument):
+        seen.append(event)
+
+    try:
+        sys.settrace(mine)
+        call(lambda: 1, seconds=5)
+        assert sys.gettrace() is mine
+        with pytest.raises(TooSlow):
+            call(swallows_the_first, seconds=0.1)
+        after = sys.gettrace()
+    finally:
+        sys.settrace(before)
+    assert after is mine and seen
+
+
 def test_where_there_are_no_threads_it_still_answers(python, monkeypatch):
     def no_threads(self):
         raise RuntimeError("can't start new thread")
