@@ -1,48 +1,10 @@
-"""Exercises of notebook 05: count the numbers, design a head, many heads by reshape."""
+"""Exercises of notebook 05: design a head, count the numbers, many heads by reshape."""
 
 import numpy as np
 
 from attnlib import toy
 from attnlib.attention import merge_heads, scaled_dot_product_attention, softmax, split_heads
 from attnlib.exercises import Exercise
-
-
-def count_numbers(d_model, n_heads, d_head):
-    """How many numbers W_q holds, and how many W_q, W_k, W_v and W_o hold together."""
-    one = d_model * n_heads * d_head
-    return one, 4 * one
-
-
-count = Exercise(
-    count_numbers,
-    title="Count the numbers",
-    level=1,
-    minutes=5,
-    inputs=lambda rng: [(int(d), int(rng.choice([2, 3, 6])), int(rng.choice([5, 7, 11]))) for d in rng.permutation([12, 24, 48, 96])],
-    names=("in W_q", "in all four"),
-    mistakes={
-        "you counted one head: W_q holds the columns of all heads, side by side": lambda d, h, e: (d * e, 4 * d * e),
-        "you forgot W_o, which brings the heads back to d_model": lambda d, h, e: (d * h * e, 3 * d * h * e),
-        "you took all heads together to be d_model wide: often they are, but d_head is given here": lambda d, h, e: (d * d, 4 * d * d),
-        "you gave W_o the shape (d_model, d_model): it takes what the heads bring, n_heads · d_head": lambda d, h, e: (
-            d * h * e, 3 * d * h * e + d * d
-        ),
-        "you counted W_o for one head: it takes what all heads bring, n_heads · d_head": lambda d, h, e: (d * h * e, 3 * d * h * e + d * e),
-        "you counted biases too: there are no biases here": [
-            lambda d, h, e: (d * h * e + h * e, 4 * d * h * e + 3 * h * e + d),
-            lambda d, h, e: ((d + 1) * h * e, 4 * (d + 1) * h * e),
-        ],
-        "you counted the heads twice for all four": lambda d, h, e: (d * h * e, 4 * h * d * h * e),
-        "you took d_model / n_heads for the width of a head: here d_head is given": lambda d, h, e: (d * (d // h), 4 * d * (d // h)),
-        "you counted rows and columns together; a matrix holds rows times columns": lambda d, h, e: (d + h * e, 4 * (d + h * e)),
-        "you counted the columns alone; a matrix holds rows times columns": lambda d, h, e: (h * e, 4 * h * e),
-    },
-    hints=[
-        "x is (n, d_model), q of all heads side by side is (n, n_heads · d_head). Which shape must W_q have?",
-        "W_k and W_v have the shape of W_q. W_o goes back: (n_heads · d_head, d_model).",
-        "All four hold equally many.",
-    ],
-)
 
 
 def design_head(features):
@@ -151,6 +113,44 @@ design = Exercise(
         "One column is enough: W_q and W_k of zeros, (len(features), 1), with one number set in each.",
         "Who asks? The row of the feature 'pronoun' in W_q. Who offers? Find the row in W_k.",
         "features.index('pronoun') is the row. If the look is too soft, make the number in W_q larger: try 8.",
+    ],
+)
+
+
+def count_numbers(d_model, n_heads, d_head):
+    """How many numbers W_q holds, and how many W_q, W_k, W_v and W_o hold together."""
+    one = d_model * n_heads * d_head
+    return one, 4 * one
+
+
+count = Exercise(
+    count_numbers,
+    title="Count the numbers",
+    level=1,
+    minutes=5,
+    inputs=lambda rng: [(int(d), int(rng.choice([2, 3, 6])), int(rng.choice([5, 7, 11]))) for d in rng.permutation([12, 24, 48, 96])],
+    names=("in W_q", "in all four"),
+    mistakes={
+        "you counted one head: W_q holds the columns of all heads, side by side": lambda d, h, e: (d * e, 4 * d * e),
+        "you forgot W_o, which brings the heads back to d_model": lambda d, h, e: (d * h * e, 3 * d * h * e),
+        "you took all heads together to be d_model wide: often they are, but d_head is given here": lambda d, h, e: (d * d, 4 * d * d),
+        "you gave W_o the shape (d_model, d_model): it takes what the heads bring, n_heads · d_head": lambda d, h, e: (
+            d * h * e, 3 * d * h * e + d * d
+        ),
+        "you counted W_o for one head: it takes what all heads bring, n_heads · d_head": lambda d, h, e: (d * h * e, 3 * d * h * e + d * e),
+        "you counted biases too: there are no biases here": [
+            lambda d, h, e: (d * h * e + h * e, 4 * d * h * e + 3 * h * e + d),
+            lambda d, h, e: ((d + 1) * h * e, 4 * (d + 1) * h * e),
+        ],
+        "you counted the heads twice for all four": lambda d, h, e: (d * h * e, 4 * h * d * h * e),
+        "you took d_model / n_heads for the width of a head: here d_head is given": lambda d, h, e: (d * (d // h), 4 * d * (d // h)),
+        "you counted rows and columns together; a matrix holds rows times columns": lambda d, h, e: (d + h * e, 4 * (d + h * e)),
+        "you counted the columns alone; a matrix holds rows times columns": lambda d, h, e: (h * e, 4 * h * e),
+    },
+    hints=[
+        "x is (n, d_model), q of all heads side by side is (n, n_heads · d_head). Which shape must W_q have?",
+        "W_k and W_v have the shape of W_q. W_o goes back: (n_heads · d_head, d_model).",
+        "All four hold equally many.",
     ],
 )
 
