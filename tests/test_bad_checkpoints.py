@@ -105,6 +105,10 @@ def test_a_header_that_lies_is_refused(tmp_path, family):
 def test_whole_numbers_for_weights_are_refused(tmp_path):
     tensors = lambda t: {name: (array * 10).astype(np.int8) for name, array in t.items()}  # noqa: E731
     refused(changed(tmp_path, "llama", tensors=tensors), ValueError, "I8", "quantised")
+    for kind in (np.int64, bool):                                       # read, since buffers are whole numbers, but not for a weight
+        tensors = lambda t, kind=kind: t | {"model.norm.weight": t["model.norm.weight"].astype(kind)}  # noqa: E731
+        folder = changed(tmp_path, "llama", tensors=tensors, name=kind.__name__)
+        refused(folder, ValueError, "'norm.weight' in", "must hold numbers with a point", kind.__name__)
 
 
 def test_pickles_and_shards_are_never_opened(tmp_path):
