@@ -6,8 +6,8 @@
 The repository's address stands in one place, [project.urls] in pyproject.toml; `links` carries it everywhere.
 
 Outputs are normalised: pictures (PNG) and text only; no widget state, no timings, no machine's paths. A notebook whose
-cells and results are as they were is left alone, so that a second run changes nothing; and so are its pictures if only
-matplotlib is another version (--pictures draws them anew).
+cells and results are as they were is left alone, so that a second run changes nothing; and so are its measured times, and
+its pictures if only matplotlib is another version (--pictures saves them all the same).
 """
 
 import argparse
@@ -16,6 +16,7 @@ import os
 import re
 import sys
 import tempfile
+from copy import deepcopy
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -171,6 +172,7 @@ def normalise(notebook):
                 output.metadata = {kind: value for kind, value in output.metadata.items() if kind in KEPT}
             if output.output_type == "execute_result":
                 output.execution_count = count
+        cell.outputs = [output for output in cell.outputs if output.get("data") != {"text/plain": ""}]     # a bar that is gone
         if str(ROOT) in str(cell.outputs):
             raise SystemExit(f"cell {cell.id}: an output names a folder of this machine")
     return notebook
@@ -185,6 +187,15 @@ def joined(outputs):
         else:
             whole.append(output)
     return whole
+
+
+def steady(notebook):
+    """A copy without what is measured anew in every run, times above all: the outputs of cells tagged nbval-ignore-output."""
+    copy = deepcopy(notebook)
+    for cell in copy.cells:
+        if "nbval-ignore-output" in cell.metadata.get("tags", []):
+            cell.outputs = []
+    return copy
 
 
 def texts(notebook):
@@ -223,10 +234,10 @@ def refresh(names, pictures):
         print(f"[{number}/{len(chosen)}] {path.name} … ", end="", flush=True)
         old, new = nbformat.read(path, 4), execute(path)
         was, now = old.metadata.get("attnlib", {}), new.metadata["attnlib"]
-        same_results = was.get("sources") == now["sources"] and texts(old) == texts(new)
+        same_results = was.get("sources") == now["sources"] and texts(steady(old)) == texts(steady(new))
         if same_results and was.get("matplotlib") != now["matplotlib"] and not pictures:
             print(f"unchanged (pictures kept, drawn by matplotlib {was.get('matplotlib')})")
-        elif nbformat.writes(new) == path.read_text(encoding="utf-8"):
+        elif same_results and steady(old) == steady(new) and not pictures:
             print("unchanged")
         else:
             save(new, path)
@@ -238,7 +249,7 @@ def main():
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("refresh")
     run.add_argument("names", nargs="*")
-    run.add_argument("--pictures", action="store_true")
+    run.add_argument("--pictures", action="store_true", help="save also where only pixels or measured times differ")
     commands.add_parser("links")
     given = parser.parse_args()
     if given.command == "refresh":

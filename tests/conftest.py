@@ -3,8 +3,10 @@
 One BLAS thread: two on a busy machine are slower, not faster. And nobody's exercises are done, whatever lies in notebooks/.
 """
 
+import gc
 import os
 import tempfile
+import warnings
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,15 @@ def no_progress_is_left_behind():
     """What a test passes is forgotten, or a notebook that runs later in the same process would show it."""
     yield
     PROGRESS.unlink(missing_ok=True)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_is_left_for_the_next_module():
+    """Event loops that papermill leaves open are cleared away here: found later, they would be an error of some other test."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ WORDS = "The cat sat on a mat because it was so tired today".split()
 PICTURE = "canvas[role=application]"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
     with lab.chromium() as browser:
         yield browser
@@ -104,7 +104,7 @@ class Seen:
         self.page.wait_for_function(look, arg=[self.root.element_handle(), old])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def tab(browser):
     tab = lab.Tab(browser)
     yield tab
