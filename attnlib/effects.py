@@ -15,7 +15,7 @@ from attnlib.attention import MultiHead, log_softmax, merge_heads
 
 
 def value_norms(weights, values, W_o):
-    """How long the vector is that each key brings to each query: ‖α · v W_o‖.
+    """How long the vector is that each key brings to each query: ‖w · v W_o‖, w its weight.
 
     weights  (..., h, n_q, n_k)
     values   (..., h, n_k, d_head), or with fewer kv heads as in `attention_scores`

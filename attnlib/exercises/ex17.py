@@ -205,7 +205,7 @@ design = Design(
         f"With one mask for all heads {LOOKS} looks are not enough. Give each head its own: start with np.zeros((2, 4, n, n), bool).",
         "A question is answered in two steps: a token learns who stood before it, and then a later one looks for it, however far. "
         "Which layer needs only a short look, and which a long one?",
-        "Which head has learned the long look? Try the four, one at a time, or see who looks where in section 5. The others may see "
+        "Which head has learned the long look? Try the four, one at a time, or see who looks where in section 6. The others may see "
         "nothing but themselves: np.eye(n, dtype=bool) is a mask without empty rows, and costs one look per token.",
         "Layer 0, head 2: a causal window of 2. Layer 1, head 1: masks.causal(n). All others: only themselves.",
     ],
