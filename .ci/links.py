@@ -8,6 +8,7 @@ that answers but turns a program away (401, 403, 405, 429, 503 and the like) is 
 
 import argparse
 import concurrent.futures
+import http.client
 import json
 import re
 import sys
@@ -66,8 +67,8 @@ def follow(link):
             if error.code in GONE:
                 return "broken", str(error.code)
             why = "asks", str(error.code)
-        except (OSError, ValueError) as error:
-            why = "broken", str(getattr(error, "reason", error))
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            why = "broken", str(getattr(error, "reason", error)) or type(error).__name__
     return why
 
 

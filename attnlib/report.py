@@ -154,6 +154,8 @@ def _typed(record, defaults, where):
             continue
         try:
             values[column] = text if isinstance(default, str) else ast.literal_eval(text.strip())
+            if isinstance(default, (int, float)) and not isinstance(values[column], (int, float)):
+                raise ValueError                           # "0,5", as half of Europe writes it, would be a pair
         except (ValueError, SyntaxError):
             raise ValueError(f"{where}: {column} must be a plain value such as {default!r}, got {text!r}") from None
     return values
@@ -171,7 +173,8 @@ def _file_name(record, column, number, file, total):
     """The name of a report, safe on every file system: the text of its column, or the number of the row."""
     if column is None:
         return f"{number:0{max(3, len(str(total)))}d}"
-    name = re.sub(r"[^\w.-]+", "-", str(record.get(column, ""))).strip("-.")[:60]
+    said = record.get(column)
+    name = re.sub(r"[^\w.-]+", "-", "" if said is None else str(said)).strip("-.")[:60]
     if not name:
         raise ValueError(f"{file}, row {number} has no {column!r} to name its file by")
     return name

@@ -26,6 +26,7 @@ beside the hub's own settings. Where, depends on the hub:
 After a change restart the hub; servers that run keep the old limits until they are started again.
 """
 
+import copy
 import importlib.util
 import sys
 
@@ -70,7 +71,8 @@ hub.active_server_limit = MAX_SERVERS
 
 # A server without activity is stopped. The two hubs above have a program for this; a plain one gets it here, with no
 # more rights than it needs: to see who is active, and to stop servers.
-services = hub.services if isinstance(hub.services, list) else []
+services = copy.deepcopy(hub.services)                     # a list, or what was added to one that is not there yet
+services = services if isinstance(services, list) else services.get_value([])
 has_culler = any("cull" in service.get("name", "") for service in services)
 if IDLE_SECONDS and not has_culler and importlib.util.find_spec("jupyterhub_idle_culler"):
     scopes = ["list:users", "read:users:activity", "read:servers", "delete:servers"]

@@ -88,6 +88,9 @@ def test_idle_servers_are_culled_by_one_program_only(monkeypatch):
     theirs = [{"name": "cull-idle", "command": ["x"]}]
     again = hub_config(Config({"JupyterHub": {"services": list(theirs)}}))
     assert again.JupyterHub.services == theirs and "load_roles" not in again.JupyterHub
+    added = Config()
+    added.JupyterHub.services.extend(theirs)               # by a hub's file that does not begin with an empty list
+    assert plain(hub_config(added).JupyterHub.services, []) == theirs
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "jupyterhub_idle_culler" else there(name))
     assert "services" not in hub_config().JupyterHub or plain(hub_config().JupyterHub.services, []) == []
 

@@ -6,7 +6,9 @@ import importlib.metadata
 import json
 import re
 import socket
+import socketserver
 import sys
+import threading
 from pathlib import Path
 
 import links
@@ -124,6 +126,23 @@ def test_a_server_that_never_answers_is_given_up(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:             # takes the call, and says nothing
         state, why = links.follow(f"http://127.0.0.1:{silent.getsockname()[1]}/")
     assert state == "broken" and "timed out" in why
+
+
+class Babble(socketserver.BaseRequestHandler):
+    """Answers, but not in HTTP."""
+
+    def handle(self):
+        self.request.recv(1000)
+        self.request.sendall(b"hello\r\n")
+
+
+def test_a_server_that_speaks_something_else_is_broken_and_stops_nobody(monkeypatch):
+    monkeypatch.setattr(links, "PAUSE", 0.01)
+    with socketserver.TCPServer(("127.0.0.1", 0), Babble) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        state, why = links.follow(f"http://127.0.0.1:{server.server_address[1]}/")
+        server.shutdown()
+    assert state == "broken" and why.strip()
 
 
 def test_what_is_run_is_not_read(tmp_path):
