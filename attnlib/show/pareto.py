@@ -140,7 +140,7 @@ def panels(mask, *, title="", width=4.6):
     layers, heads, *_ = mask.shape
     left, top, shares = 0.62, 0.34 + 0.3 * bool(title), mask.mean(axis=(-2, -1))   # (layers, heads)
     side = min((width - left - 0.1) / heads - 0.1, 2.0)
-    picture = Picture(max(width, 0.1 * len(title)), top + layers * (side + 0.3) + 0.3)
+    picture = Picture(max(width, 0.1 * len(title)), top + layers * (side + 0.3) + 0.42)
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
     pixels = np.array([to_rgb(colour("blocked")), to_rgb(colour("allowed"))])
     for layer, head in np.ndindex(layers, heads):
@@ -151,7 +151,7 @@ def panels(mask, *, title="", width=4.6):
         if head == 0:
             picture.write(left - 0.08, y + side / 2, f"layer {layer}", size=8.5, weight="bold", ha="right", va="center_baseline")
         picture.write(x + side / 2, y + side + 0.03, f"{shares[layer, head]:.1%}", size=7.5, ha="center", va="top", color=colour("faint"))
-    total = f"{mask.mean():.1%} of all pairs; rows: who looks, columns: who is looked at"
+    total = f"green: may attend, {mask.mean():.1%} of all pairs\nrows: who looks, columns: who is looked at"
     picture.write(left, picture.get_figheight() - 0.08, total, size=7.5, va="bottom", color=colour("faint"))
     said = "; ".join(f"layer {layer}, head {head}: {share:.1%}" for (layer, head), share in np.ndenumerate(shares))
     picture.alt = f"{title or 'Design'}: {mask.mean():.1%} of all pairs may attend. {said}."

@@ -19,7 +19,7 @@ def shaded(tokens, weights, *, vmax=None, title="", axis="weight", width=6.2):
 
     tokens   n strings, with a space in front where they begin a word, as `Trace.tokens`
     weights  (n,) not below 0
-    vmax     the number of the darkest colour, the largest of the weights unless given: give it where
+    vmax     the number of the darkest colour, the largest of the weights unless given (1 where all are 0): give it where
              a slider moves, so that colours can be compared with those of before
     axis     what the numbers are, in words
     width    inches
@@ -29,7 +29,7 @@ def shaded(tokens, weights, *, vmax=None, title="", axis="weight", width=6.2):
         raise TypeError("tokens must be a list of strings, one per token")
     if weights.ndim != 1 or not len(weights) or len(tokens) != len(weights) or (weights < 0).any():
         raise ValueError(f"weights must be numbers not below 0, one for each of the {len(tokens)} tokens, got {weights.shape}")
-    vmax = _check.positive("vmax", max(float(weights.max()), 1e-12) if vmax is None else vmax)
+    vmax = _check.positive("vmax", float(weights.max()) or 1.0 if vmax is None else vmax)
     words = _words([str(token) for token in tokens])
     places, lines = _laid_out(words, _check.positive("width", width) - 0.24)
     top = 0.24 + 0.3 * bool(title) + 0.28
