@@ -128,6 +128,14 @@ def test_a_server_that_never_answers_is_given_up(monkeypatch):
     assert state == "broken" and "timed out" in why
 
 
+def test_a_server_that_is_busy_gets_time(monkeypatch):
+    waits = []
+    monkeypatch.setattr(links.time, "sleep", waits.append)
+    with serving(Web) as address:
+        assert links.follow(f"{address}/closed") == ("asks", "403")
+    assert waits == [0, links.PAUSE, 2 * links.PAUSE]
+
+
 class Babble(socketserver.BaseRequestHandler):
     """Answers, but not in HTTP."""
 
