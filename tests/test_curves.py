@@ -281,6 +281,19 @@ def test_a_name_stands_where_its_line_ends(style):
     np.testing.assert_allclose(exact, [height_of(curves(X, {"a": X * 0, "b": X * 0 + 5, "c": X}), y) for y in (0, 5, 7)], atol=0.01)
 
 
+def test_a_line_that_ends_early_has_its_name_there_unless_another_is_in_the_way():
+    short = np.where(X > 3, np.nan, 5)
+    picture = curves(X, {"short": short, "also": short + 0.1, "far": X * 0, "ends": X})
+    plot = picture.axes[1]
+    inside = {text.get_text(): text.get_position() for text in plot.texts}
+    x, y = plot.transData.transform((3, 5)) / picture.dpi
+    assert set(inside) == {"short", "also"} and {"far", "ends"} <= set(texts(picture))
+    assert all(0.05 < place[0] - x < 0.12 and abs(picture.get_figheight() - place[1] - y) < 0.2 for place in inside.values())
+    assert inside["also"][1] + 0.15 < inside["short"][1], "the higher line has the higher name, and they do not touch"
+    assert sorted(texts(curves(X, {"short": short, "across": X * 0 + 5.1}, limits=(0, 10)))).count("short") == 1, "at the edge: a line is in the way"
+    assert "a very long name of a line" in texts(curves(X, {"a very long name of a line": np.where(X > 6, np.nan, 1)})), "no room"
+
+
 CROWDS = {
     "six alike": (dict.fromkeys([f"line {i}" for i in range(6)], np.sin(X)), {}),
     "twelve in a low picture": ({f"line {i}": np.sin(X) + i / 100 for i in range(12)}, {"height": 1.0, "title": "T"}),

@@ -3,7 +3,7 @@
 import numpy as np
 
 from attnlib import _check
-from attnlib.show.sheet import DPI, Picture, colour
+from attnlib.show.sheet import Picture, colour, text_width
 
 RADIUS, STEP, LINE = 0.42, 1.08, 1.3                       # inches: a clock, from one to the next, from row to row
 PER_ROW = 8
@@ -64,11 +64,9 @@ def _captions(captions, n):
     return captions
 
 
-def _inches(texts, beside=0.0, **how):
+def _inches(texts, beside=0.0, *, size, weight="normal"):
     """How wide each text is: size / 100 inches a sign, or more where wide signs need it; so digits that change do not change it."""
-    ruler = Picture(1, 1)
-    found = [ruler.write(0, 0, text, **how).get_window_extent().width / DPI if text else 0.0 for text in texts]
-    return [max(inches, how["size"] / 100 * len(text)) + beside for inches, text in zip(found, texts)]
+    return [max(text_width(text, size, weight), size / 100 * len(text)) + beside for text in texts]
 
 
 def _clock(picture, x, y, hands):

@@ -1,13 +1,11 @@
 """Lines over a horizontal axis: what is measured, and how it changes with a width, a distance, or the steps of a training."""
 
-from functools import lru_cache
-
 import numpy as np
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from attnlib import _check
 from attnlib.show.labels import drawable, fonts
-from attnlib.show.sheet import DPI, Picture, colour
+from attnlib.show.sheet import DPI, Picture, colour, text_width
 
 STYLES = ("-", (0, (5, 1.6)), (0, (1.4, 1.2)), (0, (5, 1.4, 1.2, 1.4)))        # told apart without colours, too
 LEFT = 0.75                                                # inches for the numbers and the name of the vertical axis
@@ -120,11 +118,9 @@ def _limits(limits, positive):
     return low, high
 
 
-@lru_cache(maxsize=1000)
 def _room(name):
     """Inches at the right of the plot for the name of a line."""
-    ruler = Picture(1, 1)
-    return max(0.088 * len(name) + 0.25, ruler.write(0, 0, name, size=8.5, weight="bold").get_window_extent().width / DPI + 0.15)
+    return max(0.088 * len(name) + 0.25, text_width(name, 8.5) + 0.15)
 
 
 def _alone(y):
@@ -218,24 +214,46 @@ def _mark(plot, x, lines, cursor):
 
 
 def _name(picture, plot, x, lines):
-    """The name of each line where it ends, moved apart where they would touch."""
-    ends, edge = [], plot.get_xlim()[1]                    # asking for the limits also settles them
+    """The name of each line where it ends: at the right edge, or within the plot if the line ends early and nothing is in the way."""
+    edge, tall = plot.get_xlim()[1], picture.get_figheight()           # asking for the limits also settles them
     plot.get_ylim()
-    for number, (name, y) in enumerate(lines.items()):
-        there = np.flatnonzero(np.isfinite(_middle(y)))
-        if len(there):
-            pixel = plot.transData.transform((edge, _middle(y)[there[x[there].argmax()]]))[1]
-            ends.append([picture.get_figheight() - pixel / picture.dpi, name, number])
+    right = plot.transData.transform((edge, plot.get_ylim()[1]))[0] / picture.dpi
+    spots = {name: plot.transData.transform(_points(x, y)) / picture.dpi for name, y in lines.items()}     # inches
+    within, ends = {}, []
+    for number, (name, points) in enumerate(spots.items()):
+        if len(points):
+            (across, up), room = points[-1], text_width(name, 8.5) + 0.15
+            early = len(x) > 1 and across + room < right and not any(_crosses(other, across, up, room) for other in spots.values())
+            (within.setdefault(across, []) if early else ends).append([tall - up, name, number])
     box = plot.get_position()
-    low, high = (picture.get_figheight() * (1 - edge) for edge in (box.y1, box.y0))
+    low, high = (tall * (1 - edge) for edge in (box.y1, box.y0))
+    for over, across, group in [*((plot, *one) for one in within.items()), (None, right - 0.01, ends)]:
+        for y, name, number in _apart(group, low, high):
+            color = colour("lines")[number % len(colour("lines"))]
+            picture.write(across + 0.08, y, name, size=8.5, weight="bold", color=color, va="center_baseline", over=over)
+
+
+def _apart(ends, low, high):
+    """Names [y, …] from top to bottom, moved apart where they would touch."""
     ends.sort()
     for before, end in zip([[low - 0.08]] + ends, ends):
         end[0] = max(end[0], before[0] + 0.16)
     for end, after in zip(ends[::-1], [[high + 0.16], *ends[::-1]]):
         end[0] = min(end[0], after[0] - 0.16)
-    for y, name, number in ends:
-        color = colour("lines")[number % len(colour("lines"))]
-        picture.write(box.x1 * picture.get_figwidth() + 0.07, y, name, size=8.5, weight="bold", color=color, va="center_baseline")
+    return ends
+
+
+def _points(x, y):
+    """The middle of a line where it has numbers, from left to right. (m, 2)"""
+    middle, order = _middle(y), np.argsort(x, kind="stable")
+    return np.array([(x[i], middle[i]) for i in order if np.isfinite(middle[i])]).reshape(-1, 2)
+
+
+def _crosses(points, across, up, room):
+    """Does a line pass where a name of this width would stand? points (m, 2)"""
+    steps = np.linspace(across + 0.05, across + room, 20)
+    heights = np.interp(steps, *points.T, left=np.nan, right=np.nan) if len(points) else steps + np.nan
+    return bool((np.abs(heights - up) < 0.14).any())
 
 
 def _words(x, name, y):

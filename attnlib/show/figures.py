@@ -32,10 +32,11 @@ def heatmap(weights, tokens=None, *, key_tokens=None, mask=None, title="", signe
     cell = np.clip(4.6 / max(grid.shape), 0.02, 0.46)
     left, top = 0.55 + grid.label_width(0), 0.45 + 0.3 * bool(title) + grid.label_width(1)
     wide, high = cell * grid.shape[1], cell * grid.shape[0]
-    picture = Picture(max(left + wide + 1.75, 0.1 * len(title)), top + max(high, 1.3) + 0.25)
+    tall = max(grid.tall(left, high, axes or True), 0.8)
+    picture = Picture(max(left + wide + 1.75, 0.1 * len(title)), top + tall + 0.25)
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
     grid.draw(picture, left, top, cell, sums=sums, axes=axes or True)
-    colour_bar(picture, left + wide + (0.8 if sums else 0.3), top, max(high, 1.3), grid)
+    colour_bar(picture, left + wide + (0.8 if sums else 0.3), top, tall, grid)
     named = ("queries", "keys") if axes is None else tuple(f"{name}s" for name in axes)
     picture.alt = f"{title or 'Heat map'}: {grid.describe(axes=named)}"
     return picture

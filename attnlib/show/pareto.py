@@ -1,13 +1,11 @@
 """Score against cost: every design a mark, and the front of those that nothing beats in both; and a design as small maps."""
 
-from functools import lru_cache
-
 import numpy as np
 from matplotlib.colors import to_rgb
 
 from attnlib import _check
 from attnlib.show.curves import STYLES, _axes
-from attnlib.show.sheet import DPI, Picture, colour
+from attnlib.show.sheet import Picture, colour, text_width
 
 SHAPES = "os^Dv<>pXh"                                      # told apart without colours, too
 LEGEND = 0.19                                              # inches from one name to the next
@@ -33,7 +31,7 @@ def pareto(groups, *, marked=None, title="", axes=("share of n² used", "score")
     limits   ((low, high), (low, high)) of both axes; a design outside is left out, and does not count for the front
     """
     groups, marked = _checked(groups, marked, axes)
-    right = 0.4 + max(_inches(name) for name in groups)
+    right = 0.4 + max(text_width(name, 8.5) for name in groups)
     top = 0.3 + 0.3 * bool(title)
     width = max(width, right + 3.4, 0.1 * len(title))
     picture = Picture(width, max(height, 0.55 + top + LEGEND * (len(groups) + 2)))
@@ -80,11 +78,6 @@ def _checked(groups, marked, axes):
 def _within(points, limits):
     (left, right), (low, high) = limits
     return (points[:, 0] >= left) & (points[:, 0] <= right) & (points[:, 1] >= low) & (points[:, 1] <= high)
-
-
-@lru_cache(maxsize=1000)
-def _inches(name, size=8.5):
-    return Picture(1, 1).write(0, 0, name, size=size, weight="bold").get_window_extent().width / DPI
 
 
 def _looks(number):
@@ -151,8 +144,8 @@ def panels(mask, *, title="", width=4.6):
         if head == 0:
             picture.write(left - 0.08, y + side / 2, f"layer {layer}", size=8.5, weight="bold", ha="right", va="center_baseline")
         picture.write(x + side / 2, y + side + 0.03, f"{shares[layer, head]:.1%}", size=7.5, ha="center", va="top", color=colour("faint"))
-    total = f"green: may attend, {mask.mean():.1%} of all pairs\nrows: who looks, columns: who is looked at"
-    picture.write(left, picture.get_figheight() - 0.08, total, size=7.5, va="bottom", color=colour("faint"))
+    for line, words in enumerate((f"green: may attend, {mask.mean():.1%} of all pairs", "rows: who looks, columns: who is looked at")):
+        picture.write(left, picture.get_figheight() - 0.2 + 0.12 * line, words, size=7.5, va="bottom", color=colour("faint"))
     said = "; ".join(f"layer {layer}, head {head}: {share:.1%}" for (layer, head), share in np.ndenumerate(shares))
     picture.alt = f"{title or 'Design'}: {mask.mean():.1%} of all pairs may attend. {said}."
     return picture

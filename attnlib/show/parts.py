@@ -7,7 +7,7 @@ from matplotlib.patches import Rectangle
 
 from attnlib import _check
 from attnlib.show.labels import axis_names, printable
-from attnlib.show.sheet import KEY, QUERY, Picture, colour
+from attnlib.show.sheet import KEY, QUERY, Picture, colour, text_width
 
 CELL_NUMBERS = 12                                          # up to so many columns, each cell shows its number
 PLANE = 1.4                                                # inches from the origin to the end of the longest arrow drawn to scale
@@ -62,7 +62,7 @@ class Grid:
             middles = [(x + (j + 0.5) * self.cell[0], y - 0.07) for j in range(self.shape[1])]
             self._labels(picture, self.key_tokens, middles, size, "left", 50)
         if axes:
-            self._axes(picture, x, y, size, axes, y + max(height, 1.3))
+            self._axes(picture, x, y, size, axes, height)
         if (sums or counts) and self.shape[0] <= CELL_LABELS:
             self._right_edge(picture, x + width + 0.08, y, size, counts)
 
@@ -91,11 +91,12 @@ class Grid:
 
     def _numbers(self, picture, x, y, size):
         brightness = self.colours(self.scale(self.data))[..., :3] @ [0.3, 0.59, 0.11]
+        whole = self.signed and np.array_equal(self.data, np.round(self.data))         # counts, not shares
         for (i, j), value in np.ndenumerate(self.data):
             if self.blocked[i, j] and (value == 0 or self.signed):
                 continue
             ink = "#ffffff" if brightness[i, j] < 0.55 else "#1b1f24"
-            text = "NaN" if np.isnan(value) else f"{value:.1f}" if abs(value) >= 9.95 else f"{value:.2f}"
+            text = "NaN" if np.isnan(value) else f"{value:.0f}" if whole else f"{value:.1f}" if abs(value) >= 9.95 else f"{value:.2f}"
             text = text.replace("0.", ".", 1) if abs(value) < 0.995 else text
             middle = x + (j + 0.5) * self.cell[0], y + (i + 0.5) * self.cell[1]
             picture.write(*middle, text, size=size - 1.5, color=ink, ha="center", va="center_baseline")
@@ -103,24 +104,33 @@ class Grid:
     def _labels(self, picture, names, places, size, ha, angle):
         """As many names as fit without touching; beyond CELL_LABELS, positions."""
         room = self.cell[1] if angle == 0 else 0.85 * self.cell[0]     # slanted names stand closer
-        every = int(np.ceil(size * 1.05 / 72 / room))
+        every = int(np.ceil(size * (1.3 if _are_numbers(names) else 1.05) / 72 / room))        # a word is missed, a number is not
         if len(names) > CELL_LABELS:
             names, every = range(len(names)), len(names) - 1
         for i in range(0, len(names), every):
             va = "center" if angle == 0 else "bottom"
             picture.write(*places[i], str(names[i]), size=size, ha=ha, va=va, rotation=angle, rotation_mode="anchor")
 
-    def _axes(self, picture, x, y, size, axes, low):
-        """What the columns and the rows are: above the names of the columns, and upwards from `low` beside those of the rows."""
-        who, whom = ("query (who looks)", "key (who is looked at)") if axes is True else axes
-        bold = {"size": size, "weight": "bold", "va": "bottom"}
-        picture.write(x, y - self.label_width(1, size) - 0.06, f"{whom} →", color=KEY if axes is True else None, **bold)
-        left = x - self.label_width(0, size) - 0.08
-        picture.write(left, low, f"← {who}", color=QUERY if axes is True else None, rotation=90, ha="right", **bold)
+    def tall(self, x, height, axes, size=9):
+        """Inches from the top of the cells to the end of the name of the rows, which is written upwards beside them."""
+        word = text_width(f"← {_words(axes)[0]}", size)
+        return height if word < x - 0.17 else max(height, word)        # a long word over a low grid stands above the names, if it can
+
+    def _axes(self, picture, x, y, size, axes, height):
+        """What the columns and the rows are: above their names, or for the rows upwards beside them where there is room."""
+        who, whom = _words(axes)
+        look = {"size": size, "weight": "bold", "va": "bottom", "color": QUERY if axes is True else None}
+        picture.write(x, y - self.label_width(1, size) - 0.06, f"{whom} →", **look | {"color": KEY if axes is True else None})
+        if text_width(f"← {who}", size) > self.tall(x, height, axes, size):
+            picture.write(x - 0.07, y - 0.05, f"{who} ↓", ha="right", **look)
+        else:
+            left = x - self.label_width(0, size) - 0.08
+            picture.write(left, y + self.tall(x, height, axes, size), f"← {who}", rotation=90, ha="right", **look)
 
     def _right_edge(self, picture, x, y, size, counts):
         picture.write(x, y - 0.07, "keys" if counts else "sum", size=size - 1, color=colour("faint"), va="bottom")
-        for i, row in enumerate(self.data):
+        every = int(np.ceil((size - 1) * 1.3 / 72 / self.cell[1])) if counts and _are_numbers(self.tokens) else 1
+        for i, row in list(enumerate(self.data))[::every]:
             total = row.sum()
             text = f"{int((~self.blocked[i]).sum())}" if counts else f"{total:.2f}"
             right = counts or abs(total - 1) < 1e-3 or (total == 0 and self.blocked[i].all())
@@ -137,6 +147,15 @@ class Grid:
         more = f"; {int(np.isnan(self.data).sum())} cells are NaN" if np.isnan(self.data).any() else ""
         strongest = f"strongest {strongest}" if strongest else "no numbers"
         return f"{self.shape[0]} {axes[0]} × {self.shape[1]} {axes[1]}, {strongest}{more}."
+
+
+def _words(axes):
+    """What rows and columns are called: (who, whom)"""
+    return ("query (who looks)", "key (who is looked at)") if axes is True else axes
+
+
+def _are_numbers(names):
+    return all(str(name).isdigit() for name in names)
 
 
 def mask_grid(mask, tokens, key_tokens):
@@ -197,7 +216,7 @@ def bars(picture, x, y, row, width, values, title, color=None, chosen=None, span
         fill = color or (signs[-2] if value > 0 else signs[1])
         picture.sheet.add_patch(Rectangle((zero, top), value * unit, row - 0.08, facecolor=fill, edgecolor="none"))
         bold = "bold" if n == chosen else "normal"
-        place = zero + max(value, 0) * unit + 0.03
+        place = zero + max(value, 0) * unit + 0.05
         picture.write(place, middle, short(value), size=7, va="center_baseline", color=colour("faint"), weight=bold)
 
 

@@ -5,7 +5,7 @@ from matplotlib.patches import Rectangle
 
 from attnlib import _check
 from attnlib.show.labels import axis_names, visible
-from attnlib.show.sheet import DPI, Picture, colour
+from attnlib.show.sheet import Picture, colour, text_width
 
 ROW, THICK = 0.26, 0.19                                    # inches
 
@@ -24,9 +24,9 @@ def rows(values, names, *, texts=None, full=None, marked=(), title="", axis="", 
     names = axis_names("names", names, len(values), visible, "values")
     texts = [f"{value:.2f}" for value in values] if texts is None else axis_names("texts", texts, len(values), list, "values")
     marked = {_check.integer("marked", i, minimum=0, maximum=len(values) - 1) for i in marked}
-    left, right = 0.2 + _widest(names), 0.15 + _widest(texts)
+    left, right = 0.2 + max(map(text_width, names)), 0.15 + max(map(text_width, texts))
     top = 0.2 + 0.3 * bool(title) + 0.22 * bool(axis)
-    picture = Picture(max(width, left + right + 1.5, 0.24 + _widest([title], 11)), top + ROW * len(values) + 0.1)
+    picture = Picture(max(width, left + right + 1.5, 0.24 + text_width(title, 11)), top + ROW * len(values) + 0.1)
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
     picture.write(left, top - 0.06, axis, size=8, va="bottom", color=colour("faint"))
     per_unit = (picture.get_figwidth() - left - right) / (full or values.max() or 1)
@@ -43,11 +43,6 @@ def _bar(picture, x, y, length, name, text, strong):
     picture.sheet.add_patch(Rectangle((x, middle - THICK / 2), length, THICK, facecolor=fill, edgecolor="none"))
     picture.write(x - 0.08, middle, name, size=9, ha="right", va="center_baseline", weight="bold" if strong else "normal")
     picture.write(x + length + 0.07, middle, text, size=8.5, va="center_baseline")
-
-
-def _widest(texts, size=9):
-    ruler = Picture(1, 1)
-    return max(ruler.write(0, 0, text, size=size, weight="bold").get_window_extent().width / DPI if text else 0 for text in texts)
 
 
 def _checked(values, full):

@@ -7,7 +7,7 @@ from attnlib import _check
 from attnlib.efficient import FlashStep
 from attnlib.show.labels import axis_names, printable
 from attnlib.show.parts import bars, short
-from attnlib.show.sheet import DPI, KEY, VALUE, Picture, colour
+from attnlib.show.sheet import KEY, VALUE, Picture, colour, text_width
 
 SCORES, HIGH = 4.3, 1.75                                   # inches: the row of scores, from left to right and top to bottom
 ROW, COLUMN = 0.27, 0.98                                   # one running number; the stages side by side
@@ -131,5 +131,4 @@ def _words(steps, at, stages, factor, title):
 
 
 def _widest(texts, size=8.5):
-    ruler = Picture(1, 1)
-    return max(ruler.write(0, 0, text, size=size).get_window_extent().width / DPI if text else 0 for text in texts)
+    return max(text_width(text, size, "normal") for text in texts)

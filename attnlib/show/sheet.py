@@ -2,6 +2,7 @@
 
 import base64
 import io
+from functools import lru_cache
 
 import numpy as np
 from matplotlib import rc_context
@@ -96,12 +97,12 @@ class Picture(Figure):
         self.sheet.set(xlim=(0, width), ylim=(height, 0))
         self.sheet.axis("off")
 
-    def write(self, x, y, text, *, size=9, color=None, **how):
-        """Put text on the sheet; dollar signs and angle brackets are just characters."""
+    def write(self, x, y, text, *, size=9, color=None, over=None, **how):
+        """Put text on the sheet, or `over` other axes; dollar signs and angle brackets are just characters."""
         how = {"size": size, "color": color or _theme["ink"], "family": fonts(), "parse_math": False, **how}
         label = Label(x, y, drawable(text), transform=self.sheet.transData, **how)
         label.set_figure(self)
-        self.sheet._add_text(label)
+        (over or self.sheet)._add_text(label)
         return label
 
     def place(self, image, x, y, width, height):
@@ -130,6 +131,23 @@ class Picture(Figure):
     def _repr_mimebundle_(self, include=None, exclude=None):
         data = {"image/png": base64.b64encode(self.png()).decode(), "text/plain": self.alt}
         return data, {"image/png": {"alt": self.alt}}
+
+
+@lru_cache(maxsize=5000)
+def text_width(text, size=9, weight="bold"):
+    """Inches that a text needs."""
+    if not text:
+        return 0.0
+    label = _ruler().write(0, 0, text, size=size, weight=weight)
+    width = label.get_window_extent().width / DPI
+    label.remove()
+    return width
+
+
+@lru_cache(maxsize=1)
+def _ruler():
+    """A sheet to measure on: making one takes longer than all the rest."""
+    return Picture(1, 1)
 
 
 def _palette():
