@@ -62,7 +62,7 @@ norms = Exercise(
     },
     hints=[
         "Cut W_o into heads: W_o.reshape(h, d_head, d_model). Then values @ that is what each key has to give, head by head.",
-        "The length of α times a vector is α times its length, since α is not below 0.",
+        "The length of w times a vector is w times its length, since a weight w is not below 0.",
         "np.linalg.norm(values @ W_o.reshape(h, d_head, -1), axis=-1) is (h, n_k). It needs an axis for the queries: [:, None, :].",
     ],
 )
