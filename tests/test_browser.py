@@ -8,7 +8,7 @@ import lab
 import numpy as np
 import pytest
 
-from attnlib.show import AttentionView
+from attnlib.show import AttentionView, sheet
 
 WORDS = "The cat sat on a mat because it was so tired today".split()
 PICTURE = "canvas[role=application]"
@@ -784,7 +784,7 @@ def test_lab_explorer_writes_with_tiny_gpt(in_lab):
     cell.get_by_role("button", name="built by hand").click()
     in_lab.page.wait_for_function("(root) => root.querySelectorAll('select')[1].options.length >= 4 && !root.innerText.includes('<start>')",
                                   arg=view.root.element_handle())  # fmt: skip
-    assert not cell.get_by_role("button", name="write one token").is_visible()
+    cell.get_by_role("button", name="write one token").wait_for(state="hidden")
 
 
 def test_lab_explorer_error_and_recovery(in_lab):
@@ -832,18 +832,35 @@ def test_lab_ladder_follows_the_pin(in_lab):
     assert 'query 1 "cat" → key 3 "on"' in text
 
 
+def corner(image):
+    """The colour of the paper that a picture is drawn on."""
+    script = """(image) => {
+        const canvas = new OffscreenCanvas(2, 2), pen = canvas.getContext("2d");
+        pen.drawImage(image, 0, 0);
+        return [...pen.getImageData(1, 1, 1, 1).data].slice(0, 3);
+    }"""
+    return image.evaluate(script)
+
+
+def rgb(theme):
+    return [int(sheet.THEMES[theme]["paper"][place : place + 2], 16) for place in (1, 3, 5)]
+
+
 def test_lab_dark_theme(in_lab):
-    one = in_lab.view("one")
+    one, images = in_lab.view("one"), [in_lab.cell(name).locator("img") for name in ("explore", "ladder")]
     light = one.picture()
+    assert [corner(image) for image in images] == [rgb("light")] * 2
     in_lab.command("apputils:change-theme", theme="JupyterLab Dark")
     in_lab.page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
-    in_lab.page.wait_for_timeout(700)
+    in_lab.page.wait_for_timeout(1500)
     assert one.picture() != light
+    assert [corner(image) for image in images] == [rgb("dark")] * 2, "pictures from the kernel follow the page"
     assert [line for line in one.root.evaluate(CONTRAST) if line[1] < 4.5] == []
     in_lab.command("apputils:change-theme", theme="JupyterLab Light")
     in_lab.page.wait_for_function("() => document.body.dataset.jpThemeLight === 'true'")
-    in_lab.page.wait_for_timeout(700)
+    in_lab.page.wait_for_timeout(1500)
     assert one.picture() == light
+    assert [corner(image) for image in images] == [rgb("light")] * 2
 
 
 def test_lab_settings_are_installed():

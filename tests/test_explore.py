@@ -15,9 +15,10 @@ from PIL import Image
 
 from attnlib import softmax, toy
 from attnlib.models.pretrained import load
-from attnlib.show import explore, explorer, heatmap, most_attended
+from attnlib.show import LadderView, explore, explorer, heatmap, most_attended
 from attnlib.show.explore import Explore
 from attnlib.show.explorer import look
+from attnlib.show.sheet import THEMES
 
 COURSE = "The cat sat on the mat because it was tired"
 
@@ -663,3 +664,44 @@ def test_the_explorer_refuses_wrong_starts(start):
 def test_the_explorer_names_an_unknown_start():
     with pytest.raises(TypeError, match="'heads'"):
         explorer(heads=3)
+
+
+# ---- a dark page -------------------------------------------------------------------------------------------------
+
+
+def paper(picture):
+    return "#{:02x}{:02x}{:02x}".format(*image(picture.value).convert("RGB").getpixel((1, 1)))
+
+
+def test_pictures_follow_the_page_and_nothing_else_does():
+    """The page says that it is dark: the live picture is drawn anew, and what is saved or drawn elsewhere stays light."""
+    view = explore(shade, x=(0.0, 1.0))
+    q, k, v = np.random.default_rng(0).normal(size=(3, 4, 3))
+    steps = LadderView(q, k, v)
+    for one in (view, steps):
+        assert paper(one.image) == THEMES["light"]["paper"] and one.page in one.children
+        one.page.dark = True
+        assert paper(one.image) == THEMES["dark"]["paper"]
+    view.controls["x"].value = 0.7
+    steps.view.pinned = [1, 2]
+    assert [paper(one.image) for one in (view, steps)] == [THEMES["dark"]["paper"]] * 2, "and so are the next ones"
+    for figure in (heatmap([[1.0]]), view.strip(), steps.figure()):
+        assert figure.get_facecolor()[:3] == (1, 1, 1)
+    for one in (view, steps):
+        one.page.dark = False
+        assert paper(one.image) == THEMES["light"]["paper"]
+
+
+def test_a_draw_that_raises_on_a_dark_page_leaves_the_theme_as_it_was():
+    view = explore(lambda x=1: heatmap([[1.0]]) if x == 1 else 1 / 0, x=(0, 1))
+    view.page.dark = True
+    view.controls["x"].value = 0
+    assert view.error.startswith("ZeroDivisionError") and heatmap([[1.0]]).get_facecolor()[:3] == (1, 1, 1)
+    view.controls["x"].value = 1
+    assert view.error == "" and paper(view.image) == THEMES["dark"]["paper"]
+
+
+def test_the_next_tokens_of_the_explorer_follow_the_page():
+    view = explorer(COURSE, matrices="tiny-gpt")
+    view.page.dark = True
+    assert paper(view.next_token) == THEMES["dark"]["paper"] and view.error == ""

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from attnlib.show import figures
+from attnlib.show.page import Page
 from attnlib.show.sheet import Picture
 
 HIDDEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)"       # for screen readers only
@@ -48,12 +49,13 @@ class Explore(widgets.VBox):
         if missing:
             raise TypeError(f"draw needs a control for its argument {missing[0]!r}")
         self.controls = {name: _control(name, spec, defaults) for name, spec in controls.items()}
-        self.message, self.text = widgets.HTML(), widgets.HTML()
+        self.message, self.text, self.page = widgets.HTML(), widgets.HTML(), Page()
         self.picture = self._picture()                                 # raises here if the start is wrong
         for control in self.controls.values():
             control.observe(self._moved, names="value")
+        self.page.observe(self._moved, names="dark")
         box = widgets.Layout(display="flex", flex_flow="row wrap", grid_gap="0 1.5em")
-        super().__init__([widgets.Box([*self.controls.values()], layout=box), self.message, self.picture, self.text])
+        super().__init__([widgets.Box([*self.controls.values()], layout=box), self.message, self.picture, self.text, self.page])
 
     @property
     def values(self):
@@ -87,7 +89,8 @@ class Explore(widgets.VBox):
 
     def _moved(self, change):
         try:
-            self._redraw()
+            with self.page.paper():
+                self._redraw()
         except Exception as error:                                     # the learner's own draw may raise anything
             expected = isinstance(error, (ValueError, TypeError))
             self.error = str(error) if expected else f"{type(error).__name__}: {error}"

@@ -6,6 +6,7 @@ import numpy as np
 from attnlib import _check
 from attnlib.attention import scaled_dot_product_attention
 from attnlib.show import figures
+from attnlib.show.page import Page
 from attnlib.show.view import AttentionView
 
 
@@ -67,16 +68,19 @@ class LadderView(widgets.VBox):
         self._given = {"tokens": tokens, "dims": dims, "mask": mask}
         self._arrays = (q, k, v)
         self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="calc(100% - 4px)", object_fit="contain"))
+        self.page = Page()
         self.view.observe(self._step, names="pinned")
+        self.page.observe(self._step, names="dark")
         self._step()
-        super().__init__([self.view, self.image])
+        super().__init__([self.view, self.image, self.page])
 
     def figure(self):
         """The ladder of the pinned cell, or of the first one while none is pinned."""
         return figures.ladder(*self._arrays, *(self.view.pinned or (0, 0)), **self._given)
 
     def _step(self, change=None):
-        figure = self.figure()
+        with self.page.paper():
+            figure = self.figure()
         self.image.value = figure.png(fast=True)
         self.image.layout.width = f"{round(figure.get_figwidth() * figure.dpi)}px"
 

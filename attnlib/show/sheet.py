@@ -2,6 +2,7 @@
 
 import base64
 import io
+from contextlib import contextmanager
 from functools import lru_cache
 
 import numpy as np
@@ -43,6 +44,19 @@ def theme(name):
     """Choose "light" or "dark" for every picture that is drawn from now on."""
     global _theme
     _theme = THEMES[_check.choice("name", name, list(THEMES))]
+
+
+@contextmanager
+def drawn_on(name):
+    """with drawn_on("dark"): pictures drawn here are dark, whatever was chosen; None leaves it as it is."""
+    global _theme
+    before = _theme
+    if name is not None:
+        theme(name)
+    try:
+        yield
+    finally:
+        _theme = before
 
 
 def colour(name):
