@@ -472,6 +472,41 @@ def test_inputs_are_drawn_from_the_generator(name):
     assert len(numbers(0)) >= 3
 
 
+def is_causal(weights):
+    return not np.triu(weights, 1).any()
+
+
+# What a trial must show at least once, for a half-right answer to be found out.
+HARD = {
+    "15.sink": {"causal": lambda w: is_causal(w), "not causal": lambda w: not is_causal(w)},
+    "15.tokens": {
+        "a weight of 0 beside others": lambda w: ((w == 0).any(-1) & (w.max(-1) < 0.9)).any(), "one token": lambda w: (w == 1).any(),
+        "even": lambda w: any(len(set(row[row > 0].round(9))) == 1 < (row > 0).sum() for row in w),
+    },
+    "16.flow": {
+        "causal": lambda w, r: is_causal(w), "not causal": lambda w, r: not is_causal(w), "keeps little": lambda w, r: r < 0.4,
+        "keeps much": lambda w, r: r > 0.6, "one head": lambda w, r: w.shape[1] == 1, "three layers": lambda w, r: len(w) == 3,
+    },
+    "17.front": {
+        "twins": lambda c, s: len(set(zip(c, s))) < len(c), "one beats all": lambda c, s: s[c.argmin()] == s.max(),
+        "as cheap and worse": lambda c, s: len(set(c)) < len(set(zip(c, s))),
+        "as good and dearer": lambda c, s: len(set(s)) < len(set(zip(c, s))),
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name, case", [(name, case) for name in HARD for case in HARD[name]])
+def test_the_hard_cases_are_among_the_inputs(name, case):
+    for seed in SEEDS:
+        assert any(HARD[name][case](*given) for given in draw(name, seed)), seed
+
+
+def test_a_design_is_asked_twice_for_the_same_length():
+    for seed in SEEDS:
+        lengths = [n for n, in draw("17.design", seed)]
+        assert len(set(lengths)) == 3 == len(lengths) - 1
+
+
 @every_exercise
 def test_the_inputs_are_small_enough_to_print(name):
     """A report prints the whole array, so that the wrong number can be seen."""
