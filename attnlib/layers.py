@@ -98,9 +98,17 @@ def normal_tail(x):
     t = 1 / (1 + x/√8): the form of Press et al. 2007, "Numerical Recipes", section 6.2.2.
     """
     t = 1 / (1 + x / 8**0.5)                                           # 1 at x = 0, 0 at infinity
-    p = TAIL.get(x.dtype, TAIL[np.dtype(np.float32)])
-    p = np.polynomial.polynomial.polyval(2 * t - 1, p)
+    p = polynomial(2 * t - 1, TAIL.get(x.dtype, TAIL[np.dtype(np.float32)]))
     return 0.5 * t * np.exp(p - 0.5 * x * x)
+
+
+def polynomial(x, coefficients):
+    """c₀ + c₁x + c₂x² + … as c₀ + x(c₁ + x(c₂ + …)), all in one array. (...) -> (...)"""
+    total = np.full(x.shape, coefficients[-1], np.result_type(x, coefficients))
+    for c in coefficients[-2::-1]:
+        total *= x
+        total += c
+    return total
 
 
 def _tail_polynomial(degree):
@@ -122,7 +130,7 @@ def _tail_polynomial(degree):
 
 SLOPE = (2 / np.pi) ** 0.5
 TAIL = {
-    np.dtype(np.float32): _tail_polynomial(9).astype(np.float32),
+    np.dtype(np.float32): _tail_polynomial(8).astype(np.float32),
     np.dtype(np.float64): _tail_polynomial(27),
 }
 ACTIVATIONS = {

@@ -19,6 +19,7 @@ from attnlib.layers import (
     gelu,
     layer_norm,
     parameters,
+    polynomial,
     relu,
     rms_norm,
     silu,
@@ -137,6 +138,15 @@ def test_gelu_in_float32():
     assert np.abs(gelu(x) - exact).max() < 1e-6
     left = (x < 0) & (x > -4)
     np.testing.assert_allclose(gelu(x)[left], exact[left], rtol=3e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_a_polynomial_and_the_precision_of_its_coefficients(dtype):
+    x, coefficients = np.array([[-1, 0, 0.5], [2, -3, 1]], dtype), np.array([1 / 3, -2, 0, 0.1], np.float32)
+    before, found = x.copy(), polynomial(x, coefficients)
+    assert found.dtype == np.result_type(dtype, np.float32) and (x == before).all()
+    close(found, np.polynomial.polynomial.polyval(x.astype(float), coefficients.astype(float)), 2e-6)
+    close(polynomial(x[0, 2], coefficients[:1]), 1 / 3, 1e-7)
 
 
 def test_gelu_known_numbers():

@@ -208,6 +208,14 @@ def test_parameters_are_float32_and_none_is_left_blank():
     assert Blank().normal(0, 1, (10**6, 10**6)).shape == (10**6, 10**6)
 
 
+@pytest.mark.parametrize("family", FOLDERS)
+def test_weights_lie_row_by_row(family):
+    model = load(FIXTURES / family).model                               # a product of few tokens takes twice as long with turned ones
+    for name, array in parameters(model).items():
+        if name.rpartition(".")[2].startswith("W"):
+            assert array.flags.c_contiguous, name
+
+
 def test_parameters_can_be_changed_and_the_file_stays(tmp_path):
     single = lambda tensors: {name: array.astype(np.float32) for name, array in tensors.items()}  # noqa: E731
     folder = changed(tmp_path, "bert", tensors=single)                  # float32 is read as it lies there

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from attnlib._memory import keep_memory
 from attnlib.layers import cast, parameters
 from attnlib.models import bart, bert, gpt2, hub, llama, t5, translator
 from attnlib.models.bert import Bert
@@ -37,6 +38,7 @@ def load(path_or_name):
     """
     if not isinstance(path_or_name, (str, os.PathLike)):
         raise TypeError(f"path_or_name must be a string or a path, got {path_or_name!r}")
+    keep_memory()                                                      # every forward pass needs the same again
     if path_or_name == "tiny-gpt":
         return tiny_gpt(Path(__file__).with_name("tiny_gpt.npz"))
     if path_or_name in translator.SHIPPED:
