@@ -106,7 +106,16 @@ def test_links_are_followed(monkeypatch):
     assert VISITS["/gone"] == 2 and VISITS["/closed"] == links.TRIES, "gone is gone, also where another page leads there"
     assert AGENTS == {links.AGENT["User-Agent"]}, "many servers turn a nameless program away"
     assert links.follow(f"{address}/good")[0] == "broken", "nobody answers there any more"
-    assert links.follow("https://no-such-host.invalid/")[0] == "broken"
+
+
+def test_a_server_that_does_not_exist_is_broken(monkeypatch):
+    def unknown(*given, **named):                                      # a real question to the net may take minutes
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(links, "PAUSE", 0.01)
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    state, why = links.follow("https://no-such-host.invalid/")
+    assert state == "broken" and "Name or service not known" in why
 
 
 @pytest.mark.parametrize("text, link", [
