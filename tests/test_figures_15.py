@@ -1,11 +1,13 @@
 """show/atlas.py: every head is in its place in the mosaic, in the colours of its weights; a grid says the numbers it was given."""
 
+import nbformat
 import numpy as np
 import pytest
 from conftest import in_both_themes
 from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgba
 from matplotlib.patches import Rectangle
 
+import notebooks
 from attnlib import masks, softmax
 from attnlib.show import measure_figure, mosaic
 from attnlib.show.atlas import GAP, SQUARE
@@ -219,3 +221,14 @@ def test_a_grid_stays_on_the_paper(shape):
 def test_measure_figure_says_what_is_wrong(values, how, words):
     with pytest.raises(ValueError, match=words):
         measure_figure(values, **how)
+
+
+# ---- the notebook --------------------------------------------------------------------------------------------------
+
+
+def test_the_saved_notebook_shows_minilm():
+    """A refresh where MiniLM is missing would show tiny-gpt alone, and the text is about both."""
+    (path,) = [path for path in notebooks.paths() if path.name.startswith("15_")]
+    (opened,) = [cell for cell in nbformat.read(path, 4).cells if cell.id == "open-code"]
+    printed = "".join(output.text for output in opened.outputs)
+    assert printed.startswith("minilm ") and "tiny-gpt " in printed and "left out" not in printed

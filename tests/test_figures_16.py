@@ -156,7 +156,8 @@ def test_blanks_can_be_seen_and_signs_are_only_signs():
 
 
 def test_all_zero_is_a_text_without_colour():
-    assert len(set(boxes(shaded(["a", " b"], [0, 0]))[1])) == 1
+    picture = shaded(["a", " b"], [0, 0])
+    assert len(set(boxes(picture)[1])) == 1 and "1" in words(picture), "and its scale goes from 0 to 1"
 
 
 @pytest.mark.parametrize("call, error, said", [

@@ -141,7 +141,10 @@ def test_maps_with_words_that_fit_a_page(layers, heads, n):
     picture = panels(mask, title="A design")
     assert picture.get_figwidth() * picture.dpi <= 1000 and len(picture.png()) > 1000
     assert picture.alt.startswith(f"A design: {mask.mean():.1%} of all pairs may attend. layer 0, head 0: {1 / n:.1%}")
-    assert all(f"layer {layer}" in words(picture) for layer in range(layers)) and f"{mask.mean():.1%} of all pairs" in words(picture)
+    assert all(f"layer {layer}" in words(picture) for layer in range(layers))
+    assert f"may attend, {mask.mean():.1%} of all pairs" in words(picture)
+    picture.draw_without_rendering()
+    assert all(text.get_window_extent().x1 <= picture.get_figwidth() * picture.dpi for text in picture.sheet.texts)
 
 
 def test_each_map_has_its_own_place_and_its_own_pixels():
