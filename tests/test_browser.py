@@ -775,7 +775,9 @@ def test_lab_explorer_writes_with_tiny_gpt(in_lab):
     cell.get_by_role("button", name="tiny-gpt").click()
     layers_and_heads = "(root) => [...root.querySelectorAll('select')].slice(0, 2).map((one) => one.options.length).join() === '4,4'"
     in_lab.page.wait_for_function(layers_and_heads, arg=view.root.element_handle())
-    assert view.words(0)[0][0] == "<start>" and cell.locator("img").is_visible()
+    in_lab.page.wait_for_function("(root) => root.innerText.includes('<start>')", arg=view.root.element_handle())
+    assert view.words(0)[0][0] == "<start>"
+    cell.locator("img").wait_for()
     cell.get_by_role("button", name="write one token").click()
     in_lab.page.wait_for_function("([box, old]) => box.value.length > old.length", arg=[text.element_handle(), before])
     assert text.input_value().startswith(before)

@@ -54,7 +54,7 @@ class Explore(widgets.VBox):
         for control in self.controls.values():
             control.observe(self._moved, names="value")
         self.page.observe(self._moved, names="dark")
-        box = widgets.Layout(display="flex", flex_flow="row wrap", grid_gap="0 1.5em")
+        box = widgets.Layout(display="flex", flex_flow="row wrap", align_items="baseline", grid_gap="0 1.5em")
         super().__init__([widgets.Box([*self.controls.values()], layout=box), self.message, self.picture, self.text, self.page])
 
     @property
@@ -144,8 +144,9 @@ def _control(name, spec, defaults):
     elif isinstance(spec, (list, range)) and len(spec):
         kind = widgets.ToggleButtons if sum(len(str(x)) + 4 for x in spec) < 60 else widgets.Dropdown
         control = kind(options=list(spec), **look)
-        if kind is widgets.ToggleButtons:
-            control.style.button_width, control.layout.width = "auto", "max-content"
+        if kind is widgets.ToggleButtons:                              # its name before the buttons, as before a slider
+            control.style.button_width = "auto"
+            control.layout = widgets.Layout(display="flex", flex_flow="row wrap", align_items="baseline", grid_gap="0 0.6em", width="auto")
     elif isinstance(spec, bool):
         control = widgets.Checkbox(spec, indent=False, **look)
     elif isinstance(spec, str):

@@ -141,7 +141,9 @@ class Explorer(Explore):
         self.controls["n_global"].disabled = values["pattern"] != "global-local"
         for name in ("n_heads", "encoding"):
             self.controls[name].disabled = trained
-        self.controls["temperature"].description = "temperature (next token)" if trained else "temperature"
+        temperature = self.controls["temperature"]
+        temperature.description = "temperature (next token)" if trained else "temperature"
+        temperature.layout.width = "400px" if trained else None        # the longer name leaves as much for the slider
         self.writing.layout.display = None if trained else "none"
         if trained:
             self._show_next(seen)
