@@ -476,12 +476,17 @@ def is_causal(weights):
     return not np.triu(weights, 1).any()
 
 
+def kinds(row):
+    """How many different weights a row has, without the zeros."""
+    return len(set(row[row > 0].round(9)))
+
+
 # What a trial must show at least once, for a half-right answer to be found out.
 HARD = {
     "15.sink": {"causal": lambda w: is_causal(w), "not causal": lambda w: not is_causal(w)},
     "15.tokens": {
-        "a weight of 0 beside others": lambda w: ((w == 0).any(-1) & (w.max(-1) < 0.9)).any(), "one token": lambda w: (w == 1).any(),
-        "even": lambda w: any(len(set(row[row > 0].round(9))) == 1 < (row > 0).sum() for row in w),
+        "a weight of 0 in an uneven row": lambda w: any((row == 0).any() and kinds(row) > 1 for row in w),
+        "one token": lambda w: (w == 1).any(), "even": lambda w: any(kinds(row) == 1 < (row > 0).sum() for row in w),
     },
     "16.flow": {
         "causal": lambda w, r: is_causal(w), "not causal": lambda w, r: not is_causal(w), "keeps little": lambda w, r: r < 0.4,
