@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 import lab  # noqa: E402
 
-HEIGHT = 836                                             # pixels of the film
+HEIGHT = 770                                             # pixels of the film
 CODE = "from attnlib.show import explorer\nexplorer()"
 HAND = """() => {
     const hand = document.createElement("div");
@@ -82,7 +82,9 @@ class Film:
         all_of_them = Image.new("RGB", (width, height * len(self.pictures)))
         for i, picture in enumerate(self.pictures):
             all_of_them.paste(picture, (0, i * height))
-        palette = all_of_them.quantize(128, Image.Quantize.MAXCOVERAGE)
+        counted = sorted(all_of_them.getcolors(1 << 24), reverse=True)[:256]           # a weight of 0 and one of 0.1 stay apart
+        palette = Image.new("P", (1, 1))
+        palette.putpalette([part for _, colour in counted for part in colour])
         few = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in self.pictures]
         few[0].save(path, save_all=True, append_images=few[1:], duration=self.times, loop=0, optimize=True)
 
@@ -123,10 +125,11 @@ def play(film, target):
     film.hover("it")
     film.click("causal", 800)
     film.click("tiny-gpt", 500)
-    film.top = 290
+    film.top = 112
     film.shoot(1500)
     film.click("write one token")
     film.click("write one token")
+    film.top = 455
     film.select("layer", 1)
     film.hover("was", 1600)
     film.save(target)
