@@ -9,6 +9,7 @@ import socket
 import socketserver
 import sys
 import threading
+import time
 from pathlib import Path
 
 import links
@@ -132,9 +133,14 @@ def test_links_are_found(text, link, tmp_path):
 def test_a_server_that_never_answers_is_given_up(monkeypatch):
     monkeypatch.setattr(links, "SECONDS", 0.1)
     monkeypatch.setattr(links, "PAUSE", 0.01)
-    with socket.create_server(("127.0.0.1", 0)) as silent:             # takes the call, and says nothing
-        state, why = links.follow(f"http://127.0.0.1:{silent.getsockname()[1]}/")
-    assert state == "broken" and "timed out" in why
+    before, start = socket.getdefaulttimeout(), time.perf_counter()
+    socket.setdefaulttimeout(10)                                       # or a link check without a limit would hang here
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as silent:         # takes the call, and says nothing
+            state, why = links.follow(f"http://127.0.0.1:{silent.getsockname()[1]}/")
+    finally:
+        socket.setdefaulttimeout(before)
+    assert state == "broken" and "timed out" in why and time.perf_counter() - start < 9
 
 
 def test_a_server_that_is_busy_gets_time(monkeypatch):
