@@ -79,7 +79,7 @@ def absorb(state, scores, v):
     """
     m = np.maximum(state.m, scores.max(axis=-1, keepdims=True))        # (n_q, 1)
     top = np.where(m == -np.inf, 0, m)                                 # no key allowed so far
-    correct = np.exp(state.m - top)                                    # (n_q, 1), 0 at the first tile
+    correct = np.exp(state.m - top)                            # (n_q, 1), 0 at the first tile
     p = np.exp(scores - top)                                           # (n_q, t)
     l = state.l * correct + p.sum(axis=-1, keepdims=True)
     o = state.o * correct + p @ v                                      # (n_q, d_v)
@@ -97,7 +97,7 @@ def _running(q, k, v, tiles, scale, softcap):
     for keys, mask, bias in tiles:
         scores = attention_scores(q, k[keys], mask=mask, bias=bias, scale=scale, softcap=softcap)
         state = absorb(state, scores, v[keys])
-    return state.o / np.where(state.l == 0, 1, state.l)                # a query with no key gets 0
+    return state.o / np.where(state.l == 0, 1, state.l)        # a query with no key gets 0
 
 
 def _quick(q, k, v, tiles, scale, softcap):
@@ -189,12 +189,14 @@ def local_attention(
     Beltagy et al. 2020, "Longformer", section 3.1; Jiang et al. 2023, "Mistral 7B", section 2.
     """
     heads = _Heads.of(q, k, v, scale, softcap)
-    window, n_global = _check.integer("window", window), _check.integer("n_global", n_global, minimum=0)
+    window = _check.integer("window", window)
+    n_global = _check.integer("n_global", n_global, minimum=0)
     if n_global and heads.offset < 0:
-        raise ValueError(f"with n_global, q must have no more tokens than k, got n_q={heads.n_q}, n_k={heads.n_k}")
+        found = f"got n_q={heads.n_q}, n_k={heads.n_k}"
+        raise ValueError(f"with n_global, q must have no more tokens than k, {found}")
     everyone = _Pattern(heads.n_k, heads.offset, TILE[1], causal=_flag("causal", causal))
     near = everyone._replace(window=window, n_global=n_global)
-    n_far = min(max(n_global - heads.offset, 0), heads.n_q) if n_global else 0      # queries that see everyone
+    n_far = min(max(n_global - heads.offset, 0), heads.n_q) if n_global else 0   # they see everyone
     parts = [(everyone, _cut(0, n_far, TILE[0])), (near, _cut(n_far, heads.n_q, ROWS))]
     return _attend(heads, parts, workers)
 
@@ -220,7 +222,8 @@ class _Pattern(NamedTuple):
         window = self.window or self.n_k + abs(self.offset) + 1
         start = max(first - window + 1, self.n_global, 0)
         stop = min(last + (1 if self.causal else window), self.n_k)
-        return [(a, b, w) for a, b, w in ((0, self.n_global, None), (start, stop, self.window)) if a < b]
+        ranges = (0, self.n_global, None), (start, stop, self.window)
+        return [(a, b, w) for a, b, w in ranges if a < b]
 
     def tiles(self, head, queries):
         """(keys, mask or None, bias or None) of every tile with something to see."""
