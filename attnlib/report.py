@@ -156,7 +156,7 @@ def _typed(record, defaults, where):
             values[column] = text if isinstance(default, str) else ast.literal_eval(text.strip())
             if isinstance(default, (int, float)) and not isinstance(values[column], (int, float)):
                 raise ValueError                           # "0,5", as half of Europe writes it, would be a pair
-        except (ValueError, SyntaxError):
+        except (ValueError, TypeError, SyntaxError):
             like = "3 or 'a text'" if default is ... else repr(default)
             raise ValueError(f"{where}: {column} must be a plain value such as {like}, got {text!r}") from None
     return values

@@ -349,6 +349,7 @@ REFUSED = [
     ("t.csv", "n\n__import__('os')\n", [], "row 1: n must be a plain value"),
     ("t.csv", "n;level\n1;0,5\n", [], "row 1: level must be a plain value such as 0.5, got '0,5'"),
     ("t.csv", "n\n'3'\n", [], "row 1: n must be a plain value such as 2"),
+    ("t.csv", "places\n{[0]: 1}\n", [], r"row 1: places must be a plain value such as \[0, 1\]"),
     ("t.csv", "other\ncat\n", [], "row 1: other must be a plain value such as 3 or 'a text', got 'cat'"),
     ("t.json", '[{"name": null, "n": 1}]', [], "row 1 has no 'name'"),
     ("t.csv", "name,n\nAnna,1\nanna,2\n", [], "rows 1 and 2 have the same name 'anna'"),
