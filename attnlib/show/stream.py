@@ -65,7 +65,7 @@ def _part(picture, x, name, sizes, norm):
     _arrow(picture, (right, LOW - 0.2), (right, HIGH + 0.13))
     if norm == "pre":
         _box(picture, left, (HIGH + LOW) / 2 - 0.02, 0.5, "norm", colour("lines")[NORM])
-    _size(picture, left - 0.06, LOW - 0.28, read, ha="right")
+    _size(picture, left - 0.1, LOW - 0.28, read, ha="right")
     _size(picture, right + 0.08, (HIGH + LOW) / 2, wrote, color=colour("lines")[WRITTEN])
     picture.write(right, HIGH, "⊕", ha="center", va="center_baseline", size=15, weight="bold")
     if norm == "post":
