@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from checkpoints import FIXTURES, FOLDERS, changed, plus, refused
+from checkpoints import FIXTURES, FOLDERS, changed, forward, plus, reference, refused
 
 from attnlib.models.checkpoint import read_tensors
 from attnlib.models.pretrained import load
@@ -27,6 +27,9 @@ CONFIGS = {
     "a word for a list": ("qwen2", {"layer_types": "full"}, ["config.json: layer_types must be a list, got 'full'"]),
     "a number for a table": ("llama", {"rope_parameters": 3}, ["config.json: rope_parameters must be a dict, got 3"]),
     "a word for yes": ("t5", {"scale_decoder_outputs": "yes"}, ["config.json: scale_decoder_outputs must be a bool, got 'yes'"]),
+    "half a head turned, in older files": ("llama", {"partial_rotary_factor": 0.5, "rope_parameters": None}, ["partial_rotary_factor"]),
+    "a GPT-2 with another head": ("gpt2", {"tie_word_embeddings": False}, ["tie_word_embeddings=False"]),
+    "a T5 with a longer decoder": ("t5", {"num_decoder_layers": 3}, ["num_decoder_layers=3", "only 2"]),
     "half a head turned": ("llama", {"rope_parameters": {"partial_rotary_factor": 0.5}}, ["partial_rotary_factor"]),
     "an unknown layer type": ("gemma2", {"layer_types": ["chunked_attention"] * 2}, ["layer_types", "'chunked_attention'"]),
     "too few layer types": ("gemma2", {"layer_types": ["full_attention"]}, ["layer_types must name 2 layers, got 1"]),
@@ -56,6 +59,21 @@ CONFIGS = {
 def test_a_config_that_is_not_built_is_refused(tmp_path, problem):
     family, change, parts = CONFIGS[problem]
     refused(changed(tmp_path, family, change=change), (ValueError, TypeError), *parts)
+
+
+NULLS = {
+    "llama": ["attention_bias", "quantization_config", "rope_scaling", "pretraining_tp"], "qwen2": ["tie_word_embeddings", "layer_types"],
+    "gemma2": ["final_logit_softcapping", "attn_logit_softcapping", "layer_types"], "t5": ["scale_decoder_outputs"],
+    "marian": ["scale_embedding"], "bert": ["is_decoder", "quantization_config"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", NULLS)
+def test_null_is_the_same_as_missing_and_not_refused(tmp_path, family):
+    ref = reference(family)
+    null = changed(tmp_path, family, change=dict.fromkeys(NULLS[family]), name="null")
+    missing = changed(tmp_path, family, drop=NULLS[family], name="missing")
+    np.testing.assert_array_equal(forward(load(null), ref).output, forward(load(missing), ref).output)
 
 
 @pytest.mark.parametrize("family", FOLDERS)
