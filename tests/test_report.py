@@ -7,6 +7,7 @@ import pickle
 import re
 import subprocess
 import sys
+import tempfile
 import time
 import types
 
@@ -239,6 +240,13 @@ def test_the_same_on_a_dask_cluster(tmp_path, capsys):
     assert "cleo failed: ZeroDivisionError: division by zero" in told.err and "2 of 3 reports" in told.out
 
 
+def test_a_worker_without_the_notebooks_folder_runs_it_elsewhere(tmp_path):
+    """A Dask worker shares no disk with us."""
+    text = write_notebook(tmp_path / "a.ipynb", WORK).read_text(encoding="utf-8")
+    done, error = report.execute(text, {"n": 3}, 60, str(tmp_path / "not here"))
+    assert error == "" and f"0.33\n{os.path.realpath(tempfile.gettempdir())}\n" in said(write(tmp_path / "b.ipynb", done))
+
+
 class Cluster:
     """A stand-in for Dask: what crosses to a worker is pickled, equal calls are one task unless they are not `pure`."""
 
@@ -313,6 +321,7 @@ CELLS = [
     ("name\tn\na/../b\t-1\n", [("a-..-b", {"n": -1})]),
     ("n,word\n3,\n", [("001", {"n": 3})]),
     ("n,word\n3\n", [("001", {"n": 3})]),
+    ('word,n\n"cat ", 3 \n', [("001", {"word": "cat ", "n": 3})]),
     ('word, n\n "a, b", 3\n', [("001", {"word": "a, b", "n": 3})]),
     ("word,n\n\"two\nlines, said \"\"she\"\"\",1\n\n", [("001", {"word": 'two\nlines, said "she"', "n": 1})]),
 ]  # fmt: skip
@@ -337,6 +346,7 @@ def test_any_column_may_name_the_files(tmp_path):
     (only,) = report.read_table(write(tmp_path / "u.csv", "word\nCats\n"), DEFAULTS, "word")
     assert only == ("Cats", {"word": "Cats"}), "a parameter may name the files, too"
     assert report.read_table(write(tmp_path / "v.csv", "name\nx\n"), {"name": "y"}) == [("001", {"name": "x"})]
+    assert report.read_table(write(tmp_path / "X.CSV", "word\nx\n"), DEFAULTS) == [("001", {"word": "x"})]
     (long,) = report.read_table(write(tmp_path / "w.csv", "word\n" + "a long sentence " * 20), DEFAULTS, "word")
     assert len(long.name) == 60, "a name that every file system takes"
 
