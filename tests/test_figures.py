@@ -2,6 +2,7 @@
 
 import base64
 import io
+import itertools
 import os
 import re
 import subprocess
@@ -10,6 +11,8 @@ import sys
 import numpy as np
 import pytest
 from conftest import in_both_themes
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.patches import Rectangle
 from PIL import Image
 
 from attnlib import masks, toy
@@ -839,3 +842,60 @@ def test_every_length_fits_a_page(n):
     ):  # fmt: skip
         assert 1 <= picture.get_figwidth() <= 10.5 and 1 <= picture.get_figheight() <= 9
         assert overhang(picture)[0] <= 2, (picture.alt[:20], overhang(picture))
+
+
+# ---- low tables, counts, crowded numbers -------------------------------------------------------------------------
+
+
+def written(picture, words):
+    return [text for text in picture.sheet.texts if text.get_text() == words]
+
+
+def test_the_name_of_the_rows_stays_beside_a_low_table_or_above_it():
+    one = heatmap([[0.5, 1.5]], ["a"], key_tokens=["x", "y"], axes=("row", "column"), signed=True)
+    (name,) = written(one, "← row")
+    grid = next(patch for patch in one.sheet.patches if isinstance(patch, Rectangle))
+    assert name.get_rotation() == 90 and name.get_position()[1] <= grid.get_y() + grid.get_height() + 0.02
+    long = heatmap([[0.5, 1.5]], ["a sentence"], key_tokens=["x", "y"], axes=("embedding", "column"), signed=True)
+    (name,) = written(long, "embedding ↓")
+    assert name.get_rotation() == 0 and not written(long, "← embedding")
+    label, (first,) = name.get_window_extent(), written(long, "a sentence")
+    assert label.x0 > 0 and label.y0 > first.get_window_extent().y1 - 1, "above the name of the first row"
+    (name,) = written(heatmap([[0.5, 0.5]], ["a"], key_tokens=["x", "y"]), "← query (who looks)")
+    assert name.get_rotation() == 90, "no room above: it hangs below the row"
+
+
+def test_whole_numbers_are_counts_unless_they_are_weights():
+    counts = [text.get_text() for text in heatmap([[2.0, -3, 12]], key_tokens=list("abc"), signed=True).sheet.texts]
+    assert {"2", "-3", "12"} <= set(counts) and "2.00" not in counts
+    assert written(heatmap([[2.0, 0.5]], key_tokens=list("ab"), signed=True), "2.00")
+    assert written(heatmap(np.eye(2)), "1.00") and written(heatmap(np.eye(2)), ".00")
+
+
+def test_crowded_numbers_are_thinned_out_and_words_are_not():
+    mask = masks.causal(30)
+    numbers = [text.get_text() for text in mask_figure(mask).sheet.texts if text.get_text().isdigit()]
+    assert "28" in numbers and numbers.count("29") == 1, "29 keys for row 28, and no row is called 29"
+    boxes = [text.get_window_extent() for text in mask_figure(mask).sheet.texts if text.get_text().isdigit() and text.get_rotation() == 0]
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+    words = [f"w{i}" for i in range(30)]
+    rows = [text.get_text() for text in mask_figure(mask, words).sheet.texts if text.get_rotation() == 0]
+    assert set(words) <= set(rows)
+
+
+def luminance(color):
+    parts = np.array(to_rgb(color))
+    return np.where(parts <= 0.03928, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+
+
+@in_both_themes
+def test_the_number_in_a_cell_can_be_read_on_every_colour(style):
+    """The contrast of WCAG 2; 4 is between what it asks of large and of small text."""
+    for signed in (False, True):
+        values = np.linspace(-1 if signed else 0, 1, 12).reshape(1, -1)
+        picture = heatmap(values, ["a"], key_tokens=list("abcdefghijkl"), signed=signed, vmax=1)
+        fill = LinearSegmentedColormap.from_list("course", style["signed" if signed else "weights"])
+        cells = [text for text in picture.sheet.texts if re.fullmatch(r"-?\d?\.\d\d", text.get_text())][:12]
+        for value, text in zip(values[0], cells):
+            pair = sorted([luminance(text.get_color()), luminance(fill((value + signed) / (1 + signed)))])
+            assert (pair[1] + 0.05) / (pair[0] + 0.05) >= 4, (value, text.get_text(), text.get_color())

@@ -324,6 +324,7 @@ def test_a_refresh_keeps_measured_times_and_saves_the_rest(tmp_path, monkeypatch
     assert refreshed("2", "0.2 s") == ["2", "0.1 s"] and "unchanged" in capsys.readouterr().out
     assert refreshed("3", "0.3 s") == ["3", "0.3 s"]
     assert refreshed("3", "0.4 s", pictures=True) == ["3", "0.4 s"]
+    assert refreshed("minilm is left out: not here", "0.5 s") == ["3", "0.4 s"] and "not saved: minilm" in capsys.readouterr().out
 
 
 def test_what_is_saved_is_clean():

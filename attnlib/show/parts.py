@@ -7,7 +7,7 @@ from matplotlib.patches import Rectangle
 
 from attnlib import _check
 from attnlib.show.labels import axis_names, printable
-from attnlib.show.sheet import KEY, QUERY, Picture, colour, text_width
+from attnlib.show.sheet import KEY, QUERY, Picture, colour, ink_on, text_width
 
 CELL_NUMBERS = 12                                          # up to so many columns, each cell shows its number
 PLANE = 1.4                                                # inches from the origin to the end of the longest arrow drawn to scale
@@ -90,16 +90,15 @@ class Grid:
         picture.sheet.add_collection(PatchCollection(boxes, facecolor="none", edgecolor=colour("nan"), linewidth=1.6), autolim=False)
 
     def _numbers(self, picture, x, y, size):
-        brightness = self.colours(self.scale(self.data))[..., :3] @ [0.3, 0.59, 0.11]
+        inks = ink_on(self.colours(self.scale(self.data)))
         whole = self.signed and np.array_equal(self.data, np.round(self.data))         # counts, not shares
         for (i, j), value in np.ndenumerate(self.data):
             if self.blocked[i, j] and (value == 0 or self.signed):
                 continue
-            ink = "#ffffff" if brightness[i, j] < 0.55 else "#1b1f24"
             text = "NaN" if np.isnan(value) else f"{value:.0f}" if whole else f"{value:.1f}" if abs(value) >= 9.95 else f"{value:.2f}"
             text = text.replace("0.", ".", 1) if abs(value) < 0.995 else text
             middle = x + (j + 0.5) * self.cell[0], y + (i + 0.5) * self.cell[1]
-            picture.write(*middle, text, size=size - 1.5, color=ink, ha="center", va="center_baseline")
+            picture.write(*middle, text, size=size - 1.5, color=str(inks[i, j]), ha="center", va="center_baseline")
 
     def _labels(self, picture, names, places, size, ha, angle):
         """As many names as fit without touching; beyond CELL_LABELS, positions."""

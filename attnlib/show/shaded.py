@@ -1,7 +1,5 @@
 """A text whose words stand on the colours of their weights: the heatmap that is shown as an explanation."""
 
-from functools import lru_cache
-
 import numpy as np
 from matplotlib.collections import PatchCollection
 from matplotlib.colors import LinearSegmentedColormap
@@ -9,7 +7,7 @@ from matplotlib.patches import Rectangle
 
 from attnlib import _check
 from attnlib.show.labels import drawable
-from attnlib.show.sheet import DPI, Picture, colour
+from attnlib.show.sheet import Picture, colour, ink_on, text_width
 
 LINE, SIZE = 0.215, 8.5                                    # inches from line to line; points
 
@@ -40,9 +38,9 @@ def shaded(tokens, weights, *, vmax=None, title="", axis="weight", width=6.2):
     fills = colours(np.minimum(weights / vmax, 1))                     # (n, 4)
     boxes = [Rectangle((0.12 + x, top + LINE * line + 0.01), wide, LINE - 0.02) for x, line, wide in places]
     picture.sheet.add_collection(PatchCollection(boxes, facecolor=fills, edgecolor="none"), autolim=False)
-    for (text, _), (x, line, wide), dark in zip(words, places, fills[:, :3] @ [0.3, 0.59, 0.11] < 0.55):
+    for (text, _), (x, line, wide), ink in zip(words, places, ink_on(fills)):
         middle = 0.12 + x + wide / 2, top + LINE * (line + 0.5)
-        picture.write(*middle, text, size=SIZE, color="#ffffff" if dark else "#1b1f24", ha="center", va="center_baseline")
+        picture.write(*middle, text, size=SIZE, color=str(ink), ha="center", va="center_baseline")
     best = np.argsort(-weights, kind="stable")[:5]
     strongest = ", ".join(f"{words[j][0]} {weights[j]:.2f}" for j in best)
     picture.alt = f"{title or 'A text'}: {len(words)} tokens on the colours of their {axis}, strongest {strongest}."
@@ -60,20 +58,6 @@ def _words(tokens):
     return found
 
 
-@lru_cache(maxsize=1)
-def _ruler():
-    return Picture(1, 1)
-
-
-@lru_cache(maxsize=5000)
-def _wide(text):
-    """Inches that a token takes."""
-    label = _ruler().write(0, 0, text, size=SIZE)
-    width = label.get_window_extent().width / DPI + 0.005
-    label.remove()
-    return width
-
-
 def _laid_out(words, room):
     """(x, line, width) of each token in inches, and the number of lines; a word is not cut unless it is too long."""
     places, x, line, i = [], 0.0, 0, 0
@@ -81,7 +65,7 @@ def _laid_out(words, room):
         end = i + 1
         while end < len(words) and not words[end][1]:                  # the pieces of one word
             end += 1
-        widths = [_wide(text) for text, _ in words[i:end]]
+        widths = [text_width(text, SIZE, "normal") + 0.005 for text, _ in words[i:end]]
         x += 0.04 if x else 0
         if x and x + sum(widths) > room:
             x, line = 0.0, line + 1
@@ -97,6 +81,6 @@ def _laid_out(words, room):
 def _legend(picture, colours, vmax, y, axis):
     """The colours from 0 to vmax as a strip with its ends in numbers."""
     picture.write(0.12, y + 0.06, f"{axis}  0", size=7.5, va="center", color=colour("faint"))
-    x = 0.2 + _wide(f"{axis}  0") * 7.5 / SIZE
+    x = 0.2 + text_width(f"{axis}  0", 7.5, "normal")
     picture.place(colours(np.linspace(0, 1, 21))[None], x, y, 0.9, 0.12)
     picture.write(x + 0.97, y + 0.06, f"{vmax:.2g}", size=7.5, va="center", color=colour("faint"))

@@ -64,6 +64,16 @@ def colour(name):
     return _theme[name]
 
 
+def ink_on(colours):
+    """White or dark, whichever is easier to read on each colour (..., 3 or 4): the contrast is at least 4. -> (...) of str
+
+    Relative luminance and contrast as in WCAG 2.2; both inks are alike at a luminance of 0.21.
+    """
+    rgb = np.asarray(colours)[..., :3]
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return np.where(linear @ [0.2126, 0.7152, 0.0722] < 0.21, "#ffffff", "#1b1f24")
+
+
 class Label(Text):
     """Text that is drawn once and then stamped: a slider draws the same words again and again."""
 
