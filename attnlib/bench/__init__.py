@@ -10,8 +10,8 @@ import argparse
 from pathlib import Path
 
 
-def main(arguments):
-    """Measure what is asked for and print it. Returns the exit code."""
+def _parser():
+    """What may be asked for."""
     parser = argparse.ArgumentParser(prog="attnlib bench", description="Measure speed, beside the libraries that are installed.")
     parser.add_argument("part", nargs="?", choices=["attention", "training", "models"], help="only this (default: attention and training)")
     parser.add_argument("--quick", action="store_true", help="attention: short texts and fewer rounds, half a minute")
@@ -20,6 +20,12 @@ def main(arguments):
     parser.add_argument("--out", type=Path, help="attention: write a figure of it here, .png or .svg")
     parser.add_argument("--model", default="minilm", help="models: a name or a folder, as load() takes it (default: minilm)")
     parser.add_argument("--peer-python", metavar="PATH", help="models: the Python that has transformers (default: this one)")
+    return parser
+
+
+def main(arguments):
+    """Measure what is asked for and print it. Returns the exit code."""
+    parser = _parser()
     given = parser.parse_args(list(arguments))
     if given.out is not None and given.out.suffix.lower() not in (".png", ".svg"):
         parser.error(f"--out must end in .png or .svg, got {str(given.out)!r}")

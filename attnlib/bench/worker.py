@@ -63,7 +63,7 @@ class Transformers:
         self.torch, self.version = torch, transformers.__version__
         config = transformers.AutoConfig.from_pretrained(folder)
         make = getattr(transformers, (config.architectures or ["AutoModel"])[0])
-        self.model = make.from_pretrained(folder, attn_implementation="eager").float().eval()
+        self.model = make.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
         self.model.config.use_cache = False
 
     def read(self, ids):
