@@ -239,7 +239,7 @@ def refresh(names, pictures):
             print(f"unchanged (pictures kept, drawn by matplotlib {was.get('matplotlib')})")
         elif same_results and steady(old) == steady(new) and not pictures:
             print("unchanged")
-        elif missing := re.search(r"(\S+) is left out: ", str(texts(new))):
+        elif missing := re.search(r"([\w-]+) is left out: ", str(texts(new))):
             print(f"not saved: {missing[1]} is not on this machine, and the saved outputs should show it")
         else:
             save(new, path)
