@@ -1,8 +1,8 @@
 """The same attention without the n×n matrix: the scores are made tile by tile, used, and forgotten.
 
-A tile is a few hundred queries by a few hundred keys. One tile after the other, a query keeps three
-running numbers (m, l, o), from which its output follows: `flash_steps` shows them. The memory beyond
-the inputs is the output and one tile per worker, whatever the length of the text.
+A tile is a few hundred queries by a few hundred keys. One tile after the other, a query keeps a running
+maximum m and two running sums, l and o, from which its output follows: `flash_steps` shows them. The
+memory beyond the inputs is the output and one tile per worker, whatever the length of the text.
 """
 
 # ruff: noqa: E741     l is the paper's name for the sum

@@ -1,4 +1,4 @@
-"""Flash attention at one tile: the scores seen so far, and the three running numbers before and after it."""
+"""Flash attention at one tile: the scores seen so far, and its running maximum and sums before and after it."""
 
 import numpy as np
 from matplotlib.patches import Rectangle
