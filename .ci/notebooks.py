@@ -80,6 +80,7 @@ def navigation(path, titles):
     parts = []
     if here > 0:
         parts.append(f"← [{titles[order[here - 1]]}]({order[here - 1].name})")
+    parts.append("[glossary](glossary.md)")
     if here + 1 < len(order):
         parts.append(f"[{titles[order[here + 1]]}]({order[here + 1].name}) →")
     return "---\n" + " &nbsp; · &nbsp; ".join(parts)

@@ -171,6 +171,7 @@ def test_generated_cells_are_up_to_date(path):
 def test_navigation_goes_through_all_notebooks():
     for before, after in itertools.pairwise(PATHS):
         assert f"]({after.name})" in cell(before, "navigation").source and f"]({before.name})" in cell(after, "navigation").source
+    assert all("(glossary.md)" in cell(path, "navigation").source for path in PATHS)
 
 
 @each
