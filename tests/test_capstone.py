@@ -328,3 +328,9 @@ def test_the_script_writes_what_is_read(tmp_path, monkeypatch, capsys):
     with np.load(file) as stored:
         assert {stored[name].dtype for name in stored.files if name != "about"} == {np.dtype(np.float16)}
         assert not np.array_equal(stored["full/embedding"], stored["any/embedding"])
+
+
+def test_options_of_a_task_reach_it():
+    first = {capstone.texts("recall", 48, 40, 0, (("shift", shift),)).ids[:, 0].max() < 32 for shift in (0, 1)}
+    assert first == {True, False}                                      # without a shift every text begins with a key
+    assert capstone.texts("recall", 48, 5, 0) is capstone.texts("recall", 48, 5, 0), "drawn once"

@@ -232,3 +232,34 @@ def test_the_saved_notebook_shows_minilm():
     (opened,) = [cell for cell in nbformat.read(path, 4).cells if cell.id == "open-code"]
     printed = "".join(output.text for output in opened.outputs)
     assert printed.startswith("minilm ") and "tiny-gpt " in printed and "left out" not in printed
+
+
+def beside(picture, size):
+    """The numbers at the left edge, from top to bottom: (text, y)"""
+    found = [text for text in picture.sheet.texts if text.get_ha() == "right" and text.get_fontsize() == size]
+    return [text.get_text() for text in sorted(found, key=lambda text: text.get_position()[1]) if "layer" not in text.get_text()]
+
+
+def test_layers_and_places_are_counted_at_the_left_edge():
+    assert beside(mosaic(some_weights(3, 2)), 8) == ["0", "1", "2"]
+    assert beside(mosaic(some_weights(3, 2), order=[5, 0, 1]), 8) == ["1.", "3."]
+
+
+def test_the_darkest_colour_is_that_of_vmax():
+    weights = some_weights() * 0.2
+    found = squares(mosaic(weights, vmax=0.2), 2, 3, SQUARE // 4 * 4)
+    np.testing.assert_allclose(found[:, :, ::27, ::27], expected(weights / 0.2))
+
+
+def test_of_a_long_text_a_dot_is_grey_only_where_none_of_its_cells_is_allowed():
+    n = 300                                                            # three cells for a dot
+    weights = np.zeros((1, 1, n, n))
+    image = image_of(mosaic(weights, mask=masks.causal(n)))
+    grey = (np.abs(image - to_rgba(colour("blocked"))) < 1e-6).all(axis=-1)
+    np.testing.assert_array_equal(grey, ~np.tri(100, dtype=bool))
+
+
+def test_a_head_is_sharp_where_each_query_looks_at_one_key():
+    weights = np.full((1, 2, 4, 4), 1 / 4)
+    weights[0, 1] = np.eye(4)[[0, 0, 0, 0]]                            # all look at the first: sharp, though three keys get nothing
+    assert "layer 0 head 1 (1.00), layer 0 head 0 (0.25)" in mosaic(weights).alt

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import in_both_themes
 from matplotlib.collections import PatchCollection
-from matplotlib.colors import LinearSegmentedColormap, to_hex
+from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 
 from attnlib.show import scatter, shaded
 from attnlib.show.sheet import colour
@@ -171,3 +171,35 @@ def test_all_zero_is_a_text_without_colour():
 def test_shaded_refuses(call, error, said):
     with pytest.raises(error, match=said):
         call()
+
+
+def contrast(ink, ground):
+    """The contrast of WCAG 2.1: 1 for the same colour, 21 for black on white."""
+    linear = [np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4) for rgb in map(np.array, map(to_rgb, (ink, ground)))]
+    dark, light = sorted(float(rgb @ [0.2126, 0.7152, 0.0722]) for rgb in linear)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@in_both_themes
+def test_a_word_can_be_read_on_the_colour_of_its_weight():
+    tokens = [f" w{i}" for i in range(40)]
+    picture = shaded(tokens, np.linspace(0, 1, 40))
+    _, fills = boxes(picture)
+    worst = min(contrast(words(picture)[token.strip()].get_color(), fill) for token, fill in zip(tokens, fills))
+    assert worst >= 3, worst
+
+
+def test_the_strip_of_colours_says_where_it_ends():
+    assert {"weight  0", "0.4"} <= set(words(shaded(TOKENS, np.arange(8) / 7 * 0.4)))
+    assert {"length  0", "2.5"} <= set(words(shaded(TOKENS, np.ones(8), vmax=2.5, axis="length")))
+
+
+def test_no_name_lies_on_a_point():
+    """Points in a row, so near that a name beside one would cover the next: it goes above or below."""
+    x = np.arange(8) * 0.03
+    picture = scatter(np.append(x, 1), np.append(x * 0, 1), [f"point {i}" for i in range(9)])
+    picture.draw_without_rendering()
+    (plot,) = [axes for axes in picture.axes if axes is not picture.sheet]
+    pixels = plot.transData.transform(np.column_stack([np.append(x, 1), np.append(x * 0, 1)]))
+    shown = [text.get_window_extent() for name, text in words(picture).items() if name.startswith("point")]
+    assert len(shown) >= 3 and not any(box.contains(*pixel) for box in shown for pixel in pixels)

@@ -6,9 +6,11 @@ import re
 import numpy as np
 import pytest
 from conftest import in_both_themes
+from matplotlib.colors import to_hex
 
 from attnlib import masks
 from attnlib.show.pareto import front, panels, pareto
+from attnlib.show.sheet import colour
 
 pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("style")]
 
@@ -163,3 +165,35 @@ def test_each_map_has_its_own_place_and_its_own_pixels():
 def test_what_is_no_design_is_refused(mask, error):
     with pytest.raises(error, match="mask"):
         panels(mask)
+
+
+def test_each_name_has_the_colour_and_the_mark_of_its_designs():
+    picture = pareto(GROUPS)
+    plot, _ = lines(picture)
+    drawn = [line for line in plot.get_lines() if line.get_marker() != "None"]
+    beside = [line for line in picture.sheet.get_lines() if line.get_marker() != "None"]
+    said = {text.get_text(): text.get_color() for text in picture.sheet.texts}
+    looks = [(line.get_color(), line.get_marker()) for line in drawn]
+    assert looks == [(line.get_color(), line.get_marker()) for line in beside] and len(set(looks)) == len(GROUPS)
+    assert [said[name] for name in GROUPS] == [line.get_color() for line in drawn]
+
+
+def test_a_design_above_or_below_the_picture_does_not_count_either():
+    for outside in (1.2, -0.2):
+        assert "On the front: b." in pareto({"a": [[0.05, outside]], "b": [[0.1, 0.5]]}).alt
+        assert "a: outside." in pareto({"a": [[0.05, outside]], "b": [[0.1, 0.5]]}).alt
+
+
+def test_green_may_be_looked_at_and_each_map_says_its_own_share():
+    mask = design(2, 3, 12)
+    mask[1, 2, 5] = False
+    picture = panels(mask)
+    allowed = {to_hex(image.get_array()[i, i]) for image in picture.sheet.get_images()[:3] for i in range(12)}
+    assert allowed == {to_hex(colour("allowed"))}                      # everybody sees itself there
+    shares = [text.get_text() for text in picture.sheet.texts if re.fullmatch(r"\d+\.\d%", text.get_text())]
+    assert shares == [f"{share:.1%}" for share in mask.mean(axis=(2, 3)).ravel()] and len(set(shares)) == 3
+
+
+def test_the_stairs_go_up_whatever_comes_first():
+    _, drawn = lines(pareto({"dear": [[0.5, 1.0], [0.3, 0.8]], "cheap": [[0.1, 0.2]]}))
+    assert drawn[0].tolist() == [[0.1, 0], [0.1, 0.2], [0.3, 0.8], [0.5, 1.0], [0.6, 1.0]]

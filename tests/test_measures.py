@@ -211,3 +211,11 @@ def test_errors_of_single_arguments():
         measures.sink_share(even, 3)
     with pytest.raises(ValueError, match="key must be at least -3, got -4"):
         measures.sink_share(even, -4)
+
+
+@each
+def test_weights_that_were_kept_in_8_bits_pass_and_scores_do_not(name):
+    """256 shares of 1/256, each rounded up by half a step, sum to 1.07; what sums to 1.2 are no shares."""
+    ALL[name](np.full((4, 4), 1.07 / 4))
+    with pytest.raises(ValueError, match=r"weights must be shares of 1, but a row sums to 1\.2; scores"):
+        ALL[name](np.full((4, 4), 1.2 / 4))

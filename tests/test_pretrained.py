@@ -152,15 +152,14 @@ def test_a_mask_of_your_own_holds_in_every_layer(family):
 
 
 def test_token_types_are_added():
-    model, ids = load(FIXTURES / "bert"), np.array([3, 4, 5])
-    types = np.array([0, 1, 1])
-    model.model.embedding = model.model.embedding.copy()
-    moved = model.forward(ids, token_types=types).output
-    table = model.model.token_types
-    for i, kind in zip(ids, types):
+    model, ids, types = load(FIXTURES / "bert"), np.array([3, 4, 5]), np.array([0, 1, 1])
+    plain, moved = model.forward(ids), model.forward(ids, token_types=types)
+    assert np.abs(moved.output - plain.output).max() > 0.1
+    close(model.forward(ids, token_types=0 * types).output, plain.output, 0)       # the first text, unless said otherwise
+    table, model.model.embedding = model.model.token_types, model.model.embedding.copy()
+    for i, kind in zip(ids, types):                                    # the same in another way: other rows for these words
         model.model.embedding[i] += table[kind] - table[0]
-    np.testing.assert_allclose(model.forward(ids).weights, model.forward(ids, token_types=None).weights)
-    assert np.abs(moved - load(FIXTURES / "bert").forward(ids).output).max() > 0.1
+    close(model.forward(ids).weights, moved.weights, 1e-6)
     with pytest.raises(ValueError, match="token_types must lie between 0 and 1"):
         model.forward(ids, token_types=[0, 1, 2])
     with pytest.raises(ValueError, match="token_types must be None"):
@@ -364,3 +363,101 @@ def test_what_is_shipped_needs_no_library(monkeypatch):
     for name in ("safetensors", "tokenizers", "huggingface_hub"):
         monkeypatch.setitem(sys.modules, name, None)
     assert isinstance(load("tiny-gpt"), TextModel) and isinstance(load("reverse"), Translator)
+
+
+EPS = {"gpt2": "layer_norm_epsilon", "t5": "layer_norm_epsilon", "t5_gated": "layer_norm_epsilon", "bert": "layer_norm_eps",
+       "albert": "layer_norm_eps"} | dict.fromkeys(["llama", "mistral", "qwen2", "qwen3", "gemma2"], "rms_norm_eps")  # fmt: skip
+FIXED = {"distilbert": 1e-12, "bart": 1e-5, "marian": 1e-5}            # these configs have no such key
+
+
+def norms(part):
+    """The eps of every norm in a model."""
+    if hasattr(part, "eps"):
+        yield part.eps
+    inside = part if isinstance(part, list) else vars(part).values() if hasattr(part, "__dict__") else []
+    for one in inside:
+        yield from norms(one)
+
+
+@pytest.mark.parametrize("family", FOLDERS)
+def test_every_norm_has_the_eps_of_its_config(tmp_path, family):
+    """Most files say what is usual, so that a loader that does not read it would pass all else."""
+    change = {EPS[family]: 0.25} if family in EPS else {}
+    found = list(norms(load(changed(tmp_path, family, change=change)).model))
+    assert len(found) >= 5 and set(found) == {FIXED.get(family, 0.25)}
+
+
+@pytest.mark.parametrize("names", [["gelu_new", "gelu_pytorch_tanh", "gelu_fast"], ["silu", "swish"]])
+def test_one_bend_under_several_names(tmp_path, names):
+    ref = reference("bert")
+    found = [forward(load(changed(tmp_path, "bert", change={"hidden_act": name}, name=name)), ref).output for name in names]
+    assert all(np.array_equal(found[0], other) for other in found)
+    assert np.abs(found[0] - ref["logits"]).max() > 1e-4               # the file says "gelu", the exact one
+
+
+def test_a_mistral_without_a_window(tmp_path):
+    """Published so since 0.2: "sliding_window": null."""
+    ref = reference("mistral")
+    none, wide = (forward(load(changed(tmp_path, "mistral", change={"sliding_window": n}, name=str(n))), ref) for n in (None, 100))
+    np.testing.assert_array_equal(none.weights, wide.weights)
+    assert np.abs(none.weights - ref["weights"]).max() > 0.01
+
+
+def repeated(tensors):
+    """The same Llama with as many kv heads as heads: every kv head stands there twice."""
+    heads = lambda array: array.reshape(2, 4, 16).repeat(2, axis=0).reshape(16, 16)  # noqa: E731
+    return {name: heads(array) if "k_proj" in name or "v_proj" in name else array for name, array in tensors.items()}
+
+
+def padded(tensors):
+    """The same GPT-2 with 4 · 16 hidden columns: those that are new are zeros."""
+    wide = {"mlp.c_fc.weight": ((0, 0), (0, 28)), "mlp.c_fc.bias": ((0, 28),), "mlp.c_proj.weight": ((0, 28), (0, 0))}
+    return {name: np.pad(array, next((pad for key, pad in wide.items() if key in name), 0)) for name, array in tensors.items()}
+
+
+DEFAULTS = {
+    "as many kv heads as heads": ("llama", {"drop": ["num_key_value_heads"], "tensors": repeated}, "weights"),
+    "a hidden width of 4 d": ("gpt2", {"change": {"n_inner": None}, "tensors": padded}, "weights"),
+    "no layer with a window": ("qwen2", {"drop": ["layer_types", "max_window_layers"]}, "full.weights"),
+}
+
+
+@pytest.mark.parametrize("case", DEFAULTS)
+def test_what_a_config_does_not_say(tmp_path, case):
+    family, how, wanted = DEFAULTS[case]
+    ref = reference(family)
+    close(forward(load(changed(tmp_path, family, **how)), ref).weights, ref[wanted], WEIGHTS)
+
+
+@pytest.mark.parametrize("kind, longest, left_out", [
+    ("yarn", 64, "factor"), ("yarn", 16, "original_max_position_embeddings"), ("llama3", 16, "original_max_position_embeddings"),
+    ("longrope", 32, "factor"), ("longrope", 8, "original_max_position_embeddings"),
+])  # fmt: skip
+def test_rotary_positions_that_leave_a_number_out(tmp_path, kind, longest, left_out):
+    """The factor is the longest text divided by that of the training, and the training's is the longest unless it is said."""
+    change = json.loads((FIXTURES / "variants.json").read_text())["llama"][kind]
+    rope = {key: value for key, value in change["rope_parameters"].items() if key != left_out}
+    ref = reference("llama")
+    folder = changed(tmp_path, "llama", change={"rope_parameters": rope, "max_position_embeddings": longest})
+    close(forward(load(folder), ref).weights, ref[f"{kind}.weights"], WEIGHTS)
+
+
+def test_a_llama_with_biases_of_its_attention(tmp_path):
+    rng, ref = np.random.default_rng(0), reference("llama")
+    sizes = {"q": 16, "k": 8, "v": 8, "o": 16}
+    biases = {f"model.layers.{i}.self_attn.{letter}_proj.bias": rng.normal(size=size).astype(np.float32)
+              for i in range(2) for letter, size in sizes.items()}  # fmt: skip
+    folder = changed(tmp_path, "llama", change={"attention_bias": True}, tensors=lambda tensors: tensors | biases)
+    model, bare = load(folder), load(FIXTURES / "llama")
+    assert np.abs(forward(model, ref).weights - ref["weights"]).max() > 0.1
+    for i, block in enumerate(bare.model.blocks):
+        for letter in sizes:
+            setattr(block.attention, f"b_{letter}", biases[f"model.layers.{i}.self_attn.{letter}_proj.bias"])
+    close(forward(model, ref).output, forward(bare, ref).output, 0)
+
+
+def test_a_t5_with_the_table_that_nobody_reads(tmp_path):
+    """T5 1.0 holds a table of distances for the cross-attention, too."""
+    name, ref = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight", reference("t5")
+    folder = changed(tmp_path, "t5", tensors=plus(**{name: np.ones((8, 4), np.float32)}))
+    close(forward(load(folder), ref).output, ref["logits"], LOGITS)
