@@ -8,11 +8,11 @@ import time
 
 import numpy as np
 
+from attnlib._memory import keep_memory
 from attnlib.bench.threads import blas_threads
 from attnlib.layers import parameters
 from attnlib.models.gpt import GPT
 from attnlib.training import AdamW, clip_by_norm, induction_batch, loss_and_gradients
-from attnlib.training.memory import keep_memory
 
 BATCH, N, VOCABULARY = 32, 64, 64
 ROUNDS = 15

@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from attnlib import _check
+from attnlib._memory import keep_memory
 from attnlib.layers import parameters
 from attnlib.training.checkpoints import checkpoint_path, load_checkpoint, save_checkpoint
 from attnlib.training.gradients import loss_and_gradients
-from attnlib.training.memory import keep_memory
 from attnlib.training.optimizer import AdamW, clip_by_norm, learning_rate
 from attnlib.training.progress import Progress
 
