@@ -215,7 +215,8 @@ def execute(path):
     from nbclient import NotebookClient
 
     notebook = nbformat.read(path, 4)
-    NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(NOTEBOOKS)}}).execute()
+    how = {"timeout": 120, "kernel_name": "python3", "extra_arguments": ["--log-level=50"]}      # nothing about encryption
+    NotebookClient(notebook, resources={"metadata": {"path": str(NOTEBOOKS)}}, **how).execute()
     return normalise(notebook)
 
 
