@@ -217,7 +217,7 @@ def put_pyodide(site):
             if member.isfile():
                 (folder / Path(member.name).name).write_bytes(packed.extractfile(member).read())
     lock = json.loads((folder / "pyodide-lock.json").read_text())
-    packages, needed, todo = lock["packages"], set(), ["ipython", "micropip", "numpy", "matplotlib"]
+    packages, needed, todo = lock["packages"], set(), ["ipython", "jedi", "typing-extensions", "micropip", "numpy", "matplotlib"]
     for name in ("numpy", "matplotlib"):
         packages[name]["depends"] = []
     while todo:
