@@ -899,3 +899,8 @@ def test_the_number_in_a_cell_can_be_read_on_every_colour(style):
         for value, text in zip(values[0], cells):
             pair = sorted([luminance(text.get_color()), luminance(fill((value + signed) / (1 + signed)))])
             assert (pair[1] + 0.05) / (pair[0] + 0.05) >= 4, (value, text.get_text(), text.get_color())
+
+
+def test_a_little_below_zero_is_written_as_zero():
+    cells = [text.get_text() for text in heatmap([[-0.001, 0.004, -0.006]], key_tokens=list("abc"), signed=True).sheet.texts]
+    assert cells.count(".00") == 2 and "-.01" in cells and "-.00" not in cells

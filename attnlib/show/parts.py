@@ -95,6 +95,7 @@ class Grid:
         for (i, j), value in np.ndenumerate(self.data):
             if self.blocked[i, j] and (value == 0 or self.signed):
                 continue
+            value = 0 if abs(value) < 0.005 else value                 # not -.00
             text = "NaN" if np.isnan(value) else f"{value:.0f}" if whole else f"{value:.1f}" if abs(value) >= 9.95 else f"{value:.2f}"
             text = text.replace("0.", ".", 1) if abs(value) < 0.995 else text
             middle = x + (j + 0.5) * self.cell[0], y + (i + 0.5) * self.cell[1]
