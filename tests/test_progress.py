@@ -106,6 +106,8 @@ ENDLESS = [forever, sleeps, swallows, swallows_all, swallows_the_first, long_num
 
 @pytest.mark.parametrize("function", ENDLESS, ids=lambda f: f.__name__)
 def test_what_never_returns_is_stopped(function, python, monkeypatch):
+    if function is swallows_all and sys.version_info < (3, 11):
+        pytest.skip("Python 3.10 looks at no interrupt in a loop that begins with try and calls nothing, not even at Ctrl-C")
     monkeypatch.setattr(exercises, "SECONDS", 0.15)
     start = time.perf_counter()
     passed, report = ex01.alike.judge(function)
@@ -213,25 +215,6 @@ def test_another_handler_of_the_stop_button_is_left_alone(python):
     signal.signal(signal.SIGINT, mine)
     assert call(lambda: time.sleep(0.1) or "back", seconds=0.01) == "back"
     assert not calls and signal.getsignal(signal.SIGINT) is mine
-
-
-def test_a_trace_of_someone_else_goes_on(python):
-    """A debugger or a coverage tool traces with a function of its own: the limit takes it away, and gives it back."""
-    seen, before = [], sys.gettrace()
-
-    def mine(frame, event, argument):
-        seen.append(event)
-
-    try:
-        sys.settrace(mine)
-        call(lambda: 1, seconds=5)
-        assert sys.gettrace() is mine
-        with pytest.raises(TooSlow):
-            call(swallows_the_first, seconds=0.1)
-        after = sys.gettrace()
-    finally:
-        sys.settrace(before)
-    assert after is mine and seen
 
 
 def test_where_there_are_no_threads_it_still_answers(python, monkeypatch):

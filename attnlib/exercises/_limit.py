@@ -2,7 +2,6 @@
 
 import _thread
 import signal
-import sys
 import threading
 import time
 
@@ -22,34 +21,12 @@ def _stop(late, over):
         over.wait(0.2)
 
 
-def _insist(outside):
-    """A handler of the stop button. Where it was swallowed, the next press counts twice: again at the next line.
-
-    Python 3.10 notices it in a short loop only within a `try`: a bare `except:` there would swallow it for ever.
-    """
-    presses = []
-
-    def again(frame, event, argument):
-        if event == "line":
-            raise KeyboardInterrupt
-        return again
-
-    def pressed(number, frame):
-        presses.append(number)
-        if len(presses) > 1:
-            sys.settrace(lambda *given: None)              # or Python would not look at the traces of the frames
-            while frame is not None and frame is not outside:
-                frame.f_trace, frame = again, frame.f_back
-        raise KeyboardInterrupt
-
-    return pressed
-
-
 def call(function, *arguments, seconds):
     """function(*arguments), interrupted after so many seconds as if the stop button were pressed.
 
-    Raises TooSlow then. Where a Python program cannot be interrupted (outside the main thread, or where there
-    are no threads, as in a browser), the function runs without a limit.
+    Raises TooSlow then. Where a Python program cannot be interrupted, the function runs without a limit: outside
+    the main thread, where there are no threads (as in a browser), and in Python 3.10 in a loop that begins with `try`
+    and calls nothing, since that Python looks at no interrupt there.
     """
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         return function(*arguments)
@@ -60,9 +37,7 @@ def call(function, *arguments, seconds):
         timer.start()
     except RuntimeError:                                   # no threads here
         return function(*arguments)
-    trace = sys.gettrace()
     try:
-        signal.signal(signal.SIGINT, _insist(sys._getframe()))
         try:
             return function(*arguments)
         finally:
@@ -75,6 +50,3 @@ def call(function, *arguments, seconds):
         if late.is_set():
             raise TooSlow(f"the function took more than {seconds} seconds") from None
         raise
-    finally:
-        sys.settrace(trace)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
