@@ -35,6 +35,15 @@ def nothing_is_left_for_the_next_module():
 
 
 @pytest.fixture
+def exact_images():
+    """matplotlib 3.10 draws a row of an image twice where the image does not begin at a whole dot: skipped there."""
+    import matplotlib
+
+    if tuple(map(int, matplotlib.__version__.split(".")[:2])) < (3, 11):
+        pytest.skip(f"matplotlib {matplotlib.__version__} moves images by a dot")
+
+
+@pytest.fixture
 def style(request):
     """The colours of the theme in use, light unless a test asks for another; the theme that was there before comes back."""
     from attnlib.show import sheet  # not before the variables above are set

@@ -470,7 +470,7 @@ ROWS = {None: [[0, 1, 2, 3]], 1: [[0], [1], [2], [3]], 2: [[0, 1], [2, 3]], 3: [
 
 @pytest.mark.parametrize("columns", ROWS)
 @pytest.mark.parametrize("title,style", [("", "light"), ("All", "dark")], indirect=["style"])
-def test_beside_places_every_dot_of_every_picture(columns, title, style):
+def test_beside_places_every_dot_of_every_picture(columns, title, style, exact_images):
     rows = ROWS[columns]
     pictures = four()
     alone = [pixels(picture) for picture in pictures]

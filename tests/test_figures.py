@@ -703,7 +703,7 @@ def test_nan_is_never_called_the_strongest(data):
     assert f"{np.isnan(data).sum()} cell" in alt
 
 
-def test_film_strip_describes_and_places_its_frames(style):
+def test_film_strip_describes_and_places_its_frames(style, exact_images):
     colours = [(200, 30, 30), (30, 200, 30), (30, 30, 200)]
     frames = [(f"x = {i}", Image.new("RGB", (200, 100), colour)) for i, colour in enumerate(colours)]
     picture = film_strip(frames)
