@@ -164,19 +164,24 @@ def normalise(notebook):
         cell.execution_count = count
         cell.outputs = joined(cell.outputs)
         for output in cell.outputs:
-            if output.output_type == "error" or output.get("name") == "stderr":
-                raise SystemExit(f"cell {cell.id}: {output.get('evalue') or output.get('text')}")
-            if "data" in output:
-                if "application/vnd.jupyter.widget-view+json" in output.data and "image/png" not in output.data:
-                    raise SystemExit(f"cell {cell.id}: a live output without a still picture")
-                output.data = {kind: output.data[kind] for kind in KEPT if kind in output.data}
-                output.metadata = {kind: value for kind, value in output.metadata.items() if kind in KEPT}
-            if output.output_type == "execute_result":
-                output.execution_count = count
+            still(output, cell.id, count)
         cell.outputs = [output for output in cell.outputs if output.get("data") != {"text/plain": ""}]     # a bar that is gone
         if str(ROOT) in str(cell.outputs):
             raise SystemExit(f"cell {cell.id}: an output names a folder of this machine")
     return notebook
+
+
+def still(output, id_, count):
+    """Leave an output's picture and text, and nothing else; SystemExit for an error, a warning, or a view without a picture."""
+    if output.output_type == "error" or output.get("name") == "stderr":
+        raise SystemExit(f"cell {id_}: {output.get('evalue') or output.get('text')}")
+    if "data" in output:
+        if "application/vnd.jupyter.widget-view+json" in output.data and "image/png" not in output.data:
+            raise SystemExit(f"cell {id_}: a live output without a still picture")
+        output.data = {kind: output.data[kind] for kind in KEPT if kind in output.data}
+        output.metadata = {kind: value for kind, value in output.metadata.items() if kind in KEPT}
+    if output.output_type == "execute_result":
+        output.execution_count = count
 
 
 def joined(outputs):
