@@ -337,6 +337,38 @@ def test_the_readme_clones_and_cites_this_version():
     assert f"url     = {{{notebooks.address()}}}" in text and f"version = {{{notebooks.version()}}}" in text
 
 
+def stored(tree):
+    """Names that a cell gives a value to, not those inside its functions and comprehensions."""
+    inner = (ast.FunctionDef, ast.Lambda, ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp)
+    found, todo = set(), list(tree.body)
+    while todo:
+        node = todo.pop()
+        found |= {node.name} if isinstance(node, ast.FunctionDef) else set()
+        found |= {node.id} if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else set()
+        todo += [] if isinstance(node, inner) else ast.iter_child_nodes(node)
+    return found
+
+
+@each
+def test_what_a_slider_draws_is_not_overwritten_by_a_later_cell(path):
+    """A reader who has run all cells goes back to a slider: the names that its function reads still mean the same."""
+    trees = [ast.parse(re.sub(r"%pip.*", "pass", one.source)) for one in cells(path, "code")]
+    functions = {node.name: node for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)}
+    for number, tree in enumerate(trees):
+        drawn = [node.args[0].id for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "explore"
+                 and isinstance(node.args[0], ast.Name)]  # fmt: skip
+        todo, read = [*drawn], set()
+        while todo:                                        # what it calls, and what that calls
+            names = [node for node in ast.walk(functions[todo.pop()]) if isinstance(node, (ast.Name, ast.arg))]
+            own = {name.arg for name in names if isinstance(name, ast.arg)}
+            own |= {name.id for name in names if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)}
+            outer = {name.id for name in names if isinstance(name, ast.Name)} - own
+            todo += [name for name in outer - read if name in functions]
+            read |= outer
+        later = set().union(*map(stored, trees[number + 1 :]))
+        assert not read & later, f"{drawn}: {read & later}"
+
+
 # ---- what is saved -----------------------------------------------------------------------------------------------
 
 
