@@ -1,8 +1,10 @@
 """What a head does, in one number: how much it looks one token back, at a sink, at how many tokens, and how far.
 
-Each measure takes weights (..., n_q, n_k), whose rows share out 1, and returns one number per head, (...), in their
-dtype: the mean over its queries. The last query stands at the last key, so query i at the place i + n_k - n_q.
+Each measure of a head takes weights (..., n_q, n_k), whose rows share out 1, and returns one number per head, (...),
+in their dtype: the mean over its queries. The last query stands at the last key, so query i at the place i + n_k - n_q.
 A query that looks at nobody, a row of zeros, does not count; where no query counts, the number is 0.
+
+`directions` and `closest` take rows (..., n, d), such as the residual stream, and say how well they can be told apart.
 """
 
 import numpy as np
@@ -73,6 +75,34 @@ def distance(weights):
     return _mean((weights * far.astype(weights.dtype)).sum(axis=-1), _looks(weights))
 
 
+# ---- rows: can they be told apart? -------------------------------------------------------------------------------
+
+
+def directions(rows, *, least=1e-6):
+    """In how many independent directions the rows differ: from 0, all the same, to n - 1. (..., n, d) -> (...)
+
+    least   what counts as a difference, as a share of the largest singular value of the rows themselves
+
+    It is the rank of the rows after their mean was taken away; and 0 means that they can no longer be told apart.
+    """
+    rows = _rows(rows)
+    apart = np.linalg.svd(rows - rows.mean(axis=-2, keepdims=True), compute_uv=False)      # (..., min(n, d))
+    whole = np.linalg.svd(rows, compute_uv=False)[..., :1]             # (..., 1)
+    return (apart > _check.positive("least", least) * whole).sum(axis=-1)
+
+
+def closest(rows):
+    """The distance of the two nearest rows, as a share of the length of the longest row. (..., n, d) -> (...)
+
+    0 means that two of them are the same. One row alone is infinitely far from any other.
+    """
+    rows = _rows(rows)
+    longest = np.sqrt((rows**2).sum(axis=-1).max(axis=-1))             # (...)
+    pairs = np.sqrt(((rows[..., :, None, :] - rows[..., None, :, :]) ** 2).sum(axis=-1))   # (..., n, n)
+    pairs[..., range(rows.shape[-2]), range(rows.shape[-2])] = np.inf
+    return pairs.min(axis=(-2, -1)) / np.where(longest > 0, longest, 1)
+
+
 # ---- parts -------------------------------------------------------------------------------------------------------
 
 
@@ -88,6 +118,14 @@ def _shares(weights):
         wrong = f"one is {low:.3g}" if low < 0 else f"a row sums to {most:.3g}"
         raise ValueError(f"weights must be shares of 1, but {wrong}; scores become shares by softmax")
     return weights
+
+
+def _rows(rows):
+    """Rows as float64; ValueError unless they are finite and at least one."""
+    rows = _check.finite("rows", _check.floats("rows", rows, "n d"))
+    if not rows.shape[-2] or not rows.shape[-1]:
+        raise ValueError(f"rows must have at least one row and one column, got {rows.shape}")
+    return rows.astype(np.float64, copy=False)
 
 
 def _looks(weights):

@@ -219,3 +219,59 @@ def test_weights_that_were_kept_in_8_bits_pass_and_scores_do_not(name):
     ALL[name](np.full((4, 4), 1.07 / 4))
     with pytest.raises(ValueError, match=r"weights must be shares of 1, but a row sums to 1\.2; scores"):
         ALL[name](np.full((4, 4), 1.2 / 4))
+
+
+# ---- rows --------------------------------------------------------------------------------------------------------
+
+
+def slow_closest(rows):
+    lengths = [sum(v * v for v in row) ** 0.5 for row in rows]
+    pairs = [sum((a - b) ** 2 for a, b in zip(one, other)) ** 0.5 for i, one in enumerate(rows) for other in rows[:i]]
+    return min(pairs) / max(lengths)
+
+
+@seeds
+def test_the_directions_of_rows_that_were_built_of_so_many(seed):
+    rng = np.random.default_rng(seed)
+    for many in (0, 1, 3, 6):
+        apart = rng.normal(size=(8, many)) @ rng.normal(size=(many, 20))
+        rows = np.stack([apart + shared * rng.normal(size=20) for shared in (0, 1, 1e3)])
+        assert measures.directions(rows).tolist() == [many] * 3, "what all rows share does not count"
+        assert measures.directions(1e-9 * rows).tolist() == measures.directions(rows).tolist(), "nor does their size"
+    assert measures.directions(rng.normal(size=(8, 20))) == 7 and measures.directions(rng.normal(size=(8, 3))) == 3
+    assert measures.directions(np.ones((1, 4))) == measures.directions(np.zeros((5, 4))) == 0
+
+
+def test_a_difference_counts_from_a_share_of_the_largest_on():
+    rows = np.zeros((2, 4))
+    rows[:, 0], rows[1, 1] = 1000.0, 1.0
+    assert [int(measures.directions(rows, least=least)) for least in (1e-6, 1e-4, 1e-3, 1)] == [1, 1, 0, 0]
+    assert measures.directions(rows.astype(np.float16)) == 1
+
+
+@seeds
+def test_the_closest_pair_is_that_of_a_loop_over_all(seed):
+    rows = np.random.default_rng(seed).normal(size=(3, 6, 5))
+    np.testing.assert_allclose(measures.closest(rows), [slow_closest(one.tolist()) for one in rows])
+    np.testing.assert_allclose(measures.closest(rows * 1e6), measures.closest(rows), err_msg="a share: the size does not count")
+    rows[1, 4] = rows[1, 2]
+    assert measures.closest(rows)[1] == 0 < measures.closest(rows)[0]
+    assert measures.closest(np.zeros((4, 3))) == 0 and measures.closest(np.ones((1, 3))) == np.inf
+
+
+@pytest.mark.parametrize("measure", [measures.directions, measures.closest])
+@pytest.mark.parametrize("rows,words", [
+    (np.ones(3), ["rows must have the shape (..., n, d)", "(3,)"]),
+    (np.ones((0, 3)), ["rows must have at least one row", "(0, 3)"]),
+    (np.ones((3, 0)), ["rows must have at least one row and one column", "(3, 0)"]),
+    ([[1.0, np.nan]], ["rows must be finite", "nan"]),
+])  # fmt: skip
+def test_what_are_no_rows_is_refused(measure, rows, words):
+    with pytest.raises(ValueError) as error:
+        measure(rows)
+    assert all(word in str(error.value) for word in words), error.value
+
+
+def test_a_difference_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="least must be"):
+        measures.directions(np.ones((2, 2)), least=0)

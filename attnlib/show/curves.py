@@ -18,7 +18,7 @@ def curves(x, lines, *, title="", axes=("x", "y"), log="", cursor=None, limits=N
     lines    name -> y (n,), or (runs, n): then the median is drawn, with a band from the lowest to the highest run
     axes     names of the horizontal and the vertical axis, with units
     log      "x", "y" or "xy": axes in powers of 10; a value that is not above 0 is left out there
-    cursor   a place on the horizontal axis to mark, with the value of each line
+    cursor   a place on the horizontal axis to mark; a dot on each line at the nearest number of x, its value there
     limits   (low, high) of the vertical axis, found from the lines unless given
     width, height   inches; more where the names or the title need more
     """
@@ -203,9 +203,9 @@ def _line(plot, x, y, number):
 
 
 def _mark(plot, x, lines, cursor):
-    """A vertical line at the nearest place that was measured, and a dot with its value on every line."""
+    """A vertical line at the cursor, or at the edge next to it; on every line a dot at the nearest place that was measured."""
     place = int(np.abs(x - cursor).argmin())
-    plot.axvline(x[place], color=colour("ink"), linewidth=1)
+    plot.axvline(np.clip(cursor, x.min(), x.max()), color=colour("ink"), linewidth=1)
     for number, y in enumerate(lines.values()):
         value = _middle(y)[place]
         if plot.get_ylim()[0] <= value <= plot.get_ylim()[1]:          # not where the limits cut it off, or at NaN
