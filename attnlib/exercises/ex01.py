@@ -14,7 +14,7 @@ def cosines(x):
 
 
 def _rows(rng):
-    trials = [(rng.normal(0, 2, shape),) for shape in [(3, 2), (5, 4), (2, 7)]]
+    trials = [(rng.normal(0, 2, shape),) for shape in [(3, 2), (4, 4), (2, 7)]]          # (4, 4): without keepdims it does not raise
     holed = rng.normal(size=(4, 3))
     holed[1] = 0
     return [*trials, (holed,)]
@@ -34,7 +34,7 @@ alike = Exercise(
     cosines,
     title="Alike in direction",
     level=2,
-    minutes=10,
+    minutes=13,
     inputs=_rows,
     names=("cosines",),
     mistakes={
@@ -60,6 +60,9 @@ alike = Exercise(
             lambda x: x @ x.T / np.maximum(np.outer(abs(x).sum(axis=1), abs(x).sum(axis=1)), 1e-300),
         ],
         "the length was taken over all rows at once: each row has its own, sum(axis=1)": lambda x: x @ x.T / (x**2).sum(),
+        "keepdims=True is missing: without it the lengths stand in a row, (n,), and divide the columns": lambda x: (
+            (x / _lengths(x, axis=1)) @ (x / _lengths(x, axis=1)).T
+        ),
         "the lengths were taken down the columns (axis 0): a row is one arrow, so sum along it": lambda x: (
             (x / _lengths(x, axis=0, keepdims=True)) @ (x / _lengths(x, axis=0, keepdims=True)).T
         ),
@@ -99,6 +102,16 @@ def _exp_over(x, **how):
     return np.exp(x) / np.exp(x).sum(**how)
 
 
+def _unkept(peak, total):
+    """Softmax without keepdims in one place or in both: peak(x) is subtracted, total says whether the sum keeps its axis."""
+
+    def wrong(x):
+        e = np.exp(x - peak(x))
+        return e / e.sum(axis=-1, keepdims=total)
+
+    return wrong
+
+
 def _one_maximum(x):
     e = np.exp(x - x.max())
     return e / e.sum(axis=-1, keepdims=True)
@@ -108,13 +121,21 @@ survives = Exercise(
     stable_softmax,
     title="A softmax that survives 1000",
     level=2,
-    minutes=12,
+    minutes=16,
     inputs=_numbers,
     names=("shares",),
     mistakes={
         "exp of large numbers overflows, inf / inf is NaN: subtract the largest number of each row first": lambda x: _exp_over(
             x, axis=-1, keepdims=True
         ),
+        "keepdims=True is missing: without it the maxima or sums of the rows stand in a row themselves, (n,), and meet the "
+        "columns. Write it in max and in sum": [
+            _unkept(lambda x: x.max(axis=-1), False),
+            _unkept(lambda x: x.max(axis=-1), True),
+            _unkept(lambda x: x.max(axis=-1, keepdims=True), False),
+            _unkept(lambda x: x.max(), False),
+            _unkept(lambda x: 0, False),
+        ],
         "everything was divided by one sum: each row needs its own, sum(axis=-1, keepdims=True)": [
             lambda x: np.exp(x - x.max(axis=-1, keepdims=True)) / np.exp(x - x.max(axis=-1, keepdims=True)).sum(),
             lambda x: softmax(x.ravel()).reshape(x.shape),
@@ -182,7 +203,7 @@ lookup = Exercise(
     soft_lookup,
     title="A soft look-up",
     level=1,
-    minutes=5,
+    minutes=6,
     inputs=_lookups,
     names=("answer",),
     mistakes={

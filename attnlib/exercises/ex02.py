@@ -65,7 +65,7 @@ spread = Exercise(
     dot_spread,
     title="Measure the spread",
     level=1,
-    minutes=8,
+    minutes=10,
     inputs=_widths,
     fault=_spread_fault,
     hints=[
@@ -90,7 +90,7 @@ repair = Exercise(
     repaired,
     title="Repair the head",
     level=1,
-    minutes=4,
+    minutes=5,
     inputs=lambda rng: [
         (rng.normal(size=(n, d)), rng.normal(0, d**-0.5, (d, h)) * 2, rng.normal(0, d**-0.5, (d, h)) * 2)
         for n, d, h in [(4, 12, 3), (5, 32, 8), (3, 64, 16), (6, 10, 2)]
@@ -136,7 +136,7 @@ slope = Exercise(
     softmax_slope,
     title="The slope of softmax",
     level=3,
-    minutes=15,
+    minutes=25,
     inputs=lambda rng: [(softmax(rng.normal(0, size, n)),) for n, size in [(3, 1), (5, 2), (4, 4), (7, 1)]],
     names=("slopes",),
     mistakes={

@@ -32,7 +32,7 @@ past = Exercise(
     past_window,
     title="A window of the past",
     level=1,
-    minutes=8,
+    minutes=10,
     inputs=_sizes,
     names=("mask",),
     mistakes={
@@ -135,7 +135,7 @@ leaks = Exercise(
     find_influence,
     title="The leak test",
     level=2,
-    minutes=12,
+    minutes=16,
     inputs=_attenders,
     names=("influence",),
     mistakes={
@@ -176,7 +176,7 @@ def masked_softmax(scores, mask):
 
 def _scores(rng):
     trials = []
-    for n_q, n_k, size in [(4, 4, 1), (3, 6, 3), (5, 5, 400)]:
+    for n_q, n_k, size in [(4, 5, 1), (3, 6, 3), (5, 7, 400)]:      # not square: without keepdims they raise
         mask = rng.random((n_q, n_k)) < 0.6
         mask[0], mask[-1] = True, False                                # one full row, one empty row
         trials.append((rng.normal(0, size, (n_q, n_k)), mask))
@@ -221,6 +221,17 @@ def _without_maximum(scores, mask):
     return e / e.sum(axis=-1, keepdims=True)
 
 
+def _unkept(peak, total):
+    """Without keepdims for the maximum, the sum, or both."""
+
+    def wrong(scores, mask):
+        inside = np.where(mask, scores, -np.inf)
+        e = np.exp(inside - inside.max(axis=-1, keepdims=peak))
+        return e / e.sum(axis=-1, keepdims=total)
+
+    return wrong
+
+
 def _zeros(wrong):
     """The same, with zeros in the rows that allow nothing."""
     return lambda scores, mask: np.where(mask.any(axis=-1, keepdims=True), wrong(scores, mask), 0)
@@ -230,7 +241,7 @@ empty_row = Exercise(
     masked_softmax,
     title="The empty row",
     level=3,
-    minutes=12,
+    minutes=18,
     inputs=_scores,
     names=("weights",),
     mistakes={
@@ -242,6 +253,10 @@ empty_row = Exercise(
         ],
         "exp of large scores overflows: subtract the largest allowed score of each row first": [
             _without_maximum, _zeros(_without_maximum), lambda s, m: np.nan_to_num(_without_maximum(s, m)),
+        ],
+        "keepdims=True is missing: without it the maxima or sums of the rows stand in a row themselves, (n,), and meet the "
+        "columns. Write it in max and in sum": [
+            _unkept(False, False), _unkept(False, True), _unkept(True, False)
         ],
         "a row with nothing allowed became NaN: -inf minus -inf is not a number. Give such a row zeros": _filled(-np.inf),
         "a row with nothing allowed became even: with -1e9 everywhere, all keys look equally good. Give such a row zeros": _filled(-1e9),

@@ -94,6 +94,10 @@ WRONG = {
             lambda x: (x / np.linalg.norm(x, axis=0)) @ (x / np.linalg.norm(x, axis=0)).T,
             "down the columns (axis 0)",
         ),
+        "unit = x / norm(x, axis=1), without keepdims": (
+            lambda x: (x / np.linalg.norm(x, axis=1)) @ (x / np.linalg.norm(x, axis=1)).T,
+            "keepdims=True is missing",
+        ),
         "norm(x, axis=1) without keepdims, x / it": (lambda x: x / np.linalg.norm(x, axis=1), "raised ValueError"),
         "no guard for a row of zeros": (lambda x: (x / norms(x)) @ (x / norms(x)).T, "a row of length 0 became NaN"),
         "no guard, by np.outer": (
@@ -134,7 +138,16 @@ WRONG = {
         "one-hot": (lambda x: np.eye(x.shape[-1])[x.argmax(-1)], "a hard choice"),
         "np.clip(x, -700, 700)": (lambda x: shares(np.exp(np.clip(x, -700, 700))), "clip made different numbers equal"),
         "np.nan_to_num at the end": (lambda x: np.nan_to_num(shares(np.exp(x))), "nan_to_num hides"),
-        "x.max(-1) without keepdims": (lambda x: shares(np.exp(x - x.max(-1))), "raised ValueError"),
+        "x.max(-1) without keepdims": (lambda x: shares(np.exp(x - x.max(-1))), "keepdims=True is missing"),
+        "x.max(-1) and sum(-1) without keepdims": (
+            lambda x: np.exp(x - x.max(-1)) / np.exp(x - x.max(-1)).sum(-1),
+            "keepdims=True is missing",
+        ),
+        "sum(-1) without keepdims": (
+            lambda x: np.exp(x - np.amax(x, -1, keepdims=True)) / np.sum(np.exp(x - np.amax(x, -1, keepdims=True)), -1),
+            "keepdims=True is missing",
+        ),
+        "np.exp(x) / np.exp(x).sum(-1), without keepdims": (lambda x: np.exp(x) / np.exp(x).sum(-1), "keepdims=True is missing"),
         "the maximum only where it is above 0": (lambda x: shares(np.exp(x - np.maximum(x.max(-1, keepdims=True), 0))), ""),
         "float128": (lambda x: shares(np.exp(x.astype(np.longdouble))), ""),
         "logarithms": (lambda x: x - x.max(-1, keepdims=True) - np.log(np.exp(x - x.max(-1, keepdims=True)).sum(-1, keepdims=True)), ""),

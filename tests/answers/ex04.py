@@ -93,6 +93,15 @@ def rows_for_columns(attend, x):
     return moved
 
 
+def without_keepdims(peak, total):
+    def masked(scores, mask):
+        inside = np.where(mask, scores, -np.inf)
+        e = np.exp(inside - np.maximum(inside.max(-1, keepdims=peak), -1e300))
+        return e / np.maximum(e.sum(-1, keepdims=total), 1e-300)
+
+    return masked
+
+
 def zeros_for_nan(scores, mask):
     inside = np.where(mask, scores, -np.inf)
     return np.nan_to_num(shares(np.exp(inside - inside.max(axis=-1, keepdims=True))))
@@ -230,6 +239,9 @@ WRONG = {
         "the mask upside down": (lambda s, m: softmax(s, where=~m), "upside down"),
         "the mask upside down, -inf": (lambda s, m: zeros_for_nan(s, ~m), "upside down"),
         "no mask": (lambda s, m: softmax(s), "the mask is not used"),
+        "the maximum without keepdims": (without_keepdims(False, True), "keepdims=True is missing"),
+        "the sum without keepdims": (without_keepdims(True, False), "keepdims=True is missing"),
+        "maximum and sum without keepdims": (without_keepdims(False, False), "keepdims=True is missing"),
         "no maximum": (plain_division, "overflows"),
         "no maximum, nan_to_num": (lambda s, m: np.nan_to_num(shares(np.exp(np.where(m, s, -np.inf)))), "overflows"),
         "axis=0": (lambda s, m: np.nan_to_num(softmax(s, axis=0, where=m)), "down the columns"),
