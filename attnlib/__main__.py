@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from attnlib import _check, masks, toy
+from attnlib import _check, _files, masks, toy
 from attnlib.models.pretrained import SHIPPED, load
 from attnlib.models.text import TextModel
 from attnlib.show import figures
@@ -54,7 +54,7 @@ def main(arguments=None):
             raise ValueError(f"--out must end in {', '.join(WRITERS)}, got {str(given.out)!r}")
         seen = by_hand(given) if given.model is None else trained(given)
         if given.out is not None:
-            given.out.write_bytes(WRITERS[given.out.suffix.lower()](seen))
+            _files.write(given.out, WRITERS[given.out.suffix.lower()](seen))
     except (ValueError, TypeError, OSError, ImportError) as error:
         return _complain(error)
     if hasattr(sys.stdout, "reconfigure"):

@@ -23,11 +23,15 @@ from concurrent import futures
 from pathlib import Path
 from typing import NamedTuple
 
-from attnlib import __version__
+from attnlib import __version__, _files
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+# Names that Windows keeps for devices, whatever ends them: CON, nul.txt
+DEVICE = re.compile(r"^(con|prn|aux|nul|(?:com|lpt)[0-9¹²³])(?=\.|$)", re.IGNORECASE)
 
 
 class Row(NamedTuple):
@@ -176,9 +180,10 @@ def _file_name(record, column, number, file, total):
         return f"{number:0{max(3, len(str(total)))}d}"
     said = record.get(column)
     name = re.sub(r"[^\w.-]+", "-", "" if said is None else str(said)).strip("-.")[:60]
+    name = name.encode()[:150].decode(errors="ignore").strip("-.")             # no file system takes more than 255 bytes
     if not name:
         raise ValueError(f"{file}, row {number} has no {column!r} to name its file by")
-    return name
+    return DEVICE.sub(r"\1_", name)
 
 
 def _unlike(names, file):
@@ -209,6 +214,7 @@ def execute(text, parameters, timeout, folder):
     try:
         cwd = folder if os.path.isdir(folder) else tempfile.gettempdir()
         how = {"progress_bar": False, "execution_timeout": timeout, "kernel_name": "python3", "extra_arguments": ["--log-level=50"]}
+        how["language"] = "python"                         # not every editor writes it into the notebook
         how["resources"] = {"metadata": {"path": cwd}}     # papermill's own cwd= moves the whole process, all threads with it
         done = papermill.execute_notebook(nbformat.reads(text, 4), None, parameters=parameters, **how)
     except papermill.PapermillExecutionError as error:
@@ -227,16 +233,6 @@ def to_html(notebook, folder, code=True):
     exporter = HTMLExporter(embed_images=True, exclude_input=not code, exclude_input_prompt=True, exclude_output_prompt=True)
     exporter.require_js_url = exporter.jquery_url = ""
     return exporter.from_notebook_node(notebook, resources={"metadata": {"path": str(folder)}})[0]
-
-
-def _write(path, text):
-    """Replace a file: there is the old one or the new one, never half of it."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 # ---- all rows ----------------------------------------------------------------------------------------------------
@@ -277,8 +273,8 @@ class Task(NamedTuple):
         notebook.metadata["attnlib_report"] = self.stamp(row)
         text = nbformat.writes(notebook)
         if self.html:
-            _write(self.out / f"{row.name}.html", to_html(nbformat.reads(text, 4), self.path.parent, self.code))
-        _write(self.out / f"{row.name}.ipynb", text)
+            _files.write(self.out / f"{row.name}.html", to_html(nbformat.reads(text, 4), self.path.parent, self.code))
+        _files.write(self.out / f"{row.name}.ipynb", text)
 
 
 def _finished(rows, task, timeout, workers, dask):

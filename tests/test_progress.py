@@ -17,7 +17,7 @@ import pytest
 from nbclient import NotebookClient
 from PIL import Image
 
-from attnlib import exercises
+from attnlib import _files, exercises
 from attnlib.exercises import Exercise, _limit, _progress, ex00, ex01, ex03, progress
 from attnlib.exercises._limit import TooSlow, call
 from attnlib.show import theme
@@ -41,6 +41,11 @@ def python(monkeypatch):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+def names(folder):
+    """The files in a folder, without the empty one that serves as a lock."""
+    return sorted(name for name in os.listdir(folder) if not (name.endswith(".lock") and not Path(folder, name).stat().st_size))
 
 
 def check(exercise, function, capsys):
@@ -260,9 +265,9 @@ def test_a_pass_is_recorded_once(kept, capsys, monkeypatch):
     assert said == f"Right, on 4 different inputs.\n1 of {total} exercises done; kept in {kept}. exercises.progress() draws them.\n"
     first = kept.read_text()
     assert list(json.loads(first)) == ["01.alike"] and TODAY.fullmatch(json.loads(first)["01.alike"])
-    monkeypatch.setattr(_progress, "_write", lambda kept: pytest.fail("there is nothing new to write"))
+    monkeypatch.setattr(_files, "write", lambda *given: pytest.fail("there is nothing new to write"))
     assert solve(ex01.alike, capsys) == f"Right, on 4 different inputs.\n1 of {total} exercises done.\n"
-    assert kept.read_text() == first and os.listdir(kept.parent) == [kept.name]
+    assert kept.read_text() == first and names(kept.parent) == [kept.name]
 
 
 def test_the_day_of_the_first_pass_stays(kept, capsys):
@@ -280,7 +285,7 @@ def test_what_fails_writes_nothing(kept, capsys, monkeypatch):
         assert "exercises done" not in check(ex01.alike, function, capsys)
     with pytest.raises(KeyboardInterrupt):
         ex01.alike.check(pressed)
-    assert not kept.exists() and not os.listdir(kept.parent)
+    assert not kept.exists() and not names(kept.parent)
     kept.write_text("broken")
     check(ex01.alike, lambda x: x, capsys)
     assert kept.read_text() == "broken"
@@ -322,25 +327,17 @@ def test_names_of_another_version_are_kept(kept, capsys):
     assert progress().alt.startswith("2 of ")
 
 
-@pytest.mark.parametrize("where", ["write_text", "replace"])
+@pytest.mark.parametrize("where", ["fsync", "replace"])
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["full", "killed"])
 def test_a_crash_while_writing_leaves_the_old_file(where, error, kept, capsys, monkeypatch):
     solve(ex01.alike, capsys)
     before = kept.read_text()
-    write = Path.write_text
 
-    def half(path, text, **how):
-        write(path, text[:5], **how)
-        raise error
-
-    def not_replaced(*given):
+    def fails(*given):
         raise error
 
     with monkeypatch.context() as patch:
-        if where == "write_text":
-            patch.setattr(Path, "write_text", half)
-        else:
-            patch.setattr(_progress.os, "replace", not_replaced)
+        patch.setattr(_files.os, where, fails)             # what is written has come to the disk, or it takes its place
         if isinstance(error, OSError):
             said = solve(ex00.shapes, capsys)
             assert said.startswith("Right, on ") and said.endswith(
@@ -349,7 +346,7 @@ def test_a_crash_while_writing_leaves_the_old_file(where, error, kept, capsys, m
         else:
             with pytest.raises(KeyboardInterrupt):
                 ex00.shapes.check(ex00.shapes.solve)
-    assert kept.read_text() == before and os.listdir(kept.parent) == [kept.name], "no draft is left over"
+    assert kept.read_text() == before and names(kept.parent) == [kept.name], "no draft is left over"
     assert "\n2 of " in solve(ex00.shapes, capsys)
 
 
@@ -388,14 +385,100 @@ def test_many_broken_files_are_all_kept(kept, capsys):
     for number in range(4):
         kept.write_text(f"broken {number}")
         solve(ex01.alike, capsys)
-    names = ["progress.broken", "progress.broken-2", "progress.broken-3", "progress.broken-4"]
-    assert [kept.with_name(name).read_text() for name in names] == [f"broken {number}" for number in range(4)]
-    assert sorted(os.listdir(kept.parent)) == [*names, "progress.json"]
+    asides = ["progress.broken", "progress.broken-2", "progress.broken-3", "progress.broken-4"]
+    assert [kept.with_name(name).read_text() for name in asides] == [f"broken {number}" for number in range(4)]
+    assert names(kept.parent) == [*asides, "progress.json"]
 
 
 def test_a_file_saved_by_another_editor_is_read(kept, capsys):
     kept.write_bytes(b'\xef\xbb\xbf{\r\n "00.shapes": "2026-01-01"\r\n}\r\n')     # Notepad: a mark in front, two ends of line
     assert "\n2 of " in solve(ex01.alike, capsys)
+
+
+ALL_AT_ONCE = """
+import sys, time
+from pathlib import Path
+from attnlib.exercises import _progress
+known = list(_progress.exercises().values())
+mine = known[int(sys.argv[1]) :: int(sys.argv[2])]
+Path(sys.argv[3], sys.argv[1]).touch()
+while len(list(Path(sys.argv[3]).iterdir())) < int(sys.argv[2]):
+    time.sleep(0.001)
+for exercise in mine:
+    said = _progress.record(exercise)
+    assert "could not" not in said, said
+"""
+
+
+@pytest.mark.parametrize("kernels", [2, 4])
+def test_kernels_that_pass_at_the_same_time_lose_nothing(kernels, kept, tmp_path):
+    (tmp_path / "ready").mkdir()
+    run = [sys.executable, "-c", ALL_AT_ONCE]
+    all_of_them = [subprocess.Popen([*run, str(k), str(kernels), str(tmp_path / "ready")], stderr=subprocess.PIPE) for k in range(kernels)]
+    for one in all_of_them:
+        _, said = one.communicate(timeout=120)
+        assert one.returncode == 0, said.decode()
+    assert set(json.loads(kept.read_text())) == set(_progress.exercises())
+    assert names(tmp_path) == ["progress.json", "ready"]
+
+
+def test_threads_that_pass_at_the_same_time_lose_nothing(kept, capsys):
+    known = list(_progress.exercises().values())
+    threads = [threading.Thread(target=lambda k=k: [_progress.record(one) for one in known[k::4]]) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(json.loads(kept.read_text())) == len(known) and "broken" not in capsys.readouterr().out
+    assert names(kept.parent) == [kept.name]
+
+
+def test_a_link_is_followed(tmp_path, monkeypatch, capsys):
+    """A home on a share, as Binder and many hubs have it: the file behind the link is what is kept."""
+    (tmp_path / "share").mkdir()
+    target, link = tmp_path / "share" / "kept.json", tmp_path / "progress.json"
+    link.symlink_to(target)
+    monkeypatch.setenv("ATTNLIB_PROGRESS", str(link))
+    assert "\n1 of " in solve(ex01.alike, capsys)         # at first there is nothing behind it
+    assert "\n2 of " in solve(ex00.shapes, capsys)
+    assert link.is_symlink() and set(json.loads(target.read_text())) == {"01.alike", "00.shapes"}
+    target.write_text("broken")
+    assert "\n1 of " in solve(ex01.alike, capsys)
+    assert link.is_symlink() and list(json.loads(target.read_text())) == ["01.alike"]
+    assert names(tmp_path / "share") == ["kept.broken", "kept.json"] and names(tmp_path) == ["progress.json", "share"]
+
+
+def test_two_containers_with_the_same_process_number(kept, capsys, monkeypatch):
+    """On a shared home the number of a process says nothing: another's draft is not ours."""
+    monkeypatch.setattr(os, "getpid", lambda: 7)
+    with _files.replacing(kept) as other:                  # the other container is half done
+        other.write(b"{")
+        other.flush()
+        assert "\n1 of " in solve(ex01.alike, capsys)
+        assert list(json.loads(kept.read_text())) == ["01.alike"]
+        other.write(b"}")
+    assert json.loads(kept.read_text()) == {} and names(kept.parent) == [kept.name]
+
+
+def test_who_waits_too_long_for_another_is_told(kept, capsys, monkeypatch):
+    monkeypatch.setattr(_files, "PATIENCE", 0.05)
+    hold = f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom attnlib import _files\nwith _files.locked({str(kept)!r}): print(1, flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        assert "could not be kept" in (said := solve(ex01.alike, capsys)) and "another program has held it" in said
+        other.communicate(b"\n")
+    assert "\n1 of " in solve(ex01.alike, capsys)
+
+
+def test_a_file_of_november_2026_is_read_for_ever(kept, capsys):
+    """tests/fixtures/progress-2026-11.json was written by version 0.1.0, with every exercise of that day passed."""
+    kept.write_bytes((Path(__file__).parent / "fixtures" / "progress-2026-11.json").read_bytes())
+    old = json.loads(kept.read_text())
+    assert len(old) == 52
+    known = _progress.exercises()
+    read = _progress.read()
+    assert len(set(read) & set(known)) >= 51, "what was passed then counts now"
+    assert set(old.values()) <= set(read.values())
 
 
 # ---- the place ---------------------------------------------------------------------------------------------------
@@ -429,7 +512,7 @@ def test_a_folder_that_does_not_exist_is_said(tmp_path, monkeypatch, capsys):
     said = solve(ex01.alike, capsys)
     why = f"there is no folder {tmp_path / 'class 7b'}. Make it, or change ATTNLIB_PROGRESS"
     assert said == f"Right, on 4 different inputs.\n(Your progress could not be kept: {why}.)\n"
-    assert progress().alt.startswith("0 of ") and not os.listdir(tmp_path)
+    assert progress().alt.startswith("0 of ") and not names(tmp_path)
 
 
 def test_a_folder_in_place_of_a_file_is_said(tmp_path, monkeypatch, capsys):
@@ -470,7 +553,7 @@ def test_a_broken_file_in_a_read_only_folder_is_left_where_it_is(kept, capsys, m
     with monkeypatch.context() as patch:
         patch.setattr(_progress.os, "replace", refused)
         assert "could not be kept" in solve(ex01.alike, capsys) and progress().alt.startswith("0 of ")
-    assert kept.read_text() == "broken" and os.listdir(kept.parent) == [kept.name]
+    assert kept.read_text() == "broken" and names(kept.parent) == [kept.name]
 
 
 # ---- the picture -------------------------------------------------------------------------------------------------

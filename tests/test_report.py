@@ -14,7 +14,7 @@ import types
 import nbformat
 import pytest
 
-from attnlib import report
+from attnlib import _files, report
 
 pytest.importorskip("papermill")
 
@@ -400,6 +400,15 @@ def test_files_that_are_missing_or_no_notebook(tmp_path, capsys):
     assert run(path, table, tmp_path / "out") == 2 and "not UTF-8" in capsys.readouterr().err
 
 
+def test_a_notebook_of_an_editor_that_writes_no_language(tmp_path):
+    path, table = write_notebook(tmp_path / "a.ipynb", WORK), write(tmp_path / "t.csv", "name,n\nanna,3\n")
+    notebook = nbformat.read(path, 4)
+    for metadata in ({}, {"kernelspec": {"name": "python3", "display_name": "Python 3"}}, {"language_info": {}}):
+        notebook.metadata = nbformat.from_dict(metadata)
+        nbformat.write(notebook, path)
+        assert run(path, table, tmp_path / f"out{len(metadata)}{'language_info' in metadata}", "--html") == 0
+
+
 def test_what_to_install_is_said(tmp_path, capsys, monkeypatch):
     import importlib.util
 
@@ -418,5 +427,5 @@ def test_nothing_half_written_stays(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="no space"):
-        report._write(target, "new")
+        _files.write(target, "new")
     assert names(tmp_path) == ["a.ipynb"] and target.read_text() == "old"

@@ -2,6 +2,12 @@
 
 import io
 import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
 import warnings
 from inspect import isfunction
 
@@ -29,7 +35,7 @@ from attnlib.layers import (
     silu,
 )
 from attnlib.models.gpt import GPT
-from attnlib.training import checkpoints, progress
+from attnlib.training import progress
 
 pytestmark = pytest.mark.filterwarnings("error")
 examples = settings(max_examples=40, deadline=None, derandomize=True)
@@ -482,6 +488,17 @@ def test_learning_rate():
     cosine = [training.learning_rate(step, 2.0, warmup=2, steps=6) for step in range(7)]
     close(cosine, [1, 2, 2, 1 + np.sqrt(0.5), 1, 1 - np.sqrt(0.5), 0])
     assert training.learning_rate(0, 2.0) == 2.0
+    assert [training.learning_rate(step, 2.0, warmup=2, steps=6) for step in (6, 7, 10, 1_000)] == [0] * 4, "it never climbs again"
+    assert [training.learning_rate(step, 2.0, warmup=3, steps=3) for step in range(5)] == [2 / 3, 4 / 3, 2, 0, 0]
+
+
+@pytest.mark.parametrize("wrong, name", [
+    ({"step": -1}, "step"), ({"step": 0.5}, "step"), ({"step": None}, "step"), ({"lr": np.nan}, "lr"), ({"lr": "x"}, "lr"), ({"lr": 0}, "lr"),
+    ({"lr": None}, "lr"), ({"warmup": -1}, "warmup"), ({"warmup": "x"}, "warmup"), ({"steps": 0}, "steps"), ({"steps": 2.5}, "steps"),
+])  # fmt: skip
+def test_a_learning_rate_of_nonsense_names_the_argument(wrong, name):
+    with pytest.raises((TypeError, ValueError), match=rf"^{name} must be "):
+        training.learning_rate(**{"step": 1, "lr": 1.0} | wrong)
 
 
 def test_clip_by_norm():
@@ -635,7 +652,7 @@ def test_a_crash_leaves_the_old_checkpoint(tmp_path, monkeypatch, where):
             file.write(b"half a file")
         raise OSError("disk full")
 
-    monkeypatch.setattr(*{"writing": (np, "savez"), "renaming": (checkpoints.os, "replace")}[where], crash)
+    monkeypatch.setattr(*{"writing": (np, "savez"), "renaming": (os, "replace")}[where], crash)
     with pytest.raises(OSError, match="disk full"):
         run(3, checkpoint=path)
     assert path.read_bytes() == before and [file.name for file in tmp_path.iterdir()] == ["run.npz"]
@@ -655,6 +672,111 @@ def test_a_checkpoint_of_another_model_changes_nothing(tmp_path):
     equal(model, run(2)[0])
     with pytest.raises(ValueError, match="another model"):
         training.load_parameters(path, parameters(GPT(7, 8, 2, 2, n_max=5)))
+
+
+def state_of(optimizer, generator):
+    groups = [optimizer.parameters, optimizer.means, optimizer.squares]
+    return [a.tobytes() for group in groups for a in group.values()], optimizer.count, generator.bit_generator.state
+
+
+DAMAGED = {                                                # what is done to the arrays of a good checkpoint
+    "no rng": lambda a: a.pop("rng"),
+    "an empty rng": lambda a: a.update(rng=np.array("{}")),
+    "an rng of another kind": lambda a: a.update(rng=np.array(json.dumps(np.random.MT19937(0).state, default=np.ndarray.tolist))),
+    "an rng that is no JSON": lambda a: a.update(rng=np.array("x")),
+    "an rng of numbers": lambda a: a.update(rng=np.arange(3)),
+    "no count": lambda a: a.pop("count"),
+    "a count of NaN": lambda a: a.update(count=np.array(np.nan)),
+    "a count below 0": lambda a: a.update(count=np.array(-1)),
+    "a half count": lambda a: a.update(count=np.array(1.5)),
+    "two counts": lambda a: a.update(count=np.array([1, 2])),
+    "a count in words": lambda a: a.update(count=np.array("two")),
+    "no records": lambda a: a.pop("records"),
+    "flat records": lambda a: a.update(records=np.arange(4.0)),
+    "records in words": lambda a: a.update(records=np.array([["a", "b"]])),
+    "wide records": lambda a: a.update(records=np.ones((2, 3))),
+    "objects": lambda a: a.update(records=np.array([[None, None]], dtype=object)),
+    "NaN in the parameters": lambda a: a["parameters/embedding"].fill(np.nan),
+    "infinity in the means": lambda a: a["means/embedding"].fill(np.inf),
+    "NaN in the squares": lambda a: a["squares/embedding"].fill(np.nan),
+    "no squares": lambda a: [a.pop(name) for name in list(a) if name.startswith("squares/")],
+    "parameters of another shape": lambda a: a.update({"parameters/embedding": np.ones((1, 1), np.float32)}),
+    "one parameter too many": lambda a: a.update({"parameters/extra": np.ones(1, np.float32)}),
+}
+BYTES = {                                                  # what is done to its bytes
+    "empty": lambda blob: b"",
+    "one byte": lambda blob: blob[:1],
+    "half": lambda blob: blob[: len(blob) // 2],
+    "all but the end": lambda blob: blob[:-30],
+    "text": lambda blob: b"loss,norm\n1,2\n",
+    "a pickle": lambda blob: b"\x80\x04K\x05.",
+    "one array": lambda blob: npy(np.arange(3.0)),
+    "a flipped byte": lambda blob: blob[:300] + bytes([blob[300] ^ 255]) + blob[301:],
+    "zeros behind the first page": lambda blob: blob[:4096] + bytes(len(blob) - 4096),
+}
+
+
+def npy(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", [*DAMAGED, *BYTES])
+def test_a_damaged_checkpoint_is_one_clear_sentence_and_changes_nothing(tmp_path, kind):
+    path = tmp_path / "run.npz"
+    run(3, checkpoint=path)
+    if kind in DAMAGED:
+        arrays = dict(np.load(path))
+        DAMAGED[kind](arrays)
+        np.savez(path, **arrays)
+    else:
+        path.write_bytes(BYTES[kind](path.read_bytes()))
+    optimizer, generator = training.AdamW(parameters(learner())), np.random.default_rng(5)
+    before = state_of(optimizer, generator)
+    with pytest.raises(ValueError, match=r"^checkpoint '.*run\.npz' ") as error:
+        training.load_checkpoint(path, optimizer, generator)
+    assert state_of(optimizer, generator) == before
+    assert "pickle" not in str(error.value) and "\n" not in str(error.value) and len(str(error.value)) < 300 + len(str(path))
+    if kind in BYTES:
+        with pytest.raises(ValueError, match=r"^checkpoint '.*run\.npz' "):
+            training.load_parameters(path, parameters(learner()))
+
+
+def test_a_checkpoint_of_today_is_read_as_it_was_written(tmp_path):
+    path = tmp_path / "run.npz"
+    model = run(3, checkpoint=path)[0]
+    optimizer, generator = training.AdamW(parameters(learner())), np.random.default_rng(5)
+    records = training.load_checkpoint(path, optimizer, generator)
+    assert len(records) == 3 and optimizer.count == 3 and all(len(record) == 2 for record in records)
+    for name, array in parameters(model).items():
+        np.testing.assert_array_equal(optimizer.parameters[name], array)
+
+
+KILLED = """
+import sys, numpy as np
+from attnlib import training
+optimizer = training.AdamW({"w": np.zeros((2_000, 2_000))})
+print("ready", flush=True)
+while True:
+    training.save_checkpoint(sys.argv[1], optimizer, np.random.default_rng(0), [(0.0, 0.0)])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_what_a_killed_process_left_half_written_goes(tmp_path):
+    path = tmp_path / "run.npz"
+    for wait in (0.1, 0.17, 0.05):
+        with subprocess.Popen([sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE) as saving:
+            saving.stdout.readline()
+            while not [name for name in os.listdir(tmp_path) if name.endswith(".draft")]:
+                time.sleep(0.005)
+            time.sleep(wait)
+            saving.send_signal(signal.SIGKILL)
+    optimizer = training.AdamW({"w": np.zeros((2_000, 2_000))})
+    training.save_checkpoint(path, optimizer, np.random.default_rng(0), [(0.0, 0.0)])
+    assert os.listdir(tmp_path) == ["run.npz"]
+    assert training.load_checkpoint(path, optimizer, np.random.default_rng(0)) == [(0.0, 0.0)]
 
 
 def test_watch_sees_every_step_before_and_after():

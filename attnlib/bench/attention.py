@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from attnlib import masks
+from attnlib import _files, masks
 from attnlib.bench.peers import PEERS
 from attnlib.bench.threads import blas_threads
 from attnlib.efficient import flash_attention, local_attention
@@ -86,7 +86,7 @@ def run(longest, threads=1, quick=False, out=None):
     for who, why in missing.items():
         print(f"{who}: not measured ({why})")
     if out is not None:
-        out.write_bytes(getattr(figure(rows, side), out.suffix.lower()[1:])())
+        _files.write(out, getattr(figure(rows, side), out.suffix.lower()[1:])())
         print(f"\nwritten: {out}")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from matplotlib.patches import Rectangle
 
+from attnlib import _files
 from attnlib.show.sheet import KEY, Picture, colour
 
 FILE = "attnlib-progress.json"
@@ -43,6 +44,7 @@ def read():
     except FileNotFoundError:
         return {}
     except (ValueError, RecursionError):                   # JSON and UTF-8 errors are ValueErrors too
+        path = Path(os.path.realpath(path))                # of a link, the file behind it
         aside = _aside(path)
         os.replace(path, aside)
         print(f"{path.name} could not be read. It is kept as {aside.name}, and a new one begins.")
@@ -72,26 +74,16 @@ def record(exercise):
     if name is None:
         return "This exercise is not part of the course, so nothing is recorded."
     try:
-        kept = read()
-        new = name not in kept
-        if new:
-            kept[name] = datetime.date.today().isoformat()
-            _write(kept)
+        with _files.locked(place()):                       # other notebooks may pass theirs at the same moment
+            kept = read()
+            new = name not in kept
+            if new:
+                kept[name] = datetime.date.today().isoformat()
+                _files.write(place(), json.dumps(kept, indent=1) + "\n")
     except OSError as error:
         return f"(Your progress could not be kept: {_why(error)}.)"
     done = f"{len(set(kept) & set(known))} of {len(known)} exercises done"
     return f"{done}; kept in {place()}. exercises.progress() draws them." if new else f"{done}."
-
-
-def _write(kept):
-    """Replace the file: there is the old one or the new one, never half of it."""
-    path = place()
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def progress():

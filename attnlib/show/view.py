@@ -11,7 +11,7 @@ import anywidget
 import numpy as np
 import traitlets
 
-from attnlib import _check
+from attnlib import _check, _files
 from attnlib.show import figures
 from attnlib.show.labels import axis_names, most_attended, visible
 
@@ -237,10 +237,7 @@ def _squeezed(blob):
 
 
 def _written(blob, path):
-    if path is None:
-        return blob
-    Path(path).write_bytes(blob)
-    return None
+    return blob if path is None else _files.write(path, blob)
 
 
 _PAGE = """<!doctype html>

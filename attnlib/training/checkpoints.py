@@ -1,10 +1,11 @@
 """Checkpoints: one .npz with all that the next step depends on."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
+
+from attnlib import _files
 
 
 def save_checkpoint(path, optimizer, rng, records):
@@ -19,37 +20,33 @@ def save_checkpoint(path, optimizer, rng, records):
     arrays = {f"{kind}/{name}": array for kind, group in _state(optimizer).items() for name, array in group.items()}
     arrays["count"], arrays["records"] = np.array(optimizer.count), np.array(records).reshape(-1, 2)
     arrays["rng"] = np.array(json.dumps(rng.bit_generator.state, default=np.ndarray.tolist))
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(unfinished, "wb") as file:
-            np.savez(file, **arrays)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with _files.replacing(path) as file:
+        np.savez(file, **arrays)
 
 
 def load_checkpoint(path, optimizer, rng):
     """Put everything back where `save_checkpoint` took it from. Returns the records, a list.
 
-    Raises ValueError, before anything is changed, where the file belongs to another model.
+    Raises ValueError, before anything is changed, where the file is damaged or belongs to another model.
     """
-    with np.load(checkpoint_path(path), allow_pickle=False) as file:
-        stored = {name: file[name] for name in file.files}
-    state = _state(optimizer)
+    stored, state = _read(path), _state(optimizer)
     for kind, group in state.items():
         _check_fits(path, group, _group(stored, kind))
+        _check_finite(path, _group(stored, kind))
+    count, records = _count(path, stored), _records(path, stored)
+    bits = _random_state(path, stored, rng)
     for kind, group in state.items():
         _copy(_group(stored, kind), group)
-    optimizer.count = int(stored["count"])
-    rng.bit_generator.state = json.loads(str(stored["rng"]))
-    return [tuple(record) for record in stored["records"].tolist()]
+    optimizer.count = count
+    rng.bit_generator.state = bits
+    return records
 
 
 def load_parameters(path, parameters):
     """Only the parameters of a checkpoint, into {name: array}, as `parameters(model)` gives them."""
-    with np.load(checkpoint_path(path), allow_pickle=False) as file:
-        stored = _group({name: file[name] for name in file.files}, "parameters")
+    stored = _group(_read(path), "parameters")
     _check_fits(path, parameters, stored)
+    _check_finite(path, stored)
     _copy(stored, parameters)
 
 
@@ -61,6 +58,46 @@ def checkpoint_path(path):
     if not path.parent.is_dir():
         raise ValueError(f"checkpoint must lie in a folder that exists, got {str(path)!r}")
     return path
+
+
+def _read(path):
+    """Name -> array, for all that the file holds. ValueError, in one sentence, where it is damaged or no checkpoint."""
+    with open(checkpoint_path(path), "rb") as file:        # not there, or not ours to read: an error of its own
+        try:
+            with np.load(file, allow_pickle=False) as stored:
+                return {name: stored[name] for name in stored.files}
+        except Exception as error:                         # zip, zlib and NumPy have a dozen kinds; none helps a reader
+            raise _damaged(path, "it cannot be read to its end as .npz") from error
+
+
+def _damaged(path, why):
+    return ValueError(f"checkpoint {str(path)!r} is damaged, or was not written by save_checkpoint: {why}. Use an earlier one")
+
+
+def _count(path, stored):
+    """The number of steps so far."""
+    count = stored.get("count", np.array(-1))
+    if count.shape != () or count.dtype.kind not in "iu" or count < 0:
+        raise _damaged(path, f"count must be one whole number from 0, got {count.dtype} {count.shape}" if "count" in stored else "no count")
+    return int(count)
+
+
+def _records(path, stored):
+    """Loss and gradient length of each step, [(loss, length), …]."""
+    records = stored.get("records", np.array(0))
+    if records.ndim != 2 or records.shape[1] != 2 or records.dtype.kind != "f":
+        raise _damaged(path, f"records must be numbers (steps, 2), got {records.dtype} {records.shape}" if "records" in stored else "no records")
+    return [tuple(record) for record in records.tolist()]
+
+
+def _random_state(path, stored, rng):
+    """The state of the random numbers, tried on a Generator of the same kind."""
+    try:
+        state = json.loads(str(stored["rng"]))
+        type(rng.bit_generator)().state = state
+    except Exception as error:                             # a state can be wrong in many ways
+        raise _damaged(path, f"rng is no state of {type(rng.bit_generator).__name__}") from error
+    return state
 
 
 def _state(optimizer):
@@ -80,6 +117,13 @@ def _check_fits(path, arrays, stored):
                 f"checkpoint {str(path)!r} belongs to another model: {name} is {theirs.get(name, 'not there')} in the file, "
                 f"{ours.get(name, 'not there')} in the model"
             )
+
+
+def _check_finite(path, stored):
+    """Numbers that a training can go on from."""
+    for name, array in stored.items():
+        if not np.isfinite(array).all():
+            raise ValueError(f"checkpoint {str(path)!r} holds NaN or infinite numbers in {name}: its training had failed. Use an earlier one")
 
 
 def _copy(stored, arrays):

@@ -50,14 +50,18 @@ def learning_rate(step, lr, *, warmup=0, steps=None):
     """The step size at step 0, 1, …: it rises in a line, then stays, or falls as a cosine to 0.
 
     warmup  number of steps until lr is reached
-    steps   number of all steps for the cosine; without it the rate stays
+    steps   number of all steps for the cosine; behind the last the rate is 0. Without `steps` it stays
 
     Warm-up: Vaswani et al. 2017, section 5.3; cosine: Loshchilov and Hutter 2017, "SGDR".
     """
+    step, warmup = _check.integer("step", step, minimum=0), _check.integer("warmup", warmup, minimum=0)
+    lr = _check.positive("lr", lr)
     if step < warmup:
         return lr * (step + 1) / warmup
     if steps is None:
         return lr
+    if step >= _check.integer("steps", steps):
+        return 0.0
     return lr * 0.5 * (1 + np.cos(np.pi * (step - warmup) / (steps - warmup)))
 
 
