@@ -35,7 +35,7 @@ WORDS = {
     "saw says see sees sits sleeps slept stood swam told took walked walks wants wanted was watched were went wrote are am be been "
     "has had have do does did can could will would should may might must",
     "quality": "asleep bad big black blue bright brown cold dark delicious empty fast fresh full good green happy heavy hot hungry "
-    "kind lazy little long loud new nice old quick quiet red round sad short slow small sweet tall thirsty tired warm white wide "
+    "kind lazy little long loud new nice old quick quiet red round sad short slow small soft sweet tall thirsty tired warm white wide "
     "wise yellow young",
     "pronoun": "he her hers him his i it its me my our she that their them they this us we who which you your",
     "number": "one two three four five six seven eight nine ten hundred thousand first second third",
@@ -258,6 +258,31 @@ def look(sentence, *, pattern="standard", n_heads=4, window=3, n_global=1, encod
     output, weights = attention(embed(tokens, encoding), mask=mask)
     names = [f"random {h + 1}" for h in range(n_heads)] if control else list(HEADS)[:n_heads]
     return Look(tokens, names, weights, mask, output)
+
+
+def job_done(weights, alone):
+    """How well a head does a job, from 0 to 1: what the job's own head gives to other words, how much of it comes from this head, too?
+
+    weights (n, n): what the head looks at; alone (n, n): what a head looks at that has this job alone
+
+    A word that looks at itself does not count: it learns nothing by it. The mean goes over the words that have the job,
+    whose own head looks at another word more than at everyone alike. NaN if no word has it.
+    """
+    weights, alone = _tables(weights, alone)
+    wanted = alone * (1 - np.eye(len(alone)))                          # (n, n): the looks at other words
+    given = np.minimum(weights, wanted).sum(axis=1)                    # (n,): how much of them is there
+    has_job = wanted.max(axis=1) > 1.01 / len(alone)                   # (n,): an even row has no job
+    return float((given[has_job] / wanted[has_job].sum(axis=1)).mean()) if has_job.any() else np.nan
+
+
+def _tables(weights, alone):
+    """Two tables of weights of the same sentence, (n, n) each."""
+    weights, alone = _check.floats("weights", weights, "n n"), _check.floats("alone", alone, "n n")
+    for name, table in (("weights", weights), ("alone", alone)):
+        if table.ndim != 2 or table.shape != alone.shape[:1] * 2 or not len(table):
+            raise ValueError(f"{name} must be a table (n, n) of one head and one sentence, got {weights.shape} and {alone.shape}")
+        _check.finite(name, table)
+    return weights, alone
 
 
 @lru_cache(maxsize=64)

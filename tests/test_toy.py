@@ -178,6 +178,7 @@ def test_names_stay_apart_when_the_text_has_subscripts():
         ("they", "token pronoun plural"),
         ("it", "token pronoun"),
         ("tired", "token quality"),
+        ("soft", "token quality"),
         ("seven", "token number"),
         ("42", "token number"),
         ("٤٢", "token number"),
@@ -617,3 +618,67 @@ UNNAMED = [
 def test_refuses_by_name(call, name):
     with pytest.raises((TypeError, ValueError), match=f"^{name} must"):
         call()
+
+
+# ---- how well a job is done --------------------------------------------------------------------------------------
+
+
+def slow_job_done(weights, alone):
+    """One row at a time."""
+    n, parts = len(alone), []
+    for i in range(n):
+        others = [j for j in range(n) if j != i]
+        if others and max(alone[i][j] for j in others) > 1.01 / n:
+            parts.append(sum(min(weights[i][j], alone[i][j]) for j in others) / sum(alone[i][j] for j in others))
+    return sum(parts) / len(parts) if parts else np.nan
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_job_done_equals_its_slow_twin(seed):
+    rng = np.random.default_rng(seed)
+    for n in (1, 2, 3, 6, 11):
+        weights, alone = attnlib.softmax(rng.normal(0, 2, (2, n, n)))
+        alone[rng.integers(n)] = 1 / n                       # a word without the job
+        found, wanted = toy.job_done(weights, alone), slow_job_done(weights.tolist(), alone.tolist())
+        assert isinstance(found, float)
+        np.testing.assert_allclose(found, wanted, atol=1e-12)
+
+
+@every_sentence
+def test_a_head_does_its_own_job_and_a_look_at_oneself_does_none(sentence):
+    for name in ("one token back", "pronoun → noun", "same kind", "look-alikes"):
+        alone = weights_of(name, sentence)
+        assert toy.job_done(alone, alone) == pytest.approx(1)
+        assert toy.job_done(np.eye(len(alone)), alone) == 0, "nobody looks at another word"
+        assert 0 < toy.job_done(np.full_like(alone, 1 / len(alone)), alone) < 0.6, "nor is an even look done well"
+
+
+def test_of_a_job_only_what_is_wanted_counts():
+    alone = np.array([[0.2, 0.8, 0], [1 / 3, 1 / 3, 1 / 3], [1, 0, 0]])
+    half = np.array([[0.6, 0.4, 0], [0, 0, 1], [1, 0, 0]])               # row 0: half of .8; row 1 has no job; row 2: all
+    assert toy.job_done(half, alone) == pytest.approx(0.75)
+    assert toy.job_done([[0, 1, 0], [1, 0, 0], [1, 0, 0]], alone) == pytest.approx(1), "more than wanted is not more than done"
+    assert toy.job_done([[0, 0, 1], [0, 0, 1], [0, 1, 0]], alone) == 0
+
+
+def test_without_a_word_that_has_the_job_nothing_is_done():
+    assert np.isnan(toy.job_done(np.eye(4), np.full((4, 4), 0.25))) and np.isnan(toy.job_done(np.eye(4), np.eye(4)))
+    assert np.isnan(toy.job_done([[1.0]], [[1.0]]))
+
+
+@pytest.mark.parametrize(
+    "weights, alone, error, message",
+    [
+        (np.eye(3), np.eye(4), ValueError, r"^weights must be a table \(n, n\) .* got \(3, 3\) and \(4, 4\)"),
+        (np.ones((2, 3)), np.ones((2, 3)), ValueError, "^weights must be a table"),
+        (np.ones((2, 3, 3)), np.eye(3), ValueError, "^weights must be a table"),
+        (np.eye(3), np.ones((2, 3, 3)), ValueError, "must be a table"),
+        (np.ones(3), np.eye(3), ValueError, "^weights must have the shape"),
+        (np.ones((0, 0)), np.ones((0, 0)), ValueError, "must be a table"),
+        (np.eye(3), np.full((3, 3), np.nan), ValueError, "^alone"),
+        ([["a"]], [[1.0]], TypeError, "^weights must hold real numbers"),
+    ],
+)
+def test_job_done_refuses(weights, alone, error, message):
+    with pytest.raises(error, match=message):
+        toy.job_done(weights, alone)
