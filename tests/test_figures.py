@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 from conftest import in_both_themes
-from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from matplotlib.patches import Rectangle
 from PIL import Image
 
@@ -365,6 +365,50 @@ def test_steps_end_in_the_softmax(style):
     assert same(weights.colour(0, 0), style["weights"][-1]) and same(weights.colour(1, 0), style["weights"][0])
     assert {"q · k", "× 1/√d", "mask", "softmax"} <= set(texts(picture))
     assert "mask" not in texts(steps(q, k))
+
+
+@in_both_themes
+@pytest.mark.parametrize("scale", [None, 0.25, 2.0])
+def test_steps_draw_all_scores_on_one_scale(style, scale):
+    """What the division by √d does is seen: the same colour means the same score in every panel."""
+    q, k = np.array([[6.0, 0, 0, 0], [0, 0, 0, -2]]), np.eye(4)[:2] * 3
+    picture = steps(q, k, tokens=["x", "y"], scale=scale, mask=np.array([[True, True], [True, False]]))
+    raw, scaled, masked = (Table(picture, (2, 2), which) for which in range(3))
+    factor = 0.5 if scale is None else scale
+    ramp = LinearSegmentedColormap.from_list("course", style["signed"])
+    most = 18 * max(factor, 1)
+    for table, value in [(raw, 18), (scaled, 18 * factor), (masked, 18 * factor)]:
+        assert same(table.colour(0, 0), to_hex(ramp((value / most + 1) / 2))), value
+    assert same(scaled.colour(0, 0), style["signed"][-1]) == (factor > 1)
+
+
+def column_of_bars(picture, title):
+    """The widths of the bars of one column, from top to bottom; 0 where there is none to be seen."""
+    heads = sorted((text.get_position()[0], text.get_text()) for text in picture.sheet.texts
+                   if text.get_text() in ("q", "k", "q × k", "q · k", "/ √d", "mask", "softmax", "× v"))  # fmt: skip
+    place = [name for _, name in heads].index(title)
+    left, right = heads[place][0], heads[place + 1][0]
+    found = [patch for patch in picture.sheet.patches if isinstance(patch, Rectangle) and left - 0.02 <= patch.get_x() < right - 0.05
+             and abs(patch.get_height() - 0.13) < 1e-6]  # fmt: skip
+    return np.array([patch.get_width() for patch in sorted(found, key=lambda patch: patch.get_y())])
+
+
+@pytest.mark.parametrize("d", [1, 4, 7, 64])
+def test_the_bars_of_the_ladder_shrink_by_the_root_of_d(d):
+    rng = np.random.default_rng(d)
+    q, k, v = rng.normal(size=(3, 5, d))
+    mask = masks.causal(5)
+    picture = ladder(q, k, v, 2, 0, tokens=list("abcde"), mask=mask)
+    raw, scaled, masked = (column_of_bars(picture, title) for title in ("q · k", "/ √d", "mask"))
+    assert raw.shape == scaled.shape == masked.shape == (5,)
+    np.testing.assert_allclose(raw / raw[0], q[2] @ k.T / (q[2] @ k[0]), atol=1e-6)
+    np.testing.assert_allclose(scaled, raw / d**0.5, atol=1e-6)
+    np.testing.assert_allclose(masked[:3], scaled[:3], atol=1e-6)
+
+
+def test_a_weight_in_the_ladder_is_as_long_as_its_share():
+    even, sure = (ladder(loud * np.eye(3), np.eye(3), np.eye(3), 0, 0) for loud in (0, 100))
+    np.testing.assert_allclose(column_of_bars(even, "softmax") * 3, column_of_bars(sure, "softmax")[0], atol=1e-6)
 
 
 @in_both_themes

@@ -139,7 +139,10 @@ def compare(a, b, tokens=None, *, titles=("a", "b"), key_tokens=None, mask=None,
 
 
 def steps(q, k, *, tokens=None, mask=None, scale=None, title=""):
-    """From queries and keys to weights, one matrix per step: q·k, times 1/√d, mask, softmax. q (n_q, d), k (n_k, d)."""
+    """From queries and keys to weights, one matrix per step: q·k, times 1/√d, mask, softmax. q (n_q, d), k (n_k, d).
+
+    All scores are drawn on one scale of colour, so that what the division does can be seen.
+    """
     raw = attention_scores(q, k, scale=1)
     scaled = attention_scores(q, k, scale=scale)
     weights = softmax(attention_scores(q, k, scale=scale, mask=mask))
@@ -147,7 +150,8 @@ def steps(q, k, *, tokens=None, mask=None, scale=None, title=""):
     if mask is not None:
         stages.append(("mask", scaled, mask, True))
     stages.append(("softmax", weights, mask, False))
-    grids = [Grid(name, x, tokens, None, m, signed, None) for name, x, m, signed in stages]
+    most = max(np.abs(raw).max(), np.abs(scaled).max(), 1e-12)
+    grids = [Grid(name, x, tokens, None, m, signed, most if signed else None) for name, x, m, signed in stages]
     return row_of_grids(grids, [name for name, *_ in stages], title)
 
 
@@ -156,6 +160,8 @@ def ladder(q, k, v, query, key, *, tokens=None, dims=None, mask=None, title=""):
 
     q (n_q, d), k (n_k, d), v (n_k, d_v); query, key: the row and the cell to look at; tokens: n_k names
     dims   d names for the columns of q and k
+
+    q·k, /√d and mask are drawn on one scale, so that the bars are seen to shrink by √d.
     """
     q, k, v = matrix("q", q, 2), matrix("k", k, 2), matrix("v", v, 2)
     i, j = _check.integer("query", query, 0, len(q) - 1), _check.integer("key", key, 0, len(k) - 1)
@@ -187,9 +193,10 @@ def _rungs(picture, x, y, row, rungs, names, chosen):
         weight = "bold" if n == chosen else "normal"
         picture.write(x - 0.06, y + (n + 0.5) * row, name, size=8, ha="right", va="center_baseline", weight=weight)
     step = min(0.98, (9.2 - x - 1.3) / 4)
+    scores = (rungs["q · k"].min(), rungs["q · k"].max())              # the widest: √d is 1 or more
     for label, values in rungs.items():
-        color = colour("weights")[3] if label == "softmax" else None
-        bars(picture, x, y, row, step - 0.16, values, label, color, chosen=chosen)
+        color, span = (colour("weights")[3], (0, 1)) if label == "softmax" else (None, scores)
+        bars(picture, x, y, row, step - 0.16, values, label, color, chosen=chosen, span=span)
         x += step
     return x
 
