@@ -701,6 +701,16 @@ def test_a_draw_that_raises_on_a_dark_page_leaves_the_theme_as_it_was():
     assert view.error == "" and paper(view.image) == THEMES["dark"]["paper"]
 
 
+@pytest.mark.parametrize("pattern, said", [("standard", "causal"), ("causal", "causal"), ("local", "local and causal"),
+                                           ("global-local", "global-local and causal")])  # fmt: skip
+def test_the_explorer_calls_no_mask_standard_that_forbids_the_future(pattern, said):
+    view = explorer(COURSE, matrices="tiny-gpt", pattern=pattern)
+    mask = look(COURSE, matrices="tiny-gpt", pattern=pattern).mask
+    assert view.view.title == f"tiny-gpt, {said}: {mask.mean():.0%} of all pairs allowed"
+    view.controls["matrices"].value = "built by hand"
+    assert view.view.title.startswith(f"{pattern}: ")
+
+
 def test_the_next_tokens_of_the_explorer_follow_the_page():
     view = explorer(COURSE, matrices="tiny-gpt")
     view.page.dark = True

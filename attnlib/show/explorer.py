@@ -131,7 +131,9 @@ class Explorer(Explore):
     def _redraw(self):
         seen, values = look(**self.values), self.values
         trained = isinstance(seen, Reading)
-        who = f"tiny-gpt, {values['pattern']}, nobody looks ahead" if trained else values["pattern"]
+        who = values["pattern"]
+        if trained:                                                    # it was trained with the causal mask, and keeps it
+            who = "tiny-gpt, causal" if who in ("standard", "causal") else f"tiny-gpt, {who} and causal"
         shown = {"mask": seen.mask, "titles": seen.names, "title": f"{who}: {seen.mask.mean():.0%} of all pairs allowed"}
         if self.view is None:
             self.view = AttentionView(seen.weights, seen.tokens, head=min(1, len(seen.names) - 1), **shown)
