@@ -5,35 +5,41 @@ import numpy as np
 from attnlib.exercises import Exercise
 
 
-def predict_shapes(h, n, d):
-    """The shapes of q @ kᵀ, of its row sums, and of `scores` with a mask put on: h heads, n tokens, width d."""
-    return (h, n, n), (h, n), (h, n, n)
+def predict_shapes(h, n):
+    """The shapes of weights.sum(axis=-1), weights.mean(axis=0) and weights * mask: weights (h, n, n), mask (n, n)."""
+    return (h, n), (n, n), (h, n, n)
 
 
 shapes = Exercise(
     predict_shapes,
     title="Shapes before numbers",
     level=1,
-    minutes=8,
-    inputs=lambda rng: [tuple(int(x) for x in rng.choice(np.arange(2, 12), 3, replace=False)) for _ in range(4)],
-    names=("scores", "row sums", "masked"),
+    minutes=10,
+    inputs=lambda rng: [tuple(int(x) for x in rng.choice(np.arange(2, 12), 2, replace=False)) for _ in range(4)],
+    names=("row sums", "mean of the heads", "weights * mask"),
     mistakes={
-        "the heads got lost: every head has a table of its own, so the first axis stays h": lambda h, n, d: ((n, n), (n,), (n, n)),
-        "the row sums kept an axis: summing over the keys (the last axis) removes it": lambda h, n, d: ((h, n, n), (h, n, 1), (h, n, n)),
-        "the row sums were taken over the heads: axis=-1 is the last one, the keys": lambda h, n, d: ((h, n, n), (n, n), (h, n, n)),
-        "you summed over the tokens; the width d is what is summed away": lambda h, n, d: ((h, d, d), (h, d), (h, d, d)),
-        "q @ k came out (h, n, d): the width d is summed away, and what is left is token by token": lambda h, n, d: (
-            (h, n, d),
+        "the row sums kept an axis: summing over the keys (the last axis) removes it": lambda h, n: ((h, n, 1), (n, n), (h, n, n)),
+        "the row sums were taken over the heads: axis=-1 is the last one, the keys": lambda h, n: ((n, n), (n, n), (h, n, n)),
+        "you kept one sum for each head: every row of every head has its own": lambda h, n: ((h,), (n, n), (h, n, n)),
+        "you added up the row sums of all heads: every head keeps its own": lambda h, n: ((n,), (n, n), (h, n, n)),
+        "the mean kept the heads: axis=0 is the first one, and a mean over it removes it": [
+            lambda h, n: ((h, n), (h, n, n), (h, n, n)),
+            lambda h, n: ((h, n), (1, n, n), (h, n, n)),
+        ],
+        "the mean was taken over the queries or the keys: axis=0 is the first one, the heads": lambda h, n: ((h, n), (h, n), (h, n, n)),
+        "you kept one mean for each head: it goes over the heads, and leaves one table": lambda h, n: ((h, n), (h,), (h, n, n)),
+        "the mask took the axis of the heads away: (n, n) is stretched over all heads": lambda h, n: ((h, n), (n, n), (n, n)),
+        "the product lost an axis: * goes number by number, and the mask is stretched over all heads": lambda h, n: (
             (h, n),
-            (h, n, d),
+            (n, n),
+            (h, n),
         ),
-        "the mask took the axis of the heads away: (n, n) is stretched over all heads": lambda h, n, d: ((h, n, n), (h, n), (n, n)),
-        "you kept one sum for each head: every row of every head has its own": lambda h, n, d: ((h, n, n), (h,), (h, n, n)),
+        "the heads got lost: every head has a table of its own, so the first axis stays h": lambda h, n: ((n,), (n, n), (n, n)),
     },
     hints=[
-        "Put numbers in: h = 2, n = 3, d = 5. Make the arrays with np.ones and look at .shape.",
-        "q is (h, n, d); k transposed in its last two axes is (h, d, n). A matrix product keeps the outer axes and sums the inner one.",
-        "A sum over the last axis removes it. A mask (n, n) is stretched over all h heads, so the result keeps the shape of scores.",
+        "Put numbers in: h = 2, n = 3. Make the arrays with np.ones((2, 3, 3)) and np.ones((3, 3)), and look at .shape.",
+        "A sum or a mean over an axis removes that axis: axis=-1 is the last one, axis=0 the first.",
+        "A mask (n, n) is stretched over all h heads, so weights * mask keeps the shape of weights.",
     ],
 )
 
@@ -52,7 +58,7 @@ looks_most_at = Exercise(
     most_looked_at,
     title="Read the table by code",
     level=1,
-    minutes=5,
+    minutes=10,
     inputs=_tables,
     names=("positions",),
     mistakes={

@@ -3,17 +3,16 @@
 import numpy as np
 
 
-def real_shapes(h, n, d):
-    q, k = np.ones((2, h, n, d))
-    scores = q @ k.transpose(0, 2, 1)
-    return scores.shape, scores.sum(axis=-1).shape, np.where(np.ones((n, n), bool), scores, -np.inf).shape
+def real_shapes(h, n):
+    weights, mask = np.ones((h, n, n)), np.ones((n, n), bool)
+    return weights.sum(axis=-1).shape, weights.mean(axis=0).shape, (weights * mask).shape
 
 
 RIGHT = {
     "00.shapes": [
         real_shapes,
-        lambda h, n, d: ([h, n, n], [h, n], [h, n, n]),
-        lambda h, n, d: tuple(np.empty(s).shape for s in ((h, n, n), (h, n), (h, n, n))),
+        lambda h, n: ([h, n], [n, n], [h, n, n]),
+        lambda h, n: tuple(np.empty(s).shape for s in ((h, n), (n, n), (h, n, n))),
     ],
     "00.looks_most_at": [
         lambda w: [[max(range(len(row)), key=row.__getitem__) for row in head] for head in w.tolist()],
@@ -23,18 +22,22 @@ RIGHT = {
 }
 WRONG = {
     "00.shapes": {
-        "the heads forgotten: (n, n), (n,), (n, n)": (lambda h, n, d: ((n, n), (n,), (n, n)), "the heads got lost"),
-        "sums with keepdims: (h, n, 1)": (lambda h, n, d: ((h, n, n), (h, n, 1), (h, n, n)), "the row sums kept an axis"),
-        "the first axis summed: (n, n)": (lambda h, n, d: ((h, n, n), (n, n), (h, n, n)), "the row sums were taken over the heads"),
-        "q.T @ k: (h, d, d)": (lambda h, n, d: ((h, d, d), (h, d), (h, d, d)), "the width d is what is summed away"),
-        "q * k: (h, n, d)": (lambda h, n, d: ((h, n, d), (h, n), (h, n, d)), "the width d is summed away"),
-        "the shape of the mask: (n, n)": (lambda h, n, d: ((h, n, n), (h, n), (n, n)), "the mask took the axis"),
-        "one sum for each head: (h,)": (lambda h, n, d: ((h, n, n), (h,), (h, n, n)), "one sum for each head"),
-        "one too many axes: (1, h, n, n)": (lambda h, n, d: ((1, h, n, n), (h, n), (h, n, n)), ""),
-        "only two of the three": (lambda h, n, d: ((h, n, n), (h, n)), "but returned 2."),
-        "numbers for tuples: h * n * n": (lambda h, n, d: (h * n * n, h * n, h * n * n), "right is ("),
-        "numbers of the example: (2, 3, 3)": (lambda h, n, d: ((2, 3, 3), (2, 3), (2, 3, 3)), ""),
-        "arrays in place of shapes": (lambda h, n, d: ([np.ones((h, n, n))], [h, n], [h, n, n]), "you said"),
+        "sums with keepdims: (h, n, 1)": (lambda h, n: ((h, n, 1), (n, n), (h, n, n)), "the row sums kept an axis"),
+        "the first axis summed: (n, n)": (lambda h, n: ((n, n), (n, n), (h, n, n)), "the row sums were taken over the heads"),
+        "one sum for each head: (h,)": (lambda h, n: ((h,), (n, n), (h, n, n)), "one sum for each head"),
+        "all heads summed, too: (n,)": (lambda h, n: ((n,), (n, n), (h, n, n)), "you added up the row sums of all heads"),
+        "a mean that changes nothing: (h, n, n)": (lambda h, n: ((h, n), (h, n, n), (h, n, n)), "the mean kept the heads"),
+        "a mean with keepdims: (1, n, n)": (lambda h, n: ((h, n), (1, n, n), (h, n, n)), "the mean kept the heads"),
+        "a mean over the last axis: (h, n)": (lambda h, n: ((h, n), (h, n), (h, n, n)), "the mean was taken over the queries or the keys"),
+        "a mean for each head: (h,)": (lambda h, n: ((h, n), (h,), (h, n, n)), "one mean for each head"),
+        "the shape of the mask: (n, n)": (lambda h, n: ((h, n), (n, n), (n, n)), "the mask took the axis"),
+        "weights @ mask summed: (h, n)": (lambda h, n: ((h, n), (n, n), (h, n)), "* goes number by number"),
+        "the heads forgotten: (n,), (n, n), (n, n)": (lambda h, n: ((n,), (n, n), (n, n)), "the heads got lost"),
+        "one too many axes: (1, h, n, n)": (lambda h, n: ((h, n), (n, n), (1, h, n, n)), ""),
+        "only two of the three": (lambda h, n: ((h, n), (n, n)), "but returned 2."),
+        "numbers for tuples: h * n": (lambda h, n: (h * n, n * n, h * n * n), "right is ("),
+        "numbers of the example: (2, 3)": (lambda h, n: ((2, 3), (3, 3), (2, 3, 3)), ""),
+        "arrays in place of shapes": (lambda h, n: ([np.ones((h, n))], [n, n], [h, n, n]), "you said"),
     },
     "00.looks_most_at": {
         "weights.argmax(axis=-2)": (lambda w: w.argmax(axis=-2), "largest of each column"),
