@@ -4,6 +4,7 @@ Each measure of a head takes weights (..., n_q, n_k), whose rows share out 1, an
 in their dtype: the mean over its queries. The last query stands at the last key, so query i at the place i + n_k - n_q.
 A query that looks at nobody, a row of zeros, does not count; where no query counts, the number is 0.
 
+`within_diagonals` takes scores (..., n, n), and says how much of them the distance does not decide.
 `directions` and `closest` take rows (..., n, d), such as the residual stream, and say how well they can be told apart.
 """
 
@@ -73,6 +74,27 @@ def distance(weights):
     n_q, n_k = weights.shape[-2:]
     far = np.abs(np.arange(n_k - n_q, n_k)[:, None] - np.arange(n_k))  # (n_q, n_k)
     return _mean((weights * far.astype(weights.dtype)).sum(axis=-1), _looks(weights))
+
+
+# ---- scores: what does the distance decide? ----------------------------------------------------------------------
+
+
+def within_diagonals(scores):
+    """How much of the spread of scores lies within diagonals, 0 to 1; 0: the distance alone decides. (..., n, n) -> (...)
+
+    It is the root mean square of what is left after each diagonal's mean was taken away, as a share of the standard
+    deviation of all scores; scores that are all the same give 0.
+    """
+    scores = _check.finite("scores", _check.floats("scores", scores, "n n")).astype(np.float64)
+    n = scores.shape[-1]
+    if scores.shape[-2] != n or not n:
+        raise ValueError(f"scores must be square, got {scores.shape}")
+    left = scores.copy()
+    for k in range(1 - n, n):
+        i = np.arange(max(-k, 0), n - max(k, 0))                       # the diagonal k: scores[i, i + k]
+        left[..., i, i + k] -= scores[..., i, i + k].mean(axis=-1, keepdims=True)
+    spread = scores.std(axis=(-2, -1))
+    return np.sqrt((left**2).mean(axis=(-2, -1))) / np.where(spread > 0, spread, 1)
 
 
 # ---- rows: can they be told apart? -------------------------------------------------------------------------------

@@ -221,6 +221,37 @@ def test_weights_that_were_kept_in_8_bits_pass_and_scores_do_not(name):
         ALL[name](np.full((4, 4), 1.2 / 4))
 
 
+# ---- scores ------------------------------------------------------------------------------------------------------
+
+
+def slow_within(scores):
+    left, n = [], len(scores)
+    for k in range(1 - n, n):
+        diagonal = [scores[i][i + k] for i in range(n) if 0 <= i + k < n]
+        left += [value - mean(diagonal) for value in diagonal]
+    return (sum(value**2 for value in left) / n**2) ** 0.5 / np.std(scores)
+
+
+@seeds
+def test_what_the_distance_does_not_decide(seed):
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(size=(2, 3, 6, 6))
+    wanted = [[slow_within(one.tolist()) for one in some] for some in scores]
+    np.testing.assert_allclose(measures.within_diagonals(scores), wanted)
+    np.testing.assert_allclose(measures.within_diagonals(5 - 100 * scores), wanted, err_msg="neither size nor a sum counts")
+    np.testing.assert_allclose(measures.within_diagonals(scores.swapaxes(-1, -2)), wanted)
+    distance = np.arange(9)[:, None] - np.arange(9)
+    assert measures.within_diagonals(rng.normal(size=17)[distance + 8]) < 1e-12
+    assert measures.within_diagonals((np.arange(9) + np.arange(9)[:, None]) * 1.0) == pytest.approx(1), "sums say nothing of distance"
+    assert measures.within_diagonals(np.ones((4, 4))) == measures.within_diagonals([[7.0]]) == 0
+
+
+@pytest.mark.parametrize("scores", [np.ones((2, 3)), np.ones(4), np.ones((0, 0)), [[1.0, np.inf], [0, 1]]])
+def test_scores_that_are_no_square_of_numbers_are_refused(scores):
+    with pytest.raises(ValueError, match="scores must"):
+        measures.within_diagonals(scores)
+
+
 # ---- rows --------------------------------------------------------------------------------------------------------
 
 

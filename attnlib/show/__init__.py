@@ -16,10 +16,11 @@ from attnlib.show.shaded import shaded
 from attnlib.show.sheet import theme
 from attnlib.show.source import show_source
 from attnlib.show.stream import stream
+from attnlib.show.stripes import stripes
 from attnlib.show.view import AttentionView
 
 __all__ = [
     "AttentionView", "CompareView", "LadderView", "aim", "beside", "choice", "clocks", "compare", "curves", "encoding_figure",
     "explore", "explorer", "heads", "heatmap", "hop_map", "ladder", "mask_figure", "measure_figure", "mosaic", "most_attended", "rows",
-    "running", "scatter", "shaded", "show_source", "steps", "stream", "theme",
+    "running", "scatter", "shaded", "show_source", "steps", "stream", "stripes", "theme",
 ]  # fmt: skip
