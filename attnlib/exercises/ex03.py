@@ -58,7 +58,7 @@ attention = Exercise(
     simple_attention,
     title="Write attention",
     level=2,
-    minutes=15,
+    minutes=20,
     inputs=_qkv,
     names=("output", "weights"),
     mistakes={
