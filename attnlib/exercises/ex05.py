@@ -105,7 +105,7 @@ design = Exercise(
     design_head,
     title="Design a head",
     level=2,
-    minutes=15,
+    minutes=20,
     inputs=_orders,
     names=("W_q", "W_k"),
     fault=_design_fault,
@@ -127,7 +127,7 @@ count = Exercise(
     count_numbers,
     title="Count the numbers",
     level=1,
-    minutes=5,
+    minutes=10,
     inputs=lambda rng: [(int(d), int(rng.choice([2, 3, 6])), int(rng.choice([5, 7, 11]))) for d in rng.permutation([12, 24, 48, 96])],
     names=("in W_q", "in all four"),
     mistakes={
@@ -209,7 +209,7 @@ many = Exercise(
     multi_head,
     title="Many heads by reshape",
     level=3,
-    minutes=20,
+    minutes=30,
     inputs=_layers,
     names=("output", "weights"),
     mistakes={
