@@ -269,8 +269,8 @@ def job_done(weights, alone):
     whose own head looks at another word more than at everyone alike. NaN if no word has it.
     """
     weights, alone = _tables(weights, alone)
-    wanted = alone * (1 - np.eye(len(alone)))                          # (n, n): the looks at other words
-    given = np.minimum(weights, wanted).sum(axis=1)                    # (n,): how much of them is there
+    wanted = alone * (1 - np.eye(len(alone)))                          # (n, n): looks at others
+    given = np.minimum(weights, wanted).sum(axis=1)                    # (n,): what this head does
     has_job = wanted.max(axis=1) > 1.01 / len(alone)                   # (n,): an even row has no job
     return float((given[has_job] / wanted[has_job].sum(axis=1)).mean()) if has_job.any() else np.nan
 
