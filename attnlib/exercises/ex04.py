@@ -221,13 +221,14 @@ def _without_maximum(scores, mask):
     return e / e.sum(axis=-1, keepdims=True)
 
 
-def _unkept(peak, total):
-    """Without keepdims for the maximum, the sum, or both."""
+def _unkept(peak, total, guarded):
+    """Without keepdims for the maximum, the sum, or both; `guarded`: nothing is divided by 0."""
 
     def wrong(scores, mask):
         inside = np.where(mask, scores, -np.inf)
         e = np.exp(inside - inside.max(axis=-1, keepdims=peak))
-        return e / e.sum(axis=-1, keepdims=total)
+        sums = e.sum(axis=-1, keepdims=total)
+        return e / (np.where(sums == 0, 1, sums) if guarded else sums)
 
     return wrong
 
@@ -256,7 +257,7 @@ empty_row = Exercise(
         ],
         "keepdims=True is missing: without it the maxima or sums of the rows stand in a row themselves, (n,), and meet the "
         "columns. Write it in max and in sum": [
-            _unkept(False, False), _unkept(False, True), _unkept(True, False)
+            _unkept(peak, total, guarded) for guarded in (True, False) for peak, total in ((0, 0), (0, 1), (1, 0))
         ],
         "a row with nothing allowed became NaN: -inf minus -inf is not a number. Give such a row zeros": _filled(-np.inf),
         "a row with nothing allowed became even: with -1e9 everywhere, all keys look equally good. Give such a row zeros": _filled(-1e9),
