@@ -157,8 +157,9 @@ def flash_attention(
              The result does not depend on it, to the last bit
     returns  (..., n_q, d_v), in the dtype of q; a query that may look at nothing gets 0
 
-    Dao et al. 2022, "FlashAttention", algorithm 1; Rabe & Staats 2021, "Self-attention Does Not
-    Need O(n²) Memory".
+    Dao 2023, "FlashAttention-2", algorithm 1: queries outside, keys inside, one division at the end.
+    Before it Rabe & Staats 2021, "Self-attention Does Not Need O(n²) Memory", and Dao et al. 2022,
+    "FlashAttention", whose outer loop goes over the keys.
     """
     heads = _Heads.of(q, k, v, scale, softcap)
     rows, columns = TILE if block is None else 2 * (_check.integer("block", block),)

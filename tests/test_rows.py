@@ -34,6 +34,16 @@ def test_full_holds_the_scale_while_a_slider_moves():
     assert tuple(one.get_size_inches()) == tuple(two.get_size_inches())
 
 
+def test_room_keeps_the_size_and_the_zero_line():
+    room = {"room": (4, "a rather long name", "1.00 and a text"), "full": 2}
+    one, two = rows([1.0], ["a"], **room), rows([1.0, 0.5, 0.2], ["a", "b", "a longer name"], **room)
+    assert tuple(one.get_size_inches()) == tuple(two.get_size_inches())
+    assert bars(one)[0].get_x() == bars(two)[0].get_x() > bars(rows([1.0], ["a"]))[0].get_x()
+    assert lengths(one)[0] == lengths(two)[0]
+    wider = rows([1.0] * 5, ["a"] * 5, **room)
+    assert wider.get_figheight() > one.get_figheight(), "more than there is room for are drawn all the same"
+
+
 def test_marked_bars_stand_out(style):
     picture = rows([1, 2, 3], ["a", "b", "c"], marked=[1])
     assert [to_hex(bar.get_facecolor()) for bar in bars(picture)] == [style["hatch"], style["lines"][0], style["hatch"]]

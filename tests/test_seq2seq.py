@@ -417,6 +417,11 @@ def test_every_step_of_a_beam(seed, n_beams):
     (lambda m: translator.load("reverse").translate(""), ValueError, "at least one"),
     (lambda m: translator.load("reverse").translate(3), TypeError, "text must be a string"),
     (lambda m: translator.load("reverse").translate("a" * 16), ValueError, "15 characters here, got 16"),
+    (lambda m: translator.load("reverse").translate([]), ValueError, "at least one text"),
+    (lambda m: translator.load("reverse").translate(["ab", "cd"], ["a"]), ValueError, "each, got 2 texts and 1"),
+    (lambda m: translator.load("reverse").translate(["ab", "cd"], ["a", "ab"]), ValueError, "one string of the same length for each"),
+    (lambda m: greedy(m, [[1], [2]], start=1, end=2, n_max=4, begun=[[1], [1], [1]]), ValueError, r"\(2, n_begun\), got \(3, 1\)"),
+    (lambda m: greedy(m, [1], start=1, end=2, n_max=4, begun=[6]), ValueError, "begun must lie between 0 and 5"),
 ])  # fmt: skip
 def test_errors(call, error, words):
     with pytest.raises(error, match=words):
@@ -589,6 +594,32 @@ def test_a_translator(shipped):
     np.testing.assert_array_equal(reverse.forward(reverse.encode_text("cat")).cross_weights, trace.cross_weights)
     steps = reverse.beam_search("cat", n_beams=3)
     assert steps[-1].kept[0].tokens == ["t", "a", "c", "<end>"] and len(steps[0].kept[0].tokens) == 1
+
+
+def test_a_list_is_each_text_alone(shipped):
+    texts = ["cat", "mechanism", "of"]
+    assert shipped["reverse"].translate(texts) == [shipped["reverse"].translate(text) for text in texts]
+    assert shipped["reverse"].translate(("cat",)) == ["tac"]
+
+
+def test_behind_a_given_beginning_it_writes_what_the_logits_say(shipped):
+    """Against one argmax after another, without caches and without padding."""
+    reader, texts, begun = shipped["dates"], ["3 March 1987", "Monday, 12 of May 2004"], ["1999-1", "23-4-0"]
+    for text, first, found in zip(texts, begun, reader.translate(texts, begun), strict=True):
+        ids, written = reader.encode_text(text), [reader.target.start, *reader.target.encode(first)[:-1]]
+        while written[-1] != reader.target.end and len(written) < 30:
+            written.append(int(reader.model.logits(ids, np.array(written))[-1].argmax()))
+        assert found == reader.target.decode(written) == reader.translate(text, first) and found.startswith(first)
+    assert reader.translate(texts, "21") == [reader.translate(text, "21") for text in texts], "one beginning for all"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_greedy_behind_a_beginning_is_greedy_from_there(seed):
+    model, ids = tiny(seed=seed), np.array([3, 0, 6, 6, 1])
+    whole = greedy(model, ids, start=START, end=END, n_max=7)
+    for cut in range(len(whole) + 1):
+        np.testing.assert_array_equal(greedy(model, ids, start=START, end=END, n_max=7, begun=whole[:cut]), whole)
+    assert len(greedy(model, ids, start=START, end=END, n_max=3, begun=[3, 4])) <= 3, "the beginning counts"
 
 
 def test_a_text_that_goes_on_without_an_end_stops_at_the_last_position():

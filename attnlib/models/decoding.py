@@ -13,20 +13,22 @@ from attnlib.attention import KVCache, log_softmax
 from attnlib.layers import LayerCache
 
 
-def greedy(model, ids, *, start, end, n_max, source_mask=None):
+def greedy(model, ids, *, start, end, n_max, source_mask=None, begun=()):
     """Write the target token by token, always the likeliest one next.
 
     ids          (n_source,) -> the target (n,), or (b, n_source) -> a list of b targets
     start, end   the ids that stand before a target and that end it; neither is returned
     n_max        how many tokens a target may have, `end` counted
     source_mask  as in `Seq2Seq.logits`
+    begun        (n_begun,) or (b, n_begun): how the targets begin, whatever the model would have written
     """
     start, end, n_max = _checked_ends(model, start, end, n_max)
     one, rows = np.ndim(ids) == 1, np.atleast_2d(ids)
     mask = None if source_mask is None else np.atleast_2d(source_mask)
-    caches, written = model.caches(), []                               # (b, 1) of each step
-    fresh, ended = np.full((len(rows), 1), start), np.zeros(len(rows), bool)
-    for _ in range(n_max):
+    begun = _checked_beginnings(begun, len(rows), len(model.target_embedding))
+    caches, written = model.caches(), [begun]                          # and (b, 1) of each step
+    fresh, ended = np.insert(begun, 0, start, axis=1), np.zeros(len(rows), bool)
+    for _ in range(n_max - begun.shape[1]):
         logits = model.logits(rows, fresh, source_mask=mask, caches=caches)
         fresh = logits[:, -1:].argmax(axis=-1)                         # (b, 1)
         written.append(fresh)
@@ -117,6 +119,14 @@ def _before(end, ids):
     """The ids in front of the first `end`."""
     ends = np.flatnonzero(ids == end)
     return ids[: ends[0]] if len(ends) else ids
+
+
+def _checked_beginnings(begun, n_rows, vocabulary):
+    """(n_rows, n_begun)"""
+    begun = np.atleast_2d(_check.ids("begun", begun, vocabulary) if len(begun) else np.zeros(0, int))
+    if len(begun) not in (1, n_rows):
+        raise ValueError(f"begun must have the shape (n_begun,) or ({n_rows}, n_begun), got {begun.shape}")
+    return np.broadcast_to(begun, (n_rows, begun.shape[1]))
 
 
 def _checked_ends(model, start, end, n_max):

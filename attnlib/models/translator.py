@@ -85,9 +85,22 @@ class Translator:
         given = None if target is None else np.insert(self.target.encode(target)[:-1], 0, self.target.start)
         return self.forward(self.encode_text(text), given)
 
-    def translate(self, text):
-        """Text -> what the model writes, always the likeliest character next."""
-        return self.target.decode(self._written(self.encode_text(text)))
+    def translate(self, text, begun=""):
+        """Text -> what the model writes, always the likeliest character next; a list of texts -> a list, in one batch.
+
+        begun   how the answer begins, whatever the model would have written; for a list one string for all,
+                or one for each, all of one length
+        """
+        texts = text if isinstance(text, (list, tuple)) else [text]
+        begun = [begun] * len(texts) if isinstance(begun, str) else list(begun)
+        if not texts or len(begun) != len(texts) or len(set(map(len, begun))) > 1:
+            found = f"got {len(texts)} texts and {len(begun)} beginnings"
+            raise ValueError(f"text must have at least one text, and begun one string of the same length for each, {found}")
+        ids, where = padded([self.encode_text(one) for one in texts])
+        begun = [self.target.encode(one)[:-1] for one in begun if one]
+        ends = {"start": self.target.start, "end": self.target.end, "n_max": self.model.n_max - 1}
+        written = [self.target.decode(row) for row in greedy(self.model, ids, source_mask=where, begun=begun, **ends)]
+        return written if isinstance(text, (list, tuple)) else written[0]
 
     def beam_search(self, text, *, n_beams=3, n_max=None, length_penalty=0):
         """The steps of `beam_search`, with characters for tokens; n_max as far as the model goes."""

@@ -6,7 +6,7 @@ from attnlib.show.curves import beside, curves
 from attnlib.show.explore import explore
 from attnlib.show.explorer import explorer
 from attnlib.show.figures import aim, choice, compare, encoding_figure, heads, heatmap, ladder, mask_figure, steps
-from attnlib.show.hops import hop_map
+from attnlib.show.hops import cone, hop_map
 from attnlib.show.labels import most_attended
 from attnlib.show.linked import CompareView, LadderView
 from attnlib.show.rows import rows
@@ -15,12 +15,14 @@ from attnlib.show.scatter import scatter
 from attnlib.show.shaded import shaded
 from attnlib.show.sheet import theme
 from attnlib.show.source import show_source
+from attnlib.show.stacked import stacked
 from attnlib.show.stream import stream
 from attnlib.show.stripes import stripes
 from attnlib.show.view import AttentionView
+from attnlib.show.written import written
 
 __all__ = [
-    "AttentionView", "CompareView", "LadderView", "aim", "beside", "choice", "clocks", "compare", "curves", "encoding_figure",
+    "AttentionView", "CompareView", "LadderView", "aim", "beside", "choice", "clocks", "compare", "cone", "curves", "encoding_figure",
     "explore", "explorer", "heads", "heatmap", "hop_map", "ladder", "mask_figure", "measure_figure", "mosaic", "most_attended", "rows",
-    "running", "scatter", "shaded", "show_source", "steps", "stream", "stripes", "theme",
+    "running", "scatter", "shaded", "show_source", "stacked", "steps", "stream", "stripes", "theme", "written",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from attnlib.show.sheet import Picture, colour, text_width
 ROW, THICK = 0.26, 0.19                                    # inches
 
 
-def rows(values, names, *, texts=None, full=None, marked=(), title="", axis="", width=6.2):
+def rows(values, names, *, texts=None, full=None, marked=(), title="", axis="", width=6.2, room=None):
     """One bar for each number, in the order given, with its name before it and its text behind it.
 
     values   (n,) not below 0        names   n strings
@@ -19,20 +19,24 @@ def rows(values, names, *, texts=None, full=None, marked=(), title="", axis="", 
              a slider moves, so that bars can be compared with those of before
     marked   places of the bars that stand out
     axis     what the numbers are, in words
+    room     (n, name, text): leave room for n bars with a name and a text as wide as these, so that the picture
+             keeps its size and its zero line while a slider moves
     """
     values = _checked(values, full)
     names = axis_names("names", names, len(values), visible, "values")
     texts = [f"{value:.2f}" for value in values] if texts is None else axis_names("texts", texts, len(values), list, "values")
     marked = {_check.integer("marked", i, minimum=0, maximum=len(values) - 1) for i in marked}
-    left, right = 0.2 + max(map(text_width, names)), 0.15 + max(map(text_width, texts))
+    least, name, text = room or (0, "", "")
+    n = max(len(values), least)
+    left, right = 0.2 + max(map(text_width, [name, *names])), 0.15 + max(map(text_width, [text, *texts]))
     top = 0.2 + 0.3 * bool(title) + 0.22 * bool(axis)
-    picture = Picture(max(width, left + right + 1.5, 0.24 + text_width(title, 11)), top + ROW * len(values) + 0.1)
+    picture = Picture(max(width, left + right + 1.5, 0.24 + text_width(title, 11)), top + ROW * n + 0.1)
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
     picture.write(left, top - 0.06, axis, size=8, va="bottom", color=colour("faint"))
     per_unit = (picture.get_figwidth() - left - right) / (full or values.max() or 1)
     for i, (value, name, text) in enumerate(zip(values, names, texts)):
         _bar(picture, left, top + ROW * i, per_unit * value, name, text, not marked or i in marked)
-    picture.sheet.plot([left, left], [top, top + ROW * len(values)], color=colour("faint"), linewidth=0.8)
+    picture.sheet.plot([left, left], [top, top + ROW * n], color=colour("faint"), linewidth=0.8)
     picture.alt = f"{title or 'Bars'}: {', '.join(f'{name} {text}' for name, text in zip(names, texts))}."
     return picture
 

@@ -1,0 +1,73 @@
+"""show/stacked.py: parts laid end to end, on one scale with the limit."""
+
+import numpy as np
+import pytest
+from conftest import in_both_themes
+from matplotlib.colors import to_hex
+from matplotlib.patches import Rectangle
+
+from attnlib.show import stacked
+from attnlib.show.rows import THICK
+from attnlib.show.sheet import colour
+
+pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("style")]
+
+VALUES = np.array([[4.0, 5.0], [4.0, 1.0], [3.0, 0.0]])
+
+
+def draw(values=VALUES, **more):
+    how = {"texts": ["x", "y", "z"][: len(values)], "full": 16, "limit": 8, "limit_name": "8 of them", "title": "T"} | more
+    return stacked(values, ["one", "two", "three"][: len(values)], ["weights", "cache"], **how)
+
+
+def bars(picture):
+    return [patch for patch in picture.sheet.patches if isinstance(patch, Rectangle) and patch.get_height() == THICK]
+
+
+def line(picture):
+    """x of the dashed line, and of zero."""
+    zero, limit = (line.get_xdata()[0] for line in picture.sheet.lines)
+    return limit, zero
+
+
+@in_both_themes
+def test_the_parts_are_as_long_as_their_numbers_and_follow_each_other(style):
+    picture = draw()
+    limit, zero = line(picture)
+    unit = (limit - zero) / 8
+    found = np.array([bar.get_width() for bar in bars(picture)]).reshape(3, 2) / unit
+    np.testing.assert_allclose(found, VALUES, atol=1e-9)
+    begins = np.array([bar.get_x() - zero for bar in bars(picture)]).reshape(3, 2) / unit
+    np.testing.assert_allclose(begins, np.stack([np.zeros(3), VALUES[:, 0]], 1), atol=1e-9)
+    assert [to_hex(bar.get_facecolor()) for bar in bars(picture)[:2]] == [colour("hatch"), colour("lines")[0]]
+    assert picture.alt == "T: one x, two y, three z; 8 of them."
+
+
+def test_every_word_is_on_the_paper():
+    picture = draw(texts=["a text that is rather long", "y", "z"])
+    picture.draw_without_rendering()
+    width, height = picture.canvas.get_width_height()
+    for text in picture.sheet.texts:
+        box = text.get_window_extent()
+        assert box.x0 >= 0 and box.x1 <= width and box.y0 >= 0 and box.y1 <= height, text.get_text()
+    assert {"weights", "cache", "8 of them", "one"} <= {text.get_text() for text in picture.sheet.texts}
+
+
+def test_room_keeps_the_zero_line_where_it_is():
+    room = {"room": ("a longer name", "a longer text")}
+    one, two = draw(**room), draw(VALUES / 9, texts=["longer", "y", "z"], **room)
+    assert line(one) == line(two) and tuple(one.get_size_inches()) == tuple(two.get_size_inches())
+    assert line(one)[1] > line(draw())[1]
+
+
+@pytest.mark.parametrize("arguments, words", [
+    ({"full": 7}, "full=7 must be at least the longest bar and the limit, 9"),
+    ({"full": 9, "limit": 10}, "the limit, 10"),
+    ({"values": -VALUES}, "not below 0"),
+    ({"values": VALUES[0]}, "shape"),
+    ({"texts": ["x"]}, "texts has 1"),
+    ({"limit": 0}, "limit must be"),
+])  # fmt: skip
+def test_what_does_not_fit_is_refused(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        draw(**arguments)
