@@ -1,4 +1,4 @@
-"""How far news travels: a mask, and after how many layers each token knows of each other."""
+"""How far news travels: after how many layers each token knows of each other, and what the last one hears, layer by layer."""
 
 import numpy as np
 from matplotlib.collections import LineCollection
@@ -9,6 +9,7 @@ from attnlib.show.parts import Grid, colour_bar
 from attnlib.show.sheet import Picture, colour
 
 SIDE, HATCH = 2.5, 0.16                                    # inches: of one matrix, and between the lines of a hatch
+DEPTH, ACROSS = 0.24, 5.6                                  # inches: of one layer of a cone, and of all its tokens
 LABELS = 12                                                # tokens that are named, at most
 
 
@@ -31,6 +32,36 @@ def hop_map(mask, tokens=None, *, title="", farthest=10, show_mask=True):
     parts.append((hops, "layers until token i knows of token j", said := _said(layers)))
     picture = _drawn(parts, title)
     picture.alt = f"{title or 'Hop map'}. {f'Mask: {pairs}. ' if show_mask else ''}Hop map of {len(layers)} tokens: {said}."
+    return picture
+
+
+def cone(mask, n_layers, *, room=None, title="", vmax=0.3):
+    """What the last token can hear through a stack of layers, down to the input; hatched is never.
+
+    mask      boolean (n, n), the same in every layer
+    room      (layers, tokens): leave room for so many, so that the picture keeps its size while a slider moves
+    vmax      the share that has the darkest colour
+    The colour says how much of the last token comes from there if every token looks evenly at all it may look at.
+    """
+    n_layers = _check.integer("n_layers", n_layers)
+    heard = np.array([masks.receptive_field(mask, layer)[-1] for layer in range(n_layers + 1)])
+    if heard.ndim != 2:
+        raise ValueError(f"mask must have the shape (n, n), got {np.shape(mask)}")
+    n = heard.shape[1]
+    deep, wide = room or (n_layers, n)
+    if n_layers > deep or n > wide:
+        raise ValueError(f"room must be for at least {n_layers} layers and {n} tokens, got {room}")
+    even = mask / np.maximum(np.sum(mask, axis=1, keepdims=True), 1)   # (n, n) rows sum to 1
+    shares = [np.linalg.matrix_power(even, layer)[-1] for layer in range(n_layers + 1)]
+    names = [*(f"depth {depth}" for depth in range(n_layers, 0, -1)), "input"]
+    grid = Grid("shares", np.array(shares), names, [str(j) for j in range(n)], heard, False, vmax)
+    across, left = ACROSS / wide, 0.75 + grid.label_width(0)
+    top, tall = 0.72 + 0.3 * bool(title), DEPTH * (deep + 1)
+    picture = Picture(left + ACROSS + 1.1, top + tall + 0.25)
+    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
+    grid.draw(picture, left, top, (across, DEPTH), numbers=False, axes=("depth", "token"))
+    colour_bar(picture, left + ACROSS + 0.2, top, tall, grid)
+    picture.alt = f"{title or 'What the last token hears'}: {heard[-1].sum()} of {n} tokens of the input, after {n_layers} layers."
     return picture
 
 
