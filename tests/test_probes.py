@@ -1,0 +1,78 @@
+"""training/probes.py: the questions of the notebook on cross-attention, put to a few texts, against answers found one by one."""
+
+import numpy as np
+import pytest
+
+from attnlib.models import translator
+from attnlib.training import probes
+from attnlib.training.seq2seq import TASKS, draw_examples
+
+
+@pytest.fixture(scope="module")
+def reverser():
+    return translator.load("reverse")
+
+
+@pytest.fixture(scope="module")
+def dates():
+    return translator.load("dates")
+
+
+def test_an_untrained_model_has_the_same_shape_and_other_numbers(reverser):
+    one, again, other = probes.untrained(reverser), probes.untrained(reverser), probes.untrained(reverser, 1)
+    assert one.model.unembedding.shape == reverser.model.unembedding.shape and one.source is reverser.source
+    np.testing.assert_array_equal(one.model.unembedding, again.model.unembedding)
+    assert not np.allclose(one.model.unembedding, other.model.unembedding)
+    assert not np.allclose(one.model.unembedding, reverser.model.unembedding)
+
+
+def test_shuffled_words_have_the_same_letters():
+    words = ["mechanism", "cat", "aaaa"]
+    found = probes.shuffled(words, np.random.default_rng(0))
+    assert [sorted(word) for word in found] == [sorted(word) for word in words] and found[0] != words[0] and found[2] == "aaaa"
+
+
+def test_the_largest_change_of_a_map(reverser):
+    a, b = (reverser(one).cross_weights[0] for one in ("cat", "dog"))
+    for head in range(4):
+        assert probes.largest_change(reverser, "cat", "dog", head=head) == pytest.approx(abs(a[head] - b[head]).max())
+    told = reverser("dog", target="tac").cross_weights[0, 0]
+    assert probes.largest_change(reverser, "cat", "dog", target="tac") == pytest.approx(abs(a[0] - told).max())
+    assert probes.largest_change(reverser, "cat", "cat") == 0
+
+
+def test_what_is_told_and_what_is_read(reverser):
+    words, others = ["cat", "mechanism"], ["dog", "abcdefghi"]
+    assert probes.follows_the_source(reverser, words, others) == 1
+    stubborn = probes.untrained(reverser)
+    assert probes.follows_the_source(stubborn, words, others) == 0
+
+
+def test_behind_errors_one_date_after_another(dates):
+    examples = draw_examples(TASKS["dates"], np.random.default_rng(5), 12, unseen=True)
+    found = probes.behind_errors(dates, examples)
+    right, day, month, none = [], [], [], []
+    for one in examples:
+        first = int(one.target[:2])
+        written = dates.translate(one.text, f"{first + 11 if first < 19 else first - 9}")
+        assert written[:2] != one.target[:2]
+        right.append(written[2:] == one.target[2:])
+        written = dates.translate(one.text, f"{one.target[:3]}-")
+        day.append(written[-2:] == one.target[-2:] and len(written) == 10)
+        month.append(one.target[5:7] in (written[4:6], written[5:7]))
+        if one.target[5] == "0" and one.target[6] in "3456789":
+            none.append(dates.translate(one.text, f"{one.target[:5]}1")[5:7] not in {"10", "11", "12"})
+    assert list(found.values()) == pytest.approx([np.mean(right), 1, np.mean(month), np.mean(day), np.mean(none)])
+
+
+def test_the_weight_on_a_weekday(dates):
+    examples = draw_examples(TASKS["dates"], np.random.default_rng(5), 40, unseen=True)
+    shares = probes.on_the_weekday(dates, examples)
+    with_day = [one for one in examples if one.text[:3].lower() in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")]
+    assert len(shares) == len(with_day) > 3
+    for one, (weekday, month) in zip(with_day, shares):
+        row = dates(one.text, target=one.target).cross_weights[0, :, 5:7].mean(axis=(0, 1))
+        end = len(one.text.split()[0])
+        assert weekday == pytest.approx(row[:end].sum()) and month == pytest.approx(row[slice(*one.spans["month"])].sum())
+        assert 0 <= weekday + month <= 1 + 1e-6
+    assert probes.on_the_weekday(dates, []).shape == (0, 2)
