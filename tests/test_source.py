@@ -3,8 +3,10 @@
 import ast
 import functools
 import inspect
+import re
 import sys
 import textwrap
+from html import unescape
 
 import numpy as np
 import pytest
@@ -186,6 +188,81 @@ def test_a_notebook_gets_python_and_a_terminal_gets_text():
     assert data["text/markdown"] == f"`attnlib.masks.causal`\n```python\n{shown.code}```"
     assert data["text/plain"] == repr(shown) == f"# attnlib.masks.causal\n{shown.code}"
     assert "0x" not in repr(shown) and shown.code.endswith("\n")
+
+
+def breaks_out(x):
+    """Prints, in a notebook:
+
+    ```
+    <img src=x onerror=alert(1)>
+    ```python
+    # A heading
+    """
+    return x
+
+
+def breaks_out_at_length(x):
+    """`````
+    ~~~
+    </code></pre><script>alert(2)</script>
+    ~~~~~~~~~~
+    ``````````
+    <b>out</b> $x$
+    """
+    return "```", x  # ````````````
+
+
+def breaks_out_with_tildes(x):
+    """~~~
+
+    <img src=x onerror=alert(3)>
+    ~~~
+    &lt;b&gt; &amp; <!-- no --> [a](javascript:alert(4)) ![](x)
+    """
+    return x
+
+
+def many(n):
+    names = {}
+    code = f'def made(x):\n    """x\n\n{"`" * n}\n<img src=x>\n{"`" * n}\n"""\n    return x\n'
+    exec(code, names)
+    return show.source.Source(code, "made")
+
+
+HOSTILE = [breaks_out, breaks_out_at_length, breaks_out_with_tildes]
+
+
+def rendered(markdown):
+    """What a browser is given for a piece of Markdown: (the pieces of code in frames, all the rest)."""
+    filters = pytest.importorskip("nbconvert.filters.markdown_mistune", reason="pip install nbconvert")
+    html = filters.markdown2html_mistune(markdown)
+    frames = re.findall(r"<pre.*?</pre>", html, re.S)
+    text = [unescape(re.sub(r"<[^>]+>", "", frame)) for frame in frames]
+    return text, re.sub(r"<pre.*?</pre>", "", html, flags=re.S)
+
+
+@pytest.mark.parametrize("thing", [*(show_source(thing) for thing in HOSTILE), *(many(n) for n in (1, 2, 3, 4, 30, 1000))])
+def test_a_docstring_cannot_leave_the_frame(thing):
+    """Code ends where it ends, whatever stands in it; nothing of it is rendered."""
+    code, rest = rendered(thing._repr_mimebundle_()["text/markdown"] + "\n\nThe *end*.")
+    assert len(code) == 1 and code[0].strip("\n") == thing.code.strip("\n")
+    assert "<em>end</em>" in rest and thing.place.replace("<", "&lt;") in rest
+    assert not re.search("img|script|alert|heading|<b>|<h1", rest)
+
+
+def test_a_name_cannot_leave_its_frame():
+    code, rest = rendered(show.source.Source("x = 1\n", "a`<img src=x>``b")._repr_mimebundle_()["text/markdown"])
+    assert code == ["x = 1\n"] and "<img" not in rest and "&lt;img" in rest
+    for last in ("x = 1", "x = 1  # ```", "", "`"):
+        code, rest = rendered(show.source.Source(last, "a")._repr_mimebundle_()["text/markdown"] + "\n\nThe *end*.")
+        assert code[0].strip("\n") == last and "<em>end</em>" in rest
+
+
+def test_the_frame_is_no_longer_than_it_must_be():
+    assert show_source(softmax)._repr_mimebundle_()["text/markdown"].count("```") == 2
+    for n in (1, 2):
+        assert many(n)._repr_mimebundle_()["text/markdown"].endswith("\n```")
+    assert many(3)._repr_mimebundle_()["text/markdown"].endswith("\n````")
 
 
 def test_no_source_of_the_package_ends_its_own_frame():

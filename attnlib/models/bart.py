@@ -4,6 +4,7 @@ import numpy as np
 
 from attnlib.encodings import sinusoidal
 from attnlib.layers import LayerNorm
+from attnlib.models import config as checks
 from attnlib.models.checkpoint import Blank, Family
 from attnlib.models.seq2seq import Seq2Seq
 
@@ -51,19 +52,47 @@ def bart(config, tensors):
 
 def marian(config, tensors):
     """config.json of model_type "marian" -> `Bart` with sinusoidal positions, which no file holds; still empty."""
-    config.refuse(share_encoder_decoder_embeddings=True, decoder_vocab_size=config.whole("vocab_size"))
     return _build(config, positions="sinusoidal", embedding_norm=False)
 
 
 def _build(config, **options):
-    config.refuse(**{f"decoder_{name}": config[f"encoder_{name}"] for name in ("layers", "attention_heads", "ffn_dim")})
-    d_model = config.whole("d_model")
     return Bart(
-        config.whole("vocab_size"), d_model, config.whole("encoder_layers"), config.whole("encoder_attention_heads"),
-        n_max=config.whole("max_position_embeddings"), d_hidden=config.whole("encoder_ffn_dim"),
-        activation=config.activation("activation_function"), scale=d_model**0.5 if config.of(bool, "scale_embedding", False) else 1.0,
-        rng=Blank(), **options,
+        config["vocab_size"], config["d_model"], config["encoder_layers"],
+        config["encoder_attention_heads"], n_max=config["max_position_embeddings"],
+        d_hidden=config["encoder_ffn_dim"], activation=config["activation_function"],
+        scale=config["d_model"] ** 0.5 if config["scale_embedding"] else 1.0, rng=Blank(), **options,
     )  # fmt: skip
+
+
+SIZES = {
+    "vocab_size": checks.whole(2),
+    "d_model": checks.whole(),
+    "max_position_embeddings": checks.whole(2, checks.LONGEST),
+    "encoder_layers": checks.layers("encoder", "decoder"),
+    "encoder_attention_heads": checks.heads("d_model"),
+    "encoder_ffn_dim": checks.whole(),
+    "decoder_layers": checks.same("encoder_layers"),
+    "decoder_attention_heads": checks.same("encoder_attention_heads"),
+    "decoder_ffn_dim": checks.same("encoder_ffn_dim"),
+}
+SHAPES = {"source_embedding": ("vocab_size", "d_model")}
+for side in ("encoder", "decoder"):
+    SHAPES |= {
+        f"{side}.{{}}.attention.W_q": ("d_model", "d_model"),
+        f"{side}.{{}}.feed_forward.W_up": ("d_model", "encoder_ffn_dim"),
+    }
+BART_SHAPES = SHAPES | {
+    "source_positions.table": ("max_position_embeddings", "d_model"),
+    "target_positions.table": ("max_position_embeddings", "d_model"),
+}
+KEYS = checks.TARGET | {
+    "activation_function": checks.activation,
+    "scale_embedding": checks.flag(False),
+}
+MARIAN_KEYS = KEYS | {
+    "share_encoder_decoder_embeddings": checks.only(True),
+    "decoder_vocab_size": checks.same("vocab_size"),
+}
 
 
 # ---- where the tensors lie ---------------------------------------------------------------------------------------
@@ -122,6 +151,9 @@ def from_row_two(tensors):
 
 ONE = {"encoder.embed_tokens.weight": "shared.weight", "decoder.embed_tokens.weight": "shared.weight", "lm_head.weight": "shared.weight"}
 FAMILIES = {
-    "bart": Family(bart, BART, from_row_two, prefix="model.", copies=ONE),
-    "marian": Family(marian, MARIAN, one_row, prefix="model.", copies=ONE, ignored=r"(en|de)coder\.embed_positions\.weight"),
+    "bart": Family(bart, BART, SIZES, BART_SHAPES, KEYS, from_row_two, prefix="model.", copies=ONE),
+    "marian": Family(
+        marian, MARIAN, SIZES, SHAPES, MARIAN_KEYS, one_row, prefix="model.", copies=ONE,
+        ignored=r"(en|de)coder\.embed_positions\.weight",
+    ),
 }

@@ -6,6 +6,7 @@ from attnlib import _check
 from attnlib.encodings import Learned
 from attnlib.layers import ACTIVATIONS, EncoderBlock, LayerNorm, cast
 from attnlib.models import Trace
+from attnlib.models import config as checks
 from attnlib.models.checkpoint import Blank, Family
 
 
@@ -160,35 +161,83 @@ ALBERT = EMBEDDING | {
 }
 
 
+SHARING = checks.whole(1, 256)                # layers that share a block: no file shows how many
+SIZES = {
+    "vocab_size": checks.whole(),
+    "hidden_size": checks.whole(),
+    "intermediate_size": checks.whole(),
+    "max_position_embeddings": checks.whole(),
+    "type_vocab_size": checks.whole(),
+    "num_hidden_layers": checks.layers("blocks"),
+    "num_attention_heads": checks.heads("hidden_size"),
+}
+SHAPES = {
+    "embedding": ("vocab_size", "hidden_size"),
+    "positions.table": ("max_position_embeddings", "hidden_size"),
+    "token_types": ("type_vocab_size", "hidden_size"),
+    "blocks.{}.attention.W_q": ("hidden_size", "hidden_size"),
+    "blocks.{}.feed_forward.W_up": ("hidden_size", "intermediate_size"),
+}
+KEYS = {
+    "hidden_act": checks.activation,
+    "layer_norm_eps": checks.EPS,
+    "position_embedding_type": checks.only("absolute"),
+}
+BERT_KEYS = KEYS | {"is_decoder": checks.only(False), "add_cross_attention": checks.only(False)}
+DISTIL_SIZES = {
+    "vocab_size": checks.whole(),
+    "dim": checks.whole(),
+    "hidden_dim": checks.whole(),
+    "max_position_embeddings": checks.whole(),
+    "n_layers": checks.layers("blocks"),
+    "n_heads": checks.heads("dim"),
+}
+DISTIL_SHAPES = {
+    "embedding": ("vocab_size", "dim"),
+    "positions.table": ("max_position_embeddings", "dim"),
+    "blocks.{}.attention.W_q": ("dim", "dim"),
+    "blocks.{}.feed_forward.W_up": ("dim", "hidden_dim"),
+}
+ALBERT_SIZES = SIZES | {"embedding_size": checks.whole(), "num_hidden_layers": SHARING}
+ALBERT_KEYS = KEYS | {"num_hidden_groups": checks.only(1), "inner_group_num": checks.only(1)}
+ALBERT_SHAPES = {
+    "embedding": ("vocab_size", "embedding_size"),
+    "positions.table": ("max_position_embeddings", "embedding_size"),
+    "token_types": ("type_vocab_size", "embedding_size"),
+    "widen.W": ("embedding_size", "hidden_size"),
+    "blocks.0.attention.W_q": ("hidden_size", "hidden_size"),
+    "blocks.0.feed_forward.W_up": ("hidden_size", "intermediate_size"),
+}
+
+
 def bert(config, tensors):
     """config.json of model_type "bert" -> `Bert`, still empty."""
-    config.refuse(position_embedding_type="absolute", is_decoder=False, add_cross_attention=False)
-    return Bert(**_sizes(config), n_types=config.whole("type_vocab_size"), head="cls.predictions.bias" in tensors)
+    return Bert(**_options(config), head="cls.predictions.bias" in tensors)
 
 
 def albert(config, tensors):
     """config.json of model_type "albert" -> `Bert` with one block for all layers, still empty."""
-    config.refuse(position_embedding_type="absolute", num_hidden_groups=1, inner_group_num=1)
-    options = {"d_embedding": config.whole("embedding_size"), "shared": True, "head": "predictions.bias" in tensors}
-    return Bert(**_sizes(config), n_types=config.whole("type_vocab_size"), **options)
+    options = {"d_embedding": config["embedding_size"], "shared": True}
+    return Bert(**_options(config), **options, head="predictions.bias" in tensors)
 
 
 def distilbert(config, tensors):
     """config.json of model_type "distilbert" -> `Bert` without token types, still empty."""
     return Bert(
-        config.whole("vocab_size"), config.whole("dim"), config.whole("n_layers"), config.whole("n_heads"),
-        n_max=config.whole("max_position_embeddings"), n_types=0, d_hidden=config.whole("hidden_dim"),
-        activation=config.activation("activation"), head="vocab_projector.bias" in tensors, rng=Blank(),
+        config["vocab_size"], config["dim"], config["n_layers"], config["n_heads"],
+        n_max=config["max_position_embeddings"], n_types=0, d_hidden=config["hidden_dim"],
+        activation=config["activation"], head="vocab_projector.bias" in tensors, rng=Blank(),
     )  # fmt: skip
 
 
-def _sizes(config):
-    """The keys that BERT and ALBERT share."""
+def _options(config):
+    """What BERT and ALBERT share."""
     return {
-        "vocabulary": config.whole("vocab_size"), "d_model": config.whole("hidden_size"), "n_layers": config.whole("num_hidden_layers"),
-        "n_heads": config.whole("num_attention_heads"), "n_max": config.whole("max_position_embeddings"),
-        "d_hidden": config.whole("intermediate_size"), "activation": config.activation("hidden_act"),
-        "eps": config.number("layer_norm_eps"), "rng": Blank(),
+        "vocabulary": config["vocab_size"], "d_model": config["hidden_size"],
+        "n_layers": config["num_hidden_layers"], "n_heads": config["num_attention_heads"],
+        "n_max": config["max_position_embeddings"], "n_types": config["type_vocab_size"],
+        "d_hidden": config["intermediate_size"], "activation": config["hidden_act"],
+        "eps": config["layer_norm_eps"], "rng": Blank(),
     }  # fmt: skip
 
 
@@ -196,14 +245,15 @@ WORDS = "embeddings.word_embeddings.weight"
 OTHER_HEADS = r"embeddings\.position_ids|(pooler|classifier|pre_classifier|qa_outputs|cls\.seq_relationship|sop_classifier)\..*"
 FAMILIES = {
     "bert": Family(
-        bert, BERT, prefix="bert.", ignored=OTHER_HEADS,
+        bert, BERT, SIZES, SHAPES, BERT_KEYS, prefix="bert.", ignored=OTHER_HEADS,
         copies={"cls.predictions.decoder.weight": WORDS, "cls.predictions.decoder.bias": "cls.predictions.bias"},
     ),
     "distilbert": Family(
-        distilbert, DISTILBERT, prefix="distilbert.", ignored=OTHER_HEADS, copies={"vocab_projector.weight": WORDS},
+        distilbert, DISTILBERT, DISTIL_SIZES, DISTIL_SHAPES, {"activation": checks.activation},
+        prefix="distilbert.", ignored=OTHER_HEADS, copies={"vocab_projector.weight": WORDS},
     ),
     "albert": Family(
-        albert, ALBERT, prefix="albert.", ignored=OTHER_HEADS,
+        albert, ALBERT, ALBERT_SIZES, ALBERT_SHAPES, ALBERT_KEYS, prefix="albert.", ignored=OTHER_HEADS,
         copies={"predictions.decoder.weight": WORDS, "predictions.decoder.bias": "predictions.bias"},
     ),
 }  # fmt: skip

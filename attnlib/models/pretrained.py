@@ -54,14 +54,14 @@ def load(path_or_name):
 
 def checkpoint(folder):
     """A folder with a published checkpoint -> the model with its tokenizer."""
-    model, config = load_model(folder, FAMILIES)
-    tokenizer, about = read_tokenizer(folder), {"folder": str(folder), "config": dict(config)}
+    model, config, known = load_model(folder, FAMILIES)
+    tokenizer, about = read_tokenizer(folder), {"folder": str(folder), "config": config}
     if isinstance(model, Bert):
         return TextEncoder(model, tokenizer, about)
+    end = known["eos_token_id"]
     if isinstance(model, Seq2Seq):
-        return TextToText(model, tokenizer, about, start=config["decoder_start_token_id"], end=config["eos_token_id"])
-    end = config.get("eos_token_id")                                   # one id, several, or none
-    return TextModel(model, tokenizer, about, stop=next(iter(end), None) if isinstance(end, list) else end)
+        return TextToText(model, tokenizer, about, start=known["decoder_start_token_id"], end=end)
+    return TextModel(model, tokenizer, about, stop=end)
 
 
 def tiny_gpt(path):

@@ -3,7 +3,8 @@
 import numpy as np
 
 from attnlib.encodings import T5Bias
-from attnlib.models.checkpoint import Blank, Family, activation
+from attnlib.models import config as checks
+from attnlib.models.checkpoint import Blank, Family
 from attnlib.models.seq2seq import Seq2Seq
 
 
@@ -39,21 +40,64 @@ class T5(Seq2Seq):
         return super().scores(final * self.scale)
 
 
-def t5(config, tensors):
-    """config.json of model_type "t5" -> `T5`, still empty."""
-    config.refuse(num_decoder_layers=config.whole("num_layers"))
-    gated, _, bend = config.of(str, "feed_forward_proj", "relu").rpartition("-")
-    if gated not in ("", "gated"):
-        raise ValueError(f"config.json: feed_forward_proj={config['feed_forward_proj']!r} is not built here")
+def feed_forward(config, key):
+    """"gated-gelu" -> whether there is a gate, and our name for the bend."""
+    gated, _, bend = checks.maybe(checks.kind(str), "relu")(config, key).rpartition("-")
     if gated and bend == "gelu":
         bend = "gelu_new"                                              # what T5 1.1 means by it
-    scaled = config.of(bool, "scale_decoder_outputs", config.of(bool, "tie_word_embeddings", True))
+    if gated not in ("", "gated") or bend not in checks.ACTIVATIONS:
+        found = f"{key}={checks.short(config[key])} is not built here, only"
+        names = ", ".join(checks.ACTIVATIONS)
+        raise ValueError(f"{config.place}: {found} {names}, with gated- in front or without")
+    config.held.check_has(config, key, "encoder.0.feed_forward.W_gate", bool(gated))
+    return bool(gated), checks.ACTIVATIONS[bend]
+
+
+def max_distance(config, key):
+    """From here on everything is in the last bucket: farther than the buckets that hold one distance."""
+    nearest = config.known["relative_attention_num_buckets"] // 2 + 1
+    return checks.maybe(checks.whole(nearest, checks.LONGEST), 128)(config, key)
+
+
+SIDES = ("encoder", "decoder")
+SIZES = {
+    "vocab_size": checks.whole(2),
+    "d_model": checks.whole(),
+    "d_kv": checks.whole(),
+    "d_ff": checks.whole(),
+    "num_layers": checks.layers(*SIDES),
+    "num_decoder_layers": checks.same("num_layers"),
+    "num_heads": checks.whole(),
+    "relative_attention_num_buckets": checks.whole(4),
+}
+SHAPES = {"source_embedding": ("vocab_size", "d_model"), "unembedding": ("d_model", "vocab_size")}
+for side in SIDES:
+    SHAPES |= {
+        f"{side}_bias.table": ("relative_attention_num_buckets", "num_heads"),
+        f"{side}.{{}}.attention.W_q": ("d_model", ("num_heads", "d_kv")),
+        f"{side}.{{}}.feed_forward.W_up": ("d_model", "d_ff"),
+    }
+KEYS = checks.TARGET | {
+    "feed_forward_proj": feed_forward,
+    "layer_norm_epsilon": checks.EPS,
+    "relative_attention_max_distance": max_distance,
+    "tie_word_embeddings": checks.flag(True),
+    "scale_decoder_outputs": checks.flag(None),
+}
+
+
+def t5(config, tensors):
+    """config.json of model_type "t5" -> `T5`, still empty."""
+    gated, bend = config["feed_forward_proj"]
+    scaled = config["scale_decoder_outputs"]
+    if scaled is None:
+        scaled = config["tie_word_embeddings"]
     return T5(
-        config.whole("vocab_size"), config.whole("d_model"), config.whole("num_layers"), config.whole("num_heads"),
-        d_head=config.whole("d_kv"), d_hidden=config.whole("d_ff"), gated=bool(gated), activation=activation("feed_forward_proj", bend),
-        eps=config.number("layer_norm_epsilon"), n_buckets=config.whole("relative_attention_num_buckets"),
-        max_distance=config.get("relative_attention_max_distance", 128),
-        scale=config.whole("d_model") ** -0.5 if scaled else 1.0, rng=Blank(),
+        config["vocab_size"], config["d_model"], config["num_layers"], config["num_heads"],
+        d_head=config["d_kv"], d_hidden=config["d_ff"], gated=gated, activation=bend,
+        eps=config["layer_norm_epsilon"], n_buckets=config["relative_attention_num_buckets"],
+        max_distance=config["relative_attention_max_distance"],
+        scale=config["d_model"] ** -0.5 if scaled else 1.0, rng=Blank(),
     )  # fmt: skip
 
 
@@ -97,7 +141,7 @@ def with_head(tensors):
 
 FAMILIES = {
     "t5": Family(
-        t5, T5_NAMES, with_head,
+        t5, T5_NAMES, SIZES, SHAPES, KEYS, with_head,
         copies={"encoder.embed_tokens.weight": "shared.weight", "decoder.embed_tokens.weight": "shared.weight"},
         ignored=r"decoder\.block\.0\.layer\.1\.EncDecAttention\.relative_attention_bias\.weight",   # of T5 1.0: never read
     ),

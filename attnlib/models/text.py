@@ -5,6 +5,7 @@ TextEncoder   a model that reads only, as BERT
 TextToText    an encoder-decoder, as T5, BART or Marian: a source text in, a target text out
 """
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -149,10 +150,9 @@ class FileTokenizer:
     def __init__(self, path):
         from tokenizers import Tokenizer
 
-        try:
+        self.path = path
+        with _in_words(f"{str(path)!r} is damaged or no tokenizer"):
             self.inner = Tokenizer.from_file(str(path))
-        except Exception as error:                                     # the library raises bare Exceptions
-            raise ValueError(f"{str(path)!r} is damaged or no tokenizer: {error}") from None
         self.inner.no_padding()                                        # MiniLM's file pads to 128
         self.inner.no_truncation()
         self.in_bytes = type(self.inner.decoder).__name__ == "ByteLevel"
@@ -163,15 +163,18 @@ class FileTokenizer:
 
     def encode(self, text):
         """"The cat" -> ids (n,), marks included."""
-        return np.array(self.inner.encode(text).ids, dtype=np.int64)
+        with _in_words(f"{str(self.path)!r} cannot encode this text"):
+            return np.array(self.inner.encode(text).ids, dtype=np.int64)
 
     def decode(self, ids):
         """Ids -> the text, without the marks."""
-        return self.inner.decode(np.asarray(ids).tolist())
+        with _in_words(f"{str(self.path)!r} cannot decode these ids"):
+            return self.inner.decode(np.asarray(ids).tolist())
 
     def tokens(self, ids):
         """Ids -> a string for each, a space in front where it begins a word ("##ing" goes on with one, in BERT)."""
-        return [self._readable(i) for i in np.asarray(ids).tolist()]
+        with _in_words(f"{str(self.path)!r} cannot decode these ids"):
+            return [self._readable(i) for i in np.asarray(ids).tolist()]
 
     def _readable(self, i):
         name = self.inner.id_to_token(i)
@@ -181,6 +184,22 @@ class FileTokenizer:
             return name.replace("▁", " ")                              # SentencePiece's space
         text = self.inner.decode([i], skip_special_tokens=False)
         return name if "\N{REPLACEMENT CHARACTER}" in text else text   # half a sign stays as it is
+
+
+@contextmanager
+def _in_words(problem):
+    """What the library raises becomes one ValueError that begins with the problem.
+
+    It raises bare Exceptions. Where its Rust code gives up, say at a pattern that tries without end,
+    it raises a PanicException, which is no Exception and has no name to import.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if type(error) is not Exception and type(error).__name__ != "PanicException":
+            raise
+        why = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+        raise ValueError(f"{problem}: {why}. Fetch the folder anew") from None
 
 
 class NoTokenizer:

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import textwrap
 
 
@@ -12,10 +13,19 @@ class Source:
         self.code, self.place = code, place
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        return {"text/markdown": f"`{self.place}`\n```python\n{self.code}```", "text/plain": str(self)}
+        fence = "`" * max(3, _longest_run("`", self.code) + 1)     # the code cannot end its own frame
+        mark = "`" * (_longest_run("`", self.place) + 1)
+        code = self.code if self.code.endswith("\n") else self.code + "\n"
+        shown = f"{mark}{self.place}{mark}\n{fence}python\n{code}{fence}"
+        return {"text/markdown": shown, "text/plain": str(self)}
 
     def __repr__(self):
         return f"# {self.place}\n{self.code}"
+
+
+def _longest_run(sign, text):
+    """How often a sign stands in a text in a row, at most."""
+    return max(map(len, re.findall(re.escape(sign) + "+", text)), default=0)
 
 
 def show_source(thing, *, docstring=True):
