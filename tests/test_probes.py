@@ -65,6 +65,17 @@ def test_behind_errors_one_date_after_another(dates):
     assert list(found.values()) == pytest.approx([np.mean(right), 1, np.mean(month), np.mean(day), np.mean(none)])
 
 
+def test_the_beginnings_are_wrong_in_every_date(dates, monkeypatch):
+    examples, given = draw_examples(TASKS["dates"], np.random.default_rng(5), 60), []
+    translate = dates.translate
+    monkeypatch.setattr(dates, "translate", lambda texts, begun: given.append((texts, begun)) or translate(texts, begun))
+    probes.behind_errors(dates, examples)
+    right = {one.text: one.target for one in examples}
+    assert [len(texts) for texts, _ in given][:2] == [60, 60] and 0 < len(given[2][0]) < 60
+    for texts, begun in given:
+        assert not any(right[text].startswith(start) for text, start in zip(texts, begun, strict=True))
+
+
 def test_the_weight_on_a_weekday(dates):
     examples = draw_examples(TASKS["dates"], np.random.default_rng(5), 40, unseen=True)
     shares = probes.on_the_weekday(dates, examples)
