@@ -47,8 +47,8 @@ def laid_out(mask, n):
 def keep_rules(design, *, looks=None, lengths=LENGTHS):
     """The masks of a design, {n: (layers, heads, n, n)}; `BrokenRule` says in words what is wrong.
 
-    looks    budget: at most looks · n scores for a head, on average, at every length; None for any number
-    lengths  the rules hold at each of them
+    looks    budget: at most looks · n scores for a head, on average, at each of `lengths`; None for any number
+    lengths  the rules are checked at these, and at no other: a design may keep to the budget here and break it in longer texts
     """
     if not callable(design):
         raise BrokenRule(f"a design is a function n -> mask, got {type(design).__name__}")

@@ -242,6 +242,15 @@ def test_the_budget_is_kept_at_every_length():
         keep_rules(masks.causal, looks=20)
 
 
+def test_a_design_within_the_budget_here_may_break_it_in_longer_texts():
+    """One head with the whole past: within 8 looks at every length of the game, beyond it soon after; a window stays."""
+    keep_rules(two_heads, looks=8)
+    for n in (112, 192):
+        with pytest.raises(BrokenRule, match=f"n={n}: .* and the budget is 8"):
+            keep_rules(two_heads, looks=8, lengths=(n,))
+        keep_rules(baseline("local", 8), looks=8, lengths=(n,))
+
+
 def test_the_cost_counted_by_hand():
     found = score(two_heads)
     by_hand = [(6 * n + (2 * n - 1) + n * (n + 1) / 2) / (8 * n * n) for n in LENGTHS]

@@ -1,11 +1,13 @@
 """show/scatter.py and show/shaded.py: points stand at their numbers, words on the colours of their weights."""
 
+import nbformat
 import numpy as np
 import pytest
 from conftest import in_both_themes
 from matplotlib.collections import PatchCollection
 from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 
+import notebooks
 from attnlib.show import scatter, shaded
 from attnlib.show.sheet import colour
 
@@ -203,3 +205,57 @@ def test_no_name_lies_on_a_point():
     pixels = plot.transData.transform(np.column_stack([np.append(x, 1), np.append(x * 0, 1)]))
     shown = [text.get_window_extent() for name, text in words(picture).items() if name.startswith("point")]
     assert len(shown) >= 3 and not any(box.contains(*pixel) for box in shown for pixel in pixels)
+
+
+# ---- the sliders of the notebook ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def sliders():
+    """The names of notebook 16 behind the two sliders that shade a text; `shaded` keeps (largest weight, vmax) in `drawn`."""
+    path = next(path for path in notebooks.paths() if path.name.startswith("16_"))
+    source = {cell.id: cell.source for cell in nbformat.read(path, 4).cells}
+    names, drawn = {"np": np, "strangers": np.arange(2)}, []
+    for id_ in ("parameters", "imports", "message", "occlude-prompts", "occlude-table", "flow-draw", "hero-wishes", "hero-draw"):
+        exec(source[id_], names)
+        if id_ == "imports":
+            names["explore"] = lambda draw, **controls: None
+            names["swap_each"] = lambda model, ids, candidates: np.arange(len(ids))            # not drawn, and slow
+            names["shaded"] = lambda tokens, weights, *, vmax=None, **how: drawn.append((weights.max(), vmax)) or shaded(
+                tokens, weights, vmax=vmax, **how)
+        if id_ == "message":
+            names["attentions"] = [block.attention for block in names["layers"]]
+    return names | {"drawn": drawn}
+
+
+def scales(sliders, draw, settings):
+    """The number of the darkest colour in every text that these settings draw: (settings, texts)"""
+    found = []
+    for setting in settings:
+        sliders["drawn"].clear()
+        sliders[draw](**setting)
+        assert all(vmax is not None and largest <= vmax * (1 + 1e-6) for largest, vmax in sliders["drawn"]), setting
+        found.append([vmax for _, vmax in sliders["drawn"]])
+    return np.array(found)
+
+
+def test_a_share_of_rollout_has_one_colour_at_every_residual_and_in_every_prompt(sliders):
+    prompts, shares = sliders["prompt_names"][:2], (0.0, 0.35, 0.5, 0.7, 1.0)
+    found = [scales(sliders, "rolled", [{"residual": r, "prompt": one} for r in shares]) for one in prompts]
+    assert len(np.unique(np.array(found)[..., 0])) == 1                # rollout: one scale for all
+    assert all(len(np.unique(one[:, 1])) == 1 for one in found)        # hiding: one for each prompt
+
+
+@pytest.mark.parametrize("head", ["layer 0, head 3", "layer 3, head 1"])
+def test_a_weight_of_a_head_has_one_colour_for_every_wish_and_strength(sliders, head):
+    settings = [{"strength": s, "head": head, "wish": wish} for wish in sliders["WISHES"] for s in (0.0, 0.5, 1.0)]
+    assert len(np.unique(scales(sliders, "pulled", settings))) == 1
+
+
+def test_the_swap_opens_on_a_head_that_this_prediction_needs(sliders):
+    """The same prediction under another map is no surprise for a head that is not missed."""
+    opening = dict(zip(("strength", "head", "wish"), sliders["pulled"].__defaults__))
+    true, other = sliders["both"](opening["head"], opening["wish"])
+    said = {name: sliders["said_by"](opening["head"], row) for name, row in {"map": other, "nothing": 0 * other}.items()}
+    far = {name: np.abs(logits - sliders["seen"].logits[-1]).max() for name, logits in said.items()}
+    assert np.abs(other - true).sum() / 2 > 0.7 and far["map"] < 1e-3 and far["nothing"] > 5
