@@ -90,11 +90,11 @@ from attnlib import _files, masks
 from attnlib.show import AttentionView, heatmap
 import resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000))          # what a full disk does: no file grows beyond this
+resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000))          # as on a full disk, no file grows beyond this
 view = AttentionView(np.full((12, 12), 1 / 12))
-for write in (lambda: view.to_html(sys.argv[1] + "/a.html"), lambda: view.to_png(sys.argv[1] + "/a.png"), lambda: view.to_svg(sys.argv[1] + "/a.svg")):
+for kind in ("html", "png", "svg"):
     try:
-        write()
+        getattr(view, f"to_{kind}")(f"{sys.argv[1]}/a.{kind}")
     except OSError:
         print("said")
 """

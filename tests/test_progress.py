@@ -462,8 +462,8 @@ def test_two_containers_with_the_same_process_number(kept, capsys, monkeypatch):
 
 def test_who_waits_too_long_for_another_is_told(kept, capsys, monkeypatch):
     monkeypatch.setattr(_files, "PATIENCE", 0.05)
-    hold = f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom attnlib import _files\nwith _files.locked({str(kept)!r}): print(1, flush=True); input()"
-    with subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+    hold = f"from attnlib import _files\nwith _files.locked({str(kept)!r}):\n    print(1, flush=True)\n    input()"
+    with subprocess.Popen([sys.executable, "-c", hold], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         other.stdout.readline()
         assert "could not be kept" in (said := solve(ex01.alike, capsys)) and "another program has held it" in said
         other.communicate(b"\n")

@@ -493,8 +493,9 @@ def test_learning_rate():
 
 
 @pytest.mark.parametrize("wrong, name", [
-    ({"step": -1}, "step"), ({"step": 0.5}, "step"), ({"step": None}, "step"), ({"lr": np.nan}, "lr"), ({"lr": "x"}, "lr"), ({"lr": 0}, "lr"),
-    ({"lr": None}, "lr"), ({"warmup": -1}, "warmup"), ({"warmup": "x"}, "warmup"), ({"steps": 0}, "steps"), ({"steps": 2.5}, "steps"),
+    ({"step": -1}, "step"), ({"step": 0.5}, "step"), ({"step": None}, "step"), ({"lr": np.nan}, "lr"),
+    ({"lr": "x"}, "lr"), ({"lr": 0}, "lr"), ({"lr": None}, "lr"),
+    ({"warmup": -1}, "warmup"), ({"warmup": "x"}, "warmup"), ({"steps": 0}, "steps"), ({"steps": 2.5}, "steps"),
 ])  # fmt: skip
 def test_a_learning_rate_of_nonsense_names_the_argument(wrong, name):
     with pytest.raises((TypeError, ValueError), match=rf"^{name} must be "):

@@ -9,7 +9,7 @@ import ipywidgets as widgets
 import numpy as np
 from PIL import Image
 
-from attnlib.show import figures
+from attnlib.show import figures, rerun
 from attnlib.show.page import Page
 from attnlib.show.sheet import Picture
 
@@ -38,7 +38,7 @@ class Explore(widgets.VBox):
     """What `explore` returns: `controls` (name -> widget), `values`, and `error`, empty while all is well."""
 
     def __init__(self, draw, controls, start=None):
-        self.draw, self.error = draw, ""
+        self.draw, self.error, self.tallest, self.longest = draw, "", 0, 0
         parameters = inspect.signature(draw).parameters
         open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
         unknown = [name for name in [*controls, *(start or {})] if name not in parameters and not open_ended]
@@ -49,13 +49,16 @@ class Explore(widgets.VBox):
         if missing:
             raise TypeError(f"draw needs a control for its argument {missing[0]!r}")
         self.controls = {name: _control(name, spec, defaults) for name, spec in controls.items()}
+        self.handed = [spec for spec in controls.values() if isinstance(spec, widgets.ValueWidget)]
         self.message, self.text, self.page = widgets.HTML(), widgets.HTML(), Page()
         self.picture = self._picture()                                 # raises here if the start is wrong
         for control in self.controls.values():
             control.observe(self._moved, names="value")
         self.page.observe(self._moved, names="dark")
         box = widgets.Layout(display="flex", flex_flow="row wrap", align_items="baseline", grid_gap="0 1.5em")
-        super().__init__([widgets.Box([*self.controls.values()], layout=box), self.message, self.picture, self.text, self.page])
+        picture = getattr(self, "frame", self.picture)
+        super().__init__([widgets.Box([*self.controls.values()], layout=box), self.message, picture, self.text, self.page])
+        rerun.replaces(self)
 
     @property
     def values(self):
@@ -70,8 +73,9 @@ class Explore(widgets.VBox):
         return result
 
     def _picture(self):
-        """The widget that shows what is drawn, with the first picture in it."""
+        """The widget that shows what is drawn, with the first picture in it, inside a frame that never gets lower."""
         self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="calc(100% - 4px)", object_fit="contain"))
+        self.frame = widgets.Box([self.image], layout=widgets.Layout(display="block", overflow="visible"))
         self._redraw()
         return self.image
 
@@ -79,12 +83,20 @@ class Explore(widgets.VBox):
         figure, text = self._draw(**self.values)
         self.image.value = _png(figure, fast=True)
         self.image.layout.width = f"{round(figure.get_figwidth() * figure.dpi)}px"
+        self._make_room(figure, text)
         self._write(getattr(figure, "alt", ""), text)
+
+    def _make_room(self, figure, text):
+        """Keep the height of the tallest picture and of the longest text so far: what stands below does not jump."""
+        self.tallest = max(self.tallest, round(figure.get_figheight() * figure.dpi) + 4)
+        self.longest = max(self.longest, len(text.splitlines()))
+        self.frame.layout.min_height = f"{self.tallest}px"
 
     def _write(self, alt, text):
         """The words below the picture: the description for screen readers, and the text as it is."""
         alt = f'<div role="status" style="{HIDDEN}">{html.escape(alt)}</div>' if alt else ""
-        table = f'<pre style="max-height:24em;overflow:auto;line-height:1.3">{html.escape(text)}</pre>' if text else ""
+        look = f"min-height:{min(1.3 * self.longest, 24):.1f}em;max-height:24em;overflow:auto;line-height:1.3"
+        table = f'<pre style="{look}">{html.escape(text)}</pre>' if text or self.longest else ""
         self.text.value = alt + table
 
     def _moved(self, change):
@@ -115,7 +127,9 @@ class Explore(widgets.VBox):
     def _frame(self, values):
         """The picture at some values, as a figure and as PNG; what cannot be drawn is a picture of the reason."""
         try:
-            figure = self._draw(**values)[0]
+            figure, text = self._draw(**values)
+            if hasattr(self, "frame"):
+                self._make_room(figure, text)
             return figure, _png(figure, fast=True)
         except Exception as error:                                     # the learner's own draw may raise anything
             figure = Picture(9, 0.8)
@@ -128,6 +142,8 @@ class Explore(widgets.VBox):
         text = "" if self.error else self._draw(**self.values)[1]
         settings = ", ".join(f"{name}={value!r}" for name, value in self.values.items())
         words = [f"Sliders at {settings}.", getattr(figure, "alt", ""), text]
+        if not self.error and self.longest:
+            self._write(*words[1:])                                    # the strip may have found a longer text: room for it
         still = {"image/png": base64.b64encode(_png(strip)).decode(), "text/plain": "\n".join(filter(None, words))}
         alt = f"The same picture at {strip.alt}." if " = " in getattr(strip, "alt", "") else words[1]
         return super()._repr_mimebundle_(**how) | still, {"image/png": {"alt": alt}}
@@ -143,10 +159,10 @@ def _control(name, spec, defaults):
         control = _slider(name, spec, look)
     elif isinstance(spec, (list, range)) and len(spec):
         kind = widgets.ToggleButtons if sum(len(str(x)) + 4 for x in spec) < 60 else widgets.Dropdown
-        control = kind(options=list(spec), **look)
         if kind is widgets.ToggleButtons:                              # its name before the buttons, as before a slider
-            control.style.button_width = "auto"
-            control.layout = widgets.Layout(display="flex", flex_flow="row wrap", align_items="baseline", grid_gap="0 0.6em", width="auto")
+            row = {"display": "flex", "flex_flow": "row wrap", "align_items": "baseline", "grid_gap": "0 0.6em", "width": "auto"}
+            look |= {"layout": widgets.Layout(**row), "style": look["style"] | {"button_width": "auto"}}
+        control = kind(options=list(spec), **look)
     elif isinstance(spec, bool):
         control = widgets.Checkbox(spec, indent=False, **look)
     elif isinstance(spec, str):

@@ -119,6 +119,7 @@ class Explorer(Explore):
         self.write.on_click(lambda _: self._change(self._longer))
         self.back.on_click(lambda _: self._change(self._shorter))
         super().__init__(look, controls, start)
+        self.handed = []                                               # the text box is its own
         self.children = (*self.children[:2], self.writing, *self.children[2:])
 
     def _draw(self, **values):

@@ -5,7 +5,7 @@ import numpy as np
 
 from attnlib import _check
 from attnlib.attention import scaled_dot_product_attention
-from attnlib.show import figures
+from attnlib.show import figures, rerun
 from attnlib.show.page import Page
 from attnlib.show.view import AttentionView
 
@@ -36,6 +36,7 @@ class CompareView(widgets.Box):
         self.links = [widgets.jslink((first, name), (other, name)) for other in others for name in ("pinned", "head", "layer")]
         layout = widgets.Layout(display="flex", flex_flow="row wrap", grid_gap="0 2px")
         super().__init__(self.views, layout=layout)
+        rerun.replaces(self)
         self._still = {"tokens": first.tokens, "key_tokens": first.key_tokens, "titles": titles, "masks": masks}
 
     @property
@@ -73,6 +74,7 @@ class LadderView(widgets.VBox):
         self.page.observe(self._step, names="dark")
         self._step()
         super().__init__([self.view, self.image, self.page])
+        rerun.replaces(self)
 
     def figure(self):
         """The ladder of the pinned cell, or of the first one while none is pinned."""

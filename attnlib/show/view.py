@@ -12,10 +12,12 @@ import numpy as np
 import traitlets
 
 from attnlib import _check, _files
-from attnlib.show import figures
+from attnlib.show import figures, rerun
 from attnlib.show.labels import axis_names, most_attended, visible
 
 SENT_AT_ONCE = 2_000_000                             # with more weights than this, a layer at a time crosses to the browser
+COPIED = 2_000_000                                   # as many are copied, so that the caller may change them; more stay where they are
+SOURCE = Path(__file__).with_name("view.js").read_text(encoding="utf-8")                # a path would be watched, and hold every view
 _LEVELS = 65_534                                     # a weight crosses as a whole number up to this; 65,535 is NaN
 
 
@@ -38,7 +40,7 @@ class AttentionView(anywidget.AnyWidget):
     Nothing is corrected: NaN is red, a row that does not sum to 1 and a weight where none is allowed are marked.
     """
 
-    _esm = Path(__file__).parent / "view.js"
+    _esm = SOURCE
 
     layer = traitlets.Int(0).tag(sync=True)
     head = traitlets.Int(0).tag(sync=True)
@@ -69,6 +71,7 @@ class AttentionView(anywidget.AnyWidget):
         state = _state(weights, tokens, key_tokens, mask, titles, signed, layer, head)
         self.array, self.mask = state.pop("array"), state.pop("mask")
         super().__init__(scale=scale, title=title, signed=signed, compact=compact, **state, **self._sent(layer, signed))
+        rerun.replaces(self)
 
     def update(self, weights, tokens=None, *, key_tokens=None, mask=None, titles=None, title=None):
         """Show other weights in the same view, in one message to the browser; the reader's pin stays where it fits."""
@@ -98,7 +101,7 @@ class AttentionView(anywidget.AnyWidget):
         if hasattr(self, "array") and self._shape and not self._first <= change["new"] < self._first + self._n_sent:
             with self.hold_sync():
                 self._first = change["new"]
-                self._weights = _pack(self.array[change["new"]][None], self._range)
+                self._weights = _pack(self.array[change["new"]], self._range)
 
     @property
     def _n_sent(self):
@@ -106,10 +109,11 @@ class AttentionView(anywidget.AnyWidget):
 
     def _sent(self, layer, signed):
         """The weights that cross to the browser: all of them, or the chosen layer where there are many."""
-        span, sums = _span(self.array, signed), self.array.sum(axis=-1)
+        span, sums = _span(self.array, signed), _row_sums(self.array)
         sum_span = _span(sums)
-        first, part = (0, self.array) if self.array.size <= SENT_AT_ONCE else (layer, self.array[layer][None])
-        packed = {"_weights": _pack(part, span), "_sums": b"" if signed else _pack(sums, sum_span)}
+        first, part = (0, self.array) if self.array.size <= SENT_AT_ONCE else (layer, [self.array[layer]])
+        weights = b"".join(_pack(one, span) for one in part)
+        packed = {"_weights": weights, "_sums": b"" if signed else _pack(sums, sum_span)}
         return {"_range": span, "_sum_range": sum_span, "_first": first, **packed}
 
     # ---- still pictures and pages ----
@@ -141,22 +145,27 @@ class AttentionView(anywidget.AnyWidget):
         names = [n for n in self.trait_names(sync=True) if not n.startswith("_") or n in ("_shape", "_range", "_sum_range", "_notes")]
         state = {name: getattr(self, name) for name in names if name not in ("layout", "comm", "keys", "tabbable", "tooltip")}
         state["_first"] = 0
-        blobs = {"_weights": _pack(self.array, self._range), "_sums": self._sums, "_mask": self._mask}
-        source = Path(__file__).with_name("view.js").read_text(encoding="utf-8")
+        blobs = {"_weights": (_pack(one, self._range) for one in self.array), "_sums": [self._sums], "_mask": [self._mask]}
+        figure, text = self._still()
         parts = {
             "TITLE": html.escape(self.title or "Attention"), "STATE": json.dumps(state).replace("<", "\\u003c"),
-            "BLOBS": json.dumps({name: _squeezed(blob) for name, blob in blobs.items()}), "SOURCE": _squeezed(source.encode()),
+            "BLOBS": json.dumps({name: _squeezed(blob) for name, blob in blobs.items()}),
+            "SOURCE": SOURCE.replace("export default {", "const view = {"), "PICTURE": base64.b64encode(figure.png()).decode(),
+            "ALT": html.escape(figure.alt), "TABLE": html.escape(text),
         }  # fmt: skip
         return _written(re.sub("|".join(parts), lambda found: parts[found[0]], _PAGE).encode(), path)
 
-    def _repr_mimebundle_(self, **how):
-        data, metadata = super()._repr_mimebundle_(**how)
-        figure = self.figure()
+    def _still(self):
+        """What stands in for the live view: the picture, and its weights and notes in words."""
         part = self.array[self.layer]
         table = "" if self.signed else most_attended(part[: 8 if len(part) <= 16 else 1], self.tokens, key_tokens=self.key_tokens)
+        return self.figure(), "\n".join(filter(None, [table, *(f"note: {note}" for note in self._notes)]))
+
+    def _repr_mimebundle_(self, **how):
+        data, metadata = super()._repr_mimebundle_(**how)
+        figure, text = self._still()
         picture = base64.b64encode(figure.png()).decode()
-        notes = [f"note: {note}" for note in self._notes]
-        text = "\n".join(filter(None, [figure.alt, table, *notes]))
+        text = "\n".join(filter(None, [figure.alt, text]))
         return data | {"image/png": picture, "text/plain": text}, metadata | {"image/png": {"alt": figure.alt}}
 
     def __repr__(self):
@@ -170,8 +179,10 @@ def _state(weights, tokens, key_tokens, mask, titles, signed, layer, head):
     if not 2 <= array.ndim <= 4 or 0 in array.shape:
         wanted = "(n_q, n_k), (heads, n_q, n_k) or (layers, heads, n_q, n_k)"
         raise ValueError(f"weights must have the shape {wanted}, with no axis of length 0; got {array.shape}")
-    array = array.reshape((1,) * (4 - array.ndim) + array.shape).astype(np.float32)
-    if np.isinf(array).any():
+    array = array.reshape((1,) * (4 - array.ndim) + array.shape)
+    if array.size <= COPIED:
+        array = array.astype(np.float32)
+    if any(np.isinf(one).any() for one in array):
         raise ValueError("weights must not be infinite; these look like scores with -inf, before the softmax")
     layers, heads, n_q, n_k = array.shape
     _check.integer("layer", layer, minimum=0, maximum=layers - 1)
@@ -192,59 +203,77 @@ def _planes(mask, shape):
     n_q, n_k = shape[-2:]
     mask = _check.boolean("mask", mask)
     _check.broadcasts("mask", mask, shape if mask.ndim == 4 else shape[-mask.ndim :] if mask.ndim > 1 else (n_k,))
-    planes = mask if mask.ndim <= 2 else np.broadcast_to(mask, shape)
-    planes = np.broadcast_to(planes, (*planes.shape[:-2], n_q, n_k))
-    return mask, np.packbits(planes.reshape(-1, n_q * n_k), axis=-1).tobytes()             # each plane starts at a byte
+    planes = np.broadcast_to(mask, (1, 1, n_q, n_k) if mask.ndim <= 2 else shape)
+    bits = [np.packbits(one.reshape(-1, n_q * n_k), axis=-1).tobytes() for one in planes]  # each plane starts at a byte
+    return mask, b"".join(bits)
 
 
 def _odd(array, mask, signed):
     """What a reader should know about these numbers, in words."""
-    notes, missing = [], int(np.isnan(array).sum())
-    if missing:
-        notes.append(f"{missing:,} weights are NaN, drawn in red")
-    if signed:
-        return notes
-    allowed = np.ones((1, 1), bool) if mask is None else mask
-    leaks = int(((np.nan_to_num(array) != 0) & ~allowed).sum())
-    if leaks:
-        notes.append(f"{leaks:,} weights stand where none is allowed, framed in red")
-    sums = array.sum(axis=-1)
-    empty = ~np.broadcast_to(allowed, array.shape).any(axis=-1) & (sums == 0)
-    off = int(((np.abs(sums - 1) > 1e-3) & ~empty).sum())
-    if off:
-        notes.append(f"{off:,} of {sums.size:,} rows do not sum to 1")
-    if (array < 0).any():
-        notes.append(f"{int((array < 0).sum()):,} weights are negative")
-    return notes
+    allowed = np.broadcast_to(np.True_ if mask is None else mask, array.shape)
+    found = sum(np.array(_odd_in(*one)) for one in zip(array, allowed))                    # a layer at a time: they are large
+    missing, leaks, off, negative = map(int, found)
+    said = {f"{missing:,} weights are NaN, drawn in red": missing}
+    if not signed:
+        said |= {
+            f"{leaks:,} weights stand where none is allowed, framed in red": leaks,
+            f"{off:,} of {np.prod(array.shape[:-1]):,} rows do not sum to 1": off,
+            f"{negative:,} weights are negative": negative,
+        }
+    return [note for note, count in said.items() if count]
+
+
+def _odd_in(layer, allowed):
+    """Of one layer (heads, n_q, n_k), the number of NaN, of weights where none is allowed, of odd rows, of negative weights."""
+    missing, sums = np.isnan(layer), layer.sum(axis=-1)
+    leaks = (layer != 0) & ~missing & ~allowed
+    empty = ~allowed.any(axis=-1) & (sums == 0)
+    off = (np.abs(sums - 1) > 1e-3) & ~empty
+    return missing.sum(), leaks.sum(), off.sum(), (layer < 0).sum()
+
+
+def _row_sums(array):
+    """(layers, heads, n_q), as float32."""
+    return np.array([layer.sum(axis=-1) for layer in array], np.float32)
 
 
 def _span(array, signed=False):
     """The numbers that 0 and the largest level stand for: 0 and 1 unless the weights go beyond; if signed, as far down as up."""
-    low, high = min(0.0, float(np.nanmin(array, initial=0))), max(0.0, float(np.nanmax(array, initial=0)))
+    low = min(float(np.nanmin(layer, initial=0)) for layer in array)
+    high = max(float(np.nanmax(layer, initial=0)) for layer in array)
     most = max(-low, high) or 1.0
     return [-most, most] if signed else [low, max(1.0, high)]
 
 
 def _pack(array, span):
     """Numbers as whole numbers: little-endian uint16 between span[0] and span[1], 65,535 for NaN."""
-    shares = (array - np.float32(span[0])) / np.float32(span[1] - span[0])
+    shares = (np.asarray(array, np.float32) - np.float32(span[0])) / np.float32(span[1] - span[0])
     levels = np.where(np.isnan(shares), _LEVELS + 1, np.clip(np.rint(np.nan_to_num(shares) * _LEVELS), 0, _LEVELS))
     return levels.astype("<u2").tobytes()
 
 
-def _squeezed(blob):
-    return base64.b64encode(zlib.compress(blob, 6)).decode()
+def _squeezed(blobs):
+    """Bytes that come in pieces, compressed, as text."""
+    squeeze = zlib.compressobj(6)
+    pieces = [squeeze.compress(blob) for blob in blobs]
+    return base64.b64encode(b"".join([*pieces, squeeze.flush()])).decode()
 
 
 def _written(blob, path):
     return blob if path is None else _files.write(path, blob)
 
 
+# The still picture and its words stand in the page, and the script replaces them: a mail, a preview, a page whose policy
+# forbids scripts or pictures shows what it may show of them.
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>TITLE</title>
-<style>body{margin:12px;background:#fff}@media(prefers-color-scheme:dark){body{background:#181a1f}}</style>
-<div id="view"></div><script type="module">
-const state = STATE, blobs = BLOBS, heard = {};
+<style>body{margin:12px;background:#fff;color:#1b1f24;font-family:system-ui,sans-serif}img{max-width:100%;background:#fff}
+@media(prefers-color-scheme:dark){body{background:#181a1f;color:#e8eaed}}</style>
+<main id="view"><img src="data:image/png;base64,PICTURE" alt="ALT">
+<pre>TABLE</pre></main><script type="module">
+SOURCE
+{ const state = STATE, blobs = BLOBS, heard = {};
+const place = document.getElementById("view"), still = [...place.childNodes];
 const open = async (text) => {
   const raw = atob(text), bytes = new Uint8Array(raw.length);
   for (let k = 0; k < raw.length; k++) bytes[k] = raw.charCodeAt(k);
@@ -254,8 +283,7 @@ for (const name in blobs) state[name] = new DataView(await open(blobs[name]));
 const model = { get: (name) => state[name], save_changes() {}, off() {},
   set(name, value) { state[name] = value; (heard["change:" + name] || []).forEach((f) => f()); },
   on(name, f) { (heard[name] ||= []).push(f); } };
-const source = new TextDecoder().decode(await open("SOURCE"));
-const view = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
-view.default.render({ model, el: document.getElementById("view") });
+place.replaceChildren();
+try { view.render({ model, el: place }); } catch (error) { place.replaceChildren(...still); throw error; } }
 </script></html>
 """

@@ -76,9 +76,9 @@ def _damaged(path, why):
 
 def _count(path, stored):
     """The number of steps so far."""
-    count = stored.get("count", np.array(-1))
+    count = stored.get("count", np.array(-1))              # what is not there is as wrong as what makes no sense
     if count.shape != () or count.dtype.kind not in "iu" or count < 0:
-        raise _damaged(path, f"count must be one whole number from 0, got {count.dtype} {count.shape}" if "count" in stored else "no count")
+        raise _damaged(path, f"count must be one whole number from 0, got {count.tolist()!r:.40}")
     return int(count)
 
 
@@ -86,7 +86,7 @@ def _records(path, stored):
     """Loss and gradient length of each step, [(loss, length), …]."""
     records = stored.get("records", np.array(0))
     if records.ndim != 2 or records.shape[1] != 2 or records.dtype.kind != "f":
-        raise _damaged(path, f"records must be numbers (steps, 2), got {records.dtype} {records.shape}" if "records" in stored else "no records")
+        raise _damaged(path, f"records must be numbers (steps, 2), got {records.dtype} {records.shape}")
     return [tuple(record) for record in records.tolist()]
 
 
@@ -123,7 +123,8 @@ def _check_finite(path, stored):
     """Numbers that a training can go on from."""
     for name, array in stored.items():
         if not np.isfinite(array).all():
-            raise ValueError(f"checkpoint {str(path)!r} holds NaN or infinite numbers in {name}: its training had failed. Use an earlier one")
+            why = f"holds NaN or infinite numbers in {name}: its training had failed"
+            raise ValueError(f"checkpoint {str(path)!r} {why}. Use an earlier one")
 
 
 def _copy(stored, arrays):

@@ -1,0 +1,136 @@
+"""A page of its own is never blank: where scripts are off its still picture, its words and its table are there."""
+
+import functools
+import http.server
+import re
+import threading
+
+import lab
+import numpy as np
+import pytest
+
+from attnlib.show import AttentionView
+
+TOKENS = ["The", "cat", "<sat>", "on", "the", 'm"at']
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with lab.chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def served(tmp_path):
+    """served(page, policy): the address of a page, on loopback, with a policy of what it may do."""
+    servers = []
+
+    def start(page, policy=None):
+        (tmp_path / "page.html").write_bytes(page)
+
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            def end_headers(self):
+                if policy:
+                    self.send_header("Content-Security-Policy", policy)
+                super().end_headers()
+
+            def log_message(self, *given):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(tmp_path)))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}/page.html"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+
+
+def view():
+    weights = np.tril(np.ones((2, 6, 6)))
+    weights /= weights.sum(-1, keepdims=True)
+    weights[1, 3] *= 2
+    return AttentionView(weights, TOKENS, titles=["even", "odd"], title="A title")
+
+
+def is_live(page):
+    return page.evaluate("() => document.querySelector('.attnlib-readout') !== null && document.querySelector('main pre') === null")
+
+
+def picture(page):
+    """How wide the still picture is drawn: 0 where it may not be."""
+    return page.evaluate("() => document.querySelector('main img').naturalWidth")
+
+
+def the_words_are_there(page):
+    said = page.inner_text("body")
+    for words in ("cat", "<sat>", "The 1.00", "note: 1 of 12 rows do not sum to 1"):
+        assert words in said, said
+    alt = page.get_attribute("main img", "alt")
+    assert alt == view().figure().alt and "A title" in alt
+
+
+@pytest.mark.parametrize("policy, live, drawn", [
+    (None, True, None),
+    ("script-src 'unsafe-inline'", True, None),            # no blob: and no eval
+    ("default-src 'self' data: 'unsafe-inline'", True, None),
+    ("default-src 'self'", False, False),                  # not even a picture that is in the page
+    ("script-src 'none'; style-src 'unsafe-inline'", False, True),
+    ("sandbox", False, True),
+    ("default-src 'none'; img-src data:", False, True),
+])  # fmt: skip
+def test_a_page_under_a_policy(browser, served, policy, live, drawn):
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(served(view().to_html(), policy))
+    if live:
+        page.wait_for_function("() => document.querySelector('.attnlib-readout')?.textContent")
+        assert is_live(page)
+    else:
+        assert not is_live(page) and (picture(page) > 300) == drawn
+        the_words_are_there(page)
+    context.close()
+
+
+def test_a_page_without_javascript(browser, served):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(served(view().to_html()))
+    the_words_are_there(page)
+    assert page.locator("main img").bounding_box()["width"] > 300
+    context.close()
+
+
+@pytest.mark.parametrize("sandbox, live", [("", False), ("allow-scripts", True)])
+def test_a_page_in_a_frame(browser, served, sandbox, live):
+    context = browser.new_context()
+    page = context.new_page()
+    address = served(view().to_html())
+    page.set_content(f'<iframe sandbox="{sandbox}" src="{address}" width="900" height="700"></iframe>')
+    frame = page.frame_locator("iframe")
+    if live:
+        frame.locator(".attnlib-readout").wait_for()
+        assert frame.locator("main pre").count() == 0
+    else:
+        frame.locator("main pre").wait_for()
+        assert "The 1.00" in frame.locator("main pre").inner_text() and frame.locator("main img").bounding_box()["width"] > 300
+    context.close()
+
+
+def test_an_old_browser_keeps_the_still_picture(browser, served):
+    """What cannot be drawn is not taken away."""
+    context = browser.new_context()
+    context.add_init_script("delete window.DecompressionStream")
+    page = context.new_page()
+    page.goto(served(view().to_html()))
+    page.wait_for_timeout(300)
+    the_words_are_there(page)
+    assert picture(page) > 300
+    context.close()
+
+
+def test_the_page_is_one_document_with_a_landmark():
+    page = view().to_html().decode()
+    assert re.findall(r"</?(?:html|main|script)\b", page) == ["<html", "<main", "</main", "<script", "</script", "</html"]
+    assert "const view = { render };" in page and "export" not in page.split("</main>")[1].split("const state")[0]
