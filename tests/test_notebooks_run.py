@@ -144,12 +144,16 @@ def ends_of(control):
         return [option[1] if isinstance(option, tuple) else option for option in control.options]
     return [control.min, control.max] if hasattr(control, "min") else [control.value]
 
+def room():                                                            # the height of the picture's frame, the lines of its text
+    return hasattr(swept, "frame") and (swept.frame.layout.min_height, swept.longest)
+
 def sweep(names):
     for name in names:
         start = swept.controls[name].value
         for value in [*ends_of(swept.controls[name]), start]:
             swept.controls[name].value = value
             assert not swept.error, f"{swept.values}: {swept.error}"
+            assert room() == shown, f"{swept.values}: the page jumps from {shown} to {room()}"
 
 def sweep_under_choices():                                             # what a slider does may depend on a choice
     for control in swept.controls.values():
@@ -159,6 +163,8 @@ def sweep_under_choices():                                             # what a 
             sweep([name for name, other in swept.controls.items() if hasattr(other, "min")])
         control.value = start
 
+swept._repr_mimebundle_()                                              # as it is shown
+shown = room()
 sweep(swept.controls)
 sweep_under_choices()
 print("swept", sum(map(len, map(ends_of, swept.controls.values()))), "ends")
