@@ -153,22 +153,32 @@ SPLIT = {"type": "Split", "pattern": BOMB, "behavior": "Isolated", "invert": Fal
 TOKENIZERS = {
     "a pattern that tries without end": {"pre_tokenizer": SPLIT},
     "the same in a list": {"pre_tokenizer": {"type": "Sequence", "pretokenizers": [SPLIT]}},
-    "the same in the normalizer": {"normalizer": {"type": "Replace", "pattern": BOMB, "content": "x"}},
+    "the same in the normalizer": {
+        "normalizer": {"type": "Replace", "pattern": BOMB, "content": "x"}
+    },
     "a pattern that is none": {"pre_tokenizer": SPLIT | {"pattern": {"Regex": "("}}},
     "an unknown part": {"pre_tokenizer": {"type": "Guess"}},
     "an unknown model": {"model": {"type": "Oracle"}},
     "no model": {"model": None},
     "a word for a number": {"added_tokens": [{"id": "x", "content": "y"}]},
-    "a mark that the vocabulary lacks": {"model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "?"}},
-    "merges of pieces that are not there": {"model": {"type": "BPE", "vocab": {"a": 0}, "merges": ["b c"]}},
+    "a mark that the vocabulary lacks": {
+        "model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "?"}
+    },
+    "merges of pieces that are not there": {
+        "model": {"type": "BPE", "vocab": {"a": 0}, "merges": ["b c"]}
+    },
 }
 
 
 @pytest.mark.parametrize("case", TOKENIZERS)
 def test_a_tokenizer_that_fails_gets_a_sentence(tmp_path, case):
-    """When it is read or when it is used. Its library panics in some of these, with what is no Exception."""
+    """When it is read, or used. In some of these its library panics, which is no Exception."""
     pytest.importorskip("tokenizers", reason="pip install 'attnlib[models]'")
-    plain = {"version": "1.0", "added_tokens": [], "model": {"type": "WordLevel", "vocab": {"a": 0, "?": 1}, "unk_token": "?"}}
+    plain = {
+        "version": "1.0",
+        "added_tokens": [],
+        "model": {"type": "WordLevel", "vocab": {"a": 0, "?": 1}, "unk_token": "?"},
+    }
     folder = changed(tmp_path, "bert")
     (folder / "tokenizer.json").write_text(json.dumps(plain))
     assert load(folder).encode("aaa").tolist() == [1]
@@ -184,14 +194,18 @@ def test_a_tokenizer_lets_an_interrupt_through(tmp_path, monkeypatch):
     """And the caller's own mistakes: only what its library breaks is put into words."""
     pytest.importorskip("tokenizers", reason="pip install 'attnlib[models]'")
     folder = changed(tmp_path, "bert")
-    (folder / "tokenizer.json").write_text(json.dumps({"model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}}))
+    (folder / "tokenizer.json").write_text(
+        json.dumps({"model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}})
+    )
     tokenizer = load(folder).tokenizer
     with pytest.raises(TypeError):
         tokenizer.encode(5)
     with pytest.raises((OverflowError, TypeError)):
         tokenizer.tokens([-1])
     for error in (KeyboardInterrupt, SystemExit, MemoryError):
-        inner = type("Inner", (), {"encode": lambda self, text, error=error: (_ for _ in ()).throw(error())})()
+        inner = type(
+            "Inner", (), {"encode": lambda self, text, error=error: (_ for _ in ()).throw(error())}
+        )()
         monkeypatch.setattr(tokenizer, "inner", inner)
         with pytest.raises(error):
             tokenizer.encode("a")

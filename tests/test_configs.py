@@ -1,7 +1,7 @@
 """config.json under attack: every key that is used, under hostile values.
 
-A few hundred bytes may ask for a billion layers. What comes of it is one of two things: a model that
-runs, or a ValueError that names the file and the key, before anything is built.
+A few hundred bytes may ask for a billion layers. What comes of it is one of two things: a model
+that runs, or a ValueError that names the file and the key, before anything is built.
 """
 
 import codecs
@@ -22,13 +22,16 @@ from attnlib.models.generation import generate
 from attnlib.models.pretrained import FAMILIES, load
 from attnlib.models.text import TextModel, TextToText
 
-save_file = pytest.importorskip("safetensors.numpy", reason="pip install 'attnlib[models]'").save_file
+save_file = pytest.importorskip(
+    "safetensors.numpy", reason="pip install 'attnlib[models]'"
+).save_file
 pytestmark = pytest.mark.filterwarnings("error")
 
 NUMBERS = [10**7, 10**9, 10**12, 2**63, 10**30, 1e300, 1e-300, -1, 0, 1.5]
 HOSTILE = [*NUMBERS, float("nan"), float("inf"), True, "x", "", [], {}, [[1]], None]
 ROPE = {
-    "rope_theta": 100.0, "factor": 4.0, "original_max_position_embeddings": 16, "partial_rotary_factor": 1.0,
+    "rope_theta": 100.0, "factor": 4.0, "original_max_position_embeddings": 16,
+    "partial_rotary_factor": 1.0,
     "attention_factor": 1.5, "beta_fast": 32, "beta_slow": 1, "mscale": 1.0, "mscale_all_dim": 1.0,
     "truncate": True, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "short_factor": [1.0, 1.5],
     "long_factor": [2.0, 5.0], "rope_type": "yarn",
@@ -36,8 +39,8 @@ ROPE = {
 RECIPES = {
     "linear": ["factor", "rope_theta", "rope_type", "partial_rotary_factor"],
     "dynamic": ["factor"],
-    "yarn": ["factor", "original_max_position_embeddings", "attention_factor", "beta_fast", "beta_slow",
-             "mscale", "mscale_all_dim", "truncate"],
+    "yarn": ["factor", "original_max_position_embeddings", "attention_factor", "beta_fast",
+             "beta_slow", "mscale", "mscale_all_dim", "truncate"],
     "llama3": ["factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor"],
     "longrope": ["factor", "original_max_position_embeddings", "short_factor", "long_factor",
                  "attention_factor"],
@@ -81,7 +84,7 @@ def runs(model):
 
 
 def outcome(folder, key):
-    """"runs", or the message of the one error that is allowed; what it took must be little."""
+    """ "runs", or the message of the one error that is allowed; what it took must be little."""
     started = time.process_time()
     try:
         runs(load(folder))
@@ -126,13 +129,27 @@ def test_every_rotary_option_under_hostile_values(tmp_path, frugal, recipe, tabl
     assert any(said == "runs" for said, *_ in seen) and any(said != "runs" for said, *_ in seen)
 
 
+@pytest.mark.parametrize("recipe", ["dynamic", "yarn", "llama3", "longrope"])
+def test_the_longest_text_under_hostile_values(tmp_path, frugal, recipe):
+    """It is read where a recipe needs it: as the trained length, or to find the factor."""
+    changed(tmp_path, "llama")
+    options = {name: ROPE[name] for name in RECIPES[recipe] if name in ROPE} | {"rope_type": recipe}
+    options.pop("original_max_position_embeddings", None)
+    seen = []
+    for value in HOSTILE:
+        change = {"rope_parameters": options, "max_position_embeddings": value}
+        attack(tmp_path, "llama", "max_position_embeddings", change, seen)
+    assert [said for said, *_ in seen].count("runs") == 2              # 10**7 and 10**9
+
+
 def test_the_unchanged_config_runs_and_is_not_refused_by_this_test(tmp_path):
     for family in FOLDERS:
         assert outcome(changed(tmp_path, family), "") == "runs"
 
 
-# ---- in a process of its own, with a limit -----------------------------------------------------------------------
+# ---- in a process of its own, with a limit -------------------------------------------------------
 
+BUCKETS = ["num_buckets", "max_distance"]
 GREEDY = {
     "gpt2 layers": ("gpt2", {"n_layer": 10**7}),
     "gpt2 width": ("gpt2", {"n_embd": 2 * 10**9}),
@@ -140,12 +157,12 @@ GREEDY = {
     "llama width": ("llama", {"hidden_size": 2 * 10**9}),
     "llama heads": ("llama", {"num_attention_heads": 10**9}),
     "llama width of a head": ("llama", {"head_dim": 2 * 10**9}),
-    "llama all widths": ("llama", {"hidden_size": 2 * 10**9, "head_dim": 4, "num_attention_heads": 10**9}),
+    "llama all widths": ("llama", {"hidden_size": 2 * 10**9, "num_attention_heads": 10**9}),
     "qwen2 layers": ("qwen2", {"num_hidden_layers": 10**9, "layer_types": None}),
     "gemma2 layers": ("gemma2", {"num_hidden_layers": 10**9, "layer_types": None}),
     "albert layers": ("albert", {"num_hidden_layers": 10**7}),
     "t5 layers": ("t5", {"num_layers": 10**7, "num_decoder_layers": 10**7}),
-    "t5 buckets": ("t5", {"relative_attention_num_buckets": 10**9, "relative_attention_max_distance": 10**9}),
+    "t5 buckets": ("t5", {f"relative_attention_{name}": 10**9 for name in BUCKETS}),
     "bart hidden": ("bart", {"encoder_ffn_dim": 10**9, "decoder_ffn_dim": 10**9}),
 }  # fmt: skip
 LIMITED = """
@@ -176,15 +193,22 @@ def test_what_asks_for_the_machine_gets_a_sentence(tmp_path, case):
     assert float(seconds) < 2 and any(key in said for key in change) and "config.json" in said
 
 
-# ---- the weights lie, too ----------------------------------------------------------------------------------------
+# ---- the weights lie, too ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("family", ["gpt2", "llama", "bert", "distilbert", "t5", "bart"])
 def test_names_alone_are_no_layers(tmp_path, family):
-    """A file with the name of a 200th layer, or with 200 layers of one number each, holds no such layers."""
-    layers = {"gpt2": "n_layer", "t5": "num_layers", "bart": "encoder_layers", "distilbert": "n_layers"}
+    """The name of a 200th layer, or with 200 layers of a number each: no layers."""
+    layers = {
+        "gpt2": "n_layer",
+        "t5": "num_layers",
+        "bart": "encoder_layers",
+        "distilbert": "n_layers",
+    }
     key = layers.get(family, "num_hidden_layers")
-    names = sorted(name for name in read_tensors(FIXTURES / family / "model.safetensors") if ".0." in name)
+    names = sorted(
+        name for name in read_tensors(FIXTURES / family / "model.safetensors") if ".0." in name
+    )
     n, one = 200, np.ones((1, 1), np.float32)
     both = {"t5": {"num_decoder_layers": n}, "bart": {"decoder_layers": n}}.get(family, {})
 
@@ -192,16 +216,23 @@ def test_names_alone_are_no_layers(tmp_path, family):
         return tensors | {name.replace(".0.", f".{i}.", 1): one for i in numbers for name in names}
 
     for numbers, problem in (([n - 1], "lacks"), (range(2, n), "must have the shape")):
-        folder = changed(tmp_path, family, change={key: n} | both, tensors=lambda t, i=numbers: stubs(t, i), name=problem)
+        folder = changed(
+            tmp_path,
+            family,
+            change={key: n} | both,
+            tensors=lambda t, i=numbers: stubs(t, i),
+            name=problem,
+        )
         started = time.process_time()
         refused(folder, ValueError, problem)
         assert time.process_time() - started < 2
 
 
-@pytest.mark.parametrize("shape", [(0, 10**9), (10**9, 0), (0,), ()])                # () is one number
+@pytest.mark.parametrize("shape", [(0, 10**9), (10**9, 0), (0,), ()])  # () is one number
 @pytest.mark.parametrize(("family", "name"), [
-    ("gpt2", "transformer.wte.weight"), ("gpt2", "transformer.h.0.attn.c_attn.weight"), ("llama", "model.norm.weight"),
-    ("bart", "model.decoder.embed_positions.weight"), ("bart", "final_logits_bias"), ("t5", "shared.weight"),
+    ("gpt2", "transformer.wte.weight"), ("gpt2", "transformer.h.0.attn.c_attn.weight"),
+    ("bart", "model.decoder.embed_positions.weight"), ("bart", "final_logits_bias"),
+    ("llama", "model.norm.weight"), ("t5", "shared.weight"),
 ])  # fmt: skip
 def test_a_shape_without_numbers_is_no_weight(tmp_path, family, name, shape):
     folder = changed(tmp_path, family)
@@ -212,7 +243,7 @@ def test_a_shape_without_numbers_is_no_weight(tmp_path, family, name, shape):
     refused(folder, ValueError, "must have rows of numbers", name.rpartition(".")[2])
 
 
-# ---- reading -----------------------------------------------------------------------------------------------------
+# ---- reading -------------------------------------------------------------------------------------
 
 
 def written(tmp_path, raw):
@@ -227,9 +258,17 @@ ORIGINAL = (FIXTURES / "gpt2" / "config.json").read_bytes()
 @pytest.mark.parametrize("mark", [codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE])
 def test_a_byte_order_mark_is_no_error(tmp_path, mark):
     """As Notepad and PowerShell write one."""
-    codec = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}[mark]
+    codec = {
+        codecs.BOM_UTF8: "utf-8",
+        codecs.BOM_UTF16_LE: "utf-16-le",
+        codecs.BOM_UTF16_BE: "utf-16-be",
+    }[mark]
     ref = reference("gpt2")
-    close(forward(load(written(tmp_path, mark + ORIGINAL.decode().encode(codec))), ref).output, ref["logits"], LOGITS)
+    close(
+        forward(load(written(tmp_path, mark + ORIGINAL.decode().encode(codec))), ref).output,
+        ref["logits"],
+        LOGITS,
+    )
 
 
 DEEP = {
@@ -237,8 +276,12 @@ DEEP = {
     "closed lists": b"[" * 200_000 + b"]" * 200_000,
     "dicts": b'{"a":' * 200_000,
     "closed dicts": b'{"a":' * 200_000 + b"1" + b"}" * 200_000,
-    "below the limit of Python": ORIGINAL.replace(b'"attn_pdrop": 0.1', b'"attn_pdrop": ' + b"[" * 200 + b"]" * 200),
-    "in a key that is used": ORIGINAL.replace(b'"n_layer": 2', b'"n_layer": ' + b"[" * 300 + b"]" * 300),
+    "below the limit of Python": ORIGINAL.replace(
+        b'"attn_pdrop": 0.1', b'"attn_pdrop": ' + b"[" * 200 + b"]" * 200
+    ),
+    "in a key that is used": ORIGINAL.replace(
+        b'"n_layer": 2', b'"n_layer": ' + b"[" * 300 + b"]" * 300
+    ),
 }
 
 
@@ -249,8 +292,19 @@ def test_what_is_nested_too_deep_is_refused(tmp_path, case):
 
 
 def test_numbers_that_fill_a_page(tmp_path):
-    for key, old in (("n_layer", b"2"), ("n_embd", b"16"), ("layer_norm_epsilon", b"1e-05"), ("eos_token_id", b"2")):
-        for digits in (b"9" * 60, b"9" * 5000, b"9" * 1_000_000, b"-" + b"9" * 5000, b"1" + b"0" * 400 + b".5"):
+    for key, old in (
+        ("n_layer", b"2"),
+        ("n_embd", b"16"),
+        ("layer_norm_epsilon", b"1e-05"),
+        ("eos_token_id", b"2"),
+    ):
+        for digits in (
+            b"9" * 60,
+            b"9" * 5000,
+            b"9" * 1_000_000,
+            b"-" + b"9" * 5000,
+            b"1" + b"0" * 400 + b".5",
+        ):
             raw = ORIGINAL.replace(f'"{key}": '.encode() + old, f'"{key}": '.encode() + digits)
             assert raw != ORIGINAL
             started = time.process_time()
@@ -258,26 +312,38 @@ def test_numbers_that_fill_a_page(tmp_path):
             assert time.process_time() - started < 2
     refused(written(tmp_path, b" " * 10_000_001), ValueError, "must have at most 10,000,000 bytes")
     unused = ORIGINAL.replace(b'"attn_pdrop": 0.1', b'"attn_pdrop": ' + b"9" * 5000)
-    runs(load(written(tmp_path, unused)))                              # what nobody reads may be anything
+    runs(load(written(tmp_path, unused)))  # what nobody reads may be anything
 
 
 def test_an_error_is_never_a_page(tmp_path):
     for value in ("x" * 10**6, ["x" * 1000] * 1000, {"x" * 1000: ["y"] * 1000}, "a\nb"):
-        for key in ("n_layer", "activation_function", "eos_token_id", "scale_attn_weights", "add_cross_attention", "model_type"):
-            folder = changed(tmp_path, "gpt2", change={key: value}, name=f"page{len(list(tmp_path.iterdir()))}")
+        for key in (
+            "n_layer",
+            "activation_function",
+            "eos_token_id",
+            "scale_attn_weights",
+            "add_cross_attention",
+            "model_type",
+        ):
+            folder = changed(
+                tmp_path, "gpt2", change={key: value}, name=f"page{len(list(tmp_path.iterdir()))}"
+            )
             refused(folder, ValueError, key)
             with pytest.raises(ValueError, match=key) as caught:
                 load(folder)
             assert len(str(caught.value)) < 1500
 
 
-# ---- what the tables are -----------------------------------------------------------------------------------------
+# ---- what the tables are -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_builder_reads_only_what_was_checked(tmp_path, family):
     """It gets the checked values, and nothing else: what is not in a table cannot be used."""
-    model_types = {json.loads((FIXTURES / name / "config.json").read_text())["model_type"]: name for name in FOLDERS}
+    model_types = {
+        json.loads((FIXTURES / name / "config.json").read_text())["model_type"]: name
+        for name in FOLDERS
+    }
     kind, seen = FAMILIES[family], []
 
     def build(known, tensors):
@@ -293,21 +359,32 @@ def test_a_builder_reads_only_what_was_checked(tmp_path, family):
 
 def test_tokens_that_end_and_start(tmp_path):
     for family, key, good, bad in (
-        ("gpt2", "eos_token_id", [0, 47, None, [], [5], [5, 6]], [48, -1, True, [5, 48], [5, "x"], [None], {}]),
+        (
+            "gpt2",
+            "eos_token_id",
+            [0, 47, None, [], [5], [5, 6]],
+            [48, -1, True, [5, 48], [5, "x"], [None], {}],
+        ),
         ("gpt2", "pad_token_id", [0, 47, None, -1], [48, -2, True, -1.0, [], [0]]),
         ("t5", "eos_token_id", [0, 47, [5], [5, 6]], [48, -1, None, [], [48], "1"]),
         ("t5", "decoder_start_token_id", [0, 47], [48, -1, None, [0], 0.0]),
         ("bart", "pad_token_id", [0, None, -1], [10**9, "x"]),
     ):
         for value in good:
-            folder = changed(tmp_path, family, change={key: value}, name=f"good{len(list(tmp_path.iterdir()))}")
+            folder = changed(
+                tmp_path, family, change={key: value}, name=f"good{len(list(tmp_path.iterdir()))}"
+            )
             model = load(folder)
             runs(model)
-            first = value[0] if isinstance(value, list) and value else None if value == [] else value
+            first = (
+                value[0] if isinstance(value, list) and value else None if value == [] else value
+            )
             found = {"gpt2": "stop", "t5": "end"}.get(family) if key == "eos_token_id" else None
             assert found is None or getattr(model, found) == first
         for value in bad:
-            folder = changed(tmp_path, family, change={key: value}, name=f"bad{len(list(tmp_path.iterdir()))}")
+            folder = changed(
+                tmp_path, family, change={key: value}, name=f"bad{len(list(tmp_path.iterdir()))}"
+            )
             refused(folder, ValueError, f"config.json: {key} must be", str(folder))
 
 

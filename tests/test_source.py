@@ -233,15 +233,20 @@ HOSTILE = [breaks_out, breaks_out_at_length, breaks_out_with_tildes]
 
 
 def rendered(markdown):
-    """What a browser is given for a piece of Markdown: (the pieces of code in frames, all the rest)."""
-    filters = pytest.importorskip("nbconvert.filters.markdown_mistune", reason="pip install nbconvert")
+    """What a browser is given for a piece of Markdown: (the code in frames, all the rest)."""
+    filters = pytest.importorskip(
+        "nbconvert.filters.markdown_mistune", reason="pip install nbconvert"
+    )
     html = filters.markdown2html_mistune(markdown)
     frames = re.findall(r"<pre.*?</pre>", html, re.S)
     text = [unescape(re.sub(r"<[^>]+>", "", frame)) for frame in frames]
     return text, re.sub(r"<pre.*?</pre>", "", html, flags=re.S)
 
 
-@pytest.mark.parametrize("thing", [*(show_source(thing) for thing in HOSTILE), *(many(n) for n in (1, 2, 3, 4, 30, 1000))])
+@pytest.mark.parametrize(
+    "thing",
+    [*(show_source(thing) for thing in HOSTILE), *(many(n) for n in (1, 2, 3, 4, 30, 1000))],
+)
 def test_a_docstring_cannot_leave_the_frame(thing):
     """Code ends where it ends, whatever stands in it; nothing of it is rendered."""
     code, rest = rendered(thing._repr_mimebundle_()["text/markdown"] + "\n\nThe *end*.")
@@ -251,10 +256,14 @@ def test_a_docstring_cannot_leave_the_frame(thing):
 
 
 def test_a_name_cannot_leave_its_frame():
-    code, rest = rendered(show.source.Source("x = 1\n", "a`<img src=x>``b")._repr_mimebundle_()["text/markdown"])
+    code, rest = rendered(
+        show.source.Source("x = 1\n", "a`<img src=x>``b")._repr_mimebundle_()["text/markdown"]
+    )
     assert code == ["x = 1\n"] and "<img" not in rest and "&lt;img" in rest
     for last in ("x = 1", "x = 1  # ```", "", "`"):
-        code, rest = rendered(show.source.Source(last, "a")._repr_mimebundle_()["text/markdown"] + "\n\nThe *end*.")
+        code, rest = rendered(
+            show.source.Source(last, "a")._repr_mimebundle_()["text/markdown"] + "\n\nThe *end*."
+        )
         assert code[0].strip("\n") == last and "<em>end</em>" in rest
 
 

@@ -60,7 +60,8 @@ def _build(config, **options):
         config["vocab_size"], config["d_model"], config["encoder_layers"],
         config["encoder_attention_heads"], n_max=config["max_position_embeddings"],
         d_hidden=config["encoder_ffn_dim"], activation=config["activation_function"],
-        scale=config["d_model"] ** 0.5 if config["scale_embedding"] else 1.0, rng=Blank(), **options,
+        scale=config["d_model"] ** 0.5 if config["scale_embedding"] else 1.0, rng=Blank(),
+        **options,
     )  # fmt: skip
 
 

@@ -253,7 +253,8 @@ FAMILIES = {
         prefix="distilbert.", ignored=OTHER_HEADS, copies={"vocab_projector.weight": WORDS},
     ),
     "albert": Family(
-        albert, ALBERT, ALBERT_SIZES, ALBERT_SHAPES, ALBERT_KEYS, prefix="albert.", ignored=OTHER_HEADS,
+        albert, ALBERT, ALBERT_SIZES, ALBERT_SHAPES, ALBERT_KEYS, prefix="albert.",
+        ignored=OTHER_HEADS,
         copies={"predictions.decoder.weight": WORDS, "predictions.decoder.bias": "predictions.bias"},
     ),
 }  # fmt: skip

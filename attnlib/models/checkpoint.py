@@ -1,8 +1,8 @@
 """Checkpoints: a folder with config.json and model.safetensors, and the way from its tensors to our parameters.
 
 A family of models is a `Family`: what its config means (`build`) and what its tensors are called (`names`).
-Nothing in a checkpoint is ever executed: JSON and numbers are all that is read. And nothing is built
-that the file does not fill: config.json is checked against the shapes in model.safetensors first.
+Nothing in a checkpoint is ever executed: JSON and numbers are all that is read. And nothing is
+built that the file does not fill: config.json is checked against the shapes in model.safetensors.
 """
 
 import json
@@ -122,7 +122,7 @@ def load_model(folder, families):
 
 
 class Held(NamedTuple):
-    """What a file of weights holds. A config that asks for more is refused before a model is built."""
+    """What a file of weights holds. A config that asks for more is refused before it is built."""
 
     path: Path
     shapes: dict            # name of a tensor -> its shape

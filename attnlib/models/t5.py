@@ -54,7 +54,7 @@ def feed_forward(config, key):
 
 
 def max_distance(config, key):
-    """From here on everything is in the last bucket: farther than the buckets that hold one distance."""
+    """From here on all is in the last bucket: farther than the buckets that hold one distance."""
     nearest = config.known["relative_attention_num_buckets"] // 2 + 1
     return checks.maybe(checks.whole(nearest, checks.LONGEST), 128)(config, key)
 

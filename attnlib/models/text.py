@@ -190,8 +190,8 @@ class FileTokenizer:
 def _in_words(problem):
     """What the library raises becomes one ValueError that begins with the problem.
 
-    It raises bare Exceptions. Where its Rust code gives up, say at a pattern that tries without end,
-    it raises a PanicException, which is no Exception and has no name to import.
+    It raises bare Exceptions. Where its Rust code gives up, say at a pattern that tries without
+    end, it raises a PanicException, which is no Exception and has no name to import.
     """
     try:
         yield

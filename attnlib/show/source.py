@@ -13,7 +13,7 @@ class Source:
         self.code, self.place = code, place
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        fence = "`" * max(3, _longest_run("`", self.code) + 1)     # the code cannot end its own frame
+        fence = "`" * max(3, _longest_run("`", self.code) + 1)   # code cannot end its frame
         mark = "`" * (_longest_run("`", self.place) + 1)
         code = self.code if self.code.endswith("\n") else self.code + "\n"
         shown = f"{mark}{self.place}{mark}\n{fence}python\n{code}{fence}"
