@@ -20,7 +20,7 @@ PAGE = notebooks.NOTEBOOKS / "teaching.md"
 HUB = "https://hub.example.org"                            # stands for the teacher's own; the name is reserved for examples
 PLANS = {
     "afternoon": ["00 01 03"],
-    "sessions": ["00 01", "02 03", "04 05", "06 08", "14"],
+    "sessions": ["00 01", "02 03", "04", "05", "06 08", "14"],
     "term": ["00 01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12", "13", "14", "15 16", "17"],
 }
 

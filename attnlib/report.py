@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from attnlib import __version__, _files
+from attnlib.stills import still
 
-VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -70,19 +70,6 @@ def _literal(node):
 def _sources(notebook):
     text = "\0".join(f"{cell.cell_type}\0{cell.source}" for cell in notebook.cells)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def still(notebook):
-    """The notebook as it reads without a kernel: pictures and text stay, live views and timings go. Changes it in place."""
-    for key in ("widgets", "papermill"):
-        notebook.metadata.pop(key, None)
-    for cell in notebook.cells:
-        for key in ("papermill", "execution"):
-            cell.metadata.pop(key, None)
-        for output in cell.get("outputs", []):
-            if len(output.get("data", {})) > 1:                        # the view alone is better than nothing
-                output.data.pop(VIEW, None)
-    return notebook
 
 
 def hidden_error(notebook):
@@ -227,11 +214,10 @@ def execute(text, parameters, timeout, folder):
 
 def to_html(notebook, folder, code=True):
     """A page of its own: pictures are in it, live views and navigation are not. Formulas are set by MathJax, from the web."""
-    from nbconvert import HTMLExporter
+    from attnlib.stills import StillsExporter
 
     notebook.cells = [cell for cell in notebook.cells if cell.get("id") not in ("launch", "navigation")]
-    exporter = HTMLExporter(embed_images=True, exclude_input=not code, exclude_input_prompt=True, exclude_output_prompt=True)
-    exporter.require_js_url = exporter.jquery_url = ""
+    exporter = StillsExporter(exclude_input=not code, exclude_input_prompt=True, exclude_output_prompt=True)
     return exporter.from_notebook_node(notebook, resources={"metadata": {"path": str(folder)}})[0]
 
 

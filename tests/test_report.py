@@ -174,6 +174,30 @@ def test_a_page_is_without_links_to_the_neighbours_and_shows_its_code(tmp_path):
     assert "00_a.ipynb" not in page and "41" in page
 
 
+@pytest.mark.parametrize("executed", [False, True])
+def test_a_notebook_becomes_a_page_with_its_still_pictures(tmp_path, executed):
+    """jupyter nbconvert --to stills, with the state of live views saved in the notebook, as JupyterLab saves it."""
+    pytest.importorskip("nbconvert")
+    code = "import numpy as np\nfrom attnlib.show import AttentionView, explorer\nfrom IPython.display import display"
+    cells = [code, "AttentionView(np.full((2, 4, 4), 0.25), list('abcd'))", "explorer()", "import ipywidgets\nipywidgets.IntSlider()"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    if executed:
+        from nbclient import NotebookClient
+
+        NotebookClient(notebook, kernel_name="python3").execute()
+        assert report.STATE in notebook.metadata["widgets"]
+    nbformat.write(notebook, tmp_path / "a.ipynb")
+    command = [sys.executable, "-m", "jupyter", "nbconvert", "--to", "stills", *([] if executed else ["--execute"]), "a.ipynb"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert len(re.findall(r'<img[^>]*src="data:image/png;base64,', page)) == 2
+    assert len(re.findall(r'<img[^>]*alt="(?!No description)[^"]{20,}', page)) == 2
+    assert "widget-state" not in page and "unpkg.com" not in page and "require.js" not in page
+    from_outside = set(re.findall(r'(?:src|href)="(https?:[^"]*)"', page))
+    assert all("mathjax" in address.lower() for address in from_outside)
+
+
 def test_a_file_that_is_no_report_is_not_overwritten(tmp_path, capsys):
     path, table = write_notebook(tmp_path / "anna.ipynb", WORK), write(tmp_path / "t.csv", TABLE)
     before = path.read_bytes()
