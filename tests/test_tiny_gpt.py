@@ -1,5 +1,6 @@
 """tiny-gpt: what it ships with, what it can, which heads it has, and the script that trained it."""
 
+import copy
 import hashlib
 import io
 import itertools
@@ -101,6 +102,49 @@ def test_it_has_a_previous_token_head_and_induction_heads_behind_it(game):
 def test_it_reads_the_second_copy_off_the_first(game):
     right = (game.logits.argmax(-1) == game.batch.targets)[game.batch.where].mean()
     assert right > 0.8, right
+
+
+def copied(gpt, period, before):
+    """How often it reads on in a block of `period` random tokens, twice, behind <start> and `before` other tokens."""
+    rng = np.random.default_rng(7)
+    batch = induction_batch(rng, batch=100, n=2 * period, vocabulary=2047, period=period)
+    start, others = np.full((100, 1), gpt.tokenizer.start), rng.integers(2047, size=(100, before))
+    guesses = gpt.model.logits(np.hstack([start, others, batch.ids]))[:, 1 + before :].argmax(-1)
+    return (guesses == batch.targets)[batch.where].mean()
+
+
+def test_short_blocks_are_missed_at_the_start_of_a_text_only(gpt):
+    """Notebook 14 says so."""
+    at_start = [copied(gpt, period, 0) for period in (2, 8, 24)]
+    assert at_start[0] < 0.5 < at_start[1] < 0.9 < at_start[2], at_start
+    assert min(copied(gpt, period, 12) for period in (2, 8, 24)) > 0.85
+
+
+def test_what_english_loses_without_its_heads(gpt):
+    """Notebook 14: without the previous-token head the first copy is harder, too; three heads of layer 2 do the copying."""
+    texts = [
+        "Our farmers have had good crops, and the price of corn is higher than it was a year ago.",
+        "My uncle keeps bees behind the barn and sells the honey at the market on Saturdays.",
+        "She learned to play the violin from an old man who lived on the third floor.",
+        "Every ship in the harbor raised its flag when the queen came ashore.",
+    ]
+
+    def copies(*heads):
+        model, found = copy.deepcopy(gpt.model), []
+        for layer, head in heads:
+            model.blocks[layer].attention.W_o.reshape(4, -1, 128)[head] = 0
+        for ids in (gpt.encode(f" {text} {text}") for text in texts):
+            second = np.arange(len(ids) - 1) >= len(ids) // 2
+            logits = model.logits(ids[:-1])
+            found.append([cross_entropy(logits, ids[1:], where=part)[0] for part in (~second, second)])
+        return np.mean(found, axis=0)
+
+    whole, cut = copies(), copies((1, 1))
+    assert cut[0] > whole[0] + 0.4, "its English suffers"
+    cuts = {"3": [3], "0-2": [0, 1, 2], "all": range(4)}
+    gains = {name: -np.diff(copies(*((2, head) for head in heads)))[0] for name, heads in cuts.items()}
+    assert gains["3"] > 0.9 * -np.diff(whole)[0] and gains["0-2"] < 0.5 * -np.diff(whole)[0], gains
+    assert abs(gains["0-2"] - gains["all"]) < 0.1, gains
 
 
 def test_no_head_looks_ahead(gpt):
