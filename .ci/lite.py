@@ -9,6 +9,7 @@ of the live views; a reader's browser fetches Python itself, NumPy and matplotli
 """
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -19,6 +20,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 WHEELS = ["anywidget", "comm", "ipywidgets", "jupyterlab_widgets", "psygnal"]     # pure Python, and not part of Pyodide
+# %pip takes what the site carries and what is part of Pyodide, and nothing else: a name that is missing there is not looked
+# up on PyPI, where anyone may have taken it.
+KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
+SETTINGS = {"jupyter-lite-schema-version": 0, "jupyter-config-data": {"litePluginSettings": {KERNEL: {"disablePyPIFallback": True}}}}
 APPS = ["lab", "notebooks", "tree"]
 
 
@@ -71,6 +76,7 @@ def build(out, tools):
         wheels(python, work / "pypi")
         overrides = (ROOT / "attnlib" / "show" / "lab-settings.json").read_text(encoding="utf-8")
         (work / "overrides.json").write_text(overrides, encoding="utf-8")
+        (work / "jupyter-lite.json").write_text(json.dumps(SETTINGS), encoding="utf-8")
         lite = [python, "-m", "jupyter", "lite"]
         how = ["--lite-dir", work, "--output-dir", out]
         apps = [part for app in APPS for part in ("--apps", app)]

@@ -1,9 +1,11 @@
 """Keep the notebooks true: generated cells, saved outputs.
 
     python .ci/notebooks.py refresh [NAME ...] [--pictures]   run the notebooks and save their outputs
-    python .ci/notebooks.py links                             only rewrite badges, set-up cell, navigation, course map
+    python .ci/notebooks.py links [--publish]                 only rewrite badges, set-up cell, navigation, course map
 
-The repository's address stands in one place, [project.urls] in pyproject.toml; `links` carries it everywhere.
+The repository's address stands in one place, [project.urls] in pyproject.toml; `links` carries it everywhere. Where that
+place still holds the placeholder, `links` takes the address from GITHUB_REPOSITORY, as GitHub's machines know it;
+--publish is an error if there is none.
 
 Outputs are normalised: pictures (PNG) and text only; no widget state, no timings, no machine's paths. A notebook whose
 cells and results are as they were is left alone, so that a second run changes nothing; and so are its measured times, and
@@ -22,8 +24,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 PARTS = {"00": "A first class", "06": "The transformer", "10": "What it costs", "14": "Trained models, and what their pictures are worth"}
+FETCH = '%pip install --quiet --no-deps {live} "attnlib @ git+{address}@v{version}"'
+HOMELESS = '''raise ModuleNotFoundError(
+            "attnlib is not installed, and this copy of the course does not know where it comes from: its address is still "
+            "YOUR_ORG. Run `pip install -e .` in the folder of the course, or let `python .ci/notebooks.py links` fill it in."
+        )'''
 KEPT = ("image/png", "text/markdown", "text/plain")
 
+PLACEHOLDER = "YOUR_ORG"                                   # nobody's: what it leads to may be made by a stranger one day
 SETUP = '''\
 import os
 import sys
@@ -33,9 +41,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # our matrices are small: on
 
 if not find_spec("attnlib"):  # on Colab or in the browser: fetch it once; NumPy stays as it is
     if sys.platform == "emscripten":
-        %pip install --quiet attnlib
+        %pip install --quiet attnlib=={version}
     else:
-        %pip install --quiet --no-deps anywidget psygnal "attnlib @ git+{address}@v{version}"
+        {fetch}
     if not find_spec("attnlib"):
         raise ModuleNotFoundError("attnlib could not be fetched. Is there a connection? Then run this cell again.")
 
@@ -52,6 +60,25 @@ def address(name="Repository"):
 
 def version():
     return re.search(r'^__version__ = "(.+)"$', (ROOT / "attnlib" / "__init__.py").read_text(), re.M)[1]
+
+
+def setup(where=None):
+    """The set-up cell; with the placeholder for an address, it fetches nothing from there."""
+    where = where or address()
+    locked = (ROOT / "binder" / "requirements.txt").read_text()
+    live = " ".join(re.search(rf"^{name}==\S+", locked, re.M)[0] for name in ("anywidget", "psygnal"))
+    fetch = FETCH.format(live=live, address=where, version=version())
+    return SETUP.format(fetch=HOMELESS if PLACEHOLDER in where else fetch, version=version())
+
+
+def settle():
+    """Write the address of GITHUB_REPOSITORY into pyproject.toml, where the placeholder still stands. -> whether one is known"""
+    path, here = ROOT / "pyproject.toml", os.environ.get("GITHUB_REPOSITORY", "")
+    if PLACEHOLDER in address() and re.fullmatch(r"[\w.-]+/[\w.-]+", here):
+        owner, name = here.split("/")
+        text = path.read_text().replace(address("Lite"), f"https://{owner.lower()}.github.io/{name}")
+        path.write_text(text.replace(address(), f"https://github.com/{here}"))
+    return PLACEHOLDER not in address() and PLACEHOLDER not in address("Lite")
 
 
 def paths():
@@ -90,7 +117,7 @@ def generated(path, titles):
     """Cell id -> source, for the cells that nobody writes by hand."""
     return {
         "launch": launch(path),
-        "setup": SETUP.format(address=address(), version=version()),
+        "setup": setup(),
         "navigation": navigation(path, titles),
     }
 
@@ -259,11 +286,14 @@ def main():
     run = commands.add_parser("refresh")
     run.add_argument("names", nargs="*")
     run.add_argument("--pictures", action="store_true", help="save also where only pixels or measured times differ")
-    commands.add_parser("links")
+    only = commands.add_parser("links")
+    only.add_argument("--publish", action="store_true", help="end with an error where the repository's address is not known")
     given = parser.parse_args()
     if given.command == "refresh":
         refresh(given.names, given.pictures)
     else:
+        if not settle() and given.publish:
+            raise SystemExit(f"[project.urls] in pyproject.toml still says {PLACEHOLDER}: nothing is published under a stranger's name")
         for path in write_links() or ["nothing to change"]:
             print(path)
 

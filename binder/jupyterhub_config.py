@@ -20,8 +20,9 @@ beside the hub's own settings. Where, depends on the hub:
 
   A hub that you installed yourself: put these lines at the end of its own file, or, to try it on your own machine,
       pip install jupyterhub jupyterhub-idle-culler && npm install -g configurable-http-proxy
-      jupyterhub -f binder/jupyterhub_config.py
-      (its usual log-in asks for the password of an account on this machine.)
+      jupyterhub --url=http://127.0.0.1:8000 -f binder/jupyterhub_config.py
+      (its usual log-in asks for the password of an account on this machine, so for a trial nobody else should reach it:
+      without --url it listens to the whole network, and not encrypted.)
 
 After a change restart the hub; servers that run keep the old limits until they are started again.
 """

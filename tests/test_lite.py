@@ -33,7 +33,7 @@ import notebooks
 
 ROOT = notebooks.ROOT
 PATHS = notebooks.paths()
-SETUP = notebooks.SETUP.format(address=notebooks.address(), version=notebooks.version())
+SETUP = notebooks.setup()
 
 
 # ---- the browser alone: the site ---------------------------------------------------------------------------------
@@ -79,6 +79,8 @@ def test_the_site_carries_attnlib_and_what_its_views_need(site):
     for name in ("anywidget", "ipywidgets"):
         assert any(one.name.startswith(f"{name}-") and one.name.endswith("-none-any.whl") for one in (site / "pypi").glob("*.whl"))
     settings = json.loads((site / "jupyter-lite.json").read_text())["jupyter-config-data"]
+    kernel = settings["litePluginSettings"]["@jupyterlite/pyodide-kernel-extension:kernel"]
+    assert kernel["disablePyPIFallback"] is True, "a name that the site lacks is not looked up where anyone may have taken it"
     extensions = {one["name"] for one in settings["federated_extensions"]}
     assert {"anywidget", "@jupyter-widgets/jupyterlab-manager", "@jupyterlite/pyodide-kernel-extension"} <= extensions
 

@@ -27,7 +27,8 @@ import notebooks
 
 ROOT, TESTS = notebooks.ROOT, Path(__file__).parent
 PATHS = notebooks.paths()
-SETUP = notebooks.SETUP.format(address=notebooks.address(), version=notebooks.version())
+ADDRESS = "https://github.com/me/mine"                     # as if the course lay there
+SETUP = notebooks.setup(ADDRESS)
 each = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 
 
@@ -56,12 +57,63 @@ def test_moving_the_repository_changes_every_address(tmp_path, monkeypatch):
     shutil.copy(ROOT / "attnlib" / "__init__.py", tmp_path / "attnlib")
     moved = (ROOT / "pyproject.toml").read_text().replace(notebooks.address(), "https://github.com/me/mine")
     (tmp_path / "pyproject.toml").write_text(moved.replace(notebooks.address("Lite"), "https://lite.example"))
+    (tmp_path / "binder").mkdir()
+    shutil.copy(ROOT / "binder" / "requirements.txt", tmp_path / "binder")
     old = notebooks.address(), notebooks.address("Lite")
     monkeypatch.setattr(notebooks, "ROOT", tmp_path)
     cells = notebooks.generated(PATHS[0], dict.fromkeys(PATHS, "a title"))
     assert not any(address in cell for cell in cells.values() for address in old)
     assert "git+https://github.com/me/mine@v" in cells["setup"] and cells["launch"].count("me/mine") == 2
     assert f"https://lite.example/lab/index.html?path={PATHS[0].name}" in cells["launch"]
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """The course in another folder, with the placeholder for an address, where `links` may write."""
+    shutil.copytree(ROOT, tmp_path / "course", ignore=shutil.ignore_patterns(".git", ".venv", ".hypothesis", "fixtures", "*.npz"))
+    pyproject = tmp_path / "course" / "pyproject.toml"
+    text = pyproject.read_text().replace(notebooks.address("Lite"), f"https://{notebooks.PLACEHOLDER}.github.io/course")
+    pyproject.write_text(text.replace(notebooks.address(), f"https://github.com/{notebooks.PLACEHOLDER}/course"))
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+
+    def links(*options, **variables):
+        return subprocess.run([sys.executable, ".ci/notebooks.py", "links", *options], cwd=tmp_path / "course",
+                              env=os.environ | variables, capture_output=True, text=True)  # fmt: skip
+
+    return links, tmp_path / "course"
+
+
+def test_github_says_where_the_course_lies(elsewhere):
+    links, course = elsewhere
+    done = links("--publish", GITHUB_REPOSITORY="Some-School/attention.course")
+    assert done.returncode == 0, done.stderr
+    pages = [course / "README.md", *sorted((course / "notebooks").glob("[0-9]*.ipynb"))]
+    for page in pages:
+        text = page.read_text()
+        assert "Some-School/attention.course" in text and "some-school.github.io/attention.course" in text
+        assert notebooks.PLACEHOLDER not in text, page.name
+    again = links("--publish", GITHUB_REPOSITORY="somebody/else")
+    assert again.returncode == 0 and "nothing to change" in again.stdout, "an address that is known stays"
+
+
+@pytest.mark.parametrize("here", [None, "", "no-slash", "a/b/c", 'a"/b'])
+def test_nothing_is_published_without_an_address(elsewhere, here):
+    links, course = elsewhere
+    before = {path: path.read_bytes() for path in [course / "pyproject.toml", *(course / "notebooks").glob("*.ipynb")]}
+    done = links("--publish", **({} if here is None else {"GITHUB_REPOSITORY": here}))
+    assert done.returncode == 1 and f"still says {notebooks.PLACEHOLDER}" in done.stderr
+    assert all(path.read_bytes() == text for path, text in before.items())
+
+
+def test_what_publishes_asks_for_the_address_first():
+    """Every workflow that puts something on the web; and whatever a workflow uses is named by its commit."""
+    workflows = {path.name: path.read_text() for path in (ROOT / ".github" / "workflows").glob("*.yml")}
+    for name, text in workflows.items():
+        used = re.findall(r"uses: (\S+)(.*)", text)
+        assert used and all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", one) for one, _ in used), name
+        assert all(re.fullmatch(r" +# v\d+\.\d+\.\d+", comment) for _, comment in used), "which version that is"
+        if "deploy-pages" in text or "upload-pages" in text:
+            assert text.index("links --publish") < text.index("lite.py site") < text.index("upload-pages-artifact@")
 
 
 # ---- the set-up cell where attnlib is there ----------------------------------------------------------------------
@@ -117,15 +169,21 @@ sys.platform = {platform!r}
 
 
 @pytest.mark.parametrize("platform, asked", [
-    ("linux", f'install --quiet --no-deps anywidget psygnal "attnlib @ git+{notebooks.address()}@v{notebooks.version()}"'),
-    ("emscripten", "install --quiet attnlib"),
+    ("linux", 'install --quiet --no-deps anywidget=={anywidget} psygnal=={psygnal} "attnlib @ git+{address}@v{attnlib}"'),
+    ("emscripten", "install --quiet attnlib=={attnlib}"),
 ])  # fmt: skip
 def test_the_set_up_cell_asks_pip_once_and_says_what_is_wrong(platform, asked):
     """Here pip does nothing: as where there is no connection."""
     seen = in_shell(SETUP, before=HIDDEN.format(platform=platform))
-    assert seen["asked"] == [asked]
+    assert seen["asked"] == [asked.format(address=ADDRESS, **pins() | {"attnlib": notebooks.version()})]
     assert seen["error"].startswith("ModuleNotFoundError('attnlib could not be fetched. Is there a connection?")
     assert seen["found"] == []
+
+
+def test_without_an_address_the_set_up_cell_fetches_nothing_and_says_why():
+    seen = in_shell(notebooks.setup(f"https://github.com/{notebooks.PLACEHOLDER}/course"), before=HIDDEN.format(platform="linux"))
+    assert seen["asked"] == [] and "connection" not in seen["error"]
+    assert "its address is still YOUR_ORG" in seen["error"] and "pip install -e ." in seen["error"]
 
 
 def test_an_attnlib_that_does_not_import_is_not_fetched_again(tmp_path):
@@ -206,7 +264,7 @@ def printed(notebook):
 
 def git_to(folder):
     """Variables that make git look for the repository's address in a folder of this machine."""
-    return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.file://{folder}.insteadOf", "GIT_CONFIG_VALUE_0": notebooks.address(),
+    return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.file://{folder}.insteadOf", "GIT_CONFIG_VALUE_0": ADDRESS,
             "GIT_TERMINAL_PROMPT": "0"}  # fmt: skip
 
 
@@ -221,6 +279,7 @@ def test_colab_gets_attnlib_and_keeps_the_rest(on_colab, colab, repository):
     """The first notebook, whole, on Colab: what it installs, what it leaves alone, and that its live views are there."""
     before = frozen(colab)
     notebook = nbformat.read(PATHS[0], 4)
+    next(cell for cell in notebook.cells if cell.id == "setup").source = SETUP
     notebook.cells.append(nbformat.v4.new_code_cell(LOOK, id="look"))
     on_colab(notebook, **git_to(repository))
     after = frozen(colab)
@@ -247,43 +306,72 @@ def test_colab_fetches_attnlib_only_once(on_colab, tmp_path):
 # ---- Binder ------------------------------------------------------------------------------------------------------
 
 
-def pins(path):
-    return {canonicalize_name(name): version for name, version in
-            (line.split("==") for line in oldest.requirements(path))}  # fmt: skip
+LOCK = ROOT / "binder" / "requirements.txt"
+
+
+def pins():
+    """Name -> version of all that Binder installs."""
+    found = re.findall(r"^([\w.-]+)==(\S+)", LOCK.read_text(), re.M)
+    assert len(dict(found)) == len(found) >= 100
+    return {canonicalize_name(name): version for name, version in found}
 
 
 def test_binder_gets_what_the_course_asks_for():
-    lock, asked = pins(ROOT / "binder" / "lock.txt"), [Requirement(line) for line in oldest.requirements(ROOT / "requirements.txt")]
-    lines = (ROOT / "binder" / "requirements.txt").read_text().splitlines()
-    assert lines == ["-c lock.txt", "-r ../requirements.txt", "."]
+    lock, asked = pins(), [Requirement(line) for line in oldest.requirements(ROOT / "requirements.txt")]
     assert len(asked) >= 6
     for one in asked:
-        assert canonicalize_name(one.name) in lock, f"{one.name} is missing: make binder/lock.txt anew, its first lines say how"
+        assert canonicalize_name(one.name) in lock, f"{one.name} is missing: make binder/requirements.txt anew, its first lines say how"
         assert one.specifier.contains(lock[canonicalize_name(one.name)], prereleases=False), one
     for one in map(Requirement, oldest.packaged(ROOT / "pyproject.toml")):
         assert one.specifier.contains(lock[canonicalize_name(one.name)]), one
 
 
+def test_binder_installs_nothing_without_its_hash():
+    """Every package, what builds attnlib included; attnlib is built from this repository with what is there by then."""
+    lines = [line.strip() for line in LOCK.read_text().splitlines() if not line.startswith("#")]
+    packages = " ".join(line.rstrip("\\") for line in lines)
+    for one in re.split(r" (?=[\w.-]+==)", packages):
+        assert re.fullmatch(r"[\w.-]+==\S+(?: ; [^-]+)?(?:\s+--hash=sha256:[0-9a-f]{64})+\s*", one), one
+    builds = re.search(r"^requires = \[(.*)\]$", (ROOT / "pyproject.toml").read_text(), re.M)[1]
+    wanted = [Requirement(one.strip(' "')) for one in builds.split(",")]
+    named = oldest.requirements(ROOT / "binder" / "build.txt")
+    assert [str(one) for one in wanted] == [str(Requirement(one)) for one in named], "binder/build.txt says what pyproject.toml does"
+    assert all(one.specifier.contains(pins()[canonicalize_name(one.name)]) for one in wanted)
+    commands = [line for line in (ROOT / "binder" / "postBuild").read_text().splitlines() if line.startswith("pip ")]
+    assert commands == ["pip install --no-cache-dir --no-index --no-deps --no-build-isolation ."]
+    assert os.access(ROOT / "binder" / "postBuild", os.X_OK)
+
+
 def test_the_lock_is_made_for_binders_python():
     python = re.fullmatch(r"python-(3\.\d+)\n", (ROOT / "binder" / "runtime.txt").read_text())[1]
-    command = (ROOT / "binder" / "lock.txt").read_text().splitlines()[1].strip("# ")
-    assert command.startswith("uv pip compile requirements.txt ") and f"--python-version {python} " in command
-    assert command.endswith("-o binder/lock.txt") and "http" not in command and "/" not in command.replace("binder/lock.txt", "")
+    command = LOCK.read_text().splitlines()[1].strip("# ")
+    assert command.startswith("uv pip compile requirements.txt binder/build.txt ") and f"--python-version {python} " in command
+    assert command.endswith("--generate-hashes -o binder/requirements.txt") and "http" not in command
 
 
 def test_binder_installs_exactly_the_lock(tmp_path):
-    """What pip would install from binder/requirements.txt, from the folder that Binder runs it in."""
+    """What pip would install from binder/requirements.txt: the hashes are those of the files that it finds."""
     if (ROOT / "binder" / "runtime.txt").read_text().strip() != f"python-{sys.version_info.major}.{sys.version_info.minor}":
         pytest.skip("Binder has another Python than this one")
     report = tmp_path / "report.json"
     done = subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--report", report,
                            "-r", "binder/requirements.txt"], cwd=ROOT, capture_output=True, text=True)  # fmt: skip
-    if done.returncode and "ResolutionImpossible" not in done.stderr:
+    if done.returncode and not re.search("ResolutionImpossible|DO NOT MATCH|require-hashes", done.stderr):
         lab.missing(f"pip cannot look up the packages, is there a connection?\n{done.stderr[-1500:]}")
     assert done.returncode == 0, done.stderr
     found = {canonicalize_name(one["metadata"]["name"]): one["metadata"]["version"] for one in json.loads(report.read_text())["install"]}
-    assert found.pop("attnlib") == notebooks.version()
-    assert found == pins(ROOT / "binder" / "lock.txt")
+    assert found == pins()
+
+
+def test_attnlib_is_built_by_what_is_there(tmp_path):
+    """binder/postBuild, in an environment that holds the locked build backend and nothing else, without an index."""
+    tools = [f"{name}=={pins()[name]}" for name in ("hatchling", "packaging", "pathspec", "pluggy", "trove-classifiers")]
+    python = environment(tmp_path / "env", *tools)
+    shutil.copytree(ROOT, tmp_path / "src", ignore=shutil.ignore_patterns(".git", ".venv", "images", "*.ipynb", ".hypothesis"))
+    path = {"PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}", "PIP_CONFIG_FILE": os.devnull}
+    done = subprocess.run(["bash", "binder/postBuild"], cwd=tmp_path / "src", env=os.environ | path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert frozen(python)["attnlib"] == notebooks.version()
 
 
 @pytest.fixture(scope="module")
@@ -301,8 +389,7 @@ def test_binder_builds_from_the_whole_repository(dockerfile):
     assert len(installs) == 1, "one installation, of binder/requirements.txt alone"
     assert lines[installs[0]].endswith('bin/pip install --no-cache-dir -r "binder/requirements.txt"')
     copied = next(number for number, line in enumerate(lines) if re.match(r"COPY .*src/ \$\{REPO_DIR\}/$", line))
-    assert copied < installs[0], "after all files are there: the requirements name the folder itself"
+    assert copied > installs[0], "the packages need no file of ours: they are installed before, and kept when a notebook changes"
     python = (ROOT / "binder" / "runtime.txt").read_text().strip().removeprefix("python-")
     assert f"python={python}" in dockerfile.replace('"', "") or f"Python {python}" in dockerfile, "not the builder's own default"
-    where = next(number for number, line in enumerate(lines) if line.startswith("WORKDIR ${REPO_DIR}"))
-    assert where < installs[0], "pip runs in the top folder, so that . is the package"
+    assert any("binder/postBuild" in line for line in lines[copied:]), "then attnlib itself"
