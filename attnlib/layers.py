@@ -67,8 +67,8 @@ def gelu(x, *, approximate="none"):
     """
     x = _check.floats("x", x, "")
     if _check.choice("approximate", approximate, ["none", "tanh"]) == "tanh":
-        return 0.5 * x * (1 + np.tanh(gelu_bend(x)))
-    size = np.minimum(np.abs(x), 40)                                   # the tail ends before 40
+        return 0.5 * np.maximum(x, -FAR) * (1 + np.tanh(gelu_bend(np.clip(x, -FAR, FAR))))
+    size = np.minimum(np.abs(x), FAR)                                  # the tail ends before
     return np.maximum(x, 0) - size * normal_tail(size).astype(x.dtype, copy=False)
 
 
@@ -83,7 +83,7 @@ def silu(x):
     Elfwing, Uchibe and Doya 2017, "Sigmoid-Weighted Linear Units", equation 5.
     """
     x = _check.floats("x", x, "")
-    return x * logistic(x)
+    return np.maximum(x, -FAR) * logistic(x)
 
 
 def logistic(x):
@@ -129,6 +129,7 @@ def _tail_polynomial(degree):
 
 
 SLOPE = (2 / np.pi) ** 0.5
+FAR = 40                        # to the last digit, every bend is 0 below -40 and x above 40
 TAIL = {
     np.dtype(np.float32): _tail_polynomial(8).astype(np.float32),
     np.dtype(np.float64): _tail_polynomial(27),

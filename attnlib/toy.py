@@ -150,7 +150,7 @@ def _embed_word(word):
     lower = f"<{word.lower()}>"
     for size in (2, 3):
         for start in range(len(lower) - size + 1):
-            code = zlib.crc32(lower[start : start + size].encode())
+            code = zlib.crc32(lower[start : start + size].encode("utf-8", "replace"))
             x[_SPELLING][code // 2 % N_SPELLING] += 1 if code % 2 else -1
     x[_SPELLING] /= max(np.linalg.norm(x[_SPELLING]), 1e-9)
     x.flags.writeable = False

@@ -1,5 +1,6 @@
 """AttentionView in a real browser: as a page of its own, in JupyterLab and in Notebook 7, by mouse and by keyboard."""
 
+import base64
 import json
 import re
 import statistics
@@ -8,7 +9,8 @@ import lab
 import numpy as np
 import pytest
 
-from attnlib.show import AttentionView, sheet
+from attnlib.show import AttentionView, page, sheet
+from attnlib.show.view import SOURCE
 
 WORDS = "The cat sat on a mat because it was so tired today".split()
 PICTURE = "canvas[role=application]"
@@ -505,6 +507,251 @@ def test_size_and_speed(show, n, most, ready_ms):
     print(f"\n{n} tokens × 72 heads: {size:,} bytes, ready after {ready:.0f} ms, hover {typical:.1f} ms (most {max(hover):.0f})")
     assert size <= most
     assert ready < 3 * ready_ms and typical < 100                      # loose: the machine may be busy; the printed numbers count
+
+
+# ---- every number, field and listener ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lower", [True, False])
+def test_ranks_count_the_allowed_keys_alone_where_weights_leak(show, lower):
+    """Weights stand in blocked cells, too, some of them larger: they take no place in the ranks, nor in the number of keys."""
+    mask = np.tril(np.ones((5, 5), bool)) if lower else np.random.default_rng(2).random((5, 5)) < 0.6
+    weights, tokens = softmax(5, 5, seed=3), WORDS[:5]
+    seen = show(AttentionView(weights, tokens, mask=mask))
+    larger = (weights[:, None, :] > weights[:, :, None]) & ~mask[:, None, :]
+    assert (larger.any(-1) & mask).sum() >= 4, "cells whose rank a leak would spoil"
+    for i, j in np.ndindex(5, 5):
+        seen.keys("ArrowRight" if j else "ArrowDown", *([] if j else ["Home"]))
+        text = seen.said()
+        if not mask[i, j]:
+            assert ": not allowed, but has the weight " in text
+            text = text.replace("not allowed, but has the weight ", "")
+        check(text, weights, i, j, tokens, mask=mask)
+    top = seen.control("only the top")
+    top.fill("1")                                                      # what is hidden is a share of all that is there
+    share = 100 * (weights.sum() - weights.max(1).sum()) / weights.sum()
+    assert abs(float(re.search(r"(\d+(\.\d)?) % of the weight", seen.notes())[1]) - share) <= 0.51
+
+
+def test_ranks_follow_the_mask_of_their_own_head(show):
+    mask = np.random.default_rng(2).random((2, 2, 3, 4)) < 0.5
+    weights, tokens, keys = softmax(2, 2, 3, 4, seed=5), WORDS[:3], WORDS[3:7]
+    mask[:, :, 1, 2] = True
+    seen = show(AttentionView(weights, tokens, key_tokens=keys, mask=mask))
+    seen.keys("ArrowDown", "ArrowDown", "ArrowRight", "ArrowRight")
+    for layer, head in [(0, 0), (0, 1), (1, 1), (1, 0)]:
+        check(seen.said(), weights[layer, head], 1, 2, tokens, keys, mask=mask[layer, head])
+        seen.keys("]" if layer == head else "}")
+
+
+HELD = """
+const held = window.held = [];
+const hold = (entry) => { if (Error().stack.includes("tested.js")) held.push(entry); };      // not what playwright puts there
+const inside = (node) => node instanceof Node && (!node.isConnected || node.closest?.("#one, #two"));
+const drop = (test) => { const k = held.findIndex(test); if (k >= 0) held.splice(k, 1); return k >= 0; };
+const { addEventListener, removeEventListener } = EventTarget.prototype;
+EventTarget.prototype.addEventListener = function (name, f, how) {
+  const target = this ?? window;
+  if (!inside(target) && !(target instanceof AbortSignal)) {
+    hold({ what: `${target.constructor.name}: ${name}`, target, name, f });
+    const gone = () => drop((one) => one.target === target && one.name === name && one.f === f);
+    if (how?.signal) addEventListener.call(how.signal, "abort", gone);
+  }
+  return addEventListener.call(target, name, f, how);
+};
+EventTarget.prototype.removeEventListener = function (name, f, how) {
+  const target = this ?? window;
+  drop((one) => one.target === target && one.name === name && one.f === f);
+  return removeEventListener.call(target, name, f, how);
+};
+MediaQueryList.prototype.addListener = function (f) { this.addEventListener("change", f); };
+MediaQueryList.prototype.removeListener = function (f) { this.removeEventListener("change", f); };
+for (const name of ["MutationObserver", "ResizeObserver", "IntersectionObserver"]) {
+  window[name] = class extends window[name] {
+    observe(node, how) { hold({ what: name, target: this, node }); super.observe(node, how); }
+    unobserve(node) { drop((one) => one.target === this && one.node === node); super.unobserve(node); }
+    disconnect() { while (drop((one) => one.target === this)); super.disconnect(); }
+  };
+}
+for (const [start, stop] of [["setInterval", "clearInterval"], ["setTimeout", "clearTimeout"],
+                             ["requestAnimationFrame", "cancelAnimationFrame"]]) {
+  const begin = window[start], end = window[stop];
+  window[start] = (f, ...rest) => {
+    const entry = { what: start };
+    hold(entry);
+    return (entry.id = begin((...given) => { if (start !== "setInterval") drop((one) => one === entry); f(...given); }, ...rest));
+  };
+  window[stop] = (id) => { drop((one) => one.what === start && one.id === id); end(id); };
+}
+window.fake = (state) => {                                             // a model as Backbone has it
+  const heard = [], names = (all) => all.split(/\\s+/);
+  return { heard, state,
+    get: (name) => state[name], set(name, value) { this.tell(name, value); }, save_changes() {},
+    on(all, f) { names(all).forEach((name) => heard.push([name, f])); },
+    off(all, f) { for (let k = heard.length - 1; k >= 0; k--)
+      if ((!all || names(all).includes(heard[k][0])) && (!f || heard[k][1] === f)) heard.splice(k, 1); },
+    tell(name, value) { state[name] = value;
+      for (const [one, f] of [...heard]) if (one === `change:${name}` || one === "change") f(); } };
+};
+"""
+
+
+@pytest.fixture
+def stage(tab, tmp_path):
+    """stage(widget, source) opens a page that knows the source as `render` and a model of the widget as `model`, not yet rendered.
+
+    `held` lists what the page has to hold on to from outside the two places #one and #two: listeners, observers, clocks, frames.
+    """
+    tab.forget()
+
+    def stage(widget, source=SOURCE):
+        state = widget.get_state()
+        plain = {name: value for name, value in state.items() if isinstance(value, (str, int, float, list, type(None)))}
+        blobs = {name: base64.b64encode(value).decode() for name, value in state.items() if isinstance(value, (bytes, memoryview))}
+        script = f"""{HELD}
+            const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer), state = {json.dumps(plain)};
+            for (const [name, text] of Object.entries({json.dumps(blobs)})) state[name] = bytes(text);
+            window.model = fake(state);"""
+        code = source.replace("export default {", "window.thing = {")
+        html = '<!doctype html><meta charset="utf-8"><body style="background:#fff"><div id="one"></div><div id="two"></div>'
+        html = f'{html}<script>{script}</script><script type="module">{code}\n//# sourceURL=tested.js</script>'
+        (tmp_path / "stage.html").write_text(html)
+        tab.page.emulate_media(color_scheme="light")
+        tab.page.goto((tmp_path / "stage.html").as_uri())
+        tab.page.wait_for_function("() => window.thing")
+        return tab.page
+
+    yield stage
+    tab.clean()
+
+
+START = """async (place) => { const el = document.getElementById(place);
+    (window.ends ||= {})[place] = await thing.render({ model, el, experimental: {} }); }"""
+END = "(place) => ends[place]()"
+SHOWN = """(place) => { const el = document.getElementById(place);
+    return [el.innerHTML, ...[...el.querySelectorAll("canvas")].map((one) => one.toDataURL())]; }"""
+LEFT = "() => [...model.heard.map(([name]) => name), ...held.map((one) => one.what)].sort()"
+STIR = """() => { Object.assign(model.state, { pinned: [1, 1], title: "other" });
+    for (const name of Object.keys(model.state)) model.tell(name, model.state[name]);
+    document.body.style.background = "#000"; document.body.className = "other"; document.body.dataset.jpThemeLight = "false";
+    window.dispatchEvent(new Event("resize")); }"""
+VIEWS = {
+    "view": (lambda: AttentionView(softmax(2, 2, 4, 4), WORDS[:4], mask=np.tri(4, dtype=bool)), SOURCE),
+    "compact view": (lambda: AttentionView(softmax(4, 4), WORDS[:4], compact=True), SOURCE),
+    "page": (page.Page, page.Page._esm),
+}
+
+
+@pytest.mark.parametrize("moment", ["at once", "drawn", "stirred"])
+@pytest.mark.parametrize("name", VIEWS)
+def test_what_is_rendered_lets_go_of_everything(stage, tab, name, moment):
+    """Of the model, the window, the page, the system's colours, and of a frame that is still to come; and then draws nothing."""
+    make, source = VIEWS[name]
+    tested = stage(make(), source)
+    assert tested.evaluate(LEFT) == []
+    tested.evaluate(START, "one")
+    if moment != "at once":
+        tab.frames()
+        assert {"MutationObserver", "MediaQueryList: change"} <= set(tested.evaluate(LEFT))
+    assert name == "page" or len(tested.evaluate("() => model.heard")) > 20
+    if moment == "stirred":
+        tested.evaluate(STIR)
+    tested.evaluate(END, "one")
+    assert tested.evaluate(LEFT) == []
+    before = tested.evaluate(SHOWN, "one")
+    tested.evaluate(STIR)
+    tested.emulate_media(color_scheme="dark")
+    tab.frames()
+    assert tested.evaluate(SHOWN, "one") == before and tested.evaluate(LEFT) == []
+
+
+def test_of_two_views_of_one_model_the_other_goes_on(stage, tab):
+    tested = stage(VIEWS["view"][0]())
+    tested.evaluate(START, "one")
+    tab.frames()
+    alone = tested.evaluate(LEFT)
+    tested.evaluate(START, "two")
+    tab.frames()
+    assert len(tested.evaluate(LEFT)) == 2 * len(alone)
+    tested.evaluate(END, "one")
+    assert tested.evaluate(LEFT) == alone
+    tested.evaluate("() => { model.tell('pinned', [2, 1]); model.tell('head', 1); model.tell('_dom_classes', ['mine']); }")
+    tab.frames()
+    said = "(place) => document.querySelector(`#${place} .attnlib-readout`).textContent"
+    assert 'query 2 "sat" → key 1 "cat"' in tested.evaluate(said, "two") and "query 2" not in tested.evaluate(said, "one")
+    assert tested.evaluate("() => [...document.querySelectorAll('.mine')].map((one) => one.parentElement.id)") == ["two"]
+
+
+TYPED = [
+    ("only the top", "03", "top_k", 3), ("only the top", "2.5", "top_k", 2), ("only the top", "00", "top_k", 0),
+    ("at least", "0.05", "threshold", 0.05), ("at least", "0.10", "threshold", 0.1), ("at least", "-1", "threshold", 0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("label, text, trait, value", TYPED)
+def test_a_number_field_is_the_readers_while_he_types_in_it(stage, tab, label, text, trait, value):
+    """Letter by letter, with pictures drawn between: what stands there is what was typed, and the view follows."""
+    tested = stage(VIEWS["view"][0]())
+    tested.evaluate(START, "one")
+    tab.frames()
+    seen = Seen(tab, tested.locator("#one .attnlib-view"))
+    field, other = (seen.control(name) for name in (label, {"only the top": "at least", "at least": "only the top"}[label]))
+    field.focus()
+    for n in range(1, len(text) + 1):
+        tested.keyboard.type(text[n - 1])
+        tab.frames()
+        tested.evaluate("() => model.tell('title', 'a')")              # something else changes meanwhile
+        tab.frames()
+        if text[n - 1] not in ".-":                                    # half a number is no value yet
+            assert field.input_value() == text[:n]
+    assert tested.evaluate("(name) => model.get(name)", trait) == value
+    tested.evaluate("() => { model.tell('top_k', 4); model.tell('threshold', 0.25); }")
+    tab.frames()
+    wanted = {"only the top": "4", "at least": "0.25"}
+    assert field.input_value() == text and other.input_value() == wanted[{"at least": "only the top"}.get(label, "at least")]
+    field.blur()
+    tested.evaluate("() => model.tell('title', 'b')")
+    tab.frames()
+    assert field.input_value() == wanted[label]
+    tested.evaluate("() => { model.tell('top_k', 0); model.tell('threshold', 0); }")
+    tab.frames()
+    assert field.input_value() == other.input_value() == ""
+
+
+def test_controls_follow_the_model_and_a_list_that_is_open_stays_as_it_is(stage, tab):
+    tested = stage(VIEWS["view"][0]())
+    tested.evaluate(START, "one")
+    tab.frames()
+    seen = Seen(tab, tested.locator("#one .attnlib-view"))
+    labels = ["layer", "head", "view by", "colours"]
+    for label in labels:
+        seen.control(label).evaluate("(list) => { [...list.options].forEach((one) => { one.kept = true; }); }")
+    seen.control("head").focus()
+    tested.evaluate("""() => { const chosen = { layer: 1, head: 1, side: "key", scale: "sqrt", hide_first: true };
+        for (const [name, value] of Object.entries(chosen)) model.tell(name, value); }""")
+    tab.frames()
+    assert [seen.control(label).input_value() for label in labels] == ["1", "1", "1", "2"]
+    assert seen.control("hide the first column").is_checked()
+    kept = "(list) => [...list.options].every((one) => one.kept) && list.options.length"
+    assert [seen.control(label).evaluate(kept) for label in labels] == [2, 2, 2, 3]
+    tested.evaluate("() => model.tell('titles', ['first', 'second'])")
+    tab.frames()
+    assert seen.control("head").locator("option").all_inner_texts() == ["first", "second"] and seen.control("head").input_value() == "1"
+
+
+def test_keys_that_are_typed_in_a_control_reach_nobody_else(stage, tab):
+    tested = stage(VIEWS["view"][0]())
+    tested.evaluate(START, "one")
+    tab.frames()
+    tested.evaluate("() => { window.keys = []; document.addEventListener('keydown', (event) => keys.push(event.key)); }")
+    seen = Seen(tab, tested.locator("#one .attnlib-view"))
+    for label in ["layer", "head", "view by", "colours", "only the top", "at least", "hide the first column"]:
+        seen.control(label).focus()
+        tested.keyboard.press("b")
+    seen.keys("ArrowDown", "Home", "]", "}", "Escape")
+    assert tested.evaluate("() => keys") == []
+    seen.keys("b")
+    assert tested.evaluate("() => keys") == ["b"]                      # what is none of its own goes on
 
 
 # ---- JupyterLab and Notebook 7 -----------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from test_gpt import OPTIONS, tiny
 
 from attnlib import encodings, masks
-from attnlib.attention import CrossAttention, KVCache, SelfAttention
+from attnlib.attention import CrossAttention, KVCache, SelfAttention, all_or_nothing
 from attnlib.layers import DecoderBlock, EncoderBlock, parameters
 from attnlib.models.gpt import GPT
 
@@ -110,6 +110,27 @@ def test_a_failing_append_loses_nothing(k, v, error, message):
     assert len(cache) == 3
     np.testing.assert_array_equal(cache.k, untouched.k)
     np.testing.assert_array_equal(cache.v, untouched.v)
+
+
+def contents(caches):
+    return [(len(cache), cache.nbytes, None if cache.k is None else (cache.k.tolist(), cache.v.tolist())) for cache in caches]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit])
+def test_after_an_error_every_cache_is_as_it_was(error):
+    """Three that hold something, one that is empty and one that is none; some have to grow, and not all have been reached."""
+    caches = [held(3), held(4), held(64), KVCache()]
+    before = contents(caches)
+    for reached in range(5):
+        with pytest.raises(error), all_or_nothing(caches[0], None, *caches[1:]):
+            for cache in caches[:reached]:
+                cache.append(ones(5, 2, 2, 4), ones(5, 2, 2, 4))
+            raise error
+        assert contents(caches) == before, reached
+    with all_or_nothing(*caches):
+        for cache in caches:
+            cache.append(ones(5, 2, 2, 4), ones(5, 2, 2, 4))
+    assert [len(cache) for cache in caches] == [5, 6, 66, 2]
 
 
 # ---- self-attention and blocks, bit by bit -----------------------------------------------------------------------
@@ -529,6 +550,30 @@ def test_an_error_in_a_late_layer_loses_nothing():
         model.logits(TEXTS[:, 4:6], caches=caches)
     assert [len(cache) for cache in caches] == [4, 4]
     late.W_q, late.W_k = kept
+    close(model.logits(TEXTS[:, 4:], caches=caches), logits[:, 4:])
+
+
+@pytest.mark.parametrize("place", ["a block", "the norm", "the scores"])
+def test_an_error_behind_the_last_layer_loses_nothing(place, monkeypatch):
+    """All three layers have filled their caches when it comes, and none of them has failed."""
+    model = GPT(11, 8, 3, 4, n_max=9, dtype=np.float64)
+    caches, logits = model.caches(), model.logits(TEXTS)
+    for empty in (True, False):
+        before = contents(caches)
+
+        def stop(*given, reached=4 if empty else 6):
+            assert all(len(cache) == reached for cache in caches)
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            if place == "a block":
+                patch.setattr(model.blocks[2].feed_forward, "steps", stop, raising=False)
+            else:
+                patch.setattr(model, {"the norm": "final_norm", "the scores": "scores"}[place], stop)
+            model.logits(TEXTS[:, :4] if empty else TEXTS[:, 4:6], caches=caches)
+        assert contents(caches) == before
+        if empty:
+            model.logits(TEXTS[:, :4], caches=caches)
     close(model.logits(TEXTS[:, 4:], caches=caches), logits[:, 4:])
 
 

@@ -168,6 +168,14 @@ def test_silu_and_relu():
     close(relu(x), [slow.relu(a) for a in x], 0)
 
 
+@pytest.mark.parametrize("bend", [gelu, lambda x: gelu(x, approximate="tanh"), silu, relu])
+@pytest.mark.parametrize("dtype, huge", [(np.float16, 6e4), (np.float32, 1e20), (np.float32, 3e38), (np.float64, 1e308)])
+def test_a_bend_is_flat_to_the_left_and_straight_to_the_right_to_the_end_of_its_type(bend, dtype, huge):
+    """A warning is an error in this file."""
+    x = np.array([huge, np.inf, -huge, -np.inf, 38, 39, 40, 41, 50, 300, -38, -39, -40, -41, -50, -300], dtype)
+    np.testing.assert_allclose(bend(x), np.maximum(x, 0), rtol=0, atol=1e-300)
+
+
 # ---- feed-forward ------------------------------------------------------------------------------------------------
 
 BENDS = {"relu": slow.relu, "gelu": slow.gelu, "gelu_tanh": slow.gelu_tanh, "silu": slow.silu}

@@ -184,6 +184,26 @@ def test_receptive_field_is_what_moves_the_output_of_stacked_layers(name, n_laye
     np.testing.assert_array_equal(change > 0, masks.receptive_field(mask, n_layers))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [0.25, 1.0, 3.0])
+def test_influence_pushes_a_token_in_every_dimension_and_shows_the_largest_change(size, dtype):
+    """Whoever reads one dimension alone, whichever, notices the push; who subtracts the mean does not."""
+    x = np.random.default_rng(5).normal(size=(4, 5)).astype(dtype)
+    before, told = x.copy(), []
+    for d in range(5):
+        for output in (lambda y, d=d: y[:, d : d + 1], lambda y, d=d: (-3 * y[:, d : d + 1], "weights")):
+            change = masks.influence(output, x, size=size)
+            times = 3 if isinstance(output(x), tuple) else 1
+            np.testing.assert_allclose(change, times * size * np.eye(4), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(masks.influence(lambda y: y - y.mean(-1, keepdims=True), x, size=size), np.zeros((4, 4)), rtol=0, atol=2e-6)
+    uneven = np.array([1, -2, 0.5, 0, 0]) * np.ones((4, 1))            # the largest change, of whichever sign, and not the mean
+    change = masks.influence(lambda y: (told.append(y.copy()), y * uneven)[1], x, size=size)
+    np.testing.assert_allclose(change, 2 * size * np.eye(4), rtol=0, atol=1e-5)
+    np.testing.assert_array_equal(x, before)
+    assert [np.flatnonzero((one != before).any(1)).tolist() for one in told] == [[], [0], [1], [2], [3]]      # one at a time
+    assert all((one != before).all(1).sum() == bool(number) for number, one in enumerate(told))
+
+
 def test_a_window_sees_further_with_every_layer():
     for window in (2, 3, 5):
         for n_layers in (1, 2, 4):

@@ -239,6 +239,60 @@ def test_where_signals_cannot_be_sent_to_a_thread_it_is_stopped_too(python, monk
         call(forever, seconds=0.1)
 
 
+class Sent:
+    """Stands for the event of the end: counts how often it was asked, and never comes."""
+
+    asked = 0
+
+    def is_set(self):
+        self.asked += 1
+        return False
+
+    def wait(self, seconds):
+        assert seconds == 0.2
+
+
+def test_the_clock_gives_up_after_a_number_of_interrupts(monkeypatch):
+    sent, late, over = [], threading.Event(), Sent()
+    monkeypatch.setattr(_limit.signal, "pthread_kill", lambda *given: sent.append(given), raising=False)
+    _limit._stop(late, over)
+    assert late.is_set() and len(sent) == _limit.INTERRUPTS == over.asked == 50
+    assert set(sent) == {(threading.main_thread().ident, signal.SIGINT)}
+
+
+class Interrupted(threading.Event):
+    """An event in whose first set() an interrupt lands."""
+
+    landed = False
+
+    def set(self):
+        if not self.landed:
+            self.landed = True
+            raise KeyboardInterrupt
+        super().set()
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.3])
+def test_an_interrupt_that_lands_at_the_end_is_the_last(seconds, python, monkeypatch):
+    """Between the end of the function and the note that it is over: too late for the limit, or the stop button in time."""
+    made, make, before = [], threading.Event, threading.active_count()
+
+    def event():
+        made.append(Interrupted() if len(made) == 1 else make())       # late, over, and what the clock makes for itself
+        return made[-1]
+
+    monkeypatch.setattr(threading, "Event", event)
+    try:
+        with pytest.raises(TooSlow if seconds < 0.1 else KeyboardInterrupt):
+            call(time.sleep, 0.1, seconds=seconds)
+        over = made[1]
+        assert over.landed and over.is_set() and threading.active_count() == before
+        time.sleep(0.3)                                                # an interrupt that comes now would be a stray
+    finally:
+        for one in made:
+            make.set(one)
+
+
 def test_a_kernel_stops_an_exercise_and_runs_the_next_cell(kept, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     cells = [

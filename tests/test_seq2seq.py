@@ -181,6 +181,25 @@ def test_an_error_leaves_the_caches_as_they_were():
     close(model.logits([1, 2], [1], caches=caches), model.logits([1, 2], [1]))
 
 
+@pytest.mark.parametrize("place", ["decoder_norm", "scores"])
+def test_an_error_behind_the_last_block_leaves_all_caches_as_they_were(place, monkeypatch):
+    """Those of the target and those of the source, of every block; at the first token and at the second."""
+    model = tiny()
+    caches, wanted = model.caches(), model.logits([1, 2, 3], [1, 4])
+
+    def stop(*given):
+        assert all(len(one.own) and len(one.source) for one in caches)
+        raise KeyboardInterrupt
+
+    for number, ids in enumerate(([1, 2, 3], None)):
+        held = [(0, 0), (1, 3)][number]
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(model, place, stop)
+            model.logits(ids, [[1], [4]][number], caches=caches)
+        assert [(len(one.own), len(one.source)) for one in caches] == [held] * 2
+        close(model.logits(ids, [[1], [4]][number], caches=caches), wanted[number : number + 1])
+
+
 def test_a_block_called_alone():
     rng = np.random.default_rng(0)
     block, x, context = CrossDecoderBlock(8, 2), rng.normal(size=(3, 8)), rng.normal(size=(5, 8))

@@ -1,6 +1,7 @@
 """Byte pairs: any text comes back, and merges are learned and applied as the paper says."""
 
 import itertools
+import re
 from collections import Counter
 
 import numpy as np
@@ -68,6 +69,21 @@ def test_frequent_words_become_one_token():
 def test_learning_stops_where_no_pair_stands_twice():
     assert learn_byte_pairs("abc", 300).shape == (0, 2)
     assert len(BytePairs(learn_byte_pairs("ab ab", 300))) == 258
+
+
+@pytest.mark.parametrize("odd", ["\ud800", "\udfff", "a\ud83d b", "\udc00\ud800", "low\udcfflow"])
+def test_half_a_sign_becomes_a_question_mark(odd):
+    shown = re.sub("[\ud800-\udfff]", "?", odd)
+    for tokenizer in (TOKENIZER, BytePairs(learn_byte_pairs(odd * 3, 270))):
+        np.testing.assert_array_equal(tokenizer.encode(odd), tokenizer.encode(shown))
+        assert tokenizer.decode(tokenizer.encode(odd)) == "".join(tokenizer.tokens(tokenizer.encode(odd))[1:]) == shown
+    np.testing.assert_array_equal(learn_byte_pairs(f"{TEXT} {odd * 3}", 280), learn_byte_pairs(f"{TEXT} {shown * 3}", 280))
+
+
+def test_bytes_that_are_no_sign_are_seen():
+    assert TOKENIZER.decode([97, 0xC3, 98]) == "a\ufffdb"
+    assert TOKENIZER.decode([0xFF, 0xFE]) == "\ufffd\ufffd"
+    assert TOKENIZER.decode(list("é".encode())) == "é"                 # two halves that meet
 
 
 def test_parts_of_a_sign_are_shown_as_bytes():

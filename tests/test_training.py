@@ -173,6 +173,17 @@ def test_bends(seed, name):
     close(steepness[[0, 5]], [0, 1], 1e-9)
 
 
+@pytest.mark.parametrize("name", BENDS)
+@pytest.mark.parametrize("dtype, huge", [(np.float16, 6e4), (np.float32, 1e20), (np.float64, 1e200)])
+def test_slopes_of_bends_to_the_end_of_their_type(name, dtype, huge):
+    _, backward, options = BENDS[name]
+    x = np.array([huge, np.inf, 38, 41, 300, -huge, -np.inf, -38, -41, -300], dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        slopes = backward(np.ones_like(x), x, **options)
+    np.testing.assert_allclose(slopes, x > 0, rtol=0, atol=1e-12)
+
+
 @seeds
 @pytest.mark.parametrize("lead", [(), (3,), (2, 3)])
 def test_linear(seed, lead):

@@ -5,15 +5,19 @@ import signal
 import threading
 import time
 
+INTERRUPTS = 50                                            # then it is let run: the stop button is still there
+
 
 class TooSlow(TimeoutError):
     """The function was stopped, in contrast to one that raises TimeoutError itself."""
 
 
 def _stop(late, over):
-    """Say that it is late, and interrupt the main thread until the function is over."""
+    """Say that it is late, and interrupt the main thread until the function is over, or INTERRUPTS times."""
     late.set()
-    while not over.is_set():                               # a bare `except:` may swallow one interrupt, or many
+    for _ in range(INTERRUPTS):                            # a bare `except:` may swallow one, or many
+        if over.is_set():
+            break
         if hasattr(signal, "pthread_kill"):
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)         # also wakes a sleeping function
         else:
@@ -33,6 +37,14 @@ def call(function, *arguments, seconds):
     late, over = threading.Event(), threading.Event()
     timer = threading.Timer(seconds, _stop, (late, over))
     timer.daemon = True
+
+    def end():
+        over.set()
+        timer.cancel()
+        timer.join()
+        if late.is_set():
+            time.sleep(0.05)                               # an interrupt on its way arrives here, not later
+
     try:
         timer.start()
     except RuntimeError:                                   # no threads here
@@ -41,12 +53,9 @@ def call(function, *arguments, seconds):
         try:
             return function(*arguments)
         finally:
-            over.set()
-            timer.cancel()
-            timer.join()
-            if late.is_set():
-                time.sleep(0.05)                           # an interrupt on its way arrives here, not later
+            end()
     except KeyboardInterrupt:
+        end()                                              # where it came in the midst of that
         if late.is_set():
             raise TooSlow(f"the function took more than {seconds} seconds") from None
         raise

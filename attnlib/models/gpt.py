@@ -102,7 +102,8 @@ class GPT:
                 blocks.append(block.steps(x, mask=mask, bias=bias, cache=cache, positions=places))
                 x = blocks[-1].output
             final = x if self.final_norm is None else self.final_norm(x)
-        return GPTSteps(ids, bias, blocks, x, final, self.scores(final))
+            logits = self.scores(final)                                # (..., n, vocabulary)
+        return GPTSteps(ids, bias, blocks, x, final, logits)
 
     def embedded(self, ids):
         """Each token's row of the embedding: (..., n, d_model)"""

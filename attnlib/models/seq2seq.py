@@ -113,7 +113,7 @@ class Seq2Seq:
                 decoder.append(block.steps(x, context, context_mask=mask, bias=bias, cache=cache))
                 x = decoder[-1].output
             final = x if self.decoder_norm is None else self.decoder_norm(x)
-        logits = self.scores(final)                                    # (..., n_target, vocabulary)
+            logits = self.scores(final)                                # (..., n_target, vocabulary)
         return Seq2SeqSteps(ids, decoder_ids, encoder, source_stream, context, decoder, x, final, logits)
 
     def caches(self):

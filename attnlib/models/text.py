@@ -163,6 +163,8 @@ class FileTokenizer:
 
     def encode(self, text):
         """"The cat" -> ids (n,), marks included."""
+        if isinstance(text, str):
+            text = text.encode("utf-8", "replace").decode()            # half a sign becomes "?", as in `BytePairs`
         with _in_words(f"{str(self.path)!r} cannot encode this text"):
             return np.array(self.inner.encode(text).ids, dtype=np.int64)
 

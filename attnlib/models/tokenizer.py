@@ -86,7 +86,7 @@ def learn_byte_pairs(text, vocabulary):
     returns      (vocabulary - 257, 2), or fewer rows where no pair is left that stands there twice
     """
     vocabulary = _check.integer("vocabulary", vocabulary, minimum=257)
-    pieces = [(list(piece.encode()), count) for piece, count in Counter(PIECES.findall(text)).items()]
+    pieces = [(list(piece.encode("utf-8", "replace")), count) for piece, count in Counter(PIECES.findall(text)).items()]
     counts, places = Counter(), defaultdict(set)                       # pair -> how often, in which pieces
     for place, (ids, count) in enumerate(pieces):
         for pair in pairwise(ids):

@@ -10,7 +10,7 @@ import numpy as np
 from attnlib import _check
 from attnlib.attention import _repeat_kv, attention_scores, log_softmax
 from attnlib.encodings import attention_factor, rotate
-from attnlib.layers import SLOPE, gelu_bend, logistic, normal_tail
+from attnlib.layers import FAR, SLOPE, gelu_bend, logistic, normal_tail
 
 # ---- attention ---------------------------------------------------------------------------
 
@@ -148,6 +148,7 @@ def relu_backward(grad_output, x):
 
 def gelu_backward(grad_output, x, *, approximate="none"):
     """x Φ(x) has the slope Φ(x) + x φ(x), where φ is the bell curve. (...) -> (...)"""
+    x = np.clip(x, -FAR, FAR)                                          # the slope is 0 and 1 beyond
     if approximate == "tanh":
         t, slope = np.tanh(gelu_bend(x)), SLOPE * (1 + 3 * 0.044715 * x * x)
         return grad_output * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * slope)
@@ -158,6 +159,7 @@ def gelu_backward(grad_output, x, *, approximate="none"):
 
 def silu_backward(grad_output, x):
     """x s(x), with s the logistic function, has the slope s (1 + x (1 - s)). (...) -> (...)"""
+    x = np.clip(x, -FAR, FAR)
     s = logistic(x)
     return grad_output * (s * (1 + x * (1 - s)))
 
