@@ -148,15 +148,16 @@ class Explorer(Explore):
         temperature.description = "temperature (next token)" if trained else "temperature"
         temperature.layout.width = "400px" if trained else None        # the longer name leaves as much for the slider
         self.writing.layout.display = None if trained else "none"
-        if trained:
-            self._show_next(seen)
-        self._write("", said(seen) if trained else most_attended(seen.weights, seen.tokens, names=seen.names))
+        alt = self._show_next(seen) if trained else ""
+        self._write(alt, said(seen) if trained else most_attended(seen.weights, seen.tokens, names=seen.names))
 
     def _show_next(self, seen):
+        """Draw the shares of the next tokens. -> the picture in words"""
         tokens, shares = zip(*seen.next_tokens)
         figure = rows(np.array(shares), tokens, texts=[f"{share:.3f}" for share in shares], full=1, title="The next token", axis="share")
         self.next_token.value = _png(figure, fast=True)
         self.next_token.layout.width = f"{round(figure.get_figwidth() * figure.dpi)}px"
+        return figure.alt
 
     def _change(self, change):
         """Let a button change the sentence; the sentence redraws the rest."""

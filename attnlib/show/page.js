@@ -1,4 +1,5 @@
-// Shows nothing. Tells the kernel whether the page behind it is dark, at the start and whenever that changes.
+// Shows nothing. Tells the kernel whether the page behind it is dark, and gives the controls around it the names and
+// states that a screen reader needs and that the front end leaves out.
 
 function isDark(node) {                                  // as in view.js: a front end loads each file by itself
   for (; node; node = node.parentElement) {
@@ -8,20 +9,50 @@ function isDark(node) {                                  // as in view.js: a fro
   return false;
 }
 
+function say(node, name, value) {                        // writing what is there already would call the watcher for ever
+  if (value && node.getAttribute(name) !== value) node.setAttribute(name, value);
+}
+
+function describe(box) {
+  const words = (node) => node?.textContent.trim();
+  for (const handle of box.querySelectorAll("[role=slider]")) {
+    const control = handle.closest(".widget-slider, .jupyter-widget-slider, .widget-inline-hbox");
+    say(handle, "aria-label", words(control?.querySelector(".widget-label")));
+    say(handle, "aria-valuetext", words(control?.querySelector(".widget-readout")));
+  }
+  for (const group of box.querySelectorAll(".widget-toggle-buttons")) {
+    say(group, "role", "group");
+    say(group, "aria-label", words(group.querySelector(".widget-label")));
+    for (const button of group.querySelectorAll("button")) {
+      say(button, "aria-pressed", String(button.classList.contains("mod-active")));
+    }
+  }
+  for (const picture of box.querySelectorAll("img")) say(picture, "alt", words(box.querySelector("[role=status]")));
+}
+
 function render({ model, el }) {
   el.style.display = "none";
   const tell = () => {
-    if (!el.isConnected || isDark(el) === model.get("dark")) return;
+    if (!el.isConnected) return;
+    const box = el.closest(".widget-vbox, .jupyter-widget-vbox");
+    if (box) {
+      describe(box);
+      changes.observe(box, { subtree: true, childList: true, characterData: true, attributeFilter: ["class", "aria-valuetext"] });
+    }
+    if (isDark(el) === model.get("dark")) return;
     model.set("dark", isDark(el));
     model.save_changes();
   };
-  const later = () => requestAnimationFrame(tell);
-  const watcher = new MutationObserver(later), system = matchMedia("(prefers-color-scheme: dark)");
+  let asked = 0;
+  const later = () => { asked ||= requestAnimationFrame(() => { asked = 0; tell(); }); };
+  const watcher = new MutationObserver(later), changes = new MutationObserver(later);
+  const system = matchMedia("(prefers-color-scheme: dark)");
   watcher.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "class"] });
   system.addEventListener("change", later);
   later();
   return () => {
     watcher.disconnect();
+    changes.disconnect();
     system.removeEventListener("change", later);
   };
 }
