@@ -50,6 +50,7 @@ CONFIGS = {
     "a window of nothing": ("gemma2", {"sliding_window": 0}, ["config.json: sliding_window must be at least 1"]),
     "a negative eps": ("t5", {"layer_norm_epsilon": -1}, ["config.json: layer_norm_epsilon must be a finite number above 0"]),
     "more layers than the file": ("bert", {"num_hidden_layers": 3}, ["lacks 16 of the tensors", "encoder.layer.2."]),
+    "many more": ("bert", {"num_hidden_layers": 5}, ["num_hidden_layers=5", "lacks 48 of the tensors"]),
     "fewer layers than the file": ("bert", {"num_hidden_layers": 1}, ["nobody reads", "encoder.layer.1."]),
     "another width": ("bert", {"hidden_size": 32}, ["must have the shape", "(48, 32)", "(48, 16)"]),
     "another hidden width": ("gpt2", {"n_inner": 99}, ["h.0.mlp.c_fc", "99"]),
@@ -188,6 +189,17 @@ def test_a_tokenizer_that_fails_gets_a_sentence(tmp_path, case):
     said = str(caught.value)
     assert "Fetch the folder anew" in said and "\n" not in said and len(said) < 700
     assert caught.value.__cause__ is None and caught.value.__suppress_context__
+
+
+def test_half_a_sign_in_a_text_is_read_as_a_question_mark(tmp_path):
+    """A text that was cut within an emoji: the library would call it no string."""
+    pytest.importorskip("tokenizers", reason="pip install 'attnlib[models]'")
+    folder = changed(tmp_path, "bert")
+    words = {"a": 0, "?": 1, "[x]": 2}
+    (folder / "tokenizer.json").write_text(
+        json.dumps({"pre_tokenizer": {"type": "Whitespace"}, "model": {"type": "WordLevel", "vocab": words, "unk_token": "[x]"}})
+    )
+    assert load(folder).tokenizer.encode("a \ud83d a").tolist() == [0, 1, 0]
 
 
 def test_a_tokenizer_lets_an_interrupt_through(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 
 from attnlib import toy
 from attnlib.show import most_attended
-from attnlib.show.labels import LONGEST, fonts, printable
+from attnlib.show.labels import LONGEST, fonts, printable, visible
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -76,6 +76,15 @@ def test_a_sign_without_a_font_is_spelled_out(sign):
 def test_an_invisible_sign_does_not_make_an_invisible_name(token):
     (name,) = printable([token])
     assert any(unicodedata.category(char)[0] not in "CZM" for char in name), ascii(name)
+
+
+@pytest.mark.parametrize("sign", ["\ud800", "\udfff", "\x00", "\x1b", "\x7f", "\x85", "\u202e", "\u2066", "\u00ad", "\ufeff"])
+@pytest.mark.parametrize("spell", [printable, visible])
+def test_a_sign_that_no_file_or_line_can_take_goes_out_of_a_word(spell, sign):
+    for token in (f"ab{sign}cd", f"{sign}abcd", f"abcd{sign}"):
+        (name,) = spell([token])
+        assert sign not in name and name.strip("␣") in ("abcd", "ab cd")
+        name.encode()                                                  # a page or a message to the browser is UTF-8
 
 
 def test_names_never_turn_the_writing_direction():

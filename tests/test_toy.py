@@ -286,6 +286,10 @@ def test_positions_are_copies():
         table[:] = before
 
 
+def test_half_a_sign_in_a_word_is_embedded_as_a_question_mark():
+    np.testing.assert_array_equal(toy.embed(["a\ud83dbc"]), toy.embed(["a?bc"]))
+
+
 @pytest.mark.parametrize("tokens", [[], ()])
 def test_embed_needs_a_word(tokens):
     with pytest.raises(ValueError, match="tokens must be a list with at least one word"):

@@ -51,6 +51,7 @@ function render({ model, el }) {
   system.addEventListener("change", later);
   later();
   return () => {
+    cancelAnimationFrame(asked);                         // it would begin to watch again
     watcher.disconnect();
     changes.disconnect();
     system.removeEventListener("change", later);
