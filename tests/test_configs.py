@@ -27,7 +27,7 @@ save_file = pytest.importorskip(
 ).save_file
 pytestmark = pytest.mark.filterwarnings("error")
 
-NUMBERS = [10**7, 10**9, 10**12, 2**63, 10**30, 1e300, 1e-300, -1, 0, 1.5]
+NUMBERS = [10**7, 10**9, 10**12, 2**63, 10**30, 1e300, 1e-300, -1, 0, 1, 3, 1.5]
 HOSTILE = [*NUMBERS, float("nan"), float("inf"), True, "x", "", [], {}, [[1]], None]
 ROPE = {
     "rope_theta": 100.0, "factor": 4.0, "original_max_position_embeddings": 16,
@@ -72,7 +72,7 @@ def used(family):
 
 def runs(model):
     """Use a model in all ways in which what its config said is used."""
-    ids = np.array([3, 4, 5, 6, 7, 8])
+    ids = np.array([3, 4, 5, 6, 7, 8][: getattr(model.model, "n_max", None)])
     if isinstance(model, TextToText):
         found = model.forward(ids, [model.start, 4, 5])
         model._written(ids, 3)
@@ -129,6 +129,18 @@ def test_every_rotary_option_under_hostile_values(tmp_path, frugal, recipe, tabl
     assert any(said == "runs" for said, *_ in seen) and any(said != "runs" for said, *_ in seen)
 
 
+@pytest.mark.parametrize("name", ["short_factor", "long_factor"])
+def test_factors_of_pairs_are_as_many_as_pairs(tmp_path, name):
+    """Those of long texts, too, which a short text never asks for."""
+    options = {key: ROPE[key] for key in RECIPES["longrope"]} | {"rope_type": "longrope"}
+    for factors in ([], [1.0], [1.0] * 3, [[1.0, 1.0]], [1.0, 1e-320], [1.0, -1.0], ["x", 1.0]):
+        change = {"rope_parameters": options | {name: factors}}
+        folder = changed(
+            tmp_path, "llama", change=change, name=f"folder {len(list(tmp_path.iterdir()))}"
+        )
+        refused(folder, ValueError, "config.json: rope_parameters (rotary positions)", name)
+
+
 @pytest.mark.parametrize("recipe", ["dynamic", "yarn", "llama3", "longrope"])
 def test_the_longest_text_under_hostile_values(tmp_path, frugal, recipe):
     """It is read where a recipe needs it: as the trained length, or to find the factor."""
@@ -139,12 +151,30 @@ def test_the_longest_text_under_hostile_values(tmp_path, frugal, recipe):
     for value in HOSTILE:
         change = {"rope_parameters": options, "max_position_embeddings": value}
         attack(tmp_path, "llama", "max_position_embeddings", change, seen)
-    assert [said for said, *_ in seen].count("runs") == 2              # 10**7 and 10**9
+    assert [said for said, *_ in seen].count("runs") == 3              # 3, 10**7 and 10**9
 
 
 def test_the_unchanged_config_runs_and_is_not_refused_by_this_test(tmp_path):
     for family in FOLDERS:
         assert outcome(changed(tmp_path, family), "") == "runs"
+
+
+def test_heads_that_fit_the_weights_and_not_each_other(tmp_path):
+    """Their products are the widths that the file holds: the numbers themselves are odd."""
+    odd = "config.json: head_dim (hidden_size // num_attention_heads where it is missing) must be even"
+    for i, (family, *sizes) in enumerate((
+        ("llama", 16, 8, 1), ("llama", 16, 8, None), ("mistral", 8, 4, 3),      # None: 16 // 16
+    )):  # fmt: skip
+        keys = ("num_attention_heads", "num_key_value_heads", "head_dim")
+        folder = changed(tmp_path, family, change=dict(zip(keys, sizes)), name=f"odd{i}")
+        refused(folder, ValueError, odd)
+
+    def three(tensors):
+        kv = {n for n in tensors if "k_proj" in n or "v_proj" in n}
+        return tensors | {n: np.pad(tensors[n], ((0, 4), (0, 0))) for n in kv}
+
+    folder = changed(tmp_path, "llama", change={"num_key_value_heads": 3}, tensors=three)
+    refused(folder, ValueError, "config.json: num_key_value_heads must divide num_attention_heads")
 
 
 # ---- in a process of its own, with a limit -------------------------------------------------------
@@ -198,7 +228,7 @@ def test_what_asks_for_the_machine_gets_a_sentence(tmp_path, case):
 
 @pytest.mark.parametrize("family", ["gpt2", "llama", "bert", "distilbert", "t5", "bart"])
 def test_names_alone_are_no_layers(tmp_path, family):
-    """The name of a 200th layer, or with 200 layers of a number each: no layers."""
+    """The name of a 200th layer is no layer, nor are 200 layers of a number each."""
     layers = {
         "gpt2": "n_layer",
         "t5": "num_layers",
@@ -221,7 +251,7 @@ def test_names_alone_are_no_layers(tmp_path, family):
             family,
             change={key: n} | both,
             tensors=lambda t, i=numbers: stubs(t, i),
-            name=problem,
+            name=f"folder {len(numbers)}",
         )
         started = time.process_time()
         refused(folder, ValueError, problem)

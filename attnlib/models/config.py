@@ -142,6 +142,18 @@ def number(low, high):
     return check
 
 
+def numbers(low, high):
+    """A list of numbers above 0 within bounds."""
+
+    def check(config, key):
+        values = kind(list)(config, key)
+        if not all(type(one) in (int, float) and low <= one <= high for one in values):
+            raise config.wrong(key, f"a list of numbers from {low:g} to {high:g}")
+        return values
+
+    return check
+
+
 def kind(wanted):
     """A bool, a str, a list or a dict."""
 

@@ -195,7 +195,7 @@ ROPE = {
     "factor": TURNS, "low_freq_factor": TURNS, "high_freq_factor": TURNS,
     "beta_fast": TURNS, "beta_slow": TURNS, "truncate": checks.kind(bool),
     "attention_factor": LONGER, "mscale": LONGER, "mscale_all_dim": LONGER,
-    "short_factor": checks.kind(list), "long_factor": checks.kind(list),
+    "short_factor": checks.numbers(1e-6, 1e6), "long_factor": checks.numbers(1e-6, 1e6),
 }  # fmt: skip
 
 
