@@ -20,9 +20,9 @@ beside the hub's own settings. Where, depends on the hub:
 
   A hub that you installed yourself: put these lines at the end of its own file, or, to try it on your own machine,
       pip install jupyterhub jupyterhub-idle-culler && npm install -g configurable-http-proxy
-      jupyterhub --url=http://127.0.0.1:8000 -f binder/jupyterhub_config.py
-      (its usual log-in asks for the password of an account on this machine, so for a trial nobody else should reach it:
-      without --url it listens to the whole network, and not encrypted.)
+      jupyterhub -f binder/jupyterhub_config.py
+      (its usual log-in asks for the password of an account on this machine, and does not encrypt it: for a trial nobody
+      else can reach the hub. Who sets up a real one says where it listens: bind_url, behind a proxy with TLS.)
 
 After a change restart the hub; servers that run keep the old limits until they are started again.
 """
@@ -67,6 +67,8 @@ c.Spawner.args.extend(KERNELS if IDLE_SECONDS else [])  # noqa: F821  (added onc
 # ---- all servers together ----------------------------------------------------------------------------------------
 
 hub = c.JupyterHub  # noqa: F821
+if not {"bind_url", "ip", "port", "spawner_class", "proxy_class"} & set(hub):              # nobody has set up more: a trial
+    hub.bind_url = "http://127.0.0.1:8000"
 hub.concurrent_spawn_limit = STARTING_AT_ONCE
 hub.active_server_limit = MAX_SERVERS
 

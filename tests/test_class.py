@@ -178,6 +178,14 @@ def test_times_are_those_of_the_notebooks():
     assert class_links.hours(62) == "1 h 00" and class_links.hours(47) == "45 min" and class_links.hours(135) == "2 h 15"
 
 
+def test_a_trial_hub_cannot_be_reached_from_elsewhere():
+    """Its log-in sends passwords of this machine. A hub that somebody has set up keeps what they said."""
+    assert hub_config().JupyterHub.bind_url == "http://127.0.0.1:8000"
+    for name, value in {"bind_url": "http://:8000", "ip": "0.0.0.0", "port": 80, "spawner_class": "kubespawner.KubeSpawner"}.items():
+        hub = hub_config(Config({"JupyterHub": {name: value}})).JupyterHub
+        assert hub[name] == value and (name == "bind_url" or "bind_url" not in hub)
+
+
 @pytest.mark.parametrize("name", class_links.PLANS)
 def test_a_plan_is_in_the_order_of_the_course_and_adds_up(name):
     numbers = " ".join(class_links.PLANS[name]).split()
