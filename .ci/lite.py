@@ -23,7 +23,6 @@ WHEELS = ["anywidget", "comm", "ipywidgets", "jupyterlab_widgets", "psygnal"]   
 # %pip takes what the site carries and what is part of Pyodide, and nothing else: a name that is missing there is not looked
 # up on PyPI, where anyone may have taken it.
 KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
-SETTINGS = {"jupyter-lite-schema-version": 0, "jupyter-config-data": {"litePluginSettings": {KERNEL: {"disablePyPIFallback": True}}}}
 APPS = ["lab", "notebooks", "tree"]
 
 
@@ -67,6 +66,13 @@ def contents(folder):
     shutil.copytree(ROOT / "notebooks", folder, ignore=hidden)
 
 
+def closed(path):
+    """Tell the site's kernel not to look on PyPI."""
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    settings["jupyter-config-data"]["litePluginSettings"][KERNEL]["disablePyPIFallback"] = True
+    path.write_text(json.dumps(settings, indent=2), encoding="utf-8")
+
+
 def build(out, tools):
     """Build the site in `out`, and check it."""
     python = environment(tools)
@@ -76,12 +82,12 @@ def build(out, tools):
         wheels(python, work / "pypi")
         overrides = (ROOT / "attnlib" / "show" / "lab-settings.json").read_text(encoding="utf-8")
         (work / "overrides.json").write_text(overrides, encoding="utf-8")
-        (work / "jupyter-lite.json").write_text(json.dumps(SETTINGS), encoding="utf-8")
         lite = [python, "-m", "jupyter", "lite"]
         how = ["--lite-dir", work, "--output-dir", out]
         apps = [part for app in APPS for part in ("--apps", app)]
         run(*lite, "build", *how, "--contents", work / "files", *apps, cwd=work)
         run(*lite, "check", *how, cwd=work)
+    closed(out / "jupyter-lite.json")
     for path in out.rglob("*.map"):                                    # for those who mend JupyterLab: more than all the rest
         path.unlink()
 

@@ -251,6 +251,7 @@ def test_query_view_and_key_view(show):
     assert darkness[0] < darkness[1] < darkness[2]                     # 0.9, 0.5, 0.2: the darker the more
     seen.root.locator("span", has_text="sat").nth(1).click()           # a word of the key line pins its column
     seen.away()
+    seen.tab.frames()
     assert 'query 1 "cat" → key 2 "sat": 0.250' in seen.said()
 
 

@@ -14,7 +14,7 @@ import types
 import nbformat
 import pytest
 
-from attnlib import _files, report
+from attnlib import _files, report, stills
 
 pytest.importorskip("papermill")
 
@@ -149,10 +149,10 @@ def test_a_page_that_cannot_be_made_leaves_its_row_undone(tmp_path, monkeypatch)
 def test_what_a_live_view_leaves_in_a_report():
     timed = {"papermill": {"duration": 1}, "execution": {"iopub.status.busy": "now"}}
     cell = nbformat.v4.new_code_cell("1", metadata=timed | {"tags": ["kept"]})
-    cell.outputs = [nbformat.v4.new_output("display_data", data=data) for data in ({report.VIEW: {}}, {report.VIEW: {}, "text/plain": "x"})]
+    cell.outputs = [nbformat.v4.new_output("display_data", data=data) for data in ({stills.VIEW: {}}, {stills.VIEW: {}, "text/plain": "x"})]
     notebook = nbformat.v4.new_notebook(metadata={"widgets": {}, "papermill": {}} | HEAD, cells=[cell])
-    assert report.still(notebook).metadata == HEAD and cell.metadata == {"tags": ["kept"]}
-    assert [set(output.data) for output in cell.outputs] == [{report.VIEW}, {"text/plain"}], "a view alone is better than nothing"
+    assert stills.still(notebook).metadata == HEAD and cell.metadata == {"tags": ["kept"]}
+    assert [set(output.data) for output in cell.outputs] == [{stills.VIEW}, {"text/plain"}], "a view alone is better than nothing"
 
 
 @pytest.mark.parametrize("said, found", [
