@@ -144,7 +144,7 @@ def ends_of(control):
         return [option[1] if isinstance(option, tuple) else option for option in control.options]
     return [control.min, control.max] if hasattr(control, "min") else [control.value]
 
-def room():                                                            # the height of the picture's frame, the lines of its text
+def room_taken():                                                      # the height of the picture's frame, the lines of its text
     return hasattr(swept, "frame") and (swept.frame.layout.min_height, swept.longest)
 
 def sweep(names):
@@ -153,7 +153,7 @@ def sweep(names):
         for value in [*ends_of(swept.controls[name]), start]:
             swept.controls[name].value = value
             assert not swept.error, f"{swept.values}: {swept.error}"
-            assert room() == shown, f"{swept.values}: the page jumps from {shown} to {room()}"
+            assert room_taken() == shown, f"{swept.values}: the page jumps from {shown} to {room_taken()}"
 
 def sweep_under_choices():                                             # what a slider does may depend on a choice
     for control in swept.controls.values():
@@ -164,7 +164,7 @@ def sweep_under_choices():                                             # what a 
         control.value = start
 
 swept._repr_mimebundle_()                                              # as it is shown
-shown = room()
+shown = room_taken()
 sweep(swept.controls)
 sweep_under_choices()
 print("swept", sum(map(len, map(ends_of, swept.controls.values()))), "ends")
