@@ -273,6 +273,23 @@ def test_a_word_shows_its_row_and_a_click_pins_it(show):
     check(seen.said(), weights, 2, 0, WORDS[:3], keys)                 # of the row that is pinned
 
 
+def test_a_word_stays_while_the_hand_moves(show):
+    """A click needs both its ends on one word: none is put in its place in a frame between them."""
+    weights = softmax(3, 5)
+    seen = show(AttentionView(weights, WORDS[:3], key_tokens=["le", "chat", "s'est", "assis", "là"]))
+    line = seen.root.locator(".attnlib-sentence > div").nth(0)
+    words = [line.locator("span").nth(n + 1).element_handle() for n in range(3)]
+    seen.keys("ArrowDown")
+    for n in (0, 2, 1):
+        line.locator("span").nth(n + 1).hover()
+        seen.page.mouse.down()
+        seen.tab.frames()
+        assert all(word.evaluate("(word) => word.isConnected") for word in words)
+        seen.page.mouse.up()
+        seen.away()
+        assert seen.said().startswith(f'query {n} "{WORDS[n]}" → key ')
+
+
 def test_lines_only_from_the_pinned_word_and_as_thick_as_the_weight(show):
     weights = np.array([[0.75, 0.25, 0.0], [0.0, 0.5, 0.5], [0.2, 0.2, 0.6]])
     seen = show(AttentionView(weights, WORDS[:3]))

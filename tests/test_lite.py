@@ -198,7 +198,11 @@ def standard_modules():
     found = set()
     for path in (ROOT / "attnlib").rglob("*.py"):
         if "bench" not in path.parts and path.name != "__main__.py":
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            tried = {id(node) for block in ast.walk(tree) if isinstance(block, (ast.If, ast.Try)) for node in ast.walk(block)}
+            for node in ast.walk(tree):
+                if id(node) in tried:                     # of another system, or one that may lack
+                    continue
                 found |= {alias.name for alias in node.names} if isinstance(node, ast.Import) else set()
                 found |= {node.module} if isinstance(node, ast.ImportFrom) and node.level == 0 else set()
     return sorted(name for name in found if name.split(".")[0] in sys.stdlib_module_names)

@@ -282,14 +282,13 @@ function render({ model, el }) {
     }
   }
 
-  function paintStrip(focus) {                           // both sentences; lines only from the focused word
-    strip.style.display = compact ? "none" : "";
-    if (compact) return;
+  let words = [], lines = null;                          // the spans of both sentences, and the lines between them
+
+  function layStrip() {                                  // the spans stay while the hand moves: a click needs both its ends on one
     strip.replaceChildren();
-    const byQuery = get("side") === "query", tokens = [get("tokens"), get("key_tokens")];
-    const lines = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    lines = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     lines.setAttribute("aria-hidden", "true");
-    const words = tokens.map((names, side) => {
+    words = [get("tokens"), get("key_tokens")].map((names, side) => {
       if (side) { lines.style.cssText = "display:block;height:34px;overflow:visible"; strip.append(lines); }
       const line = make("div", strip, "display:inline-flex;gap:3px;align-items:center");
       make("span", line, `width:3.6em;flex:none;color:${side ? colours.key : colours.query};font-weight:600`).textContent = side ? "key" : "query";
@@ -301,6 +300,14 @@ function render({ model, el }) {
         return word;
       });
     });
+  }
+
+  function paintStrip(focus) {                           // lines only from the focused word
+    strip.style.display = compact ? "none" : "";
+    if (compact) return;
+    const byQuery = get("side") === "query", plain = { borderColor: "transparent", textDecoration: "", background: "", color: "" };
+    lines.replaceChildren();
+    words.flat().forEach((word) => Object.assign(word.style, plain));
     if (!focus) return;
     const [i, j] = focus, from = byQuery ? words[0][i] : words[1][j], many = byQuery ? words[1] : words[0];
     from.style.borderColor = byQuery ? colours.query : colours.key;
@@ -388,6 +395,7 @@ function render({ model, el }) {
     heading.textContent = get("title");
     const hidden = paint();
     paintAtlas();
+    if (!compact) layStrip();
     notes.replaceChildren();
     const say = (text, color) => { make("div", notes, `color:${color}`).textContent = text; };
     if (hidden > 0) say(`${(100 * hidden).toFixed(hidden < 0.1 ? 1 : 0)} % of the weight is hidden; what is shown is not rescaled`, colours.faint);
