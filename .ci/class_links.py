@@ -1,11 +1,15 @@
 """The generated parts of the teacher's page, and links for a class on a hub.
 
-    python .ci/class_links.py                                         bring notebooks/teaching.md up to date
-    python .ci/class_links.py --hub https://hub.example.org           print a link per notebook for this hub
+    python .ci/class_links.py                                         bring notebooks/teaching.md up
+                                                                      to date
+    python .ci/class_links.py --hub https://hub.example.org           print a link per notebook for
+                                                                      this hub
     python .ci/class_links.py --hub https://hub.example.org --branch term-2027
 
-A link (nbgitpuller's) fetches the course into the student's own folder, keeps what the student has changed there, and
-opens the notebook. Times come from the heads of the notebooks, the address from [project.urls] in pyproject.toml.
+A link (nbgitpuller's) fetches the course into the student's own folder, keeps what the student has
+changed there, and
+opens the notebook. Times come from the heads of the notebooks, the address from [project.urls] in
+pyproject.toml.
 """
 
 import argparse
@@ -17,11 +21,28 @@ from urllib.parse import urlencode
 import notebooks
 
 PAGE = notebooks.NOTEBOOKS / "teaching.md"
-HUB = "https://hub.example.org"                            # stands for the teacher's own; the name is reserved for examples
+HUB = "https://hub.example.org"  # stands for the teacher's own; the name is reserved for examples
 PLANS = {
     "afternoon": ["00 01 03"],
     "sessions": ["00 01", "02 03", "04", "05", "06 08", "14"],
-    "term": ["00 01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12", "13", "14", "15 16", "17"],
+    "term": [
+        "00 01",
+        "02",
+        "03",
+        "04",
+        "05",
+        "06",
+        "07",
+        "08",
+        "09",
+        "10",
+        "11",
+        "12",
+        "13",
+        "14",
+        "15 16",
+        "17",
+    ],
 }
 
 
@@ -40,9 +61,15 @@ def times(notebook):
 
 
 def link(path, hub=HUB, branch="main"):
-    """The address that puts a notebook into a student's folder on this hub and opens it in JupyterLab."""
+    """The address that puts a notebook into a student's folder on this hub and opens it in
+    JupyterLab.
+    """
     folder = notebooks.address().rstrip("/").rpartition("/")[2]
-    query = {"repo": notebooks.address(), "branch": branch, "urlpath": f"lab/tree/{folder}/notebooks/{path.name}"}
+    query = {
+        "repo": notebooks.address(),
+        "branch": branch,
+        "urlpath": f"lab/tree/{folder}/notebooks/{path.name}",
+    }
     return f"{hub.rstrip('/')}/hub/user-redirect/git-pull?{urlencode(query)}"
 
 
@@ -61,7 +88,10 @@ def time_table(titles, spent):
         cells = [f"[{name}]({path.name})", *minutes, f"[open {path.name[:2]}]({link(path)})"]
         rows.append(f"| {' | '.join(cells)} |")
     reading, exercises = (sum(column) for column in zip(*spent.values()))
-    rows.append(f"| **all** | **{hours(reading)}** | **{hours(exercises)}** | **{hours(reading + exercises)}** | |")
+    rows.append(
+        f"| **all** | **{hours(reading)}** | **{hours(exercises)}** |"
+        f" **{hours(reading + exercises)}** | |"
+    )
     return "\n".join(rows)
 
 
@@ -75,22 +105,35 @@ def plan(sessions, spent):
             here = [spent[by_number[number]] for number in numbers]
             links = ", ".join(f"[{number}]({by_number[number].name})" for number in numbers)
             reading = sum(one.reading for one in here)
-            rows.append(f"| {len(rows) - 1} | {links} | {hours(reading)} | {hours(sum(map(sum, here)))} |")
+            rows.append(
+                f"| {len(rows) - 1} | {links} | {hours(reading)} | {hours(sum(map(sum, here)))} |"
+            )
     return "\n".join(rows)
 
 
 def generated(page):
-    """The page with its generated parts as they should be: tables between marks, and the titles of the sections."""
+    """The page with its generated parts as they should be: tables between marks, and the titles of
+    the sections.
+    """
     import nbformat
 
     read = {path: nbformat.read(path, 4) for path in notebooks.paths()}
     titles = {path: notebooks.title(notebook) for path, notebook in read.items()}
     spent = {path: times(notebook) for path, notebook in read.items()}
-    parts = {"times": time_table(titles, spent)} | {name: plan(sessions, spent) for name, sessions in PLANS.items()}
+    parts = {"times": time_table(titles, spent)} | {
+        name: plan(sessions, spent) for name, sessions in PLANS.items()
+    }
     for name, text in parts.items():
-        page = re.sub(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", lambda m, text=text: f"{m[1]}{text}\n{m[2]}", page, flags=re.S)
+        page = re.sub(
+            rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)",
+            lambda m, text=text: f"{m[1]}{text}\n{m[2]}",
+            page,
+            flags=re.S,
+        )
     for path, title in titles.items():
-        page = re.sub(rf"^### .*\b{path.name[:2]} · .*$", f"### [{title}]({path.name})", page, flags=re.M)
+        page = re.sub(
+            rf"^### .*\b{path.name[:2]} · .*$", f"### [{title}]({path.name})", page, flags=re.M
+        )
     return page
 
 
@@ -104,9 +147,13 @@ def write():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--hub", help="the address of your hub")
-    parser.add_argument("--branch", default="main", help="the branch that your class works on (default: main)")
+    parser.add_argument(
+        "--branch", default="main", help="the branch that your class works on (default: main)"
+    )
     given = parser.parse_args()
     if given.hub is None:
         print(f"{PAGE.name}: {'saved' if write() else 'nothing to change'}")

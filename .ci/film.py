@@ -2,7 +2,8 @@
 
     python .ci/film.py
 
-A hand moves the controls one by one; each picture is what the browser shows. Needs the test requirements and Chromium.
+A hand moves the controls one by one; each picture is what the browser shows. Needs the test
+requirements and Chromium.
 """
 
 import io
@@ -17,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 import lab  # noqa: E402
 
-HEIGHT = 770                                             # pixels of the film
+HEIGHT = 770  # pixels of the film
 CODE = "from attnlib.show import explorer\nexplorer()"
 HAND = """() => {
     const hand = document.createElement("div");
@@ -53,7 +54,11 @@ class Film:
 
     def slide(self, name, keys, milliseconds=600):
         """Move a slider by keyboard, a picture for each key."""
-        handle = self.cell.locator(".widget-inline-hbox").filter(has=self.page.locator("label", has_text=name)).locator(".noUi-handle")
+        handle = (
+            self.cell.locator(".widget-inline-hbox")
+            .filter(has=self.page.locator("label", has_text=name))
+            .locator(".noUi-handle")
+        )
         box = handle.bounding_box()
         self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         handle.focus()
@@ -73,7 +78,9 @@ class Film:
 
     def select(self, name, number, milliseconds=1300):
         """Choose the layer or the head of the view."""
-        self.cell.locator("label").filter(has_text=name).locator("select").select_option(str(number))
+        self.cell.locator("label").filter(has_text=name).locator("select").select_option(
+            str(number)
+        )
         self.shoot(milliseconds)
 
     def save(self, path):
@@ -82,19 +89,33 @@ class Film:
         all_of_them = Image.new("RGB", (width, height * len(self.pictures)))
         for i, picture in enumerate(self.pictures):
             all_of_them.paste(picture, (0, i * height))
-        counted = sorted(all_of_them.getcolors(1 << 24), reverse=True)[:256]           # a weight of 0 and one of 0.1 stay apart
+        # a weight of 0 and one of 0.1 stay apart
+        counted = sorted(all_of_them.getcolors(1 << 24), reverse=True)[:256]
         palette = Image.new("P", (1, 1))
         palette.putpalette([part for _, colour in counted for part in colour])
-        few = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in self.pictures]
-        few[0].save(path, save_all=True, append_images=few[1:], duration=self.times, loop=0, optimize=True)
+        few = [
+            picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in self.pictures
+        ]
+        few[0].save(
+            path, save_all=True, append_images=few[1:], duration=self.times, loop=0, optimize=True
+        )
 
 
 def main(target):
     with tempfile.TemporaryDirectory() as work:
         files = Path(work, "files")
         files.mkdir()
-        cell = {"cell_type": "code", "id": "explorer", "metadata": {}, "source": CODE, "outputs": [], "execution_count": None}
-        about = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        cell = {
+            "cell_type": "code",
+            "id": "explorer",
+            "metadata": {},
+            "source": CODE,
+            "outputs": [],
+            "execution_count": None,
+        }
+        about = {
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
+        }
         notebook = {"cells": [cell], "metadata": about, "nbformat": 4, "nbformat_minor": 5}
         (files / "film.ipynb").write_text(json.dumps(notebook))
         with lab.chromium() as browser, lab.jupyter(work, files) as address:
@@ -102,7 +123,10 @@ def main(target):
             page = tab.page
             page.goto(f"{address}/lab/tree/film.ipynb?reset", wait_until="commit")
             page.wait_for_selector(".jp-CodeCell")
-            page.evaluate("async () => { while (!window.jupyterapp) await new Promise(requestAnimationFrame); }")
+            page.evaluate(
+                "async () => { while (!window.jupyterapp) await new"
+                " Promise(requestAnimationFrame); }"
+            )
             page.evaluate("() => jupyterapp.commands.execute('application:toggle-left-area')")
             page.wait_for_timeout(3000)
             page.evaluate("() => jupyterapp.commands.execute('notebook:run-all-cells')")

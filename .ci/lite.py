@@ -1,11 +1,15 @@
-"""Build the whole course as a static site that runs in the reader's browser, without a server: JupyterLite.
+"""Build the whole course as a static site that runs in the reader's browser, without a server:
+JupyterLite.
 
     python .ci/lite.py OUT                    the site, in the folder OUT, which is emptied first
     python -m http.server --directory OUT     look at it
 
-It needs Python 3.11 or newer. The tools go into an environment of their own, which is forgotten afterwards
-(--env FOLDER keeps it for the next time). The site holds the notebooks, attnlib as a wheel, and the wheels
-of the live views; a reader's browser fetches Python itself, NumPy and matplotlib from Pyodide's server.
+It needs Python 3.11 or newer. The tools go into an environment of their own, which is forgotten
+afterwards
+(--env FOLDER keeps it for the next time). The site holds the notebooks, attnlib as a wheel, and the
+wheels
+of the live views; a reader's browser fetches Python itself, NumPy and matplotlib from Pyodide's
+server.
 """
 
 import argparse
@@ -19,8 +23,10 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-WHEELS = ["anywidget", "comm", "ipywidgets", "jupyterlab_widgets", "psygnal"]     # pure Python, and not part of Pyodide
-# %pip takes what the site carries and what is part of Pyodide, and nothing else: a name that is missing there is not looked
+# pure Python, and not part of Pyodide
+WHEELS = ["anywidget", "comm", "ipywidgets", "jupyterlab_widgets", "psygnal"]
+# %pip takes what the site carries and what is part of Pyodide, and nothing else: a name that is
+# missing there is not looked
 # up on PyPI, where anyone may have taken it.
 KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
 APPS = ["lab", "notebooks", "tree"]
@@ -28,7 +34,13 @@ APPS = ["lab", "notebooks", "tree"]
 
 def run(*command, **how):
     """Run a command; where it fails, show what it said."""
-    done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **how)
+    done = subprocess.run(
+        [str(part) for part in command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **how,
+    )
     if done.returncode:
         raise SystemExit(f"{' '.join(map(str, command))}\n{done.stdout[-4000:]}")
     return done.stdout
@@ -39,7 +51,16 @@ def environment(folder):
     python = Path(folder, "Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not python.exists():
         venv.create(folder, with_pip=True)
-    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", ROOT / ".ci" / "lite.txt")
+    run(
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "-r",
+        ROOT / ".ci" / "lite.txt",
+    )
     return python
 
 
@@ -52,12 +73,35 @@ def emptied(out):
 
 
 def wheels(python, folder):
-    """attnlib as a wheel, and beside it what its live views need, in the versions whose front ends the site has."""
+    """attnlib as a wheel, and beside it what its live views need, in the versions whose front ends
+    the site has.
+    """
     pip = [python, "-m", "pip", "--disable-pip-version-check"]
     run(*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT)
-    here = dict(line.split("==") for line in run(*pip, "freeze").splitlines() if line.count("==") == 1)
-    pure = ["--only-binary=:all:", "--platform", "any", "--implementation", "py", "--abi", "none", "--python-version", "3.14"]
-    run(*pip, "download", "--quiet", "--no-deps", *pure, "--dest", folder, *(f"{name}=={here[name]}" for name in WHEELS))
+    here = dict(
+        line.split("==") for line in run(*pip, "freeze").splitlines() if line.count("==") == 1
+    )
+    pure = [
+        "--only-binary=:all:",
+        "--platform",
+        "any",
+        "--implementation",
+        "py",
+        "--abi",
+        "none",
+        "--python-version",
+        "3.14",
+    ]
+    run(
+        *pip,
+        "download",
+        "--quiet",
+        "--no-deps",
+        *pure,
+        "--dest",
+        folder,
+        *(f"{name}=={here[name]}" for name in WHEELS),
+    )
 
 
 def contents(folder):
@@ -76,7 +120,8 @@ def closed(path):
 def build(out, tools):
     """Build the site in `out`, and check it."""
     python = environment(tools)
-    with tempfile.TemporaryDirectory() as work:                        # JupyterLite keeps marks beside its input: start anew
+    # JupyterLite keeps marks beside its input: start anew
+    with tempfile.TemporaryDirectory() as work:
         work = Path(work)
         contents(work / "files")
         wheels(python, work / "pypi")
@@ -88,12 +133,14 @@ def build(out, tools):
         run(*lite, "build", *how, "--contents", work / "files", *apps, cwd=work)
         run(*lite, "check", *how, cwd=work)
     closed(out / "jupyter-lite.json")
-    for path in out.rglob("*.map"):                                    # for those who mend JupyterLab: more than all the rest
+    for path in out.rglob("*.map"):  # for those who mend JupyterLab: more than all the rest
         path.unlink()
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("out", type=Path)
     parser.add_argument("--env", type=Path, help="keep the environment of the tools in this folder")
     given = parser.parse_args()

@@ -75,7 +75,11 @@ def children(pid):
 
 
 def kernel_pid(server):
-    (found,) = [pid for pid in children(server) if b"ipykernel_launcher" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    (found,) = [
+        pid
+        for pid in children(server)
+        if b"ipykernel_launcher" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
     return found
 
 
@@ -95,22 +99,37 @@ class Hub:
 
     def __init__(self, folder):
         self.ports, self.token = free_ports(3), secrets.token_hex(16)
-        self.headers, self.url = {"Authorization": f"token {self.token}"}, f"127.0.0.1:{self.ports[0]}"
+        self.headers, self.url = (
+            {"Authorization": f"token {self.token}"},
+            f"127.0.0.1:{self.ports[0]}",
+        )
         (folder / "homes").mkdir()
         config = folder / "config.py"
-        mine = {"config": str(ROOT / "binder" / "jupyterhub_config.py"), "homes": str(folder / "homes")}
+        mine = {
+            "config": str(ROOT / "binder" / "jupyterhub_config.py"),
+            "homes": str(folder / "homes"),
+        }
         config.write_text(CONFIG.format(**mine, ports=self.ports, token=self.token))
         self.log = open(folder / "hub.log", "w")
         command = [sys.executable, "-m", "jupyterhub", "-f", str(config)]
-        self.process = subprocess.Popen(command, cwd=folder, stdout=self.log, stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen(
+            command, cwd=folder, stdout=self.log, stderr=subprocess.STDOUT
+        )
 
     async def ask(self, method, path, body=None, timeout=120):
         """One request; the decoded answer."""
         from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 
         body = json.dumps(body) if body is not None else "" if method in ("POST", "PUT") else None
-        how = {"headers": self.headers, "body": body, "request_timeout": timeout, "connect_timeout": timeout}
-        answer = await AsyncHTTPClient(max_clients=100).fetch(HTTPRequest(f"http://{self.url}{path}", method, **how))
+        how = {
+            "headers": self.headers,
+            "body": body,
+            "request_timeout": timeout,
+            "connect_timeout": timeout,
+        }
+        answer = await AsyncHTTPClient(max_clients=100).fetch(
+            HTTPRequest(f"http://{self.url}{path}", method, **how)
+        )
         return json.loads(answer.body) if answer.body else None
 
     async def ready(self, seconds=60):
@@ -173,21 +192,42 @@ class Student:
         self.notebook = notebook
         await self.save()
         start = time.monotonic()
-        self.kernel = (await self.hub.ask("POST", f"{self.base}/api/kernels", {"name": "python3", "path": ""}))["id"]
+        self.kernel = (
+            await self.hub.ask("POST", f"{self.base}/api/kernels", {"name": "python3", "path": ""})
+        )["id"]
         url = f"ws://{self.hub.url}{self.base}/api/kernels/{self.kernel}/channels?session_id={uuid.uuid4().hex}"
-        request = HTTPRequest(url, headers=self.hub.headers, connect_timeout=120, request_timeout=120)
+        request = HTTPRequest(
+            url, headers=self.hub.headers, connect_timeout=120, request_timeout=120
+        )
         self.socket = await websocket_connect(request, max_message_size=1 << 26)
         self.times["kernel"] = time.monotonic() - start
         self.pid = kernel_pid(self.server)
 
     async def save(self):
-        await self.hub.ask("PUT", f"{self.base}/api/contents/course.ipynb", {"type": "notebook", "content": self.notebook})
+        await self.hub.ask(
+            "PUT",
+            f"{self.base}/api/contents/course.ipynb",
+            {"type": "notebook", "content": self.notebook},
+        )
 
     async def send(self, kind, content, seconds=120):
         """Send a message and wait until the kernel is idle again. -> seconds until the first new picture, or None"""
         id_, start, seen = uuid.uuid4().hex, time.monotonic(), None
-        header = {"msg_id": id_, "msg_type": kind, "username": self.name, "session": "load", "version": "5.3"}
-        message = {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell", "buffers": []}
+        header = {
+            "msg_id": id_,
+            "msg_type": kind,
+            "username": self.name,
+            "session": "load",
+            "version": "5.3",
+        }
+        message = {
+            "header": header,
+            "parent_header": {},
+            "metadata": {},
+            "content": content,
+            "channel": "shell",
+            "buffers": [],
+        }
         await self.socket.write_message(json.dumps(message))
         while True:
             frame = await asyncio.wait_for(self.socket.read_message(), seconds)
@@ -198,7 +238,12 @@ class Student:
             self.note(answer)
             if answer["parent_header"].get("msg_id") != id_:
                 continue
-            if binary and answer["msg_type"] == "comm_msg" and answer["content"]["comm_id"] in self.images and seen is None:
+            if (
+                binary
+                and answer["msg_type"] == "comm_msg"
+                and answer["content"]["comm_id"] in self.images
+                and seen is None
+            ):
                 seen = time.monotonic() - start
             if answer["msg_type"] == "status" and answer["content"]["execution_state"] == "idle":
                 return seen
@@ -212,7 +257,9 @@ class Student:
             if state.get("_model_name") == "ImageModel":
                 self.images.add(answer["content"]["comm_id"])
         if answer["msg_type"] == "error":
-            self.errors.append(f"{self.name}: {answer['content']['ename']}: {answer['content']['evalue']}")
+            self.errors.append(
+                f"{self.name}: {answer['content']['ename']}: {answer['content']['evalue']}"
+            )
         if answer["msg_type"] == "status":
             self.statuses.append(answer["content"]["execution_state"])
 
@@ -226,15 +273,23 @@ class Student:
 
     async def execute(self, code):
         code = "".join(code)
-        await self.send("execute_request", {"code": code, "silent": False, "store_history": True, "allow_stdin": False})
+        await self.send(
+            "execute_request",
+            {"code": code, "silent": False, "store_history": True, "allow_stdin": False},
+        )
 
     async def move(self, moves, pause):
         """Move the first slider to another place, wait for the picture, rest for a moment, and again."""
         comm, state = self.sliders[0]
         rng = random.Random(f"{self.name} {len(self.answers)}")
-        places = [state["min"] + n * state["step"] for n in range(int((state["max"] - state["min"]) / state["step"]) + 1)]
+        places = [
+            state["min"] + n * state["step"]
+            for n in range(int((state["max"] - state["min"]) / state["step"]) + 1)
+        ]
         for _ in range(moves):
-            value = state["value"] = rng.choice([place for place in places if place != state["value"]])
+            value = state["value"] = rng.choice(
+                [place for place in places if place != state["value"]]
+            )
             data = {"method": "update", "state": {"value": value}, "buffer_paths": []}
             seen = await self.send("comm_msg", {"comm_id": comm, "data": data})
             if seen is None:
@@ -247,7 +302,9 @@ class Student:
 async def killed(students, moves, pause):
     """Kill the first student's kernel while the others move sliders. -> what was lost, in words; empty if nothing"""
     first, others = students[0], students[1:]
-    first.notebook["cells"].append({"cell_type": "markdown", "id": "mine", "metadata": {}, "source": "my work"})
+    first.notebook["cells"].append(
+        {"cell_type": "markdown", "id": "mine", "metadata": {}, "source": "my work"}
+    )
     await first.save()
     before = {one.name: len(one.answers) for one in others}
     moving = asyncio.gather(*(one.move(moves, pause) for one in others))
@@ -266,7 +323,9 @@ async def killed(students, moves, pause):
         lost.append("the kernel was not started anew")
     if saved["content"]["cells"][-1]["source"] != "my work":
         lost.append("the saved notebook")
-    lost += [f"moves of {one.name}" for one in others if len(one.answers) - before[one.name] != moves]
+    lost += [
+        f"moves of {one.name}" for one in others if len(one.answers) - before[one.name] != moves
+    ]
     return lost
 
 
@@ -284,7 +343,9 @@ def percentile(values, share):
 
 def used_by(students):
     """Processor seconds so far: of all kernels, of all servers."""
-    return sum(cpu_seconds(one.pid) for one in students), sum(cpu_seconds(one.server) for one in students)
+    return sum(cpu_seconds(one.pid) for one in students), sum(
+        cpu_seconds(one.server) for one in students
+    )
 
 
 async def measure(given, folder):
@@ -302,12 +363,17 @@ async def measure(given, folder):
         print("everyone has run all cells", flush=True)
         ran, start = used_by(students), time.monotonic()
         await asyncio.gather(*(one.move(given.moves, given.pause) for one in students))
-        wall, moved = time.monotonic() - start, [after - before for before, after in zip(ran, used_by(students))]
+        wall, moved = (
+            time.monotonic() - start,
+            [after - before for before, after in zip(ran, used_by(students))],
+        )
         report(given, hub, students, ran, wall, moved)
         if given.students > 1:
             lost = await killed(students, max(5, given.moves // 5), given.pause)
             seconds = students[0].times["restart"]
-            print(f"| one kernel killed: it answers again after | {seconds:.0f} s |\n| lost | {', '.join(lost) or 'nothing'} |")
+            print(
+                f"| one kernel killed: it answers again after | {seconds:.0f} s |\n| lost | {', '.join(lost) or 'nothing'} |"
+            )
             return lost + [error for one in students for error in one.errors]
         return [error for one in students for error in one.errors]
     finally:
@@ -318,43 +384,63 @@ def report(given, hub, students, ran, wall, moved):
     """Print the table: what one student takes, and how long everyone waits."""
     answers = [1e3 * answer for one in students for answer in one.answers]
     servers, kernels = [pss(one.server) for one in students], [pss(one.pid) for one in students]
-    own = pss(hub.process.pid) + sum(pss(pid) for pid in children(hub.process.pid) if pid not in {one.server for one in students})
+    own = pss(hub.process.pid) + sum(
+        pss(pid) for pid in children(hub.process.pid) if pid not in {one.server for one in students}
+    )
     moves = len(answers)
     rows = {
         "students, moves each": f"{len(students)}, {given.moves}",
         "processors; load average of the last minute": f"{os.cpu_count()}; {os.getloadavg()[0]:.1f}",
         "server ready, s: median (largest)": middle([one.times["server"] for one in students]),
         "kernel connected, s": middle([one.times["kernel"] for one in students]),
-        f"{given.notebook.stem}, all cells at once, s": middle([one.times["run all"] for one in students]),
+        f"{given.notebook.stem}, all cells at once, s": middle(
+            [one.times["run all"] for one in students]
+        ),
         "the same, processor seconds for each": f"{ran[0] / len(students):.1f}",
-        "slider to picture, ms: median / 95 % / largest":
-            f"{statistics.median(answers):.0f} / {percentile(answers, 0.95):.0f} / {max(answers):.0f}",
+        "slider to picture, ms: median / 95 % / largest": f"{statistics.median(answers):.0f} / {percentile(answers, 0.95):.0f} / {max(answers):.0f}",
         "moves answered": f"{moves} of {len(students) * given.moves} in {wall:.0f} s",
         "processor time per move, ms: kernel + server": f"{1e3 * moved[0] / moves:.0f} + {1e3 * moved[1] / moves:.0f}",
         "memory of a server, MB PSS": middle(servers),
         "memory of a kernel, MB PSS": middle(kernels),
-        "memory of a student, MB PSS": middle([one + other for one, other in zip(servers, kernels)]),
+        "memory of a student, MB PSS": middle(
+            [one + other for one, other in zip(servers, kernels)]
+        ),
         "memory of hub, proxy and culler, MB PSS": f"{own:.0f}",
-    }  # fmt: skip
+    }
     print("\n| measured | |\n|---|---|")
     for name, value in rows.items():
         print(f"| {name} | {value} |")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--students", type=int, default=10)
-    parser.add_argument("--moves", type=int, default=50, help="slider moves of each student (default: 50)")
-    parser.add_argument("--pause", type=float, default=0.5, help="seconds between an answer and the next move, on average")
-    parser.add_argument("--notebook", type=Path, default=ROOT / "notebooks" / "03_queries_keys_values.ipynb")
+    parser.add_argument(
+        "--moves", type=int, default=50, help="slider moves of each student (default: 50)"
+    )
+    parser.add_argument(
+        "--pause",
+        type=float,
+        default=0.5,
+        help="seconds between an answer and the next move, on average",
+    )
+    parser.add_argument(
+        "--notebook", type=Path, default=ROOT / "notebooks" / "03_queries_keys_values.ipynb"
+    )
     given = parser.parse_args()
     if shutil.which("configurable-http-proxy") is None:
-        parser.error("configurable-http-proxy is not on the path: npm install -g configurable-http-proxy")
+        parser.error(
+            "configurable-http-proxy is not on the path: npm install -g configurable-http-proxy"
+        )
     with tempfile.TemporaryDirectory(prefix="attnlib-load-") as folder:
         try:
             problems = asyncio.run(measure(given, Path(folder)))
         except BaseException:
-            print(*Path(folder, "hub.log").read_text().splitlines()[-60:], sep="\n", file=sys.stderr)
+            print(
+                *Path(folder, "hub.log").read_text().splitlines()[-60:], sep="\n", file=sys.stderr
+            )
             raise
     for problem in problems:
         print(problem, file=sys.stderr)

@@ -1,14 +1,20 @@
 """Keep the notebooks true: generated cells, saved outputs.
 
-    python .ci/notebooks.py refresh [NAME ...] [--pictures]   run the notebooks and save their outputs
-    python .ci/notebooks.py links [--publish]                 only rewrite badges, set-up cell, navigation, course map
+    python .ci/notebooks.py refresh [NAME ...] [--pictures]   run the notebooks and save their
+                                                              outputs
+    python .ci/notebooks.py links [--publish]                 only rewrite badges, set-up cell,
+                                                              navigation, course map
 
-The repository's address stands in one place, [project.urls] in pyproject.toml; `links` carries it everywhere. Where that
-place still holds the placeholder, `links` takes the address from GITHUB_REPOSITORY, as GitHub's machines know it;
+The repository's address stands in one place, [project.urls] in pyproject.toml; `links` carries it
+everywhere. Where that
+place still holds the placeholder, `links` takes the address from GITHUB_REPOSITORY, as GitHub's
+machines know it;
 --publish is an error if there is none.
 
-Outputs are normalised: pictures (PNG) and text only; no widget state, no timings, no machine's paths. A notebook whose
-cells and results are as they were is left alone, so that a second run changes nothing; and so are its measured times, and
+Outputs are normalised: pictures (PNG) and text only; no widget state, no timings, no machine's
+paths. A notebook whose
+cells and results are as they were is left alone, so that a second run changes nothing; and so are
+its measured times, and
 its pictures if only matplotlib is another version (--pictures saves them all the same).
 """
 
@@ -23,16 +29,21 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
-PARTS = {"00": "A first class", "06": "The transformer", "10": "What it costs", "14": "Trained models, and what their pictures are worth"}
+PARTS = {
+    "00": "A first class",
+    "06": "The transformer",
+    "10": "What it costs",
+    "14": "Trained models, and what their pictures are worth",
+}
 FETCH = '%pip install --quiet --no-deps {live} "attnlib @ git+{address}@v{version}"'
-HOMELESS = '''raise ModuleNotFoundError(
+HOMELESS = """raise ModuleNotFoundError(
             "attnlib is not installed, and this copy of the course does not know where it comes from: its address is still "
             "YOUR_ORG. Run `pip install -e .` in the folder of the course, or let `python .ci/notebooks.py links` fill it in."
-        )'''
+        )"""
 KEPT = ("image/png", "text/markdown", "text/plain")
 
-PLACEHOLDER = "YOUR_ORG"                                   # nobody's: what it leads to may be made by a stranger one day
-SETUP = '''\
+PLACEHOLDER = "YOUR_ORG"  # nobody's: what it leads to may be made by a stranger one day
+SETUP = """\
 import os
 import sys
 from importlib.util import find_spec
@@ -50,33 +61,43 @@ if not find_spec("attnlib"):  # on Colab or in the browser: fetch it once; NumPy
 import attnlib
 import numpy as np
 
-np.set_printoptions(precision=3, suppress=True, floatmode="fixed")'''
+np.set_printoptions(precision=3, suppress=True, floatmode="fixed")"""
 
 
 def address(name="Repository"):
-    """An address of the course, from the one place that holds it: its "Repository", or "Lite", its site for the browser."""
+    """An address of the course, from the one place that holds it: its "Repository", or "Lite", its
+    site for the browser.
+    """
     return re.search(rf'^{name} = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.M)[1]
 
 
 def version():
-    return re.search(r'^__version__ = "(.+)"$', (ROOT / "attnlib" / "__init__.py").read_text(), re.M)[1]
+    return re.search(
+        r'^__version__ = "(.+)"$', (ROOT / "attnlib" / "__init__.py").read_text(), re.M
+    )[1]
 
 
 def setup(where=None):
     """The set-up cell; with the placeholder for an address, it fetches nothing from there."""
     where = where or address()
     locked = (ROOT / "binder" / "requirements.txt").read_text()
-    live = " ".join(re.search(rf"^{name}==\S+", locked, re.M)[0] for name in ("anywidget", "psygnal"))
+    live = " ".join(
+        re.search(rf"^{name}==\S+", locked, re.M)[0] for name in ("anywidget", "psygnal")
+    )
     fetch = FETCH.format(live=live, address=where, version=version())
     return SETUP.format(fetch=HOMELESS if PLACEHOLDER in where else fetch, version=version())
 
 
 def settle():
-    """Write the address of GITHUB_REPOSITORY into pyproject.toml, where the placeholder still stands. -> whether one is known"""
+    """Write the address of GITHUB_REPOSITORY into pyproject.toml, where the placeholder still
+    stands. -> whether one is known
+    """
     path, here = ROOT / "pyproject.toml", os.environ.get("GITHUB_REPOSITORY", "")
     if PLACEHOLDER in address() and re.fullmatch(r"[\w.-]+/[\w.-]+", here):
         owner, name = here.split("/")
-        text = path.read_text().replace(address("Lite"), f"https://{owner.lower()}.github.io/{name}")
+        text = path.read_text().replace(
+            address("Lite"), f"https://{owner.lower()}.github.io/{name}"
+        )
         path.write_text(text.replace(address(), f"https://github.com/{here}"))
     return PLACEHOLDER not in address() and PLACEHOLDER not in address("Lite")
 
@@ -96,8 +117,14 @@ def launch(path):
     colab = f"https://colab.research.google.com/github/{owner}/blob/main/notebooks/{path.name}"
     binder = f"https://mybinder.org/v2/gh/{owner}/main?urlpath=lab/tree/notebooks/{path.name}"
     lite = f"{address('Lite')}/lab/index.html?path={path.name}"
-    places = [("Open in Colab", "colab", colab), ("Open in Binder", "binder", binder), ("Open in the browser", "lite", lite)]
-    return " ".join(f"[![{words}](images/{picture}.svg)]({link})" for words, picture, link in places)
+    places = [
+        ("Open in Colab", "colab", colab),
+        ("Open in Binder", "binder", binder),
+        ("Open in the browser", "lite", lite),
+    ]
+    return " ".join(
+        f"[![{words}](images/{picture}.svg)]({link})" for words, picture, link in places
+    )
 
 
 def navigation(path, titles):
@@ -115,19 +142,23 @@ def navigation(path, titles):
 
 def generated(path, titles):
     """Cell id -> source, for the cells that nobody writes by hand."""
-    return {
-        "launch": launch(path),
-        "setup": setup(),
-        "navigation": navigation(path, titles),
-    }
+    return {"launch": launch(path), "setup": setup(), "navigation": navigation(path, titles)}
 
 
 def course_map(notebooks):
-    """The tables of notebooks in the README: path -> notebook, part by part, each with the claim of its head."""
+    """The tables of notebooks in the README: path -> notebook, part by part, each with the claim of
+    its head.
+    """
     rows = []
     for path, notebook in notebooks.items():
         if path.name[:2] in PARTS:
-            rows += ["", f"**{PARTS[path.name[:2]]}**", "", "| notebook | open it in |", "|---|---|"]
+            rows += [
+                "",
+                f"**{PARTS[path.name[:2]]}**",
+                "",
+                "| notebook | open it in |",
+                "|---|---|",
+            ]
         claim = notebook.cells[0].source.strip().splitlines()[-1].strip("*")
         badges = launch(path).replace("images/", "notebooks/images/")
         rows.append(f"| [{title(notebook)}](notebooks/{path.name})<br>{claim} | {badges} |")
@@ -146,14 +177,20 @@ def write_links():
         for cell in notebook.cells:
             cell.source = generated(path, titles).get(cell.id, cell.source)
         if sources(notebook) != was:
-            if known.get("sources") == was:                # a badge or the set-up changes no output
+            if known.get("sources") == was:  # a badge or the set-up changes no output
                 known["sources"] = sources(notebook)
             save(notebook, path)
             changed.append(path)
     readme = ROOT / "README.md"
     old = readme.read_text()
-    new = re.sub(r"(<!-- course -->\n).*?(<!-- /course -->)", lambda m: f"{m[1]}{course_map(notebooks)}\n{m[2]}", old, flags=re.S)
-    new = re.sub(r"https://github\.com/[\w.-]+/[\w.-]+?(?=\.git\b|\},)", address(), new)      # to clone, and to cite
+    new = re.sub(
+        r"(<!-- course -->\n).*?(<!-- /course -->)",
+        lambda m: f"{m[1]}{course_map(notebooks)}\n{m[2]}",
+        old,
+        flags=re.S,
+    )
+    # to clone, and to cite
+    new = re.sub(r"https://github\.com/[\w.-]+/[\w.-]+?(?=\.git\b|\},)", address(), new)
     if new != old:
         readme.write_text(new)
         changed.append(readme)
@@ -192,18 +229,26 @@ def normalise(notebook):
         cell.outputs = joined(cell.outputs)
         for output in cell.outputs:
             still(output, cell.id, count)
-        cell.outputs = [output for output in cell.outputs if output.get("data") != {"text/plain": ""}]     # a bar that is gone
+        # a bar that is gone
+        cell.outputs = [
+            output for output in cell.outputs if output.get("data") != {"text/plain": ""}
+        ]
         if str(ROOT) in str(cell.outputs):
             raise SystemExit(f"cell {cell.id}: an output names a folder of this machine")
     return notebook
 
 
 def still(output, id_, count):
-    """Leave an output's picture and text, and nothing else; SystemExit for an error, a warning, or a view without a picture."""
+    """Leave an output's picture and text, and nothing else; SystemExit for an error, a warning, or
+    a view without a picture.
+    """
     if output.output_type == "error" or output.get("name") == "stderr":
         raise SystemExit(f"cell {id_}: {output.get('evalue') or output.get('text')}")
     if "data" in output:
-        if "application/vnd.jupyter.widget-view+json" in output.data and "image/png" not in output.data:
+        if (
+            "application/vnd.jupyter.widget-view+json" in output.data
+            and "image/png" not in output.data
+        ):
             raise SystemExit(f"cell {id_}: a live output without a still picture")
         output.data = {kind: output.data[kind] for kind in KEPT if kind in output.data}
         output.metadata = {kind: value for kind, value in output.metadata.items() if kind in KEPT}
@@ -223,7 +268,9 @@ def joined(outputs):
 
 
 def steady(notebook):
-    """A copy without what is measured anew in every run, times above all: the outputs of cells tagged nbval-ignore-output."""
+    """A copy without what is measured anew in every run, times above all: the outputs of cells
+    tagged nbval-ignore-output.
+    """
     copy = deepcopy(notebook)
     for cell in copy.cells:
         if "nbval-ignore-output" in cell.metadata.get("tags", []):
@@ -236,8 +283,18 @@ def texts(notebook):
     found = []
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
-            data = {kind: value for kind, value in output.get("data", {}).items() if kind != "image/png"}
-            found.append((cell.id, output.output_type, output.get("text", ""), sorted(data.items()), "image/png" in output.get("data", {})))
+            data = {
+                kind: value for kind, value in output.get("data", {}).items() if kind != "image/png"
+            }
+            found.append(
+                (
+                    cell.id,
+                    output.output_type,
+                    output.get("text", ""),
+                    sorted(data.items()),
+                    "image/png" in output.get("data", {}),
+                )
+            )
     return found
 
 
@@ -247,7 +304,8 @@ def execute(path):
     from nbclient import NotebookClient
 
     notebook = nbformat.read(path, 4)
-    how = {"timeout": 120, "kernel_name": "python3", "extra_arguments": ["--log-level=50"]}      # nothing about encryption
+    # nothing about encryption
+    how = {"timeout": 120, "kernel_name": "python3", "extra_arguments": ["--log-level=50"]}
     NotebookClient(notebook, resources={"metadata": {"path": str(NOTEBOOKS)}}, **how).execute()
     return normalise(notebook)
 
@@ -258,42 +316,62 @@ def refresh(names, pictures):
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
-    with tempfile.TemporaryDirectory() as empty:           # saved outputs show a learner who has just begun
+    with tempfile.TemporaryDirectory() as empty:  # saved outputs show a learner who has just begun
         os.environ["ATTNLIB_PROGRESS"] = os.path.join(empty, "attnlib-progress.json")
     write_links()
-    chosen = [path for path in paths() if not names or any(path.name.startswith(name) for name in names)]
+    chosen = [
+        path for path in paths() if not names or any(path.name.startswith(name) for name in names)
+    ]
     if not chosen:
         raise SystemExit(f"no notebook starts with {' or '.join(names)}")
     for number, path in enumerate(chosen, 1):
         print(f"[{number}/{len(chosen)}] {path.name} … ", end="", flush=True)
         old, new = nbformat.read(path, 4), execute(path)
         was, now = old.metadata.get("attnlib", {}), new.metadata["attnlib"]
-        same_results = was.get("sources") == now["sources"] and texts(steady(old)) == texts(steady(new))
+        same_results = was.get("sources") == now["sources"] and texts(steady(old)) == texts(
+            steady(new)
+        )
         if same_results and was.get("matplotlib") != now["matplotlib"] and not pictures:
             print(f"unchanged (pictures kept, drawn by matplotlib {was.get('matplotlib')})")
         elif same_results and steady(old) == steady(new) and not pictures:
             print("unchanged")
         elif missing := re.search(r"([\w-]+) is left out: ", str(texts(new))):
-            print(f"not saved: {missing[1]} is not on this machine, and the saved outputs should show it")
+            print(
+                f"not saved: {missing[1]} is not on this machine, and the saved outputs should"
+                " show it"
+            )
         else:
             save(new, path)
             print("saved")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("refresh")
     run.add_argument("names", nargs="*")
-    run.add_argument("--pictures", action="store_true", help="save also where only pixels or measured times differ")
+    run.add_argument(
+        "--pictures",
+        action="store_true",
+        help="save also where only pixels or measured times differ",
+    )
     only = commands.add_parser("links")
-    only.add_argument("--publish", action="store_true", help="end with an error where the repository's address is not known")
+    only.add_argument(
+        "--publish",
+        action="store_true",
+        help="end with an error where the repository's address is not known",
+    )
     given = parser.parse_args()
     if given.command == "refresh":
         refresh(given.names, given.pictures)
     else:
         if not settle() and given.publish:
-            raise SystemExit(f"[project.urls] in pyproject.toml still says {PLACEHOLDER}: nothing is published under a stranger's name")
+            raise SystemExit(
+                f"[project.urls] in pyproject.toml still says {PLACEHOLDER}: nothing is published"
+                " under a stranger's name"
+            )
         for path in write_links() or ["nothing to change"]:
             print(path)
 

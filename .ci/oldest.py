@@ -1,4 +1,5 @@
-"""The oldest versions that the requirements allow, as a constraints file: name>=1.2 becomes name==1.2.
+"""The oldest versions that the requirements allow, as a constraints file: name>=1.2 becomes
+name==1.2.
 
     python .ci/oldest.py > oldest.txt && pip install -e . -r tests/requirements.txt -c oldest.txt
 
@@ -14,7 +15,9 @@ BOUND = re.compile(r"\s*([A-Za-z0-9._-]+)\s*>=\s*([0-9][0-9.]*)\s*$")
 
 
 def requirements(path):
-    """The lines of a requirements file without comments, and those of the files that it reads with -r."""
+    """The lines of a requirements file without comments, and those of the files that it reads with
+    -r.
+    """
     for line in path.read_text(encoding="utf-8").splitlines():
         line = line.split("#")[0].strip()
         if line.startswith("-r "):
@@ -25,12 +28,16 @@ def requirements(path):
 
 def packaged(path):
     """What the package asks for in pyproject.toml: its dependencies, and those of its extra."""
-    lists = re.findall(r"^(?:dependencies|models) = \[(.*?)\]", path.read_text(encoding="utf-8"), re.M | re.S)
+    lists = re.findall(
+        r"^(?:dependencies|models) = \[(.*?)\]", path.read_text(encoding="utf-8"), re.M | re.S
+    )
     return [line for part in lists for line in re.findall(r'"([^"]+)"', part)]
 
 
 def bounds(lines):
-    """Name -> its lower bound; ValueError for a line that is no plain lower bound, or a second, other bound for a name."""
+    """Name -> its lower bound; ValueError for a line that is no plain lower bound, or a second,
+    other bound for a name.
+    """
     found = {}
     for line in lines:
         match = BOUND.match(line)

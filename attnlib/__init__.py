@@ -1,4 +1,6 @@
-"""attnlib: attention from scratch in NumPy, and pictures of it. The package behind the course in notebooks/."""
+"""attnlib: attention from scratch in NumPy, and pictures of it. The package behind the course in
+notebooks/.
+"""
 
 from attnlib.attention import (
     CrossAttention,
@@ -14,6 +16,14 @@ from attnlib.efficient import flash_attention, local_attention
 
 __version__ = "0.1.0"
 __all__ = [
-    "CrossAttention", "KVCache", "SelfAttention", "attention_scores", "flash_attention", "local_attention", "merge_heads",
-    "scaled_dot_product_attention", "softmax", "split_heads",
-]  # fmt: skip
+    "CrossAttention",
+    "KVCache",
+    "SelfAttention",
+    "attention_scores",
+    "flash_attention",
+    "local_attention",
+    "merge_heads",
+    "scaled_dot_product_attention",
+    "softmax",
+    "split_heads",
+]

@@ -1,7 +1,8 @@
 """The command line: python -m attnlib "The cat sat on the mat" --pattern causal --out attention.png
 
 With `--model tiny-gpt` the heads are those of a trained model instead of those built by hand.
-`python -m attnlib bench` measures speed, `python -m attnlib report` runs a notebook once for each row of a table;
+`python -m attnlib bench` measures speed, `python -m attnlib report` runs a notebook once for each
+row of a table;
 `--help` behind either says more.
 """
 
@@ -31,11 +32,13 @@ BY_HAND = {
     "temperature": "below 1 sharper, above 1 more even (default: 1)",
     "random": "random weights instead: the control that means nothing",
 }
-LONGEST = 1000                                           # tokens in one picture
+LONGEST = 1000  # tokens in one picture
 
 
 class Seen(NamedTuple):
-    """What is shown of one sentence: text for the terminal, and what makes the still and the live picture."""
+    """What is shown of one sentence: text for the terminal, and what makes the still and the live
+    picture.
+    """
 
     text: str
     figure: callable
@@ -58,7 +61,7 @@ def main(arguments=None):
     except (ValueError, TypeError, OSError, ImportError) as error:
         return _complain(error)
     if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")                       # a terminal without these letters shows ?
+        sys.stdout.reconfigure(errors="replace")  # a terminal without these letters shows ?
     print(seen.text)
     if given.out is not None:
         print(f"\nwritten: {given.out}")
@@ -67,21 +70,36 @@ def main(arguments=None):
 
 def options():
     """What may stand on the command line."""
-    other = "Also: attnlib bench (how fast it is) and attnlib report (a notebook, once for each row of a table); --help behind each."
-    parser = argparse.ArgumentParser(prog="attnlib", description="Draw attention on a sentence.", epilog=other)
+    other = (
+        "Also: attnlib bench (how fast it is) and attnlib report (a notebook, once for each row of"
+        " a table); --help behind each."
+    )
+    parser = argparse.ArgumentParser(
+        prog="attnlib", description="Draw attention on a sentence.", epilog=other
+    )
     parser.error = lambda message: sys.exit(_complain(message))
     parser.add_argument("sentence")
-    parser.add_argument("--out", type=Path, help="write the picture here: .png, .svg, or .html for a page to touch")
+    parser.add_argument(
+        "--out", type=Path, help="write the picture here: .png, .svg, or .html for a page to touch"
+    )
     parser.add_argument("--theme", default="light", help="light or dark (default: light)")
     toys = parser.add_argument_group("heads built by hand for a stated job")
     kinds = {"heads": int, "window": int, "globals": int, "temperature": float}
     for name, about in BY_HAND.items():
-        how = {"action": "store_true", "default": None} if name == "random" else {"type": kinds.get(name)}
+        how = (
+            {"action": "store_true", "default": None}
+            if name == "random"
+            else {"type": kinds.get(name)}
+        )
         toys.add_argument(f"--{name}", help=about, **how)
     models = parser.add_argument_group("trained heads")
     names = f"{', '.join(SHIPPED)} (shipped), minilm, bert-base-uncased, gpt2 (fetched once)"
     models.add_argument("--model", help=f"{names}, or a folder with a published checkpoint")
-    models.add_argument("--layer", type=int, help="counted from 0; without it the picture shows all, the table layer 0")
+    models.add_argument(
+        "--layer",
+        type=int,
+        help="counted from 0; without it the picture shows all, the table layer 0",
+    )
     models.add_argument("--head", type=int, help="counted from 0: this head alone")
     return parser
 
@@ -89,9 +107,20 @@ def options():
 def by_hand(given):
     """The toy world's heads on the sentence. -> Seen"""
     if given.layer is not None or given.head is not None:
-        raise ValueError("--layer and --head choose among the heads of a trained model: give --model too")
-    names = {"pattern": "pattern", "heads": "n_heads", "window": "window", "globals": "n_global", "encoding": "encoding"}
-    chosen = {name: getattr(given, option) for option, name in (names | {"temperature": "temperature"}).items()}
+        raise ValueError(
+            "--layer and --head choose among the heads of a trained model: give --model too"
+        )
+    names = {
+        "pattern": "pattern",
+        "heads": "n_heads",
+        "window": "window",
+        "globals": "n_global",
+        "encoding": "encoding",
+    }
+    chosen = {
+        name: getattr(given, option)
+        for option, name in (names | {"temperature": "temperature"}).items()
+    }
     chosen = {name: value for name, value in chosen.items() if value is not None}
     seen = look(given.sentence, **chosen, matrices="random" if given.random else "built by hand")
     table = most_attended(seen.weights, seen.tokens, names=seen.names)
@@ -103,19 +132,33 @@ def trained(given):
     """A trained model's heads on the sentence. -> Seen"""
     for option in BY_HAND:
         if getattr(given, option) is not None:
-            raise ValueError(f"--{option} belongs to the heads that are built by hand: leave it out beside --model")
+            raise ValueError(
+                f"--{option} belongs to the heads that are built by hand: leave it out beside"
+                " --model"
+            )
     weights, shown, said = heads_of(load(given.model), given.sentence)
     layer = _check.integer("--layer", given.layer or 0, minimum=0, maximum=len(weights) - 1)
     n_layers, n_heads = weights.shape[:2]
-    chosen = range(n_heads) if given.head is None else [_check.integer("--head", given.head, minimum=0, maximum=n_heads - 1)]
+    chosen = (
+        range(n_heads)
+        if given.head is None
+        else [_check.integer("--head", given.head, minimum=0, maximum=n_heads - 1)]
+    )
     names = [f"layer {layer}, head {head}" for head in chosen]
-    table = most_attended(weights[layer, chosen], shown["tokens"], key_tokens=shown["key_tokens"], names=[f"head {i}" for i in chosen])
+    table = most_attended(
+        weights[layer, chosen],
+        shown["tokens"],
+        key_tokens=shown["key_tokens"],
+        names=[f"head {i}" for i in chosen],
+    )
     size = f"{given.model}: {n_layers} layer{'s' * (n_layers > 1)}, {n_heads} heads in each"
 
     def figure():
         if given.layer is None and given.head is None:
             every = [f"{i}.{j}" for i, j in np.ndindex(weights.shape[:2])]
-            return figures.heads(weights.reshape(-1, *weights.shape[2:]), titles=every, title=size, **shown)
+            return figures.heads(
+                weights.reshape(-1, *weights.shape[2:]), titles=every, title=size, **shown
+            )
         return figures.heads(weights[layer, chosen], titles=names, title=given.model, **shown)
 
     view = lambda: AttentionView(weights, layer=layer, head=given.head or 0, title=size, **shown)  # noqa: E731
@@ -123,17 +166,24 @@ def trained(given):
 
 
 def heads_of(model, sentence):
-    """A model reads -> weights (layers, h, n_q, n_k), what their rows and columns are, and what the model answers.
+    """A model reads -> weights (layers, h, n_q, n_k), what their rows and columns are, and what the
+    model answers.
 
     Of an encoder-decoder, the cross-attention: the text it writes looks at the sentence.
     """
     n = len(model.tokens(sentence))
     if n > LONGEST:
-        raise ValueError(f"the sentence has {n:,} tokens, and a picture shows at most {LONGEST:,}: shorten it")
+        raise ValueError(
+            f"the sentence has {n:,} tokens, and a picture shows at most {LONGEST:,}: shorten it"
+        )
     trace = model(sentence)
     if trace.cross_weights is not None:
         said = f"writes: {''.join(trace.decoder_tokens[1:])}"
-        return trace.cross_weights, {"tokens": trace.decoder_tokens, "key_tokens": trace.tokens, "mask": None}, said
+        return (
+            trace.cross_weights,
+            {"tokens": trace.decoder_tokens, "key_tokens": trace.tokens, "mask": None},
+            said,
+        )
     shown = {"tokens": trace.tokens, "key_tokens": trace.tokens, "mask": None}
     if not isinstance(model, TextModel):
         return trace.weights, shown, ""
@@ -144,11 +194,17 @@ def heads_of(model, sentence):
 
 def _complain(message):
     """One line on stderr, exit code 2."""
-    print(f"attnlib: {' '.join(str(message).split())} (see python -m attnlib --help)", file=sys.stderr)
+    print(
+        f"attnlib: {' '.join(str(message).split())} (see python -m attnlib --help)", file=sys.stderr
+    )
     return 2
 
 
-WRITERS = {".png": lambda seen: seen.figure().png(), ".svg": lambda seen: seen.figure().svg(), ".html": lambda seen: seen.view().to_html()}
+WRITERS = {
+    ".png": lambda seen: seen.figure().png(),
+    ".svg": lambda seen: seen.figure().svg(),
+    ".html": lambda seen: seen.view().to_html(),
+}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""Checks of arguments, shared by the ground floor: each raises before any work and names the argument."""
+"""Checks of arguments, shared by the ground floor: each raises before any work and names the
+argument.
+"""
 
 import operator
 
@@ -65,15 +67,22 @@ def floats(name, value, axes):
         array = array.astype(np.float64)
     wanted = axes.split()
     if array.ndim < len(wanted):
-        raise ValueError(f"{name} must have the shape (..., {', '.join(wanted)}), got {array.shape}")
+        raise ValueError(
+            f"{name} must have the shape (..., {', '.join(wanted)}), got {array.shape}"
+        )
     return array
 
 
 def tokens(name, value, width, axes="n d_model"):
-    """`value` as a finite float array of tokens, (..., n, width); the last of `axes` names the width."""
+    """`value` as a finite float array of tokens, (..., n, width); the last of `axes` names the
+    width.
+    """
     array = finite(name, floats(name, value, axes))
     if array.shape[-1] != width:
-        raise ValueError(f"{name} must have the shape (..., {axes.replace(' ', ', ')}={width}), got {array.shape}")
+        raise ValueError(
+            f"{name} must have the shape (..., {axes.replace(' ', ', ')}={width}), got"
+            f" {array.shape}"
+        )
     return array
 
 
@@ -81,14 +90,19 @@ def finite(name, array):
     """`array` itself; ValueError if it holds NaN or an infinity."""
     if not np.isfinite(array).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise ValueError(f"{name} must be finite, but {name}[{', '.join(map(str, where))}] is {array[where]}")
+        raise ValueError(
+            f"{name} must be finite, but {name}[{', '.join(map(str, where))}] is {array[where]}"
+        )
     return array
 
 
 def below_infinity(name, array):
     """`array` itself; ValueError if it holds NaN or +inf (-inf is fine)."""
     if not (array < np.inf).all():
-        raise ValueError(f"{name} must not hold NaN or +inf, and does at {np.argwhere(~(array < np.inf))[0].tolist()}")
+        raise ValueError(
+            f"{name} must not hold NaN or +inf, and does at"
+            f" {np.argwhere(~(array < np.inf))[0].tolist()}"
+        )
     return array
 
 
@@ -97,7 +111,9 @@ def generator(rng):
     if rng is None:
         return np.random.default_rng(0)
     if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"rng must be a numpy Generator, as np.random.default_rng(seed) makes one; got {rng!r}")
+        raise TypeError(
+            f"rng must be a numpy Generator, as np.random.default_rng(seed) makes one; got {rng!r}"
+        )
     return rng
 
 
@@ -105,7 +121,10 @@ def boolean(name, value):
     """`value` as a boolean array; numbers are refused, because a mask is not a number."""
     array = np.asarray(value)
     if array.dtype != np.bool_:
-        raise TypeError(f"{name} must be boolean (True = may attend), got an array of {array.dtype}; additive numbers go in bias=")
+        raise TypeError(
+            f"{name} must be boolean (True = may attend), got an array of {array.dtype}; additive"
+            " numbers go in bias="
+        )
     return array
 
 
@@ -116,7 +135,9 @@ def broadcasts(name, array, shape, whose="the weights'"):
     except ValueError:
         fits = False
     if not fits:
-        raise ValueError(f"{name} has the shape {array.shape}, which does not fit {whose} shape {tuple(shape)}")
+        raise ValueError(
+            f"{name} has the shape {array.shape}, which does not fit {whose} shape {tuple(shape)}"
+        )
     return array
 
 
@@ -131,12 +152,16 @@ def ids(name, value, vocabulary):
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} must be whole numbers, got an array of {array.dtype}")
     if array.min() < 0 or array.max() >= vocabulary:
-        raise ValueError(f"{name} must lie between 0 and {vocabulary - 1}, got {array.min()} to {array.max()}")
+        raise ValueError(
+            f"{name} must lie between 0 and {vocabulary - 1}, got {array.min()} to {array.max()}"
+        )
     return array
 
 
 def padding_mask(name, mask, shape):
-    """A mask of the ids' shape, (..., n) -> (..., 1, 1, n) as the weights are laid out; None stays None."""
+    """A mask of the ids' shape, (..., n) -> (..., 1, 1, n) as the weights are laid out; None stays
+    None.
+    """
     if mask is None:
         return None
     mask = boolean(name, mask)

@@ -1,4 +1,6 @@
-"""Files that a reader made: written beside and moved, so that there is the old one or the new one, never half of it."""
+"""Files that a reader made: written beside and moved, so that there is the old one or the new one,
+never half of it.
+"""
 
 import contextlib
 import os
@@ -10,19 +12,21 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:                                        # Windows: there a file that is open cannot be moved or removed
+except ImportError:  # Windows: there a file that is open cannot be moved or removed
     fcntl = None
 
 DRAFT = ".draft"
-ABANDONED = 24 * 3600                                      # seconds; where files cannot be locked, a draft this old is dead
-PATIENCE = 10.0                                            # seconds to wait for another's lock
+ABANDONED = 24 * 3600  # seconds; where files cannot be locked, a draft this old is dead
+PATIENCE = 10.0  # seconds to wait for another's lock
 
 
 @contextlib.contextmanager
 def replacing(path):
-    """with replacing(path) as file: file.write(blob). The file takes its place when all is written, and not before.
+    """with replacing(path) as file: file.write(blob). The file takes its place when all is written,
+    and not before.
 
-    A full disk or a killed process leaves what was there. A link is followed: the file behind it is replaced. What
+    A full disk or a killed process leaves what was there. A link is followed: the file behind it is
+    replaced. What
     dead processes left half-written beside it goes.
     """
     path = Path(os.path.realpath(path))
@@ -53,9 +57,11 @@ def write(path, blob):
 
 @contextlib.contextmanager
 def locked(path):
-    """with locked(path): read, change, write. One at a time, among threads, kernels, and machines that share the folder.
+    """with locked(path): read, change, write. One at a time, among threads, kernels, and machines
+    that share the folder.
 
-    The lock is an empty hidden file beside it, which stays. Raises TimeoutError after `PATIENCE` seconds. Where no lock can
+    The lock is an empty hidden file beside it, which stays. Raises TimeoutError after `PATIENCE`
+    seconds. Where no lock can
     be placed, nothing is locked.
     """
     path = Path(os.path.realpath(path))
@@ -81,7 +87,7 @@ def _wait(file):
         time.sleep(0.01)
 
 
-_one_thread = threading.RLock()                            # some file systems lock for a process, not for a thread
+_one_thread = threading.RLock()  # some file systems lock for a process, not for a thread
 
 
 class _NoLocks(OSError):
@@ -89,7 +95,9 @@ class _NoLocks(OSError):
 
 
 def _hold(file):
-    """Lock an open file for as long as it is open. -> True, or False if another holds it; _NoLocks if there are none."""
+    """Lock an open file for as long as it is open. -> True, or False if another holds it; _NoLocks
+    if there are none.
+    """
     try:
         if fcntl:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -105,17 +113,21 @@ def _hold(file):
 
 
 def _stem(path):
-    """How the names of this file's drafts begin; not too long for a file system, which takes 255 bytes."""
+    """How the names of this file's drafts begin; not too long for a file system, which takes 255
+    bytes.
+    """
     return f".{path.name.encode()[:150].decode(errors='ignore')}."
 
 
 def _draft(path):
-    """A new file beside this one, held open as a sign of life for those who sweep. -> its path, the open file"""
+    """A new file beside this one, held open as a sign of life for those who sweep. -> its path, the
+    open file
+    """
     while True:
         draft = path.with_name(f"{_stem(path)}{os.getpid()}-{secrets.token_hex(6)}{DRAFT}")
         file = open(draft, "xb")
         try:
-            if _hold(file) and draft.exists():             # nobody swept it in between
+            if _hold(file) and draft.exists():  # nobody swept it in between
                 return draft, file
         except _NoLocks:
             return draft, file
@@ -127,7 +139,11 @@ def _sweep(path):
     """Take away the drafts of this file that nobody holds: their process has died."""
     stem = _stem(path)
     with contextlib.suppress(OSError):
-        drafts = [path.with_name(name) for name in os.listdir(path.parent) if name.startswith(stem) and name.endswith(DRAFT)]
+        drafts = [
+            path.with_name(name)
+            for name in os.listdir(path.parent)
+            if name.startswith(stem) and name.endswith(DRAFT)
+        ]
         for draft in drafts:
             with contextlib.suppress(OSError):
                 if _is_dead(draft):
@@ -136,6 +152,6 @@ def _sweep(path):
 
 def _is_dead(draft):
     if not fcntl or time.time() - draft.stat().st_mtime > ABANDONED:
-        return True                                        # on Windows, a living one cannot be removed
+        return True  # on Windows, a living one cannot be removed
     with open(draft, "rb") as file:
         return _hold(file)

@@ -2,7 +2,7 @@
 
 import ctypes
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3              # names of glibc's malloc.h
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names of glibc's malloc.h
 
 
 def keep_memory():
@@ -16,5 +16,5 @@ def keep_memory():
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return
-    mallopt(M_TRIM_THRESHOLD, 2**30)                     # give back only above 1 GiB
-    mallopt(M_MMAP_THRESHOLD, 2**25)                     # arrays to 32 MiB come from the heap
+    mallopt(M_TRIM_THRESHOLD, 2**30)  # give back only above 1 GiB
+    mallopt(M_MMAP_THRESHOLD, 2**25)  # arrays to 32 MiB come from the heap

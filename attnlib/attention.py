@@ -38,13 +38,13 @@ def softmax(x, axis=-1, where=None):
         x = np.where(where, x, -np.inf).astype(x.dtype, copy=False)
     work = x.astype(np.float32) if x.dtype == np.float16 else x
     peak = work.max(axis=axis, keepdims=True, initial=-np.inf)
-    if not (peak < np.inf).all():                        # NaN and +inf win every maximum
+    if not (peak < np.inf).all():  # NaN and +inf win every maximum
         _check.below_infinity("x", work)
-    with np.errstate(over="ignore"):                     # a difference below -1e308 is -inf: share 0
+    with np.errstate(over="ignore"):  # a difference below -1e308 is -inf: share 0
         work = work - np.where(peak == -np.inf, 0, peak)
         np.exp(work, out=work)
     total = work.sum(axis=axis, keepdims=True)
-    work /= np.where(total == 0, 1, total)               # an empty line stays 0
+    work /= np.where(total == 0, 1, total)  # an empty line stays 0
     return work.astype(x.dtype, copy=False)
 
 
@@ -72,7 +72,7 @@ def attention_scores(q, k, *, mask=None, bias=None, scale=None, softcap=None):
     k = _repeat_kv(k, q, "k")
     scale = q.shape[-1] ** -0.5 if scale is None else _check.positive("scale", scale)
     with np.errstate(over="ignore", invalid="ignore"):
-        scores = (q * q.dtype.type(scale)) @ np.swapaxes(k, -1, -2)    # (..., n_q, n_k)
+        scores = (q * q.dtype.type(scale)) @ np.swapaxes(k, -1, -2)  # (..., n_q, n_k)
     _check.finite("q @ k", scores)
     if softcap is not None:
         softcap = scores.dtype.type(_check.positive("softcap", softcap))
@@ -104,10 +104,10 @@ def scaled_dot_product_attention(
     q, k, v = _checked(q, k, v)
     scores = attention_scores(q, k, mask=mask, bias=bias, scale=scale, softcap=softcap)
     if sinks is None:
-        weights = softmax(scores)                                      # (..., n_q, n_k)
+        weights = softmax(scores)  # (..., n_q, n_k)
     else:
-        weights = softmax(_append_sinks(scores, sinks))[..., :-1]      # (..., n_q, n_k)
-    output = weights @ _repeat_kv(v, q, "v")                           # (..., n_q, d_v)
+        weights = softmax(_append_sinks(scores, sinks))[..., :-1]  # (..., n_q, n_k)
+    output = weights @ _repeat_kv(v, q, "v")  # (..., n_q, d_v)
     return output.astype(dtype, copy=False), weights.astype(dtype, copy=False)
 
 
@@ -118,8 +118,8 @@ def split_heads(x, n_heads):
     if x.ndim < 2 or x.shape[-1] % n_heads:
         wanted = f"(..., n, d) with d divisible by n_heads={n_heads}"
         raise ValueError(f"x must have the shape {wanted}, got {x.shape}")
-    x = x.reshape(*x.shape[:-1], n_heads, x.shape[-1] // n_heads)      # (..., n, h, d_head)
-    return np.swapaxes(x, -2, -3)                                      # (..., h, n, d_head)
+    x = x.reshape(*x.shape[:-1], n_heads, x.shape[-1] // n_heads)  # (..., n, h, d_head)
+    return np.swapaxes(x, -2, -3)  # (..., h, n, d_head)
 
 
 def merge_heads(x):
@@ -127,7 +127,7 @@ def merge_heads(x):
     x = np.asarray(x)
     if x.ndim < 3:
         raise ValueError(f"x must have the shape (..., h, n, d_head), got {x.shape}")
-    x = np.swapaxes(x, -2, -3)                                         # (..., n, h, d_head)
+    x = np.swapaxes(x, -2, -3)  # (..., n, h, d_head)
     return x.reshape(*x.shape[:-2], x.shape[-2] * x.shape[-1])
 
 
@@ -141,7 +141,7 @@ class KVCache:
     """
 
     def __init__(self):
-        self._k, self._v, self._n = None, None, 0          # arrays with room for more than n tokens
+        self._k, self._v, self._n = None, None, 0  # arrays with room for more than n tokens
 
     def __len__(self):
         return self._n
@@ -162,7 +162,8 @@ class KVCache:
         return 0 if self._k is None else self.k.nbytes + self.v.nbytes
 
     def append(self, k, v):
-        """Hold more tokens: k (..., h_kv, n, d_head), v (..., h_kv, n, d_v) -> all keys, all values.
+        """Hold more tokens: k (..., h_kv, n, d_head), v (..., h_kv, n, d_v) -> all keys, all
+        values.
 
         What comes back are views, not copies: they stay right while the cache grows.
         """
@@ -228,7 +229,7 @@ class MultiHead:
         parameters = (self.W_q, self.W_k, self.W_v, self.W_o)
         biases = [np.zeros(W.shape[1]) if use_bias else 0.0 for W in parameters]
         self.b_q, self.b_k, self.b_v, self.b_o = biases
-        self.scoring = {}                                              # scale, softcap: as in attention_scores
+        self.scoring = {}  # scale, softcap: as in attention_scores
 
 
 class SelfAttention(MultiHead):
@@ -251,9 +252,16 @@ class SelfAttention(MultiHead):
     """
 
     def __init__(
-        self, d_model, n_heads, *, n_kv_heads=None, d_head=None, rotary=None, use_bias=False,
+        self,
+        d_model,
+        n_heads,
+        *,
+        n_kv_heads=None,
+        d_head=None,
+        rotary=None,
+        use_bias=False,
         rng=None,
-    ):  # fmt: skip
+    ):
         if rotary is not None and not callable(rotary):
             raise TypeError(f"rotary must be an encodings.Rotary, as Rotary(), got {rotary!r}")
         super().__init__(d_model, d_model, n_heads, n_kv_heads, d_head, use_bias, rng)
@@ -280,20 +288,20 @@ class SelfAttention(MultiHead):
     def steps(self, x, *, mask=None, bias=None, cache=None, positions=None):
         """The layer at work: every array on the way from x to the output."""
         held = n_held(cache)
-        q = split_heads(x @ self.W_q + self.b_q, self.n_heads)         # (..., h, n, d_head)
-        k = split_heads(x @ self.W_k + self.b_k, self.n_kv_heads)      # (..., h_kv, n, d_head)
-        v = split_heads(x @ self.W_v + self.b_v, self.n_kv_heads)      # (..., h_kv, n, d_head)
+        q = split_heads(x @ self.W_q + self.b_q, self.n_heads)  # (..., h, n, d_head)
+        k = split_heads(x @ self.W_k + self.b_k, self.n_kv_heads)  # (..., h_kv, n, d_head)
+        v = split_heads(x @ self.W_v + self.b_v, self.n_kv_heads)  # (..., h_kv, n, d_head)
         if self.rotary is not None and positions is None and held:
-            positions = held + np.arange(x.shape[-2])                  # behind those in the cache
+            positions = held + np.arange(x.shape[-2])  # behind those in the cache
         q, k = self.placed(q, k, positions)
         with all_or_nothing(cache):
             if cache is not None:
-                k, v = cache.append(k, v)                              # (..., h_kv, n_k, d_head)
+                k, v = cache.append(k, v)  # (..., h_kv, n_k, d_head)
             options = {"mask": mask, "bias": bias, **self.scoring}
             mixed, weights = scaled_dot_product_attention(q, k, v, **options)
-        joined = merge_heads(mixed)                                    # (..., n, h·d_head)
+        joined = merge_heads(mixed)  # (..., n, h·d_head)
         output = (joined @ self.W_o + self.b_o).astype(x.dtype, copy=False)
-        weights = weights.astype(x.dtype, copy=False)                  # (..., h, n, n_k)
+        weights = weights.astype(x.dtype, copy=False)  # (..., h, n, n_k)
         return SelfAttentionSteps(x, bias, positions, q, k, v, weights, joined, output)
 
     def placed(self, q, k, positions):
@@ -319,15 +327,15 @@ class SelfAttentionSteps(NamedTuple):
     n_k is n, or with a cache the number of all tokens so far.
     """
 
-    x: np.ndarray           # (..., n, d_model)
-    bias: np.ndarray        # as it was given, or None
-    positions: np.ndarray   # as rotary read them, None for 0 … n-1
-    q: np.ndarray           # (..., h, n, d_head), turned by rotary
-    k: np.ndarray           # (..., h_kv, n_k, d_head), turned by rotary
-    v: np.ndarray           # (..., h_kv, n_k, d_head)
-    weights: np.ndarray     # (..., h, n, n_k)
-    joined: np.ndarray      # (..., n, h·d_head)
-    output: np.ndarray      # (..., n, d_model)
+    x: np.ndarray  # (..., n, d_model)
+    bias: np.ndarray  # as it was given, or None
+    positions: np.ndarray  # as rotary read them, None for 0 … n-1
+    q: np.ndarray  # (..., h, n, d_head), turned by rotary
+    k: np.ndarray  # (..., h_kv, n_k, d_head), turned by rotary
+    v: np.ndarray  # (..., h_kv, n_k, d_head)
+    weights: np.ndarray  # (..., h, n, n_k)
+    joined: np.ndarray  # (..., n, h·d_head)
+    output: np.ndarray  # (..., n, d_model)
 
 
 class CrossAttention(MultiHead):
@@ -343,9 +351,16 @@ class CrossAttention(MultiHead):
     """
 
     def __init__(
-        self, d_model, n_heads, *, d_context=None, n_kv_heads=None, d_head=None, use_bias=False,
+        self,
+        d_model,
+        n_heads,
+        *,
+        d_context=None,
+        n_kv_heads=None,
+        d_head=None,
+        use_bias=False,
         rng=None,
-    ):  # fmt: skip
+    ):
         super().__init__(d_model, d_context, n_heads, n_kv_heads, d_head, use_bias, rng)
 
     def __call__(self, x, context, *, mask=None, bias=None, cache=None):
@@ -367,9 +382,9 @@ class CrossAttention(MultiHead):
 
     def steps(self, x, context, *, mask=None, bias=None, cache=None):
         """The layer at work: every array on the way from x and the context to the output."""
-        q = split_heads(x @ self.W_q + self.b_q, self.n_heads)         # (..., h, n_q, d_head)
+        q = split_heads(x @ self.W_q + self.b_q, self.n_heads)  # (..., h, n_q, d_head)
         if n_held(cache):
-            k, v = cache.k, cache.v                                    # (..., h_kv, n_k, d_head)
+            k, v = cache.k, cache.v  # (..., h_kv, n_k, d_head)
         else:
             k = split_heads(context @ self.W_k + self.b_k, self.n_kv_heads)
             v = split_heads(context @ self.W_v + self.b_v, self.n_kv_heads)
@@ -377,24 +392,24 @@ class CrossAttention(MultiHead):
         mixed, weights = scaled_dot_product_attention(q, k, v, **options)
         if cache is not None and not n_held(cache):
             cache.append(k, v)
-        joined = merge_heads(mixed)                                    # (..., n_q, h·d_head)
+        joined = merge_heads(mixed)  # (..., n_q, h·d_head)
         output = (joined @ self.W_o + self.b_o).astype(x.dtype, copy=False)
-        weights = weights.astype(x.dtype, copy=False)                  # (..., h, n_q, n_k)
+        weights = weights.astype(x.dtype, copy=False)  # (..., h, n_q, n_k)
         return CrossAttentionSteps(x, context, bias, q, k, v, weights, joined, output)
 
 
 class CrossAttentionSteps(NamedTuple):
     """What a cross-attention layer computes, in this order; a backward pass reads it."""
 
-    x: np.ndarray           # (..., n_q, d_model)
-    context: np.ndarray     # (..., n_k, d_context), as it was given
-    bias: np.ndarray        # as it was given, or None
-    q: np.ndarray           # (..., h, n_q, d_head)
-    k: np.ndarray           # (..., h_kv, n_k, d_head)
-    v: np.ndarray           # (..., h_kv, n_k, d_head)
-    weights: np.ndarray     # (..., h, n_q, n_k)
-    joined: np.ndarray      # (..., n_q, h·d_head)
-    output: np.ndarray      # (..., n_q, d_model)
+    x: np.ndarray  # (..., n_q, d_model)
+    context: np.ndarray  # (..., n_k, d_context), as it was given
+    bias: np.ndarray  # as it was given, or None
+    q: np.ndarray  # (..., h, n_q, d_head)
+    k: np.ndarray  # (..., h_kv, n_k, d_head)
+    v: np.ndarray  # (..., h_kv, n_k, d_head)
+    weights: np.ndarray  # (..., h, n_q, n_k)
+    joined: np.ndarray  # (..., n_q, h·d_head)
+    output: np.ndarray  # (..., n_q, d_model)
 
 
 def n_held(cache):
@@ -413,7 +428,7 @@ def all_or_nothing(*caches):
     before = [(cache, dict(vars(cache))) for cache in caches if cache is not None]
     try:
         yield
-    except BaseException:                                              # Ctrl-C too
+    except BaseException:  # Ctrl-C too
         for cache, state in before:
             vars(cache).update(state)
         raise

@@ -1,7 +1,8 @@
 """What a heatmap leaves out: what each weight brings, and what happens without it.
 
 from arrays   value_norms, rollout, redrawn, rank_correlation, divergence
-on a model    edited, silenced, replaced: run it with an attention layer changed; afterwards it is as it was
+on a model    edited, silenced, replaced: run it with an attention layer changed; afterwards it is
+              as it was
               head_means, head_effects: what each head says, and what happens without it
               hide_each, swap_each: what happens without each token
 """
@@ -26,15 +27,22 @@ def value_norms(weights, values, W_o):
     Kobayashi et al. 2020, "Attention is Not Only a Weight": ‖α f(x)‖.
     """
     weights = _check.floats("weights", weights, "h n_q n_k")
-    values, W_o = _check.floats("values", values, "h n_k d_head"), _check.floats("W_o", W_o, "h·d_head d_model")
+    values, W_o = (
+        _check.floats("values", values, "h n_k d_head"),
+        _check.floats("W_o", W_o, "h·d_head d_model"),
+    )
     n_heads, d_head = weights.shape[-3], values.shape[-1]
     found = f"got weights {weights.shape}, values {values.shape}, W_o {W_o.shape}"
     if values.shape[-2] != weights.shape[-1] or n_heads % values.shape[-3]:
-        raise ValueError(f"values must have a row for each key, and heads that fit those of weights, {found}")
+        raise ValueError(
+            f"values must have a row for each key, and heads that fit those of weights, {found}"
+        )
     if W_o.ndim != 2 or len(W_o) != n_heads * d_head:
-        raise ValueError(f"W_o must have the shape (h·d_head, d_model) with {n_heads}·{d_head} rows, {found}")
+        raise ValueError(
+            f"W_o must have the shape (h·d_head, d_model) with {n_heads}·{d_head} rows, {found}"
+        )
     values = np.repeat(values, n_heads // values.shape[-3], axis=-3)
-    brought = values @ W_o.reshape(n_heads, d_head, -1)                # (..., h, n_k, d_model)
+    brought = values @ W_o.reshape(n_heads, d_head, -1)  # (..., h, n_k, d_model)
     return weights * np.linalg.norm(brought, axis=-1)[..., None, :]
 
 
@@ -55,9 +63,9 @@ def rollout(weights, *, residual=0.5):
         raise ValueError(f"weights must have the shape (layers, h, n, n), got {weights.shape}")
     if not 0 <= _check.number("residual", residual) <= 1:
         raise ValueError(f"residual must be a share, 0 to 1, got {residual!r}")
-    itself = np.eye(weights.shape[-1], dtype=weights.dtype)            # (n, n)
+    itself = np.eye(weights.shape[-1], dtype=weights.dtype)  # (n, n)
     flow = itself
-    for layer in weights.mean(axis=1):                                 # (n, n)
+    for layer in weights.mean(axis=1):  # (n, n)
         flow = (residual * itself + (1 - residual) * layer) @ flow
     return flow
 
@@ -76,23 +84,24 @@ def redrawn(weights, values, wish):
     """
     weights, values, wish = _row_of_weights(weights, values, wish)
     row, free = weights.copy(), np.ones(len(weights), bool)
-    kept = np.vstack([values.T, np.ones(len(row))])                    # (d + 1, n_k) output, sum
+    kept = np.vstack([values.T, np.ones(len(row))])  # (d + 1, n_k) output, sum
     while free.any():
         step = (wish - row)[free]
         step -= np.linalg.pinv(kept[:, free]) @ (kept[:, free] @ step)
-        if np.abs(step).max() < 1e-9:                                  # no way is left
+        if np.abs(step).max() < 1e-9:  # no way is left
             break
-        room = np.full(len(step), np.inf)                              # until a weight is 0
+        room = np.full(len(step), np.inf)  # until a weight is 0
         np.divide(-row[free], step, out=room, where=step < 0)
         row[free] = np.maximum(row[free] + min(1, room.min()) * step, 0)
-        if room.min() >= 1:                                            # nothing was in the way
+        if room.min() >= 1:  # nothing was in the way
             break
         free[np.flatnonzero(free)[room.argmin()]] = False
     return row
 
 
 def rank_correlation(a, b):
-    """Spearman's rank correlation: 1 for the same order, -1 for the opposite one, NaN where one has no order.
+    """Spearman's rank correlation: 1 for the same order, -1 for the opposite one, NaN where one has
+    no order.
 
     a, b   (n,) each; equal numbers share their mean rank
 
@@ -101,7 +110,8 @@ def rank_correlation(a, b):
     a, b = (_check.finite(name, _check.floats(name, x, "n")) for name, x in (("a", a), ("b", b)))
     if a.ndim != 1 or a.shape != b.shape:
         raise ValueError(f"a and b must have the same shape (n,), got {a.shape} and {b.shape}")
-    ranks = [(np.less.outer(x, x).sum(0) - np.greater.outer(x, x).sum(0)) / 2.0 for x in (a, b)]       # mean 0
+    # mean 0
+    ranks = [(np.less.outer(x, x).sum(0) - np.greater.outer(x, x).sum(0)) / 2.0 for x in (a, b)]
     lengths = [np.sqrt(r @ r) for r in ranks]
     return float(ranks[0] @ ranks[1] / (lengths[0] * lengths[1])) if all(lengths) else float("nan")
 
@@ -149,7 +159,7 @@ def edited(attention, edit):
         yield
     finally:
         del attention.steps
-        if before is not None:                                         # edited from outside, too
+        if before is not None:  # edited from outside, too
             attention.steps = before
 
 
@@ -157,7 +167,8 @@ def silenced(attention, *heads, to=0.0):
     """with silenced(layer, 1): head 1 of this layer says nothing; see `edited`.
 
     heads   numbers of heads
-    to      what they hand on instead: 0 (zero ablation), or an array (h, d_head) with a row for each
+    to      what they hand on instead: 0 (zero ablation), or an array (h, d_head) with a row for
+            each
             head, say the `head_means` (mean ablation)
     """
     _check_attention(attention)
@@ -165,11 +176,14 @@ def silenced(attention, *heads, to=0.0):
     to = _check.finite("to", _check.floats("to", to, ""))
     d_head = len(attention.W_o) // attention.n_heads
     if to.shape not in ((), (attention.n_heads, d_head)):
-        raise ValueError(f"to must be a number or have the shape (h, d_head), here {(attention.n_heads, d_head)}, got {to.shape}")
+        raise ValueError(
+            "to must be a number or have the shape (h, d_head), here"
+            f" {(attention.n_heads, d_head)}, got {to.shape}"
+        )
     instead = np.broadcast_to(to, (attention.n_heads, d_head))
 
     def edit(weights, values):
-        mixed = weights @ values                                       # (..., h, n_q, d_head)
+        mixed = weights @ values  # (..., h, n_q, d_head)
         mixed[..., heads, :, :] = instead[heads, None, :]
         return mixed
 
@@ -188,10 +202,13 @@ def replaced(attention, head, weights):
         raise ValueError(f"weights must have the shape (n_q, n_k) or (n_k,), got {weights.shape}")
 
     def edit(own, values):
-        own = own.copy()                                               # (..., h, n_q, n_k)
+        own = own.copy()  # (..., h, n_q, n_k)
         place = own[..., head, :, :] if weights.ndim == 2 else own[..., head, -1, :]
         if place.shape[-weights.ndim :] != weights.shape:
-            raise ValueError(f"weights must have the shape {place.shape[-weights.ndim :]} here, got {weights.shape}")
+            raise ValueError(
+                f"weights must have the shape {place.shape[-weights.ndim :]} here, got"
+                f" {weights.shape}"
+            )
         place[...] = weights
         return own @ values
 
@@ -199,7 +216,9 @@ def replaced(attention, head, weights):
 
 
 def head_means(attention, run):
-    """What each head hands on, on average over all tokens that look while run() runs the model: (h, d_head)"""
+    """What each head hands on, on average over all tokens that look while run() runs the model: (h,
+    d_head)
+    """
     seen = []
 
     def watch(weights, values):
@@ -210,7 +229,8 @@ def head_means(attention, run):
         run()
     if not seen:
         raise ValueError("run must run the model that this attention layer is in, and did not")
-    rows = [merge_heads(mixed).reshape(-1, len(attention.W_o)) for mixed in seen]      # (tokens, h·d_head) each
+    # (tokens, h·d_head) each
+    rows = [merge_heads(mixed).reshape(-1, len(attention.W_o)) for mixed in seen]
     return np.concatenate(rows).mean(axis=0).reshape(attention.n_heads, -1)
 
 
@@ -233,7 +253,8 @@ def head_effects(layers, measure, *, mean=False):
 
 
 def hide_each(model, ids):
-    """What the last prediction loses when a token is hidden from all others, for each token. (n,) -> (n,)
+    """What the last prediction loses when a token is hidden from all others, for each token. (n,)
+    -> (n,)
 
     model   with logits(ids, mask=...), as `GPT`
     A mask hides it, so that the other weights are shared out anew. In nats, see `divergence`; 0 for
@@ -245,14 +266,17 @@ def hide_each(model, ids):
 
 
 def swap_each(model, ids, candidates):
-    """What the last prediction loses when another token stands in its place, for each token. (n,) -> (n,)
+    """What the last prediction loses when another token stands in its place, for each token. (n,)
+    -> (n,)
 
     candidates   (m,) ids that are put there, one after the other; the effects are averaged
     In nats, see `divergence`.
     """
     ids, candidates = np.asarray(ids), np.asarray(candidates)
-    batch = np.repeat(ids[None], len(ids) * len(candidates), axis=0).reshape(len(ids), len(candidates), -1)
-    for place, one in enumerate(batch):                                # (m, n)
+    batch = np.repeat(ids[None], len(ids) * len(candidates), axis=0).reshape(
+        len(ids), len(candidates), -1
+    )
+    for place, one in enumerate(batch):  # (m, n)
         one[:, place] = candidates
     after = model.logits(batch.reshape(-1, len(ids)))[:, -1].reshape(len(ids), len(candidates), -1)
     return divergence(model.logits(ids)[-1], after).mean(axis=1)
@@ -270,9 +294,16 @@ def _row_of_weights(weights, values, wish):
     weights = _check.finite("weights", _check.floats("weights", weights, "n_k")).astype(float)
     values = _check.finite("values", _check.floats("values", values, "n_k d")).astype(float)
     wish = _check.finite("wish", _check.floats("wish", wish, "n_k")).astype(float)
-    if weights.ndim != 1 or values.ndim != 2 or weights.shape != wish.shape or len(values) != len(weights):
+    if (
+        weights.ndim != 1
+        or values.ndim != 2
+        or weights.shape != wish.shape
+        or len(values) != len(weights)
+    ):
         shapes = f"got {weights.shape}, {values.shape} and {wish.shape}"
-        raise ValueError(f"weights, values and wish must have the shapes (n_k,), (n_k, d) and (n_k,), {shapes}")
+        raise ValueError(
+            f"weights, values and wish must have the shapes (n_k,), (n_k, d) and (n_k,), {shapes}"
+        )
     if (weights < 0).any():
         raise ValueError(f"weights must not be below 0, got {weights.min():.3g}")
     return weights, values, wish

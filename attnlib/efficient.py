@@ -1,7 +1,9 @@
 """The same attention without the n×n matrix: the scores are made tile by tile, used, and forgotten.
 
-A tile is a few hundred queries by a few hundred keys. One tile after the other, a query keeps a running
-maximum m and two running sums, l and o, from which its output follows: `flash_steps` shows them. The
+A tile is a few hundred queries by a few hundred keys. One tile after the other, a query keeps a
+running
+maximum m and two running sums, l and o, from which its output follows: `flash_steps` shows them.
+The
 memory beyond the inputs is the output and one tile per worker, whatever the length of the text.
 """
 
@@ -19,25 +21,25 @@ import numpy as np
 from attnlib import _check, masks
 from attnlib.attention import _checked, attention_scores
 
-TILE = 256, 512                 # queries × keys; 512 KiB of float32 scores stay in a core's own cache
-ROWS = 128                      # queries of a tile of `local_attention`
-WORTH_THREADS = 3e9             # multiplications and additions: about 30 ms of one core
+TILE = 256, 512  # queries × keys; 512 KiB of float32 scores stay in a core's own cache
+ROWS = 128  # queries of a tile of `local_attention`
+WORTH_THREADS = 3e9  # multiplications and additions: about 30 ms of one core
 
 
 class State(NamedTuple):
     """What a query knows after some of the keys: with all keys, the output is o / l."""
 
-    m: np.ndarray               # (n_q, 1)    the largest score so far
-    l: np.ndarray               # (n_q, 1)    the sum of exp(score - m) so far
-    o: np.ndarray               # (n_q, d_v)  the sum of exp(score - m) · value so far
+    m: np.ndarray  # (n_q, 1)    the largest score so far
+    l: np.ndarray  # (n_q, 1)    the sum of exp(score - m) so far
+    o: np.ndarray  # (n_q, d_v)  the sum of exp(score - m) · value so far
 
 
 class FlashStep(NamedTuple):
     """One tile of keys, and the state of every query after it."""
 
-    start: int                  # the tile's keys are start … stop - 1
+    start: int  # the tile's keys are start … stop - 1
     stop: int
-    scores: np.ndarray          # (n_q, stop - start)
+    scores: np.ndarray  # (n_q, stop - start)
     m: np.ndarray
     l: np.ndarray
     o: np.ndarray
@@ -57,7 +59,9 @@ def flash_steps(q, k, v, block=4):
     q, k, v = _checked(q, k, v)
     if q.ndim > 2 or k.ndim > 2:
         shapes = f"got q {q.shape}, k {k.shape}, v {v.shape}"
-        raise ValueError(f"flash_steps shows one head, q (n_q, d), k (n_k, d), v (n_k, d_v), {shapes}")
+        raise ValueError(
+            f"flash_steps shows one head, q (n_q, d), k (n_k, d), v (n_k, d_v), {shapes}"
+        )
     block = _check.integer("block", block)
     return _steps(q, k, v, block)
 
@@ -65,8 +69,8 @@ def flash_steps(q, k, v, block=4):
 def _steps(q, k, v, block):
     state = _nothing_seen(q, v)
     for start in range(0, len(k), block):
-        scores = attention_scores(q, k[start : start + block])         # (n_q, block)
-        with np.errstate(over="ignore"):                               # a difference below -1e308 is -inf: exp gives 0
+        scores = attention_scores(q, k[start : start + block])  # (n_q, block)
+        with np.errstate(over="ignore"):  # a difference below -1e308 is -inf: exp gives 0
             state = absorb(state, scores, v[start : start + block])
         yield FlashStep(start, start + scores.shape[1], scores, *state)
 
@@ -77,12 +81,12 @@ def absorb(state, scores, v):
     If the largest score rises from m to m', every exp(score - m) summed so far must become
     exp(score - m'): one factor, exp(m - m'), corrects both sums.
     """
-    m = np.maximum(state.m, scores.max(axis=-1, keepdims=True))        # (n_q, 1)
-    top = np.where(m == -np.inf, 0, m)                                 # no key allowed so far
-    correct = np.exp(state.m - top)                            # (n_q, 1), 0 at the first tile
-    p = np.exp(scores - top)                                           # (n_q, t)
+    m = np.maximum(state.m, scores.max(axis=-1, keepdims=True))  # (n_q, 1)
+    top = np.where(m == -np.inf, 0, m)  # no key allowed so far
+    correct = np.exp(state.m - top)  # (n_q, 1), 0 at the first tile
+    p = np.exp(scores - top)  # (n_q, t)
     l = state.l * correct + p.sum(axis=-1, keepdims=True)
-    o = state.o * correct + p @ v                                      # (n_q, d_v)
+    o = state.o * correct + p @ v  # (n_q, d_v)
     return State(m, l, o)
 
 
@@ -97,11 +101,12 @@ def _running(q, k, v, tiles, scale, softcap):
     for keys, mask, bias in tiles:
         scores = attention_scores(q, k[keys], mask=mask, bias=bias, scale=scale, softcap=softcap)
         state = absorb(state, scores, v[keys])
-    return state.o / np.where(state.l == 0, 1, state.l)        # a query with no key gets 0
+    return state.o / np.where(state.l == 0, 1, state.l)  # a query with no key gets 0
 
 
 def _quick(q, k, v, tiles, scale, softcap):
-    """The same without a maximum, about 1.4 times as fast; None where the sums leave the safe range.
+    """The same without a maximum, about 1.4 times as fast; None where the sums leave the safe
+    range.
 
     exp(score) needs no m while its sums stay far from the ends of float32, as with all but the
     largest scores; then nothing is to be corrected. exp2 is cheaper than exp, and its factor
@@ -111,7 +116,7 @@ def _quick(q, k, v, tiles, scale, softcap):
     q = q * q.dtype.type(scale * unit if softcap is None else scale / softcap)
     l, o = np.zeros((len(q), 1), q.dtype), np.zeros((len(q), v.shape[-1]), q.dtype)
     for keys, mask, bias in tiles:
-        p = q @ k[keys].T                                              # (t_q, t_k)
+        p = q @ k[keys].T  # (t_q, t_k)
         if softcap is not None:
             np.tanh(p, out=p)
             p *= q.dtype.type(softcap * unit)
@@ -120,7 +125,7 @@ def _quick(q, k, v, tiles, scale, softcap):
         exp(p, out=p)
         if mask is not None:
             p *= mask
-        l += p @ np.ones((p.shape[1], 1), p.dtype)                     # faster than p.sum
+        l += p @ np.ones((p.shape[1], 1), p.dtype)  # faster than p.sum
         o += p @ v[keys]
     return o / l if ((l > 2.0**-80) & (l < 2.0**100)).all() else None
 
@@ -143,9 +148,18 @@ def _tame(q, k, v, scale):
 
 
 def flash_attention(
-    q, k, v, *, causal=False, mask=None, bias=None, scale=None, softcap=None, block=None,
+    q,
+    k,
+    v,
+    *,
+    causal=False,
+    mask=None,
+    bias=None,
+    scale=None,
+    softcap=None,
+    block=None,
     workers=None,
-):  # fmt: skip
+):
     """The output of `scaled_dot_product_attention`, without its (n_q, n_k) weights.
 
     q k v mask bias scale softcap   as there; of mask and bias one tile at a time is read, so a
@@ -157,7 +171,8 @@ def flash_attention(
              The result does not depend on it, to the last bit
     returns  (..., n_q, d_v), in the dtype of q; a query that may look at nothing gets 0
 
-    Dao 2023, "FlashAttention-2", algorithm 1: queries outside, keys inside, one division at the end.
+    Dao 2023, "FlashAttention-2", algorithm 1: queries outside, keys inside, one division at the
+    end.
     Before it Rabe & Staats 2021, "Self-attention Does Not Need O(n²) Memory", and Dao et al. 2022,
     "FlashAttention", whose outer loop goes over the keys.
     """
@@ -197,7 +212,7 @@ def local_attention(
         raise ValueError(f"with n_global, q must have no more tokens than k, {found}")
     everyone = _Pattern(heads.n_k, heads.offset, TILE[1], causal=_flag("causal", causal))
     near = everyone._replace(window=window, n_global=n_global)
-    n_far = min(max(n_global - heads.offset, 0), heads.n_q) if n_global else 0   # they see everyone
+    n_far = min(max(n_global - heads.offset, 0), heads.n_q) if n_global else 0  # they see everyone
     parts = [(everyone, _cut(0, n_far, TILE[0])), (near, _cut(n_far, heads.n_q, ROWS))]
     return _attend(heads, parts, workers)
 
@@ -209,12 +224,12 @@ class _Pattern(NamedTuple):
     """Who may look at whom, as ranges of keys and the tiles they are cut into."""
 
     n_k: int
-    offset: int                 # where query 0 stands among the keys
-    columns: int                # keys per tile
+    offset: int  # where query 0 stands among the keys
+    columns: int  # keys per tile
     causal: bool = False
     window: int | None = None
     n_global: int = 0
-    mask: np.ndarray | None = None        # (..., n_q, n_k), a view of the caller's
+    mask: np.ndarray | None = None  # (..., n_q, n_k), a view of the caller's
     bias: np.ndarray | None = None
 
     def spans(self, queries):
@@ -231,7 +246,9 @@ class _Pattern(NamedTuple):
         for start, stop, window in self.spans(queries):
             for keys in _cut(start, stop, self.columns):
                 first = queries.start + self.offset - keys.start
-                allowed = _edge(first, queries.stop - queries.start, keys.stop - keys.start, window, self.causal)
+                allowed = _edge(
+                    first, queries.stop - queries.start, keys.stop - keys.start, window, self.causal
+                )
                 if self.mask is not None:
                     given = self.mask[head][queries, keys]
                     allowed = given if allowed is None else given & allowed
@@ -241,7 +258,9 @@ class _Pattern(NamedTuple):
 
 
 def _edge(first, n_q, n_k, window, causal):
-    """The mask of a tile on the edge of the pattern, None inside it; `first`: query 0 among its keys."""
+    """The mask of a tile on the edge of the pattern, None inside it; `first`: query 0 among its
+    keys.
+    """
     farthest = max(first + n_q - 1, n_k - 1 - first)
     window = None if window is None or farthest < window else window
     causal = causal and first < n_k - 1
@@ -262,10 +281,10 @@ def _cut(start, stop, size):
 class _Heads(NamedTuple):
     """q, k and v as one matrix per head, and what is the same for all of them."""
 
-    q: np.ndarray               # (*lead, n_q, d)    views: nothing is repeated in memory
-    k: np.ndarray               # (*lead or fewer heads, n_k, d)
+    q: np.ndarray  # (*lead, n_q, d)    views: nothing is repeated in memory
+    k: np.ndarray  # (*lead or fewer heads, n_k, d)
     v: np.ndarray
-    group: int                  # query heads per kv head
+    group: int  # query heads per kv head
     dtype: np.dtype
     scale: float
     softcap: float | None
@@ -326,13 +345,21 @@ def _attend(heads, parts, workers):
         q, k, v = heads.one(head)
         for method in (_quick, _running)[not tame[head] :]:
             with np.errstate(all="ignore"):
-                found = method(q[queries], k, v, pattern.tiles(head, queries), heads.scale, heads.softcap)
+                found = method(
+                    q[queries], k, v, pattern.tiles(head, queries), heads.scale, heads.softcap
+                )
             if found is not None:
                 output[head][queries] = found
                 return
 
-    jobs = [(head, pattern, queries) for head in tame for pattern, cuts in parts for queries in cuts]
-    pairs = sum((b - a) * (queries.stop - queries.start) for _, pattern, queries in jobs for a, b, _ in pattern.spans(queries))
+    jobs = [
+        (head, pattern, queries) for head in tame for pattern, cuts in parts for queries in cuts
+    ]
+    pairs = sum(
+        (b - a) * (queries.stop - queries.start)
+        for _, pattern, queries in jobs
+        for a, b, _ in pattern.spans(queries)
+    )
     _share(work, jobs, _workers(workers, 2 * pairs * (heads.q.shape[-1] + heads.v.shape[-1])))
     return output
 
@@ -348,7 +375,8 @@ def _share(work, jobs, workers):
 def _in_threads(work, jobs, workers):
     """Do all jobs in that many threads; False where no more threads can start, as in a browser.
 
-    When it is interrupted, the waiting jobs are dropped, and the running ones end before it returns.
+    When it is interrupted, the waiting jobs are dropped, and the running ones end before it
+    returns.
     """
     pool = ThreadPoolExecutor(workers)
     try:
@@ -367,7 +395,9 @@ def _workers(asked, work):
     """How many threads: as asked, else one per core if BLAS can be held to one thread each."""
     if asked is not None:
         return _check.integer("workers", asked)
-    single = _blas() or "1" in (os.environ.get(f"{name}_NUM_THREADS") for name in ("OPENBLAS", "OMP", "MKL"))
+    single = _blas() or "1" in (
+        os.environ.get(f"{name}_NUM_THREADS") for name in ("OPENBLAS", "OMP", "MKL")
+    )
     if work < WORTH_THREADS or not single:
         return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

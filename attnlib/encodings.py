@@ -27,8 +27,8 @@ def sinusoidal(n, d_model, *, base=10_000, layout="interleaved"):
     if d_model % 2:
         raise ValueError(f"d_model must be even, a sine and a cosine per hand, got {d_model}")
     _check.choice("layout", layout, ["interleaved", "half"])
-    angles = np.arange(n)[:, None] * _speeds(d_model, base)            # (n, d_model / 2)
-    hands = np.stack([np.sin(angles), np.cos(angles)])                 # (2, n, d_model / 2)
+    angles = np.arange(n)[:, None] * _speeds(d_model, base)  # (n, d_model / 2)
+    hands = np.stack([np.sin(angles), np.cos(angles)])  # (2, n, d_model / 2)
     if layout == "interleaved":
         return hands.transpose(1, 2, 0).reshape(n, d_model)
     return hands.transpose(1, 0, 2).reshape(n, d_model)
@@ -82,7 +82,7 @@ def rotary_angles(positions, d_head, *, base=10_000, scaling=None):
         raise ValueError(f"d_head must be even, so that its numbers form pairs, got {d_head}")
     n = positions.max(initial=0) + 1
     speeds = scaled_speeds(_speeds(d_head, base), n, base=base, scaling=scaling)
-    return positions[..., None] * speeds                               # (..., d_head / 2)
+    return positions[..., None] * speeds  # (..., d_head / 2)
 
 
 def rotate(x, angles, *, layout):
@@ -105,7 +105,7 @@ def rotate(x, angles, *, layout):
     else:
         first, second = slice(0, None, 2), slice(1, None, 2)
     cos, sin = np.cos(angles).astype(x.dtype), np.sin(angles).astype(x.dtype)
-    a, b = x[..., first], x[..., second]                               # (..., n, d_head / 2)
+    a, b = x[..., first], x[..., second]  # (..., n, d_head / 2)
     turned = np.empty_like(x)
     turned[..., first] = a * cos - b * sin
     turned[..., second] = a * sin + b * cos
@@ -139,7 +139,7 @@ class Rotary:
         """The `rotary_angles` of n tokens: (n, d_head / 2), or (b, 1, n, d_head / 2)."""
         positions = np.asarray(np.arange(n) if positions is None else positions)
         if positions.ndim > 1:
-            positions = positions[..., None, :]                        # the same for every head
+            positions = positions[..., None, :]  # the same for every head
         return rotary_angles(positions, d_head, base=self.base, scaling=self.scaling)
 
 
@@ -155,7 +155,7 @@ def alibi_slopes(n_heads):
     ALiBi: Press, Smith and Lewis 2022, "Train Short, Test Long", section 3.
     """
     n_heads = _check.integer("n_heads", n_heads)
-    power = 2 ** (n_heads.bit_length() - 1)                            # at most n_heads
+    power = 2 ** (n_heads.bit_length() - 1)  # at most n_heads
     slopes = 2 ** (-8 / power * np.arange(1, power + 1))
     between = 2 ** (-4 / power * np.arange(1, 2 * power, 2))
     return np.concatenate([slopes, between[: n_heads - power]])
@@ -195,7 +195,7 @@ def t5_bucket(distance, *, bidirectional, n_buckets=32, max_distance=128):
     first = np.where(distance < 0, buckets, 0) if bidirectional else 0
     steps = np.abs(distance) if bidirectional else np.maximum(distance, 0)
     growth = np.log(np.maximum(steps, exact) / exact) / np.log(max_distance / exact)
-    far = exact + (growth * (buckets - exact)).astype(int)             # rounded down
+    far = exact + (growth * (buckets - exact)).astype(int)  # rounded down
     return first + np.where(steps < exact, steps, np.minimum(far, buckets - 1))
 
 
@@ -215,7 +215,7 @@ def t5_bias(table, n_q, n_k=None, *, bidirectional, max_distance=128):
         raise ValueError(f"table must have the shape (n_buckets, h), got {table.shape}")
     options = {"n_buckets": len(table), "max_distance": max_distance}
     buckets = t5_bucket(_distance(n_q, n_k), bidirectional=bidirectional, **options)
-    return np.moveaxis(table[buckets], -1, 0)                          # (h, n_q, n_k)
+    return np.moveaxis(table[buckets], -1, 0)  # (h, n_q, n_k)
 
 
 class T5Bias:
@@ -243,6 +243,7 @@ class T5Bias:
 
 
 # ---- shared ------------------------------------------------------------------------------
+
 
 def _speeds(d, base):
     """Radians per token of each pair, the fastest first: base^(-2i/d). (d / 2,)"""

@@ -27,7 +27,7 @@ def layer_norm(x, gain=None, bias=None, *, eps=1e-5):
     """
     x, work = _for_norm(x)
     centred = work - work.mean(axis=-1, keepdims=True)
-    variance = np.square(centred).mean(axis=-1, keepdims=True)         # (..., 1)
+    variance = np.square(centred).mean(axis=-1, keepdims=True)  # (..., 1)
     centred /= np.sqrt(variance + _check.positive("eps", eps))
     return _scaled(centred, gain, bias).astype(x.dtype, copy=False)
 
@@ -43,7 +43,7 @@ def rms_norm(x, gain=None, *, eps=1e-6):
     Zhang and Sennrich 2019, "Root Mean Square Layer Normalization", equation 4.
     """
     x, work = _for_norm(x)
-    mean_square = np.square(work).mean(axis=-1, keepdims=True)         # (..., 1)
+    mean_square = np.square(work).mean(axis=-1, keepdims=True)  # (..., 1)
     normed = work / np.sqrt(mean_square + _check.positive("eps", eps))
     return _scaled(normed, gain).astype(x.dtype, copy=False)
 
@@ -68,7 +68,7 @@ def gelu(x, *, approximate="none"):
     x = _check.floats("x", x, "")
     if _check.choice("approximate", approximate, ["none", "tanh"]) == "tanh":
         return 0.5 * np.maximum(x, -FAR) * (1 + np.tanh(gelu_bend(np.clip(x, -FAR, FAR))))
-    size = np.minimum(np.abs(x), FAR)                                  # the tail ends before
+    size = np.minimum(np.abs(x), FAR)  # the tail ends before
     return np.maximum(x, 0) - size * normal_tail(size).astype(x.dtype, copy=False)
 
 
@@ -97,7 +97,7 @@ def normal_tail(x):
     erfc(x/√2) / 2, which NumPy lacks, as t · exp(p(t) - x²/2) / 2 with a polynomial p in
     t = 1 / (1 + x/√8): the form of Press et al. 2007, "Numerical Recipes", section 6.2.2.
     """
-    t = 1 / (1 + x / 8**0.5)                                           # 1 at x = 0, 0 at infinity
+    t = 1 / (1 + x / 8**0.5)  # 1 at x = 0, 0 at infinity
     p = polynomial(2 * t - 1, TAIL.get(x.dtype, TAIL[np.dtype(np.float32)]))
     return 0.5 * t * np.exp(p - 0.5 * x * x)
 
@@ -116,11 +116,11 @@ def _tail_polynomial(degree):
 
     def exponent(place):
         t = (place + 1) / 2
-        z = 2 / t - 2                                                  # x / √2
+        z = 2 / t - 2  # x / √2
         if z < 4:
             return math.log(math.erfc(z)) + z * z - math.log(t)
-        below = z                                                      # erfc(z) is tiny: its fraction
-        for k in range(60, 0, -1):                                     # exp(-z²)/√π / (z + ½/(z + 1/(z + …
+        below = z  # erfc(z) is tiny: its fraction
+        for k in range(60, 0, -1):  # exp(-z²)/√π / (z + ½/(z + 1/(z + …
             below = z + 0.5 * k / below
         return -math.log(below * math.sqrt(math.pi)) - math.log(t)
 
@@ -129,7 +129,7 @@ def _tail_polynomial(degree):
 
 
 SLOPE = (2 / np.pi) ** 0.5
-FAR = 40                        # to the last digit, every bend is 0 below -40 and x above 40
+FAR = 40  # to the last digit, every bend is 0 below -40 and x above 40
 TAIL = {
     np.dtype(np.float32): _tail_polynomial(8).astype(np.float32),
     np.dtype(np.float64): _tail_polynomial(27),
@@ -184,9 +184,8 @@ class FeedForward:
     """
 
     def __init__(
-        self, d_model, d_hidden=None, *, activation="gelu", gated=False, use_bias=False,
-        rng=None,
-    ):  # fmt: skip
+        self, d_model, d_hidden=None, *, activation="gelu", gated=False, use_bias=False, rng=None
+    ):
         d_model = _check.integer("d_model", d_model)
         d_hidden = _check.integer("d_hidden", 4 * d_model if d_hidden is None else d_hidden)
         self.activation = _check.choice("activation", activation, list(ACTIVATIONS))
@@ -210,9 +209,9 @@ class FeedForward:
     def steps(self, x):
         """The layer at work: every array on the way from x to the output."""
         bend = ACTIVATIONS[self.activation]
-        up = x @ self.W_up + self.b_up                                 # (..., n, d_hidden)
+        up = x @ self.W_up + self.b_up  # (..., n, d_hidden)
         gate = None if self.W_gate is None else x @ self.W_gate + self.b_gate
-        hidden = bend(up) if gate is None else bend(gate) * up         # (..., n, d_hidden)
+        hidden = bend(up) if gate is None else bend(gate) * up  # (..., n, d_hidden)
         output = (hidden @ self.W_down + self.b_down).astype(x.dtype, copy=False)
         return FeedForwardSteps(x, up, gate, hidden, output)
 
@@ -220,11 +219,11 @@ class FeedForward:
 class FeedForwardSteps(NamedTuple):
     """What a feed-forward layer computes, in this order; a backward pass reads it."""
 
-    x: np.ndarray           # (..., n, d_model)
-    up: np.ndarray          # (..., n, d_hidden)
-    gate: np.ndarray        # (..., n, d_hidden), or None without a gate
-    hidden: np.ndarray      # (..., n, d_hidden)
-    output: np.ndarray      # (..., n, d_model)
+    x: np.ndarray  # (..., n, d_model)
+    up: np.ndarray  # (..., n, d_hidden)
+    gate: np.ndarray  # (..., n, d_hidden), or None without a gate
+    hidden: np.ndarray  # (..., n, d_hidden)
+    output: np.ndarray  # (..., n, d_model)
 
 
 class EncoderBlock:
@@ -248,19 +247,36 @@ class EncoderBlock:
     make_attention, make_feed_forward = SelfAttention, FeedForward
 
     def __init__(
-        self, d_model, n_heads, *, d_hidden=None, norm="pre", norm_type="layer", eps=None,
-        n_kv_heads=None, d_head=None, rotary=None, activation="gelu", gated=False, use_bias=False,
+        self,
+        d_model,
+        n_heads,
+        *,
+        d_hidden=None,
+        norm="pre",
+        norm_type="layer",
+        eps=None,
+        n_kv_heads=None,
+        d_head=None,
+        rotary=None,
+        activation="gelu",
+        gated=False,
+        use_bias=False,
         rng=None,
-    ):  # fmt: skip
+    ):
         if norm is not None:
             _check.choice("norm", norm, ["pre", "post"])
         make_norm = norm_maker(norm_type, eps)
         rng = _check.generator(rng)
         self.norm = norm
         self.attention = self.make_attention(
-            d_model, n_heads, n_kv_heads=n_kv_heads, d_head=d_head, rotary=rotary,
-            use_bias=use_bias, rng=rng,
-        )  # fmt: skip
+            d_model,
+            n_heads,
+            n_kv_heads=n_kv_heads,
+            d_head=d_head,
+            rotary=rotary,
+            use_bias=use_bias,
+            rng=rng,
+        )
         self.attention_norm = make_norm(d_model) if norm else None
         self.feed_forward, self.feed_forward_norm = None, None
         if d_hidden != 0:
@@ -295,8 +311,8 @@ class DecoderBlock(EncoderBlock):
     def steps(self, x, *, mask=None, bias=None, cache=None, positions=None):
         """The block at work: every array on the way from x to the output."""
         *lead, n, _ = x.shape
-        n_k = n_held(cache) + n                                        # the last query is the last key
-        causal = masks.causal(n, n_k)                                  # (n, n_k)
+        n_k = n_held(cache) + n  # the last query is the last key
+        causal = masks.causal(n, n_k)  # (n, n_k)
         if mask is not None:
             weights = (*lead, self.attention.n_heads, n, n_k)
             causal = causal & _check.broadcasts("mask", _check.boolean("mask", mask), weights)
@@ -314,11 +330,22 @@ class CrossDecoderBlock(EncoderBlock):
     """
 
     def __init__(
-        self, d_model, n_heads, *, norm="pre", norm_type="layer", eps=None, d_head=None,
-        use_bias=False, rng=None, **block,
-    ):  # fmt: skip
+        self,
+        d_model,
+        n_heads,
+        *,
+        norm="pre",
+        norm_type="layer",
+        eps=None,
+        d_head=None,
+        use_bias=False,
+        rng=None,
+        **block,
+    ):
         options = {"d_head": d_head, "use_bias": use_bias, "rng": _check.generator(rng)}
-        super().__init__(d_model, n_heads, norm=norm, norm_type=norm_type, eps=eps, **options, **block)
+        super().__init__(
+            d_model, n_heads, norm=norm, norm_type=norm_type, eps=eps, **options, **block
+        )
         self.cross_attention = CrossAttention(d_model, n_heads, **options)
         self.cross_attention_norm = norm_maker(norm_type, eps)(d_model) if norm else None
 
@@ -362,25 +389,25 @@ def residual(x, layer, norm, place, **options):
     options  for the layer
     """
     inner = layer.steps(norm(x) if place == "pre" else x, **options)
-    total = x + inner.output                                           # (..., n, d_model)
+    total = x + inner.output  # (..., n, d_model)
     return ResidualSteps(x, inner, total, norm(total) if place == "post" else total)
 
 
 class ResidualSteps(NamedTuple):
     """One layer and the stream around it; inner.x is what the layer reads."""
 
-    x: np.ndarray           # (..., n, d_model) the stream before
-    inner: NamedTuple       # the steps of the layer
-    total: np.ndarray       # (..., n, d_model) x + inner.output
-    output: np.ndarray      # (..., n, d_model) the stream behind: total, or its norm
+    x: np.ndarray  # (..., n, d_model) the stream before
+    inner: NamedTuple  # the steps of the layer
+    total: np.ndarray  # (..., n, d_model) x + inner.output
+    output: np.ndarray  # (..., n, d_model) the stream behind: total, or its norm
 
 
 class BlockSteps(NamedTuple):
     """What a block computes; a backward pass reads it."""
 
     attention: ResidualSteps
-    feed_forward: ResidualSteps     # None where it is left out
-    output: np.ndarray              # (..., n, d_model)
+    feed_forward: ResidualSteps  # None where it is left out
+    output: np.ndarray  # (..., n, d_model)
 
 
 class CrossBlockSteps(NamedTuple):
@@ -388,22 +415,22 @@ class CrossBlockSteps(NamedTuple):
 
     attention: ResidualSteps
     cross_attention: ResidualSteps
-    feed_forward: ResidualSteps     # None where it is left out
-    output: np.ndarray              # (..., n, d_model)
+    feed_forward: ResidualSteps  # None where it is left out
+    output: np.ndarray  # (..., n, d_model)
 
 
 class LayerCache(NamedTuple):
     """What a decoder block need not compute again."""
 
-    own: KVCache        # keys and values of the target so far: grows with every token
-    source: KVCache     # those of the source: filled by the first call, then only read
+    own: KVCache  # keys and values of the target so far: grows with every token
+    source: KVCache  # those of the source: filled by the first call, then only read
 
 
 NORMS = {"layer": LayerNorm, "rms": RMSNorm}
 
 
 def norm_maker(norm_type, eps=None):
-    """"layer" or "rms" -> a function of d_model that makes the norm."""
+    """ "layer" or "rms" -> a function of d_model that makes the norm."""
     make = NORMS[_check.choice("norm_type", norm_type, list(NORMS))]
     return make if eps is None else partial(make, eps=_check.positive("eps", eps))
 

@@ -100,7 +100,8 @@ def random_keys(n_q, n_k=None, *, n_random, rng=None):
     """
     n_q, n_k = _distance(n_q, n_k).shape
     n_random = _check.integer("n_random", n_random, minimum=0, maximum=n_k)
-    shuffled = _check.generator(rng).permuted(np.tile(np.arange(n_k), (n_q, 1)), axis=1)     # a row: 0 … n_k - 1
+    # a row: 0 … n_k - 1
+    shuffled = _check.generator(rng).permuted(np.tile(np.arange(n_k), (n_q, 1)), axis=1)
     return shuffled < n_random
 
 
@@ -147,7 +148,7 @@ def receptive_field(mask, n_layers):
     known = _itself(mask)
     for _ in range(_check.integer("n_layers", n_layers, minimum=0)):
         before, known = known, _next_layer(known, mask)
-        if (known == before).all():                                    # more layers add nothing
+        if (known == before).all():  # more layers add nothing
             break
     return known
 
@@ -164,7 +165,7 @@ def hops(mask):
     for layer in range(1, mask.shape[-1]):
         before, known = known, _next_layer(known, mask)
         layers[known & ~before] = layer
-        if (known == before).all():                                    # more layers add nothing
+        if (known == before).all():  # more layers add nothing
             break
     return layers
 

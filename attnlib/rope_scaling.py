@@ -11,17 +11,15 @@ import numpy as np
 
 from attnlib import _check
 
-LENGTHENING = ["attention_factor", "mscale", "mscale_all_dim"]         # see attention_factor()
+LENGTHENING = ["attention_factor", "mscale", "mscale_all_dim"]  # see attention_factor()
 REQUIRED = {
     "default": [],
     "linear": ["factor"],
     "dynamic": ["factor", "original_max_position_embeddings"],
     "yarn": ["factor", "original_max_position_embeddings"],
-    "llama3": [
-        "factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor",
-    ],
+    "llama3": ["factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor"],
     "longrope": ["factor", "original_max_position_embeddings", "short_factor", "long_factor"],
-}  # fmt: skip
+}
 OPTIONAL = {
     "yarn": ["beta_fast", "beta_slow", "truncate", *LENGTHENING],
     "longrope": ["attention_factor"],
@@ -89,7 +87,7 @@ def yarn(speeds, trained, *, base, factor, beta_fast=32, beta_slow=1, truncate=T
     if base <= 1:
         raise ValueError(f"base must be above 1 for yarn scaling, got {base}")
 
-    def pair(turns):                                     # which one turns so often: not whole
+    def pair(turns):  # which one turns so often: not whole
         return len(speeds) * math.log(trained / (2 * math.pi * turns)) / math.log(base)
 
     first, last = pair(beta_fast), pair(beta_slow)

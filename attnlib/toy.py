@@ -1,7 +1,9 @@
 """A toy world: words with readable features, and attention heads built by hand for a stated job.
 
-Nothing here is learned and nothing is random (but for the control that says so): every number has a reason
-that you can read below. It is the same attention code as everywhere else; only the weights are set by hand.
+Nothing here is learned and nothing is random (but for the control that says so): every number has a
+reason
+that you can read below. It is the same attention code as everywhere else; only the weights are set
+by hand.
 
 A token is a row of D_MODEL numbers in three blocks, so that we can read it:
     features   1 where the word has the feature, 0 elsewhere    (FEATURES)
@@ -23,68 +25,110 @@ from attnlib import _check, encodings, masks
 from attnlib.attention import SelfAttention
 
 WORDS = {
-    "animal": "animal animals bird birds cat cats cow dog dogs fish fox frog horse lion mouse owl rabbit wolf",
-    "person": "artist baby boy chef child children cook doctor farmer friend friends girl king man people queen student teacher woman",
-    "thing": "ball bank bed book books box car chair computer door floor hat house key letter mat moon phone picture river roof sea "
-    "star stars sun table train tree trees wall window",
-    "place": "bank city field forest garden home house kitchen market park river room school sea street town world",
-    "food": "apple apples bread cake cheese cherry coffee dinner fish ingredients meal milk rice soup tea",
+    "animal": (
+        "animal animals bird birds cat cats cow dog dogs fish fox frog horse lion mouse owl rabbit"
+        " wolf"
+    ),
+    "person": (
+        "artist baby boy chef child children cook doctor farmer friend friends girl king man people"
+        " queen student teacher woman"
+    ),
+    "thing": (
+        "ball bank bed book books box car chair computer door floor hat house key letter mat moon"
+        " phone picture river roof sea star stars sun table train tree trees wall window"
+    ),
+    "place": (
+        "bank city field forest garden home house kitchen market park river room school sea street"
+        " town world"
+    ),
+    "food": (
+        "apple apples bread cake cheese cherry coffee dinner fish ingredients meal milk rice"
+        " soup tea"
+    ),
     "idea": "attention day idea life love morning night sentence song story time word words year",
-    "verb": "ate ask asked barked bought built called carries chased chases cooked drank fell finds found gave goes grew is jumped "
-    "jumps knows laughed likes liked lived look looked looks loves loved made makes opened played plays ran read runs said sang sat "
-    "saw says see sees sits sleeps slept stood swam told took walked walks wants wanted was watched were went wrote are am be been "
-    "has had have do does did can could will would should may might must",
-    "quality": "asleep bad big black blue bright brown cold dark delicious empty fast fresh full good green happy heavy hot hungry "
-    "kind lazy little long loud new nice old quick quiet red round sad short slow small soft sweet tall thirsty tired warm white wide "
-    "wise yellow young",
-    "pronoun": "he her hers him his i it its me my our she that their them they this us we who which you your",
-    "number": "one two three four five six seven eight nine ten hundred thousand first second third",
-    "function": "a about after all an and as at because before but by for from if in into near no not of off on or out over so than "
-    "the then there to too under until up very when where while with without",
-    "plural": "animals apples birds books cats children dogs friends ingredients people stars trees we they them us words",
-    "past": "asked ate barked bought built called chased cooked drank fell found gave grew jumped laughed liked lived looked loved "
-    "made opened played ran said sang sat saw slept stood swam told took walked wanted was watched were went wrote had did been",
+    "verb": (
+        "ate ask asked barked bought built called carries chased chases cooked drank fell finds"
+        " found gave goes grew is jumped jumps knows laughed likes liked lived look looked looks"
+        " loves loved made makes opened played plays ran read runs said sang sat saw says see sees"
+        " sits sleeps slept stood swam told took walked walks wants wanted was watched were went"
+        " wrote are am be been has had have do does did can could will would should may might must"
+    ),
+    "quality": (
+        "asleep bad big black blue bright brown cold dark delicious empty fast fresh full good"
+        " green happy heavy hot hungry kind lazy little long loud new nice old quick quiet red"
+        " round sad short slow small soft sweet tall thirsty tired warm white wide wise yellow"
+        " young"
+    ),
+    "pronoun": (
+        "he her hers him his i it its me my our she that their them they this us we who which you"
+        " your"
+    ),
+    "number": (
+        "one two three four five six seven eight nine ten hundred thousand first second third"
+    ),
+    "function": (
+        "a about after all an and as at because before but by for from if in into near no not of"
+        " off on or out over so than the then there to too under until up very when where while"
+        " with without"
+    ),
+    "plural": (
+        "animals apples birds books cats children dogs friends ingredients people stars trees we"
+        " they them us words"
+    ),
+    "past": (
+        "asked ate barked bought built called chased cooked drank fell found gave grew jumped"
+        " laughed liked lived looked loved made opened played ran said sang sat saw slept stood"
+        " swam told took walked wanted was watched were went wrote had did been"
+    ),
 }
 NOUNS = ("animal", "person", "thing", "place", "food", "idea")
 KINDS = ("noun", "verb", "quality", "pronoun", "number", "function", "punctuation")
-FEATURES = ("token", *NOUNS, "alive", *KINDS, "plural", "past")      # every token is a "token": a column that is always 1
+# every token is a "token": a column that is always 1
+FEATURES = ("token", *NOUNS, "alive", *KINDS, "plural", "past")
 N_SPELLING = 40
 N_POSITION = 32
 D_MODEL = len(FEATURES) + N_SPELLING + N_POSITION
 D_HEAD = 40
-N_LEARNED = 32                                       # rows of the learned table: after these comes the cliff
+N_LEARNED = 32  # rows of the learned table: after these comes the cliff
 MAX_TOKENS = 1_000
 
 _FEATURE = slice(0, len(FEATURES))
 _SPELLING = slice(len(FEATURES), len(FEATURES) + N_SPELLING)
 _POSITION = slice(len(FEATURES) + N_SPELLING, D_MODEL)
-_TABLE = {word: {f for f in WORDS if word in WORDS[f].split()} for words in WORDS.values() for word in words.split()}
+_TABLE = {
+    word: {f for f in WORDS if word in WORDS[f].split()}
+    for words in WORDS.values()
+    for word in words.split()
+}
 
 PATTERNS = {
     "standard": lambda n, window, n_global: masks.full(n),
     "causal": lambda n, window, n_global: masks.causal(n),
     "local": lambda n, window, n_global: masks.local(n, window=window),
-    "global-local": lambda n, window, n_global: masks.global_local(n, window=window, n_global=n_global),
+    "global-local": lambda n, window, n_global: masks.global_local(
+        n, window=window, n_global=n_global
+    ),
 }
 ENCODINGS = ("none", "sinusoidal", "learned")
 
 
-# ---- words ----------------------------------------------------------------------------------------------------
+# ---- words ---------------------------------------------------------------------------------------
 
 _CJK = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _TOKEN = re.compile(
-    r"a[amj]*(?:'a[amj]*)*"                          # a word: letters, digits, accents; don't is one word
-    r"|cm*"                                          # one Chinese or Japanese character
-    r"|ffm*"                                         # a flag is two letters
-    r"|[^ mj](?:m|j[^ ])*"                           # any other sign or emoji, with what is joined to it
-    r"|m+"                                           # accents without a letter
+    r"a[amj]*(?:'a[amj]*)*"  # a word: letters, digits, accents; don't is one word
+    r"|cm*"  # one Chinese or Japanese character
+    r"|ffm*"  # a flag is two letters
+    r"|[^ mj](?:m|j[^ ])*"  # any other sign or emoji, with what is joined to it
+    r"|m+"  # accents without a letter
 )
 
 
 def tokenize(text):
     """Cut a text into words and punctuation marks: "It's late." -> ["It's", "late", "."]
 
-    Any language: letters, digits and their accents stay together, an emoji stays whole, and a Chinese or Japanese
+    Any language: letters, digits and their accents stay together, an emoji stays whole, and a
+    Chinese or Japanese
     character stands alone. Only white space and invisible control characters are dropped.
     Raises ValueError if nothing is left, or more than MAX_TOKENS.
     """
@@ -94,21 +138,30 @@ def tokenize(text):
     if not tokens:
         raise ValueError("the sentence is empty: type at least one word")
     if len(tokens) > MAX_TOKENS:
-        raise ValueError(f"the sentence has {len(tokens):,} tokens, the toy world takes at most {MAX_TOKENS:,}: shorten it")
+        raise ValueError(
+            f"the sentence has {len(tokens):,} tokens, the toy world takes at most {MAX_TOKENS:,}:"
+            " shorten it"
+        )
     return tokens
 
 
 def _kind(char):
-    """One letter for what a character is: a letter or digit, c CJK, f half a flag, m mark, j joiner, ' apostrophe, s sign."""
+    """One letter for what a character is: a letter or digit, c CJK, f half a flag, m mark, j
+    joiner, ' apostrophe, s sign.
+    """
     if char in "'\u2019":
         return "'"
-    if char in "\u200c\u200d\u00ad":               # joiners of letters and emoji, and the soft hyphen
+    if char in "\u200c\u200d\u00ad":  # joiners of letters and emoji, and the soft hyphen
         return "j"
     if "\U0001f1e6" <= char <= "\U0001f1ff":
         return "f"
     category = unicodedata.category(char)
-    if category[0] == "M" or "\U0001f3fb" <= char <= "\U0001f3ff" or "\U000e0020" <= char <= "\U000e007f":
-        return "m"                                   # accents, skin tones, the letters of regional flags
+    if (
+        category[0] == "M"
+        or "\U0001f3fb" <= char <= "\U0001f3ff"
+        or "\U000e0020" <= char <= "\U000e007f"
+    ):
+        return "m"  # accents, skin tones, the letters of regional flags
     if category[0] in "LN":
         return "c" if _CJK.match(char) else "a"
     return " " if category in ("Cc", "Cf", "Cs") or char.isspace() else "s"
@@ -119,7 +172,7 @@ def name_repeats(tokens):
     counts, seen, taken, names = Counter(tokens), Counter(), set(tokens), []
     for token in tokens:
         name = token
-        while counts[token] > 1 and name in taken:                     # a name that is a token already is passed over
+        while counts[token] > 1 and name in taken:  # a name that is a token already is passed over
             seen[token] += 1
             name = token + str(seen[token]).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
         names.append(name)
@@ -128,7 +181,9 @@ def name_repeats(tokens):
 
 
 def features(word):
-    """The features of a word, as a set of names; only {"token"} for a word that is not in the table WORDS."""
+    """The features of a word, as a set of names; only {"token"} for a word that is not in the table
+    WORDS.
+    """
     lower = word.lower()
     found = {"token", *_TABLE.get(lower, ())}
     if found & set(NOUNS):
@@ -160,14 +215,20 @@ def _embed_word(word):
 def embed(tokens, encoding="none"):
     """One row of numbers per token. (n, D_MODEL)
 
-    Words of the table WORDS get a 1 for each of their features. The spelling of every word, known or not, is kept by
-    this rule: cut <word> into pieces of 2 and 3 characters; each piece adds +1 or -1 to one of N_SPELLING columns,
-    always the same one (a checksum picks it); divide by the length. Words that share pieces are near.
+    Words of the table WORDS get a 1 for each of their features. The spelling of every word, known
+    or not, is kept by
+    this rule: cut <word> into pieces of 2 and 3 characters; each piece adds +1 or -1 to one of
+    N_SPELLING columns,
+    always the same one (a checksum picks it); divide by the length. Words that share pieces are
+    near.
 
-    encoding   what goes into the position block: "none", "sinusoidal", or "learned" (a table of N_LEARNED rows)
+    encoding   what goes into the position block: "none", "sinusoidal", or "learned" (a table of
+               N_LEARNED rows)
     """
     if isinstance(tokens, str) or not all(isinstance(token, str) for token in tokens):
-        raise TypeError(f"tokens must be a list of strings, as tokenize(text) makes one; got {tokens!r}")
+        raise TypeError(
+            f"tokens must be a list of strings, as tokenize(text) makes one; got {tokens!r}"
+        )
     if not len(tokens):
         raise ValueError("tokens must be a list with at least one word")
     x = np.array([_embed_word(token) for token in tokens])
@@ -187,15 +248,18 @@ def positions(n, encoding):
 
 @lru_cache(maxsize=1)
 def _learned():
-    """A learned table as training would find it: rows at right angles, so that no two positions are confused."""
+    """A learned table as training would find it: rows at right angles, so that no two positions are
+    confused.
+    """
     table = encodings.Learned(N_LEARNED, N_POSITION)
     table.table = np.linalg.qr(table.table)[0]
     return table
 
 
-# ---- heads ----------------------------------------------------------------------------------------------------
+# ---- heads ---------------------------------------------------------------------------------------
 
-# Each head is two matrices: W_q says what a token asks for, W_k what a token offers. Where they agree, it looks.
+# Each head is two matrices: W_q says what a token asks for, W_k what a token offers. Where they
+# agree, it looks.
 HEADS = {
     "one token back": lambda encoding: _by_position(-1, encoding),
     "pronoun → noun": lambda encoding: _by_feature({"pronoun": 1}, {"noun": 1, "alive": 0.4}),
@@ -209,21 +273,23 @@ HEADS = {
 
 
 def layer(n_heads=4, *, encoding="sinusoidal", temperature=1.0, control=False):
-    """A `SelfAttention` with the first `n_heads` of HEADS for weights; what it brings back are the features of words.
+    """A `SelfAttention` with the first `n_heads` of HEADS for weights; what it brings back are the
+    features of words.
 
     encoding      the positional encoding that the two heads of position are built for
     temperature   divides the scores: below 1 sharper, above 1 more even
-    control       random weights instead, fixed once and for all: what attention looks like when it means nothing
+    control       random weights instead, fixed once and for all: what attention looks like when it
+                  means nothing
     """
     n_heads = _check.integer("n_heads", n_heads, maximum=len(HEADS))
     temperature = _check.positive("temperature", temperature)
     _check.choice("encoding", encoding, ENCODINGS)
     attention = SelfAttention(D_MODEL, n_heads, d_head=D_HEAD)
     if control:
-        attention.W_q *= 40                                            # random weights of the usual size look nearly even
+        attention.W_q *= 40  # random weights of the usual size look nearly even
     else:
         pairs = [build(encoding) for build in list(HEADS.values())[:n_heads]]
-        attention.W_q = np.hstack([W_q for W_q, _ in pairs])           # (D_MODEL, h·D_HEAD)
+        attention.W_q = np.hstack([W_q for W_q, _ in pairs])  # (D_MODEL, h·D_HEAD)
         attention.W_k = np.hstack([W_k for _, W_k in pairs])
         carry = np.eye(D_MODEL, D_HEAD) * (np.arange(D_HEAD) < len(FEATURES))
         attention.W_v = np.hstack([carry] * n_heads)
@@ -233,7 +299,9 @@ def layer(n_heads=4, *, encoding="sinusoidal", temperature=1.0, control=False):
 
 
 class Look(NamedTuple):
-    """What a toy layer saw: tokens (n), names of the heads (h), weights (h, n, n), mask (n, n), output (n, D_MODEL)."""
+    """What a toy layer saw: tokens (n), names of the heads (h), weights (h, n, n), mask (n, n),
+    output (n, D_MODEL).
+    """
 
     tokens: list
     names: list
@@ -242,17 +310,33 @@ class Look(NamedTuple):
     output: np.ndarray
 
 
-def look(sentence, *, pattern="standard", n_heads=4, window=3, n_global=1, encoding="sinusoidal", temperature=1.0, control=False):
+def look(
+    sentence,
+    *,
+    pattern="standard",
+    n_heads=4,
+    window=3,
+    n_global=1,
+    encoding="sinusoidal",
+    temperature=1.0,
+    control=False,
+):
     """Let the toy layer read a sentence.
 
-    pattern    "standard", "causal", "local" (uses window) or "global-local" (uses window and n_global)
+    pattern    "standard", "causal", "local" (uses window) or "global-local" (uses window and
+               n_global)
     n_heads n_global encoding temperature control   as in `layer` and `attnlib.masks`
     """
     _check.choice("pattern", pattern, PATTERNS)
     _check.integer("window", window)
     _check.integer("n_global", n_global, minimum=0)
-    n_heads, temperature = _check.integer("n_heads", n_heads), _check.positive("temperature", temperature)
-    attention = _kept_layer(n_heads, _check.choice("encoding", encoding, ENCODINGS), temperature, bool(control))
+    n_heads, temperature = (
+        _check.integer("n_heads", n_heads),
+        _check.positive("temperature", temperature),
+    )
+    attention = _kept_layer(
+        n_heads, _check.choice("encoding", encoding, ENCODINGS), temperature, bool(control)
+    )
     tokens = tokenize(sentence)
     mask = PATTERNS[pattern](len(tokens), window, n_global)
     output, weights = attention(embed(tokens, encoding), mask=mask)
@@ -261,17 +345,20 @@ def look(sentence, *, pattern="standard", n_heads=4, window=3, n_global=1, encod
 
 
 def job_done(weights, alone):
-    """How well a head does a job, from 0 to 1: what the job's own head gives to other words, how much of it comes from this head, too?
+    """How well a head does a job, from 0 to 1: what the job's own head gives to other words, how
+    much of it comes from this head, too?
 
-    weights (n, n): what the head looks at; alone (n, n): what a head looks at that has this job alone
+    weights (n, n): what the head looks at; alone (n, n): what a head looks at that has this job
+    alone
 
-    A word that looks at itself does not count: it learns nothing by it. The mean goes over the words that have the job,
+    A word that looks at itself does not count: it learns nothing by it. The mean goes over the
+    words that have the job,
     whose own head looks at another word more than at everyone alike. NaN if no word has it.
     """
     weights, alone = _tables(weights, alone)
-    wanted = alone * (1 - np.eye(len(alone)))                          # (n, n): looks at others
-    given = np.minimum(weights, wanted).sum(axis=1)                    # (n,): what this head does
-    has_job = wanted.max(axis=1) > 1.01 / len(alone)                   # (n,): an even row has no job
+    wanted = alone * (1 - np.eye(len(alone)))  # (n, n): looks at others
+    given = np.minimum(weights, wanted).sum(axis=1)  # (n,): what this head does
+    has_job = wanted.max(axis=1) > 1.01 / len(alone)  # (n,): an even row has no job
     return float((given[has_job] / wanted[has_job].sum(axis=1)).mean()) if has_job.any() else np.nan
 
 
@@ -280,7 +367,10 @@ def _tables(weights, alone):
     weights, alone = _check.floats("weights", weights, "n n"), _check.floats("alone", alone, "n n")
     for name, table in (("weights", weights), ("alone", alone)):
         if table.ndim != 2 or table.shape != alone.shape[:1] * 2 or not len(table):
-            raise ValueError(f"{name} must be a table (n, n) of one head and one sentence, got {weights.shape} and {alone.shape}")
+            raise ValueError(
+                f"{name} must be a table (n, n) of one head and one sentence, got {weights.shape}"
+                f" and {alone.shape}"
+            )
         _check.finite(name, table)
     return weights, alone
 
@@ -292,7 +382,9 @@ def _kept_layer(n_heads, encoding, temperature, control):
 
 
 def _by_feature(asks, offers, sharpness=4.5):
-    """A token with the features `asks` looks at tokens with the features `offers`; all other rows stay even."""
+    """A token with the features `asks` looks at tokens with the features `offers`; all other rows
+    stay even.
+    """
     W_q, W_k = np.zeros((2, D_MODEL, D_HEAD))
     for name, amount in asks.items():
         W_q[FEATURES.index(name), 0] = amount
@@ -309,7 +401,9 @@ def _by_same(columns, sharpness):
 
 
 def _by_position(step, encoding):
-    """A token looks `step` tokens further. Keys are moved the other way, so that key j lies where query j - step is."""
+    """A token looks `step` tokens further. Keys are moved the other way, so that key j lies where
+    query j - step is.
+    """
     W_q, W_k = np.zeros((2, D_MODEL, D_HEAD))
     W_q[_POSITION, :N_POSITION] = np.eye(N_POSITION)
     W_k[_POSITION, :N_POSITION] = _shift(-step, encoding)
@@ -325,19 +419,25 @@ def _first_token(encoding):
 
 
 def _shift(step, encoding):
-    """The matrix that moves a position by `step`: positions(p) @ _shift(step) = positions(p + step). (N_POSITION, N_POSITION)"""
+    """The matrix that moves a position by `step`: positions(p) @ _shift(step) = positions(p +
+    step). (N_POSITION, N_POSITION)
+    """
     if encoding == "none":
         return np.zeros((N_POSITION, N_POSITION))
     if encoding == "learned":
-        table = _learned().table                                       # rows at right angles: the transpose undoes it
+        table = _learned().table  # rows at right angles: the transpose undoes it
         return table.T @ np.eye(N_LEARNED, k=step) @ table
-    turn = np.zeros((N_POSITION, N_POSITION))                          # each hand turns by its own speed
-    for column, speed in zip(range(0, N_POSITION, 2), 10_000.0 ** (-np.arange(0, N_POSITION, 2) / N_POSITION)):
+    turn = np.zeros((N_POSITION, N_POSITION))  # each hand turns by its own speed
+    for column, speed in zip(
+        range(0, N_POSITION, 2), 10_000.0 ** (-np.arange(0, N_POSITION, 2) / N_POSITION)
+    ):
         cos, sin = np.cos(step * speed), np.sin(step * speed)
         turn[column : column + 2, column : column + 2] = [[cos, -sin], [sin, cos]]
     return turn
 
 
 def _position_sharpness(encoding):
-    """Neighbouring sinusoids are nearly parallel, rows of the learned table are at right angles: so 100 against 6."""
+    """Neighbouring sinusoids are nearly parallel, rows of the learned table are at right angles: so
+    100 against 6.
+    """
     return 6 if encoding == "learned" else 100

@@ -1,4 +1,6 @@
-"""What the tests of published models share: the tiny checkpoints of tests/fixtures, and changed copies of them."""
+"""What the tests of published models share: the tiny checkpoints of tests/fixtures, and changed
+copies of them.
+"""
 
 import json
 import shutil
@@ -26,17 +28,24 @@ def close(found, wanted, atol):
 
 
 def changed(tmp_path, family, *, change=None, tensors=None, drop=(), name=None):
-    """A copy of a checkpoint with another config, with tensors changed by a function, or without some keys."""
+    """A copy of a checkpoint with another config, with tensors changed by a function, or without
+    some keys.
+    """
     folder = tmp_path / (name or family)
     shutil.copytree(FIXTURES / family, folder)
     config = json.loads((folder / "config.json").read_text()) | (change or {})
-    (folder / "config.json").write_text(json.dumps({key: value for key, value in config.items() if key not in drop}))
+    (folder / "config.json").write_text(
+        json.dumps({key: value for key, value in config.items() if key not in drop})
+    )
     if tensors is not None:
         from safetensors.numpy import save_file
 
         changed = tensors(read_tensors(folder / "model.safetensors"))
         (folder / "model.safetensors").unlink()
-        save_file({key: np.ascontiguousarray(array) for key, array in changed.items()}, folder / "model.safetensors")
+        save_file(
+            {key: np.ascontiguousarray(array) for key, array in changed.items()},
+            folder / "model.safetensors",
+        )
     return folder
 
 
@@ -46,7 +55,9 @@ def without(prefix):
 
 def plus(**given):
     """Tensors with more of them: name = (name of another, to be copied) or an array."""
-    return lambda tensors: tensors | {name: tensors[of] if isinstance(of, str) else of for name, of in given.items()}
+    return lambda tensors: (
+        tensors | {name: tensors[of] if isinstance(of, str) else of for name, of in given.items()}
+    )
 
 
 def renamed(old, new):
@@ -55,7 +66,11 @@ def renamed(old, new):
 
 def forward(model, ref, prefix=""):
     ids = [ref[prefix + name] for name in ("ids", "decoder_ids") if prefix + name in ref]
-    padding = {"source_mask": ref["padded.mask"]} if len(ids) > 1 else {"mask": ref["padded.mask"][:, None, None]}
+    padding = (
+        {"source_mask": ref["padded.mask"]}
+        if len(ids) > 1
+        else {"mask": ref["padded.mask"][:, None, None]}
+    )
     return model.forward(*ids, **(padding if prefix else {}))
 
 
@@ -65,5 +80,7 @@ def refused(folder, error, *parts):
         load(folder)
     for part in parts:
         assert part in str(caught.value)
-    assert caught.value.__cause__ is None and (caught.value.__context__ is None or caught.value.__suppress_context__)
+    assert caught.value.__cause__ is None and (
+        caught.value.__context__ is None or caught.value.__suppress_context__
+    )
     assert "\n" not in str(caught.value)

@@ -1,6 +1,7 @@
 """What holds for the tests and for every kernel that they start.
 
-One BLAS thread: two on a busy machine are slower, not faster. And nobody's exercises are done, whatever lies in notebooks/.
+One BLAS thread: two on a busy machine are slower, not faster. And nobody's exercises are done,
+whatever lies in notebooks/.
 """
 
 import gc
@@ -20,14 +21,18 @@ os.environ["ATTNLIB_PROGRESS"] = str(PROGRESS)
 
 @pytest.fixture(autouse=True)
 def no_progress_is_left_behind():
-    """What a test passes is forgotten, or a notebook that runs later in the same process would show it."""
+    """What a test passes is forgotten, or a notebook that runs later in the same process would show
+    it.
+    """
     yield
     PROGRESS.unlink(missing_ok=True)
 
 
 @pytest.fixture(autouse=True, scope="module")
 def nothing_is_left_for_the_next_module():
-    """Event loops that papermill leaves open are cleared away here: found later, they would be an error of some other test."""
+    """Event loops that papermill leaves open are cleared away here: found later, they would be an
+    error of some other test.
+    """
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
@@ -36,7 +41,9 @@ def nothing_is_left_for_the_next_module():
 
 @pytest.fixture
 def exact_images():
-    """matplotlib 3.10 draws a row of an image twice where the image does not begin at a whole dot: skipped there."""
+    """matplotlib 3.10 draws a row of an image twice where the image does not begin at a whole dot:
+    skipped there.
+    """
     import matplotlib
 
     if tuple(map(int, matplotlib.__version__.split(".")[:2])) < (3, 11):
@@ -45,7 +52,9 @@ def exact_images():
 
 @pytest.fixture
 def style(request):
-    """The colours of the theme in use, light unless a test asks for another; the theme that was there before comes back."""
+    """The colours of the theme in use, light unless a test asks for another; the theme that was
+    there before comes back.
+    """
     from attnlib.show import sheet  # not before the variables above are set
 
     before = sheet._theme

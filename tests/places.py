@@ -14,13 +14,24 @@ import lab
 import nbformat
 from packaging.utils import canonicalize_name
 
-NOWHERE = {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": "",
-           "PIP_RETRIES": "0"}  # fmt: skip
+NOWHERE = {
+    "PIP_CONFIG_FILE": os.devnull,
+    "PIP_INDEX_URL": "http://127.0.0.1:9/",
+    "PIP_EXTRA_INDEX_URL": "",
+    "PIP_FIND_LINKS": "",
+    "PIP_RETRIES": "0",
+}
 
 
 def run(*command, **how):
     """Run a command to its end. -> what it printed"""
-    done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **how)
+    done = subprocess.run(
+        [str(part) for part in command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **how,
+    )
     assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout[-4000:]}"
     return done.stdout
 
@@ -30,7 +41,10 @@ def pip(python, *arguments):
     command = [str(python), "-m", "pip", "--disable-pip-version-check", *map(str, arguments)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
-        lab.missing(f"pip {' '.join(map(str, arguments))} failed, is there a connection?\n{done.stdout[-1500:]}")
+        lab.missing(
+            f"pip {' '.join(map(str, arguments))} failed, is there a"
+            f" connection?\n{done.stdout[-1500:]}"
+        )
     return done.stdout
 
 
@@ -54,7 +68,10 @@ def served(folder):
     """A folder on loopback. -> its address"""
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
-        extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | {".mjs": "text/javascript", ".wasm": "application/wasm"}
+        extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | {
+            ".mjs": "text/javascript",
+            ".wasm": "application/wasm",
+        }
 
         def log_message(self, *words):
             pass
@@ -75,5 +92,8 @@ def serving(handler):
 
 
 def notebook_of(*sources):
-    cells = [nbformat.v4.new_code_cell(source, id=f"cell-{number}") for number, source in enumerate(sources)]
+    cells = [
+        nbformat.v4.new_code_cell(source, id=f"cell-{number}")
+        for number, source in enumerate(sources)
+    ]
     return nbformat.v4.new_notebook(cells=cells)

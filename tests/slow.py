@@ -1,6 +1,8 @@
-"""Slow twins: every formula of the ground floor written once more, cell by cell, from the definition alone.
+"""Slow twins: every formula of the ground floor written once more, cell by cell, from the
+definition alone.
 
-Nothing here is imported from attnlib, and nothing is clever: plain loops over plain numbers. The tests compare the two.
+Nothing here is imported from attnlib, and nothing is clever: plain loops over plain numbers. The
+tests compare the two.
 """
 
 import cmath
@@ -8,7 +10,9 @@ import math
 
 
 def scores(q, k, mask=None, bias=None, scale=None, softcap=None):
-    """One head: q (n_q, d), k (n_k, d); mask and bias (n_q, n_k). Lists of lists, -inf where masked."""
+    """One head: q (n_q, d), k (n_k, d); mask and bias (n_q, n_k). Lists of lists, -inf where
+    masked.
+    """
     d = len(q[0])
     scale = 1 / math.sqrt(d) if scale is None else scale
     table = []
@@ -54,7 +58,8 @@ def attention(q, k, v, mask=None, bias=None, scale=None, softcap=None, sink=None
     return output, weights
 
 
-# ---- masks: `place` is where query i stands among the keys; by default the last query stands on the last key ----
+# ---- masks: `place` is where query i stands among the keys; by default the last query stands on
+# the last key ----
 
 
 def _table(n_q, n_k, sees):
@@ -88,7 +93,9 @@ def dilated(n_q, n_k, window, dilation, offset=None):
 
     def sees(i, j):
         place = _place(i, n_q, n_k, offset)
-        return any(j in (place - step * dilation, place + step * dilation) for step in range(window))
+        return any(
+            j in (place - step * dilation, place + step * dilation) for step in range(window)
+        )
 
     return _table(n_q, n_k, sees)
 
@@ -143,7 +150,7 @@ def empty_rows(mask):
     return [not any(row) for row in mask]
 
 
-# ---- encodings ------------------------------------------------------------------------------------------------
+# ---- encodings -----------------------------------------------------------------------------------
 
 
 def sinusoidal(n, d_model, base=10_000, layout="interleaved"):
@@ -173,7 +180,9 @@ def turn(row, position, speeds, layout):
 
 
 def rotary_speeds(d, base, n=1, kind="default", **keys):
-    """Radians per token of each pair, for a text of n tokens; the recipes as their authors' code has them."""
+    """Radians per token of each pair, for a text of n tokens; the recipes as their authors' code
+    has them.
+    """
     length = keys.get("original_max_position_embeddings")
     if kind == "dynamic" and n > length:
         base = base * (keys["factor"] * n / length - (keys["factor"] - 1)) ** (d / (d - 2))
@@ -183,7 +192,9 @@ def rotary_speeds(d, base, n=1, kind="default", **keys):
         if kind == "linear":
             speed /= keys["factor"]
         elif kind == "llama3":
-            speed = _llama3(speed, length, keys["factor"], keys["low_freq_factor"], keys["high_freq_factor"])
+            speed = _llama3(
+                speed, length, keys["factor"], keys["low_freq_factor"], keys["high_freq_factor"]
+            )
         elif kind == "yarn":
             speed = _yarn(speed, i, d, base, length, **keys)
         elif kind == "longrope":
@@ -221,11 +232,15 @@ def attention_factor(kind="default", **keys):
     if "attention_factor" in keys:
         return keys["attention_factor"]
     if kind == "yarn" and "mscale" in keys:
-        return mscale(keys["factor"], keys["mscale"]) / mscale(keys["factor"], keys["mscale_all_dim"])
+        return mscale(keys["factor"], keys["mscale"]) / mscale(
+            keys["factor"], keys["mscale_all_dim"]
+        )
     if kind == "yarn":
         return mscale(keys["factor"])
     if kind == "longrope" and keys["factor"] > 1:
-        return math.sqrt(1 + math.log(keys["factor"]) / math.log(keys["original_max_position_embeddings"]))
+        return math.sqrt(
+            1 + math.log(keys["factor"]) / math.log(keys["original_max_position_embeddings"])
+        )
     return 1.0
 
 
@@ -241,12 +256,16 @@ def alibi_slopes(n_heads):
 def alibi(n_heads, n_q, n_k):
     table = []
     for slope in alibi_slopes(n_heads):
-        table.append([[-slope * abs(_place(i, n_q, n_k, None) - j) for j in range(n_k)] for i in range(n_q)])
+        table.append(
+            [[-slope * abs(_place(i, n_q, n_k, None) - j) for j in range(n_k)] for i in range(n_q)]
+        )
     return table
 
 
 def t5_bucket(relative_position, bidirectional, num_buckets=32, max_distance=128):
-    """mesh_tensorflow's _relative_position_bucket, for one number: where the key stands, seen from the query, j - i."""
+    """mesh_tensorflow's _relative_position_bucket, for one number: where the key stands, seen from
+    the query, j - i.
+    """
     ret = 0
     n = -relative_position
     if bidirectional:
@@ -259,7 +278,9 @@ def t5_bucket(relative_position, bidirectional, num_buckets=32, max_distance=128
     max_exact = num_buckets // 2
     if n < max_exact:
         return ret + n
-    large = max_exact + int(math.log(n / max_exact) / math.log(max_distance / max_exact) * (num_buckets - max_exact))
+    large = max_exact + int(
+        math.log(n / max_exact) / math.log(max_distance / max_exact) * (num_buckets - max_exact)
+    )
     return ret + min(large, num_buckets - 1)
 
 
@@ -267,12 +288,17 @@ def t5_bias(table, n_q, n_k, bidirectional, max_distance):
     """table: one row per bucket, one column per head."""
 
     def number(head, i, j):
-        return table[t5_bucket(j - _place(i, n_q, n_k, None), bidirectional, len(table), max_distance)][head]
+        return table[
+            t5_bucket(j - _place(i, n_q, n_k, None), bidirectional, len(table), max_distance)
+        ][head]
 
-    return [[[number(head, i, j) for j in range(n_k)] for i in range(n_q)] for head in range(len(table[0]))]
+    return [
+        [[number(head, i, j) for j in range(n_k)] for i in range(n_q)]
+        for head in range(len(table[0]))
+    ]
 
 
-# ---- layers and training ------------------------------------------------------------------------------------------
+# ---- layers and training -------------------------------------------------------------------------
 
 
 def layer_norm(row, gain=None, bias=None, eps=1e-5):
@@ -280,7 +306,10 @@ def layer_norm(row, gain=None, bias=None, eps=1e-5):
     mean = sum(row) / len(row)
     variance = sum((number - mean) ** 2 for number in row) / len(row)
     normed = [(number - mean) / math.sqrt(variance + eps) for number in row]
-    return [number * (1 if gain is None else gain[i]) + (0 if bias is None else bias[i]) for i, number in enumerate(normed)]
+    return [
+        number * (1 if gain is None else gain[i]) + (0 if bias is None else bias[i])
+        for i, number in enumerate(normed)
+    ]
 
 
 def rms_norm(row, gain=None, eps=1e-6):
@@ -323,7 +352,9 @@ def adamw(value, gradients, rates, betas, eps, weight_decay):
 
 
 def induction_score(weights, ids):
-    """One head: weights (n, n). How much each query gives to the keys behind earlier copies of its own token."""
+    """One head: weights (n, n). How much each query gives to the keys behind earlier copies of its
+    own token.
+    """
     given = []
     for i in range(len(ids)):
         behind = [j + 1 for j in range(i) if ids[j] == ids[i]]

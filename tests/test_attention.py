@@ -9,12 +9,22 @@ import slow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attnlib import SelfAttention, attention_scores, encodings, masks, merge_heads, scaled_dot_product_attention, softmax, split_heads
+from attnlib import (
+    SelfAttention,
+    attention_scores,
+    encodings,
+    masks,
+    merge_heads,
+    scaled_dot_product_attention,
+    softmax,
+    split_heads,
+)
 
 pytestmark = pytest.mark.filterwarnings("error")
 examples = settings(max_examples=60, deadline=None, derandomize=True)
 
-# For float16 these are the rounding of the result alone: a computation in float16 would be further off.
+# For float16 these are the rounding of the result alone: a computation in float16 would be further
+# off.
 TOLERANCE = {np.float16: 5e-4, np.float32: 1e-5, np.float64: 1e-12, np.int64: 1e-12, np.int8: 1e-12}
 
 
@@ -34,7 +44,7 @@ def random_qkv(seed, *shape, d_v=None):
     return q, k, v if d_v is None else rng.normal(size=(*shape[:-1], d_v))
 
 
-# ---- random problems and their slow answer ---------------------------------------------------------------------
+# ---- random problems and their slow answer -------------------------------------------------------
 
 
 class Problem(NamedTuple):
@@ -47,7 +57,9 @@ class Problem(NamedTuple):
 
 @st.composite
 def problems(draw, dtypes=(np.float16, np.float32, np.float64, np.int64, np.int8), sinks=False):
-    """Any leading axes, with or without heads, grouped or not, n_q and n_k apart, and any mix of options."""
+    """Any leading axes, with or without heads, grouped or not, n_q and n_k apart, and any mix of
+    options.
+    """
     n_q, n_k, d, d_v = (draw(st.integers(1, 5)) for _ in range(4))
     lead = tuple(draw(st.lists(st.integers(1, 3), max_size=2)))
     h_kv, group = draw(st.sampled_from([(1, 1), (1, 3), (2, 1), (2, 2), (3, 2)]))
@@ -57,10 +69,16 @@ def problems(draw, dtypes=(np.float16, np.float32, np.float64, np.int64, np.int8
     rng = np.random.default_rng(draw(st.integers(0, 10**6)))
 
     def numbers(*shape):
-        return rng.integers(-3, 4, shape).astype(dtype) if np.issubdtype(dtype, np.integer) else rng.normal(size=shape).astype(dtype)
+        return (
+            rng.integers(-3, 4, shape).astype(dtype)
+            if np.issubdtype(dtype, np.integer)
+            else rng.normal(size=shape).astype(dtype)
+        )
 
     full = (*lead, *h, n_q, n_k)
-    smaller = st.sampled_from([full, (n_q, n_k), (1, n_k), (n_q, 1), (*h, n_q, n_k), (*lead, *(1 for _ in h), n_q, n_k)])
+    smaller = st.sampled_from(
+        [full, (n_q, n_k), (1, n_k), (n_q, 1), (*h, n_q, n_k), (*lead, *(1 for _ in h), n_q, n_k)]
+    )
     options = {}
     if draw(st.booleans()):
         options["mask"] = rng.random(draw(smaller)) < draw(st.sampled_from([0, 0.3, 0.7, 1]))
@@ -72,22 +90,36 @@ def problems(draw, dtypes=(np.float16, np.float32, np.float64, np.int64, np.int8
         options["softcap"] = draw(st.sampled_from([0.5, 2, 30]))
     if sinks:
         options["sinks"] = rng.normal(size=h)
-    return Problem(numbers(*lead, *h, n_q, d), numbers(*lead, *kv, n_k, d), numbers(*lead, *kv, n_k, d_v), options, dtype)
+    return Problem(
+        numbers(*lead, *h, n_q, d),
+        numbers(*lead, *kv, n_k, d),
+        numbers(*lead, *kv, n_k, d_v),
+        options,
+        dtype,
+    )
 
 
 def slow_answer(problem):
-    """Output, weights and scores of the whole problem: the slow twin once for every sentence and head."""
+    """Output, weights and scores of the whole problem: the slow twin once for every sentence and
+    head.
+    """
     q, k, v, options, _ = problem
     output, weights = np.zeros((*q.shape[:-1], v.shape[-1])), np.zeros((*q.shape[:-1], k.shape[-2]))
     scores = np.zeros(weights.shape)
-    stretched = {name: np.broadcast_to(options[name], weights.shape) for name in ("mask", "bias") if name in options}
+    stretched = {
+        name: np.broadcast_to(options[name], weights.shape)
+        for name in ("mask", "bias")
+        if name in options
+    }
     group = q.shape[-3] // k.shape[-3] if q.ndim > 2 else 1
     for where in np.ndindex(q.shape[:-2]):
         source = (*where[:-1], where[-1] // group) if where else ()
         one = {name: array[where] for name, array in stretched.items()}
         one |= {name: options[name] for name in ("scale", "softcap") if name in options}
         sink = options["sinks"][where[-1]] if "sinks" in options else None
-        output[where], weights[where] = slow.attention(q[where], k[source], v[source], **one, sink=sink)
+        output[where], weights[where] = slow.attention(
+            q[where], k[source], v[source], **one, sink=sink
+        )
         scores[where] = slow.scores(q[where], k[source], **one)
     return output, weights, scores
 
@@ -95,7 +127,9 @@ def slow_answer(problem):
 @examples
 @given(problems())
 def test_equals_the_slow_twin(problem):
-    output, weights = scaled_dot_product_attention(problem.q, problem.k, problem.v, **problem.options)
+    output, weights = scaled_dot_product_attention(
+        problem.q, problem.k, problem.v, **problem.options
+    )
     slow_output, slow_weights, _ = slow_answer(problem)
     close(weights, slow_weights, TOLERANCE[problem.dtype])
     close(output, slow_output, 4 * TOLERANCE[problem.dtype])
@@ -113,19 +147,23 @@ def test_scores_equal_the_slow_twin(problem):
 @examples
 @given(problems(sinks=True))
 def test_sinks_equal_the_slow_twin(problem):
-    output, weights = scaled_dot_product_attention(problem.q, problem.k, problem.v, **problem.options)
+    output, weights = scaled_dot_product_attention(
+        problem.q, problem.k, problem.v, **problem.options
+    )
     slow_output, slow_weights, _ = slow_answer(problem)
     assert weights.shape == slow_weights.shape
     close(weights, slow_weights, TOLERANCE[problem.dtype])
     close(output, slow_output, 4 * TOLERANCE[problem.dtype])
-    if problem.dtype is np.float64:                      # in the smaller types a tiny sink is lost in the rounding
+    if problem.dtype is np.float64:  # in the smaller types a tiny sink is lost in the rounding
         assert (weights.sum(axis=-1) < 1).all()
 
 
 @examples
 @given(problems())
 def test_rows_sum_to_one_or_are_empty(problem):
-    output, weights = scaled_dot_product_attention(problem.q, problem.k, problem.v, **problem.options)
+    output, weights = scaled_dot_product_attention(
+        problem.q, problem.k, problem.v, **problem.options
+    )
     mask = np.broadcast_to(problem.options.get("mask", True), weights.shape)
     assert (weights >= 0).all() and (weights[~mask] == 0).all()
     close(weights.sum(axis=-1, dtype=float), mask.any(axis=-1), 5 * TOLERANCE[problem.dtype])
@@ -135,9 +173,16 @@ def test_rows_sum_to_one_or_are_empty(problem):
 @examples
 @given(problems())
 def test_inputs_stay_as_they_were(problem):
-    arrays = [problem.q, problem.k, problem.v, *(a for a in problem.options.values() if isinstance(a, np.ndarray))]
+    arrays = [
+        problem.q,
+        problem.k,
+        problem.v,
+        *(a for a in problem.options.values() if isinstance(a, np.ndarray)),
+    ]
     before = [a.copy() for a in arrays]
-    output, weights = scaled_dot_product_attention(problem.q, problem.k, problem.v, **problem.options)
+    output, weights = scaled_dot_product_attention(
+        problem.q, problem.k, problem.v, **problem.options
+    )
     attention_scores(problem.q, problem.k, **problem.options)
     for array, copy in zip(arrays, before):
         np.testing.assert_array_equal(array, copy)
@@ -147,12 +192,18 @@ def test_inputs_stay_as_they_were(problem):
 @examples
 @given(problems(dtypes=[np.float64]), st.randoms(use_true_random=False))
 def test_shuffled_tokens_give_shuffled_outputs(problem, random):
-    """Shuffle the queries, and the keys with their values: the weights follow on both axes, the outputs on one."""
+    """Shuffle the queries, and the keys with their values: the weights follow on both axes, the
+    outputs on one.
+    """
     options = dict(problem.options)
     n_q, n_k = problem.q.shape[-2], problem.k.shape[-2]
     rows, columns = random.sample(range(n_q), n_q), random.sample(range(n_k), n_k)
     shape = (*problem.q.shape[:-1], n_k)
-    shuffled = {name: np.broadcast_to(options[name], shape)[..., rows, :][..., columns] for name in ("mask", "bias") if name in options}
+    shuffled = {
+        name: np.broadcast_to(options[name], shape)[..., rows, :][..., columns]
+        for name in ("mask", "bias")
+        if name in options
+    }
     output, weights = scaled_dot_product_attention(problem.q, problem.k, problem.v, **options)
     q, k, v = problem.q[..., rows, :], problem.k[..., columns, :], problem.v[..., columns, :]
     new_output, new_weights = scaled_dot_product_attention(q, k, v, **options | shuffled)
@@ -163,9 +214,13 @@ def test_shuffled_tokens_give_shuffled_outputs(problem, random):
 @examples
 @given(problems(dtypes=[np.float64]), st.floats(-50, 50))
 def test_a_shift_of_all_scores_changes_nothing(problem, shift):
-    output, weights = scaled_dot_product_attention(problem.q, problem.k, problem.v, **problem.options)
+    output, weights = scaled_dot_product_attention(
+        problem.q, problem.k, problem.v, **problem.options
+    )
     shifted = {"bias": problem.options.get("bias", 0) + np.full((1, 1), shift)}
-    new_output, new_weights = scaled_dot_product_attention(problem.q, problem.k, problem.v, **problem.options | shifted)
+    new_output, new_weights = scaled_dot_product_attention(
+        problem.q, problem.k, problem.v, **problem.options | shifted
+    )
     close(new_weights, weights)
     close(new_output, output, 1e-10)
 
@@ -173,16 +228,24 @@ def test_a_shift_of_all_scores_changes_nothing(problem, shift):
 @examples
 @given(problems(dtypes=[np.float64]))
 def test_a_batch_is_a_loop_over_its_sentences(problem):
-    output, weights = scaled_dot_product_attention(problem.q, problem.k, problem.v, **problem.options)
-    stretched = {name: np.broadcast_to(problem.options[name], weights.shape) for name in ("mask", "bias") if name in problem.options}
+    output, weights = scaled_dot_product_attention(
+        problem.q, problem.k, problem.v, **problem.options
+    )
+    stretched = {
+        name: np.broadcast_to(problem.options[name], weights.shape)
+        for name in ("mask", "bias")
+        if name in problem.options
+    }
     for where in np.ndindex(problem.q.shape[:-3]):
         one = problem.options | {name: array[where] for name, array in stretched.items()}
-        alone = scaled_dot_product_attention(problem.q[where], problem.k[where], problem.v[where], **one)
+        alone = scaled_dot_product_attention(
+            problem.q[where], problem.k[where], problem.v[where], **one
+        )
         close(output[where], alone[0])
         close(weights[where], alone[1])
 
 
-# ---- softmax ---------------------------------------------------------------------------------------------------
+# ---- softmax -------------------------------------------------------------------------------------
 
 
 def test_softmax_known_numbers():
@@ -191,7 +254,9 @@ def test_softmax_known_numbers():
 
 
 @examples
-@given(st.lists(st.floats(-60, 60) | st.just(-np.inf), min_size=1, max_size=6), st.floats(-100, 100))
+@given(
+    st.lists(st.floats(-60, 60) | st.just(-np.inf), min_size=1, max_size=6), st.floats(-100, 100)
+)
 def test_softmax_rows(row, shift):
     shares = softmax(row)
     close(shares, slow.softmax(row), 1e-14)
@@ -215,7 +280,9 @@ def test_softmax_where():
     where = np.array([[True, False, True], [False, False, False]])
     x = np.array([[1, np.nan, 1], [np.inf, 2, 3]])
     np.testing.assert_array_equal(softmax(x, where=where), [[0.5, 0, 0.5], [0, 0, 0]])
-    np.testing.assert_array_equal(softmax([[1, 5], [1, 1]], axis=0, where=[[True, True], [True, False]]), [[0.5, 1], [0.5, 0]])
+    np.testing.assert_array_equal(
+        softmax([[1, 5], [1, 1]], axis=0, where=[[True, True], [True, False]]), [[0.5, 1], [0.5, 0]]
+    )
     np.testing.assert_array_equal(softmax([7, 7, 7], where=np.array([True])), softmax([7, 7, 7]))
 
 
@@ -238,7 +305,10 @@ def test_softmax_of_no_numbers_is_no_numbers():
     assert softmax(np.zeros((0, 3))).shape == (0, 3)
 
 
-@pytest.mark.parametrize("given, returned", [("f2", "f2"), ("f4", "f4"), ("f8", "f8"), ("i4", "f8"), ("u1", "f8"), ("?", "f8")])
+@pytest.mark.parametrize(
+    "given, returned",
+    [("f2", "f2"), ("f4", "f4"), ("f8", "f8"), ("i4", "f8"), ("u1", "f8"), ("?", "f8")],
+)
 def test_softmax_dtype(given, returned):
     x = np.array([[0, 1, 1]]).astype(given)
     for where in (None, np.array([True, True, False])):
@@ -259,19 +329,24 @@ def test_softmax_leaves_its_input_alone():
     np.testing.assert_array_equal(x, before)
 
 
-# ---- scores and weights -----------------------------------------------------------------------------------------
+# ---- scores and weights --------------------------------------------------------------------------
 
 
 def test_scale_is_one_over_the_root_of_the_head_width():
     q, k, v = random_qkv(0, 2, 3, 16)
     close(attention_scores(q, k), q @ k.swapaxes(-1, -2) / 4)
     close(attention_scores(q, k, scale=1), q @ k.swapaxes(-1, -2))
-    close(scaled_dot_product_attention(q, k, v)[1], scaled_dot_product_attention(q, k, v, scale=0.25)[1])
+    close(
+        scaled_dot_product_attention(q, k, v)[1],
+        scaled_dot_product_attention(q, k, v, scale=0.25)[1],
+    )
 
 
 def test_order_of_the_steps():
     """q·k · scale, then softcap, then + bias, then the mask."""
-    scores = attention_scores([[3.0]], [[4.0], [4.0]], scale=0.5, softcap=2, bias=[[10.0, 0.0]], mask=[[True, False]])
+    scores = attention_scores(
+        [[3.0]], [[4.0], [4.0]], scale=0.5, softcap=2, bias=[[10.0, 0.0]], mask=[[True, False]]
+    )
     close(scores[0, 0], 2 * np.tanh(6 / 2) + 10)
     assert scores[0, 1] == -np.inf
 
@@ -323,7 +398,12 @@ def test_scores_of_ten_thousand_do_not_overflow(dtype):
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_dtype_in_is_dtype_out(dtype):
     q, k, v = (a.astype(dtype) for a in random_qkv(5, 2, 3, 4))
-    options = {"scale": np.float64(0.3), "softcap": np.float64(5), "bias": np.zeros((3, 3)), "mask": np.ones((3, 3), bool)}
+    options = {
+        "scale": np.float64(0.3),
+        "softcap": np.float64(5),
+        "bias": np.zeros((3, 3)),
+        "mask": np.ones((3, 3), bool),
+    }
     for chosen in ({}, options, options | {"sinks": np.zeros(2)}):
         output, weights = scaled_dot_product_attention(q, k, v, **chosen)
         assert output.dtype == weights.dtype == dtype
@@ -366,7 +446,7 @@ def test_one_query_for_many_heads_of_keys():
         close(weights[h], alone_weights)
 
 
-# ---- grouped heads and sinks -------------------------------------------------------------------------------------
+# ---- grouped heads and sinks ---------------------------------------------------------------------
 
 
 def test_grouped_heads_repeat_and_do_not_tile():
@@ -398,17 +478,22 @@ def test_a_sink_takes_its_share_and_brings_nothing():
 
 def test_a_sink_far_below_changes_nothing_and_far_above_takes_all():
     q, k, v = random_qkv(10, 1, 3, 4)
-    close(scaled_dot_product_attention(q, k, v, sinks=[-1000.0])[1], scaled_dot_product_attention(q, k, v)[1])
+    close(
+        scaled_dot_product_attention(q, k, v, sinks=[-1000.0])[1],
+        scaled_dot_product_attention(q, k, v)[1],
+    )
     assert not scaled_dot_product_attention(q, k, v, sinks=[1000.0])[1].any()
 
 
 def test_an_empty_row_with_a_sink_is_all_zeros():
     q, k, v = random_qkv(11, 1, 3, 4)
-    output, weights = scaled_dot_product_attention(q, k, v, mask=np.zeros((3, 3), bool), sinks=[0.5])
+    output, weights = scaled_dot_product_attention(
+        q, k, v, mask=np.zeros((3, 3), bool), sinks=[0.5]
+    )
     assert not weights.any() and not output.any()
 
 
-# ---- who can influence whom --------------------------------------------------------------------------------------
+# ---- who can influence whom ----------------------------------------------------------------------
 
 N = 7
 PATTERNS = {
@@ -433,7 +518,9 @@ SQUARE = {name: mask for name, mask in PATTERNS.items() if mask.shape == (N, N)}
 
 
 def moved_by(mask):
-    """Entry (i, j): did output i move at all when key and value j were pushed, the queries being fixed?"""
+    """Entry (i, j): did output i move at all when key and value j were pushed, the queries being
+    fixed?
+    """
     n_q, n_k = mask.shape
     rng = np.random.default_rng(12)
     q, k, v = rng.normal(size=(n_q, 4)), rng.normal(size=(n_k, 4)), rng.normal(size=(n_k, 3))
@@ -458,7 +545,9 @@ def test_no_leak(mask):
 @pytest.mark.parametrize("mask", SQUARE.values(), ids=SQUARE)
 def test_influence_measures_the_same(mask):
     x = np.random.default_rng(13).normal(size=(N, 4))
-    change = masks.influence(lambda tokens: scaled_dot_product_attention(x, tokens, tokens, mask=mask), x)
+    change = masks.influence(
+        lambda tokens: scaled_dot_product_attention(x, tokens, tokens, mask=mask), x
+    )
     np.testing.assert_array_equal(change > 0, moved_by(mask))
     np.testing.assert_array_equal(change > 0, mask)
 
@@ -484,7 +573,7 @@ def test_influence_is_the_largest_change():
     np.testing.assert_array_equal(x, before)
 
 
-# ---- splitting and merging heads ---------------------------------------------------------------------------------
+# ---- splitting and merging heads -----------------------------------------------------------------
 
 
 def test_split_heads_gives_each_head_its_columns():
@@ -503,7 +592,9 @@ def test_merge_heads_puts_them_side_by_side():
 
 
 @examples
-@given(st.lists(st.integers(1, 3), max_size=2), st.integers(1, 4), st.integers(1, 4), st.integers(1, 3))
+@given(
+    st.lists(st.integers(1, 3), max_size=2), st.integers(1, 4), st.integers(1, 4), st.integers(1, 3)
+)
 def test_merge_undoes_split(lead, n, h, d_head):
     x = np.random.default_rng(0).normal(size=(*lead, n, h * d_head))
     np.testing.assert_array_equal(merge_heads(split_heads(x, h)), x)
@@ -511,20 +602,33 @@ def test_merge_undoes_split(lead, n, h, d_head):
     np.testing.assert_array_equal(split_heads(merge_heads(heads), h), heads)
 
 
-# ---- SelfAttention -----------------------------------------------------------------------------------------------
+# ---- SelfAttention -------------------------------------------------------------------------------
 
 
 def by_hand(attention, x, d_head, mask=None, bias=None):
     """One sentence through the layer, head after head with the slow twin."""
     n, h = len(x), attention.n_heads
-    q, k, v = (x @ W + b for W, b in [(attention.W_q, attention.b_q), (attention.W_k, attention.b_k), (attention.W_v, attention.b_v)])
+    q, k, v = (
+        x @ W + b
+        for W, b in [
+            (attention.W_q, attention.b_q),
+            (attention.W_k, attention.b_k),
+            (attention.W_v, attention.b_v),
+        ]
+    )
     mask = None if mask is None else np.broadcast_to(mask, (h, n, n))
     bias = None if bias is None else np.broadcast_to(bias, (h, n, n))
     outputs, weights = [], []
     for head in range(h):
         source = head // (h // attention.n_kv_heads)
-        mine, theirs = slice(head * d_head, (head + 1) * d_head), slice(source * d_head, (source + 1) * d_head)
-        one = {"mask": None if mask is None else mask[head], "bias": None if bias is None else bias[head]}
+        mine, theirs = (
+            slice(head * d_head, (head + 1) * d_head),
+            slice(source * d_head, (source + 1) * d_head),
+        )
+        one = {
+            "mask": None if mask is None else mask[head],
+            "bias": None if bias is None else bias[head],
+        }
         mixed, looks = slow.attention(q[:, mine], k[:, theirs], v[:, theirs], **one)
         outputs.append(mixed)
         weights.append(looks)
@@ -538,15 +642,24 @@ SIZES = [(1, None, None), (2, None, None), (4, 2, None), (4, 1, None), (3, 3, 5)
 @pytest.mark.parametrize("n_heads, n_kv_heads, d_head", SIZES)
 def test_self_attention_equals_the_hand_composition(n_heads, n_kv_heads, d_head, use_bias):
     rng = np.random.default_rng(16)
-    attention = SelfAttention(8, n_heads, n_kv_heads=n_kv_heads, d_head=d_head, use_bias=use_bias, rng=rng)
+    attention = SelfAttention(
+        8, n_heads, n_kv_heads=n_kv_heads, d_head=d_head, use_bias=use_bias, rng=rng
+    )
     width, kv = d_head or 8 // n_heads, n_kv_heads or n_heads
     shapes = {"q": n_heads * width, "k": kv * width, "v": kv * width, "o": 8}
     if use_bias:
         for name, size in shapes.items():
-            assert getattr(attention, f"b_{name}").shape == (size,) and not getattr(attention, f"b_{name}").any()
+            assert (
+                getattr(attention, f"b_{name}").shape == (size,)
+                and not getattr(attention, f"b_{name}").any()
+            )
             setattr(attention, f"b_{name}", rng.normal(size=size))
     x, bias = rng.normal(size=(5, 8)), rng.normal(size=(n_heads, 5, 5))
-    for options in ({}, {"mask": masks.causal(5)}, {"mask": masks.local(5, window=2), "bias": bias}):
+    for options in (
+        {},
+        {"mask": masks.causal(5)},
+        {"mask": masks.local(5, window=2), "bias": bias},
+    ):
         output, weights = attention(x, **options)
         expected_output, expected_weights = by_hand(attention, x, width, **options)
         assert output.shape == (5, 8) and weights.shape == (n_heads, 5, 5)
@@ -559,12 +672,18 @@ def test_self_attention_parameter_shapes():
     shapes = [W.shape for W in (attention.W_q, attention.W_k, attention.W_v, attention.W_o)]
     assert shapes == [(12, 30), (12, 10), (12, 10), (30, 12)]
     attention = SelfAttention(12, 3)
-    assert [W.shape for W in (attention.W_q, attention.W_k, attention.W_v, attention.W_o)] == [(12, 12)] * 4
+    assert [W.shape for W in (attention.W_q, attention.W_k, attention.W_v, attention.W_o)] == [
+        (12, 12)
+    ] * 4
     assert attention.n_heads == attention.n_kv_heads == 3
 
 
 def test_self_attention_weights_come_from_the_generator():
-    first, second, other = SelfAttention(8, 2), SelfAttention(8, 2), SelfAttention(8, 2, rng=np.random.default_rng(1))
+    first, second, other = (
+        SelfAttention(8, 2),
+        SelfAttention(8, 2),
+        SelfAttention(8, 2, rng=np.random.default_rng(1)),
+    )
     for name in ("W_q", "W_k", "W_v", "W_o"):
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
         assert (getattr(first, name) != getattr(other, name)).all()
@@ -612,22 +731,43 @@ def test_self_attention_dtype_in_is_dtype_out():
     assert output.dtype == weights.dtype == np.float32
 
 
-@pytest.mark.parametrize("n_heads, n_kv_heads, layout", [(1, 1, "half"), (4, 2, "interleaved"), (4, 1, "half")])
+@pytest.mark.parametrize(
+    "n_heads, n_kv_heads, layout", [(1, 1, "half"), (4, 2, "interleaved"), (4, 1, "half")]
+)
 def test_self_attention_turns_queries_and_keys_but_not_values(n_heads, n_kv_heads, layout):
     rng = np.random.default_rng(0)
-    rotary = encodings.Rotary(base=50, layout=layout, scaling={"type": "yarn", "factor": 4, "original_max_position_embeddings": 8})
-    layer = SelfAttention(8, n_heads, n_kv_heads=n_kv_heads, d_head=6, rotary=rotary, use_bias=True, rng=rng)
+    rotary = encodings.Rotary(
+        base=50,
+        layout=layout,
+        scaling={"type": "yarn", "factor": 4, "original_max_position_embeddings": 8},
+    )
+    layer = SelfAttention(
+        8, n_heads, n_kv_heads=n_kv_heads, d_head=6, rotary=rotary, use_bias=True, rng=rng
+    )
     layer.b_q, layer.b_k = rng.normal(size=layer.b_q.shape), rng.normal(size=layer.b_k.shape)
-    x, positions, bias = rng.normal(size=(2, 5, 8)), np.array([[0, 1, 2, 3, 4], [9, 9, 0, 4, -3]]), rng.normal(size=(n_heads, 5, 5))
-    q, k, v = (split_heads(x @ W + b, h) for W, b, h in (
-        (layer.W_q, layer.b_q, n_heads), (layer.W_k, layer.b_k, n_kv_heads), (layer.W_v, layer.b_v, n_kv_heads),
-    ))  # fmt: skip
+    x, positions, bias = (
+        rng.normal(size=(2, 5, 8)),
+        np.array([[0, 1, 2, 3, 4], [9, 9, 0, 4, -3]]),
+        rng.normal(size=(n_heads, 5, 5)),
+    )
+    q, k, v = (
+        split_heads(x @ W + b, h)
+        for W, b, h in (
+            (layer.W_q, layer.b_q, n_heads),
+            (layer.W_k, layer.b_k, n_kv_heads),
+            (layer.W_v, layer.b_v, n_kv_heads),
+        )
+    )
     for where in (None, np.array([3, 1, 4, 1, 5]), positions):
         options = {"mask": masks.causal(5), "bias": bias}
-        mixed, weights = scaled_dot_product_attention(rotary(q, where), rotary(k, where), v, **options)
+        mixed, weights = scaled_dot_product_attention(
+            rotary(q, where), rotary(k, where), v, **options
+        )
         output, found = layer(x, positions=where, **options)
         np.testing.assert_allclose(found, weights, rtol=0, atol=1e-12)
-        np.testing.assert_allclose(output, merge_heads(mixed) @ layer.W_o + layer.b_o, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(
+            output, merge_heads(mixed) @ layer.W_o + layer.b_o, rtol=0, atol=1e-12
+        )
         steps = layer.steps(x, positions=where, **options)
         assert steps.positions is where
         np.testing.assert_array_equal(steps.q, rotary(q, where))
@@ -639,5 +779,7 @@ def test_a_rotary_layer_sees_the_order_and_not_the_place():
     output, _ = layer(x)
     np.testing.assert_allclose(layer(x, positions=np.arange(40, 45))[0], output, rtol=0, atol=1e-12)
     assert np.abs(layer(x[::-1])[0] - output[::-1]).max() > 1e-3
-    np.testing.assert_allclose(layer(x[::-1], positions=np.arange(5)[::-1])[0], output[::-1], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        layer(x[::-1], positions=np.arange(5)[::-1])[0], output[::-1], rtol=0, atol=1e-12
+    )
     assert layer(x.astype(np.float32))[0].dtype == np.float32

@@ -1,4 +1,6 @@
-"""Checkpoints that are damaged, not whole, or not built here: one clear error each, and nothing in them is executed."""
+"""Checkpoints that are damaged, not whole, or not built here: one clear error each, and nothing in
+them is executed.
+"""
 
 import json
 import os
@@ -17,45 +19,167 @@ pytest.importorskip("safetensors", reason="pip install 'attnlib[models]'")
 pytestmark = pytest.mark.filterwarnings("error")
 
 CONFIGS = {
-    "an unknown model type": ("bert", {"model_type": "mamba"}, ["model_type must be one of 'gpt2', 'bert'", "'mamba'"]),
+    "an unknown model type": (
+        "bert",
+        {"model_type": "mamba"},
+        ["model_type must be one of 'gpt2', 'bert'", "'mamba'"],
+    ),
     "no model type": ("bert", {"model_type": None}, ["model_type must be one of"]),
-    "quantised": ("llama", {"quantization_config": {"bits": 4}}, ["quantised", "quantization_config"]),
-    "an unknown activation": ("bert", {"hidden_act": "mish"}, ["hidden_act must be one of 'relu'", "'mish'"]),
-    "an unknown rotary type": ("llama", {"rope_parameters": {"rope_type": "proportional"}}, ["rotary", "'proportional'"]),
-    "an unknown rotary option": ("llama", {"rope_parameters": {"rope_type": "linear", "factor": 2, "waves": 3}}, ["'waves'"]),
-    "a word for a factor": ("llama", {"rope_scaling": {"rope_type": "yarn", "original_max_position_embeddings": "8"},
-                                      "rope_parameters": None}, ["rotary"]),
-    "a list for a type": ("bert", {"model_type": ["bert"]}, ["config.json: model_type must be one of"]),
-    "a word for a list": ("qwen2", {"layer_types": "full"}, ["config.json: layer_types must be a list, got 'full'"]),
-    "a number for a table": ("llama", {"rope_parameters": 3}, ["config.json: rope_parameters must be a dict, got 3"]),
-    "a word for yes": ("t5", {"scale_decoder_outputs": "yes"}, ["config.json: scale_decoder_outputs must be a bool, got 'yes'"]),
-    "half a head turned, in older files": ("llama", {"partial_rotary_factor": 0.5, "rope_parameters": None}, ["partial_rotary_factor"]),
-    "a GPT-2 with another head": ("gpt2", {"tie_word_embeddings": False}, ["tie_word_embeddings=False"]),
-    "a T5 with a longer decoder": ("t5", {"num_decoder_layers": 3}, ["num_decoder_layers=3", "only 2"]),
-    "half a head turned": ("llama", {"rope_parameters": {"partial_rotary_factor": 0.5}}, ["partial_rotary_factor"]),
-    "an unknown layer type": ("gemma2", {"layer_types": ["chunked_attention"] * 2}, ["layer_types", "'chunked_attention'"]),
-    "too few layer types": ("gemma2", {"layer_types": ["full_attention"]}, ["layer_types must name 2 layers, got 1"]),
-    "relative positions": ("bert", {"position_embedding_type": "relative_key"}, ["position_embedding_type='relative_key'", "not built"]),
+    "quantised": (
+        "llama",
+        {"quantization_config": {"bits": 4}},
+        ["quantised", "quantization_config"],
+    ),
+    "an unknown activation": (
+        "bert",
+        {"hidden_act": "mish"},
+        ["hidden_act must be one of 'relu'", "'mish'"],
+    ),
+    "an unknown rotary type": (
+        "llama",
+        {"rope_parameters": {"rope_type": "proportional"}},
+        ["rotary", "'proportional'"],
+    ),
+    "an unknown rotary option": (
+        "llama",
+        {"rope_parameters": {"rope_type": "linear", "factor": 2, "waves": 3}},
+        ["'waves'"],
+    ),
+    "a word for a factor": (
+        "llama",
+        {
+            "rope_scaling": {"rope_type": "yarn", "original_max_position_embeddings": "8"},
+            "rope_parameters": None,
+        },
+        ["rotary"],
+    ),
+    "a list for a type": (
+        "bert",
+        {"model_type": ["bert"]},
+        ["config.json: model_type must be one of"],
+    ),
+    "a word for a list": (
+        "qwen2",
+        {"layer_types": "full"},
+        ["config.json: layer_types must be a list, got 'full'"],
+    ),
+    "a number for a table": (
+        "llama",
+        {"rope_parameters": 3},
+        ["config.json: rope_parameters must be a dict, got 3"],
+    ),
+    "a word for yes": (
+        "t5",
+        {"scale_decoder_outputs": "yes"},
+        ["config.json: scale_decoder_outputs must be a bool, got 'yes'"],
+    ),
+    "half a head turned, in older files": (
+        "llama",
+        {"partial_rotary_factor": 0.5, "rope_parameters": None},
+        ["partial_rotary_factor"],
+    ),
+    "a GPT-2 with another head": (
+        "gpt2",
+        {"tie_word_embeddings": False},
+        ["tie_word_embeddings=False"],
+    ),
+    "a T5 with a longer decoder": (
+        "t5",
+        {"num_decoder_layers": 3},
+        ["num_decoder_layers=3", "only 2"],
+    ),
+    "half a head turned": (
+        "llama",
+        {"rope_parameters": {"partial_rotary_factor": 0.5}},
+        ["partial_rotary_factor"],
+    ),
+    "an unknown layer type": (
+        "gemma2",
+        {"layer_types": ["chunked_attention"] * 2},
+        ["layer_types", "'chunked_attention'"],
+    ),
+    "too few layer types": (
+        "gemma2",
+        {"layer_types": ["full_attention"]},
+        ["layer_types must name 2 layers, got 1"],
+    ),
+    "relative positions": (
+        "bert",
+        {"position_embedding_type": "relative_key"},
+        ["position_embedding_type='relative_key'", "not built"],
+    ),
     "a BERT that decodes": ("bert", {"is_decoder": True}, ["is_decoder=True"]),
     "two groups of layers": ("albert", {"num_hidden_groups": 2}, ["num_hidden_groups=2"]),
     "unequal sides": ("bart", {"decoder_layers": 1}, ["decoder_layers=1", "only 2"]),
-    "two vocabularies": ("marian", {"share_encoder_decoder_embeddings": False}, ["share_encoder_decoder_embeddings=False"]),
-    "an unknown feed-forward": ("t5", {"feed_forward_proj": "mixed-gelu"}, ["feed_forward_proj='mixed-gelu'"]),
-    "both directions": ("gemma2", {"use_bidirectional_attention": True}, ["use_bidirectional_attention=True"]),
-    "another number of heads": ("bert", {"num_attention_heads": 5}, ["d_model=16 must be divisible by n_heads=5"]),
-    "a string for a number": ("bert", {"num_hidden_layers": "2"}, ["num_hidden_layers must be a whole number, got '2'"]),
-    "a list for a number": ("llama", {"hidden_size": [16]}, ["config.json: hidden_size must be a whole number"]),
+    "two vocabularies": (
+        "marian",
+        {"share_encoder_decoder_embeddings": False},
+        ["share_encoder_decoder_embeddings=False"],
+    ),
+    "an unknown feed-forward": (
+        "t5",
+        {"feed_forward_proj": "mixed-gelu"},
+        ["feed_forward_proj='mixed-gelu'"],
+    ),
+    "both directions": (
+        "gemma2",
+        {"use_bidirectional_attention": True},
+        ["use_bidirectional_attention=True"],
+    ),
+    "another number of heads": (
+        "bert",
+        {"num_attention_heads": 5},
+        ["d_model=16 must be divisible by n_heads=5"],
+    ),
+    "a string for a number": (
+        "bert",
+        {"num_hidden_layers": "2"},
+        ["num_hidden_layers must be a whole number, got '2'"],
+    ),
+    "a list for a number": (
+        "llama",
+        {"hidden_size": [16]},
+        ["config.json: hidden_size must be a whole number"],
+    ),
     "no layers": ("gpt2", {"n_layer": 0}, ["config.json: n_layer must be at least 1"]),
-    "a word for a cap": ("gemma2", {"attn_logit_softcapping": "soft"}, ["config.json: attn_logit_softcapping must be a number"]),
-    "a window of nothing": ("gemma2", {"sliding_window": 0}, ["config.json: sliding_window must be at least 1"]),
-    "a negative eps": ("t5", {"layer_norm_epsilon": -1}, ["config.json: layer_norm_epsilon must be a finite number above 0"]),
-    "more layers than the file": ("bert", {"num_hidden_layers": 3}, ["lacks 16 of the tensors", "encoder.layer.2."]),
-    "many more": ("bert", {"num_hidden_layers": 5}, ["num_hidden_layers=5", "lacks 48 of the tensors"]),
-    "fewer layers than the file": ("bert", {"num_hidden_layers": 1}, ["nobody reads", "encoder.layer.1."]),
+    "a word for a cap": (
+        "gemma2",
+        {"attn_logit_softcapping": "soft"},
+        ["config.json: attn_logit_softcapping must be a number"],
+    ),
+    "a window of nothing": (
+        "gemma2",
+        {"sliding_window": 0},
+        ["config.json: sliding_window must be at least 1"],
+    ),
+    "a negative eps": (
+        "t5",
+        {"layer_norm_epsilon": -1},
+        ["config.json: layer_norm_epsilon must be a finite number above 0"],
+    ),
+    "more layers than the file": (
+        "bert",
+        {"num_hidden_layers": 3},
+        ["lacks 16 of the tensors", "encoder.layer.2."],
+    ),
+    "many more": (
+        "bert",
+        {"num_hidden_layers": 5},
+        ["num_hidden_layers=5", "lacks 48 of the tensors"],
+    ),
+    "fewer layers than the file": (
+        "bert",
+        {"num_hidden_layers": 1},
+        ["nobody reads", "encoder.layer.1."],
+    ),
     "another width": ("bert", {"hidden_size": 32}, ["must have the shape", "(48, 32)", "(48, 16)"]),
     "another hidden width": ("gpt2", {"n_inner": 99}, ["h.0.mlp.c_fc", "99"]),
-    "another number of kv heads": ("llama", {"num_key_value_heads": 4}, ["k_proj.weight", "(16, 16)", "(8, 16)"]),
-}  # fmt: skip
+    "another number of kv heads": (
+        "llama",
+        {"num_key_value_heads": 4},
+        ["k_proj.weight", "(16, 16)", "(8, 16)"],
+    ),
+}
 
 
 @pytest.mark.parametrize("problem", CONFIGS)
@@ -65,10 +189,13 @@ def test_a_config_that_is_not_built_is_refused(tmp_path, problem):
 
 
 NULLS = {
-    "llama": ["attention_bias", "quantization_config", "rope_scaling", "pretraining_tp"], "qwen2": ["tie_word_embeddings", "layer_types"],
-    "gemma2": ["final_logit_softcapping", "attn_logit_softcapping", "layer_types"], "t5": ["scale_decoder_outputs"],
-    "marian": ["scale_embedding"], "bert": ["is_decoder", "quantization_config"],
-}  # fmt: skip
+    "llama": ["attention_bias", "quantization_config", "rope_scaling", "pretraining_tp"],
+    "qwen2": ["tie_word_embeddings", "layer_types"],
+    "gemma2": ["final_logit_softcapping", "attn_logit_softcapping", "layer_types"],
+    "t5": ["scale_decoder_outputs"],
+    "marian": ["scale_embedding"],
+    "bert": ["is_decoder", "quantization_config"],
+}
 
 
 @pytest.mark.parametrize("family", NULLS)
@@ -76,12 +203,19 @@ def test_null_is_the_same_as_missing_and_not_refused(tmp_path, family):
     ref = reference(family)
     null = changed(tmp_path, family, change=dict.fromkeys(NULLS[family]), name="null")
     missing = changed(tmp_path, family, drop=NULLS[family], name="missing")
-    np.testing.assert_array_equal(forward(load(null), ref).output, forward(load(missing), ref).output)
+    np.testing.assert_array_equal(
+        forward(load(null), ref).output, forward(load(missing), ref).output
+    )
 
 
 @pytest.mark.parametrize("family", FOLDERS)
 def test_every_key_of_a_config_that_is_needed_is_asked_for(tmp_path, family):
-    needed = {"gpt2": "n_head", "distilbert": "n_heads", "bart": "encoder_layers", "marian": "encoder_layers"}
+    needed = {
+        "gpt2": "n_head",
+        "distilbert": "n_heads",
+        "bart": "encoder_layers",
+        "marian": "encoder_layers",
+    }
     key = needed.get(family, "num_heads" if family.startswith("t5") else "num_attention_heads")
     refused(changed(tmp_path, family, drop=[key]), ValueError, f"config.json has no {key!r}")
 
@@ -91,17 +225,36 @@ def test_missing_extra_and_misshapen_tensors_are_named(tmp_path, family):
     names = sorted({*read_tensors(FIXTURES / family / "model.safetensors")} - {"final_logits_bias"})
     some = [names[0], names[len(names) // 2], names[-1]]
     for i, name in enumerate(some):
-        folder = changed(tmp_path, family, tensors=lambda t, name=name: {n: a for n, a in t.items() if n != name}, name=f"missing{i}")
+        folder = changed(
+            tmp_path,
+            family,
+            tensors=lambda t, name=name: {n: a for n, a in t.items() if n != name},
+            name=f"missing{i}",
+        )
         refused(folder, ValueError, "model.safetensors" if "head" in name else "lacks")
-        folder = changed(tmp_path, family, tensors=lambda t, name=name: t | {name: t[name][..., :-1]}, name=f"shape{i}")
+        folder = changed(
+            tmp_path,
+            family,
+            tensors=lambda t, name=name: t | {name: t[name][..., :-1]},
+            name=f"shape{i}",
+        )
         refused(folder, ValueError, "must have the shape")
-    folder = changed(tmp_path, family, tensors=lambda t: t | {"adapter.weight": np.ones(3, np.float32)}, name="extra")
+    folder = changed(
+        tmp_path,
+        family,
+        tensors=lambda t: t | {"adapter.weight": np.ones(3, np.float32)},
+        name="extra",
+    )
     refused(folder, ValueError, "nobody reads", "'adapter.weight'")
 
 
 def test_a_second_copy_that_differs_is_refused(tmp_path):
     tensors = plus(**{"lm_head.weight": np.ones((48, 16), np.float32)})
-    refused(changed(tmp_path, "gpt2", tensors=tensors), ValueError, "'lm_head.weight' should be the same as 'wte.weight'")
+    refused(
+        changed(tmp_path, "gpt2", tensors=tensors),
+        ValueError,
+        "'lm_head.weight' should be the same as 'wte.weight'",
+    )
 
 
 @pytest.mark.parametrize("size", [0, 4, 100, 5000, -1])
@@ -126,10 +279,15 @@ def test_a_header_that_lies_is_refused(tmp_path, family):
 def test_whole_numbers_for_weights_are_refused(tmp_path):
     tensors = lambda t: {name: (array * 10).astype(np.int8) for name, array in t.items()}  # noqa: E731
     refused(changed(tmp_path, "llama", tensors=tensors), ValueError, "I8", "quantised")
-    for kind in (np.int64, bool):                                       # read, since buffers are whole numbers, but not for a weight
-        tensors = lambda t, kind=kind: t | {"model.norm.weight": t["model.norm.weight"].astype(kind)}  # noqa: E731
+    for kind in (np.int64, bool):  # read, since buffers are whole numbers, but not for a weight
+
+        def tensors(t, kind=kind):
+            return t | {"model.norm.weight": t["model.norm.weight"].astype(kind)}
+
         folder = changed(tmp_path, "llama", tensors=tensors, name=kind.__name__)
-        refused(folder, ValueError, "'norm.weight' in", "must hold numbers with a point", kind.__name__)
+        refused(
+            folder, ValueError, "'norm.weight' in", "must hold numbers with a point", kind.__name__
+        )
 
 
 def test_pickles_and_shards_are_never_opened(tmp_path):
@@ -197,7 +355,12 @@ def test_half_a_sign_in_a_text_is_read_as_a_question_mark(tmp_path):
     folder = changed(tmp_path, "bert")
     words = {"a": 0, "?": 1, "[x]": 2}
     (folder / "tokenizer.json").write_text(
-        json.dumps({"pre_tokenizer": {"type": "Whitespace"}, "model": {"type": "WordLevel", "vocab": words, "unk_token": "[x]"}})
+        json.dumps(
+            {
+                "pre_tokenizer": {"type": "Whitespace"},
+                "model": {"type": "WordLevel", "vocab": words, "unk_token": "[x]"},
+            }
+        )
     )
     assert load(folder).tokenizer.encode("a \ud83d a").tolist() == [0, 1, 0]
 
@@ -224,7 +387,14 @@ def test_a_tokenizer_lets_an_interrupt_through(tmp_path, monkeypatch):
 
 
 def test_what_is_no_checkpoint_at_all(tmp_path):
-    refused(tmp_path / "nowhere", FileNotFoundError, "there is no folder", "nowhere", "'tiny-gpt'", "'minilm'")
+    refused(
+        tmp_path / "nowhere",
+        FileNotFoundError,
+        "there is no folder",
+        "nowhere",
+        "'tiny-gpt'",
+        "'minilm'",
+    )
     refused("gpt-5", ValueError, "there is no folder 'gpt-5', and no model of that name", "'gpt2'")
     refused(tmp_path, FileNotFoundError, "is not a checkpoint: it has no config.json")
     folder = changed(tmp_path, "bert")
@@ -254,7 +424,13 @@ def test_ids_and_masks_that_do_not_fit():
     for family, name in (("bert", "ids"), ("gpt2", "ids"), ("t5", "ids")):
         model = load(FIXTURES / family)
         more = {"decoder_ids": [0]} if family == "t5" else {}
-        for ids, error in (([48], ValueError), ([-1], ValueError), ([[]], ValueError), ([0.5], TypeError), (3, ValueError)):
+        for ids, error in (
+            ([48], ValueError),
+            ([-1], ValueError),
+            ([[]], ValueError),
+            ([0.5], TypeError),
+            (3, ValueError),
+        ):
             with pytest.raises(error, match=f"{name} must"):
                 model.forward(ids, **more)
         mask = "source_mask" if family == "t5" else "mask"
@@ -264,4 +440,6 @@ def test_ids_and_masks_that_do_not_fit():
             model.forward([3, 4], **{mask: [1, 1]}, **more)
     for family in ("bert", "gpt2", "bart"):
         with pytest.raises(ValueError, match=r"20 (rows|tokens)"):
-            load(FIXTURES / family).forward(np.full(21, 3), **({"decoder_ids": [0]} if family == "bart" else {}))
+            load(FIXTURES / family).forward(
+                np.full(21, 3), **({"decoder_ids": [0]} if family == "bart" else {})
+            )

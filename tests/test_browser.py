@@ -1,4 +1,6 @@
-"""AttentionView in a real browser: as a page of its own, in JupyterLab and in Notebook 7, by mouse and by keyboard."""
+"""AttentionView in a real browser: as a page of its own, in JupyterLab and in Notebook 7, by mouse
+and by keyboard.
+"""
 
 import base64
 import json
@@ -30,11 +32,13 @@ def softmax(*shape, seed=0, mask=None):
     return weights / weights.sum(axis=-1, keepdims=True)
 
 
-# ---- a page of its own -------------------------------------------------------------------------------------------
+# ---- a page of its own ---------------------------------------------------------------------------
 
 
 class Seen:
-    """A view on a page, with the eyes and hands of a reader; `root` is a locator of class attnlib-view."""
+    """A view on a page, with the eyes and hands of a reader; `root` is a locator of class
+    attnlib-view.
+    """
 
     def __init__(self, tab, root):
         self.tab, self.page, self.root, self.canvas = tab, tab.page, root, root.locator(PICTURE)
@@ -53,7 +57,9 @@ class Seen:
             self.page.keyboard.press(name)
 
     def place(self, i, j):
-        """Where cell (i, j) is, in CSS pixels of the canvas: read off the frame around row 0, which a pin at (0, 0) draws."""
+        """Where cell (i, j) is, in CSS pixels of the canvas: read off the frame around row 0, which
+        a pin at (0, 0) draws.
+        """
         if not hasattr(self, "grid"):
             self.keys("Escape", "ArrowUp")
             self.tab.frames()
@@ -82,18 +88,33 @@ class Seen:
         """The colour of the picture in cell (i, j), dx and dy cells off its middle."""
         x, y = self.place(i + dy, j + dx)
         self.tab.frames()
-        return self.root.evaluate("""(root, [x, y]) => [...root.querySelectorAll("canvas")[0].getContext("2d")
-            .getImageData(Math.floor(x), Math.floor(y), 1, 1).data].slice(0, 3)""", [x, y])  # fmt: skip
+        return self.root.evaluate(
+            """(root, [x, y]) => [...root.querySelectorAll("canvas")[0].getContext("2d")
+            .getImageData(Math.floor(x), Math.floor(y), 1, 1).data].slice(0, 3)""",
+            [x, y],
+        )
 
     def control(self, label):
-        return self.root.locator("label").filter(has_text=re.compile(f"^{label}")).locator("select, input")
+        return (
+            self.root.locator("label")
+            .filter(has_text=re.compile(f"^{label}"))
+            .locator("select, input")
+        )
 
     def words(self, side):
-        """The words of the sentence as [text, background, colour, struck out], of the query line (0) or the key line (1)."""
+        """The words of the sentence as [text, background, colour, struck out], of the query line
+        (0) or the key line (1).
+        """
         self.tab.frames()
-        return self.root.locator(".attnlib-sentence > div").nth(side).evaluate("""(line) => [...line.children].slice(1).map((word) => {
+        return (
+            self.root.locator(".attnlib-sentence > div")
+            .nth(side)
+            .evaluate(
+                """(line) => [...line.children].slice(1).map((word) => {
             const style = getComputedStyle(word);
-            return [word.textContent, style.backgroundColor, style.color, style.textDecorationLine]; })""")
+            return [word.textContent, style.backgroundColor, style.color, style.textDecorationLine]; })"""
+            )
+        )
 
     def picture(self):
         """All pixels of the heat map, as one string."""
@@ -115,7 +136,9 @@ def tab(browser):
 
 @pytest.fixture
 def show(tab, tmp_path, request):
-    """show(view) opens the view's page and returns what a reader sees; at the end the console must be clean."""
+    """show(view) opens the view's page and returns what a reader sees; at the end the console must
+    be clean.
+    """
     tab.forget()
 
     def show(view, dark=False):
@@ -134,14 +157,23 @@ def show(tab, tmp_path, request):
 
 
 def check(text, weights, i, j, tokens, keys=None, mask=None):
-    """The read-out says which cell it is, its weight, its rank among the allowed keys and the row's sum."""
+    """The read-out says which cell it is, its weight, its rank among the allowed keys and the row's
+    sum.
+    """
     keys = tokens if keys is None else keys
-    found = re.fullmatch(r'query (\d+) "(.*)" → key (\d+) "(.*)": (\d\.\d{3}) \(rank (\d+) of (\d+)\), row sum (\d\.\d{3})', text)
+    found = re.fullmatch(
+        r'query (\d+) "(.*)" → key (\d+) "(.*)": (\d\.\d{3}) \(rank (\d+) of (\d+)\), row sum'
+        r" (\d\.\d{3})",
+        text,
+    )
     assert found, text
     assert found.groups()[:4] == (str(i), tokens[i], str(j), keys[j])
     allowed = np.ones(len(keys), bool) if mask is None else mask[i]
     assert abs(float(found[5]) - weights[i, j]) <= 5e-4 + 2e-5
-    assert int(found[6]) == 1 + (weights[i][allowed] > weights[i, j]).sum() and int(found[7]) == allowed.sum()
+    assert (
+        int(found[6]) == 1 + (weights[i][allowed] > weights[i, j]).sum()
+        and int(found[7]) == allowed.sum()
+    )
     assert abs(float(found[8]) - weights[i].sum()) <= 5e-4 + 2e-5
 
 
@@ -164,13 +196,31 @@ def test_pointing_and_clicking_say_what_the_array_holds(show):
 def test_keys(show):
     weights, tokens = softmax(2, 3, 5, 5), WORDS[:5]
     seen = show(AttentionView(weights, tokens))
-    place = [0, 0, None, None]                                         # layer, head, query, key
+    place = [0, 0, None, None]  # layer, head, query, key
     for key, *place in [
-        ("ArrowDown", 0, 0, 0, 0), ("ArrowDown", 0, 0, 1, 0), ("ArrowRight", 0, 0, 1, 1), ("End", 0, 0, 1, 4), ("ArrowRight", 0, 0, 1, 4),
-        ("ArrowLeft", 0, 0, 1, 3), ("ArrowUp", 0, 0, 0, 3), ("ArrowUp", 0, 0, 0, 3), ("Home", 0, 0, 0, 0), ("ArrowLeft", 0, 0, 0, 0),
-        ("]", 0, 1, 0, 0), ("]", 0, 2, 0, 0), ("]", 0, 0, 0, 0), ("[", 0, 2, 0, 0), ("}", 1, 2, 0, 0), ("}", 0, 2, 0, 0), ("{", 1, 2, 0, 0),
-        ("[", 1, 1, 0, 0), ("a", 1, 1, 0, 0), ("Control+ArrowRight", 1, 1, 0, 0), ("End", 1, 1, 0, 4), ("ArrowDown", 1, 1, 1, 4),
-    ]:  # fmt: skip
+        ("ArrowDown", 0, 0, 0, 0),
+        ("ArrowDown", 0, 0, 1, 0),
+        ("ArrowRight", 0, 0, 1, 1),
+        ("End", 0, 0, 1, 4),
+        ("ArrowRight", 0, 0, 1, 4),
+        ("ArrowLeft", 0, 0, 1, 3),
+        ("ArrowUp", 0, 0, 0, 3),
+        ("ArrowUp", 0, 0, 0, 3),
+        ("Home", 0, 0, 0, 0),
+        ("ArrowLeft", 0, 0, 0, 0),
+        ("]", 0, 1, 0, 0),
+        ("]", 0, 2, 0, 0),
+        ("]", 0, 0, 0, 0),
+        ("[", 0, 2, 0, 0),
+        ("}", 1, 2, 0, 0),
+        ("}", 0, 2, 0, 0),
+        ("{", 1, 2, 0, 0),
+        ("[", 1, 1, 0, 0),
+        ("a", 1, 1, 0, 0),
+        ("Control+ArrowRight", 1, 1, 0, 0),
+        ("End", 1, 1, 0, 4),
+        ("ArrowDown", 1, 1, 1, 4),
+    ]:
         seen.keys(key)
         layer, head, i, j = place
         check(seen.said(), weights[layer, head], i, j, tokens)
@@ -184,7 +234,10 @@ def test_keys(show):
 
 def test_keys_of_the_view_do_not_scroll_the_page(show):
     seen = show(AttentionView(softmax(4, 4), WORDS[:4]))
-    seen.page.evaluate("() => { document.body.style.height = '5000px'; document.getElementById('view').style.marginTop = '300px'; }")
+    seen.page.evaluate(
+        "() => { document.body.style.height = '5000px';"
+        " document.getElementById('view').style.marginTop = '300px'; }"
+    )
     seen.canvas.focus()
     before = seen.page.evaluate("() => window.scrollY")
     for key in ["ArrowDown", "ArrowDown", "End", "Home", "ArrowUp"]:
@@ -198,7 +251,11 @@ def test_row_sums_stand_beside_the_rows(show):
     weights[2] /= 2
     seen = show(AttentionView(weights, WORDS[:4]))
     for i in range(4):
-        colours = [seen.colour(i, 4, dx=k / 34 - 0.5, dy=dy) for k in range(6, 30, 2) for dy in (-0.1, 0, 0.1)]
+        colours = [
+            seen.colour(i, 4, dx=k / 34 - 0.5, dy=dy)
+            for k in range(6, 30, 2)
+            for dy in (-0.1, 0, 0.1)
+        ]
         red = [r - b for r, _, b in colours]
         assert min(map(min, colours)) < 170 and (max(red) > 60) == (i == 2), (i, colours)
 
@@ -211,7 +268,7 @@ def test_the_controls_choose_head_and_layer(show):
     seen.control("layer").select_option("1")
     check(seen.said(), weights[1, 2], 0, 0, tokens)
     atlas = seen.root.get_by_label("all heads")
-    atlas.click(position={"x": 30, "y": 26})                           # the first small picture
+    atlas.click(position={"x": 30, "y": 26})  # the first small picture
     check(seen.said(), weights[0, 0], 0, 0, tokens)
     box = atlas.bounding_box()
     atlas.click(position={"x": box["width"] - 20, "y": box["height"] - 20})
@@ -234,7 +291,9 @@ def test_other_keys_than_queries(show):
     seen.keys("End", "End", "ArrowDown", "ArrowDown", "ArrowDown")
     seen.away()
     check(seen.said(), weights, 2, 4, WORDS[:3], keys)
-    assert [word[0] for word in seen.words(0)] == WORDS[:3] and [word[0] for word in seen.words(1)] == keys
+    assert [word[0] for word in seen.words(0)] == WORDS[:3] and [
+        word[0] for word in seen.words(1)
+    ] == keys
 
 
 def test_query_view_and_key_view(show):
@@ -242,14 +301,21 @@ def test_query_view_and_key_view(show):
     seen = show(AttentionView(weights, WORDS[:3]))
     seen.point(1, 0, click=True)
     colourless = "rgba(0, 0, 0, 0)"
-    assert all(word[1] == colourless for word in seen.words(0)) and all(word[1] != colourless for word in seen.words(1))
+    assert all(word[1] == colourless for word in seen.words(0)) and all(
+        word[1] != colourless for word in seen.words(1)
+    )
     assert "column" not in seen.said()
     seen.control("view by").select_option("key")
-    assert all(word[1] != colourless for word in seen.words(0)) and all(word[1] == colourless for word in seen.words(1))
-    assert seen.said().endswith("0.500 (rank 1 of 3), row sum 1.000, column sum 1.60 (columns need not sum to 1)")
+    assert all(word[1] != colourless for word in seen.words(0)) and all(
+        word[1] == colourless for word in seen.words(1)
+    )
+    assert seen.said().endswith(
+        "0.500 (rank 1 of 3), row sum 1.000, column sum 1.60 (columns need not sum to 1)"
+    )
     darkness = [sum(map(int, re.findall(r"\d+", word[1]))) for word in seen.words(0)]
-    assert darkness[0] < darkness[1] < darkness[2]                     # 0.9, 0.5, 0.2: the darker the more
-    seen.root.locator("span", has_text="sat").nth(1).click()           # a word of the key line pins its column
+    assert darkness[0] < darkness[1] < darkness[2]  # 0.9, 0.5, 0.2: the darker the more
+    # a word of the key line pins its column
+    seen.root.locator("span", has_text="sat").nth(1).click()
     seen.away()
     seen.tab.frames()
     assert 'query 1 "cat" → key 2 "sat": 0.250' in seen.said()
@@ -259,7 +325,11 @@ def test_a_word_shows_its_row_and_a_click_pins_it(show):
     weights, keys = softmax(3, 5), ["le", "chat", "s'est", "assis", "là"]
     seen = show(AttentionView(weights, WORDS[:3], key_tokens=keys))
     rest = seen.said()
-    for side, n, (i, j) in [(0, 1, (1, weights[1].argmax())), (1, 3, (weights[:, 3].argmax(), 3)), (0, 2, (2, weights[2].argmax()))]:
+    for side, n, (i, j) in [
+        (0, 1, (1, weights[1].argmax())),
+        (1, 3, (weights[:, 3].argmax(), 3)),
+        (0, 2, (2, weights[2].argmax())),
+    ]:
         word = seen.root.locator(".attnlib-sentence > div").nth(side).locator("span").nth(n + 1)
         word.hover()
         check(seen.said(), weights, i, j, WORDS[:3], keys)
@@ -270,13 +340,15 @@ def test_a_word_shows_its_row_and_a_click_pins_it(show):
     check(seen.said(), weights, 2, weights[2].argmax(), WORDS[:3], keys)
     seen.root.locator(".attnlib-sentence > div").nth(1).locator("span").nth(1).click()
     seen.away()
-    check(seen.said(), weights, 2, 0, WORDS[:3], keys)                 # of the row that is pinned
+    check(seen.said(), weights, 2, 0, WORDS[:3], keys)  # of the row that is pinned
 
 
 def test_a_word_stays_while_the_hand_moves(show):
     """A click needs both its ends on one word: none is put in its place in a frame between them."""
     weights = softmax(3, 5)
-    seen = show(AttentionView(weights, WORDS[:3], key_tokens=["le", "chat", "s'est", "assis", "là"]))
+    seen = show(
+        AttentionView(weights, WORDS[:3], key_tokens=["le", "chat", "s'est", "assis", "là"])
+    )
     line = seen.root.locator(".attnlib-sentence > div").nth(0)
     words = [line.locator("span").nth(n + 1).element_handle() for n in range(3)]
     seen.keys("ArrowDown")
@@ -293,7 +365,10 @@ def test_a_word_stays_while_the_hand_moves(show):
 def test_lines_only_from_the_pinned_word_and_as_thick_as_the_weight(show):
     weights = np.array([[0.75, 0.25, 0.0], [0.0, 0.5, 0.5], [0.2, 0.2, 0.6]])
     seen = show(AttentionView(weights, WORDS[:3]))
-    lines = "(root) => [...root.querySelectorAll('path')].map((path) => +path.getAttribute('stroke-width'))"
+    lines = (
+        "(root) => [...root.querySelectorAll('path')].map((path) =>"
+        " +path.getAttribute('stroke-width'))"
+    )
     assert seen.root.evaluate(lines) == []
     seen.point(0, 2, click=True)
     seen.away()
@@ -301,8 +376,10 @@ def test_lines_only_from_the_pinned_word_and_as_thick_as_the_weight(show):
     assert seen.root.evaluate(lines) == pytest.approx([4.5, 1.5], abs=1e-3)
 
 
-BLUES = {"light": [(247, 251, 255), (198, 219, 239), (107, 174, 214), (33, 113, 181), (8, 48, 107)],
-         "dark": [(29, 39, 51), (31, 68, 104), (43, 115, 179), (111, 177, 228), (227, 241, 253)]}  # fmt: skip
+BLUES = {
+    "light": [(247, 251, 255), (198, 219, 239), (107, 174, 214), (33, 113, 181), (8, 48, 107)],
+    "dark": [(29, 39, 51), (31, 68, 104), (43, 115, 179), (111, 177, 228), (227, 241, 253)],
+}
 
 
 def blue(share, theme="light"):
@@ -314,14 +391,26 @@ def test_colours_are_the_weights_under_every_scale(show, theme):
     weights = np.array([[0.6, 0.3, 0.1], [0.34, 0.33, 0.33], [0.05, 0.05, 0.9]])
     seen = show(AttentionView(weights, WORDS[:3]), dark=theme == "dark")
     scale = seen.control("colours")
-    assert scale.locator("option").all_inner_texts() == ["absolute, 0 to 1", "relative to each row's largest", "square root"]
-    shares = {"absolute": weights, "row": weights / weights.max(axis=1, keepdims=True), "square": np.sqrt(weights)}
+    assert scale.locator("option").all_inner_texts() == [
+        "absolute, 0 to 1",
+        "relative to each row's largest",
+        "square root",
+    ]
+    shares = {
+        "absolute": weights,
+        "row": weights / weights.max(axis=1, keepdims=True),
+        "square": np.sqrt(weights),
+    }
     pictures = set()
     for number, share in enumerate(shares.values()):
         scale.select_option(index=number)
         pictures.add(seen.picture())
         for i, j in np.ndindex(3, 3):
-            assert np.abs(np.subtract(seen.colour(i, j), blue(share[i, j], theme))).max() <= 2, (i, j, number)
+            assert np.abs(np.subtract(seen.colour(i, j), blue(share[i, j], theme))).max() <= 2, (
+                i,
+                j,
+                number,
+            )
     assert len(pictures) == 3
 
 
@@ -334,7 +423,9 @@ def test_what_is_hidden_is_counted_and_not_rescaled(show):
 
     def hidden(cells):
         share = 100 * (weights * cells).sum() / weights.sum()
-        found = re.search(r"(\d+(\.\d)?) % of the weight is hidden; what is shown is not rescaled", seen.notes())
+        found = re.search(
+            r"(\d+(\.\d)?) % of the weight is hidden; what is shown is not rescaled", seen.notes()
+        )
         assert found and abs(float(found[1]) - share) <= 0.51, (seen.notes(), share)
         assert seen.picture() != plain
         check(seen.said(), weights, i, j, tokens)
@@ -369,22 +460,34 @@ def test_what_is_not_allowed(show):
     check(seen.said(), weights, 3, 1, tokens, mask=mask)
     assert [word[3] for word in seen.words(1)] == ["none"] * 4 + ["line-through"]
     assert seen.colour(0, 4, dx=-0.3, dy=-0.3) == [233, 234, 236]
-    assert len({tuple(seen.colour(0, 4, dx=k / 34)) for k in range(-3, 4)}) > 1                           # the hatch
-    assert seen.colour(0, 4, dx=-0.3, dy=-0.3) != seen.colour(4, int(weights[4].argmin()), dx=-0.3, dy=-0.3)
+    assert len({tuple(seen.colour(0, 4, dx=k / 34)) for k in range(-3, 4)}) > 1  # the hatch
+    assert seen.colour(0, 4, dx=-0.3, dy=-0.3) != seen.colour(
+        4, int(weights[4].argmin()), dx=-0.3, dy=-0.3
+    )
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (1, 2, 2), (3, 2, 2), (2, 3, 2, 2), (2,)])
 def test_masks_of_every_shape_arrive(show, shape):
     """Planes of four cells: less than a byte each."""
     mask = np.random.default_rng(len(shape)).random(shape) < 0.5
-    mask[..., 0], mask[..., -1] = True, np.arange(mask[..., -1].size).reshape(mask.shape[:-1]) % 3 == 1
+    mask[..., 0], mask[..., -1] = (
+        True,
+        np.arange(mask[..., -1].size).reshape(mask.shape[:-1]) % 3 == 1,
+    )
     everywhere = np.broadcast_to(mask, (2, 3, 2, 2))
     seen = show(AttentionView(softmax(2, 3, 2, 2, mask=everywhere), ["a", "b"], mask=mask))
     for layer in range(2):
         for head in range(3):
-            for key, (i, j) in zip(["Home", "End", "ArrowDown", "Home"], [(0, 0), (0, 1), (1, 1), (1, 0)]):
+            for key, (i, j) in zip(
+                ["Home", "End", "ArrowDown", "Home"], [(0, 0), (0, 1), (1, 1), (1, 0)]
+            ):
                 seen.keys(key)
-                assert ("not allowed" in seen.said()) == (not everywhere[layer, head, i, j]), (layer, head, i, j)
+                assert ("not allowed" in seen.said()) == (not everywhere[layer, head, i, j]), (
+                    layer,
+                    head,
+                    i,
+                    j,
+                )
             seen.keys("ArrowUp", "]")
         seen.keys("}")
 
@@ -396,24 +499,38 @@ def test_what_is_wrong_is_shown(show):
     seen = show(AttentionView(weights, WORDS[:5], mask=mask))
     notes = seen.notes().splitlines()
     assert len(notes) == 3 and all(note.startswith("⚠ ") for note in notes)
-    assert any("1 " in n and "NaN" in n for n in notes) and any("2 of 5 rows do not sum to 1" in n for n in notes)
+    assert any("1 " in n and "NaN" in n for n in notes) and any(
+        "2 of 5 rows do not sum to 1" in n for n in notes
+    )
     seen.point(0, 3)
-    assert seen.said().endswith("not allowed, but has the weight 0.300 (rank 2 of 1), row sum 1.300")
+    assert seen.said().endswith(
+        "not allowed, but has the weight 0.300 (rank 2 of 1), row sum 1.300"
+    )
     seen.point(2, 1)
     assert seen.said().endswith("NaN, not a number") and seen.colour(2, 1) == [212, 0, 42]
     seen.point(2, 0)
     assert seen.said().endswith("row sum NaN")
     seen.point(4, 0)
     assert seen.said().endswith("row sum 0.500")
-    red = [[np.abs(np.subtract(seen.colour(0, j, dx=k / 34 - 0.5), (212, 0, 42))).max() < 60 for k in range(5)] for j in (3, 4)]
-    assert any(red[0]) and not any(red[1])                             # the red frame
+    red = [
+        [
+            np.abs(np.subtract(seen.colour(0, j, dx=k / 34 - 0.5), (212, 0, 42))).max() < 60
+            for k in range(5)
+        ]
+        for j in (3, 4)
+    ]
+    assert any(red[0]) and not any(red[1])  # the red frame
 
 
 def test_numbers_beyond_0_and_1(show):
     mask = np.array([[True, False, True], [True, True, True]])
     weights = np.array([[-0.5, 0.0, 0.25], [1.5, 2.0, -2.5]])
     seen = show(AttentionView(weights, ["x", "y"], key_tokens=["a", "b", "c"], mask=mask))
-    for i, j, text in [(0, 0, "-0.500"), (0, 2, "0.250 (rank 1 of 2), row sum -0.250"), (1, 1, "2.000 (rank 1 of 3), row sum 1.000")]:
+    for i, j, text in [
+        (0, 0, "-0.500"),
+        (0, 2, "0.250 (rank 1 of 2), row sum -0.250"),
+        (1, 1, "2.000 (rank 1 of 3), row sum 1.000"),
+    ]:
         seen.point(i, j)
         assert text in seen.said()
     seen.point(0, 1)
@@ -423,15 +540,38 @@ def test_numbers_beyond_0_and_1(show):
 
 def test_differences_have_a_sign_and_use_all_colours(show):
     seen = show(AttentionView([[0.02, -0.01], [0.0, -0.02]], ["a", "b"], signed=True, compact=True))
-    for (i, j), text in {(0, 0): "+0.020", (0, 1): "-0.010", (1, 0): "0.000", (1, 1): "-0.020"}.items():
+    for (i, j), text in {
+        (0, 0): "+0.020",
+        (0, 1): "-0.010",
+        (1, 0): "0.000",
+        (1, 1): "-0.020",
+    }.items():
         seen.point(i, j)
         assert seen.said().endswith(f": {text}")
     wanted = {(0, 0): (45, 0, 75), (1, 0): (247, 247, 247), (1, 1): (127, 59, 8)}
-    assert max(np.abs(np.subtract(seen.colour(*cell), colour)).max() for cell, colour in wanted.items()) <= 3
+    assert (
+        max(
+            np.abs(np.subtract(seen.colour(*cell), colour)).max() for cell, colour in wanted.items()
+        )
+        <= 3
+    )
 
 
-@pytest.mark.parametrize("token", ["<script>alert(1)</script>", "</script><script>alert(1)</script>", "<img src=x onerror=alert(1)>", "<s>",
-                                   "BLOBS", "SOURCE STATE", "&amp;", "\u2028", "👩‍👩‍👧", "שלום"])  # fmt: skip
+@pytest.mark.parametrize(
+    "token",
+    [
+        "<script>alert(1)</script>",
+        "</script><script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "<s>",
+        "BLOBS",
+        "SOURCE STATE",
+        "&amp;",
+        "\u2028",
+        "👩‍👩‍👧",
+        "שלום",
+    ],
+)
 def test_tokens_are_text(show, token):
     view = AttentionView(softmax(3, 3), ["<s>", token, "end"], title=token, titles=[token])
     seen = show(view)
@@ -460,7 +600,7 @@ CONTRAST = """(root) => {
 @pytest.mark.parametrize("theme, wanted", [("dark", 4.5), ("light", 4.5)])
 def test_contrast(show, theme, wanted):
     weights = softmax(8, 8)
-    weights[0, 1], weights[2] = np.nan, np.linspace(0, 1, 8)             # every shade behind a word
+    weights[0, 1], weights[2] = np.nan, np.linspace(0, 1, 8)  # every shade behind a word
     seen = show(AttentionView(weights, WORDS[:8], title="a title"), dark=theme == "dark")
     paper = seen.page.evaluate("() => getComputedStyle(document.body).backgroundColor")
     assert paper == {"dark": "rgb(24, 26, 31)", "light": "rgb(255, 255, 255)"}[theme]
@@ -469,7 +609,8 @@ def test_contrast(show, theme, wanted):
         seen.tab.frames()
         found = seen.root.evaluate(CONTRAST)
         assert len(found) > 20 and any("⚠" in text for text, _ in found)
-        coloured = ("query", "key") if theme == "light" else ()           # the course's two colours are fixed; here they are bold
+        # the course's two colours are fixed; here they are bold
+        coloured = ("query", "key") if theme == "light" else ()
         assert [line for line in found if line[1] < wanted and line[0] not in coloured] == []
 
 
@@ -488,17 +629,28 @@ def test_everything_is_reached_with_tab_and_shows_the_focus(show):
     for _ in range(12):
         seen.page.keyboard.press("Tab")
         seen.tab.frames()
-        name, outline = seen.page.evaluate("""() => { const e = document.activeElement;
-            return [e.getAttribute("aria-label") || e.labels?.[0]?.firstChild.data || e.tagName, getComputedStyle(e).outlineStyle]; }""")
+        name, outline = seen.page.evaluate(
+            """() => { const e = document.activeElement;
+            return [e.getAttribute("aria-label") || e.labels?.[0]?.firstChild.data || e.tagName, getComputedStyle(e).outlineStyle]; }"""
+        )
         reached.append(name.split(":")[0])
         assert outline != "none" or name == "BODY", name
-    for name in ["layer", "head", "view by", "colours", "only the top", "at least", "hide the first column", "attention weights"]:
+    for name in [
+        "layer",
+        "head",
+        "view by",
+        "colours",
+        "only the top",
+        "at least",
+        "hide the first column",
+        "attention weights",
+    ]:
         assert name in reached, (name, reached)
     seen.canvas.focus()
     seen.page.keyboard.press("ArrowDown")
     assert 'query 0 "The"' in seen.said()
     seen.control("head").focus()
-    seen.page.keyboard.press("ArrowDown")                              # a control keeps its own keys
+    seen.page.keyboard.press("ArrowDown")  # a control keeps its own keys
     assert seen.control("head").evaluate("e => e.value") == "1" and 'query 0 "The"' in seen.said()
 
 
@@ -522,18 +674,26 @@ def test_size_and_speed(show, n, most, ready_ms):
         }
         return times; }""")
     typical = statistics.median(hover)
-    print(f"\n{n} tokens × 72 heads: {size:,} bytes, ready after {ready:.0f} ms, hover {typical:.1f} ms (most {max(hover):.0f})")
+    print(
+        f"\n{n} tokens × 72 heads: {size:,} bytes, ready after {ready:.0f} ms, hover {typical:.1f}"
+        f" ms (most {max(hover):.0f})"
+    )
     assert size <= most
-    assert ready < 3 * ready_ms and typical < 100                      # loose: the machine may be busy; the printed numbers count
+    # loose: the machine may be busy; the printed numbers count
+    assert ready < 3 * ready_ms and typical < 100
 
 
-# ---- every number, field and listener ----------------------------------------------------------------------------
+# ---- every number, field and listener ------------------------------------------------------------
 
 
 @pytest.mark.parametrize("lower", [True, False])
 def test_ranks_count_the_allowed_keys_alone_where_weights_leak(show, lower):
-    """Weights stand in blocked cells, too, some of them larger: they take no place in the ranks, nor in the number of keys."""
-    mask = np.tril(np.ones((5, 5), bool)) if lower else np.random.default_rng(2).random((5, 5)) < 0.6
+    """Weights stand in blocked cells, too, some of them larger: they take no place in the ranks,
+    nor in the number of keys.
+    """
+    mask = (
+        np.tril(np.ones((5, 5), bool)) if lower else np.random.default_rng(2).random((5, 5)) < 0.6
+    )
     weights, tokens = softmax(5, 5, seed=3), WORDS[:5]
     seen = show(AttentionView(weights, tokens, mask=mask))
     larger = (weights[:, None, :] > weights[:, :, None]) & ~mask[:, None, :]
@@ -546,7 +706,7 @@ def test_ranks_count_the_allowed_keys_alone_where_weights_leak(show, lower):
             text = text.replace("not allowed, but has the weight ", "")
         check(text, weights, i, j, tokens, mask=mask)
     top = seen.control("only the top")
-    top.fill("1")                                                      # what is hidden is a share of all that is there
+    top.fill("1")  # what is hidden is a share of all that is there
     share = 100 * (weights.sum() - weights.max(1).sum()) / weights.sum()
     assert abs(float(re.search(r"(\d+(\.\d)?) % of the weight", seen.notes())[1]) - share) <= 0.51
 
@@ -616,16 +776,26 @@ window.fake = (state) => {                                             // a mode
 
 @pytest.fixture
 def stage(tab, tmp_path):
-    """stage(widget, source) opens a page that knows the source as `render` and a model of the widget as `model`, not yet rendered.
+    """stage(widget, source) opens a page that knows the source as `render` and a model of the
+    widget as `model`, not yet rendered.
 
-    `held` lists what the page has to hold on to from outside the two places #one and #two: listeners, observers, clocks, frames.
+    `held` lists what the page has to hold on to from outside the two places #one and #two:
+    listeners, observers, clocks, frames.
     """
     tab.forget()
 
     def stage(widget, source=SOURCE):
         state = widget.get_state()
-        plain = {name: value for name, value in state.items() if isinstance(value, (str, int, float, list, type(None)))}
-        blobs = {name: base64.b64encode(value).decode() for name, value in state.items() if isinstance(value, (bytes, memoryview))}
+        plain = {
+            name: value
+            for name, value in state.items()
+            if isinstance(value, (str, int, float, list, type(None)))
+        }
+        blobs = {
+            name: base64.b64encode(value).decode()
+            for name, value in state.items()
+            if isinstance(value, (bytes, memoryview))
+        }
         script = f"""{HELD}
             const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer), state = {json.dumps(plain)};
             for (const [name, text] of Object.entries({json.dumps(blobs)})) state[name] = bytes(text);
@@ -633,7 +803,10 @@ def stage(tab, tmp_path):
         code = source.replace("export default {", "window.thing = {")
         places = '<div class="widget-vbox"><div id="one"></div><div id="two"></div></div>'
         html = f'<!doctype html><meta charset="utf-8"><body style="background:#fff">{places}'
-        html = f'{html}<script>{script}</script><script type="module">{code}\n//# sourceURL=tested.js</script>'
+        html = (
+            f'{html}<script>{script}</script><script type="module">{code}\n//#'
+            " sourceURL=tested.js</script>"
+        )
         (tmp_path / "stage.html").write_text(html)
         tab.page.emulate_media(color_scheme="light")
         tab.page.goto((tmp_path / "stage.html").as_uri())
@@ -655,7 +828,10 @@ STIR = """() => { Object.assign(model.state, { pinned: [1, 1], title: "other" })
     document.body.style.background = "#000"; document.body.className = "other"; document.body.dataset.jpThemeLight = "false";
     window.dispatchEvent(new Event("resize")); }"""
 VIEWS = {
-    "view": (lambda: AttentionView(softmax(2, 2, 4, 4), WORDS[:4], mask=np.tri(4, dtype=bool)), SOURCE),
+    "view": (
+        lambda: AttentionView(softmax(2, 2, 4, 4), WORDS[:4], mask=np.tri(4, dtype=bool)),
+        SOURCE,
+    ),
     "compact view": (lambda: AttentionView(softmax(4, 4), WORDS[:4], compact=True), SOURCE),
     "page": (page.Page, page.Page._esm),
 }
@@ -664,7 +840,9 @@ VIEWS = {
 @pytest.mark.parametrize("moment", ["at once", "drawn", "stirred"])
 @pytest.mark.parametrize("name", VIEWS)
 def test_what_is_rendered_lets_go_of_everything(stage, tab, name, moment):
-    """Of the model, the window, the page, the system's colours, and of a frame that is still to come; and then draws nothing."""
+    """Of the model, the window, the page, the system's colours, and of a frame that is still to
+    come; and then draws nothing.
+    """
     make, source = VIEWS[name]
     tested = stage(make(), source)
     assert tested.evaluate(LEFT) == []
@@ -675,9 +853,12 @@ def test_what_is_rendered_lets_go_of_everything(stage, tab, name, moment):
         tested.evaluate(START, "one")
         tab.frames()
         steps = [look, *[STIR] * (moment == "stirred"), END, look]
-    tested.evaluate("async () => {" + "".join(f"await ({step})('one');" for step in steps) + "}")      # no frame between them
+    # no frame between them
+    tested.evaluate("async () => {" + "".join(f"await ({step})('one');" for step in steps) + "}")
     full, after = tested.evaluate("() => window.looks")
-    assert {"MutationObserver", "MediaQueryList: change"} <= set(full) and (len(full) > 20 or name == "page")
+    assert {"MutationObserver", "MediaQueryList: change"} <= set(full) and (
+        len(full) > 20 or name == "page"
+    )
     assert ("requestAnimationFrame" in full) == (moment == "at once")
     assert after == tested.evaluate(LEFT) == []
     before = tested.evaluate(SHOWN, "one")
@@ -697,40 +878,59 @@ def test_of_two_views_of_one_model_the_other_goes_on(stage, tab):
     assert len(tested.evaluate(LEFT)) == 2 * len(alone)
     tested.evaluate(END, "one")
     assert tested.evaluate(LEFT) == alone
-    tested.evaluate("() => { model.tell('pinned', [2, 1]); model.tell('head', 1); model.tell('_dom_classes', ['mine']); }")
+    tested.evaluate(
+        "() => { model.tell('pinned', [2, 1]); model.tell('head', 1); model.tell('_dom_classes',"
+        " ['mine']); }"
+    )
     tab.frames()
     said = "(place) => document.querySelector(`#${place} .attnlib-readout`).textContent"
-    assert 'query 2 "sat" → key 1 "cat"' in tested.evaluate(said, "two") and "query 2" not in tested.evaluate(said, "one")
-    assert tested.evaluate("() => [...document.querySelectorAll('.mine')].map((one) => one.parentElement.id)") == ["two"]
+    assert 'query 2 "sat" → key 1 "cat"' in tested.evaluate(
+        said, "two"
+    ) and "query 2" not in tested.evaluate(said, "one")
+    assert tested.evaluate(
+        "() => [...document.querySelectorAll('.mine')].map((one) => one.parentElement.id)"
+    ) == ["two"]
 
 
 TYPED = [
-    ("only the top", "03", "top_k", 3), ("only the top", "2.5", "top_k", 2), ("only the top", "00", "top_k", 0),
-    ("at least", "0.05", "threshold", 0.05), ("at least", "0.10", "threshold", 0.1), ("at least", "-1", "threshold", 0),
-]  # fmt: skip
+    ("only the top", "03", "top_k", 3),
+    ("only the top", "2.5", "top_k", 2),
+    ("only the top", "00", "top_k", 0),
+    ("at least", "0.05", "threshold", 0.05),
+    ("at least", "0.10", "threshold", 0.1),
+    ("at least", "-1", "threshold", 0),
+]
 
 
 @pytest.mark.parametrize("label, text, trait, value", TYPED)
 def test_a_number_field_is_the_readers_while_he_types_in_it(stage, tab, label, text, trait, value):
-    """Letter by letter, with pictures drawn between: what stands there is what was typed, and the view follows."""
+    """Letter by letter, with pictures drawn between: what stands there is what was typed, and the
+    view follows.
+    """
     tested = stage(VIEWS["view"][0]())
     tested.evaluate(START, "one")
     tab.frames()
     seen = Seen(tab, tested.locator("#one .attnlib-view"))
-    field, other = (seen.control(name) for name in (label, {"only the top": "at least", "at least": "only the top"}[label]))
+    field, other = (
+        seen.control(name)
+        for name in (label, {"only the top": "at least", "at least": "only the top"}[label])
+    )
     field.focus()
     for n in range(1, len(text) + 1):
         tested.keyboard.type(text[n - 1])
         tab.frames()
-        tested.evaluate("() => model.tell('title', 'a')")              # something else changes meanwhile
+        tested.evaluate("() => model.tell('title', 'a')")  # something else changes meanwhile
         tab.frames()
-        if text[n - 1] not in ".-":                                    # half a number is no value yet
+        if text[n - 1] not in ".-":  # half a number is no value yet
             assert field.input_value() == text[:n]
     assert tested.evaluate("(name) => model.get(name)", trait) == value
     tested.evaluate("() => { model.tell('top_k', 4); model.tell('threshold', 0.25); }")
     tab.frames()
     wanted = {"only the top": "4", "at least": "0.25"}
-    assert field.input_value() == text and other.input_value() == wanted[{"at least": "only the top"}.get(label, "at least")]
+    assert (
+        field.input_value() == text
+        and other.input_value() == wanted[{"at least": "only the top"}.get(label, "at least")]
+    )
     field.blur()
     tested.evaluate("() => model.tell('title', 'b')")
     tab.frames()
@@ -747,10 +947,14 @@ def test_controls_follow_the_model_and_a_list_that_is_open_stays_as_it_is(stage,
     seen = Seen(tab, tested.locator("#one .attnlib-view"))
     labels = ["layer", "head", "view by", "colours"]
     for label in labels:
-        seen.control(label).evaluate("(list) => { [...list.options].forEach((one) => { one.kept = true; }); }")
+        seen.control(label).evaluate(
+            "(list) => { [...list.options].forEach((one) => { one.kept = true; }); }"
+        )
     seen.control("head").focus()
-    tested.evaluate("""() => { const chosen = { layer: 1, head: 1, side: "key", scale: "sqrt", hide_first: true };
-        for (const [name, value] of Object.entries(chosen)) model.tell(name, value); }""")
+    tested.evaluate(
+        """() => { const chosen = { layer: 1, head: 1, side: "key", scale: "sqrt", hide_first: true };
+        for (const [name, value] of Object.entries(chosen)) model.tell(name, value); }"""
+    )
     tab.frames()
     assert [seen.control(label).input_value() for label in labels] == ["1", "1", "1", "2"]
     assert seen.control("hide the first column").is_checked()
@@ -758,60 +962,103 @@ def test_controls_follow_the_model_and_a_list_that_is_open_stays_as_it_is(stage,
     assert [seen.control(label).evaluate(kept) for label in labels] == [2, 2, 2, 3]
     tested.evaluate("() => model.tell('titles', ['first', 'second'])")
     tab.frames()
-    assert seen.control("head").locator("option").all_inner_texts() == ["first", "second"] and seen.control("head").input_value() == "1"
+    assert (
+        seen.control("head").locator("option").all_inner_texts() == ["first", "second"]
+        and seen.control("head").input_value() == "1"
+    )
 
 
 def test_keys_that_are_typed_in_a_control_reach_nobody_else(stage, tab):
     tested = stage(VIEWS["view"][0]())
     tested.evaluate(START, "one")
     tab.frames()
-    tested.evaluate("() => { window.keys = []; document.addEventListener('keydown', (event) => keys.push(event.key)); }")
+    tested.evaluate(
+        "() => { window.keys = []; document.addEventListener('keydown', (event) =>"
+        " keys.push(event.key)); }"
+    )
     seen = Seen(tab, tested.locator("#one .attnlib-view"))
-    for label in ["layer", "head", "view by", "colours", "only the top", "at least", "hide the first column"]:
+    for label in [
+        "layer",
+        "head",
+        "view by",
+        "colours",
+        "only the top",
+        "at least",
+        "hide the first column",
+    ]:
         seen.control(label).focus()
         tested.keyboard.press("b")
     seen.keys("ArrowDown", "Home", "]", "}", "Escape")
     assert tested.evaluate("() => keys") == []
     seen.keys("b")
-    assert tested.evaluate("() => keys") == ["b"]                      # what is none of its own goes on
+    assert tested.evaluate("() => keys") == ["b"]  # what is none of its own goes on
 
 
-# ---- JupyterLab and Notebook 7 -----------------------------------------------------------------------------------
+# ---- JupyterLab and Notebook 7 -------------------------------------------------------------------
 
 SENTENCE = "The cat sat on a mat because it was so tired today"
 CAUSAL = np.tril(np.ones((6, 6), bool))
 ARRAYS = {
-    "one": softmax(6, 6, mask=CAUSAL), "two": softmax(2, 3, 4, 4, seed=1), "a": softmax(5, 5, seed=2), "b": softmax(5, 5, seed=3),
+    "one": softmax(6, 6, mask=CAUSAL),
+    "two": softmax(2, 3, 4, 4, seed=1),
+    "a": softmax(5, 5, seed=2),
+    "b": softmax(5, 5, seed=3),
     "qkv": np.random.default_rng(4).normal(size=(3, 4, 3)),
-}  # fmt: skip
+}
 CELLS = {
-    "setup": """import numpy as np
+    "setup": (
+        """import numpy as np
 from attnlib.show import AttentionView, CompareView, LadderView, explore, explorer, heatmap
 stored = np.load("arrays.npz")
-words = "The cat sat on a mat because it was so tired today".split()""",
-    "one": "one = AttentionView(stored['one'], words[:6], mask=np.tril(np.ones((6, 6), bool)))\none",
-    "two": "two = AttentionView(stored['two'], ['<s>', '<script>alert(1)</script>', '<b>x</b>', 'end'])\ntwo",
+words = "The cat sat on a mat because it was so tired today".split()"""
+    ),
+    "one": (
+        "one = AttentionView(stored['one'], words[:6], mask=np.tril(np.ones((6, 6), bool)))\none"
+    ),
+    "two": (
+        "two = AttentionView(stored['two'], ['<s>', '<script>alert(1)</script>', '<b>x</b>',"
+        " 'end'])\ntwo"
+    ),
     "pins": "print(one.pinned, two.pinned, two.head)",
     "compare": "both = CompareView(stored['a'], stored['b'], words[:5])\nboth",
     "compare pin": "print(both.pinned, [view.pinned for view in both.views])",
     "ladder": "ladder = LadderView(*stored['qkv'], words[:4])\nladder",
     "explorer": f"thing = explorer({SENTENCE!r})\nthing",
-    "explore": """def draw(x=0.5, n=12):
+    "explore": (
+        """def draw(x=0.5, n=12):
     return heatmap(np.eye(n) * x + (1 - x) / n, [str(i) for i in range(n)])
-explore(draw, x=(0.0, 1.0, 0.02), n=[12, 64])""",
+explore(draw, x=(0.0, 1.0, 0.02), n=[12, 64])"""
+    ),
 }
 NUMBER = {name: k for k, name in enumerate(CELLS)}
 IDLE = """() => { const session = window.jupyterapp?.shell.currentWidget?.sessionContext;
     return session?.session?.kernel?.status === "idle" && window.jupyterapp.shell.currentWidget.content.widgets?.length
         && ![...document.querySelectorAll(".jp-InputPrompt")].some((prompt) => prompt.textContent.includes("*")); }"""
-NOTEBOOK = "() => JSON.stringify(window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells.map((c) => [c.id, c.source]))"
+NOTEBOOK = (
+    "() =>"
+    " JSON.stringify(window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells.map((c)"
+    " => [c.id, c.source]))"
+)
 
 
 def write_notebook(path):
-    cells = [{"cell_type": "code", "id": f"c{k}", "metadata": {}, "execution_count": None, "outputs": [], "source": source}
-             for k, source in enumerate(CELLS.values())]  # fmt: skip
+    cells = [
+        {
+            "cell_type": "code",
+            "id": f"c{k}",
+            "metadata": {},
+            "execution_count": None,
+            "outputs": [],
+            "source": source,
+        }
+        for k, source in enumerate(CELLS.values())
+    ]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    path.write_text(json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": cells}))
+    path.write_text(
+        json.dumps(
+            {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": cells}
+        )
+    )
 
 
 class Notebook:
@@ -825,7 +1072,10 @@ class Notebook:
         self.page.wait_for_function(IDLE, timeout=60_000)
 
     def command(self, name, **arguments):
-        self.page.evaluate("async ([name, given]) => { await window.jupyterapp.commands.execute(name, given); }", [name, arguments])
+        self.page.evaluate(
+            "async ([name, given]) => { await window.jupyterapp.commands.execute(name, given); }",
+            [name, arguments],
+        )
 
     def run_all(self):
         self.command("notebook:run-all-cells")
@@ -834,7 +1084,10 @@ class Notebook:
 
     def run(self, name):
         """Run one cell again. -> what it printed"""
-        self.page.evaluate("(k) => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = k; }", NUMBER[name])
+        self.page.evaluate(
+            "(k) => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = k; }",
+            NUMBER[name],
+        )
         self.command("notebook:run-cell")
         self.page.wait_for_function(IDLE)
         return self.cell(name).locator(".jp-OutputArea-output").inner_text().strip()
@@ -850,10 +1103,14 @@ class Notebook:
 
     def save(self):
         self.command("docmanager:save")
-        self.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
+        self.page.wait_for_function(
+            "() => !window.jupyterapp.shell.currentWidget.context.model.dirty"
+        )
 
     def shut_down(self):
-        self.page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.sessionContext.shutdown(); }")
+        self.page.evaluate(
+            "async () => { await window.jupyterapp.shell.currentWidget.sessionContext.shutdown(); }"
+        )
 
 
 def open_notebook(browser, folder, app):
@@ -941,10 +1198,14 @@ def test_lab_leaves_the_keys_to_the_view(in_lab):
 
 def test_lab_kernel_moves_the_view(in_lab):
     two = in_lab.view("two")
-    in_lab.page.evaluate("""async () => {
+    in_lab.page.evaluate(
+        """async () => {
         const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
-        await kernel.requestExecute({ code: "two.pinned = [2, 0]; two.layer = 0; two.head = 1" }).done; }""")
-    two.root.page.wait_for_function("(text) => document.body.innerText.includes(text)", arg='query 2 "<b>x</b>" → key 0')
+        await kernel.requestExecute({ code: "two.pinned = [2, 0]; two.layer = 0; two.head = 1" }).done; }"""
+    )
+    two.root.page.wait_for_function(
+        "(text) => document.body.innerText.includes(text)", arg='query 2 "<b>x</b>" → key 0'
+    )
     check(two.said(), ARRAYS["two"][0, 1], 2, 0, two_names())
 
 
@@ -964,8 +1225,10 @@ def test_lab_compare_is_linked(in_lab):
         check(view.said(), ARRAYS[key], 2, 0, WORDS[:5])
     assert in_lab.run("compare pin") == "[2, 0] [[2, 0], [2, 0], [2, 0]]"
     for view in views:
-        shown = view.root.evaluate("(root) => [root.scrollWidth - root.clientWidth, root.clientWidth]")
-        assert shown[0] <= 1, shown                                     # nothing is cut off
+        shown = view.root.evaluate(
+            "(root) => [root.scrollWidth - root.clientWidth, root.clientWidth]"
+        )
+        assert shown[0] <= 1, shown  # nothing is cut off
 
 
 CHANGE = """async ([root, key]) => {                                   // from a key to changed pixels, in ms
@@ -995,7 +1258,11 @@ def moved(notebook, root, key):
 
 
 def slider(cell, name):
-    return cell.locator(".widget-slider, .widget-inline-hbox").filter(has_text=re.compile(f"^{name}")).first
+    return (
+        cell.locator(".widget-slider, .widget-inline-hbox")
+        .filter(has_text=re.compile(f"^{name}"))
+        .first
+    )
 
 
 def latency(notebook, cell, name, label):
@@ -1005,8 +1272,12 @@ def latency(notebook, cell, name, label):
     for _ in range(9):
         times.append(moved(notebook, cell, "ArrowRight"))
     assert min(times) > 0, times
-    print(f"\nkey → pixels, {label}: median {statistics.median(times):.0f} ms of {[round(t) for t in times]}")
-    assert statistics.median(times) < 1000                             # loose: the machine may be busy; the printed numbers count
+    print(
+        f"\nkey → pixels, {label}: median {statistics.median(times):.0f} ms of"
+        f" {[round(t) for t in times]}"
+    )
+    # loose: the machine may be busy; the printed numbers count
+    assert statistics.median(times) < 1000
 
 
 def drag(notebook, cell, name, distance):
@@ -1029,8 +1300,10 @@ def test_lab_explorer_sliders(in_lab):
     drag(in_lab, cell, "n_heads", 60)
     heads = int(slider(cell, "n_heads").locator(".widget-readout").inner_text())
     assert heads > 4, heads
-    in_lab.page.wait_for_function("([root, n]) => root.querySelectorAll('select')[1].options.length === n",
-                                  arg=[view.root.element_handle(), heads])  # fmt: skip
+    in_lab.page.wait_for_function(
+        "([root, n]) => root.querySelectorAll('select')[1].options.length === n",
+        arg=[view.root.element_handle(), heads],
+    )
     cell.get_by_role("button", name="causal").click()
     view.changes_from(before)
     view.keys("Home", "End")
@@ -1042,19 +1315,31 @@ def test_lab_explorer_writes_with_tiny_gpt(in_lab):
     text = cell.locator("input[type=text]").first
     before = text.input_value()
     cell.get_by_role("button", name="tiny-gpt").click()
-    layers_and_heads = "(root) => [...root.querySelectorAll('select')].slice(0, 2).map((one) => one.options.length).join() === '4,4'"
+    layers_and_heads = (
+        "(root) => [...root.querySelectorAll('select')].slice(0, 2).map((one) =>"
+        " one.options.length).join() === '4,4'"
+    )
     in_lab.page.wait_for_function(layers_and_heads, arg=view.root.element_handle())
-    in_lab.page.wait_for_function("(root) => root.innerText.includes('<start>')", arg=view.root.element_handle())
+    in_lab.page.wait_for_function(
+        "(root) => root.innerText.includes('<start>')", arg=view.root.element_handle()
+    )
     assert view.words(0)[0][0] == "<start>"
     cell.locator("img").wait_for()
     cell.get_by_role("button", name="write one token").click()
-    in_lab.page.wait_for_function("([box, old]) => box.value.length > old.length", arg=[text.element_handle(), before])
+    in_lab.page.wait_for_function(
+        "([box, old]) => box.value.length > old.length", arg=[text.element_handle(), before]
+    )
     assert text.input_value().startswith(before)
     cell.get_by_role("button", name="take one back").click()
-    in_lab.page.wait_for_function("([box, old]) => box.value === old", arg=[text.element_handle(), before])
+    in_lab.page.wait_for_function(
+        "([box, old]) => box.value === old", arg=[text.element_handle(), before]
+    )
     cell.get_by_role("button", name="built by hand").click()
-    in_lab.page.wait_for_function("(root) => root.querySelectorAll('select')[1].options.length >= 4 && !root.innerText.includes('<start>')",
-                                  arg=view.root.element_handle())  # fmt: skip
+    in_lab.page.wait_for_function(
+        "(root) => root.querySelectorAll('select')[1].options.length >= 4 &&"
+        " !root.innerText.includes('<start>')",
+        arg=view.root.element_handle(),
+    )
     cell.get_by_role("button", name="write one token").wait_for(state="hidden")
 
 
@@ -1064,15 +1349,20 @@ def test_lab_explorer_error_and_recovery(in_lab):
     text.fill("")
     text.press("Enter")
     cell.locator("[role=alert]").wait_for()
-    assert cell.locator("[role=alert]").inner_text().startswith("Not drawn:") and view.root.is_visible()
+    assert (
+        cell.locator("[role=alert]").inner_text().startswith("Not drawn:")
+        and view.root.is_visible()
+    )
     cell.locator(".attnlib-stale").wait_for()
     assert cell.locator(".attnlib-stale").evaluate("(e) => +getComputedStyle(e).opacity") < 0.5
-    long = " ".join(f"{SENTENCE} ." for _ in range(5)).rsplit(" ", 1)[0]                         # 64 tokens
+    long = " ".join(f"{SENTENCE} ." for _ in range(5)).rsplit(" ", 1)[0]  # 64 tokens
     text.fill(long)
     text.press("Enter")
     cell.locator("[role=alert]").wait_for(state="detached")
-    in_lab.page.wait_for_function("(root) => root.querySelectorAll('.attnlib-sentence > div')[0].children.length === 65",
-                                  arg=view.root.element_handle())  # fmt: skip
+    in_lab.page.wait_for_function(
+        "(root) => root.querySelectorAll('.attnlib-sentence > div')[0].children.length === 65",
+        arg=view.root.element_handle(),
+    )
     assert "Point at a cell" in view.said() or "query" in view.said()
     latency(in_lab, cell, "temperature", "explorer's view, 64 tokens")
 
@@ -1087,7 +1377,9 @@ def test_lab_explore(in_lab):
     latency(in_lab, cell, "x", "explore, 64 tokens")
     old = image.get_attribute("src")
     drag(in_lab, cell, "x", -40)
-    in_lab.page.wait_for_function("([image, old]) => image.src !== old", arg=[image.element_handle(), old])
+    in_lab.page.wait_for_function(
+        "([image, old]) => image.src !== old", arg=[image.element_handle(), old]
+    )
 
 
 def test_lab_ladder_follows_the_pin(in_lab):
@@ -1118,14 +1410,19 @@ def rgb(theme):
 
 
 def test_lab_dark_theme(in_lab):
-    one, images = in_lab.view("one"), [in_lab.cell(name).locator("img") for name in ("explore", "ladder")]
+    one, images = (
+        in_lab.view("one"),
+        [in_lab.cell(name).locator("img") for name in ("explore", "ladder")],
+    )
     light = one.picture()
     assert [corner(image) for image in images] == [rgb("light")] * 2
     in_lab.command("apputils:change-theme", theme="JupyterLab Dark")
     in_lab.page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
     in_lab.page.wait_for_timeout(1500)
     assert one.picture() != light
-    assert [corner(image) for image in images] == [rgb("dark")] * 2, "pictures from the kernel follow the page"
+    assert [corner(image) for image in images] == [rgb("dark")] * 2, (
+        "pictures from the kernel follow the page"
+    )
     assert [line for line in one.root.evaluate(CONTRAST) if line[1] < 4.5] == []
     in_lab.command("apputils:change-theme", theme="JupyterLab Light")
     in_lab.page.wait_for_function("() => document.body.dataset.jpThemeLight === 'true'")
@@ -1136,7 +1433,9 @@ def test_lab_dark_theme(in_lab):
 
 def test_lab_settings_are_installed():
     path = lab.Path(lab.sys.prefix) / "share/jupyter/lab/settings/overrides.d/attnlib.json"
-    assert json.loads(path.read_text()) == {"@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": True}}, "pip install -e . again"
+    assert json.loads(path.read_text()) == {
+        "@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": True}
+    }, "pip install -e . again"
 
 
 def reopened(notebook):
@@ -1164,7 +1463,9 @@ def test_lab_shows_the_views_of_a_saved_notebook(in_lab):
 def test_lab_shows_pictures_where_the_notebook_is_not_trusted(in_lab):
     saved = json.loads((in_lab.folder / "views.ipynb").read_text())
     assert saved["metadata"]["widgets"]
-    saved["cells"].append({"cell_type": "markdown", "id": "more", "metadata": {}, "source": "changed by someone else"})
+    saved["cells"].append(
+        {"cell_type": "markdown", "id": "more", "metadata": {}, "source": "changed by someone else"}
+    )
     (in_lab.folder / "untrusted.ipynb").write_text(json.dumps(saved))
     in_lab.open("untrusted.ipynb")
     for name in ("one", "two", "compare", "ladder", "explorer", "explore"):
@@ -1192,8 +1493,12 @@ def test_notebook_7(in_notebook):
     in_notebook.page.keyboard.press("ArrowDown")
     check(two.said(), ARRAYS["two"][1, 2], 0, 0, two_names())
     assert in_notebook.page.evaluate(NOTEBOOK) == cells
-    wanted = "[2, 2] [0, 0] 2"                             # the front end sends a change when the kernel has answered the one before
-    assert any(in_notebook.run("pins") == wanted or in_notebook.page.wait_for_timeout(200) for _ in range(20)), in_notebook.run("pins")
+    # the front end sends a change when the kernel has answered the one before
+    wanted = "[2, 2] [0, 0] 2"
+    assert any(
+        in_notebook.run("pins") == wanted or in_notebook.page.wait_for_timeout(200)
+        for _ in range(20)
+    ), in_notebook.run("pins")
 
 
 def test_notebook_7_sliders(in_notebook):
@@ -1208,6 +1513,7 @@ def test_notebook_7_shows_the_views_of_a_saved_notebook(in_notebook):
 
 
 def test_notebook_7_is_clean(in_notebook):
-    own = "Cannot read properties of undefined (reading 'schema')"      # Notebook 7.6 says so at its start, without any of our files
+    # Notebook 7.6 says so at its start, without any of our files
+    own = "Cannot read properties of undefined (reading 'schema')"
     in_notebook.tab.errors = [error for error in in_notebook.tab.errors if error != own]
     in_notebook.tab.clean()

@@ -23,12 +23,15 @@ PAGE = class_links.PAGE.read_text(encoding="utf-8")
 THREADS = {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"}
 
 
-# ---- the hub -----------------------------------------------------------------------------------------------------
+# ---- the hub -------------------------------------------------------------------------------------
 
 
 def hub_config(before=None, **changed):
-    """The hub's settings after this file was read, on top of those that were there before. changed: numbers at its top."""
-    names = {"c": before if before is not None else Config()}                 # as Kubernetes runs it: there is a c, and no more
+    """The hub's settings after this file was read, on top of those that were there before. changed:
+    numbers at its top.
+    """
+    # as Kubernetes runs it: there is a c, and no more
+    names = {"c": before if before is not None else Config()}
     text = HUB.read_text(encoding="utf-8")
     for name, value in changed.items():
         text, found = re.subn(rf"^{name} = \S+", f"{name} = {value}", text, flags=re.M)
@@ -45,19 +48,35 @@ def plain(value, start):
 def test_it_loads_as_a_hub_loads_it():
     config = PyFileConfigLoader(str(HUB)).load_config()
     assert config.JupyterHub.concurrent_spawn_limit >= 1
-    assert set(config) == {"JupyterHub", "Spawner", "SystemdSpawner", "KubeSpawner"}, "nothing about log-in, network or files"
+    assert set(config) == {"JupyterHub", "Spawner", "SystemdSpawner", "KubeSpawner"}, (
+        "nothing about log-in, network or files"
+    )
 
 
 @pytest.mark.parametrize("spawner", ["Spawner", "SystemdSpawner", "KubeSpawner"])
 def test_limits_hold_for_each_kind_of_hub(spawner):
-    """Zero to JupyterHub and the Littlest JupyterHub set the limits of their own spawner before: ours win, and theirs stay."""
-    before = Config({spawner: {"mem_limit": None, "mem_guarantee": "1G", "environment": {"THEIRS": "kept", "OMP_NUM_THREADS": "8"}}})
+    """Zero to JupyterHub and the Littlest JupyterHub set the limits of their own spawner before:
+    ours win, and theirs stay.
+    """
+    before = Config(
+        {
+            spawner: {
+                "mem_limit": None,
+                "mem_guarantee": "1G",
+                "environment": {"THEIRS": "kept", "OMP_NUM_THREADS": "8"},
+            }
+        }
+    )
     limits = hub_config(before)[spawner]
     environment = plain(limits.environment, {})
     assert environment["THEIRS"] == "kept" and {environment[name] for name in THREADS} == {"1"}
     sizes = {"M": 1 << 20, "G": 1 << 30}
-    low, high = (int(size[:-1]) * sizes[size[-1]] for size in (limits.mem_guarantee, limits.mem_limit))
-    assert 200 << 20 <= low <= high and high >= 1 << 30, "the largest notebook takes about half of it"
+    low, high = (
+        int(size[:-1]) * sizes[size[-1]] for size in (limits.mem_guarantee, limits.mem_limit)
+    )
+    assert 200 << 20 <= low <= high and high >= 1 << 30, (
+        "the largest notebook takes about half of it"
+    )
     assert 0 < limits.cpu_limit <= 2 and limits.start_timeout >= 120 and limits.http_timeout >= 60
     assert limits.default_url == "/lab", "where the links of the page lead"
 
@@ -72,65 +91,117 @@ def test_kernels_are_culled_and_the_option_is_given_once():
     for theirs in ({}, {"Spawner": {"args": ["--theirs"]}}):
         for kind in (Spawner, KubeSpawner):
             config = hub_config(Config(copy.deepcopy(theirs)))
-            args = kind(config=Config({name: {"args": given.args} for name, given in config.items() if "args" in given})).args
+            args = kind(
+                config=Config(
+                    {
+                        name: {"args": given.args}
+                        for name, given in config.items()
+                        if "args" in given
+                    }
+                )
+            ).args
             assert ("--theirs" in args) == bool(theirs)
             timeouts = [arg for arg in args if "cull_idle_timeout=" in arg]
-            assert len(timeouts) == 1 and int(timeouts[0].split("=")[1]) >= 1800, "given twice, a server does not start"
-            assert not any("cull_connected" in arg or "cull_busy" in arg for arg in args), "nobody loses work that is looked at"
+            assert len(timeouts) == 1 and int(timeouts[0].split("=")[1]) >= 1800, (
+                "given twice, a server does not start"
+            )
+            assert not any("cull_connected" in arg or "cull_busy" in arg for arg in args), (
+                "nobody loses work that is looked at"
+            )
 
 
 def test_idle_servers_are_culled_by_one_program_only(monkeypatch):
     there = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: True if name == "jupyterhub_idle_culler" else there(name))
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: True if name == "jupyterhub_idle_culler" else there(name),
+    )
     config = hub_config()
-    (service,), (role,) = plain(config.JupyterHub.services, []), plain(config.JupyterHub.load_roles, [])
-    assert service["name"] in role["services"] and "admin" not in service and not any("admin" in scope for scope in role["scopes"])
+    (service,), (role,) = (
+        plain(config.JupyterHub.services, []),
+        plain(config.JupyterHub.load_roles, []),
+    )
+    assert (
+        service["name"] in role["services"]
+        and "admin" not in service
+        and not any("admin" in scope for scope in role["scopes"])
+    )
     theirs = [{"name": "cull-idle", "command": ["x"]}]
     again = hub_config(Config({"JupyterHub": {"services": list(theirs)}}))
     assert again.JupyterHub.services == theirs and "load_roles" not in again.JupyterHub
     added = Config()
-    added.JupyterHub.services.extend(theirs)               # by a hub's file that does not begin with an empty list
+    # by a hub's file that does not begin with an empty list
+    added.JupyterHub.services.extend(theirs)
     assert plain(hub_config(added).JupyterHub.services, []) == theirs
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "jupyterhub_idle_culler" else there(name))
-    assert "services" not in hub_config().JupyterHub or plain(hub_config().JupyterHub.services, []) == []
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: None if name == "jupyterhub_idle_culler" else there(name),
+    )
+    assert (
+        "services" not in hub_config().JupyterHub
+        or plain(hub_config().JupyterHub.services, []) == []
+    )
 
 
 def test_the_numbers_at_the_top_are_those_that_count(monkeypatch):
     there = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: True if name == "jupyterhub_idle_culler" else there(name))
-    config = hub_config(MAX_SERVERS=40, STARTING_AT_ONCE=7, IDLE_SECONDS=5400, MEMORY_LIMIT='"3G"', CPU_LIMIT=0.5)
-    assert (config.JupyterHub.active_server_limit, config.JupyterHub.concurrent_spawn_limit) == (40, 7)
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: True if name == "jupyterhub_idle_culler" else there(name),
+    )
+    config = hub_config(
+        MAX_SERVERS=40, STARTING_AT_ONCE=7, IDLE_SECONDS=5400, MEMORY_LIMIT='"3G"', CPU_LIMIT=0.5
+    )
+    assert (config.JupyterHub.active_server_limit, config.JupyterHub.concurrent_spawn_limit) == (
+        40,
+        7,
+    )
     assert (config.KubeSpawner.mem_limit, config.SystemdSpawner.cpu_limit) == ("3G", 0.5)
     (service,) = plain(config.JupyterHub.services, [])
     assert service["command"][-2:] == ["jupyterhub_idle_culler", "--timeout=5400"]
     assert [arg for arg in plain(config.Spawner.args, []) if arg.endswith("=5400")]
     never = hub_config(IDLE_SECONDS=0)
-    assert plain(never.Spawner.args, []) == plain(never.JupyterHub.services, []) == [], "0 seconds: nobody is stopped"
+    assert plain(never.Spawner.args, []) == plain(never.JupyterHub.services, []) == [], (
+        "0 seconds: nobody is stopped"
+    )
 
 
 def test_a_real_hub_and_a_real_server_take_it(tmp_path):
     pytest.importorskip("jupyterhub", reason="jupyterhub is not installed: pip install jupyterhub")
     code = (
-        "import sys\nfrom jupyterhub.app import JupyterHub\nfrom jupyterhub.spawner import SimpleLocalProcessSpawner\n"
-        "app = JupyterHub()\napp.load_config_file(sys.argv[1])\nspawner = SimpleLocalProcessSpawner(config=app.config)\n"
-        "assert spawner.mem_limit == 1 << 30 and spawner.environment['OPENBLAS_NUM_THREADS'] == '1', spawner.environment\n"
-        "assert app.concurrent_spawn_limit == 10\n"
-        "from jupyter_server.serverapp import ServerApp\nserver = ServerApp()\nserver.parse_command_line(spawner.args)\n"
-        "assert server.config.MappingKernelManager.cull_idle_timeout in (3600, '3600')\n"
-        "from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager\n"
-        "assert AsyncMappingKernelManager(parent=server).cull_idle_timeout == 3600\nprint('taken')"
+        "import sys\nfrom jupyterhub.app import JupyterHub\nfrom jupyterhub.spawner import"
+        " SimpleLocalProcessSpawner\napp = JupyterHub()\napp.load_config_file(sys.argv[1])\nspawner"
+        " = SimpleLocalProcessSpawner(config=app.config)\nassert spawner.mem_limit == 1 << 30 and"
+        " spawner.environment['OPENBLAS_NUM_THREADS'] == '1', spawner.environment\nassert"
+        " app.concurrent_spawn_limit == 10\nfrom jupyter_server.serverapp import ServerApp\nserver"
+        " = ServerApp()\nserver.parse_command_line(spawner.args)\nassert"
+        " server.config.MappingKernelManager.cull_idle_timeout in (3600, '3600')\nfrom"
+        " jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager\nassert"
+        " AsyncMappingKernelManager(parent=server).cull_idle_timeout == 3600\nprint('taken')"
     )
-    done = subprocess.run([sys.executable, "-W", "error::UserWarning", "-c", code, HUB], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", "-c", code, HUB],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
     assert done.stdout.strip() == "taken", done.stderr
 
 
-# ---- links -------------------------------------------------------------------------------------------------------
+# ---- links ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", notebooks.paths(), ids=lambda path: path.name[:2])
 def test_a_link_fetches_the_course_and_opens_the_notebook(path):
     address = urlsplit(class_links.link(path, "https://hub.example.org/base/", "term 2027"))
-    assert (address.scheme, address.netloc, address.path) == ("https", "hub.example.org", "/base/hub/user-redirect/git-pull")
+    assert (address.scheme, address.netloc, address.path) == (
+        "https",
+        "hub.example.org",
+        "/base/hub/user-redirect/git-pull",
+    )
     query = {name: value for name, (value,) in parse_qs(address.query, strict_parsing=True).items()}
     assert query["repo"] == notebooks.address() and query["branch"] == "term 2027"
     folder, here = query["urlpath"].removeprefix("lab/tree/").split("/", 1)
@@ -139,16 +210,20 @@ def test_a_link_fetches_the_course_and_opens_the_notebook(path):
 
 
 def test_links_for_a_hub_are_printed(capsys, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["class_links.py", "--hub", "https://h.org", "--branch", "term"])
+    monkeypatch.setattr(
+        sys, "argv", ["class_links.py", "--hub", "https://h.org", "--branch", "term"]
+    )
     assert class_links.main() == 0
-    assert capsys.readouterr().out.split() == [class_links.link(path, "https://h.org", "term") for path in notebooks.paths()]
+    assert capsys.readouterr().out.split() == [
+        class_links.link(path, "https://h.org", "term") for path in notebooks.paths()
+    ]
     monkeypatch.setattr(sys, "argv", ["class_links.py", "--hub", "h.org"])
     with pytest.raises(SystemExit):
         class_links.main()
     assert "--hub must be an address" in capsys.readouterr().err
 
 
-# ---- the page ----------------------------------------------------------------------------------------------------
+# ---- the page ------------------------------------------------------------------------------------
 
 
 def test_the_generated_parts_are_current():
@@ -158,14 +233,20 @@ def test_the_generated_parts_are_current():
 
 
 def test_a_page_that_is_out_of_date_is_brought_up_to_date(tmp_path, monkeypatch, capsys):
-    old = re.sub(r"^\| .*\[.*\n", "", PAGE, flags=re.M)                       # no rows with links
+    old = re.sub(r"^\| .*\[.*\n", "", PAGE, flags=re.M)  # no rows with links
     old = re.sub(r"^### \[(\d\d) · .*$", r"### \1 · An old title", old, flags=re.M)
-    assert old.count("An old title") == len(notebooks.paths()) and class_links.link(notebooks.paths()[0]) not in old
+    assert (
+        old.count("An old title") == len(notebooks.paths())
+        and class_links.link(notebooks.paths()[0]) not in old
+    )
     (tmp_path / "page.md").write_text(old, encoding="utf-8")
     monkeypatch.setattr(class_links, "PAGE", tmp_path / "page.md")
     monkeypatch.setattr(sys, "argv", ["class_links.py"])
     assert class_links.main() == 0 and (tmp_path / "page.md").read_text(encoding="utf-8") == PAGE
-    assert class_links.main() == 0 and capsys.readouterr().out == "page.md: saved\npage.md: nothing to change\n"
+    assert (
+        class_links.main() == 0
+        and capsys.readouterr().out == "page.md: saved\npage.md: nothing to change\n"
+    )
 
 
 def test_times_are_those_of_the_notebooks():
@@ -175,13 +256,24 @@ def test_times_are_those_of_the_notebooks():
         (goals,) = [cell.source for cell in notebook.cells if cell.id == "goals"]
         reading, exercises = re.search(r"about (\d+) minutes, and (\d+)", goals).groups()
         assert f"({path.name}) | {reading} min | {exercises} min |" in table
-    assert class_links.hours(62) == "1 h 00" and class_links.hours(47) == "45 min" and class_links.hours(135) == "2 h 15"
+    assert (
+        class_links.hours(62) == "1 h 00"
+        and class_links.hours(47) == "45 min"
+        and class_links.hours(135) == "2 h 15"
+    )
 
 
 def test_a_trial_hub_cannot_be_reached_from_elsewhere():
-    """Its log-in sends passwords of this machine. A hub that somebody has set up keeps what they said."""
+    """Its log-in sends passwords of this machine. A hub that somebody has set up keeps what they
+    said.
+    """
     assert hub_config().JupyterHub.bind_url == "http://127.0.0.1:8000"
-    for name, value in {"bind_url": "http://:8000", "ip": "0.0.0.0", "port": 80, "spawner_class": "kubespawner.KubeSpawner"}.items():
+    for name, value in {
+        "bind_url": "http://:8000",
+        "ip": "0.0.0.0",
+        "port": 80,
+        "spawner_class": "kubespawner.KubeSpawner",
+    }.items():
         hub = hub_config(Config({"JupyterHub": {name: value}})).JupyterHub
         assert hub[name] == value and (name == "bind_url" or "bind_url" not in hub)
 
@@ -197,12 +289,16 @@ def test_a_plan_is_in_the_order_of_the_course_and_adds_up(name):
 
 
 def test_a_term_holds_the_whole_course():
-    assert {path.name[:2] for path in notebooks.paths()} <= set(" ".join(class_links.PLANS["term"]).split())
+    assert {path.name[:2] for path in notebooks.paths()} <= set(
+        " ".join(class_links.PLANS["term"]).split()
+    )
 
 
 def section(path):
     """What the page says about one notebook."""
-    found = re.findall(rf"^### \[{path.name[:2]} · .*\]\({path.name}\)\n(.*?)(?=^##)", PAGE, re.S | re.M)
+    found = re.findall(
+        rf"^### \[{path.name[:2]} · .*\]\({path.name}\)\n(.*?)(?=^##)", PAGE, re.S | re.M
+    )
     assert len(found) == 1, f"one section about {path.name}"
     return found[0]
 
@@ -217,7 +313,9 @@ def test_each_misconception_is_one_that_an_exercise_knows(path):
         for number, name, words in re.findall(r"`ex(\d\d)\.(\w+)`: “([^”]+)”", entry):
             exercise = getattr(module, name)
             assert number == path.name[:2] and isinstance(exercise, Exercise)
-            assert any(words in mistake for mistake in exercise.mistakes), f"{name} does not say: {words}"
+            assert any(words in mistake for mistake in exercise.mistakes), (
+                f"{name} does not say: {words}"
+            )
         assert "”" in entry, f"an exercise shows it: {entry}"
         for place in re.findall(r"Sections? (\d+)", entry):
             text = "\n".join(cell.source for cell in nbformat.read(path, 4).cells)
@@ -237,7 +335,10 @@ def test_concept_questions_have_folded_answers_and_are_not_those_of_the_notebook
 def test_the_page_is_calm_and_its_links_lead_somewhere():
     prose = re.sub(r"```.*?```|`[^`]*`|<!--.*?-->", "", PAGE, flags=re.S)
     assert not re.search(r"[!\u2600-\u27bf\U0001f000-\U0001faff]", prose)
-    headings = {re.sub(r"[^\w -]", "", title.lower()).strip().replace(" ", "-") for title in re.findall(r"^#+ (.*)", PAGE, re.M)}
+    headings = {
+        re.sub(r"[^\w -]", "", title.lower()).strip().replace(" ", "-")
+        for title in re.findall(r"^#+ (.*)", PAGE, re.M)
+    }
     for link in re.findall(r"\]\(([^)\s]+)\)", PAGE):
         if link.startswith("#"):
             assert link[1:] in headings, link

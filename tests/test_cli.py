@@ -1,4 +1,6 @@
-"""python -m attnlib: a picture and a table from the command line, or one line that says what is wrong."""
+"""python -m attnlib: a picture and a table from the command line, or one line that says what is
+wrong.
+"""
 
 import io
 import json
@@ -19,7 +21,16 @@ from attnlib.models.pretrained import load
 from attnlib.show import most_attended, sheet
 
 COURSE = "The cat sat on the mat because it was tired"
-README = ["The chef cooked a delicious meal with fresh ingredients", "--pattern", "global-local", "--heads", "4", "--window", "3", "--out"]
+README = [
+    "The chef cooked a delicious meal with fresh ingredients",
+    "--pattern",
+    "global-local",
+    "--heads",
+    "4",
+    "--window",
+    "3",
+    "--out",
+]
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -50,7 +61,7 @@ def png(path):
     return image.convert("RGB")
 
 
-# ---- what it prints ----------------------------------------------------------------------------------------------
+# ---- what it prints ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -59,8 +70,14 @@ def png(path):
         ([], {}),
         (["--pattern", "causal"], {"pattern": "causal"}),
         (["--pattern", "local", "--window", "1"], {"pattern": "local", "window": 1}),
-        (["--pattern", "global-local", "--globals", "2", "--window", "2"], {"pattern": "global-local", "n_global": 2, "window": 2}),
-        (["--pattern", "global-local", "--globals", "0"], {"pattern": "global-local", "n_global": 0}),
+        (
+            ["--pattern", "global-local", "--globals", "2", "--window", "2"],
+            {"pattern": "global-local", "n_global": 2, "window": 2},
+        ),
+        (
+            ["--pattern", "global-local", "--globals", "0"],
+            {"pattern": "global-local", "n_global": 0},
+        ),
         (["--heads", "8", "--encoding", "none"], {"n_heads": 8, "encoding": "none"}),
         (["--heads", "1"], {"n_heads": 1}),
         (["--encoding=learned", "--temperature=0.5"], {"encoding": "learned", "temperature": 0.5}),
@@ -79,7 +96,16 @@ def test_options_may_come_first(capsys):
 
 
 @pytest.mark.parametrize(
-    "sentence", ["Hi", "😀 日本 שלום", "costs $5 & <b>", "  spaces   around ", "-5 degrees", "it's \"quoted\"", "a\nb\tc"]
+    "sentence",
+    [
+        "Hi",
+        "😀 日本 שלום",
+        "costs $5 & <b>",
+        "  spaces   around ",
+        "-5 degrees",
+        'it\'s "quoted"',
+        "a\nb\tc",
+    ],
 )
 def test_any_sentence(sentence, capsys, tmp_path):
     arguments = ["--", sentence] if sentence.startswith("-") else [sentence]
@@ -95,7 +121,7 @@ def test_help_says_what_there_is(capsys):
         assert word in out
 
 
-# ---- what it writes ----------------------------------------------------------------------------------------------
+# ---- what it writes ------------------------------------------------------------------------------
 
 
 def test_the_command_of_the_readme(tmp_path, capsys):
@@ -113,11 +139,19 @@ def test_the_readme_shows_this_command():
 
 
 def test_the_picture_is_the_same_every_time_and_follows_the_options(tmp_path):
-    for name, options in {"a": [], "b": [], "c": ["--pattern", "causal"], "d": ["--theme", "dark"], "e": ["--random"]}.items():
+    for name, options in {
+        "a": [],
+        "b": [],
+        "c": ["--pattern", "causal"],
+        "d": ["--theme", "dark"],
+        "e": ["--random"],
+    }.items():
         assert run(COURSE, "--out", tmp_path / f"{name}.png", *options) == 0
     a, b, c, d, e = (path.read_bytes() for path in sorted(tmp_path.iterdir()))
     assert a == b and len({a, c, d, e}) == 4
-    assert png(tmp_path / "d.png").getpixel((1, 1)) == (24, 26, 31) and png(tmp_path / "a.png").getpixel((1, 1)) == (255, 255, 255)
+    assert png(tmp_path / "d.png").getpixel((1, 1)) == (24, 26, 31) and png(
+        tmp_path / "a.png"
+    ).getpixel((1, 1)) == (255, 255, 255)
 
 
 def test_a_file_is_replaced(tmp_path):
@@ -138,7 +172,9 @@ def test_svg_is_a_drawing_and_nothing_else(name, tmp_path):
     for element in root.iter():
         for attribute, value in element.attrib.items():
             assert not attribute.split("}")[-1].startswith("on")
-            fetches = attribute.split("}")[-1] in ("href", "src") and not value.startswith(("#", "data:"))
+            fetches = attribute.split("}")[-1] in ("href", "src") and not value.startswith(
+                ("#", "data:")
+            )
             assert not fetches and "url(http" not in value, f"{attribute} fetches {value}"
     assert "cat" in text, "the words are in the drawing, as text or beside their outlines"
 
@@ -152,13 +188,19 @@ def test_svg_is_the_same_every_time(tmp_path):
 def test_html_is_one_page_that_needs_nothing_else(tmp_path):
     assert run("the <script>cat</script> saw it", "--out", tmp_path / "a.html") == 0
     text = (tmp_path / "a.html").read_text(encoding="utf-8")
-    assert text.lower().startswith("<!doctype html>") and text.count("<script") == text.count("</script") == 1
-    asks = text.replace("http://www.w3.org/2000/svg", "").replace('<img src="data:image/png;base64,', "")       # a name, and bytes
+    assert (
+        text.lower().startswith("<!doctype html>")
+        and text.count("<script") == text.count("</script") == 1
+    )
+    # a name, and bytes
+    asks = text.replace("http://www.w3.org/2000/svg", "").replace(
+        '<img src="data:image/png;base64,', ""
+    )
     assert "http:" not in asks and "https:" not in asks and "src=" not in asks.split("<script")[0]
     assert "cat" in text
 
 
-# ---- what it refuses ---------------------------------------------------------------------------------------------
+# ---- what it refuses -----------------------------------------------------------------------------
 
 REFUSED = [
     ([], "sentence"),
@@ -187,7 +229,9 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("arguments, words", REFUSED, ids=[" ".join(a)[-24:] or "nothing" for a, _ in REFUSED])
+@pytest.mark.parametrize(
+    "arguments, words", REFUSED, ids=[" ".join(a)[-24:] or "nothing" for a, _ in REFUSED]
+)
 def test_a_wrong_argument_is_one_line_and_code_2(arguments, words, tmp_path, capsys):
     target = tmp_path / "a.png"
     assert run("--out", target, *arguments) == 2
@@ -197,7 +241,9 @@ def test_a_wrong_argument_is_one_line_and_code_2(arguments, words, tmp_path, cap
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("out", ["a.gif", "a", "a.png.txt", "missing/a.png", "missing/a.svg", ".", "folder.png", ".png"])
+@pytest.mark.parametrize(
+    "out", ["a.gif", "a", "a.png.txt", "missing/a.png", "missing/a.svg", ".", "folder.png", ".png"]
+)
 def test_a_wrong_file_is_one_line_and_code_2(out, tmp_path, capsys):
     (tmp_path / "folder.png").mkdir()
     assert run(COURSE, "--out", tmp_path / out) == 2
@@ -222,7 +268,7 @@ def test_a_terminal_with_few_letters_is_no_crash(monkeypatch):
     assert b"cat" in raw.getvalue()
 
 
-# ---- trained heads -----------------------------------------------------------------------------------------------
+# ---- trained heads -------------------------------------------------------------------------------
 
 
 def test_a_trained_model_prints_the_layer_and_what_comes_next(capsys):
@@ -237,19 +283,47 @@ def test_a_trained_model_prints_the_layer_and_what_comes_next(capsys):
 
 
 def test_one_head_alone(capsys, tmp_path):
-    assert run(COURSE, "--model", "tiny-gpt", "--layer", "2", "--head", "1", "--out", tmp_path / "a.html") == 0
+    assert (
+        run(
+            COURSE,
+            "--model",
+            "tiny-gpt",
+            "--layer",
+            "2",
+            "--head",
+            "1",
+            "--out",
+            tmp_path / "a.html",
+        )
+        == 0
+    )
     trace = load("tiny-gpt")(COURSE)
-    assert most_attended(trace.weights[2, 1], trace.tokens, names=["head 1"]) in capsys.readouterr().out
-    state = json.loads(re.search(r"^\{ const state = (\{.*\}), blobs", (tmp_path / "a.html").read_text(encoding="utf-8"), re.M)[1])
+    assert (
+        most_attended(trace.weights[2, 1], trace.tokens, names=["head 1"])
+        in capsys.readouterr().out
+    )
+    state = json.loads(
+        re.search(
+            r"^\{ const state = (\{.*\}), blobs",
+            (tmp_path / "a.html").read_text(encoding="utf-8"),
+            re.M,
+        )[1]
+    )
     assert (state["layer"], state["head"], state["_shape"][:2]) == (2, 1, [4, 4])
 
 
 def test_pictures_of_all_of_a_layer_and_of_a_head_differ(tmp_path):
-    for name, options in {"a": [], "b": ["--layer", "1"], "c": ["--layer", "1", "--head", "3"], "d": ["--head", "3"]}.items():
+    for name, options in {
+        "a": [],
+        "b": ["--layer", "1"],
+        "c": ["--layer", "1", "--head", "3"],
+        "d": ["--head", "3"],
+    }.items():
         assert run(COURSE, "--model", "tiny-gpt", *options, "--out", tmp_path / f"{name}.png") == 0
     sizes = [png(path).size for path in sorted(tmp_path.iterdir())]
-    assert sizes[0][1] > 2 * sizes[1][1] and sizes[1][0] > sizes[2][0] == sizes[3][0]       # 16, 4 and 1 of them
-    assert (tmp_path / "c.png").read_bytes() != (tmp_path / "d.png").read_bytes()           # d is layer 0
+    # 16, 4 and 1 of them
+    assert sizes[0][1] > 2 * sizes[1][1] and sizes[1][0] > sizes[2][0] == sizes[3][0]
+    assert (tmp_path / "c.png").read_bytes() != (tmp_path / "d.png").read_bytes()  # d is layer 0
 
 
 def test_an_encoder_decoder_shows_what_it_writes(capsys):
@@ -257,7 +331,9 @@ def test_an_encoder_decoder_shows_what_it_writes(capsys):
     out = capsys.readouterr().out
     assert out.startswith("reverse: 1 layer, 4 heads in each") and out.endswith("writes: olleh\n")
     trace = load("reverse")("hello")
-    assert most_attended(trace.cross_weights[0], trace.decoder_tokens, key_tokens=trace.tokens) in out
+    assert (
+        most_attended(trace.cross_weights[0], trace.decoder_tokens, key_tokens=trace.tokens) in out
+    )
 
 
 @pytest.mark.parametrize("family", ["bert", "llama", "t5"])
@@ -270,11 +346,27 @@ def test_a_checkpoint_in_a_folder(family, tmp_path, capsys):
     tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="0"))
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
     tokenizer.save(str(folder / "tokenizer.json"))
-    assert run("The cat sat on", "--model", folder, "--layer", "1", "--head", "0", "--out", tmp_path / "a.svg") == 0
+    assert (
+        run(
+            "The cat sat on",
+            "--model",
+            folder,
+            "--layer",
+            "1",
+            "--head",
+            "0",
+            "--out",
+            tmp_path / "a.svg",
+        )
+        == 0
+    )
     trace = load(folder)("The cat sat on")
     weights = trace.weights if trace.cross_weights is None else trace.cross_weights
     rows = trace.decoder_tokens or trace.tokens
-    assert most_attended(weights[1, 0], rows, key_tokens=trace.tokens, names=["head 0"]) in capsys.readouterr().out
+    assert (
+        most_attended(weights[1, 0], rows, key_tokens=trace.tokens, names=["head 0"])
+        in capsys.readouterr().out
+    )
     ElementTree.parse(tmp_path / "a.svg")
 
 
@@ -284,7 +376,10 @@ MODELS_REFUSED = [
     (["--model", "tiny-gpt", "--layer", "4"], "--layer must be at most 3, got 4"),
     (["--model", "tiny-gpt", "--layer", "-1"], "--layer must be at least 0, got -1"),
     (["--model", "tiny-gpt", "--head", "4"], "--head must be at most 3, got 4"),
-    (["--model", "tiny-gpt", "--pattern", "causal"], "--pattern belongs to the heads that are built by hand"),
+    (
+        ["--model", "tiny-gpt", "--pattern", "causal"],
+        "--pattern belongs to the heads that are built by hand",
+    ),
     (["--model", "tiny-gpt", "--random"], "--random belongs"),
     (["--model", "reverse"], "'T'"),
     (["--layer", "0"], "give --model"),
@@ -292,7 +387,9 @@ MODELS_REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("arguments, words", MODELS_REFUSED, ids=[" ".join(a) for a, _ in MODELS_REFUSED])
+@pytest.mark.parametrize(
+    "arguments, words", MODELS_REFUSED, ids=[" ".join(a) for a, _ in MODELS_REFUSED]
+)
 def test_a_wrong_model_is_one_line_and_code_2(arguments, words, tmp_path, capsys):
     assert run(COURSE, *arguments, "--out", tmp_path / "a.png") == 2
     out, err = capsys.readouterr()
@@ -306,13 +403,20 @@ def test_a_sentence_that_no_model_can_show(sentence, words, capsys):
     assert words in capsys.readouterr().err
 
 
-# ---- as a program ------------------------------------------------------------------------------------------------
+# ---- as a program --------------------------------------------------------------------------------
 
 
 def program(*arguments, cwd):
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUTF8": "1"}
+    environment = {
+        **os.environ,
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "PYTHONUTF8": "1",
+    }
     command = [sys.executable, "-W", "error", "-m", "attnlib", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, encoding="utf-8", env=environment, timeout=60)
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, encoding="utf-8", env=environment, timeout=60
+    )
 
 
 def test_the_program_draws(tmp_path):
@@ -325,4 +429,6 @@ def test_the_program_draws(tmp_path):
 def test_the_program_complains(tmp_path):
     done = program(COURSE, "--heads", "0", "--out", "a.png", cwd=tmp_path)
     assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1
-    assert done.stderr.startswith("attnlib: n_heads must be at least 1, got 0") and not list(tmp_path.iterdir())
+    assert done.stderr.startswith("attnlib: n_heads must be at least 1, got 0") and not list(
+        tmp_path.iterdir()
+    )

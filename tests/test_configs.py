@@ -30,21 +30,44 @@ pytestmark = pytest.mark.filterwarnings("error")
 NUMBERS = [10**7, 10**9, 10**12, 2**63, 10**30, 1e300, 1e-300, -1, 0, 1, 3, 1.5]
 HOSTILE = [*NUMBERS, float("nan"), float("inf"), True, "x", "", [], {}, [[1]], None]
 ROPE = {
-    "rope_theta": 100.0, "factor": 4.0, "original_max_position_embeddings": 16,
+    "rope_theta": 100.0,
+    "factor": 4.0,
+    "original_max_position_embeddings": 16,
     "partial_rotary_factor": 1.0,
-    "attention_factor": 1.5, "beta_fast": 32, "beta_slow": 1, "mscale": 1.0, "mscale_all_dim": 1.0,
-    "truncate": True, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "short_factor": [1.0, 1.5],
-    "long_factor": [2.0, 5.0], "rope_type": "yarn",
-}  # fmt: skip
+    "attention_factor": 1.5,
+    "beta_fast": 32,
+    "beta_slow": 1,
+    "mscale": 1.0,
+    "mscale_all_dim": 1.0,
+    "truncate": True,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "short_factor": [1.0, 1.5],
+    "long_factor": [2.0, 5.0],
+    "rope_type": "yarn",
+}
 RECIPES = {
     "linear": ["factor", "rope_theta", "rope_type", "partial_rotary_factor"],
     "dynamic": ["factor"],
-    "yarn": ["factor", "original_max_position_embeddings", "attention_factor", "beta_fast",
-             "beta_slow", "mscale", "mscale_all_dim", "truncate"],
+    "yarn": [
+        "factor",
+        "original_max_position_embeddings",
+        "attention_factor",
+        "beta_fast",
+        "beta_slow",
+        "mscale",
+        "mscale_all_dim",
+        "truncate",
+    ],
     "llama3": ["factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor"],
-    "longrope": ["factor", "original_max_position_embeddings", "short_factor", "long_factor",
-                 "attention_factor"],
-}  # fmt: skip
+    "longrope": [
+        "factor",
+        "original_max_position_embeddings",
+        "short_factor",
+        "long_factor",
+        "attention_factor",
+    ],
+}
 
 
 @pytest.fixture
@@ -151,7 +174,7 @@ def test_the_longest_text_under_hostile_values(tmp_path, frugal, recipe):
     for value in HOSTILE:
         change = {"rope_parameters": options, "max_position_embeddings": value}
         attack(tmp_path, "llama", "max_position_embeddings", change, seen)
-    assert [said for said, *_ in seen].count("runs") == 3              # 3, 10**7 and 10**9
+    assert [said for said, *_ in seen].count("runs") == 3  # 3, 10**7 and 10**9
 
 
 def test_the_unchanged_config_runs_and_is_not_refused_by_this_test(tmp_path):
@@ -161,10 +184,17 @@ def test_the_unchanged_config_runs_and_is_not_refused_by_this_test(tmp_path):
 
 def test_heads_that_fit_the_weights_and_not_each_other(tmp_path):
     """Their products are the widths that the file holds: the numbers themselves are odd."""
-    odd = "config.json: head_dim (hidden_size // num_attention_heads where it is missing) must be even"
-    for i, (family, *sizes) in enumerate((
-        ("llama", 16, 8, 1), ("llama", 16, 8, None), ("mistral", 8, 4, 3),      # None: 16 // 16
-    )):  # fmt: skip
+    odd = (
+        "config.json: head_dim (hidden_size // num_attention_heads where it is missing) must be"
+        " even"
+    )
+    for i, (family, *sizes) in enumerate(
+        (
+            ("llama", 16, 8, 1),
+            ("llama", 16, 8, None),
+            ("mistral", 8, 4, 3),  # None: 16 // 16
+        )
+    ):
         keys = ("num_attention_heads", "num_key_value_heads", "head_dim")
         folder = changed(tmp_path, family, change=dict(zip(keys, sizes)), name=f"odd{i}")
         refused(folder, ValueError, odd)
@@ -194,7 +224,7 @@ GREEDY = {
     "t5 layers": ("t5", {"num_layers": 10**7, "num_decoder_layers": 10**7}),
     "t5 buckets": ("t5", {f"relative_attention_{name}": 10**9 for name in BUCKETS}),
     "bart hidden": ("bart", {"encoder_ffn_dim": 10**9, "decoder_ffn_dim": 10**9}),
-}  # fmt: skip
+}
 LIMITED = """
 import resource, sys
 from attnlib.models.pretrained import load
@@ -259,11 +289,17 @@ def test_names_alone_are_no_layers(tmp_path, family):
 
 
 @pytest.mark.parametrize("shape", [(0, 10**9), (10**9, 0), (0,), ()])  # () is one number
-@pytest.mark.parametrize(("family", "name"), [
-    ("gpt2", "transformer.wte.weight"), ("gpt2", "transformer.h.0.attn.c_attn.weight"),
-    ("bart", "model.decoder.embed_positions.weight"), ("bart", "final_logits_bias"),
-    ("llama", "model.norm.weight"), ("t5", "shared.weight"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("family", "name"),
+    [
+        ("gpt2", "transformer.wte.weight"),
+        ("gpt2", "transformer.h.0.attn.c_attn.weight"),
+        ("bart", "model.decoder.embed_positions.weight"),
+        ("bart", "final_logits_bias"),
+        ("llama", "model.norm.weight"),
+        ("t5", "shared.weight"),
+    ],
+)
 def test_a_shape_without_numbers_is_no_weight(tmp_path, family, name, shape):
     folder = changed(tmp_path, family)
     path = folder / "model.safetensors"

@@ -8,7 +8,14 @@ import pytest
 # Relative. ONNX's own runner allows 1e-3, and 2**-6 (two units in the last place) for bfloat16.
 TOLERANCE = {"float32": 1e-5, "float16": 1e-3, "bfloat16": 2**-6}
 # onnx 1.23 publishes this many cases; a later one may add some, and they run too.
-COUNTS = {"Attention": 93, "Softmax": 7, "LayerNormalization": 19, "RMSNormalization": 19, "Gelu": 4, "RotaryEmbedding": 8}
+COUNTS = {
+    "Attention": 93,
+    "Softmax": 7,
+    "LayerNormalization": 19,
+    "RMSNormalization": 19,
+    "Gelu": 4,
+    "RotaryEmbedding": 8,
+}
 CASES = [case for operator in COUNTS for case in onnx_adapter.cases(operator)]
 
 
@@ -28,6 +35,8 @@ def test_published_case(case):
     for ours, theirs in zip(outputs, expected):
         assert ours.shape == theirs.shape and ours.dtype == theirs.dtype
         rtol = TOLERANCE[theirs.dtype.name]
-        np.testing.assert_allclose(ours.astype(np.float64), theirs.astype(np.float64), rtol=rtol, atol=1e-7)
+        np.testing.assert_allclose(
+            ours.astype(np.float64), theirs.astype(np.float64), rtol=rtol, atol=1e-7
+        )
     for array, copy in zip(inputs, before):
         np.testing.assert_array_equal(array, copy)

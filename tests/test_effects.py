@@ -42,7 +42,7 @@ def gpt(**options):
 IDS = np.array([3, 1, 4, 1, 5, 9, 2])
 
 
-# ---- value_norms -------------------------------------------------------------------------------------------------
+# ---- value_norms ---------------------------------------------------------------------------------
 
 
 def slow_norms(weights, values, W_o):
@@ -51,16 +51,25 @@ def slow_norms(weights, values, W_o):
     for head in range(h):
         for i in range(n_q):
             for j in range(n_k):
-                vector = [sum(values[head][j][c] * W_o[head * d_head + c][m] for c in range(d_head)) for m in range(W_o.shape[1])]
+                vector = [
+                    sum(values[head][j][c] * W_o[head * d_head + c][m] for c in range(d_head))
+                    for m in range(W_o.shape[1])
+                ]
                 out[head][i][j] = weights[head][i][j] * sum(x * x for x in vector) ** 0.5
     return out
 
 
-@given(st.integers(1, 3), st.integers(1, 4), st.integers(1, 4), st.integers(1, 3), st.integers(1, 5))
+@given(
+    st.integers(1, 3), st.integers(1, 4), st.integers(1, 4), st.integers(1, 3), st.integers(1, 5)
+)
 @settings(max_examples=25, deadline=None)
 def test_value_norms_are_those_of_the_loops(h, n_q, n_k, d_head, d_model):
     rng = RNG(h * n_q + n_k)
-    weights, values, W_o = maps(rng, h, n_q, n_k), rng.normal(size=(h, n_k, d_head)), rng.normal(size=(h * d_head, d_model))
+    weights, values, W_o = (
+        maps(rng, h, n_q, n_k),
+        rng.normal(size=(h, n_k, d_head)),
+        rng.normal(size=(h * d_head, d_model)),
+    )
     close(value_norms(weights, values, W_o), slow_norms(weights, values, W_o), rtol=1e-12)
 
 
@@ -76,23 +85,29 @@ def test_the_contributions_are_those_of_the_layer():
 def test_kv_heads_are_repeated_for_their_group():
     layer, x = SelfAttention(8, 4, n_kv_heads=2, rng=RNG(1)), RNG(2).normal(size=(3, 5, 8))
     steps = layer.steps(x)
-    close(value_norms(steps.weights, steps.v, layer.W_o), value_norms(steps.weights, np.repeat(steps.v, 2, axis=-3), layer.W_o))
+    close(
+        value_norms(steps.weights, steps.v, layer.W_o),
+        value_norms(steps.weights, np.repeat(steps.v, 2, axis=-3), layer.W_o),
+    )
     with edited(layer, lambda weights, values: weights @ values):
         close(layer(x)[0], steps.output, rtol=1e-12)
 
 
-@pytest.mark.parametrize("shapes, words", [
-    (((2, 3, 4), (2, 5, 3), (6, 7)), "a row for each key"),
-    (((2, 3, 4), (3, 4, 3), (6, 7)), "heads that fit"),
-    (((2, 3, 4), (2, 4, 3), (5, 7)), "W_o must have the shape"),
-    (((3, 4), (2, 4, 3), (6, 7)), "weights must have the shape"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "shapes, words",
+    [
+        (((2, 3, 4), (2, 5, 3), (6, 7)), "a row for each key"),
+        (((2, 3, 4), (3, 4, 3), (6, 7)), "heads that fit"),
+        (((2, 3, 4), (2, 4, 3), (5, 7)), "W_o must have the shape"),
+        (((3, 4), (2, 4, 3), (6, 7)), "weights must have the shape"),
+    ],
+)
 def test_value_norms_refuse(shapes, words):
     with pytest.raises(ValueError, match=words):
         value_norms(*(np.ones(shape) for shape in shapes))
 
 
-# ---- rollout -----------------------------------------------------------------------------------------------------
+# ---- rollout -------------------------------------------------------------------------------------
 
 
 def slow_rollout(weights, residual):
@@ -126,26 +141,31 @@ def test_rollout_of_nobody_looking_elsewhere_is_the_identity():
 
 
 def test_the_last_layer_stands_on_the_left():
-    """Token 2 looks at 1 in the last layer, 1 at 0 in the first: only in this order does 2 come to 0."""
+    """Token 2 looks at 1 in the last layer, 1 at 0 in the first: only in this order does 2 come to
+    0.
+    """
     first, last = np.eye(3)[[0, 0, 2]], np.eye(3)[[0, 1, 1]]
     close(rollout(np.array([[first], [last]]), residual=0)[2], [1, 0, 0])
     close(rollout(np.array([[last], [first]]), residual=0)[2], [0, 1, 0])
     assert rollout(maps(RNG(2), 2, 3, 4, 4).astype(np.float32)).dtype == np.float32
 
 
-@pytest.mark.parametrize("weights, residual, error, words", [
-    (np.ones((2, 4, 4)), 0.5, ValueError, "layers, h, n, n"),
-    (np.ones((2, 1, 4, 3)), 0.5, ValueError, "layers, h, n, n"),
-    (np.ones((2, 1, 3, 3)), 1.5, ValueError, "residual must be a share"),
-    (np.ones((2, 1, 3, 3)), np.nan, ValueError, "residual must be a share"),
-    (np.ones((2, 1, 3, 3)), "half", TypeError, "residual must be a number"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "weights, residual, error, words",
+    [
+        (np.ones((2, 4, 4)), 0.5, ValueError, "layers, h, n, n"),
+        (np.ones((2, 1, 4, 3)), 0.5, ValueError, "layers, h, n, n"),
+        (np.ones((2, 1, 3, 3)), 1.5, ValueError, "residual must be a share"),
+        (np.ones((2, 1, 3, 3)), np.nan, ValueError, "residual must be a share"),
+        (np.ones((2, 1, 3, 3)), "half", TypeError, "residual must be a number"),
+    ],
+)
 def test_rollout_refuses(weights, residual, error, words):
     with pytest.raises(error, match=words):
         rollout(weights, residual=residual)
 
 
-# ---- redrawn -----------------------------------------------------------------------------------------------------
+# ---- redrawn -------------------------------------------------------------------------------------
 
 
 @given(st.integers(1, 40), st.integers(1, 6), st.integers(0, 10**6))
@@ -156,12 +176,14 @@ def test_a_redrawn_row_has_the_same_output_and_is_a_row(n, d, seed):
     new = redrawn(row, values, wish)
     close(new @ values, row @ values, atol=1e-9)
     assert new.min() >= 0 and new.sum() == pytest.approx(1, abs=1e-9)
-    assert np.linalg.norm(new - wish) <= np.linalg.norm(row - wish) + 1e-12, "not farther from the wish than before"
+    assert np.linalg.norm(new - wish) <= np.linalg.norm(row - wish) + 1e-12, (
+        "not farther from the wish than before"
+    )
 
 
 def test_with_few_keys_there_is_no_other_row_and_with_many_there_is():
     rng = RNG(0)
-    for n, moves in ((3, False), (7, False), (8, True), (30, True)):       # d + 1 = 7
+    for n, moves in ((3, False), (7, False), (8, True), (30, True)):  # d + 1 = 7
         row = rng.dirichlet(np.full(n, 20.0))
         new = redrawn(row, rng.normal(size=(n, 6)), np.eye(n)[0])
         assert (np.abs(new - row).max() > 1e-6) == moves
@@ -170,26 +192,34 @@ def test_with_few_keys_there_is_no_other_row_and_with_many_there_is():
 def test_twins_take_all_that_the_other_had():
     values = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [5.0, 5.0]])
     close(redrawn([0.7, 0.2, 0.0, 0.1], values, [0, 0, 1, 0]), [0, 0.2, 0.7, 0.1], atol=1e-12)
-    close(redrawn([0.7, 0.3], values[[0, 2]], [0.2, 0.8]), [0.2, 0.8], atol=1e-12)         # a wish that can be had
+    # a wish that can be had
+    close(redrawn([0.7, 0.3], values[[0, 2]], [0.2, 0.8]), [0.2, 0.8], atol=1e-12)
 
 
 def test_the_walk_goes_on_along_a_wall():
-    """All values alike, so that any row will do. The second weight comes to 0 first; the nearest row without it is known."""
+    """All values alike, so that any row will do. The second weight comes to 0 first; the nearest
+    row without it is known.
+    """
     row, wish = np.array([0.0, 0.5, 0.3, 0.2]), np.array([1.0, -1.0, 0.5, 0.5])
     close(redrawn(row, np.ones((4, 1)), wish), [2 / 3, 0, 1 / 6, 1 / 6], atol=1e-12)
     close(redrawn(row, np.ones((4, 1)), [1, 0, 0, 0]), [1, 0, 0, 0], atol=1e-12)
 
 
-@pytest.mark.parametrize("given, words", [
-    (([0.5, 0.5], np.ones((3, 2)), [1, 0]), "shapes"), (([0.5, 0.5], np.ones((2, 2)), [1, 0, 0]), "shapes"),
-    (([1.5, -0.5], np.ones((2, 2)), [1, 0]), "not be below 0"), (([0.5, np.nan], np.ones((2, 2)), [1, 0]), "weights must be finite"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        (([0.5, 0.5], np.ones((3, 2)), [1, 0]), "shapes"),
+        (([0.5, 0.5], np.ones((2, 2)), [1, 0, 0]), "shapes"),
+        (([1.5, -0.5], np.ones((2, 2)), [1, 0]), "not be below 0"),
+        (([0.5, np.nan], np.ones((2, 2)), [1, 0]), "weights must be finite"),
+    ],
+)
 def test_redrawn_refuses(given, words):
     with pytest.raises(ValueError, match=words):
         redrawn(*given)
 
 
-# ---- rank_correlation, divergence --------------------------------------------------------------------------------
+# ---- rank_correlation, divergence ----------------------------------------------------------------
 
 
 def slow_spearman(a, b):
@@ -215,7 +245,9 @@ def test_rank_correlation_shares_ranks_among_equals(pairs):
 
 def test_rank_correlation_sees_the_order_alone():
     x = RNG(0).normal(size=20)
-    assert rank_correlation(x, np.exp(5 * x)) == pytest.approx(1) and rank_correlation(x, -(x**3)) == pytest.approx(-1)
+    assert rank_correlation(x, np.exp(5 * x)) == pytest.approx(1) and rank_correlation(
+        x, -(x**3)
+    ) == pytest.approx(-1)
     assert np.isnan(rank_correlation([1.0], [2.0])) and np.isnan(rank_correlation([], []))
     with pytest.raises(ValueError, match="same shape"):
         rank_correlation([1, 2], [1, 2, 3])
@@ -226,26 +258,47 @@ def test_rank_correlation_sees_the_order_alone():
 def test_divergence_is_the_sum_of_p_log_p_over_q():
     a, b = RNG(0).normal(size=(2, 3, 7))
     p, q = softmax(a), softmax(b)
-    close(divergence(a, b), [[sum(x * np.log(x / y) for x, y in zip(*rows))] for rows in zip(p, q)] @ np.ones(1), rtol=1e-12)
+    close(
+        divergence(a, b),
+        [[sum(x * np.log(x / y) for x, y in zip(*rows))] for rows in zip(p, q)] @ np.ones(1),
+        rtol=1e-12,
+    )
     close(divergence(a, a + 5), 0, atol=1e-15)
     assert divergence(a[0], b).shape == (3,)
 
 
-# ---- on a model --------------------------------------------------------------------------------------------------
+# ---- on a model ----------------------------------------------------------------------------------
 
 
 def models():
-    """Name -> (attention layer, run() -> output, model), for each kind of model that the course reads."""
-    decoder, grouped, bert = gpt(), gpt(n_kv_heads=1, use_bias=True, positions="rotary"), Bert(11, 8, 1, 2, rng=RNG(5))
-    seq, cross = Seq2Seq(9, 9, 8, 1, 2, dtype=np.float64, rng=RNG(4)), CrossAttention(8, 2, rng=RNG(6))
+    """Name -> (attention layer, run() -> output, model), for each kind of model that the course
+    reads.
+    """
+    decoder, grouped, bert = (
+        gpt(),
+        gpt(n_kv_heads=1, use_bias=True, positions="rotary"),
+        Bert(11, 8, 1, 2, rng=RNG(5)),
+    )
+    seq, cross = (
+        Seq2Seq(9, 9, 8, 1, 2, dtype=np.float64, rng=RNG(4)),
+        CrossAttention(8, 2, rng=RNG(6)),
+    )
     x, context = RNG(7).normal(size=(2, 3, 8)), RNG(8).normal(size=(2, 5, 8))
     for one in (grouped.blocks[0], bert.blocks[0]):
         one.attention.b_o[...] = RNG(9).normal(size=8)
     return {
         "gpt": (decoder.blocks[1].attention, lambda: decoder.logits(IDS), decoder),
         "grouped": (grouped.blocks[0].attention, lambda: grouped.logits(IDS[None]), grouped),
-        "seq2seq cross": (seq.decoder[0].cross_attention, lambda: seq.logits(IDS % 9, IDS[:4] % 9), seq),
-        "seq2seq encoder": (seq.encoder[0].attention, lambda: seq.logits(IDS % 9, IDS[:4] % 9), seq),
+        "seq2seq cross": (
+            seq.decoder[0].cross_attention,
+            lambda: seq.logits(IDS % 9, IDS[:4] % 9),
+            seq,
+        ),
+        "seq2seq encoder": (
+            seq.encoder[0].attention,
+            lambda: seq.logits(IDS % 9, IDS[:4] % 9),
+            seq,
+        ),
         "bert": (bert.blocks[0].attention, lambda: bert.forward(IDS).output, bert),
         "a layer alone": (cross, lambda: cross(x, context)[0], cross),
     }
@@ -275,7 +328,10 @@ def test_afterwards_the_model_is_as_it_was(name):
     before, attributes = run(), set(vars(layer))
     with silenced(layer, 0):
         assert not np.allclose(run(), before)
-    with pytest.raises(KeyboardInterrupt), edited(layer, lambda weights, values: 0 * (weights @ values)):
+    with (
+        pytest.raises(KeyboardInterrupt),
+        edited(layer, lambda weights, values: 0 * (weights @ values)),
+    ):
         raise KeyboardInterrupt
     with pytest.raises(ZeroDivisionError), edited(layer, lambda weights, values: 1 / 0):
         run()
@@ -350,11 +406,13 @@ def test_a_replaced_map_or_row_is_what_the_head_looks_at():
     whole = maps(RNG(1), 7, 7)
     with replaced(layer, 0, whole):
         close(model.steps(IDS).blocks[1].attention.inner.joined[:, :4], whole @ inner.v[0])
-        assert np.array_equal(model.steps(IDS).weights[1], inner.weights), "the weights reported are the true ones"
+        assert np.array_equal(model.steps(IDS).weights[1], inner.weights), (
+            "the weights reported are the true ones"
+        )
 
 
 def test_another_row_with_the_same_output_leaves_the_prediction():
-    model = GPT(11, 4, 2, 2, n_max=12, dtype=np.float64, rng=RNG(3))       # d_head 2
+    model = GPT(11, 4, 2, 2, n_max=12, dtype=np.float64, rng=RNG(3))  # d_head 2
     steps = model.steps(IDS)
     row, values = steps.weights[0, 1, -1], steps.blocks[0].attention.inner.v[1]
     other = redrawn(row, values, np.eye(7)[0])
@@ -365,12 +423,18 @@ def test_another_row_with_the_same_output_leaves_the_prediction():
 
 def test_hiding_a_token_is_a_mask_and_swapping_it_another_id():
     model = gpt()
-    last, hidden, swapped = model.logits(IDS)[-1], hide_each(model, IDS), swap_each(model, IDS, [0, 7])
+    last, hidden, swapped = (
+        model.logits(IDS)[-1],
+        hide_each(model, IDS),
+        swap_each(model, IDS, [0, 7]),
+    )
     for j in range(7):
         mask = np.ones((7, 7), bool)
         for i in range(7):
             mask[i, j] = i == j
-        assert hidden[j] == pytest.approx(divergence(last, model.logits(IDS, mask=mask)[-1]), abs=1e-14)
+        assert hidden[j] == pytest.approx(
+            divergence(last, model.logits(IDS, mask=mask)[-1]), abs=1e-14
+        )
         effects = []
         for one in (0, 7):
             other = IDS.copy()
@@ -382,24 +446,47 @@ def test_hiding_a_token_is_a_mask_and_swapping_it_another_id():
 
 def test_the_head_of_the_reverser_that_looks_idle_cannot_be_spared():
     reverser = load("reverse")
-    layer, words = reverser.model.decoder[0].cross_attention, ["cat", "tired", "mechanism", "heatmap", "backwards", "sentence"]
+    layer, words = (
+        reverser.model.decoder[0].cross_attention,
+        ["cat", "tired", "mechanism", "heatmap", "backwards", "sentence"],
+    )
 
     def right():
         return sum(reverser.translate(word) == word[::-1] for word in words)
 
     effects = head_effects([layer], right)[0]
-    assert right() == 6 and effects.argmin() == 1 and effects[1] <= -4 and effects[[0, 2, 3]].min() >= -2
+    assert (
+        right() == 6
+        and effects.argmin() == 1
+        and effects[1] <= -4
+        and effects[[0, 2, 3]].min() >= -2
+    )
 
 
-@pytest.mark.parametrize("call, error, words", [
-    (lambda layer: silenced(layer, 2), ValueError, "heads must be at most 1"),
-    (lambda layer: silenced(layer, 0, to=np.zeros(3)), ValueError, r"shape \(h, d_head\), here \(2, 4\)"),
-    (lambda layer: silenced(layer, 0, to=np.nan), ValueError, "to must be finite"),
-    (lambda layer: silenced(gpt(), 0), TypeError, "attention must be a SelfAttention or CrossAttention"),
-    (lambda layer: edited(gpt().blocks[0], max), TypeError, "got DecoderBlock"),
-    (lambda layer: replaced(layer, 5, np.ones(3)), ValueError, "head must be at most 1"),
-    (lambda layer: replaced(layer, 0, np.ones((1, 2, 3))), ValueError, "weights must have the shape"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "call, error, words",
+    [
+        (lambda layer: silenced(layer, 2), ValueError, "heads must be at most 1"),
+        (
+            lambda layer: silenced(layer, 0, to=np.zeros(3)),
+            ValueError,
+            r"shape \(h, d_head\), here \(2, 4\)",
+        ),
+        (lambda layer: silenced(layer, 0, to=np.nan), ValueError, "to must be finite"),
+        (
+            lambda layer: silenced(gpt(), 0),
+            TypeError,
+            "attention must be a SelfAttention or CrossAttention",
+        ),
+        (lambda layer: edited(gpt().blocks[0], max), TypeError, "got DecoderBlock"),
+        (lambda layer: replaced(layer, 5, np.ones(3)), ValueError, "head must be at most 1"),
+        (
+            lambda layer: replaced(layer, 0, np.ones((1, 2, 3))),
+            ValueError,
+            "weights must have the shape",
+        ),
+    ],
+)
 def test_edits_refuse(call, error, words):
     with pytest.raises(error, match=words), call(gpt().blocks[0].attention):
         pass
@@ -408,9 +495,15 @@ def test_edits_refuse(call, error, words):
 def test_wrong_shapes_are_refused_when_the_model_runs():
     model = gpt()
     layer = model.blocks[0].attention
-    with edited(layer, lambda weights, values: values[..., :2, :]), pytest.raises(ValueError, match="edit must return"):
+    with (
+        edited(layer, lambda weights, values: values[..., :2, :]),
+        pytest.raises(ValueError, match="edit must return"),
+    ):
         model.logits(IDS)
-    with replaced(layer, 0, np.ones(5)), pytest.raises(ValueError, match=r"weights must have the shape \(7,\) here"):
+    with (
+        replaced(layer, 0, np.ones(5)),
+        pytest.raises(ValueError, match=r"weights must have the shape \(7,\) here"),
+    ):
         model.logits(IDS)
     with pytest.raises(ValueError, match="run must run the model"):
         head_means(layer, lambda: None)

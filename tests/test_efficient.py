@@ -1,4 +1,6 @@
-"""efficient.py against the plain attention in float64: the same numbers, whatever the tiles, and none of its memory."""
+"""efficient.py against the plain attention in float64: the same numbers, whatever the tiles, and
+none of its memory.
+"""
 
 import signal
 import threading
@@ -20,12 +22,20 @@ from attnlib.efficient import flash_attention, flash_steps, local_attention
 pytestmark = pytest.mark.filterwarnings("error")
 examples = settings(max_examples=120, deadline=None, derandomize=True)
 TOLERANCE = {np.float16: 1e-3, np.float32: 4e-6, np.float64: 1e-12, np.int64: 1e-12}
-EDGES = sorted({n + step for n in (*efficient.TILE, efficient.ROWS, 2 * efficient.TILE[0]) for step in (-1, 0, 1)})
+EDGES = sorted(
+    {
+        n + step
+        for n in (*efficient.TILE, efficient.ROWS, 2 * efficient.TILE[0])
+        for step in (-1, 0, 1)
+    }
+)
 
 
 @contextmanager
 def changed(**names):
-    """Other constants or functions in efficient.py for a while; hypothesis forbids the fixture for that."""
+    """Other constants or functions in efficient.py for a while; hypothesis forbids the fixture for
+    that.
+    """
     with pytest.MonkeyPatch.context() as patch:
         for name, value in names.items():
             patch.setattr(efficient, name, value)
@@ -67,12 +77,14 @@ def patterned(n_q, n_k, window, causal, n_global):
     return mask & masks.causal(n_q, n_k) if causal else mask
 
 
-# ---- equal to the plain attention --------------------------------------------------------------------------------
+# ---- equal to the plain attention ----------------------------------------------------------------
 
 
 @st.composite
 def inputs(draw):
-    """q, k, v of any leading axes, with or without heads, grouped or not, n_q and n_k apart; and the shape of their weights."""
+    """q, k, v of any leading axes, with or without heads, grouped or not, n_q and n_k apart; and
+    the shape of their weights.
+    """
     n_q, n_k = draw(st.integers(1, 25)), draw(st.integers(1, 25))
     d, d_v = draw(st.integers(1, 5)), draw(st.integers(1, 4))
     lead = tuple(draw(st.lists(st.integers(1, 2), max_size=2)))
@@ -82,7 +94,11 @@ def inputs(draw):
     rng = np.random.default_rng(draw(st.integers(0, 10**6)))
 
     def numbers(*shape):
-        return rng.integers(-2, 3, shape) if dtype == np.int64 else rng.normal(size=shape).astype(dtype)
+        return (
+            rng.integers(-2, 3, shape)
+            if dtype == np.int64
+            else rng.normal(size=shape).astype(dtype)
+        )
 
     q, k, v = numbers(*lead, *h, n_q, d), numbers(*lead, *kv, n_k, d), numbers(*lead, *kv, n_k, d_v)
     return q, k, v, (*lead, *h, n_q, n_k), rng, dtype
@@ -91,13 +107,26 @@ def inputs(draw):
 @st.composite
 def dense_problems(draw):
     q, k, v, full, rng, dtype = draw(inputs())
-    smaller = st.sampled_from([full, full[-2:], (1, full[-1]), (full[-2], 1), (1,), (*full[:-3], *(1 for _ in full[2:][:1]), *full[-2:])])
+    smaller = st.sampled_from(
+        [
+            full,
+            full[-2:],
+            (1, full[-1]),
+            (full[-2], 1),
+            (1,),
+            (*full[:-3], *(1 for _ in full[2:][:1]), *full[-2:]),
+        ]
+    )
     options = {"causal": draw(st.booleans())}
     if draw(st.booleans()):
         options["mask"] = rng.random(draw(smaller)) < draw(st.sampled_from([0, 0.1, 0.7, 1]))
     if draw(st.booleans()):
-        options["bias"] = rng.normal(size=draw(smaller)).astype(draw(st.sampled_from([np.float32, np.float64])))
-        options["bias"][rng.random(options["bias"].shape) < draw(st.sampled_from([0, 0.3]))] = -np.inf
+        options["bias"] = rng.normal(size=draw(smaller)).astype(
+            draw(st.sampled_from([np.float32, np.float64]))
+        )
+        options["bias"][
+            rng.random(options["bias"].shape) < draw(st.sampled_from([0, 0.3]))
+        ] = -np.inf
     if draw(st.booleans()):
         options["scale"] = draw(st.sampled_from([0.1, 1, 2.5]))
     if draw(st.booleans()):
@@ -120,14 +149,25 @@ def test_flash_equals_plain(path, problem, block):
 
 @each_path
 @examples
-@given(inputs(), st.integers(1, 30), st.booleans(), st.integers(0, 9), st.sampled_from([1, 2, 5, 128]), st.sampled_from([2, 5, 512]))
+@given(
+    inputs(),
+    st.integers(1, 30),
+    st.booleans(),
+    st.integers(0, 9),
+    st.sampled_from([1, 2, 5, 128]),
+    st.sampled_from([2, 5, 512]),
+)
 def test_local_equals_plain(path, problem, window, causal, n_global, rows, columns):
     q, k, v, (*_, n_q, n_k), _, dtype = problem
     n_global = n_global if n_q <= n_k else 0
     with changed(ROWS=rows, TILE=(rows, columns), **path):
         output = local_attention(q, k, v, window=window, causal=causal, n_global=n_global)
     assert output.dtype == (np.float64 if dtype == np.int64 else dtype)
-    close(output, plain(q, k, v, mask=patterned(n_q, n_k, window, causal, n_global)), 4 * TOLERANCE[dtype])
+    close(
+        output,
+        plain(q, k, v, mask=patterned(n_q, n_k, window, causal, n_global)),
+        4 * TOLERANCE[dtype],
+    )
 
 
 def test_local_takes_scale_and_softcap():
@@ -147,7 +187,11 @@ def test_at_the_edges_of_the_tiles(path, n):
     with changed(**path):
         close(flash_attention(q, k, v), plain(q, k, v), 2e-6)
         close(flash_attention(q, k, v, causal=True), plain(q, k, v, causal=True), 4e-6)
-        close(flash_attention(q[:, -3:], k, v, causal=True, mask=mask[-3:]), plain(q[:, -3:], k, v, causal=True, mask=mask[-3:]), 4e-6)
+        close(
+            flash_attention(q[:, -3:], k, v, causal=True, mask=mask[-3:]),
+            plain(q[:, -3:], k, v, causal=True, mask=mask[-3:]),
+            4e-6,
+        )
         for window in (1, 2, 127, 128, 129, n):
             for causal, n_global in ((False, 0), (True, 1), (False, 130)):
                 found = local_attention(q, k, v, window=window, causal=causal, n_global=n_global)
@@ -167,34 +211,74 @@ def test_a_tile_without_a_true_is_skipped_and_the_rest_is_right(n):
 def test_unit_scores_in_float32_to_2e_6():
     q, k, v = normal(1, 3, 2, 1000, 64)
     close(flash_attention(q, k, v), plain(q, k, v), 2e-6)
-    close(local_attention(q, k, v, window=300), plain(q, k, v, mask=masks.local(1000, window=300)), 2e-6)
+    close(
+        local_attention(q, k, v, window=300),
+        plain(q, k, v, mask=masks.local(1000, window=300)),
+        2e-6,
+    )
 
 
-@pytest.mark.parametrize("make", [
-    lambda x: split_heads(x, 2), lambda x: np.asfortranarray(split_heads(x, 2)), lambda x: split_heads(x, 2)[:, ::-1, ::-1],
-    lambda x: np.repeat(split_heads(x, 2), 2, axis=1)[:, ::2],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: split_heads(x, 2),
+        lambda x: np.asfortranarray(split_heads(x, 2)),
+        lambda x: split_heads(x, 2)[:, ::-1, ::-1],
+        lambda x: np.repeat(split_heads(x, 2), 2, axis=1)[:, ::2],
+    ],
+)
 def test_any_layout_in_memory(make):
     q, k, v = (make(x) for x in normal(2, 3, 2, 40, 8))
     close(flash_attention(q, k, v, block=7, causal=True), plain(q, k, v, causal=True), 4e-6)
     close(local_attention(q, k, v, window=3), plain(q, k, v, mask=masks.local(40, window=3)), 4e-6)
 
 
-# ---- any scores --------------------------------------------------------------------------------------------------
+# ---- any scores ----------------------------------------------------------------------------------
 
 
-LEVELS = [-1e38, -1e30, -1e4, -300, -127, -100, -90, -80, -60, -50, -1, 0, 1, 50, 60, 69, 70, 75, 88, 90, 100, 128, 300, 1e4, 1e30, 1e38]
+LEVELS = [
+    -1e38,
+    -1e30,
+    -1e4,
+    -300,
+    -127,
+    -100,
+    -90,
+    -80,
+    -60,
+    -50,
+    -1,
+    0,
+    1,
+    50,
+    60,
+    69,
+    70,
+    75,
+    88,
+    90,
+    100,
+    128,
+    300,
+    1e4,
+    1e30,
+    1e38,
+]
 
 
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("values", [1e-30, 1e-5, 1, 1e5, 1e30])
 def test_equal_scores_of_any_size_give_the_mean(level, values):
-    """Every score is `level`: exp of it overflows or vanishes, and the mean of the values does not care."""
+    """Every score is `level`: exp of it overflows or vanishes, and the mean of the values does not
+    care.
+    """
     n = 600
     q, k = np.ones((3, 1), np.float32), np.full((n, 1), level, np.float32)
     v = (normal(3, n, 5) * values).astype(np.float32)
     output = flash_attention(q, k, v, scale=1)
-    np.testing.assert_allclose(output, np.tile(v.astype(float).mean(0), (3, 1)), rtol=0, atol=3e-7 * values)
+    np.testing.assert_allclose(
+        output, np.tile(v.astype(float).mean(0), (3, 1)), rtol=0, atol=3e-7 * values
+    )
     first = local_attention(q, k, v, scale=1, window=n, n_global=300)
     np.testing.assert_allclose(first, output, rtol=0, atol=3e-7 * values)
 
@@ -203,17 +287,28 @@ def test_equal_scores_of_any_size_give_the_mean(level, values):
 @pytest.mark.parametrize("size", [1, 10, 30, 70, 100, 300, 1e4])
 @pytest.mark.parametrize("block", [None, 16])
 def test_large_scores(size, block, dtype):
-    """Whole-number scores from -size to size are exact in either dtype, so nothing excuses an error."""
+    """Whole-number scores from -size to size are exact in either dtype, so nothing excuses an
+    error.
+    """
     rng = np.random.default_rng(4)
     q, k = rng.integers(-1, 2, (2, 4, 100, 3)).astype(dtype)
-    k, v = np.rint(k * rng.random(k.shape) * size / 3).astype(dtype), rng.normal(size=(4, 100, 3)).astype(dtype)
+    k, v = (
+        np.rint(k * rng.random(k.shape) * size / 3).astype(dtype),
+        rng.normal(size=(4, 100, 3)).astype(dtype),
+    )
     close(flash_attention(q, k, v, scale=1, block=block), plain(q, k, v, scale=1), TOLERANCE[dtype])
     mask = masks.causal(100) & masks.local(100, window=9)
-    close(local_attention(q, k, v, scale=1, window=9, causal=True), plain(q, k, v, scale=1, mask=mask), TOLERANCE[dtype])
+    close(
+        local_attention(q, k, v, scale=1, window=9, causal=True),
+        plain(q, k, v, scale=1, mask=mask),
+        TOLERANCE[dtype],
+    )
 
 
 def test_one_large_score_among_small_ones_in_a_late_tile():
-    """The running maximum jumps at the last tile: all that was summed before must vanish, for that query alone."""
+    """The running maximum jumps at the last tile: all that was summed before must vanish, for that
+    query alone.
+    """
     q, k, v = np.ones((3, 1)), np.zeros((40, 1)), normal(5, 40, 2, dtype=np.float64)
     q[1], k[37] = -1, 1000
     output = flash_attention(q, k, v, scale=1, block=4)
@@ -224,10 +319,20 @@ def test_one_large_score_among_small_ones_in_a_late_tile():
 def test_a_large_score_that_is_masked_harms_nobody():
     q, k, v = np.ones((4, 1), np.float32), np.zeros((4, 1), np.float32), normal(6, 4, 2)
     k[3] = 1e4
-    close(flash_attention(q, k, v, scale=1, causal=True), plain(q, k, v, scale=1, causal=True), 1e-6)
-    close(flash_attention(q, k, v, scale=1, mask=masks.padding(3, 4)), np.tile(v[:3].astype(float).mean(0), (4, 1)), 1e-6)
+    close(
+        flash_attention(q, k, v, scale=1, causal=True), plain(q, k, v, scale=1, causal=True), 1e-6
+    )
+    close(
+        flash_attention(q, k, v, scale=1, mask=masks.padding(3, 4)),
+        np.tile(v[:3].astype(float).mean(0), (4, 1)),
+        1e-6,
+    )
     bias = np.array([0, 0, 0, 3e38], np.float32)
-    close(flash_attention(q, k * 0, v, mask=masks.padding(3, 4), bias=bias), np.tile(v[:3].astype(float).mean(0), (4, 1)), 1e-6)
+    close(
+        flash_attention(q, k * 0, v, mask=masks.padding(3, 4), bias=bias),
+        np.tile(v[:3].astype(float).mean(0), (4, 1)),
+        1e-6,
+    )
 
 
 @each_path
@@ -241,7 +346,10 @@ def test_empty_rows_are_zero(path):
         for block in (None, 2):
             output = flash_attention(q, k, v, mask=mask, bias=bias, block=block)
             assert not output[:, [0, 4, 8]].any() and output[:, [1, 2, 3, 5, 6, 7]].all()
-        for output in (flash_attention(q, k[:, :3], v[:, :3], causal=True), local_attention(q, k[:, :3], v[:, :3], window=2, causal=True)):
+        for output in (
+            flash_attention(q, k[:, :3], v[:, :3], causal=True),
+            local_attention(q, k[:, :3], v[:, :3], window=2, causal=True),
+        ):
             assert not output[:, :6].any() and output[:, 6:].all()
         assert not local_attention(q, k[:, :3], v[:, :3], window=2)[:, :5].any()
         assert not flash_attention(q, k, v, mask=np.zeros((1, 1), bool)).any()
@@ -250,23 +358,36 @@ def test_empty_rows_are_zero(path):
 def test_float16_is_computed_in_float32():
     """Scores of 1e5 do not fit into float16, and the rounding is that of the result alone."""
     q, k, v = normal(8, 3, 60, 16, dtype=np.float16)
-    for found, mask in [(flash_attention(q, k, v, block=7), None), (local_attention(q, k, v, window=9), masks.local(60, window=9))]:
+    for found, mask in [
+        (flash_attention(q, k, v, block=7), None),
+        (local_attention(q, k, v, window=9), masks.local(60, window=9)),
+    ]:
         assert found.dtype == np.float16
         close(found, plain(q, k, v, mask=mask), np.abs(v).max() * 2.0**-11)
-    output = flash_attention(np.full((2, 1), 300, np.float16), np.array([[300], [-300]], np.float16), v[:2], scale=1)
+    output = flash_attention(
+        np.full((2, 1), 300, np.float16), np.array([[300], [-300]], np.float16), v[:2], scale=1
+    )
     np.testing.assert_array_equal(output, v[[0, 0]])
 
 
 def test_a_call_that_warns_elsewhere_is_still_heard():
     """The kernel silences its own overflow and leaves the caller's settings alone."""
     before = np.geterr()
-    flash_attention(np.ones((3, 1), np.float32), np.full((3, 1), 500, np.float32), np.ones((3, 1), np.float32))
+    flash_attention(
+        np.ones((3, 1), np.float32), np.full((3, 1), 500, np.float32), np.ones((3, 1), np.float32)
+    )
     assert np.geterr() == before
     with np.errstate(all="raise"):
-        flash_attention(np.ones((3, 1), np.float32), np.full((3, 1), 500, np.float32), np.ones((3, 1), np.float32), workers=2, block=1)
+        flash_attention(
+            np.ones((3, 1), np.float32),
+            np.full((3, 1), 500, np.float32),
+            np.ones((3, 1), np.float32),
+            workers=2,
+            block=1,
+        )
 
 
-# ---- what the names promise --------------------------------------------------------------------------------------
+# ---- what the names promise ----------------------------------------------------------------------
 
 
 def test_local_lets_no_token_leak():
@@ -277,13 +398,23 @@ def test_local_lets_no_token_leak():
         for window in (1, 3, 30):
             for causal in (False, True):
                 for n_global in (0, 1, 6):
-                    change = masks.influence(lambda y: local_attention(x, y, y, window=window, causal=causal, n_global=n_global), x)  # noqa: B023
-                    np.testing.assert_array_equal(change > 0, patterned(n, n, window, causal, n_global))
+                    options = {"window": window, "causal": causal, "n_global": n_global}
+
+                    def looking(y, options=options):
+                        return local_attention(x, y, y, **options)
+
+                    change = masks.influence(looking, x)
+                    np.testing.assert_array_equal(
+                        change > 0, patterned(n, n, window, causal, n_global)
+                    )
 
 
 def test_decoding_one_token_at_a_time_gives_the_same_rows():
     q, k, v = normal(10, 3, 2, 30, 4, dtype=np.float64)
-    whole, flash = local_attention(q, k, v, window=4, causal=True, n_global=2), flash_attention(q, k, v, causal=True)
+    whole, flash = (
+        local_attention(q, k, v, window=4, causal=True, n_global=2),
+        flash_attention(q, k, v, causal=True),
+    )
     for n in range(1, 31):
         row = slice(n - 1, n)
         found = local_attention(q[:, row], k[:, :n], v[:, :n], window=4, causal=True, n_global=2)
@@ -309,30 +440,45 @@ def test_what_is_not_allowed_is_not_computed():
     n = 1500
     q, k, v = normal(11, 3, n, 4)
     assert computed_pairs(lambda: flash_attention(q, k, v)) == n * n
-    assert computed_pairs(lambda: flash_attention(q, k, v, causal=True)) <= n * (n + efficient.TILE[0]) / 2
+    assert (
+        computed_pairs(lambda: flash_attention(q, k, v, causal=True))
+        <= n * (n + efficient.TILE[0]) / 2
+    )
     documents = masks.documents(np.arange(n) // 100)
     assert computed_pairs(lambda: flash_attention(q, k, v, mask=documents, block=50)) == n * 100
-    assert computed_pairs(lambda: local_attention(q, k, v, window=20)) <= n * (efficient.ROWS + 2 * 20)
-    assert computed_pairs(lambda: local_attention(q, k, v, window=20, causal=True)) <= n * (efficient.ROWS + 20)
-    assert computed_pairs(lambda: local_attention(q, k, v, window=20, n_global=5)) <= n * (efficient.ROWS + 2 * 20 + 5) + 5 * n
+    assert computed_pairs(lambda: local_attention(q, k, v, window=20)) <= n * (
+        efficient.ROWS + 2 * 20
+    )
+    assert computed_pairs(lambda: local_attention(q, k, v, window=20, causal=True)) <= n * (
+        efficient.ROWS + 20
+    )
+    assert (
+        computed_pairs(lambda: local_attention(q, k, v, window=20, n_global=5))
+        <= n * (efficient.ROWS + 2 * 20 + 5) + 5 * n
+    )
 
 
 @pytest.mark.parametrize("workers", [2, 3, 16])
 def test_the_number_of_workers_changes_no_bit(workers):
     q, k, v = normal(12, 2, 4, 300, 16), normal(13, 2, 2, 300, 16), normal(14, 2, 2, 300, 16)
     mask = np.random.default_rng(12).random((2, 1, 300, 300)) < 0.9
-    q[1, 2, 40] *= 100                                                 # one tile takes the other path
+    q[1, 2, 40] *= 100  # one tile takes the other path
     for call in (
-        lambda n: flash_attention(q, k, v, workers=n), lambda n: flash_attention(q, k, v, causal=True, mask=mask, block=64, workers=n),
+        lambda n: flash_attention(q, k, v, workers=n),
+        lambda n: flash_attention(q, k, v, causal=True, mask=mask, block=64, workers=n),
         lambda n: local_attention(q, k, v, window=33, n_global=5, workers=n),
-    ):  # fmt: skip
+    ):
         np.testing.assert_array_equal(call(workers), call(1))
 
 
 def test_big_work_takes_a_thread_per_core_and_small_work_none(monkeypatch):
     threads = set()
     share = efficient._share
-    monkeypatch.setattr(efficient, "_share", lambda work, jobs, workers: (threads.add(workers), share(work, jobs, workers)))
+    monkeypatch.setattr(
+        efficient,
+        "_share",
+        lambda work, jobs, workers: (threads.add(workers), share(work, jobs, workers)),
+    )
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
     q, k, v = normal(15, 3, 300, 4)
     flash_attention(q, k, v)
@@ -346,7 +492,7 @@ def test_big_work_takes_a_thread_per_core_and_small_work_none(monkeypatch):
     monkeypatch.setattr(efficient, "WORTH_THREADS", 2 * 300 * 300 * 8 + 1)
     flash_attention(q, k, v)
     monkeypatch.setattr(efficient, "WORTH_THREADS", 0)
-    monkeypatch.setattr(efficient, "_blas", lambda: None)              # nobody can hold BLAS to one thread
+    monkeypatch.setattr(efficient, "_blas", lambda: None)  # nobody can hold BLAS to one thread
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
     flash_attention(q, k, v)
@@ -359,7 +505,11 @@ def test_blas_has_its_threads_back_afterwards():
         seen, quick = [], efficient._quick
 
         def spy(*arguments):
-            seen.extend(pool["num_threads"] for pool in control.threadpool_info() if pool["user_api"] == "blas")
+            seen.extend(
+                pool["num_threads"]
+                for pool in control.threadpool_info()
+                if pool["user_api"] == "blas"
+            )
             return quick(*arguments)
 
         before = [pool["num_threads"] for pool in control.threadpool_info()]
@@ -396,10 +546,12 @@ def test_an_interrupt_leaves_no_thread_at_work():
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_an_error_in_a_thread_comes_out_and_leaves_no_thread(sign):
-    """A product of q and k beyond float32 is refused, as everywhere, also where it would only be a weight of 0."""
+    """A product of q and k beyond float32 is refused, as everywhere, also where it would only be a
+    weight of 0.
+    """
     q, k, v = normal(18, 3, 200, 4)
     before = set(threading.enumerate())
-    q[:], k[:] = 0, 0                                                  # no other score is large
+    q[:], k[:] = 0, 0  # no other score is large
     q[150], k[20] = 1e30, sign * 1e30
     for workers in (1, 2):
         with pytest.raises(ValueError, match=r"^q @ k must be finite"):
@@ -429,23 +581,23 @@ def test_inputs_stay_as_they_were():
     q, k, v = normal(20, 3, 2, 50, 4)
     mask, bias = masks.causal(50), normal(21, 50, 50)
     for array in (q, k, v, mask, bias):
-        array.flags.writeable = False                                  # writing would raise
+        array.flags.writeable = False  # writing would raise
     before = [array.copy() for array in (q, k, v, mask, bias)]
     flash_attention(q, k, v, mask=mask, bias=bias, softcap=3, block=8)
     flash_attention(q * 1000, k, v, mask=mask, bias=bias, softcap=3000, block=8)
     first = local_attention(q, k, v, window=5, causal=True, n_global=2)
     for array, old in zip((q, k, v, mask, bias), before):
         np.testing.assert_array_equal(array, old)
-    first[:] = np.nan                                                  # a result is nobody else's memory
+    first[:] = np.nan  # a result is nobody else's memory
     assert np.isfinite(local_attention(q, k, v, window=5, causal=True, n_global=2)).all()
 
 
-# ---- memory ------------------------------------------------------------------------------------------------------
+# ---- memory --------------------------------------------------------------------------------------
 
 
 def extra_memory(run):
     """Bytes at the peak, beyond what there was before, the output included."""
-    run()                                                              # what is kept for later calls is made
+    run()  # what is kept for later calls is made
     tracemalloc.start()
     try:
         run()
@@ -458,27 +610,45 @@ LONG = 16_384
 CALLS = {
     "causal": lambda q, k, v: flash_attention(q, k, v, causal=True, workers=1),
     "two workers": lambda q, k, v: flash_attention(q, k, v, causal=True, workers=2),
-    "few queries, mask of one row": lambda q, k, v: flash_attention(q[:, :600], k, v, mask=masks.padding(9000, LONG), workers=1),
-    "few queries, bias of one row": lambda q, k, v: flash_attention(q[:, :600], k, v, bias=np.zeros(LONG, np.float32), workers=1),
+    "few queries, mask of one row": lambda q, k, v: flash_attention(
+        q[:, :600], k, v, mask=masks.padding(9000, LONG), workers=1
+    ),
+    "few queries, bias of one row": lambda q, k, v: flash_attention(
+        q[:, :600], k, v, bias=np.zeros(LONG, np.float32), workers=1
+    ),
     "window": lambda q, k, v: local_attention(q, k, v, window=128, workers=1),
-    "global and window": lambda q, k, v: local_attention(q, k, v, window=128, n_global=8, workers=2),
-    "a wide window": lambda q, k, v: local_attention(q[:, :, :16], k[:, :, :16], v, window=3000, causal=True, workers=1),
-    "large scores": lambda q, k, v: local_attention(q * np.float32(30), k, v, window=128, workers=1),
+    "global and window": lambda q, k, v: local_attention(
+        q, k, v, window=128, n_global=8, workers=2
+    ),
+    "a wide window": lambda q, k, v: local_attention(
+        q[:, :, :16], k[:, :, :16], v, window=3000, causal=True, workers=1
+    ),
+    "large scores": lambda q, k, v: local_attention(
+        q * np.float32(30), k, v, window=128, workers=1
+    ),
 }
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_memory_grows_with_n_and_not_with_its_square(call):
-    """Less than three inputs at n = 16,384, of which one is the output; the weights would be 2 GiB, 256 inputs."""
+    """Less than three inputs at n = 16,384, of which one is the output; the weights would be 2 GiB,
+    256 inputs.
+    """
     q, k, v = normal(22, 2, LONG, 64), normal(23, 1, LONG, 64), normal(24, 1, LONG, 64)
     assert extra_memory(lambda: call(q, k, v)) < 3 * q.nbytes
 
 
-# ---- flash_steps -------------------------------------------------------------------------------------------------
+# ---- flash_steps ---------------------------------------------------------------------------------
 
 
 @examples
-@given(st.integers(1, 9), st.integers(1, 12), st.integers(1, 14), st.integers(0, 10**6), st.sampled_from([1, 30, 1000]))
+@given(
+    st.integers(1, 9),
+    st.integers(1, 12),
+    st.integers(1, 14),
+    st.integers(0, 10**6),
+    st.sampled_from([1, 30, 1000]),
+)
 def test_each_step_knows_the_keys_so_far(n_q, n_k, block, seed, size):
     """After a tile, m, l and o are what their definition says of the keys 0 … stop - 1."""
     rng = np.random.default_rng(seed)
@@ -505,7 +675,7 @@ def test_flash_steps_are_the_algorithm_that_runs():
         np.testing.assert_array_equal(flash_attention(q, k, v), last.o / last.l)
 
 
-# ---- what is refused ---------------------------------------------------------------------------------------------
+# ---- what is refused -----------------------------------------------------------------------------
 
 
 def ones(*shape):
@@ -520,24 +690,92 @@ def holding(value, *shape):
 
 WHOLE = "must be a whole number, got"
 REFUSED = [
-    ("NaN in q", lambda f: f(holding(np.nan, 3, 4), ones(3, 4), ones(3, 4)), ValueError, r"q must be finite, but q\[2, 3\] is nan"),
-    ("inf in k", lambda f: f(ones(3, 4), holding(np.inf, 3, 4), ones(3, 4)), ValueError, r"k must be finite, but k\[2, 3\] is inf"),
-    ("NaN in v, far away", lambda f: f(ones(3, 4), ones(3, 4), holding(np.nan, 3, 4)), ValueError, r"v must be finite"),
-    ("another d", lambda f: f(ones(3, 4), ones(3, 5), ones(3, 5)), ValueError, r"q and k must have the same last axis d"),
-    ("v of another length", lambda f: f(ones(3, 4), ones(3, 4), ones(2, 4)), ValueError, r"k and v must agree on every axis but the last"),
-    ("no tokens", lambda f: f(ones(0, 4), ones(3, 4), ones(3, 4)), ValueError, r"q and k need at least one token"),
-    ("one axis", lambda f: f(ones(4), ones(3, 4), ones(3, 4)), ValueError, r"q must have the shape \(..., n_q, d\), got \(4,\)"),
+    (
+        "NaN in q",
+        lambda f: f(holding(np.nan, 3, 4), ones(3, 4), ones(3, 4)),
+        ValueError,
+        r"q must be finite, but q\[2, 3\] is nan",
+    ),
+    (
+        "inf in k",
+        lambda f: f(ones(3, 4), holding(np.inf, 3, 4), ones(3, 4)),
+        ValueError,
+        r"k must be finite, but k\[2, 3\] is inf",
+    ),
+    (
+        "NaN in v, far away",
+        lambda f: f(ones(3, 4), ones(3, 4), holding(np.nan, 3, 4)),
+        ValueError,
+        r"v must be finite",
+    ),
+    (
+        "another d",
+        lambda f: f(ones(3, 4), ones(3, 5), ones(3, 5)),
+        ValueError,
+        r"q and k must have the same last axis d",
+    ),
+    (
+        "v of another length",
+        lambda f: f(ones(3, 4), ones(3, 4), ones(2, 4)),
+        ValueError,
+        r"k and v must agree on every axis but the last",
+    ),
+    (
+        "no tokens",
+        lambda f: f(ones(0, 4), ones(3, 4), ones(3, 4)),
+        ValueError,
+        r"q and k need at least one token",
+    ),
+    (
+        "one axis",
+        lambda f: f(ones(4), ones(3, 4), ones(3, 4)),
+        ValueError,
+        r"q must have the shape \(..., n_q, d\), got \(4,\)",
+    ),
     ("text", lambda f: f("abc", ones(3, 4), ones(3, 4)), TypeError, r"q must hold real numbers"),
-    ("3 heads on 2", lambda f: f(ones(3, 5, 4), ones(2, 5, 4), ones(2, 5, 4)), ValueError,
-     r"the heads of q must be a multiple of those of k, got q \(3, 5, 4\), k \(2, 5, 4\)"),
-    ("other batches", lambda f: f(ones(3, 1, 5, 4), ones(2, 1, 5, 4), ones(2, 1, 5, 4)), ValueError,
-     r"the leading axes of q and k do not fit, got q \(3, 1, 5, 4\), k \(2, 1, 5, 4\)"),
-    ("scale 0", lambda f: f(ones(3, 4), ones(3, 4), ones(3, 4), scale=0), ValueError, r"scale must be a finite number above 0"),
-    ("softcap -1", lambda f: f(ones(3, 4), ones(3, 4), ones(3, 4), softcap=-1), ValueError, r"softcap must be"),
-    ("causal=1", lambda f: f(ones(3, 4), ones(3, 4), ones(3, 4), causal=1), TypeError, r"causal must be True or False, got 1"),
-    ("workers 0", lambda f: f(ones(3, 4), ones(3, 4), ones(3, 4), workers=0), ValueError, r"workers must be at least 1, got 0"),
-    ("workers 1.5", lambda f: f(ones(3, 4), ones(3, 4), ones(3, 4), workers=1.5), TypeError, rf"workers {WHOLE} 1.5"),
-]  # fmt: skip
+    (
+        "3 heads on 2",
+        lambda f: f(ones(3, 5, 4), ones(2, 5, 4), ones(2, 5, 4)),
+        ValueError,
+        r"the heads of q must be a multiple of those of k, got q \(3, 5, 4\), k \(2, 5, 4\)",
+    ),
+    (
+        "other batches",
+        lambda f: f(ones(3, 1, 5, 4), ones(2, 1, 5, 4), ones(2, 1, 5, 4)),
+        ValueError,
+        r"the leading axes of q and k do not fit, got q \(3, 1, 5, 4\), k \(2, 1, 5, 4\)",
+    ),
+    (
+        "scale 0",
+        lambda f: f(ones(3, 4), ones(3, 4), ones(3, 4), scale=0),
+        ValueError,
+        r"scale must be a finite number above 0",
+    ),
+    (
+        "softcap -1",
+        lambda f: f(ones(3, 4), ones(3, 4), ones(3, 4), softcap=-1),
+        ValueError,
+        r"softcap must be",
+    ),
+    (
+        "causal=1",
+        lambda f: f(ones(3, 4), ones(3, 4), ones(3, 4), causal=1),
+        TypeError,
+        r"causal must be True or False, got 1",
+    ),
+    (
+        "workers 0",
+        lambda f: f(ones(3, 4), ones(3, 4), ones(3, 4), workers=0),
+        ValueError,
+        r"workers must be at least 1, got 0",
+    ),
+    (
+        "workers 1.5",
+        lambda f: f(ones(3, 4), ones(3, 4), ones(3, 4), workers=1.5),
+        TypeError,
+        rf"workers {WHOLE} 1.5",
+    ),
+]
 
 
 def local(*qkv, window=2, **options):
@@ -545,7 +783,9 @@ def local(*qkv, window=2, **options):
 
 
 @pytest.mark.parametrize("attend", [flash_attention, local])
-@pytest.mark.parametrize("call, error, message", [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+@pytest.mark.parametrize(
+    "call, error, message", [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
+)
 def test_refused(attend, call, error, message):
     with pytest.raises(error, match=f"^{message}"):
         call(attend)
@@ -553,11 +793,19 @@ def test_refused(attend, call, error, message):
 
 FLASH = [
     ({"mask": np.ones((3, 3))}, TypeError, r"mask must be boolean"),
-    ({"mask": np.ones((4, 3), bool)}, ValueError, r"mask has the shape \(4, 3\), which does not fit the weights' shape \(2, 3, 3\)"),
+    (
+        {"mask": np.ones((4, 3), bool)},
+        ValueError,
+        r"mask has the shape \(4, 3\), which does not fit the weights' shape \(2, 3, 3\)",
+    ),
     ({"mask": np.ones((5, 2, 3, 3), bool)}, ValueError, r"mask has the shape \(5, 2, 3, 3\)"),
     ({"bias": np.full((3, 3), np.nan)}, ValueError, r"bias must not hold NaN"),
     ({"bias": np.full((3, 3), np.inf)}, ValueError, r"bias must not hold NaN or \+inf"),
-    ({"bias": np.full(3, [0, 0, np.nan]), "mask": masks.padding(2, 3), "block": 1}, ValueError, r"bias must not hold .* does at \[2\]"),
+    (
+        {"bias": np.full(3, [0, 0, np.nan]), "mask": masks.padding(2, 3), "block": 1},
+        ValueError,
+        r"bias must not hold .* does at \[2\]",
+    ),
     ({"bias": np.zeros((2, 2))}, ValueError, r"bias has the shape \(2, 2\)"),
     ({"block": 0}, ValueError, r"block must be at least 1, got 0"),
     ({"block": 2.0}, TypeError, rf"block {WHOLE} 2.0"),
@@ -575,7 +823,11 @@ LOCAL = [
     ({"window": 2.0}, TypeError, rf"window {WHOLE} 2.0"),
     ({"n_global": -1}, ValueError, r"n_global must be at least 0, got -1"),
     ({"n_global": True}, TypeError, rf"n_global {WHOLE} True"),
-    ({"n_global": 1}, ValueError, r"with n_global, q must have no more tokens than k, got n_q=4, n_k=3"),
+    (
+        {"n_global": 1},
+        ValueError,
+        r"with n_global, q must have no more tokens than k, got n_q=4, n_k=3",
+    ),
 ]
 
 
@@ -586,7 +838,10 @@ def test_local_refuses(options, error, message):
 
 
 def test_flash_steps_refuse():
-    with pytest.raises(ValueError, match=r"^flash_steps shows one head, .* got q \(2, 3, 4\), k \(3, 4\), v \(3, 4\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"^flash_steps shows one head, .* got q \(2, 3, 4\), k \(3, 4\), v \(3, 4\)",
+    ):
         flash_steps(ones(2, 3, 4), ones(3, 4), ones(3, 4), 2)
     with pytest.raises(ValueError, match=r"^block must be at least 1, got 0"):
         flash_steps(ones(3, 4), ones(3, 4), ones(3, 4), 0)
@@ -594,7 +849,7 @@ def test_flash_steps_refuse():
         flash_steps(ones(3, 4), holding(np.nan, 3, 4), ones(3, 4), 2)
 
 
-# ---- the benchmark -----------------------------------------------------------------------------------------------
+# ---- the benchmark -------------------------------------------------------------------------------
 
 
 def row(who, n, seconds, pattern="full", memory=None):
@@ -607,21 +862,40 @@ def test_the_benchmark_prints_every_pattern_and_draws_it(monkeypatch, capsys, tm
     monkeypatch.setattr(bench, "SLOPE_FROM", 0)
     absent = lambda *_: __import__("no_such_library")  # noqa: E731
     wrong = lambda pattern, q, k, v, threads: lambda: q  # noqa: E731
-    monkeypatch.setattr(bench, "PEERS", {
-        "attnlib, whole matrix": (peers.whole_matrix, range(150)), "absent": (absent, range(10**7)), "wrong": (wrong, range(10**7)),
-    })  # fmt: skip
-    assert bench_main(["attention", "--quick", "--longest", "200", "--out", str(tmp_path / "a.png")]) == 0
+    monkeypatch.setattr(
+        bench,
+        "PEERS",
+        {
+            "attnlib, whole matrix": (peers.whole_matrix, range(150)),
+            "absent": (absent, range(10**7)),
+            "wrong": (wrong, range(10**7)),
+        },
+    )
+    assert (
+        bench_main(["attention", "--quick", "--longest", "200", "--out", str(tmp_path / "a.png")])
+        == 0
+    )
     said = capsys.readouterr().out
     for pattern in bench.PATTERNS:
         assert f"\n{pattern.name}\n" in said
-    assert said.count("     130  attnlib  ") == said.count("     130  attnlib, whole matrix") == said.count("     200  attnlib  ") == 4
+    assert (
+        said.count("     130  attnlib  ")
+        == said.count("     130  attnlib, whole matrix")
+        == said.count("     200  attnlib  ")
+        == 4
+    )
     assert "200  attnlib, whole" not in said and "1,000,000" not in said
     assert said.count("CPU time grows as attnlib n^") == 4 and "(130 to 200)" in said
-    assert "absent: not measured (ModuleNotFoundError" in said and "wrong: not measured (ValueError: its output differs by" in said
+    assert (
+        "absent: not measured (ModuleNotFoundError" in said
+        and "wrong: not measured (ValueError: its output differs by" in said
+    )
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("pattern", bench.PATTERNS, ids=[pattern.name for pattern in bench.PATTERNS])
+@pytest.mark.parametrize(
+    "pattern", bench.PATTERNS, ids=[pattern.name for pattern in bench.PATTERNS]
+)
 def test_the_benchmark_measures_the_same_thing_on_all_sides(pattern):
     q, k, v = normal(26, 3, 2, 300, 8)
     close(pattern.ours(q, k, v, 1), plain(q, k, v, mask=pattern.mask(300)), 4e-6)
@@ -640,7 +914,10 @@ def test_the_benchmark_takes_its_ratios_round_by_round():
 
 
 def test_the_benchmark_fits_the_slope_from_1024_on():
-    rows = [row("attnlib", n, [[1, 1e-9 * n**1.5 if n >= 1024 else 5]]) for n in (512, 1024, 4096, 16384)]
+    rows = [
+        row("attnlib", n, [[1, 1e-9 * n**1.5 if n >= 1024 else 5]])
+        for n in (512, 1024, 4096, 16384)
+    ]
     assert bench.slope(rows, "full") == "CPU time grows as attnlib n^1.50 (1,024 to 16,384)"
     assert bench.slope(rows[:2], "full") == ""
 
@@ -649,26 +926,38 @@ def test_the_benchmark_foresees_a_call_that_takes_too_long():
     full = bench.PATTERNS[0]
     rows = [row("a", 1024, [[1, 2]]), row("a", 4096, [[4, 9]]), row("b", 1024, [[3, 2]])]
     assert bench.expected([], full, "a", 128) == 0
-    assert bench.expected(rows, full, "a", 16384) == pytest.approx(16)             # it grew as n
-    assert bench.expected(rows, full, "b", 4096) == pytest.approx(32)              # n² until more is known, by the smaller clock
+    assert bench.expected(rows, full, "a", 16384) == pytest.approx(16)  # it grew as n
+    # n² until more is known, by the smaller clock
+    assert bench.expected(rows, full, "b", 4096) == pytest.approx(32)
     assert bench.expected(rows, bench.PATTERNS[1], "a", 4096) == 0
 
 
 def test_the_benchmark_refuses_what_it_cannot_do(capsys):
-    for arguments in (["attention", "--out", "a.gif"], ["attention", "--longest", "64"], ["attention", "--threads", "0"], ["speed"]):
+    for arguments in (
+        ["attention", "--out", "a.gif"],
+        ["attention", "--longest", "64"],
+        ["attention", "--threads", "0"],
+        ["speed"],
+    ):
         with pytest.raises(SystemExit):
             bench_main(arguments)
     said = capsys.readouterr().err
-    assert "--out must end in .png or .svg" in said and "--longest must be at least 128" in said and "invalid choice: 'speed'" in said
+    assert (
+        "--out must end in .png or .svg" in said
+        and "--longest must be at least 128" in said
+        and "invalid choice: 'speed'" in said
+    )
 
 
-# ---- the published ONNX cases ------------------------------------------------------------------------------------
+# ---- the published ONNX cases --------------------------------------------------------------------
 
 
 @pytest.mark.filterwarnings("default::DeprecationWarning")
 @pytest.mark.parametrize("block", [1, 4])
 def test_published_onnx_cases_through_flash(monkeypatch, block):
-    """The 93 Attention cases again, with the output of flash_attention: masks, biases, caches, grouped heads, empty rows."""
+    """The 93 Attention cases again, with the output of flash_attention: masks, biases, caches,
+    grouped heads, empty rows.
+    """
     pytest.importorskip("onnx")
     import onnx_adapter
     import test_conformance

@@ -1,4 +1,6 @@
-"""encodings.py and rope_scaling.py: every encoding against its slow twin, its published numbers, and its geometry."""
+"""encodings.py and rope_scaling.py: every encoding against its slow twin, its published numbers,
+and its geometry.
+"""
 
 import numpy as np
 import pytest
@@ -42,10 +44,14 @@ def test_equals_the_slow_twin(n, d_model, base, layout):
 
 
 def test_defaults_are_those_of_the_paper():
-    np.testing.assert_array_equal(sinusoidal(9, 8), sinusoidal(9, 8, base=10_000, layout="interleaved"))
+    np.testing.assert_array_equal(
+        sinusoidal(9, 8), sinusoidal(9, 8, base=10_000, layout="interleaved")
+    )
     row = sinusoidal(4, 6)[3]
     np.testing.assert_allclose(row[:2], [np.sin(3), np.cos(3)])
-    np.testing.assert_allclose(row[2:4], [np.sin(3 / 10_000 ** (2 / 6)), np.cos(3 / 10_000 ** (2 / 6))])
+    np.testing.assert_allclose(
+        row[2:4], [np.sin(3 / 10_000 ** (2 / 6)), np.cos(3 / 10_000 ** (2 / 6))]
+    )
 
 
 def test_position_zero_is_sin_zero_and_cos_zero():
@@ -56,7 +62,10 @@ def test_position_zero_is_sin_zero_and_cos_zero():
 @examples
 @given(st.integers(1, 20), widths, bases)
 def test_both_layouts_hold_the_same_numbers(n, d_model, base):
-    printed, code = sinusoidal(n, d_model, base=base), sinusoidal(n, d_model, base=base, layout="half")
+    printed, code = (
+        sinusoidal(n, d_model, base=base),
+        sinusoidal(n, d_model, base=base, layout="half"),
+    )
     np.testing.assert_array_equal(printed[:, 0::2], code[:, : d_model // 2])
     np.testing.assert_array_equal(printed[:, 1::2], code[:, d_model // 2 :])
 
@@ -91,7 +100,7 @@ def test_a_longer_table_begins_with_the_shorter_one():
     np.testing.assert_array_equal(sinusoidal(50, 8)[:20], sinusoidal(20, 8))
 
 
-# ---- learned -----------------------------------------------------------------------------------------------------
+# ---- learned -------------------------------------------------------------------------------------
 
 
 def test_learned_rows():
@@ -109,7 +118,9 @@ def test_learned_ends_in_a_cliff():
 
 
 def test_learned_comes_from_the_generator():
-    np.testing.assert_array_equal(Learned(6, 4).table, Learned(6, 4, np.random.default_rng(0)).table)
+    np.testing.assert_array_equal(
+        Learned(6, 4).table, Learned(6, 4, np.random.default_rng(0)).table
+    )
     assert (Learned(6, 4).table != Learned(6, 4, rng=np.random.default_rng(1)).table).all()
 
 
@@ -117,17 +128,27 @@ def test_learned_rows_have_length_one_on_average():
     assert 0.95 < (Learned(300, 100).table ** 2).sum(axis=1).mean() < 1.05
 
 
-# ---- rotary ------------------------------------------------------------------------------------------------------
+# ---- rotary --------------------------------------------------------------------------------------
 
 
 @examples
-@given(widths, bases, both_layouts, st.lists(st.integers(-50, 300), min_size=1, max_size=5), st.integers(0, 9))
+@given(
+    widths,
+    bases,
+    both_layouts,
+    st.lists(st.integers(-50, 300), min_size=1, max_size=5),
+    st.integers(0, 9),
+)
 def test_rotary_equals_the_slow_twin(d_head, base, layout, positions, seed):
     x = np.random.default_rng(seed).normal(size=(2, len(positions), d_head))
     turned = rotate(x, rotary_angles(positions, d_head, base=base), layout=layout)
     speeds = slow.rotary_speeds(d_head, base)
     for head in range(2):
-        close(turned[head], [slow.turn(row, p, speeds, layout) for row, p in zip(x[head], positions)], 1e-9)
+        close(
+            turned[head],
+            [slow.turn(row, p, speeds, layout) for row, p in zip(x[head], positions)],
+            1e-9,
+        )
 
 
 @examples
@@ -162,7 +183,8 @@ def test_rotary_keeps_the_length_and_turns_back(d_head, layout, position, seed):
 def test_half_is_interleaved_with_its_columns_reordered(d_head, seed):
     x = np.random.default_rng(seed).normal(size=(5, d_head))
     angles = rotary_angles(np.arange(5), d_head)
-    order = np.concatenate([np.arange(0, d_head, 2), np.arange(1, d_head, 2)])           # first of each pair, then second
+    # first of each pair, then second
+    order = np.concatenate([np.arange(0, d_head, 2), np.arange(1, d_head, 2)])
     half = rotate(x[:, order], angles, layout="half")
     close(half, rotate(x, angles, layout="interleaved")[:, order], 0)
 
@@ -175,7 +197,10 @@ def test_sinusoids_are_a_rotated_zero_hand():
 
 def test_angles_of_many_shapes():
     close(rotary_angles(3, 4), [3, 0.03])
-    close(rotary_angles([[0, 1], [2, 3]], 6, base=8), np.multiply.outer([[0, 1], [2, 3]], [1, 0.5, 0.25]))
+    close(
+        rotary_angles([[0, 1], [2, 3]], 6, base=8),
+        np.multiply.outer([[0, 1], [2, 3]], [1, 0.5, 0.25]),
+    )
     assert rotary_angles([], 4).shape == (0, 2)
 
 
@@ -195,7 +220,7 @@ def test_rotary_in_words_of_its_parts(layout):
         assert rotary(x.astype(dtype)).dtype == dtype
 
 
-# ---- rotary for longer texts -------------------------------------------------------------------------------------
+# ---- rotary for longer texts ---------------------------------------------------------------------
 
 SCALINGS = {
     "default": {},
@@ -203,22 +228,61 @@ SCALINGS = {
     "dynamic": {"factor": 2.0, "original_max_position_embeddings": 64},
     "yarn": {"factor": 4.0, "original_max_position_embeddings": 4096},
     "yarn, short": {"factor": 2.0, "original_max_position_embeddings": 30},
-    "yarn, gpt-oss": {"factor": 32.0, "original_max_position_embeddings": 4096, "beta_fast": 32.0, "beta_slow": 1.0, "truncate": False},
-    "yarn, deepseek": {"factor": 40, "original_max_position_embeddings": 4096, "mscale": 0.707, "mscale_all_dim": 1.0},
-    "yarn, told": {"factor": 16, "original_max_position_embeddings": 4096, "attention_factor": 1.5, "beta_fast": 20, "beta_slow": 3},
-    "llama3": {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192},
-    "llama3, short": {"factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 40},
-    "longrope": {"factor": 32.0, "original_max_position_embeddings": 64, "short_factor": [1.0, 1.05], "long_factor": [1.1, 30.5]},
-    "longrope, told": {
-        "factor": 2.0, "original_max_position_embeddings": 64, "short_factor": [1, 1], "long_factor": [2, 3], "attention_factor": 1.25,
+    "yarn, gpt-oss": {
+        "factor": 32.0,
+        "original_max_position_embeddings": 4096,
+        "beta_fast": 32.0,
+        "beta_slow": 1.0,
+        "truncate": False,
     },
-}  # fmt: skip
+    "yarn, deepseek": {
+        "factor": 40,
+        "original_max_position_embeddings": 4096,
+        "mscale": 0.707,
+        "mscale_all_dim": 1.0,
+    },
+    "yarn, told": {
+        "factor": 16,
+        "original_max_position_embeddings": 4096,
+        "attention_factor": 1.5,
+        "beta_fast": 20,
+        "beta_slow": 3,
+    },
+    "llama3": {
+        "factor": 8.0,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 8192,
+    },
+    "llama3, short": {
+        "factor": 32.0,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 40,
+    },
+    "longrope": {
+        "factor": 32.0,
+        "original_max_position_embeddings": 64,
+        "short_factor": [1.0, 1.05],
+        "long_factor": [1.1, 30.5],
+    },
+    "longrope, told": {
+        "factor": 2.0,
+        "original_max_position_embeddings": 64,
+        "short_factor": [1, 1],
+        "long_factor": [2, 3],
+        "attention_factor": 1.25,
+    },
+}
 scalings = pytest.mark.parametrize("name", SCALINGS)
 
 
 def of(name, pairs):
     """The scaling dict, its lists made as long as there are pairs."""
-    options = {key: (value * pairs)[:pairs] if isinstance(value, list) else value for key, value in SCALINGS[name].items()}
+    options = {
+        key: (value * pairs)[:pairs] if isinstance(value, list) else value
+        for key, value in SCALINGS[name].items()
+    }
     return {"type": name.split(",")[0], **options}
 
 
@@ -228,15 +292,18 @@ def of(name, pairs):
 def test_every_scaling_equals_its_slow_twin(name, d_head, base):
     scaling = of(name, d_head // 2)
     options = {key: value for key, value in scaling.items() if key != "type"}
-    for n in (1, 33, 64, 65, 128, 5000):                                                     # the length: last position + 1
-        if d_head == 2 and name == "dynamic" and n > 64:                                    # the published formula divides by d_head - 2
+    for n in (1, 33, 64, 65, 128, 5000):  # the length: last position + 1
+        # the published formula divides by d_head - 2
+        if d_head == 2 and name == "dynamic" and n > 64:
             close(rotary_angles([n - 1], 2, base=base, scaling=scaling), [[n - 1]])
             continue
         positions = np.array([0, n - 1, (n - 1) / 2])
         speeds = slow.rotary_speeds(d_head, base, n, scaling["type"], **options)
         angles = rotary_angles(positions, d_head, base=base, scaling=scaling)
         np.testing.assert_allclose(angles, np.multiply.outer(positions, speeds), rtol=1e-11)
-    assert attention_factor(scaling) == pytest.approx(slow.attention_factor(scaling["type"], **options), rel=1e-14)
+    assert attention_factor(scaling) == pytest.approx(
+        slow.attention_factor(scaling["type"], **options), rel=1e-14
+    )
 
 
 @scalings
@@ -251,15 +318,22 @@ def test_scalings_only_slow_down_and_keep_the_order(name):
 @scalings
 def test_both_words_for_the_type_and_none_for_an_option(name):
     scaling = of(name, 4)
-    other = {"rope_type" if key == "type" else key: value for key, value in scaling.items()} | {"mscale": scaling.get("mscale")}
+    other = {"rope_type" if key == "type" else key: value for key, value in scaling.items()} | {
+        "mscale": scaling.get("mscale")
+    }
     for again in (other, scaling | {"rope_type": scaling["type"]}):
         close(rotary_angles([99], 8, scaling=again), rotary_angles([99], 8, scaling=scaling), 0)
         assert attention_factor(again) == attention_factor(scaling)
 
 
 def test_scalings_up_to_the_trained_length():
-    """Dynamic changes nothing there; longrope takes its short list; the others slow down from the first token on."""
-    at = lambda n, name: rotary_angles([n - 1], 8, scaling=of(name, 4))[0] / rotary_angles([n - 1], 8)[0]  # noqa: E731
+    """Dynamic changes nothing there; longrope takes its short list; the others slow down from the
+    first token on.
+    """
+
+    def at(n, name):
+        return rotary_angles([n - 1], 8, scaling=of(name, 4))[0] / rotary_angles([n - 1], 8)[0]
+
     close(at(64, "dynamic"), np.ones(4), 0)
     assert at(65, "dynamic")[0] == 1 and (np.diff(at(65, "dynamic")) < 0).all()
     close(1 / at(64, "longrope"), [1, 1.05, 1, 1.05])
@@ -270,13 +344,20 @@ def test_scalings_up_to_the_trained_length():
 def test_dynamic_as_a_larger_base():
     """NTK: base · s^(d / (d - 2)), at twice the length with factor 2: s = 3."""
     scaled = rotary_angles([127], 16, scaling=of("dynamic", 8))
-    np.testing.assert_allclose(scaled, rotary_angles([127], 16, base=10_000 * 3 ** (16 / 14)), rtol=1e-12)
-    close(scaled[0, -1] * 3, rotary_angles([127], 16)[0, -1])                             # the slowest pair: interpolation
+    np.testing.assert_allclose(
+        scaled, rotary_angles([127], 16, base=10_000 * 3 ** (16 / 14)), rtol=1e-12
+    )
+    close(scaled[0, -1] * 3, rotary_angles([127], 16)[0, -1])  # the slowest pair: interpolation
 
 
 def test_llama_3_1():
-    """d_head 128, base 500,000: of 64 pairs 29 turn more than 4 times in 8,192 tokens, 29 less than once."""
-    slowed = rotary_angles([1], 128, base=5e5)[0] / rotary_angles([1], 128, base=5e5, scaling=of("llama3", 64))[0]
+    """d_head 128, base 500,000: of 64 pairs 29 turn more than 4 times in 8,192 tokens, 29 less than
+    once.
+    """
+    slowed = (
+        rotary_angles([1], 128, base=5e5)[0]
+        / rotary_angles([1], 128, base=5e5, scaling=of("llama3", 64))[0]
+    )
     close(slowed[:29], np.ones(29))
     close(slowed[35:], np.full(29, 8))
     assert (np.diff(slowed[28:36]) > 0).all()
@@ -293,14 +374,20 @@ def test_yarn_llama_2():
 def test_published_attention_factors():
     assert attention_factor(None) == attention_factor({"type": "linear", "factor": 8}) == 1
     assert attention_factor(of("yarn", 1)) == pytest.approx(1.1386294361119891)
-    assert attention_factor(of("yarn, deepseek", 1)) == pytest.approx(1.2608037 / 1.3688879, rel=1e-6)
+    assert attention_factor(of("yarn, deepseek", 1)) == pytest.approx(
+        1.2608037 / 1.3688879, rel=1e-6
+    )
     phi_3 = of("longrope", 1) | {"original_max_position_embeddings": 4096}
     assert attention_factor(phi_3) == pytest.approx(1.1902380714238083)
-    assert attention_factor(of("yarn", 1) | {"factor": 1}) == attention_factor(phi_3 | {"factor": 0.5}) == 1
-    assert type(attention_factor(of("yarn", 1))) is float                                   # keeps float32 as it is
+    assert (
+        attention_factor(of("yarn", 1) | {"factor": 1})
+        == attention_factor(phi_3 | {"factor": 0.5})
+        == 1
+    )
+    assert type(attention_factor(of("yarn", 1))) is float  # keeps float32 as it is
 
 
-# ---- ALiBi -------------------------------------------------------------------------------------------------------
+# ---- ALiBi ---------------------------------------------------------------------------------------
 
 
 @examples
@@ -322,7 +409,9 @@ def test_published_slopes():
 @given(st.integers(1, 130))
 def test_slopes_are_geometric(n_heads):
     slopes = np.sort(alibi_slopes(n_heads))[::-1]
-    assert len(np.unique(slopes)) == n_heads and 1 > slopes[0] and slopes[-1] == pytest.approx(1 / 256)
+    assert (
+        len(np.unique(slopes)) == n_heads and 1 > slopes[0] and slopes[-1] == pytest.approx(1 / 256)
+    )
     power = 2 ** int(np.log2(n_heads))
     first, rest = alibi_slopes(n_heads)[:power], alibi_slopes(n_heads)[power:]
     np.testing.assert_allclose(first[1:] / first[:-1], 2 ** (-8 / power))
@@ -334,7 +423,8 @@ def test_slopes_are_geometric(n_heads):
 def test_alibi_stands_as_the_causal_mask_does(n_heads, n_q, n_k):
     bias = alibi(n_heads, n_q, n_k)
     assert bias.shape == (n_heads, n_q, n_k) and (bias <= 0).all()
-    last = masks.causal(n_q, n_k) & ~masks.causal(n_q, n_k, offset=n_k - n_q - 1)           # the query's own place
+    # the query's own place
+    last = masks.causal(n_q, n_k) & ~masks.causal(n_q, n_k, offset=n_k - n_q - 1)
     assert ((bias == 0) == last).all()
     square = alibi(n_heads, max(n_q, n_k))
     np.testing.assert_array_equal(bias, square[:, len(square[0]) - n_q :, len(square[0]) - n_k :])
@@ -346,13 +436,20 @@ def test_alibi_under_a_causal_mask_is_the_paper():
     """There -slope · (i - j) and slope · j are the same to the softmax."""
     bias, slopes = alibi(4, 6), alibi_slopes(4)
     mask = np.broadcast_to(masks.causal(6), bias.shape)
-    close(softmax(bias, where=mask), softmax(slopes[:, None, None] * np.arange(6) + 0 * bias, where=mask))
+    close(
+        softmax(bias, where=mask),
+        softmax(slopes[:, None, None] * np.arange(6) + 0 * bias, where=mask),
+    )
 
 
-# ---- T5 ----------------------------------------------------------------------------------------------------------
+# ---- T5 ------------------------------------------------------------------------------------------
 
 buckets_of = st.tuples(st.booleans(), st.integers(2, 40), st.integers(1, 300)).map(
-    lambda t: {"bidirectional": t[0], "n_buckets": 2 * t[1], "max_distance": t[1] // (2 if t[0] else 1) + t[2]}
+    lambda t: {
+        "bidirectional": t[0],
+        "n_buckets": 2 * t[1],
+        "max_distance": t[1] // (2 if t[0] else 1) + t[2],
+    }
 )
 
 
@@ -360,7 +457,10 @@ buckets_of = st.tuples(st.booleans(), st.integers(2, 40), st.integers(1, 300)).m
 @given(buckets_of)
 def test_buckets_equal_the_slow_twin(options):
     distances = np.arange(-350, 351)
-    twin = [slow.t5_bucket(-d, options["bidirectional"], options["n_buckets"], options["max_distance"]) for d in distances.tolist()]
+    twin = [
+        slow.t5_bucket(-d, options["bidirectional"], options["n_buckets"], options["max_distance"])
+        for d in distances.tolist()
+    ]
     np.testing.assert_array_equal(t5_bucket(distances, **options), twin)
 
 
@@ -369,14 +469,20 @@ def test_published_buckets():
     firsts = [0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 23, 32, 46, 64, 91]
     behind = t5_bucket(np.arange(200), bidirectional=True)
     np.testing.assert_array_equal(behind, np.searchsorted(firsts, np.arange(200), side="right") - 1)
-    np.testing.assert_array_equal(t5_bucket(-np.arange(1, 200), bidirectional=True), behind[1:] + 16)
+    np.testing.assert_array_equal(
+        t5_bucket(-np.arange(1, 200), bidirectional=True), behind[1:] + 16
+    )
     causal = t5_bucket(np.arange(-3, 200), bidirectional=False)
     assert causal[:3].tolist() == [0, 0, 0] and causal[3:19].tolist() == list(range(16))
     firsts = [16, 19, 21, 24, 27, 31, 35, 40, 46, 52, 59, 67, 77, 87, 99, 113]
-    np.testing.assert_array_equal(causal[19:], 16 + np.searchsorted(firsts, np.arange(16, 200), side="right") - 1)
+    np.testing.assert_array_equal(
+        causal[19:], 16 + np.searchsorted(firsts, np.arange(16, 200), side="right") - 1
+    )
     assert t5_bucket(5, bidirectional=False) == 5 and t5_bucket(5, bidirectional=False).shape == ()
-    np.testing.assert_array_equal(t5_bucket(np.arange(300), bidirectional=False, n_buckets=32, max_distance=128),
-                                  t5_bucket(np.arange(300), bidirectional=False))  # fmt: skip
+    np.testing.assert_array_equal(
+        t5_bucket(np.arange(300), bidirectional=False, n_buckets=32, max_distance=128),
+        t5_bucket(np.arange(300), bidirectional=False),
+    )
 
 
 @examples
@@ -390,7 +496,8 @@ def test_buckets_rise_with_the_distance_and_end(options):
     assert (behind[options["max_distance"] :] == one_side - 1).all()
     np.testing.assert_array_equal(behind[: one_side // 2], steps[: one_side // 2])
     if options["bidirectional"]:
-        np.testing.assert_array_equal(ahead[1:], behind[1:] + one_side)                       # the same drawers, one cabinet on
+        # the same drawers, one cabinet on
+        np.testing.assert_array_equal(ahead[1:], behind[1:] + one_side)
     else:
         assert (ahead == 0).all()
 
@@ -402,8 +509,11 @@ def test_t5_bias_equals_the_slow_twin(bidirectional, n_q, n_k, seed):
     bias = t5_bias(table, n_q, n_k, bidirectional=bidirectional, max_distance=7)
     assert bias.shape == (3, n_q, n_k)
     np.testing.assert_array_equal(bias, slow.t5_bias(table.tolist(), n_q, n_k, bidirectional, 7))
-    np.testing.assert_array_equal(t5_bias(table, n_q, bidirectional=bidirectional), t5_bias(table, n_q, n_q, bidirectional=bidirectional))
-    for distance in range(-n_q + 1, n_k):                                                      # one number along each diagonal
+    np.testing.assert_array_equal(
+        t5_bias(table, n_q, bidirectional=bidirectional),
+        t5_bias(table, n_q, n_q, bidirectional=bidirectional),
+    )
+    for distance in range(-n_q + 1, n_k):  # one number along each diagonal
         diagonal = np.diagonal(bias, distance, 1, 2)
         assert (diagonal == diagonal[:, :1]).all()
 
@@ -418,7 +528,10 @@ def test_t5_bias_with_its_table(bidirectional):
         np.testing.assert_array_equal(part(n_q, n_k), bias)
         np.testing.assert_array_equal(np.moveaxis(part.table[part.buckets(n_q, n_k)], -1, 0), bias)
         assert part(n_q, n_k).dtype == np.float32
-    assert len(T5Bias(2, bidirectional=True).table) == 32 and T5Bias(2, bidirectional=True).max_distance == 128
+    assert (
+        len(T5Bias(2, bidirectional=True).table) == 32
+        and T5Bias(2, bidirectional=True).max_distance == 128
+    )
 
 
 def test_inputs_stay():

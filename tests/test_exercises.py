@@ -1,4 +1,6 @@
-"""The exercises: right answers pass however they are written, wrong ones fail, each with its own words."""
+"""The exercises: right answers pass however they are written, wrong ones fail, each with its own
+words.
+"""
 
 import inspect
 import pkgutil
@@ -13,8 +15,12 @@ import attnlib.exercises
 from attnlib.exercises import Exercise, _progress
 
 SEEDS = range(10)
-EXERCISES = _progress.exercises()                          # "03.attention" -> the exercise
-MODULES = sorted(m.name for m in pkgutil.iter_modules(attnlib.exercises.__path__) if re.fullmatch(r"ex\d\d", m.name))
+EXERCISES = _progress.exercises()  # "03.attention" -> the exercise
+MODULES = sorted(
+    m.name
+    for m in pkgutil.iter_modules(attnlib.exercises.__path__)
+    if re.fullmatch(r"ex\d\d", m.name)
+)
 every_exercise = pytest.mark.parametrize("name", EXERCISES)
 MISTAKES = [
     (name, words, number)
@@ -49,10 +55,12 @@ def draw(name, seed=0):
     return EXERCISES[name].inputs(np.random.default_rng(seed))
 
 
-every_exercise_with_inputs = pytest.mark.parametrize("name", [name for name in EXERCISES if draw(name)[0]])
+every_exercise_with_inputs = pytest.mark.parametrize(
+    "name", [name for name in EXERCISES if draw(name)[0]]
+)
 
 
-# ---- right answers -----------------------------------------------------------------------------------------------
+# ---- right answers -------------------------------------------------------------------------------
 
 
 def test_there_are_exercises():
@@ -73,7 +81,11 @@ def test_the_solution_passes(name):
 @every_exercise
 def test_the_solution_as_lists_passes(name):
     exercise = EXERCISES[name]
-    passes(name, lambda *given: map_results(exercise.solve(*given), lambda part: np.asarray(part).tolist()), range(5))
+    passes(
+        name,
+        lambda *given: map_results(exercise.solve(*given), lambda part: np.asarray(part).tolist()),
+        range(5),
+    )
 
 
 @every_exercise
@@ -87,13 +99,19 @@ def test_the_solution_in_half_the_digits_passes(name):
     passes(name, lambda *given: map_results(EXERCISES[name].solve(*given), narrow), range(5))
 
 
-@pytest.mark.parametrize("name, number", [(name, number) for name in RIGHT for number in range(len(RIGHT[name]))])
+@pytest.mark.parametrize(
+    "name, number", [(name, number) for name in RIGHT for number in range(len(RIGHT[name]))]
+)
 def test_other_ways_to_write_it_pass(name, number):
     passes(name, RIGHT[name][number], range(3 if name == "02.spread" else 10))
 
 
 def test_fewer_pairs_are_enough_to_measure_the_spread():
-    passed = [EXERCISES["02.spread"].judge(fewer, seed=seed)[0] for seed in range(20) for fewer in [few_pairs(1000)]]
+    passed = [
+        EXERCISES["02.spread"].judge(fewer, seed=seed)[0]
+        for seed in range(20)
+        for fewer in [few_pairs(1000)]
+    ]
     assert sum(passed) >= 19
     assert not all(EXERCISES["02.spread"].judge(few_pairs(20), seed=seed)[0] for seed in range(10))
 
@@ -102,7 +120,7 @@ def few_pairs(n):
     return lambda d, rng: (rng.normal(size=(n, d)) * rng.normal(size=(n, d))).sum(axis=1).std()
 
 
-# ---- wrong answers -----------------------------------------------------------------------------------------------
+# ---- wrong answers -------------------------------------------------------------------------------
 
 FURTHER = [(name, which) for name in WRONG for which in WRONG[name]]
 
@@ -119,17 +137,25 @@ def test_a_wrong_answer_meets_the_right_words(name, which):
 
 @every_exercise
 def test_enough_wrong_and_right_answers_are_tried(name):
-    assert len(WRONG.get(name, [])) >= 8 and len(RIGHT.get(name, [])) >= 3, f"add answers for {name} to tests/answers/"
+    assert len(WRONG.get(name, [])) >= 8 and len(RIGHT.get(name, [])) >= 3, (
+        f"add answers for {name} to tests/answers/"
+    )
     assert sum(bool(words) for _, words in WRONG[name].values()) >= 8
     assert set(WRONG) <= set(EXERCISES) and set(RIGHT) <= set(EXERCISES)
 
 
-@pytest.mark.parametrize("name, words, number", MISTAKES, ids=[f"{name}-{words[:30]}-{number}" for name, words, number in MISTAKES])
+@pytest.mark.parametrize(
+    "name, words, number",
+    MISTAKES,
+    ids=[f"{name}-{words[:30]}-{number}" for name, words, number in MISTAKES],
+)
 def test_a_known_mistake_is_called_by_its_name(name, words, number):
     exercise = EXERCISES[name]
     wrong = exercise.mistakes[words]
     for seed in range(2):
-        passed, report = exercise.judge(wrong[number] if isinstance(wrong, list) else wrong, seed=seed)
+        passed, report = exercise.judge(
+            wrong[number] if isinstance(wrong, list) else wrong, seed=seed
+        )
         assert not passed and f"It looks as if {words}." in report, (seed, report)
         assert report.count("It looks as if") == 1
 
@@ -138,9 +164,13 @@ def test_a_known_mistake_is_called_by_its_name(name, words, number):
 def test_every_exercise_knows_mistakes_and_hints(name):
     exercise = EXERCISES[name]
     assert (len(exercise.mistakes) >= 5 or exercise.fault) and len(exercise.hints) >= 3
-    assert all(len(words) > 10 and words[-1] not in ".!" for words in exercise.mistakes), "the sentence goes on around it"
+    assert all(len(words) > 10 and words[-1] not in ".!" for words in exercise.mistakes), (
+        "the sentence goes on around it"
+    )
     assert exercise.level in (1, 2, 3) and 3 <= exercise.minutes <= 30 and exercise.title
-    told = " ".join([*exercise.mistakes, *exercise.hints, *(words for _, words in WRONG.get(name, {}).values())])
+    told = " ".join(
+        [*exercise.mistakes, *exercise.hints, *(words for _, words in WRONG.get(name, {}).values())]
+    )
     assert "!" not in told.replace("!=", "")
 
 
@@ -150,7 +180,9 @@ def test_a_wrong_answer_nobody_foresaw_gets_no_name(name):
 
     def odd(part):
         part = np.asarray(part)
-        return part[..., ::-1] if part.dtype.kind == "b" else part + 0.37 + 5 * (name == "02.spread")
+        return (
+            part[..., ::-1] if part.dtype.kind == "b" else part + 0.37 + 5 * (name == "02.spread")
+        )
 
     for passed, report in answers(name, lambda *given: map_results(exercise.solve(*given), odd)):
         assert not passed and "It looks as if" not in report
@@ -158,9 +190,13 @@ def test_a_wrong_answer_nobody_foresaw_gets_no_name(name):
 
 def test_to_raise_is_not_the_mistake_that_also_raises():
     exercise = Exercise(
-        lambda x: x, title="t", level=1, minutes=5, mistakes={"a division by nothing at all": lambda x: 1 / 0},
+        lambda x: x,
+        title="t",
+        level=1,
+        minutes=5,
+        mistakes={"a division by nothing at all": lambda x: 1 / 0},
         inputs=lambda rng: [(rng.normal(size=3),)] * 2,
-    )  # fmt: skip
+    )
     assert "looks as if" not in exercise.judge(lambda x: x.no_such_thing)[1]
 
 
@@ -170,12 +206,21 @@ def test_a_function_that_raises_is_no_known_mistake(name):
         raise ValueError("nothing works")
 
     for passed, report in answers(name, function, range(3)):
-        assert not passed and report.startswith("Your function raised ValueError: nothing works\n") and "looks as if" not in report
+        assert (
+            not passed
+            and report.startswith("Your function raised ValueError: nothing works\n")
+            and "looks as if" not in report
+        )
 
 
-# ---- strange answers ---------------------------------------------------------------------------------------------
+# ---- strange answers -----------------------------------------------------------------------------
 
-NOT_YET = [lambda *given: None, lambda *given: ..., lambda *given: print("working on it"), lambda *given: _not_implemented()]
+NOT_YET = [
+    lambda *given: None,
+    lambda *given: ...,
+    lambda *given: print("working on it"),
+    lambda *given: _not_implemented(),
+]
 
 
 def _not_implemented():
@@ -191,8 +236,7 @@ def test_an_empty_stub_is_told_not_yet(name, number, capsys):
     assert "Not yet" in capsys.readouterr().out
 
 
-def stub(*given):
-    ...
+def stub(*given): ...
 
 
 def raises(error):
@@ -278,17 +322,24 @@ def of_the_right_shape(exercise, change):
 def test_right_shapes_with_wrong_contents_are_answered(name):
     exercise = EXERCISES[name]
     for change in (
-        lambda part: part.astype(str), lambda part: part.astype(object) * 1j, lambda part: np.full(part.shape, None),
-        lambda part: np.full(part.shape, np.nan), lambda part: part * 1j, lambda part: part.astype(float) * np.inf,
-        lambda part: part[None], lambda part: part.T.copy() if part.ndim > 1 and len(set(part.shape)) > 1 else part[None],
+        lambda part: part.astype(str),
+        lambda part: part.astype(object) * 1j,
+        lambda part: np.full(part.shape, None),
+        lambda part: np.full(part.shape, np.nan),
+        lambda part: part * 1j,
+        lambda part: part.astype(float) * np.inf,
+        lambda part: part[None],
+        lambda part: part.T.copy() if part.ndim > 1 and len(set(part.shape)) > 1 else part[None],
         lambda part: part.astype("M8[s]") if part.dtype.kind == "i" else part.astype("U5"),
-    ):  # fmt: skip
+    ):
         with np.errstate(all="ignore"):
             fails(name, of_the_right_shape(exercise, change), range(3))
 
 
 @every_exercise
-@pytest.mark.parametrize("thing", [5, "softmax", None, np.ones(3), [stub]], ids=lambda thing: type(thing).__name__)
+@pytest.mark.parametrize(
+    "thing", [5, "softmax", None, np.ones(3), [stub]], ids=lambda thing: type(thing).__name__
+)
 def test_what_is_no_function_is_answered(name, thing, capsys):
     passed, report = EXERCISES[name].judge(thing)
     assert not passed and "function itself" in report and type(thing).__name__ in report
@@ -298,7 +349,9 @@ class Replay:
     """Answers what was right for another draw of the inputs, in the same order."""
 
     def __init__(self, exercise, seed):
-        self.stored = [exercise.solve(*given) for given in exercise.inputs(np.random.default_rng(seed))]
+        self.stored = [
+            exercise.solve(*given) for given in exercise.inputs(np.random.default_rng(seed))
+        ]
         self.calls = 0
 
     def __call__(self, *given):
@@ -310,9 +363,15 @@ class Replay:
 def test_remembered_results_do_not_pass(name):
     exercise = EXERCISES[name]
     for seed in range(5):
-        assert not exercise.judge(Replay(exercise, 999), seed=seed)[0] or name == "02.spread", "√d is much the same for d and d + 5"
-        assert exercise.judge(Replay(exercise, seed), seed=seed)[0], "the same inputs for the same seed"
-    assert not all(exercise.judge(Replay(exercise, 999))[0] for _ in range(3)), "fresh inputs for every check"
+        assert not exercise.judge(Replay(exercise, 999), seed=seed)[0] or name == "02.spread", (
+            "√d is much the same for d and d + 5"
+        )
+        assert exercise.judge(Replay(exercise, seed), seed=seed)[0], (
+            "the same inputs for the same seed"
+        )
+    assert not all(exercise.judge(Replay(exercise, 999))[0] for _ in range(3)), (
+        "fresh inputs for every check"
+    )
 
 
 def test_the_seed_of_a_check_is_not_numpys_own():
@@ -335,7 +394,11 @@ def spoil_inputs(*given):
             argument.reverse()
 
 
-CHANGEABLE = [name for name in EXERCISES if any(isinstance(argument, (np.ndarray, list)) for argument in draw(name)[0])]
+CHANGEABLE = [
+    name
+    for name in EXERCISES
+    if any(isinstance(argument, (np.ndarray, list)) for argument in draw(name)[0])
+]
 
 
 @pytest.mark.parametrize("name", CHANGEABLE)
@@ -356,10 +419,19 @@ def test_changing_the_inputs_does_not_pass(name):
         spoil_inputs(*given)
         return result
 
-    first = next(iter(n for n, a in zip(inspect.signature(exercise.solve).parameters, draw(name)[0]) if isinstance(a, (np.ndarray, list))))
+    first = next(
+        iter(
+            n
+            for n, a in zip(inspect.signature(exercise.solve).parameters, draw(name)[0])
+            if isinstance(a, (np.ndarray, list))
+        )
+    )
     for passed, report in answers(name, solve_and_wipe):
         assert not passed
-        assert report.startswith(f"The result is right, but your function changes its input {first}: work on a copy, {first}.copy().")
+        assert report.startswith(
+            f"The result is right, but your function changes its input {first}: work on a copy,"
+            f" {first}.copy()."
+        )
 
 
 def test_a_wrong_function_that_also_changes_its_input_hears_both():
@@ -368,11 +440,21 @@ def test_a_wrong_function_that_also_changes_its_input_hears_both():
         return q @ k.T @ v, q @ k.T
 
     passed, report = EXERCISES["03.attention"].judge(halved, seed=0)
-    assert not passed and "is not right yet" in report and "Also, your function changes its input q" in report
+    assert (
+        not passed
+        and "is not right yet" in report
+        and "Also, your function changes its input q" in report
+    )
 
 
 def test_each_input_reaches_the_function_unchanged_and_the_judge_never_sees_the_changes():
-    exercise = Exercise(lambda a, b: a.sum() + len(b), title="t", level=1, minutes=5, inputs=lambda rng: [(np.ones(3), [1, 2])] * 2)
+    exercise = Exercise(
+        lambda a, b: a.sum() + len(b),
+        title="t",
+        level=1,
+        minutes=5,
+        inputs=lambda rng: [(np.ones(3), [1, 2])] * 2,
+    )
     seen = []
 
     def function(a, b):
@@ -412,10 +494,12 @@ def test_nothing_on_the_second_input_is_said(name):
         return exercise.solve(*given) if len(calls) == 1 else None
 
     passed, report = exercise.judge(once, seed=0)
-    assert not passed and re.match(r"1 of \d inputs right\. Your function returns nothing for this input", report)
+    assert not passed and re.match(
+        r"1 of \d inputs right\. Your function returns nothing for this input", report
+    )
 
 
-# ---- hints, solutions, reports -----------------------------------------------------------------------------------
+# ---- hints, solutions, reports -------------------------------------------------------------------
 
 
 @every_exercise
@@ -457,7 +541,11 @@ def test_an_order_moves_every_token_and_is_not_its_own_undoing():
 
 
 def plain(argument):
-    return argument.bit_generator.state if isinstance(argument, np.random.Generator) else np.asarray(argument).tolist()
+    return (
+        argument.bit_generator.state
+        if isinstance(argument, np.random.Generator)
+        else np.asarray(argument).tolist()
+    )
 
 
 @every_exercise_with_inputs
@@ -485,19 +573,27 @@ def kinds(row):
 HARD = {
     "15.sink": {"causal": lambda w: is_causal(w), "not causal": lambda w: not is_causal(w)},
     "15.tokens": {
-        "a weight of 0 in an uneven row": lambda w: any((row == 0).any() and kinds(row) > 1 for row in w),
-        "one token": lambda w: (w == 1).any(), "even": lambda w: any(kinds(row) == 1 < (row > 0).sum() for row in w),
+        "a weight of 0 in an uneven row": lambda w: any(
+            (row == 0).any() and kinds(row) > 1 for row in w
+        ),
+        "one token": lambda w: (w == 1).any(),
+        "even": lambda w: any(kinds(row) == 1 < (row > 0).sum() for row in w),
     },
     "16.flow": {
-        "causal": lambda w, r: is_causal(w), "not causal": lambda w, r: not is_causal(w), "keeps little": lambda w, r: r < 0.4,
-        "keeps much": lambda w, r: r > 0.6, "one head": lambda w, r: w.shape[1] == 1, "three layers": lambda w, r: len(w) == 3,
+        "causal": lambda w, r: is_causal(w),
+        "not causal": lambda w, r: not is_causal(w),
+        "keeps little": lambda w, r: r < 0.4,
+        "keeps much": lambda w, r: r > 0.6,
+        "one head": lambda w, r: w.shape[1] == 1,
+        "three layers": lambda w, r: len(w) == 3,
     },
     "17.front": {
-        "twins": lambda c, s: len(set(zip(c, s))) < len(c), "one beats all": lambda c, s: s[c.argmin()] == s.max(),
+        "twins": lambda c, s: len(set(zip(c, s))) < len(c),
+        "one beats all": lambda c, s: s[c.argmin()] == s.max(),
         "as cheap and worse": lambda c, s: len(set(c)) < len(set(zip(c, s))),
         "as good and dearer": lambda c, s: len(set(s)) < len(set(zip(c, s))),
     },
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name, case", [(name, case) for name in HARD for case in HARD[name]])
@@ -508,7 +604,7 @@ def test_the_hard_cases_are_among_the_inputs(name, case):
 
 def test_a_design_is_asked_twice_for_the_same_length():
     for seed in SEEDS:
-        lengths = [n for n, in draw("17.design", seed)]
+        lengths = [n for (n,) in draw("17.design", seed)]
         assert len(set(lengths)) == 3 == len(lengths) - 1
 
 
@@ -517,19 +613,28 @@ def test_the_inputs_are_small_enough_to_print(name):
     """A report prints the whole array, so that the wrong number can be seen."""
     for given in draw(name):
         if name == "17.design" or (name == "10.blocked" and len(given[0]) > 20):
-            continue                                                   # a whole design, a text for the memory: reported in words
+            continue  # a whole design, a text for the memory: reported in words
         result = EXERCISES[name].solve(*given)
         for part in result if isinstance(result, tuple) else (result,):
             assert max(np.shape(part), default=0) <= 20 and np.size(part) <= 150
 
 
 def test_a_report_shows_yours_and_expected():
-    passed, report = EXERCISES["03.attention"].judge(lambda q, k, v: (q[:, :1] * v.sum(0), np.zeros((len(q), len(k)))), seed=1)
-    assert not passed and "yours:" in report and "expected:" in report and re.search(r"tried with q \(\d, \d\), k \(", report)
+    passed, report = EXERCISES["03.attention"].judge(
+        lambda q, k, v: (q[:, :1] * v.sum(0), np.zeros((len(q), len(k)))), seed=1
+    )
+    assert (
+        not passed
+        and "yours:" in report
+        and "expected:" in report
+        and re.search(r"tried with q \(\d, \d\), k \(", report)
+    )
     passed, report = EXERCISES["03.attention"].judge(lambda q, k, v: (np.ones((7, 9)), v), seed=1)
     assert re.search(r"output should have the shape \(\d, \d\), but has the shape \(7, 9\)", report)
     passed, report = EXERCISES["03.attention"].judge(lambda q, k, v: (1.0, v), seed=1)
-    assert re.search(r"output should have the shape \(\d, \d\), but has the shape \(\), one number", report)
+    assert re.search(
+        r"output should have the shape \(\d, \d\), but has the shape \(\), one number", report
+    )
 
 
 def test_a_wrong_number_far_from_the_corner_is_shown():
@@ -539,14 +644,21 @@ def test_a_wrong_number_far_from_the_corner_is_shown():
         return mask
 
     for passed, report in answers("04.past", last_wrong):
-        yours, expected = re.search(r"yours:\n(.*)\nexpected:\n(.*)\n\(tried", report, re.DOTALL).groups()
+        yours, expected = re.search(
+            r"yours:\n(.*)\nexpected:\n(.*)\n\(tried", report, re.DOTALL
+        ).groups()
         assert not passed and yours != expected and "..." not in report
 
 
 def test_what_looks_alike_is_said_in_numbers():
     for off, said in [(3e-5, "3e-05"), (4e-4, "0.0004")]:
-        passed, report = EXERCISES["02.slope"].judge(lambda w, off=off: EXERCISES["02.slope"].solve(w) + off, seed=0)
-        assert not passed and f"slopes is close, but off by up to {said}: more than rounding does." in report
+        passed, report = EXERCISES["02.slope"].judge(
+            lambda w, off=off: EXERCISES["02.slope"].solve(w) + off, seed=0
+        )
+        assert (
+            not passed
+            and f"slopes is close, but off by up to {said}: more than rounding does." in report
+        )
     assert EXERCISES["02.slope"].judge(lambda w: EXERCISES["02.slope"].solve(w) + 1e-8, seed=0)[0]
 
 
@@ -560,9 +672,13 @@ def test_half_precision_is_judged_by_its_three_digits():
 def test_several_ways_to_make_one_mistake_share_their_words():
     ways = [lambda x: x + 1, lambda x: x - 1]
     exercise = Exercise(
-        lambda x: x, title="t", level=1, minutes=5, mistakes={"one step too far or too short": ways},
+        lambda x: x,
+        title="t",
+        level=1,
+        minutes=5,
+        mistakes={"one step too far or too short": ways},
         inputs=lambda rng: [(rng.normal(size=3),), (rng.normal(size=2),)],
-    )  # fmt: skip
+    )
     for way in ways:
         assert exercise.judge(way)[1].endswith("\nIt looks as if one step too far or too short.")
     mixed = iter([lambda x: x + 1, lambda x: x - 1] * 2)

@@ -1,4 +1,6 @@
-"""show/explore.py: any function with sliders around it, and the explorer at the ends of all its controls."""
+"""show/explore.py: any function with sliders around it, and the explorer at the ends of all its
+controls.
+"""
 
 import base64
 import html
@@ -44,10 +46,12 @@ def everything_in(widget):
 
 def shown(widget):
     """All text that the page of a widget carries."""
-    return " ".join(str(w.value) for w in everything_in(widget) if isinstance(w, (widgets.HTML, widgets.Label)))
+    return " ".join(
+        str(w.value) for w in everything_in(widget) if isinstance(w, (widgets.HTML, widgets.Label))
+    )
 
 
-# ---- controls ----------------------------------------------------------------------------------------------------
+# ---- controls ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -60,7 +64,11 @@ def shown(widget):
         ((0, 1.0, 0.25), widgets.FloatSlider, 0.0),
         (["few", "many"], widgets.ToggleButtons, "few"),
         ([3, 1, 2], widgets.ToggleButtons, 3),
-        ([f"a rather long choice {i}" for i in range(9)], widgets.Dropdown, "a rather long choice 0"),
+        (
+            [f"a rather long choice {i}" for i in range(9)],
+            widgets.Dropdown,
+            "a rather long choice 0",
+        ),
         (range(3), widgets.ToggleButtons, 0),
         (True, widgets.Checkbox, True),
         (False, widgets.Checkbox, False),
@@ -100,11 +108,16 @@ def test_controls_start_at_the_defaults_of_draw():
         return heatmap([[1.0]])
 
     view = explore(draw, n=(0, 5), t=(0.0, 1.0), kind=["a", "b"])
-    assert view.values == {"n": 3, "t": 0.25, "kind": "b"} and seen == {**view.values, "free": "kept"}
+    assert view.values == {"n": 3, "t": 0.25, "kind": "b"} and seen == {
+        **view.values,
+        "free": "kept",
+    }
 
 
 def test_values_reach_draw_by_name():
-    view = explore(lambda *, b, **more: heatmap([[b / 10]], title=str(more)), b=(1, 3), extra=[7, 8])
+    view = explore(
+        lambda *, b, **more: heatmap([[b / 10]], title=str(more)), b=(1, 3), extra=[7, 8]
+    )
     assert view.values == {"b": 1, "extra": 7} and view.error == ""
 
 
@@ -131,7 +144,24 @@ def test_a_default_that_the_control_cannot_have(default, spec, words):
 
 
 @pytest.mark.parametrize(
-    "spec", [None, 3, 2.5, (), (1,), (1, 2, 3, 4), ("a", "b"), (1, "b"), [], {}, {"a": 1}, {1, 2}, object(), len, np.arange(3)]
+    "spec",
+    [
+        None,
+        3,
+        2.5,
+        (),
+        (1,),
+        (1, 2, 3, 4),
+        ("a", "b"),
+        (1, "b"),
+        [],
+        {},
+        {"a": 1},
+        {1, 2},
+        object(),
+        len,
+        np.arange(3),
+    ],
 )
 def test_what_is_no_control(spec):
     with pytest.raises((TypeError, ValueError), match="x") as error:
@@ -139,7 +169,19 @@ def test_what_is_no_control(spec):
     assert "control" in str(error.value)
 
 
-@pytest.mark.parametrize("spec", [(5, 1), (1.0, 0.5), (0.0, np.nan), (0.0, np.inf), (0, 5, 0), (0, 5, -1), (0.0, 1.0, 0.0), (True, False)])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        (5, 1),
+        (1.0, 0.5),
+        (0.0, np.nan),
+        (0.0, np.inf),
+        (0, 5, 0),
+        (0, 5, -1),
+        (0.0, 1.0, 0.0),
+        (True, False),
+    ],
+)
 def test_a_slider_without_sense(spec):
     def draw(x):
         return heatmap([[1.0]])
@@ -162,7 +204,7 @@ def test_no_controls_at_all_still_shows_the_picture():
     image(base64.b64decode(png_of(view)))
 
 
-# ---- moving ------------------------------------------------------------------------------------------------------
+# ---- moving --------------------------------------------------------------------------------------
 
 
 def test_moving_a_control_draws_anew():
@@ -204,12 +246,20 @@ def test_an_error_is_shown_in_place_and_the_sliders_live_on():
     good = view.image.value
     view.controls["x"].value = 0
     assert view.error == "ZeroDivisionError: no <b>zero</b>"
-    assert "ZeroDivisionError" in view.message.value and view.image.value == good and "one over 1" in view.text.value
+    assert (
+        "ZeroDivisionError" in view.message.value
+        and view.image.value == good
+        and "one over 1" in view.text.value
+    )
     view.controls["x"].value = -1
     assert view.error == "x must not be negative & small" and view.image.value == good
     assert 'role="alert"' in view.message.value
     view.controls["x"].value = 2
-    assert view.error == "" and view.message.value == "" and view.image.value == shade(1 / 2).png(fast=True)
+    assert (
+        view.error == ""
+        and view.message.value == ""
+        and view.image.value == shade(1 / 2).png(fast=True)
+    )
     view.controls["x"].value = 1
     assert view.image.value == good
 
@@ -255,7 +305,19 @@ class Broken(Figure):
         raise RuntimeError("cannot be rendered")
 
 
-@pytest.mark.parametrize("result", [None, "a string", 3, (None, "text"), (heatmap([[1.0]]),), (1, 2, 3), (heatmap([[1.0]]), 5), Broken()])
+@pytest.mark.parametrize(
+    "result",
+    [
+        None,
+        "a string",
+        3,
+        (None, "text"),
+        (heatmap([[1.0]]),),
+        (1, 2, 3),
+        (heatmap([[1.0]]), 5),
+        Broken(),
+    ],
+)
 def test_a_draw_that_returns_something_else(result):
     with pytest.raises((TypeError, ValueError, RuntimeError)) as error:
         explore(lambda x=0: result, x=(0, 1))
@@ -297,7 +359,7 @@ def test_the_description_follows_the_picture():
     assert "only → only 1.00" in view.text.value and 'role="status"' in view.text.value
 
 
-# ---- what a page without a kernel gets ---------------------------------------------------------------------------
+# ---- what a page without a kernel gets -----------------------------------------------------------
 
 
 def bundle(view):
@@ -368,7 +430,11 @@ def test_the_strip_uses_only_values_that_the_control_can_have(make, allowed):
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: widgets.FloatLogSlider(1.0, min=-2, max=2), lambda: widgets.IntRangeSlider(value=(2, 3), min=0, max=9)]
+    "make",
+    [
+        lambda: widgets.FloatLogSlider(1.0, min=-2, max=2),
+        lambda: widgets.IntRangeSlider(value=(2, 3), min=0, max=9),
+    ],
 )
 def test_the_strip_of_other_sliders(make):
     control = make()
@@ -398,7 +464,11 @@ def test_an_error_in_one_frame_leaves_the_others(error):
     assert view.error == ""
 
 
-@pytest.mark.parametrize("result", [None, "words", (None, ""), Broken()], ids=["None", "a string", "a pair", "a broken figure"])
+@pytest.mark.parametrize(
+    "result",
+    [None, "words", (None, ""), Broken()],
+    ids=["None", "a string", "a pair", "a broken figure"],
+)
 def test_a_wrong_result_in_one_frame_leaves_the_others(result):
     view = explore(later(result), x=(0, 1))
     made = image(base64.b64decode(png_of(view)))
@@ -420,7 +490,7 @@ def test_no_output_widgets_and_nothing_from_the_network():
         assert "http" not in shown(view) and "<script" not in shown(view)
 
 
-# ---- the explorer ------------------------------------------------------------------------------------------------
+# ---- the explorer --------------------------------------------------------------------------------
 
 EXTREMES = {
     "pattern": list(toy.PATTERNS),
@@ -441,24 +511,36 @@ def seen_by(values):
     """What the toy world itself says for these values of the controls, or tiny-gpt itself."""
     arguments = dict(values)
     if values["matrices"] == "tiny-gpt":
-        mask = toy.PATTERNS[values["pattern"]](len(GPT.tokens(values["sentence"])), values["window"], values["n_global"])
+        mask = toy.PATTERNS[values["pattern"]](
+            len(GPT.tokens(values["sentence"])), values["window"], values["n_global"]
+        )
         trace = GPT.forward(GPT.encode(values["sentence"]), mask=mask)
         shares = softmax(trace.output[-1].astype(float) / values["temperature"])
         allowed = np.tril(mask)
         names = [f"head {h}" for h in range(4)]
-        return SimpleNamespace(tokens=trace.tokens, names=names, weights=trace.weights, mask=allowed, shares=shares)
-    return toy.look(arguments.pop("sentence"), control=arguments.pop("matrices") == "random", **arguments)
+        return SimpleNamespace(
+            tokens=trace.tokens, names=names, weights=trace.weights, mask=allowed, shares=shares
+        )
+    return toy.look(
+        arguments.pop("sentence"), control=arguments.pop("matrices") == "random", **arguments
+    )
 
 
 def picture_or_message(explorer):
-    """What the reader sees, checked: "picture", with the weights of the values that the controls stand at; or the message."""
+    """What the reader sees, checked: "picture", with the weights of the values that the controls
+    stand at; or the message.
+    """
     if explorer.error:
-        assert explorer.error.strip() and explorer.message.value and "Traceback" not in explorer.error
+        assert (
+            explorer.error.strip() and explorer.message.value and "Traceback" not in explorer.error
+        )
         return explorer.error
     seen = seen_by(explorer.values)
     assert explorer.message.value == ""
     trained = explorer.values["matrices"] == "tiny-gpt"
-    np.testing.assert_allclose(explorer.view.array if trained else explorer.view.array[0], seen.weights, atol=1e-6)
+    np.testing.assert_allclose(
+        explorer.view.array if trained else explorer.view.array[0], seen.weights, atol=1e-6
+    )
     np.testing.assert_array_equal(explorer.view.mask, seen.mask)
     assert len(explorer.view.tokens) == len(seen.tokens) and explorer.view.titles == seen.names
     assert (explorer.writing.layout.display != "none") == trained
@@ -466,7 +548,10 @@ def picture_or_message(explorer):
         assert f"{seen.shares.max():.3f}" in explorer.text.value and explorer.next_token.value
         image(explorer.next_token.value)
         return "picture"
-    assert html.escape(most_attended(seen.weights, seen.tokens, names=seen.names)) in explorer.text.value
+    assert (
+        html.escape(most_attended(seen.weights, seen.tokens, names=seen.names))
+        in explorer.text.value
+    )
     return "picture"
 
 
@@ -495,7 +580,9 @@ def test_every_control_from_end_to_end(name):
     assert len(set(seen)) > 1 or name in ("window", "n_global"), "a control that changes nothing"
 
 
-@pytest.mark.parametrize("name, pattern", [("window", "local"), ("window", "global-local"), ("n_global", "global-local")])
+@pytest.mark.parametrize(
+    "name, pattern", [("window", "local"), ("window", "global-local"), ("n_global", "global-local")]
+)
 def test_window_and_globals_matter_where_they_should(name, pattern):
     view = explorer(SHORT, pattern=pattern, window=2)
     seen = set()
@@ -520,7 +607,9 @@ def test_tiny_gpt_writes_and_takes_back():
     before, n = view.values["sentence"], len(view.view.tokens)
     likely = {token for token, _ in look(before, matrices="tiny-gpt", temperature=0.1).next_tokens}
     view.write.click()
-    assert view.values["sentence"].removeprefix(before) in likely, "at this temperature nothing else comes"
+    assert view.values["sentence"].removeprefix(before) in likely, (
+        "at this temperature nothing else comes"
+    )
     assert len(view.view.tokens) == n + 1 and picture_or_message(view) == "picture"
     view.back.click()
     assert view.values["sentence"] == before and len(view.view.tokens) == n
@@ -617,7 +706,9 @@ def test_a_move_in_an_invalid_state_is_not_lost():
     assert picture_or_message(view) == "picture" and view.view.array.shape == (1, 7, 4, 4)
 
 
-@pytest.mark.parametrize("state", [{}, {"n_heads": 1, "pattern": "causal"}, {"matrices": "random", "temperature": 5.0}])
+@pytest.mark.parametrize(
+    "state", [{}, {"n_heads": 1, "pattern": "causal"}, {"matrices": "random", "temperature": 5.0}]
+)
 def test_the_bundle_of_the_explorer(state):
     view = explorer("it saw <b> & $5", **state)
     made = bundle(view)
@@ -651,9 +742,20 @@ def test_the_explorer_refuses_what_is_no_sentence(sentence):
 
 @pytest.mark.parametrize(
     "start",
-    [{"n_heads": 0}, {"n_heads": 9}, {"window": 0}, {"window": "3"}, {"n_global": -1}, {"temperature": 0}, {"temperature": np.nan},
-     {"pattern": "all"}, {"encoding": "rotary"}, {"matrices": "trained"}, {"n_heads": 2.5}],
-)  # fmt: skip
+    [
+        {"n_heads": 0},
+        {"n_heads": 9},
+        {"window": 0},
+        {"window": "3"},
+        {"n_global": -1},
+        {"temperature": 0},
+        {"temperature": np.nan},
+        {"pattern": "all"},
+        {"encoding": "rotary"},
+        {"matrices": "trained"},
+        {"n_heads": 2.5},
+    ],
+)
 def test_the_explorer_refuses_wrong_starts(start):
     ((name, value),) = start.items()
     with pytest.raises((ValueError, TypeError), match=name) as error:
@@ -666,7 +768,7 @@ def test_the_explorer_names_an_unknown_start():
         explorer(heads=3)
 
 
-# ---- a dark page -------------------------------------------------------------------------------------------------
+# ---- a dark page ---------------------------------------------------------------------------------
 
 
 def paper(picture):
@@ -674,7 +776,9 @@ def paper(picture):
 
 
 def test_pictures_follow_the_page_and_nothing_else_does():
-    """The page says that it is dark: the live picture is drawn anew, and what is saved or drawn elsewhere stays light."""
+    """The page says that it is dark: the live picture is drawn anew, and what is saved or drawn
+    elsewhere stays light.
+    """
     view = explore(shade, x=(0.0, 1.0))
     q, k, v = np.random.default_rng(0).normal(size=(3, 4, 3))
     steps = LadderView(q, k, v)
@@ -684,7 +788,9 @@ def test_pictures_follow_the_page_and_nothing_else_does():
         assert paper(one.image) == THEMES["dark"]["paper"]
     view.controls["x"].value = 0.7
     steps.view.pinned = [1, 2]
-    assert [paper(one.image) for one in (view, steps)] == [THEMES["dark"]["paper"]] * 2, "and so are the next ones"
+    assert [paper(one.image) for one in (view, steps)] == [THEMES["dark"]["paper"]] * 2, (
+        "and so are the next ones"
+    )
     for figure in (heatmap([[1.0]]), view.strip(), steps.figure()):
         assert figure.get_facecolor()[:3] == (1, 1, 1)
     for one in (view, steps):
@@ -696,13 +802,24 @@ def test_a_draw_that_raises_on_a_dark_page_leaves_the_theme_as_it_was():
     view = explore(lambda x=1: heatmap([[1.0]]) if x == 1 else 1 / 0, x=(0, 1))
     view.page.dark = True
     view.controls["x"].value = 0
-    assert view.error.startswith("ZeroDivisionError") and heatmap([[1.0]]).get_facecolor()[:3] == (1, 1, 1)
+    assert view.error.startswith("ZeroDivisionError") and heatmap([[1.0]]).get_facecolor()[:3] == (
+        1,
+        1,
+        1,
+    )
     view.controls["x"].value = 1
     assert view.error == "" and paper(view.image) == THEMES["dark"]["paper"]
 
 
-@pytest.mark.parametrize("pattern, said", [("standard", "causal"), ("causal", "causal"), ("local", "local and causal"),
-                                           ("global-local", "global-local and causal")])  # fmt: skip
+@pytest.mark.parametrize(
+    "pattern, said",
+    [
+        ("standard", "causal"),
+        ("causal", "causal"),
+        ("local", "local and causal"),
+        ("global-local", "global-local and causal"),
+    ],
+)
 def test_the_explorer_calls_no_mask_standard_that_forbids_the_future(pattern, said):
     view = explorer(COURSE, matrices="tiny-gpt", pattern=pattern)
     mask = look(COURSE, matrices="tiny-gpt", pattern=pattern).mask

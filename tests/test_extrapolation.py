@@ -1,4 +1,6 @@
-"""training/extrapolation.py: the shipped measurement is whole and is what the shipped models do; the measuring itself, in small."""
+"""training/extrapolation.py: the shipped measurement is whole and is what the shipped models do;
+the measuring itself, in small.
+"""
 
 import numpy as np
 import pytest
@@ -8,7 +10,12 @@ from attnlib.layers import parameters
 from attnlib.training import extrapolation as measured
 
 pytestmark = pytest.mark.filterwarnings("error")
-SHORT = {"seeds": 1, "training": {"steps": 3, "lr": 1e-3}, "tuning": {"steps": 2, "lr": 1e-3}, "texts": 32}
+SHORT = {
+    "seeds": 1,
+    "training": {"steps": 3, "lr": 1e-3},
+    "tuning": {"steps": 2, "lr": 1e-3},
+    "texts": 32,
+}
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +24,7 @@ def shipped():
 
 
 def row(shipped, name, n):
-    return measured.late(shipped.losses[n][shipped.rows.index(name)])                         # (seeds,)
+    return measured.late(shipped.losses[n][shipped.rows.index(name)])  # (seeds,)
 
 
 def test_the_file_is_small_and_says_where_it_comes_from(shipped):
@@ -25,7 +32,10 @@ def test_the_file_is_small_and_says_where_it_comes_from(shipped):
     assert shipped.about["command"].endswith("python -m attnlib.training.extrapolation")
     assert shipped.about["seeds"] == list(range(measured.SEEDS)) and measured.SEEDS >= 3
     assert {"attnlib", "numpy", "python", "cpu_seconds"} < set(shipped.about)
-    assert shipped.about["training"] == measured.TRAINING and shipped.about["tuning"] == measured.TUNING
+    assert (
+        shipped.about["training"] == measured.TRAINING
+        and shipped.about["tuning"] == measured.TUNING
+    )
 
 
 def test_every_encoding_has_a_row_and_every_position_a_loss(shipped):
@@ -36,7 +46,7 @@ def test_every_encoding_has_a_row_and_every_position_a_loss(shipped):
     for n, losses in shipped.losses.items():
         assert losses.shape == (len(shipped.rows), measured.SEEDS, n)
         defined = np.isfinite(losses)
-        assert not defined[:, :, :8].any()                                                   # no block is shorter: nothing can be known
+        assert not defined[:, :, :8].any()  # no block is shorter: nothing can be known
         others = np.delete(defined, learned, axis=0)
         assert others[:, :, 8:].all()
         assert defined[learned, :, 8:].all() == (n == 64) and defined[learned].any() == (n == 64)
@@ -53,20 +63,34 @@ def test_what_the_course_says_of_it(shipped):
     for name in ("learned", "sinusoidal", "t5", "alibi", "rotary"):
         assert (row(shipped, name, 64) < 0.05).all(), name
     for n in shipped.losses:
-        assert (row(shipped, "none", n) > 2.5).all()                                         # no order, no induction, at any length
+        assert (row(shipped, "none", n) > 2.5).all()  # no order, no induction, at any length
     for n in (128, 256):
         assert (row(shipped, "t5", n) < 0.05).all() and (row(shipped, "alibi", n) < 0.05).all()
         assert (row(shipped, "sinusoidal", n) > 1).all() and (row(shipped, "rotary", n) > 0.3).all()
-        assert (row(shipped, "rotary, linear", n) > row(shipped, "rotary", n)).all()         # without tuning it makes things worse
+        # without tuning it makes things worse
+        assert (row(shipped, "rotary, linear", n) > row(shipped, "rotary", n)).all()
         assert (row(shipped, "rotary, dynamic", n) < row(shipped, "rotary", n)).all()
         assert (row(shipped, "rotary, tuned", n) < row(shipped, "rotary, linear, tuned", n)).all()
 
 
-@pytest.mark.parametrize("name, n", [("t5", 128), ("alibi", 64), ("rotary", 128), ("sinusoidal", 64), ("none", 64), ("learned", 64)])
+@pytest.mark.parametrize(
+    "name, n",
+    [
+        ("t5", 128),
+        ("alibi", 64),
+        ("rotary", 128),
+        ("sinusoidal", 64),
+        ("none", 64),
+        ("learned", 64),
+    ],
+)
 def test_the_shipped_models_do_what_was_measured(shipped, name, n):
     """Seed 0, but with weights rounded to float16."""
     model = measured.trained_model(name)
-    losses, file = measured.position_losses(model, n, texts=32), shipped.losses[n][shipped.rows.index(name), 0]
+    losses, file = (
+        measured.position_losses(model, n, texts=32),
+        shipped.losses[n][shipped.rows.index(name), 0],
+    )
     assert {a.dtype for a in parameters(model).values()} == {np.dtype(np.float32)}
     assert abs(measured.late(losses) - measured.late(file)) < 0.02 + 0.1 * measured.late(file)
 
@@ -76,22 +100,35 @@ def test_a_shipped_rotary_model_stretched(shipped):
     before = model.logits(np.arange(9))
     for recipe in ("linear", "dynamic", "yarn"):
         longer = measured.stretched(model, recipe, 128)
-        loss, file = measured.late(measured.position_losses(longer, 128, texts=32)), row(shipped, f"rotary, {recipe}", 128)[0]
+        loss, file = (
+            measured.late(measured.position_losses(longer, 128, texts=32)),
+            row(shipped, f"rotary, {recipe}", 128)[0],
+        )
         assert abs(loss - file) < 0.05 + 0.1 * file
         assert longer.blocks[1].attention.rotary.scaling["factor"] == 2
-        assert measured.late(measured.position_losses(measured.stretched(model, recipe, 64), 64, texts=32)) < 0.01
-    np.testing.assert_array_equal(model.logits(np.arange(9)), before)                        # the model itself stays as it was
+        assert (
+            measured.late(
+                measured.position_losses(measured.stretched(model, recipe, 64), 64, texts=32)
+            )
+            < 0.01
+        )
+    # the model itself stays as it was
+    np.testing.assert_array_equal(model.logits(np.arange(9)), before)
 
 
 def test_losses_at_positions_are_the_loss():
     model = measured.untrained_model("rotary", 3)
-    ids, targets, where = training.induction_batch(np.random.default_rng([12345, 64]), batch=32, n=64, **measured.TASK)
+    ids, targets, where = training.induction_batch(
+        np.random.default_rng([12345, 64]), batch=32, n=64, **measured.TASK
+    )
     losses = measured.position_losses(model, 64, texts=32)
     loss, _ = training.cross_entropy(model.logits(ids), targets, where=where)
     assert np.nansum(losses * where.sum(axis=0)) / where.sum() == pytest.approx(loss, rel=1e-5)
     at_40 = np.zeros_like(where)
     at_40[:, 40] = True
-    assert losses[40] == pytest.approx(training.cross_entropy(model.logits(ids), targets, where=at_40)[0], rel=1e-5)
+    assert losses[40] == pytest.approx(
+        training.cross_entropy(model.logits(ids), targets, where=at_40)[0], rel=1e-5
+    )
     np.testing.assert_array_equal(np.isnan(losses), ~where.any(axis=0))
 
 
@@ -107,18 +144,25 @@ def test_measuring_in_small(capsys):
     with np.load(measured.FILE) as file:
         assert set(arrays) == set(file.files) - {"about", "losses/256"}
         for name, array in arrays.items():
-            assert array.dtype == file[name].dtype and (not name.startswith("weights") or array.shape == file[name].shape)
+            assert array.dtype == file[name].dtype and (
+                not name.startswith("weights") or array.shape == file[name].shape
+            )
     rows = measured.ENCODINGS + list(measured.STRETCHED)
     assert len(lines) == len(rows) and lines[1].startswith("learned") and "128: nan" in lines[1]
-    rotary, tuned = (arrays["losses/128"][rows.index(name), 0] for name in ("rotary", "rotary, tuned"))
+    rotary, tuned = (
+        arrays["losses/128"][rows.index(name), 0] for name in ("rotary", "rotary, tuned")
+    )
     assert np.nanmax(np.abs(rotary - tuned)) > 1e-4
     at_64 = arrays["losses/64"][[i for i, name in enumerate(rows) if "rotary" in name], 0]
-    np.testing.assert_allclose(at_64, np.broadcast_to(at_64[0], at_64.shape), atol=1e-6)     # nothing is stretched or tuned there
+    # nothing is stretched or tuned there
+    np.testing.assert_allclose(at_64, np.broadcast_to(at_64[0], at_64.shape), atol=1e-6)
     assert capsys.readouterr().out == ""
 
 
 def test_all_encodings_of_a_seed_begin_alike():
-    none, alibi, rotary = (measured.untrained_model(name, 1) for name in ("none", "alibi", "rotary"))
+    none, alibi, rotary = (
+        measured.untrained_model(name, 1) for name in ("none", "alibi", "rotary")
+    )
     for name, array in parameters(none).items():
         np.testing.assert_array_equal(array, parameters(alibi)[name])
         np.testing.assert_array_equal(array, parameters(rotary)[name])

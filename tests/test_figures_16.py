@@ -1,4 +1,6 @@
-"""show/scatter.py and show/shaded.py: points stand at their numbers, words on the colours of their weights."""
+"""show/scatter.py and show/shaded.py: points stand at their numbers, words on the colours of their
+weights.
+"""
 
 import nbformat
 import numpy as np
@@ -18,7 +20,9 @@ X, Y, NAMES = np.array([1.0, 2.0, 3.0, 4.0]), np.array([4.0, -1.0, 2.0, 2.5]), [
 
 def points(picture):
     (plot,) = [axes for axes in picture.axes if axes is not picture.sheet]
-    return {(line.get_xdata()[0], line.get_ydata()[0]): to_hex(line.get_color()) for line in plot.lines}
+    return {
+        (line.get_xdata()[0], line.get_ydata()[0]): to_hex(line.get_color()) for line in plot.lines
+    }
 
 
 def boxes(picture):
@@ -37,10 +41,12 @@ def inside(picture):
     width, height = picture.canvas.get_width_height()
     for text in picture.sheet.texts:
         box = text.get_window_extent()
-        assert box.x0 >= -1 and box.x1 <= width + 1 and box.y0 >= -1 and box.y1 <= height + 1, text.get_text()
+        assert box.x0 >= -1 and box.x1 <= width + 1 and box.y0 >= -1 and box.y1 <= height + 1, (
+            text.get_text()
+        )
 
 
-# ---- scatter -----------------------------------------------------------------------------------------------------
+# ---- scatter -------------------------------------------------------------------------------------
 
 
 @in_both_themes
@@ -50,7 +56,10 @@ def test_points_stand_at_their_numbers(style):
     assert set(found) == set(zip(X, Y))
     assert found[3.0, 2.0] == style["lines"][0] and found[1.0, 4.0] == style["hatch"]
     assert set(points(scatter(X, Y, NAMES)).values()) == {style["lines"][0]}
-    assert picture.alt == "T: how tall against how wide. a (1, 4), b (2, -1), c (3, 2), d (4, 2.5)." and picture.png()
+    assert (
+        picture.alt == "T: how tall against how wide. a (1, 4), b (2, -1), c (3, 2), d (4, 2.5)."
+        and picture.png()
+    )
 
 
 def test_names_stand_beside_their_points_and_never_on_another():
@@ -60,7 +69,11 @@ def test_names_stand_beside_their_points_and_never_on_another():
     picture.draw_without_rendering()
     (plot,) = [axes for axes in picture.axes if axes is not picture.sheet]
     pixels = plot.transData.transform(np.column_stack([x, y]))
-    shown = [(i, words(picture)[f"head {i}"].get_window_extent()) for i in range(16) if f"head {i}" in words(picture)]
+    shown = [
+        (i, words(picture)[f"head {i}"].get_window_extent())
+        for i in range(16)
+        if f"head {i}" in words(picture)
+    ]
     assert len(shown) >= 12 and 3 in dict(shown)
     for i, box in shown:
         distance = np.hypot(*(np.clip(pixels[i], box.min, box.max) - pixels[i]))
@@ -72,7 +85,9 @@ def test_names_stand_beside_their_points_and_never_on_another():
 
 def test_where_points_crowd_names_are_left_out_but_not_from_the_words():
     picture = scatter(np.ones(30), np.ones(30), [f"point {i}" for i in range(30)], marked=[17])
-    assert sum(name.startswith("point") for name in words(picture)) <= 4 and "point 17" in words(picture)
+    assert sum(name.startswith("point") for name in words(picture)) <= 4 and "point 17" in words(
+        picture
+    )
     assert all(f"point {i} " in picture.alt for i in range(30))
 
 
@@ -89,14 +104,17 @@ def test_a_logarithmic_axis_leaves_out_what_is_not_above_0():
         scatter([1.0], [-1.0], ["a"], log="y")
 
 
-@pytest.mark.parametrize("call, error, said", [
-    (lambda: scatter(X, Y[:2], NAMES), ValueError, "x and y must have the same shape"),
-    (lambda: scatter([], [], []), ValueError, "at least one number"),
-    (lambda: scatter(X, Y, NAMES[:2]), ValueError, "names has 2 names"),
-    (lambda: scatter(X, Y * np.nan, NAMES), ValueError, "y must be finite"),
-    (lambda: scatter(X, Y, NAMES, log="z"), ValueError, "log must be"),
-    (lambda: scatter(X, Y, NAMES, marked=[4]), ValueError, "marked must be at most 3"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "call, error, said",
+    [
+        (lambda: scatter(X, Y[:2], NAMES), ValueError, "x and y must have the same shape"),
+        (lambda: scatter([], [], []), ValueError, "at least one number"),
+        (lambda: scatter(X, Y, NAMES[:2]), ValueError, "names has 2 names"),
+        (lambda: scatter(X, Y * np.nan, NAMES), ValueError, "y must be finite"),
+        (lambda: scatter(X, Y, NAMES, log="z"), ValueError, "log must be"),
+        (lambda: scatter(X, Y, NAMES, marked=[4]), ValueError, "marked must be at most 3"),
+    ],
+)
 def test_scatter_refuses(call, error, said):
     with pytest.raises(error, match=said):
         call()
@@ -106,7 +124,7 @@ def test_one_point_is_a_picture_too():
     assert list(points(scatter([2.0], [3.0], ["alone"]))) == [(2.0, 3.0)]
 
 
-# ---- shaded ------------------------------------------------------------------------------------------------------
+# ---- shaded --------------------------------------------------------------------------------------
 
 TOKENS = ["<start>", "The", " light", "house", " was", " re", "paired", "."]
 
@@ -121,20 +139,28 @@ def test_each_word_stands_on_the_colour_of_its_weight():
     for (x, y, wide, high), token in zip(corners, TOKENS):
         at = words(picture)[token.strip()].get_position()
         assert at == pytest.approx((x + wide / 2, y + high / 2))
-    assert picture.alt == ("T: 8 tokens on the colours of their weight, strongest light 0.40, house 0.20, . 0.20, The 0.10, re 0.05.")
+    assert (
+        picture.alt
+        == "T: 8 tokens on the colours of their weight, strongest light 0.40, house 0.20, . 0.20,"
+        " The 0.10, re 0.05."
+    )
     assert picture.png()
 
 
 def test_vmax_holds_the_colours_while_a_slider_moves():
     small, large = (boxes(shaded(["a", " b"], [0.1, weight], vmax=0.8))[1] for weight in (0.2, 0.8))
     assert small[0] == large[0] and small[1] != large[1]
-    assert boxes(shaded(["a"], [5.0], vmax=1))[1] == boxes(shaded(["a"], [1.0], vmax=1))[1], "beyond the scale: the darkest"
+    assert boxes(shaded(["a"], [5.0], vmax=1))[1] == boxes(shaded(["a"], [1.0], vmax=1))[1], (
+        "beyond the scale: the darkest"
+    )
 
 
 def test_pieces_of_a_word_touch_and_words_do_not():
     corners, _ = boxes(shaded(TOKENS, np.ones(8)))
     gaps = corners[1:, 0] - (corners[:-1, 0] + corners[:-1, 2])
-    assert [gap > 0.01 for gap in gaps] == [True, True, False, True, True, False, False], "<start> stands for itself"
+    assert [gap > 0.01 for gap in gaps] == [True, True, False, True, True, False, False], (
+        "<start> stands for itself"
+    )
 
 
 def test_lines_break_between_words_and_stay_on_the_paper():
@@ -159,17 +185,22 @@ def test_blanks_can_be_seen_and_signs_are_only_signs():
 
 def test_all_zero_is_a_text_without_colour():
     picture = shaded(["a", " b"], [0, 0])
-    assert len(set(boxes(picture)[1])) == 1 and "1" in words(picture), "and its scale goes from 0 to 1"
+    assert len(set(boxes(picture)[1])) == 1 and "1" in words(picture), (
+        "and its scale goes from 0 to 1"
+    )
 
 
-@pytest.mark.parametrize("call, error, said", [
-    (lambda: shaded("ab", [1, 2]), TypeError, "list of strings"),
-    (lambda: shaded(["a"], [1, 2]), ValueError, "one for each of the 1 tokens"),
-    (lambda: shaded(["a", "b"], [1, -2]), ValueError, "not below 0"),
-    (lambda: shaded(["a", "b"], [1, np.nan]), ValueError, "weights must be finite"),
-    (lambda: shaded([], []), ValueError, "one for each of the 0 tokens"),
-    (lambda: shaded(["a"], [1], vmax=0), ValueError, "vmax must be"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "call, error, said",
+    [
+        (lambda: shaded("ab", [1, 2]), TypeError, "list of strings"),
+        (lambda: shaded(["a"], [1, 2]), ValueError, "one for each of the 1 tokens"),
+        (lambda: shaded(["a", "b"], [1, -2]), ValueError, "not below 0"),
+        (lambda: shaded(["a", "b"], [1, np.nan]), ValueError, "weights must be finite"),
+        (lambda: shaded([], []), ValueError, "one for each of the 0 tokens"),
+        (lambda: shaded(["a"], [1], vmax=0), ValueError, "vmax must be"),
+    ],
+)
 def test_shaded_refuses(call, error, said):
     with pytest.raises(error, match=said):
         call()
@@ -177,7 +208,10 @@ def test_shaded_refuses(call, error, said):
 
 def contrast(ink, ground):
     """The contrast of WCAG 2.1: 1 for the same colour, 21 for black on white."""
-    linear = [np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4) for rgb in map(np.array, map(to_rgb, (ink, ground)))]
+    linear = [
+        np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+        for rgb in map(np.array, map(to_rgb, (ink, ground)))
+    ]
     dark, light = sorted(float(rgb @ [0.2126, 0.7152, 0.0722]) for rgb in linear)
     return (light + 0.05) / (dark + 0.05)
 
@@ -187,7 +221,10 @@ def test_a_word_can_be_read_on_the_colour_of_its_weight():
     tokens = [f" w{i}" for i in range(40)]
     picture = shaded(tokens, np.linspace(0, 1, 40))
     _, fills = boxes(picture)
-    worst = min(contrast(words(picture)[token.strip()].get_color(), fill) for token, fill in zip(tokens, fills))
+    worst = min(
+        contrast(words(picture)[token.strip()].get_color(), fill)
+        for token, fill in zip(tokens, fills)
+    )
     assert worst >= 3, worst
 
 
@@ -203,26 +240,43 @@ def test_no_name_lies_on_a_point():
     picture.draw_without_rendering()
     (plot,) = [axes for axes in picture.axes if axes is not picture.sheet]
     pixels = plot.transData.transform(np.column_stack([np.append(x, 1), np.append(x * 0, 1)]))
-    shown = [text.get_window_extent() for name, text in words(picture).items() if name.startswith("point")]
+    shown = [
+        text.get_window_extent()
+        for name, text in words(picture).items()
+        if name.startswith("point")
+    ]
     assert len(shown) >= 3 and not any(box.contains(*pixel) for box in shown for pixel in pixels)
 
 
-# ---- the sliders of the notebook ---------------------------------------------------------------------------------
+# ---- the sliders of the notebook -----------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def sliders():
-    """The names of notebook 16 behind the two sliders that shade a text; `shaded` keeps (largest weight, vmax) in `drawn`."""
+    """The names of notebook 16 behind the two sliders that shade a text; `shaded` keeps (largest
+    weight, vmax) in `drawn`.
+    """
     path = next(path for path in notebooks.paths() if path.name.startswith("16_"))
     source = {cell.id: cell.source for cell in nbformat.read(path, 4).cells}
     names, drawn = {"np": np, "strangers": np.arange(2)}, []
-    for id_ in ("parameters", "imports", "message", "occlude-prompts", "occlude-table", "flow-draw", "hero-wishes", "hero-draw"):
+    for id_ in (
+        "parameters",
+        "imports",
+        "message",
+        "occlude-prompts",
+        "occlude-table",
+        "flow-draw",
+        "hero-wishes",
+        "hero-draw",
+    ):
         exec(source[id_], names)
         if id_ == "imports":
             names["explore"] = lambda draw, **controls: None
-            names["swap_each"] = lambda model, ids, candidates: np.arange(len(ids))            # not drawn, and slow
-            names["shaded"] = lambda tokens, weights, *, vmax=None, **how: drawn.append((weights.max(), vmax)) or shaded(
-                tokens, weights, vmax=vmax, **how)
+            # not drawn, and slow
+            names["swap_each"] = lambda model, ids, candidates: np.arange(len(ids))
+            names["shaded"] = lambda tokens, weights, *, vmax=None, **how: (
+                drawn.append((weights.max(), vmax)) or shaded(tokens, weights, vmax=vmax, **how)
+            )
         if id_ == "message":
             names["attentions"] = [block.attention for block in names["layers"]]
     return names | {"drawn": drawn}
@@ -234,21 +288,30 @@ def scales(sliders, draw, settings):
     for setting in settings:
         sliders["drawn"].clear()
         sliders[draw](**setting)
-        assert all(vmax is not None and largest <= vmax * (1 + 1e-6) for largest, vmax in sliders["drawn"]), setting
+        assert all(
+            vmax is not None and largest <= vmax * (1 + 1e-6) for largest, vmax in sliders["drawn"]
+        ), setting
         found.append([vmax for _, vmax in sliders["drawn"]])
     return np.array(found)
 
 
 def test_a_share_of_rollout_has_one_colour_at_every_residual_and_in_every_prompt(sliders):
     prompts, shares = sliders["prompt_names"][:2], (0.0, 0.35, 0.5, 0.7, 1.0)
-    found = [scales(sliders, "rolled", [{"residual": r, "prompt": one} for r in shares]) for one in prompts]
-    assert len(np.unique(np.array(found)[..., 0])) == 1                # rollout: one scale for all
-    assert all(len(np.unique(one[:, 1])) == 1 for one in found)        # hiding: one for each prompt
+    found = [
+        scales(sliders, "rolled", [{"residual": r, "prompt": one} for r in shares])
+        for one in prompts
+    ]
+    assert len(np.unique(np.array(found)[..., 0])) == 1  # rollout: one scale for all
+    assert all(len(np.unique(one[:, 1])) == 1 for one in found)  # hiding: one for each prompt
 
 
 @pytest.mark.parametrize("head", ["layer 0, head 3", "layer 3, head 1"])
 def test_a_weight_of_a_head_has_one_colour_for_every_wish_and_strength(sliders, head):
-    settings = [{"strength": s, "head": head, "wish": wish} for wish in sliders["WISHES"] for s in (0.0, 0.5, 1.0)]
+    settings = [
+        {"strength": s, "head": head, "wish": wish}
+        for wish in sliders["WISHES"]
+        for s in (0.0, 0.5, 1.0)
+    ]
     assert len(np.unique(scales(sliders, "pulled", settings))) == 1
 
 
@@ -256,6 +319,9 @@ def test_the_swap_opens_on_a_head_that_this_prediction_needs(sliders):
     """The same prediction under another map is no surprise for a head that is not missed."""
     opening = dict(zip(("strength", "head", "wish"), sliders["pulled"].__defaults__))
     true, other = sliders["both"](opening["head"], opening["wish"])
-    said = {name: sliders["said_by"](opening["head"], row) for name, row in {"map": other, "nothing": 0 * other}.items()}
+    said = {
+        name: sliders["said_by"](opening["head"], row)
+        for name, row in {"map": other, "nothing": 0 * other}.items()
+    }
     far = {name: np.abs(logits - sliders["seen"].logits[-1]).max() for name, logits in said.items()}
     assert np.abs(other - true).sum() / 2 > 0.7 and far["map"] < 1e-3 and far["nothing"] > 5

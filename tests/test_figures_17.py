@@ -14,7 +14,11 @@ from attnlib.show.sheet import colour
 
 pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("style")]
 
-GROUPS = {"full": [[0.5, 1.0]], "local": [[0.1, 0.2], [0.2, 0.4], [0.4, 0.9]], "mine": [[0.1, 0.95]]}
+GROUPS = {
+    "full": [[0.5, 1.0]],
+    "local": [[0.1, 0.2], [0.2, 0.4], [0.4, 0.9]],
+    "mine": [[0.1, 0.95]],
+}
 
 
 def words(picture):
@@ -31,7 +35,9 @@ def lines(picture):
 
 
 def by_sorting(costs, scores):
-    """The cheapest first, and of equal ones the best: on the front is what is better than all before it."""
+    """The cheapest first, and of equal ones the best: on the front is what is better than all
+    before it.
+    """
     best, on_front = -np.inf, np.zeros(len(costs), bool)
     for cost in sorted(set(costs)):
         top = max(s for c, s in zip(costs, scores) if c == cost)
@@ -43,7 +49,7 @@ def by_sorting(costs, scores):
 
 @pytest.mark.parametrize("seed", range(30))
 def test_the_front_is_what_sorting_finds(seed):
-    costs, scores = np.random.default_rng(seed).integers(0, 5, size=(2, 9)) / 4                    # many are equal
+    costs, scores = np.random.default_rng(seed).integers(0, 5, size=(2, 9)) / 4  # many are equal
     assert (front(costs, scores) == by_sorting(costs, scores)).all()
 
 
@@ -51,16 +57,23 @@ def test_the_front_does_not_depend_on_the_order():
     costs, scores = np.array([1, 2, 2, 3.0]), np.array([1, 1, 2, 2.0])
     for order in itertools.permutations(range(4)):
         order = list(order)
-        assert front(costs[order], scores[order]).tolist() == [[True, False, True, False][i] for i in order]
+        assert front(costs[order], scores[order]).tolist() == [
+            [True, False, True, False][i] for i in order
+        ]
 
 
 def test_two_that_are_the_same_stand_or_fall_together():
     assert front([1, 1, 2], [5, 5, 4]).tolist() == [True, True, False]
 
 
-@pytest.mark.parametrize("costs, scores, words", [
-    ([1, 2], [1], "the same shape"), ([[1.0]], [[1.0]], "the same shape"), ([np.nan], [1], "costs must be finite"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "costs, scores, words",
+    [
+        ([1, 2], [1], "the same shape"),
+        ([[1.0]], [[1.0]], "the same shape"),
+        ([np.nan], [1], "costs must be finite"),
+    ],
+)
 def test_a_front_of_nothing_is_refused(costs, scores, words):
     with pytest.raises(ValueError, match=words):
         front(costs, scores)
@@ -70,7 +83,10 @@ def test_a_front_of_nothing_is_refused(costs, scores, words):
 
 
 @in_both_themes
-@pytest.mark.parametrize("groups", [GROUPS, {"one": [0.2, 0.3]}, {f"family {i}": np.full((3, 2), i / 20) for i in range(10)}])
+@pytest.mark.parametrize(
+    "groups",
+    [GROUPS, {"one": [0.2, 0.3]}, {f"family {i}": np.full((3, 2), i / 20) for i in range(10)}],
+)
 def test_a_picture_with_words_that_fits_a_page(groups):
     picture = pareto(groups, title="Designs", marked=next(iter(groups)))
     assert picture.get_figwidth() * picture.dpi <= 1000 and len(picture.png()) > 1000
@@ -86,9 +102,15 @@ def test_every_design_is_drawn_where_it_is():
 
 def test_the_stairs_run_along_the_front_and_over_everything():
     plot, drawn = lines(pareto(GROUPS))
-    stairs = drawn[0]                                                  # drawn first, behind the marks
-    assert [0.1, 0.95] in stairs.tolist() and [0.5, 1.0] in stairs.tolist() and [0.4, 0.9] not in stairs.tolist()
-    assert stairs[-1, 0] == plot.get_xlim()[1] and plot.get_lines()[0].get_drawstyle() == "steps-post"
+    stairs = drawn[0]  # drawn first, behind the marks
+    assert (
+        [0.1, 0.95] in stairs.tolist()
+        and [0.5, 1.0] in stairs.tolist()
+        and [0.4, 0.9] not in stairs.tolist()
+    )
+    assert (
+        stairs[-1, 0] == plot.get_xlim()[1] and plot.get_lines()[0].get_drawstyle() == "steps-post"
+    )
     for cost, score in np.concatenate(list(GROUPS.values())):
         assert score <= stairs[stairs[:, 0] <= cost][:, 1].max()
 
@@ -103,25 +125,38 @@ def test_a_design_outside_the_picture_does_not_count():
     alt = pareto({"a": [[0.9, 1.0]], "b": [[0.1, 0.5]]}).alt
     assert "On the front: b." in alt and "a: outside." in alt
     assert "On the front: none." in pareto({"a": [[0.9, 1.0]]}).alt
-    assert "On the front: a, b." in pareto({"a": [[0.9, 1.0]], "b": [[0.1, 0.5]]}, limits=((0, 1), (0, 1.1))).alt
+    assert (
+        "On the front: a, b."
+        in pareto({"a": [[0.9, 1.0]], "b": [[0.1, 0.5]]}, limits=((0, 1), (0, 1.1))).alt
+    )
 
 
 def test_the_marked_one_is_larger():
     def sizes(picture):
-        return [line.get_markersize() for line in lines(picture)[0].get_lines() if line.get_marker() != "None"]
+        return [
+            line.get_markersize()
+            for line in lines(picture)[0].get_lines()
+            if line.get_marker() != "None"
+        ]
 
-    assert len(set(sizes(pareto(GROUPS)))) == 1 and sizes(pareto(GROUPS, marked="mine"))[-1] > sizes(pareto(GROUPS))[-1]
+    assert (
+        len(set(sizes(pareto(GROUPS)))) == 1
+        and sizes(pareto(GROUPS, marked="mine"))[-1] > sizes(pareto(GROUPS))[-1]
+    )
 
 
-@pytest.mark.parametrize("given, error, named", [
-    ({"groups": {}}, ValueError, "groups must be a dict"),
-    ({"groups": [[1, 2]]}, ValueError, "groups must be a dict"),
-    ({"groups": {"a": [[1, 2, 3]]}}, ValueError, r"groups\['a'\] must have the shape"),
-    ({"groups": {"a": [[1, np.inf]]}}, ValueError, r"groups\['a'\] must be finite"),
-    ({"groups": {str(i): [[0, 0]] for i in range(11)}}, ValueError, "at most 10"),
-    ({"groups": GROUPS, "marked": "yours"}, ValueError, "marked must be one of the names"),
-    ({"groups": GROUPS, "axes": "cost"}, ValueError, "axes must be two names"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "given, error, named",
+    [
+        ({"groups": {}}, ValueError, "groups must be a dict"),
+        ({"groups": [[1, 2]]}, ValueError, "groups must be a dict"),
+        ({"groups": {"a": [[1, 2, 3]]}}, ValueError, r"groups\['a'\] must have the shape"),
+        ({"groups": {"a": [[1, np.inf]]}}, ValueError, r"groups\['a'\] must be finite"),
+        ({"groups": {str(i): [[0, 0]] for i in range(11)}}, ValueError, "at most 10"),
+        ({"groups": GROUPS, "marked": "yours"}, ValueError, "marked must be one of the names"),
+        ({"groups": GROUPS, "axes": "cost"}, ValueError, "axes must be two names"),
+    ],
+)
 def test_what_cannot_be_drawn_is_refused_by_name(given, error, named):
     with pytest.raises(error, match=named):
         pareto(**given)
@@ -142,11 +177,16 @@ def test_maps_with_words_that_fit_a_page(layers, heads, n):
     mask = design(layers, heads, n)
     picture = panels(mask, title="A design")
     assert picture.get_figwidth() * picture.dpi <= 1000 and len(picture.png()) > 1000
-    assert picture.alt.startswith(f"A design: {mask.mean():.1%} of all pairs may attend. layer 0, head 0: {1 / n:.1%}")
+    assert picture.alt.startswith(
+        f"A design: {mask.mean():.1%} of all pairs may attend. layer 0, head 0: {1 / n:.1%}"
+    )
     assert all(f"layer {layer}" in words(picture) for layer in range(layers))
     assert f"may attend, {mask.mean():.1%} of all pairs" in words(picture)
     picture.draw_without_rendering()
-    assert all(text.get_window_extent().x1 <= picture.get_figwidth() * picture.dpi for text in picture.sheet.texts)
+    assert all(
+        text.get_window_extent().x1 <= picture.get_figwidth() * picture.dpi
+        for text in picture.sheet.texts
+    )
 
 
 def test_each_map_has_its_own_place_and_its_own_pixels():
@@ -154,14 +194,19 @@ def test_each_map_has_its_own_place_and_its_own_pixels():
     mask[1, 2, 5] = False
     images = [image.get_array() for image in panels(mask).sheet.get_images()]
     assert len(images) == 6
-    green = images[1][-1, 0]                                           # causal: the last token sees the first
+    green = images[1][-1, 0]  # causal: the last token sees the first
     for image, one in zip(images, mask.reshape(6, 12, 12)):
         assert ((image == green).all(axis=-1) == one).all()
 
 
-@pytest.mark.parametrize("mask, error", [
-    (masks.causal(4), ValueError), (np.ones((2, 4, 3, 4), bool), ValueError), (np.ones((1, 1, 3, 3)), TypeError),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "mask, error",
+    [
+        (masks.causal(4), ValueError),
+        (np.ones((2, 4, 3, 4), bool), ValueError),
+        (np.ones((1, 1, 3, 3)), TypeError),
+    ],
+)
 def test_what_is_no_design_is_refused(mask, error):
     with pytest.raises(error, match="mask"):
         panels(mask)
@@ -174,7 +219,9 @@ def test_each_name_has_the_colour_and_the_mark_of_its_designs():
     beside = [line for line in picture.sheet.get_lines() if line.get_marker() != "None"]
     said = {text.get_text(): text.get_color() for text in picture.sheet.texts}
     looks = [(line.get_color(), line.get_marker()) for line in drawn]
-    assert looks == [(line.get_color(), line.get_marker()) for line in beside] and len(set(looks)) == len(GROUPS)
+    assert looks == [(line.get_color(), line.get_marker()) for line in beside] and len(
+        set(looks)
+    ) == len(GROUPS)
     assert [said[name] for name in GROUPS] == [line.get_color() for line in drawn]
 
 
@@ -188,10 +235,21 @@ def test_green_may_be_looked_at_and_each_map_says_its_own_share():
     mask = design(2, 3, 12)
     mask[1, 2, 5] = False
     picture = panels(mask)
-    allowed = {to_hex(image.get_array()[i, i]) for image in picture.sheet.get_images()[:3] for i in range(12)}
-    assert allowed == {to_hex(colour("allowed"))}                      # everybody sees itself there
-    shares = [text.get_text() for text in picture.sheet.texts if re.fullmatch(r"\d+\.\d%", text.get_text())]
-    assert shares == [f"{share:.1%}" for share in mask.mean(axis=(2, 3)).ravel()] and len(set(shares)) == 3
+    allowed = {
+        to_hex(image.get_array()[i, i])
+        for image in picture.sheet.get_images()[:3]
+        for i in range(12)
+    }
+    assert allowed == {to_hex(colour("allowed"))}  # everybody sees itself there
+    shares = [
+        text.get_text()
+        for text in picture.sheet.texts
+        if re.fullmatch(r"\d+\.\d%", text.get_text())
+    ]
+    assert (
+        shares == [f"{share:.1%}" for share in mask.mean(axis=(2, 3)).ravel()]
+        and len(set(shares)) == 3
+    )
 
 
 def test_the_stairs_go_up_whatever_comes_first():

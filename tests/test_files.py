@@ -21,7 +21,9 @@ def test_text_and_bytes_new_and_again(tmp_path):
     path = tmp_path / "a.txt"
     for blob in ("one", b"two", "größer\n", b""):
         _files.write(path, blob)
-        assert path.read_bytes() == (blob.encode() if isinstance(blob, str) else blob) and names(tmp_path) == ["a.txt"]
+        assert path.read_bytes() == (blob.encode() if isinstance(blob, str) else blob) and names(
+            tmp_path
+        ) == ["a.txt"]
 
 
 def test_the_rights_of_a_file_stay(tmp_path):
@@ -42,7 +44,9 @@ def test_odd_and_long_names(tmp_path, name):
     assert names(tmp_path) == [name] and (tmp_path / name).read_text() == "two"
 
 
-@pytest.mark.parametrize("make", [lambda path: path.mkdir(), lambda path: os.mkfifo(path)], ids=["folder", "pipe"])
+@pytest.mark.parametrize(
+    "make", [lambda path: path.mkdir(), lambda path: os.mkfifo(path)], ids=["folder", "pipe"]
+)
 def test_what_is_no_file_is_not_replaced(tmp_path, make):
     make(tmp_path / "a")
     with pytest.raises(OSError, match=r"a is not a file: choose another name"):
@@ -72,7 +76,9 @@ def test_a_full_disk_keeps_the_old_one(tmp_path, monkeypatch, where):
 
 def test_a_draft_that_is_being_written_is_left_alone_and_a_dead_one_goes(tmp_path):
     path = tmp_path / "a"
-    dead, other, alike = (tmp_path / name for name in (".a.123-abc.draft", ".ab.123-abc.draft", ".a.notes"))
+    dead, other, alike = (
+        tmp_path / name for name in (".a.123-abc.draft", ".ab.123-abc.draft", ".a.notes")
+    )
     for file in (dead, other, alike):
         file.write_text("half")
     with _files.replacing(path) as living:
@@ -81,7 +87,9 @@ def test_a_draft_that_is_being_written_is_left_alone_and_a_dead_one_goes(tmp_pat
         assert not dead.exists(), "nobody holds it"
         _files.write(path, "quicker")
         assert path.read_text() == "quicker"
-    assert path.read_text() == "living" and names(tmp_path) == sorted([".a.notes", ".ab.123-abc.draft", "a"])
+    assert path.read_text() == "living" and names(tmp_path) == sorted(
+        [".a.notes", ".ab.123-abc.draft", "a"]
+    )
 
 
 FULL = """
@@ -106,9 +114,15 @@ def test_pages_and_pictures_survive_a_full_disk(tmp_path):
     view = AttentionView(np.full((3, 3), 1 / 3))
     view.to_html(files[0]), view.to_png(files[1]), view.to_svg(files[2])
     before = [file.read_bytes() for file in files]
-    done = subprocess.run([sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, timeout=60
+    )
     assert done.stdout.split() == ["said"] * 3, done.stderr
-    assert [file.read_bytes() for file in files] == before and names(tmp_path) == ["a.html", "a.png", "a.svg"]
+    assert [file.read_bytes() for file in files] == before and names(tmp_path) == [
+        "a.html",
+        "a.png",
+        "a.svg",
+    ]
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.html", "a.svg"])
@@ -135,7 +149,13 @@ def test_no_report_has_the_name_of_a_device(said):
     assert name.replace("_", "", 1) == said
 
 
-@pytest.mark.parametrize("said", ["conrad", "Nulla", "aux-in", "anna", "com10", "CON_", "my.con", "文" * 100, "𝐀" * 80])
+@pytest.mark.parametrize(
+    "said", ["conrad", "Nulla", "aux-in", "anna", "com10", "CON_", "my.con", "文" * 100, "𝐀" * 80]
+)
 def test_other_names_stay_and_fit(said):
     name = report._file_name({"name": said}, "name", 1, "t.csv", 1)
-    assert said.startswith(name) and len(f"{name}.ipynb".encode()) < 200 and len(name) >= min(len(said), 30)
+    assert (
+        said.startswith(name)
+        and len(f"{name}.ipynb".encode()) < 200
+        and len(name) >= min(len(said), 30)
+    )

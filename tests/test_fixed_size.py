@@ -1,4 +1,6 @@
-"""show/explore.py: what stands below a picture does not jump while a slider moves. The sweep of test_notebooks_run asks every notebook."""
+"""show/explore.py: what stands below a picture does not jump while a slider moves. The sweep of
+test_notebooks_run asks every notebook.
+"""
 
 import re
 
@@ -39,7 +41,9 @@ def test_once_shown_the_first_control_finds_its_room(control):
     view = explore(table, **{control: ends[control]})
     view._repr_mimebundle_()
     shown = heights(view)
-    for value in (9, 1) if control == "rows" else (6, 0) if control == "lines" else ("many words", "w"):
+    for value in (
+        (9, 1) if control == "rows" else (6, 0) if control == "lines" else ("many words", "w")
+    ):
         view.controls[control].value = value
         assert heights(view) == shown and not view.error
 
@@ -48,7 +52,11 @@ def test_the_picture_itself_is_as_it_was_drawn():
     view = explore(table, rows=(1, 9))
     view._repr_mimebundle_()
     view.controls["rows"].value = 2
-    assert view.image.value == table(2)[0].png(fast=True) and view.picture is view.image and view.frame in view.children
+    assert (
+        view.image.value == table(2)[0].png(fast=True)
+        and view.picture is view.image
+        and view.frame in view.children
+    )
 
 
 def test_a_picture_that_cannot_be_drawn_leaves_the_room():

@@ -1,4 +1,6 @@
-"""models/generation.py: what is drawn, how often, and that a batch, a cache and a stream change nothing."""
+"""models/generation.py: what is drawn, how often, and that a batch, a cache and a stream change
+nothing.
+"""
 
 import math
 
@@ -24,14 +26,16 @@ def close(a, b, atol=1e-12):
 
 
 def chi_square(counts, shares):
-    """How far the counts are from what the shares promise; its mean is the number of tokens that may come, less one."""
+    """How far the counts are from what the shares promise; its mean is the number of tokens that
+    may come, less one.
+    """
     expected = counts.sum() * shares
     may_come = shares > 0
     assert (counts[~may_come] == 0).all()
     return (np.square(counts - expected)[may_come] / expected[may_come]).sum(), may_come.sum() - 1
 
 
-# ---- shares ------------------------------------------------------------------------------------------------------
+# ---- shares --------------------------------------------------------------------------------------
 
 
 def slow_shares(row, temperature, top_k):
@@ -63,7 +67,9 @@ def test_limits_of_the_temperature():
     np.testing.assert_array_equal(next_token_shares(row, temperature=0), [0, 1, 0, 0])
     np.testing.assert_array_equal(next_token_shares(row, temperature=0, top_k=3), [0, 1, 0, 0])
     np.testing.assert_array_equal(next_token_shares(row, temperature=5e-324), [0, 1, 0, 0])
-    np.testing.assert_array_equal(next_token_shares(row.astype(np.float32), temperature=1e-60), [0, 1, 0, 0])
+    np.testing.assert_array_equal(
+        next_token_shares(row.astype(np.float32), temperature=1e-60), [0, 1, 0, 0]
+    )
     close(next_token_shares(row, temperature=1e-3), [0, 1, 0, 0])
     close(next_token_shares(row, temperature=1e9), np.full(4, 1 / 4), 1e-8)
     close(next_token_shares(row, temperature=1e9, top_k=2), [0, 0.5, 0, 0.5], 1e-8)
@@ -71,7 +77,9 @@ def test_limits_of_the_temperature():
 
 
 def test_equals_go_by_their_place():
-    np.testing.assert_array_equal(next_token_shares([2.0, 5.0, 5.0, 5.0], temperature=0), [0, 1, 0, 0])
+    np.testing.assert_array_equal(
+        next_token_shares([2.0, 5.0, 5.0, 5.0], temperature=0), [0, 1, 0, 0]
+    )
     close(next_token_shares([5.0, 2.0, 5.0, 5.0], top_k=2), [0.5, 0, 0.5, 0])
     close(next_token_shares([5.0, 5.0], top_k=99), [0.5, 0.5])
 
@@ -88,19 +96,51 @@ def test_scores_of_minus_infinity_and_dtypes():
 
 
 SHARE_ERRORS = [
-    (lambda: next_token_shares([1.0, 2.0], temperature=-0.1), ValueError, r"temperature must be a finite number, 0 or above, got -0.1"),
-    (lambda: next_token_shares([1.0, 2.0], temperature=np.inf), ValueError, r"temperature must be a finite number, 0 or above, got inf"),
-    (lambda: next_token_shares([1.0, 2.0], temperature=np.nan), ValueError, r"temperature must be a finite number, 0 or above, got nan"),
-    (lambda: next_token_shares([1.0, 2.0], temperature="hot"), TypeError, r"temperature must be a number, got 'hot'"),
-    (lambda: next_token_shares([1.0, 2.0], top_k=0), ValueError, r"top_k must be at least 1, got 0"),
-    (lambda: next_token_shares([1.0, 2.0], top_k=1.5), TypeError, r"top_k must be a whole number, got 1.5"),
+    (
+        lambda: next_token_shares([1.0, 2.0], temperature=-0.1),
+        ValueError,
+        r"temperature must be a finite number, 0 or above, got -0.1",
+    ),
+    (
+        lambda: next_token_shares([1.0, 2.0], temperature=np.inf),
+        ValueError,
+        r"temperature must be a finite number, 0 or above, got inf",
+    ),
+    (
+        lambda: next_token_shares([1.0, 2.0], temperature=np.nan),
+        ValueError,
+        r"temperature must be a finite number, 0 or above, got nan",
+    ),
+    (
+        lambda: next_token_shares([1.0, 2.0], temperature="hot"),
+        TypeError,
+        r"temperature must be a number, got 'hot'",
+    ),
+    (
+        lambda: next_token_shares([1.0, 2.0], top_k=0),
+        ValueError,
+        r"top_k must be at least 1, got 0",
+    ),
+    (
+        lambda: next_token_shares([1.0, 2.0], top_k=1.5),
+        TypeError,
+        r"top_k must be a whole number, got 1.5",
+    ),
     (lambda: next_token_shares([1.0, np.nan]), ValueError, r"logits must not hold NaN or \+inf"),
     (lambda: next_token_shares([1.0, np.inf]), ValueError, r"logits must not hold NaN or \+inf"),
-    (lambda: next_token_shares([[1.0, 1.0], [-np.inf, -np.inf]]), ValueError, r"at least one token a score above -inf"),
+    (
+        lambda: next_token_shares([[1.0, 1.0], [-np.inf, -np.inf]]),
+        ValueError,
+        r"at least one token a score above -inf",
+    ),
     (lambda: next_token_shares([]), ValueError, r"at least one token a score above -inf"),
-    (lambda: next_token_shares(3.0), ValueError, r"logits must have the shape \(..., vocabulary\), got \(\)"),
+    (
+        lambda: next_token_shares(3.0),
+        ValueError,
+        r"logits must have the shape \(..., vocabulary\), got \(\)",
+    ),
     (lambda: next_token_shares(["a"]), TypeError, r"logits must hold real numbers"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("call, error, message", SHARE_ERRORS)
@@ -109,11 +149,12 @@ def test_errors_of_shares(call, error, message):
         call()
 
 
-# ---- drawing -----------------------------------------------------------------------------------------------------
+# ---- drawing -------------------------------------------------------------------------------------
 
 
 class Dice:
-    """A model whose next token depends on nothing, or on the last token alone: logits (vocabulary,) or (vocabulary, vocabulary).
+    """A model whose next token depends on nothing, or on the last token alone: logits (vocabulary,)
+    or (vocabulary, vocabulary).
 
     It has `logits` and `caches` and nothing else, and keeps what it was given to read.
     """
@@ -126,23 +167,37 @@ class Dice:
 
     def logits(self, ids, *, caches=None, **around):
         self.read.append((np.array(ids), caches is not None, around))
-        return self.table[ids] if self.table.ndim == 2 else np.broadcast_to(self.table, (*ids.shape, len(self.table)))
+        return (
+            self.table[ids]
+            if self.table.ndim == 2
+            else np.broadcast_to(self.table, (*ids.shape, len(self.table)))
+        )
 
 
-@pytest.mark.parametrize("options", [{}, {"temperature": 0.5}, {"temperature": 2, "top_k": 3}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"temperature": 0.5}, {"temperature": 2, "top_k": 3}], ids=str
+)
 def test_tokens_come_as_often_as_their_shares_say(options):
     dice = Dice([1.0, 0.0, -1.0, 2.0, 0.5])
     drawn = generate(dice, [0], n_new=4000, rng=np.random.default_rng(1), **options)[1:]
-    distance, freedom = chi_square(np.bincount(drawn, minlength=5), next_token_shares(dice.table, **options))
+    distance, freedom = chi_square(
+        np.bincount(drawn, minlength=5), next_token_shares(dice.table, **options)
+    )
     assert distance < freedom + 4 * math.sqrt(2 * freedom)
-    uniform = chi_square(np.bincount(drawn, minlength=5), np.full(5, 0.2))[0] if not options.get("top_k") else np.inf
-    assert uniform > 200                                          # and the test would notice another distribution
+    uniform = (
+        chi_square(np.bincount(drawn, minlength=5), np.full(5, 0.2))[0]
+        if not options.get("top_k")
+        else np.inf
+    )
+    assert uniform > 200  # and the test would notice another distribution
 
 
 def test_rows_of_a_batch_are_drawn_apart():
     table = np.random.default_rng(2).normal(size=(4, 4))
-    drawn = np.array(generate(Dice(table), [[0], [0], [0]], n_new=3000, rng=np.random.default_rng(3)))
-    for row in drawn:                                             # a Markov chain: each row of counts follows its own shares
+    drawn = np.array(
+        generate(Dice(table), [[0], [0], [0]], n_new=3000, rng=np.random.default_rng(3))
+    )
+    for row in drawn:  # a Markov chain: each row of counts follows its own shares
         counts = np.zeros((4, 4))
         np.add.at(counts, (row[:-1], row[1:]), 1)
         for seen, shares in zip(counts, next_token_shares(table)):
@@ -152,17 +207,22 @@ def test_rows_of_a_batch_are_drawn_apart():
 
 
 def test_greedy_takes_the_best():
-    assert generate(Dice([[0, 1, 0], [0, 0, 1], [1, 0, 0]]), [0], n_new=5, temperature=0).tolist() == [0, 1, 2, 0, 1, 2]
+    assert generate(
+        Dice([[0, 1, 0], [0, 0, 1], [1, 0, 0]]), [0], n_new=5, temperature=0
+    ).tolist() == [0, 1, 2, 0, 1, 2]
 
 
 def test_a_seed_makes_a_text():
     model = tiny()
-    one, two, other = (generate(model, [1], n_new=8, rng=rng) for rng in (None, np.random.default_rng(0), np.random.default_rng(1)))
+    one, two, other = (
+        generate(model, [1], n_new=8, rng=rng)
+        for rng in (None, np.random.default_rng(0), np.random.default_rng(1))
+    )
     np.testing.assert_array_equal(one, two)
     assert not np.array_equal(one, other)
 
 
-# ---- texts -------------------------------------------------------------------------------------------------------
+# ---- texts ---------------------------------------------------------------------------------------
 
 
 def by_hand(model, ids, n_new):
@@ -182,14 +242,22 @@ def test_each_text_of_a_batch_is_as_if_alone(options, cached):
         assert isinstance(batch, list)
         for text, found in zip(TEXTS, batch):
             assert found.tolist() == by_hand(model, text, 6)
-            assert generate(model, text, n_new=6, temperature=0, cached=cached).tolist() == found.tolist()
+            assert (
+                generate(model, text, n_new=6, temperature=0, cached=cached).tolist()
+                == found.tolist()
+            )
 
 
 @both
 def test_sampling_with_a_cache_and_without_is_the_same(options):
     model = tiny(**options)
     for ids in ([3, 1], TEXTS):
-        one, two = (generate(model, ids, n_new=6, cached=cached, temperature=2, rng=np.random.default_rng(5)) for cached in (True, False))
+        one, two = (
+            generate(
+                model, ids, n_new=6, cached=cached, temperature=2, rng=np.random.default_rng(5)
+            )
+            for cached in (True, False)
+        )
         for a, b in zip(one, two):
             np.testing.assert_array_equal(a, b)
 
@@ -204,17 +272,33 @@ def test_a_step_reads_one_token_with_a_cache_and_all_without():
 
 def test_padding_stands_on_the_left_and_is_hidden():
     for cached in (True, False):
-        dice = Dice(np.eye(9)[[1, 2, 3, 4, 5, 6, 7, 8, 0]] * 99)          # the next token is the last one plus 1
+        # the next token is the last one plus 1
+        dice = Dice(np.eye(9)[[1, 2, 3, 4, 5, 6, 7, 8, 0]] * 99)
         texts = generate(dice, [[3, 4], [7], [1, 2, 3]], n_new=2, cached=cached)
         assert [text.tolist() for text in texts] == [[3, 4, 5, 6], [7, 8, 0], [1, 2, 3, 4, 5]]
         ids, _, around = dice.read[0]
-        assert ids[0, 1:].tolist() == [3, 4] and ids[1, 2:].tolist() == [7] and ids[2].tolist() == [1, 2, 3]
+        assert (
+            ids[0, 1:].tolist() == [3, 4]
+            and ids[1, 2:].tolist() == [7]
+            and ids[2].tolist() == [1, 2, 3]
+        )
         assert around["mask"].shape == (3, 1, 1, 3)
-        assert around["mask"][:, 0, 0].tolist() == [[False, True, True], [False, False, True], [True, True, True]]
+        assert around["mask"][:, 0, 0].tolist() == [
+            [False, True, True],
+            [False, False, True],
+            [True, True, True],
+        ]
         assert around["positions"].tolist() == [[0, 0, 1], [0, 0, 0], [0, 1, 2]]
         ids, _, around = dice.read[1]
-        assert around["mask"][:, 0, 0].tolist() == [[False, True, True, True], [False, False, True, True], [True] * 4]
-        assert around["positions"][:, -1].tolist() == [2, 1, 3] and around["positions"].shape == ids.shape
+        assert around["mask"][:, 0, 0].tolist() == [
+            [False, True, True, True],
+            [False, False, True, True],
+            [True] * 4,
+        ]
+        assert (
+            around["positions"][:, -1].tolist() == [2, 1, 3]
+            and around["positions"].shape == ids.shape
+        )
 
 
 def test_texts_of_one_length_need_no_padding():
@@ -237,10 +321,11 @@ def test_stop_ends_each_text_where_it_comes():
     found = generate(Dice(counting), [[3, 4], [7], [6, 6, 8]], n_new=5, stop=0)
     assert [text.tolist() for text in found] == [[3, 4, 5, 6, 7, 8, 0], [7, 8, 0], [6, 6, 8, 0]]
     assert generate(Dice(counting), [3, 4], n_new=2, stop=0).tolist() == [3, 4, 5, 6]
-    assert generate(Dice(counting), [0, 1], n_new=2, stop=0).tolist() == [0, 1, 2, 3]      # only new tokens end a text
+    # only new tokens end a text
+    assert generate(Dice(counting), [0, 1], n_new=2, stop=0).tolist() == [0, 1, 2, 3]
     dice = Dice(counting)
     generate(dice, [[7], [6]], n_new=50, stop=0)
-    assert len(dice.read) == 3                                    # nobody reads on once all have ended
+    assert len(dice.read) == 3  # nobody reads on once all have ended
     assert list(stream(Dice(counting), [6], n_new=50, stop=0)) == [7, 8, 0]
 
 
@@ -253,7 +338,7 @@ def test_a_text_that_has_ended_changes_no_other():
     assert batch[1].tolist() == alone[: len(batch[1])] and len(batch[1]) > 4
 
 
-# ---- stream ------------------------------------------------------------------------------------------------------
+# ---- stream --------------------------------------------------------------------------------------
 
 
 @both
@@ -275,7 +360,10 @@ def test_a_stream_does_no_work_ahead():
     assert len(dice.read) == 2
 
 
-@pytest.mark.parametrize("ids, steps, expected", [([0], 2, [0, 1, 1]), ([[0], [0, 0]], 2, [[0, 1, 1], [0, 0, 1, 1]]), ([0, 1], 0, [0, 1])])
+@pytest.mark.parametrize(
+    "ids, steps, expected",
+    [([0], 2, [0, 1, 1]), ([[0], [0, 0]], 2, [[0, 1, 1], [0, 0, 1, 1]]), ([0, 1], 0, [0, 1])],
+)
 def test_ctrl_c_hands_back_what_is_there(ids, steps, expected):
     class Interrupted(Dice):
         def logits(self, ids, **options):
@@ -285,12 +373,14 @@ def test_ctrl_c_hands_back_what_is_there(ids, steps, expected):
 
     try:
         found = generate(Interrupted([0.0, 99.0]), ids, n_new=9)
-    except KeyboardInterrupt:                                     # left alone, it would end pytest itself
+    except KeyboardInterrupt:  # left alone, it would end pytest itself
         pytest.fail("Ctrl-C went through")
-    assert ([text.tolist() for text in found] if isinstance(found, list) else found.tolist()) == expected
+    assert (
+        [text.tolist() for text in found] if isinstance(found, list) else found.tolist()
+    ) == expected
 
 
-# ---- errors ------------------------------------------------------------------------------------------------------
+# ---- errors --------------------------------------------------------------------------------------
 
 
 class Untouched(Dice):
@@ -305,26 +395,55 @@ def go(ids=(1, 2), **options):
 ERRORS = [
     ("n_new 0", go(n_new=0), ValueError, r"n_new must be at least 1, got 0"),
     ("n_new 1.0", go(n_new=1.0), TypeError, r"n_new must be a whole number, got 1.0"),
-    ("temperature -1", go(temperature=-1), ValueError, r"temperature must be a finite number, 0 or above, got -1"),
+    (
+        "temperature -1",
+        go(temperature=-1),
+        ValueError,
+        r"temperature must be a finite number, 0 or above, got -1",
+    ),
     ("top_k 0", go(top_k=0), ValueError, r"top_k must be at least 1, got 0"),
     ("stop -1", go(stop=-1), ValueError, r"stop must be at least 0, got -1"),
     ("stop as a word", go(stop="."), TypeError, r"stop must be a whole number, got '.'"),
     ("rng 0", go(rng=0), TypeError, r"rng must be a numpy Generator"),
     ("no ids", go([]), ValueError, r"ids must have the shape \(n,\) with n at least 1, got \(0,\)"),
-    ("one number", go(3), ValueError, r"ids must have the shape \(n,\) with n at least 1, got \(\)"),
+    (
+        "one number",
+        go(3),
+        ValueError,
+        r"ids must have the shape \(n,\) with n at least 1, got \(\)",
+    ),
     ("float ids", go([1.0]), TypeError, r"ids must be whole numbers, got an array of float64"),
     ("words", go("the cat"), ValueError, r"ids must have the shape"),
     ("a list of words", go(["the", "cat"]), TypeError, r"ids must be whole numbers"),
-]  # fmt: skip
+]
 BATCH_ERRORS = [
-    ("an empty text", go([[1], []]), ValueError, r"ids\[1\] must have the shape \(n,\) with n at least 1, got \(0,\)"),
-    ("the first is empty", go([[], [1]]), ValueError, r"ids\[0\] must have the shape \(n,\) with n at least 1, got \(0,\)"),
-    ("a batch of batches", go([[[1]]]), ValueError, r"ids\[0\] must have the shape \(n,\) with n at least 1, got \(1, 1\)"),
+    (
+        "an empty text",
+        go([[1], []]),
+        ValueError,
+        r"ids\[1\] must have the shape \(n,\) with n at least 1, got \(0,\)",
+    ),
+    (
+        "the first is empty",
+        go([[], [1]]),
+        ValueError,
+        r"ids\[0\] must have the shape \(n,\) with n at least 1, got \(0,\)",
+    ),
+    (
+        "a batch of batches",
+        go([[[1]]]),
+        ValueError,
+        r"ids\[0\] must have the shape \(n,\) with n at least 1, got \(1, 1\)",
+    ),
     ("a float text", go([[1], [2.0]]), TypeError, r"ids\[1\] must be whole numbers"),
 ]
 
 
-@pytest.mark.parametrize("name, options, error, message", ERRORS + BATCH_ERRORS, ids=[case[0] for case in ERRORS + BATCH_ERRORS])
+@pytest.mark.parametrize(
+    "name, options, error, message",
+    ERRORS + BATCH_ERRORS,
+    ids=[case[0] for case in ERRORS + BATCH_ERRORS],
+)
 def test_errors_of_generate(name, options, error, message):
     with pytest.raises(error, match=message):
         generate(Untouched([0.0, 1.0]), **options)
@@ -345,10 +464,12 @@ def test_a_batch_is_no_stream():
 
 def test_a_learned_table_that_is_too_short_is_said_at_once():
     model = tiny()
-    assert len(generate(model, [1, 2], n_new=8)) == 10            # nine are read, the tenth is only said
+    assert len(generate(model, [1, 2], n_new=8)) == 10  # nine are read, the tenth is only said
     model.logits = Untouched([0.0]).logits
     for ids in ([1, 2], [[1], [1, 2]]):
-        with pytest.raises(ValueError, match=r"the model can read 9 tokens, but 2 ids and n_new=9 make 10 to read"):
+        with pytest.raises(
+            ValueError, match=r"the model can read 9 tokens, but 2 ids and n_new=9 make 10 to read"
+        ):
             generate(model, ids, n_new=9)
     with pytest.raises(ValueError, match=r"the model can read 9 tokens"):
         stream(model, [1, 2], n_new=9)

@@ -1,4 +1,6 @@
-"""The glossary, as a file: sorted, no word twice, and every word and every name stands in the notebook that it points to."""
+"""The glossary, as a file: sorted, no word twice, and every word and every name stands in the
+notebook that it points to.
+"""
 
 import re
 
@@ -8,7 +10,9 @@ import pytest
 import notebooks
 
 TEXT = (notebooks.NOTEBOOKS / "glossary.md").read_text(encoding="utf-8")
-LINE = re.compile(r"- \*\*(?P<word>[^*]+)\*\*(?P<said>.*\.\)?) \[(?P<number>\d\d)\]\((?P<file>[^()\s]+)\)")
+LINE = re.compile(
+    r"- \*\*(?P<word>[^*]+)\*\*(?P<said>.*\.\)?) \[(?P<number>\d\d)\]\((?P<file>[^()\s]+)\)"
+)
 LINES = [line for line in TEXT.splitlines() if line.startswith("- ")]
 ENTRIES = [found for line in LINES if (found := LINE.fullmatch(line))]
 SHAPE = re.compile(r"\([^()]*,[^()]*\)")
@@ -16,7 +20,9 @@ each = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["word"]
 
 
 def read(name):
-    """Sources and printed outputs of a notebook, without the cells that are made for all of them (they name its neighbours)."""
+    """Sources and printed outputs of a notebook, without the cells that are made for all of them
+    (they name its neighbours).
+    """
     cells = nbformat.read(notebooks.NOTEBOOKS / name, nbformat.NO_CONVERT).cells
     cells = [cell for cell in cells if cell.id not in ("launch", "setup", "navigation")]
     printed = [output.get("text", "") for cell in cells for output in cell.get("outputs", [])]
@@ -24,7 +30,11 @@ def read(name):
 
 
 SOURCES = sorted((notebooks.ROOT / "attnlib").rglob("*.py"))
-READ = {name: read(name) for name in {entry["file"] for entry in ENTRIES} if (notebooks.NOTEBOOKS / name).exists()}
+READ = {
+    name: read(name)
+    for name in {entry["file"] for entry in ENTRIES}
+    if (notebooks.NOTEBOOKS / name).exists()
+}
 
 
 def key(word):
@@ -32,7 +42,9 @@ def key(word):
 
 
 def names(entry):
-    """The word and the other names that stand in brackets right behind it: "RoPE (rotary positions)" has two."""
+    """The word and the other names that stand in brackets right behind it: "RoPE (rotary
+    positions)" has two.
+    """
     also = re.match(r" \(([^)]*)\)", entry["said"])
     return [key(entry["word"])] + ([key(also[1])] if also else [])
 
@@ -40,7 +52,9 @@ def names(entry):
 def code(entry):
     """What stands in `…`: shapes, and code with names."""
     found = re.findall(r"`([^`]+)`", entry["said"])
-    return [one for one in found if SHAPE.fullmatch(one)], [one for one in found if not SHAPE.fullmatch(one)]
+    return [one for one in found if SHAPE.fullmatch(one)], [
+        one for one in found if not SHAPE.fullmatch(one)
+    ]
 
 
 def stands(word, text):
@@ -69,7 +83,9 @@ def test_sorted_below_its_letter():
     heads, bodies = parts[::2], parts[1::2]
     assert heads == sorted(set(heads))
     for head, body in zip(heads, bodies, strict=True):
-        words = [key(found["word"]) for line in body.splitlines() if (found := LINE.fullmatch(line))]
+        words = [
+            key(found["word"]) for line in body.splitlines() if (found := LINE.fullmatch(line))
+        ]
         assert words == sorted(words) and words
         assert {word[0] for word in words} == {head.casefold()}
 
@@ -104,7 +120,11 @@ def test_shapes_use_the_letters_of_the_table(entry):
         assert parts and set(parts) <= letters(), shape
 
 
-WRITTEN = re.sub(r"[\s`]", "", "".join(READ.values()) + "".join(path.read_text(encoding="utf-8") for path in SOURCES))
+WRITTEN = re.sub(
+    r"[\s`]",
+    "",
+    "".join(READ.values()) + "".join(path.read_text(encoding="utf-8") for path in SOURCES),
+)
 
 
 @each
@@ -112,7 +132,7 @@ def test_axes_are_in_the_order_of_the_course(entry):
     """The last two axes of a shape stand so, behind each other, in a notebook or in the package."""
     for shape in code(entry)[0]:
         last = shape.replace(" ", "").strip("(").split(",")[-2:]
-        assert shape == "(32, h)" or ",".join(last) in WRITTEN, shape                  # 32 stands for n_buckets
+        assert shape == "(32, h)" or ",".join(last) in WRITTEN, shape  # 32 stands for n_buckets
 
 
 @each

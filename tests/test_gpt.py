@@ -1,4 +1,6 @@
-"""models/gpt.py: the forward pass said once more in words of its parts, and what must be true of any language model."""
+"""models/gpt.py: the forward pass said once more in words of its parts, and what must be true of
+any language model.
+"""
 
 from inspect import isfunction
 
@@ -16,23 +18,34 @@ OPTIONS = {
     "plain": {},
     "attention only": {"d_hidden": 0, "norm": None},
     "post": {"norm": "post", "use_bias": True},
-    "rms, gated, grouped": {"norm_type": "rms", "gated": True, "activation": "silu", "n_kv_heads": 2},
+    "rms, gated, grouped": {
+        "norm_type": "rms",
+        "gated": True,
+        "activation": "silu",
+        "n_kv_heads": 2,
+    },
     "tied": {"tied": True},
     "no positions": {"positions": None},
     "sinusoidal": {"positions": "sinusoidal"},
     "rotary": {"positions": "rotary"},
-    "rotary, grouped, yarn": {"positions": encodings.Rotary(layout="interleaved", scaling=YARN), "n_kv_heads": 2},
+    "rotary, grouped, yarn": {
+        "positions": encodings.Rotary(layout="interleaved", scaling=YARN),
+        "n_kv_heads": 2,
+    },
     "alibi": {"positions": "alibi"},
     "alibi, grouped": {"positions": "alibi", "n_kv_heads": 2},
     "t5": {"positions": "t5"},
-    "t5, few buckets": {"positions": lambda: encodings.T5Bias(4, bidirectional=False, n_buckets=4, max_distance=5)},
+    "t5, few buckets": {
+        "positions": lambda: encodings.T5Bias(4, bidirectional=False, n_buckets=4, max_distance=5)
+    },
 }
 both = pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 
 
 def tiny(dtype=np.float64, seed=0, **options):
     if isfunction(options.get("positions")):
-        options["positions"] = options["positions"]()                                # a part with parameters: a new one for each model
+        # a part with parameters: a new one for each model
+        options["positions"] = options["positions"]()
     model = GPT(11, 8, 2, 4, n_max=9, dtype=dtype, rng=np.random.default_rng(seed), **options)
     for parameter in parameters(model).values():
         parameter += np.random.default_rng(1).normal(0, 0.3, parameter.shape).astype(dtype)
@@ -56,7 +69,9 @@ def test_the_forward_pass_in_words_of_its_parts(options):
         x = x + encodings.sinusoidal(7, 8)
     bias = encodings.alibi(4, 7) if model.positions == "alibi" else None
     if isinstance(model.positions, encodings.T5Bias):
-        bias = encodings.t5_bias(model.positions.table, 7, bidirectional=False, max_distance=model.positions.max_distance)
+        bias = encodings.t5_bias(
+            model.positions.table, 7, bidirectional=False, max_distance=model.positions.max_distance
+        )
     for block in model.blocks:
         x, _ = block(x, bias=bias)
     if options.get("norm", "pre") == "pre" and options.get("norm_type") != "rms":
@@ -71,7 +86,7 @@ def test_trace_of_one_text(options):
     model = tiny(**options)
     trace = model.forward(IDS[0])
     assert isinstance(trace, Trace) and trace._fields[:3] == ("tokens", "weights", "output")
-    assert trace[3:] == (None, None, None)                                              # it reads one text, not two
+    assert trace[3:] == (None, None, None)  # it reads one text, not two
     assert trace.tokens == [str(i) for i in IDS[0]]
     assert trace.weights.shape == (2, 4, 7, 7) and trace.output.shape == (7, 11)
     close(trace.weights.sum(-1), np.ones((2, 4, 7)))
@@ -100,7 +115,8 @@ def test_the_future_changes_nothing(options):
         changed[i] = (ids[i] + 1) % 11
         after = model.logits(changed)
         np.testing.assert_allclose(after[:i], before[:i], rtol=0, atol=1e-14)
-        assert np.abs(after[i:] - before[i:]).max(axis=-1).min() > 1e-9          # it changes every output from there on
+        # it changes every output from there on
+        assert np.abs(after[i:] - before[i:]).max(axis=-1).min() > 1e-9
         close(model.logits(ids[: i + 1]), before[: i + 1])
 
 
@@ -118,7 +134,11 @@ def test_float32_all_the_way(options):
 
 
 def test_float32_is_the_default_and_a_seed_makes_a_model():
-    one, two, other = GPT(5, 4, 1, 2), GPT(5, 4, 1, 2, rng=np.random.default_rng(0)), GPT(5, 4, 1, 2, rng=np.random.default_rng(1))
+    one, two, other = (
+        GPT(5, 4, 1, 2),
+        GPT(5, 4, 1, 2, rng=np.random.default_rng(0)),
+        GPT(5, 4, 1, 2, rng=np.random.default_rng(1)),
+    )
     for name, array in parameters(one).items():
         assert array.dtype == np.float32
         np.testing.assert_array_equal(array, parameters(two)[name])
@@ -127,11 +147,18 @@ def test_float32_is_the_default_and_a_seed_makes_a_model():
 
 def test_names_of_the_parameters():
     assert list(parameters(GPT(5, 4, 2, 2, n_max=3, d_hidden=0, norm=None))) == [
-        "embedding", "positions.table",
-        "blocks.0.attention.W_q", "blocks.0.attention.W_k", "blocks.0.attention.W_v", "blocks.0.attention.W_o",
-        "blocks.1.attention.W_q", "blocks.1.attention.W_k", "blocks.1.attention.W_v", "blocks.1.attention.W_o",
+        "embedding",
+        "positions.table",
+        "blocks.0.attention.W_q",
+        "blocks.0.attention.W_k",
+        "blocks.0.attention.W_v",
+        "blocks.0.attention.W_o",
+        "blocks.1.attention.W_q",
+        "blocks.1.attention.W_k",
+        "blocks.1.attention.W_v",
+        "blocks.1.attention.W_o",
         "unembedding",
-    ]  # fmt: skip
+    ]
     assert {"final_norm.gain", "final_norm.bias"} < set(parameters(GPT(5, 4, 1, 2)))
     assert "unembedding" not in parameters(GPT(5, 4, 1, 2, tied=True))
     for positions in ("sinusoidal", "rotary", "alibi", None):
@@ -141,10 +168,17 @@ def test_names_of_the_parameters():
 
 def test_parts_and_shapes():
     model = GPT(5, 4, 3, 2, n_max=6)
-    assert model.embedding.shape == (5, 4) and model.positions.table.shape == (6, 4) and model.unembedding.shape == (4, 5)
+    assert (
+        model.embedding.shape == (5, 4)
+        and model.positions.table.shape == (6, 4)
+        and model.unembedding.shape == (4, 5)
+    )
     assert len(model.blocks) == 3 and isinstance(model.final_norm, LayerNorm)
     assert isinstance(GPT(5, 4, 1, 2, norm_type="rms").final_norm, RMSNorm)
-    assert GPT(5, 4, 1, 2, norm="post").final_norm is None and GPT(5, 4, 1, 2, norm=None).final_norm is None
+    assert (
+        GPT(5, 4, 1, 2, norm="post").final_norm is None
+        and GPT(5, 4, 1, 2, norm=None).final_norm is None
+    )
     assert model.blocks[0].feed_forward.activation == "gelu_tanh"
     assert GPT(5, 4, 1, 2, activation="silu").blocks[0].feed_forward.activation == "silu"
     assert not np.array_equal(model.blocks[0].attention.W_q, model.blocks[1].attention.W_q)
@@ -159,7 +193,9 @@ def test_without_positions_the_order_of_the_past_is_not_seen():
     model_sees = model.logits(ids)[-1]
     one_layer = GPT(11, 8, 1, 4, positions=None, dtype=np.float64)
     close(one_layer.logits(ids)[-1], one_layer.logits([*ids[:-1][::-1], ids[-1]])[-1])
-    assert np.abs(tiny().logits([*ids[:-1][::-1], ids[-1]])[-1] - tiny().logits(ids)[-1]).max() > 1e-3
+    assert (
+        np.abs(tiny().logits([*ids[:-1][::-1], ids[-1]])[-1] - tiny().logits(ids)[-1]).max() > 1e-3
+    )
     assert np.isfinite(model_sees).all()
 
 
@@ -172,13 +208,22 @@ def test_inputs_stay():
 def test_what_the_names_of_positions_stand_for():
     rotary = GPT(5, 4, 2, 2, positions="rotary")
     assert all(block.attention.rotary is rotary.positions for block in rotary.blocks)
-    assert (rotary.positions.base, rotary.positions.layout, rotary.positions.scaling) == (10_000, "half", None)
+    assert (rotary.positions.base, rotary.positions.layout, rotary.positions.scaling) == (
+        10_000,
+        "half",
+        None,
+    )
     t5 = GPT(5, 4, 2, 2, positions="t5").positions
     assert (len(t5.table), t5.max_distance, t5.bidirectional) == (32, 128, False)
     for positions in ("alibi", "t5", "learned", "sinusoidal", None):
         assert GPT(5, 4, 1, 2, positions=positions).blocks[0].attention.rotary is None
-    assert GPT(5, 4, 1, 2, positions="learned", rotary=encodings.Rotary()).blocks[0].attention.rotary is not None
-    np.testing.assert_array_equal(GPT(5, 4, 1, 2, positions="alibi").steps([1, 2]).bias, encodings.alibi(2, 2))
+    assert (
+        GPT(5, 4, 1, 2, positions="learned", rotary=encodings.Rotary()).blocks[0].attention.rotary
+        is not None
+    )
+    np.testing.assert_array_equal(
+        GPT(5, 4, 1, 2, positions="alibi").steps([1, 2]).bias, encodings.alibi(2, 2)
+    )
     assert GPT(5, 4, 1, 2, positions="rotary").steps([1, 2]).bias is None
 
 
@@ -194,5 +239,9 @@ def test_rotary_blocks_see_no_shift():
     model = tiny(positions="rotary")
     block, x = model.blocks[0], model.embedding[IDS]
     close(block(x, positions=np.arange(100, 107))[0], block(x)[0], 1e-10)
-    close(block(x, positions=[np.arange(7), np.arange(7) + 5, np.arange(7) - 9])[0], block(x)[0], 1e-10)
+    close(
+        block(x, positions=[np.arange(7), np.arange(7) + 5, np.arange(7) - 9])[0],
+        block(x)[0],
+        1e-10,
+    )
     assert np.abs(block(x, positions=2 * np.arange(7))[0] - block(x)[0]).max() > 1e-3

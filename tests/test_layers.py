@@ -28,7 +28,9 @@ from attnlib.layers import (
 pytestmark = pytest.mark.filterwarnings("error")
 examples = settings(max_examples=40, deadline=None, derandomize=True)
 TOLERANCE = {np.float16: 2e-3, np.float32: 2e-6, np.float64: 1e-13}
-rows = st.tuples(st.integers(0, 10**6), st.lists(st.integers(1, 4), min_size=0, max_size=2), st.integers(1, 9))
+rows = st.tuples(
+    st.integers(0, 10**6), st.lists(st.integers(1, 4), min_size=0, max_size=2), st.integers(1, 9)
+)
 
 
 def close(a, b, atol=1e-12):
@@ -38,14 +40,20 @@ def close(a, b, atol=1e-12):
 def numbers(drawn, dtype=np.float64):
     seed, lead, d = drawn
     rng = np.random.default_rng(seed)
-    return rng.normal(rng.normal(), 2, (*lead, d)).astype(dtype), rng.normal(1, 0.5, d), rng.normal(size=d)
+    return (
+        rng.normal(rng.normal(), 2, (*lead, d)).astype(dtype),
+        rng.normal(1, 0.5, d),
+        rng.normal(size=d),
+    )
 
 
 def by_row(function, x, *options):
-    return np.reshape([function(row, *options) for row in x.reshape(-1, x.shape[-1]).tolist()], x.shape)
+    return np.reshape(
+        [function(row, *options) for row in x.reshape(-1, x.shape[-1]).tolist()], x.shape
+    )
 
 
-# ---- norms ------------------------------------------------------------------------------------------------------
+# ---- norms ---------------------------------------------------------------------------------------
 
 
 @examples
@@ -96,7 +104,9 @@ def test_a_constant_row_is_no_division_by_zero():
     close(rms_norm(np.zeros((2, 4))), np.zeros((2, 4)))
 
 
-@pytest.mark.parametrize("function", [layer_norm, rms_norm, gelu, lambda x: gelu(x, approximate="tanh"), silu, relu])
+@pytest.mark.parametrize(
+    "function", [layer_norm, rms_norm, gelu, lambda x: gelu(x, approximate="tanh"), silu, relu]
+)
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_dtype_in_is_dtype_out_and_inputs_stay(function, dtype):
     x = np.random.default_rng(0).normal(0, 2, (3, 4, 8)).astype(dtype)
@@ -108,20 +118,27 @@ def test_dtype_in_is_dtype_out_and_inputs_stay(function, dtype):
 
 
 def test_float16_is_normed_in_float32():
-    x = np.full((1, 4), 300, np.float16) * np.array([1, -1, 1, -1], np.float16)     # 300² does not fit
+    x = np.full((1, 4), 300, np.float16) * np.array([1, -1, 1, -1], np.float16)  # 300² does not fit
     close(layer_norm(x), [[1, -1, 1, -1]])
     close(rms_norm(x), [[1, -1, 1, -1]])
 
 
 def test_gain_and_bias_do_not_widen_float32():
     x, row = np.ones((2, 4), np.float32), np.ones(4, np.float32)
-    assert layer_norm(x, np.ones(4), np.ones(4)).dtype == rms_norm(x, np.ones(4)).dtype == np.float32
+    assert (
+        layer_norm(x, np.ones(4), np.ones(4)).dtype == rms_norm(x, np.ones(4)).dtype == np.float32
+    )
     assert layer_norm(x, row, row).dtype == np.float32
 
 
-# ---- bends -------------------------------------------------------------------------------------------------------
+# ---- bends ---------------------------------------------------------------------------------------
 
-GRID = np.concatenate([np.linspace(-12, 12, 4801), [0.0, -0.0, 1e-300, -1e-300, 1e-8, -38, 38, -1e3, 1e3, 1e15, -1e15]])
+GRID = np.concatenate(
+    [
+        np.linspace(-12, 12, 4801),
+        [0.0, -0.0, 1e-300, -1e-300, 1e-8, -38, 38, -1e3, 1e3, 1e15, -1e15],
+    ]
+)
 
 
 def test_gelu_is_as_exact_as_erf():
@@ -129,7 +146,8 @@ def test_gelu_is_as_exact_as_erf():
     assert np.abs(gelu(GRID) - exact)[np.abs(GRID) <= 12].max() < 2e-15
     close(gelu(GRID) / np.maximum(np.abs(GRID), 1), exact / np.maximum(np.abs(GRID), 1), 1e-15)
     left = (GRID < 0) & (GRID > -12)
-    np.testing.assert_allclose(gelu(GRID)[left], exact[left], rtol=1e-13)           # no cancellation in the tail
+    # no cancellation in the tail
+    np.testing.assert_allclose(gelu(GRID)[left], exact[left], rtol=1e-13)
 
 
 def test_gelu_in_float32():
@@ -142,15 +160,24 @@ def test_gelu_in_float32():
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_a_polynomial_and_the_precision_of_its_coefficients(dtype):
-    x, coefficients = np.array([[-1, 0, 0.5], [2, -3, 1]], dtype), np.array([1 / 3, -2, 0, 0.1], np.float32)
+    x, coefficients = (
+        np.array([[-1, 0, 0.5], [2, -3, 1]], dtype),
+        np.array([1 / 3, -2, 0, 0.1], np.float32),
+    )
     before, found = x.copy(), polynomial(x, coefficients)
     assert found.dtype == np.result_type(dtype, np.float32) and (x == before).all()
-    close(found, np.polynomial.polynomial.polyval(x.astype(float), coefficients.astype(float)), 2e-6)
+    close(
+        found, np.polynomial.polynomial.polyval(x.astype(float), coefficients.astype(float)), 2e-6
+    )
     close(polynomial(x[0, 2], coefficients[:1]), 1 / 3, 1e-7)
 
 
 def test_gelu_known_numbers():
-    close(gelu([0.0, 1.0, -1.0, 2.0]), [0, 0.8413447460685429, -0.15865525393145707, 1.9544997361036416], 1e-15)
+    close(
+        gelu([0.0, 1.0, -1.0, 2.0]),
+        [0, 0.8413447460685429, -0.15865525393145707, 1.9544997361036416],
+        1e-15,
+    )
     close(gelu([1, -2]), [slow.gelu(1), slow.gelu(-2)], 1e-15)
 
 
@@ -169,14 +196,21 @@ def test_silu_and_relu():
 
 
 @pytest.mark.parametrize("bend", [gelu, lambda x: gelu(x, approximate="tanh"), silu, relu])
-@pytest.mark.parametrize("dtype, huge", [(np.float16, 6e4), (np.float32, 1e20), (np.float32, 3e38), (np.float64, 1e308)])
-def test_a_bend_is_flat_to_the_left_and_straight_to_the_right_to_the_end_of_its_type(bend, dtype, huge):
+@pytest.mark.parametrize(
+    "dtype, huge", [(np.float16, 6e4), (np.float32, 1e20), (np.float32, 3e38), (np.float64, 1e308)]
+)
+def test_a_bend_is_flat_to_the_left_and_straight_to_the_right_to_the_end_of_its_type(
+    bend, dtype, huge
+):
     """A warning is an error in this file."""
-    x = np.array([huge, np.inf, -huge, -np.inf, 38, 39, 40, 41, 50, 300, -38, -39, -40, -41, -50, -300], dtype)
+    x = np.array(
+        [huge, np.inf, -huge, -np.inf, 38, 39, 40, 41, 50, 300, -38, -39, -40, -41, -50, -300],
+        dtype,
+    )
     np.testing.assert_allclose(bend(x), np.maximum(x, 0), rtol=0, atol=1e-300)
 
 
-# ---- feed-forward ------------------------------------------------------------------------------------------------
+# ---- feed-forward --------------------------------------------------------------------------------
 
 BENDS = {"relu": slow.relu, "gelu": slow.gelu, "gelu_tanh": slow.gelu_tanh, "silu": slow.silu}
 
@@ -185,7 +219,10 @@ def slow_feed_forward(layer, token):
     """One token, cell by cell."""
 
     def linear(row, W, b):
-        return [sum(row[i] * W[i, j] for i in range(len(row))) + (b[j] if np.ndim(b) else 0) for j in range(W.shape[1])]
+        return [
+            sum(row[i] * W[i, j] for i in range(len(row))) + (b[j] if np.ndim(b) else 0)
+            for j in range(W.shape[1])
+        ]
 
     hidden = linear(token, layer.W_up, layer.b_up)
     if layer.W_gate is None:
@@ -210,17 +247,25 @@ def test_feed_forward_equals_the_slow_twin(activation, gated, use_bias):
 
 def test_feed_forward_shapes_and_names():
     layer = FeedForward(6)
-    assert {name: a.shape for name, a in parameters(layer).items()} == {"W_up": (6, 24), "W_down": (24, 6)}
+    assert {name: a.shape for name, a in parameters(layer).items()} == {
+        "W_up": (6, 24),
+        "W_down": (24, 6),
+    }
     assert layer.activation == "gelu"
     gated = parameters(FeedForward(6, 5, gated=True, use_bias=True))
     assert {name: a.shape for name, a in gated.items()} == {
-        "W_up": (6, 5), "W_down": (5, 6), "b_up": (5,), "b_down": (6,), "W_gate": (6, 5), "b_gate": (5,),
-    }  # fmt: skip
+        "W_up": (6, 5),
+        "W_down": (5, 6),
+        "b_up": (5,),
+        "b_down": (6,),
+        "W_gate": (6, 5),
+        "b_gate": (5,),
+    }
     assert abs(parameters(FeedForward(400, 900))["W_up"].std() * 20 - 1) < 0.01
     assert abs(parameters(FeedForward(400, 900))["W_down"].std() * 30 - 1) < 0.01
 
 
-# ---- blocks ------------------------------------------------------------------------------------------------------
+# ---- blocks --------------------------------------------------------------------------------------
 
 
 def block_twin(block, x, mask=None, bias=None):
@@ -243,7 +288,18 @@ def block_twin(block, x, mask=None, bias=None):
 @pytest.mark.parametrize("kind", [EncoderBlock, DecoderBlock])
 def test_order_of_the_parts(norm, norm_type, kind):
     rng = np.random.default_rng(0)
-    block = kind(8, 2, norm=norm, norm_type=norm_type, use_bias=True, n_kv_heads=1, gated=True, activation="silu", d_hidden=5, rng=rng)
+    block = kind(
+        8,
+        2,
+        norm=norm,
+        norm_type=norm_type,
+        use_bias=True,
+        n_kv_heads=1,
+        gated=True,
+        activation="silu",
+        d_hidden=5,
+        rng=rng,
+    )
     for parameter in parameters(block).values():
         parameter += rng.normal(0, 0.5, parameter.shape)
     x, mask, bias = rng.normal(size=(3, 6, 8)), rng.random((6, 6)) < 0.7, rng.normal(size=(2, 6, 6))
@@ -271,23 +327,37 @@ def test_attention_only(norm):
     expected = x + heard
     close(block(x)[0], block.attention_norm(expected) if norm == "post" else expected)
     close(block(x)[1], weights)
-    assert block.feed_forward is None and not any("feed_forward" in name for name in parameters(block))
+    assert block.feed_forward is None and not any(
+        "feed_forward" in name for name in parameters(block)
+    )
 
 
 def test_a_decoder_does_not_see_the_future():
     x = np.random.default_rng(2).normal(size=(6, 8))
     for kind, leak in ((DecoderBlock, masks.causal(6)), (EncoderBlock, masks.full(6))):
-        block = kind(8, 2, norm=None)                   # a norm would forget the same nudge in every dimension
+        block = kind(8, 2, norm=None)  # a norm would forget the same nudge in every dimension
         np.testing.assert_array_equal(masks.influence(block, x) > 1e-9, leak)
 
 
 def test_parts_and_defaults_of_a_block():
     block = DecoderBlock(8, 2)
-    assert block.norm == "pre" and isinstance(block.attention_norm, LayerNorm) and isinstance(block.feed_forward_norm, LayerNorm)
+    assert (
+        block.norm == "pre"
+        and isinstance(block.attention_norm, LayerNorm)
+        and isinstance(block.feed_forward_norm, LayerNorm)
+    )
     assert set(parameters(block)) == {
-        "attention.W_q", "attention.W_k", "attention.W_v", "attention.W_o", "attention_norm.gain", "attention_norm.bias",
-        "feed_forward.W_up", "feed_forward.W_down", "feed_forward_norm.gain", "feed_forward_norm.bias",
-    }  # fmt: skip
+        "attention.W_q",
+        "attention.W_k",
+        "attention.W_v",
+        "attention.W_o",
+        "attention_norm.gain",
+        "attention_norm.bias",
+        "feed_forward.W_up",
+        "feed_forward.W_down",
+        "feed_forward_norm.gain",
+        "feed_forward_norm.bias",
+    }
     without = {"attention_norm.bias", "feed_forward_norm.bias"}
     assert set(parameters(DecoderBlock(8, 2, norm_type="rms"))) == set(parameters(block)) - without
     assert block.feed_forward.W_up.shape == (8, 32)
@@ -301,14 +371,24 @@ def test_parameters_are_the_arrays_themselves():
     assert parameters(block)["attention.W_q"] is block.attention.W_q
 
 
-@pytest.mark.parametrize("options", [{}, {"norm": "post"}, {"norm_type": "rms", "gated": True}, {"activation": "silu", "use_bias": True}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"norm": "post"},
+        {"norm_type": "rms", "gated": True},
+        {"activation": "silu", "use_bias": True},
+    ],
+)
 def test_float32_stays_float32(options):
     """Every array on the way, not only the last one."""
     x = np.random.default_rng(0).normal(size=(2, 5, 8)).astype(np.float32)
     block = DecoderBlock(8, 2, **options)
     wide = block(x)
     assert wide[0].dtype == wide[1].dtype == np.float32
-    assert cast(block, np.float32) is block and all(a.dtype == np.float32 for a in parameters(block).values())
+    assert cast(block, np.float32) is block and all(
+        a.dtype == np.float32 for a in parameters(block).values()
+    )
     steps = block.steps(x)
     for residual in (steps.attention, steps.feed_forward):
         for array in (residual.x, residual.total, residual.output, *residual.inner):
@@ -335,4 +415,7 @@ def test_same_seed_same_block():
     for name, array in parameters(one).items():
         np.testing.assert_array_equal(array, parameters(two)[name])
     assert not np.array_equal(one.attention.W_q, other.attention.W_q)
-    assert math.isclose(parameters(EncoderBlock(8, 2))["attention.W_q"][0, 0], np.random.default_rng(0).normal(0, 8**-0.5))
+    assert math.isclose(
+        parameters(EncoderBlock(8, 2))["attention.W_q"][0, 0],
+        np.random.default_rng(0).normal(0, 8**-0.5),
+    )

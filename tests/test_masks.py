@@ -24,7 +24,7 @@ def same(mask, twin):
     np.testing.assert_array_equal(mask, twin)
 
 
-# ---- the twins ---------------------------------------------------------------------------------------------------
+# ---- the twins -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("n_q, n_k", SIZES)
@@ -42,7 +42,10 @@ def test_causal(n_q, n_k):
 def test_local(n_q, n_k):
     for offset in OFFSETS:
         for window in STEPS:
-            same(masks.local(n_q, n_k, window=window, offset=offset), slow.local(n_q, n_k, window, offset))
+            same(
+                masks.local(n_q, n_k, window=window, offset=offset),
+                slow.local(n_q, n_k, window, offset),
+            )
 
 
 @pytest.mark.parametrize("n_q, n_k", SIZES)
@@ -58,7 +61,10 @@ def test_dilated(n_q, n_k):
 def test_strided(n_q, n_k):
     for offset in OFFSETS:
         for stride in STEPS:
-            same(masks.strided(n_q, n_k, stride=stride, offset=offset), slow.strided(n_q, n_k, stride, offset))
+            same(
+                masks.strided(n_q, n_k, stride=stride, offset=offset),
+                slow.strided(n_q, n_k, stride, offset),
+            )
 
 
 @pytest.mark.parametrize("n", NUMBERS)
@@ -77,7 +83,10 @@ def test_global_tokens(n):
 def test_global_local(n):
     for n_global in range(n + 3):
         for window in STEPS:
-            same(masks.global_local(n, window=window, n_global=n_global), slow.global_local(n, window, n_global))
+            same(
+                masks.global_local(n, window=window, n_global=n_global),
+                slow.global_local(n, window, n_global),
+            )
 
 
 @pytest.mark.parametrize("n_k", NUMBERS)
@@ -91,7 +100,13 @@ def test_padding(n_k):
 
 
 @settings(max_examples=50, deadline=None, derandomize=True)
-@given(st.integers(1, 8).flatmap(lambda n: st.lists(st.lists(st.integers(-1, 2), min_size=n, max_size=n), min_size=1, max_size=3)))
+@given(
+    st.integers(1, 8).flatmap(
+        lambda n: st.lists(
+            st.lists(st.integers(-1, 2), min_size=n, max_size=n), min_size=1, max_size=3
+        )
+    )
+)
 def test_documents(ids):
     batch = masks.documents(np.array(ids))
     assert batch.shape == (len(ids), 1, len(ids[0]), len(ids[0]))
@@ -102,20 +117,36 @@ def test_documents(ids):
 
 @pytest.mark.parametrize("n", NUMBERS)
 def test_streaming(n):
-    """A query sees itself and the window - 1 tokens before it, and of the first n_sinks those that it has passed."""
+    """A query sees itself and the window - 1 tokens before it, and of the first n_sinks those that
+    it has passed.
+    """
     for n_sinks in range(n + 3):
         for window in STEPS:
-            twin = [[j in range(i - window + 1, i + 1) or j in range(min(i + 1, n_sinks)) for j in range(n)] for i in range(n)]
+            twin = [
+                [
+                    j in range(i - window + 1, i + 1) or j in range(min(i + 1, n_sinks))
+                    for j in range(n)
+                ]
+                for i in range(n)
+            ]
             same(masks.streaming(n, window=window, n_sinks=n_sinks), twin)
 
 
 @pytest.mark.parametrize("n", NUMBERS)
 def test_bigbird(n):
-    """The window, the global tokens, and exactly the keys that random_keys draws with the same seed."""
+    """The window, the global tokens, and exactly the keys that random_keys draws with the same
+    seed.
+    """
     for n_global in range(n + 2):
         for window in STEPS:
             for n_random in range(n + 1):
-                mask = masks.bigbird(n, window=window, n_global=n_global, n_random=n_random, rng=np.random.default_rng(n))
+                mask = masks.bigbird(
+                    n,
+                    window=window,
+                    n_global=n_global,
+                    n_random=n_random,
+                    rng=np.random.default_rng(n),
+                )
                 drawn = masks.random_keys(n, n_random=n_random, rng=np.random.default_rng(n))
                 same(mask, np.array(slow.global_local(n, window, n_global)) | drawn)
 
@@ -126,12 +157,13 @@ def test_bigbird_draws_for_every_query_and_follows_the_generator():
     same(mask, masks.bigbird(40, **options, rng=np.random.default_rng(0)))
     assert (mask != masks.bigbird(40, **options, rng=np.random.default_rng(1))).any()
     extra = (mask & ~masks.global_local(40, window=3, n_global=1))[1:].sum(axis=1)
-    assert extra.min() >= 0 and extra.max() == 4 and 3 < extra.mean() < 4              # some fall on what is visible already
+    # some fall on what is visible already
+    assert extra.min() >= 0 and extra.max() == 4 and 3 < extra.mean() < 4
     rng = np.random.default_rng(2)
     assert (masks.bigbird(40, **options, rng=rng) != masks.bigbird(40, **options, rng=rng)).any()
 
 
-# ---- what layers add ---------------------------------------------------------------------------------------------
+# ---- what layers add -----------------------------------------------------------------------------
 
 
 def walk(mask, i):
@@ -155,15 +187,24 @@ def test_hops_and_receptive_field_against_a_walk(n, seed, share):
     paths = [walk(mask.tolist(), i) for i in range(n)]
     steps = masks.hops(mask)
     assert steps.dtype.kind == "i"
-    np.testing.assert_array_equal(steps, [[paths[i].get(j, -1) for j in range(n)] for i in range(n)])
+    np.testing.assert_array_equal(
+        steps, [[paths[i].get(j, -1) for j in range(n)] for i in range(n)]
+    )
     for n_layers in range(n + 2):
-        same(masks.receptive_field(mask, n_layers), [[0 <= paths[i].get(j, -1) <= n_layers for j in range(n)] for i in range(n)])
+        same(
+            masks.receptive_field(mask, n_layers),
+            [[0 <= paths[i].get(j, -1) <= n_layers for j in range(n)] for i in range(n)],
+        )
 
 
 @pytest.mark.parametrize("n_layers", [0, 1, 2, 3])
-@pytest.mark.parametrize("name", ["local", "causal window", "dilated", "streaming", "bigbird", "global_local", "one way"])
+@pytest.mark.parametrize(
+    "name", ["local", "causal window", "dilated", "streaming", "bigbird", "global_local", "one way"]
+)
 def test_receptive_field_is_what_moves_the_output_of_stacked_layers(name, n_layers):
-    """Attention layers with a residual, for real: a nudge of token j moves output i exactly where the field says so."""
+    """Attention layers with a residual, for real: a nudge of token j moves output i exactly where
+    the field says so.
+    """
     n = 12
     mask = {
         "local": masks.local(n, window=2),
@@ -177,7 +218,8 @@ def test_receptive_field_is_what_moves_the_output_of_stacked_layers(name, n_laye
 
     def stack(x):
         for _ in range(n_layers):
-            x = x + scaled_dot_product_attention(x, x, x, mask=mask, scale=0.01)[0]        # no weight so small that it rounds to 0
+            # no weight so small that it rounds to 0
+            x = x + scaled_dot_product_attention(x, x, x, mask=mask, scale=0.01)[0]
         return x
 
     change = masks.influence(stack, np.random.default_rng(3).normal(size=(n, 4)))
@@ -187,20 +229,38 @@ def test_receptive_field_is_what_moves_the_output_of_stacked_layers(name, n_laye
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("size", [0.25, 1.0, 3.0])
 def test_influence_pushes_a_token_in_every_dimension_and_shows_the_largest_change(size, dtype):
-    """Whoever reads one dimension alone, whichever, notices the push; who subtracts the mean does not."""
+    """Whoever reads one dimension alone, whichever, notices the push; who subtracts the mean does
+    not.
+    """
     x = np.random.default_rng(5).normal(size=(4, 5)).astype(dtype)
     before, told = x.copy(), []
     for d in range(5):
-        for output in (lambda y, d=d: y[:, d : d + 1], lambda y, d=d: (-3 * y[:, d : d + 1], "weights")):
+        for output in (
+            lambda y, d=d: y[:, d : d + 1],
+            lambda y, d=d: (-3 * y[:, d : d + 1], "weights"),
+        ):
             change = masks.influence(output, x, size=size)
             times = 3 if isinstance(output(x), tuple) else 1
             np.testing.assert_allclose(change, times * size * np.eye(4), rtol=0, atol=1e-5)
-    np.testing.assert_allclose(masks.influence(lambda y: y - y.mean(-1, keepdims=True), x, size=size), np.zeros((4, 4)), rtol=0, atol=2e-6)
-    uneven = np.array([1, -2, 0.5, 0, 0]) * np.ones((4, 1))            # the largest change, of whichever sign, and not the mean
+    np.testing.assert_allclose(
+        masks.influence(lambda y: y - y.mean(-1, keepdims=True), x, size=size),
+        np.zeros((4, 4)),
+        rtol=0,
+        atol=2e-6,
+    )
+    # the largest change, of whichever sign, and not the mean
+    uneven = np.array([1, -2, 0.5, 0, 0]) * np.ones((4, 1))
     change = masks.influence(lambda y: (told.append(y.copy()), y * uneven)[1], x, size=size)
     np.testing.assert_allclose(change, 2 * size * np.eye(4), rtol=0, atol=1e-5)
     np.testing.assert_array_equal(x, before)
-    assert [np.flatnonzero((one != before).any(1)).tolist() for one in told] == [[], [0], [1], [2], [3]]      # one at a time
+    # one at a time
+    assert [np.flatnonzero((one != before).any(1)).tolist() for one in told] == [
+        [],
+        [0],
+        [1],
+        [2],
+        [3],
+    ]
     assert all((one != before).all(1).sum() == bool(number) for number, one in enumerate(told))
 
 
@@ -208,8 +268,11 @@ def test_a_window_sees_further_with_every_layer():
     for window in (2, 3, 5):
         for n_layers in (1, 2, 4):
             reach = n_layers * (window - 1)
-            same(masks.receptive_field(masks.local(30, window=window), n_layers), slow.local(30, 30, reach + 1))
-    assert masks.hops(masks.local(30, window=4))[0, -1] == 10              # 29 steps, 3 at a time
+            same(
+                masks.receptive_field(masks.local(30, window=window), n_layers),
+                slow.local(30, 30, reach + 1),
+            )
+    assert masks.hops(masks.local(30, window=4))[0, -1] == 10  # 29 steps, 3 at a time
     assert masks.hops(masks.global_local(30, window=4, n_global=1)).max() == 2
 
 
@@ -220,24 +283,71 @@ def test_many_layers_and_stacks_of_masks():
     both = np.stack([masks.causal(6), masks.local(6, window=2)])
     before = both.copy()
     np.testing.assert_array_equal(masks.hops(both), [masks.hops(both[0]), masks.hops(both[1])])
-    same(masks.receptive_field(both, 2), [masks.receptive_field(both[0], 2), masks.receptive_field(both[1], 2)])
+    same(
+        masks.receptive_field(both, 2),
+        [masks.receptive_field(both[0], 2), masks.receptive_field(both[1], 2)],
+    )
     masks.receptive_field(both, 0)[:] = False
     same(both, before)
 
 
 REFUSED = [
-    (lambda: masks.bigbird(4, window=0, n_global=1, n_random=1), ValueError, "window must be at least 1, got 0"),
-    (lambda: masks.bigbird(4, window=1, n_global=-1, n_random=1), ValueError, "n_global must be at least 0, got -1"),
-    (lambda: masks.bigbird(4, window=1, n_global=1, n_random=5), ValueError, "n_random must be at most 4, got 5"),
-    (lambda: masks.bigbird(4, window=1, n_global=1, n_random=1, rng=7), TypeError, "rng must be a numpy Generator"),
-    (lambda: masks.streaming(4, window=0, n_sinks=1), ValueError, "window must be at least 1, got 0"),
-    (lambda: masks.streaming(4, window=1, n_sinks=-1), ValueError, "n_sinks must be at least 0, got -1"),
-    (lambda: masks.streaming(4, window=1, n_sinks=0.5), TypeError, "n_sinks must be a whole number, got 0.5"),
-    (lambda: masks.receptive_field(masks.full(2, 3), 1), ValueError, r"mask must have the shape \(..., n, n\), got \(2, 3\)"),
+    (
+        lambda: masks.bigbird(4, window=0, n_global=1, n_random=1),
+        ValueError,
+        "window must be at least 1, got 0",
+    ),
+    (
+        lambda: masks.bigbird(4, window=1, n_global=-1, n_random=1),
+        ValueError,
+        "n_global must be at least 0, got -1",
+    ),
+    (
+        lambda: masks.bigbird(4, window=1, n_global=1, n_random=5),
+        ValueError,
+        "n_random must be at most 4, got 5",
+    ),
+    (
+        lambda: masks.bigbird(4, window=1, n_global=1, n_random=1, rng=7),
+        TypeError,
+        "rng must be a numpy Generator",
+    ),
+    (
+        lambda: masks.streaming(4, window=0, n_sinks=1),
+        ValueError,
+        "window must be at least 1, got 0",
+    ),
+    (
+        lambda: masks.streaming(4, window=1, n_sinks=-1),
+        ValueError,
+        "n_sinks must be at least 0, got -1",
+    ),
+    (
+        lambda: masks.streaming(4, window=1, n_sinks=0.5),
+        TypeError,
+        "n_sinks must be a whole number, got 0.5",
+    ),
+    (
+        lambda: masks.receptive_field(masks.full(2, 3), 1),
+        ValueError,
+        r"mask must have the shape \(..., n, n\), got \(2, 3\)",
+    ),
     (lambda: masks.receptive_field(np.ones((2, 2)), 1), TypeError, "mask must be boolean"),
-    (lambda: masks.receptive_field(masks.full(2), -1), ValueError, "n_layers must be at least 0, got -1"),
-    (lambda: masks.receptive_field(masks.full(2), 1.0), TypeError, "n_layers must be a whole number, got 1.0"),
-    (lambda: masks.hops(masks.full(2, 3)), ValueError, r"mask must have the shape \(..., n, n\), got \(2, 3\)"),
+    (
+        lambda: masks.receptive_field(masks.full(2), -1),
+        ValueError,
+        "n_layers must be at least 0, got -1",
+    ),
+    (
+        lambda: masks.receptive_field(masks.full(2), 1.0),
+        TypeError,
+        "n_layers must be a whole number, got 1.0",
+    ),
+    (
+        lambda: masks.hops(masks.full(2, 3)),
+        ValueError,
+        r"mask must have the shape \(..., n, n\), got \(2, 3\)",
+    ),
     (lambda: masks.hops([True]), ValueError, r"mask must have the shape \(..., n, n\), got \(1,\)"),
 ]
 
@@ -248,7 +358,7 @@ def test_refused(call, error, message):
         call()
 
 
-# ---- what the words mean -----------------------------------------------------------------------------------------
+# ---- what the words mean -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("n", NUMBERS)
@@ -268,13 +378,21 @@ def test_a_window_of_one_is_only_me():
 
 @pytest.mark.parametrize("window", [1, 2, 3, 6])
 def test_window_counts_the_token_itself(window):
-    """In the middle of a long text: window-1 tokens on either side, and with `causal` exactly `window` tokens."""
+    """In the middle of a long text: window-1 tokens on either side, and with `causal` exactly
+    `window` tokens.
+    """
     assert masks.local(30, window=window)[15].sum() == 2 * window - 1
     assert (masks.local(30, window=window) & masks.causal(30))[15].sum() == window
 
 
 def test_dilated_reaches_window_steps_of_its_own():
-    assert np.flatnonzero(masks.dilated(20, window=3, dilation=4)[10]).tolist() == [2, 6, 10, 14, 18]
+    assert np.flatnonzero(masks.dilated(20, window=3, dilation=4)[10]).tolist() == [
+        2,
+        6,
+        10,
+        14,
+        18,
+    ]
     same(masks.dilated(9, window=4, dilation=1), masks.local(9, window=4))
 
 
@@ -283,7 +401,10 @@ def test_the_last_query_sits_on_the_last_key():
     for n_q in range(1, 7):
         same(masks.causal(n_q, 7), masks.causal(7)[-n_q:])
         same(masks.local(n_q, 7, window=3), masks.local(7, window=3)[-n_q:])
-        same(masks.dilated(n_q, 7, window=2, dilation=2), masks.dilated(7, window=2, dilation=2)[-n_q:])
+        same(
+            masks.dilated(n_q, 7, window=2, dilation=2),
+            masks.dilated(7, window=2, dilation=2)[-n_q:],
+        )
         same(masks.strided(n_q, 7, stride=3), masks.strided(7, stride=3)[-n_q:])
     assert masks.causal(3, 7)[-1].all() and not masks.causal(3, 7)[0].all()
 
@@ -300,7 +421,10 @@ def test_more_queries_than_keys_leaves_empty_rows():
 
 @pytest.mark.parametrize("n", NUMBERS)
 def test_masks_compose(n):
-    same(masks.causal(n) & masks.local(n, window=3), [[0 <= i - j < 3 for j in range(n)] for i in range(n)])
+    same(
+        masks.causal(n) & masks.local(n, window=3),
+        [[0 <= i - j < 3 for j in range(n)] for i in range(n)],
+    )
     same(masks.causal(n) | masks.causal(n).T, slow.full(n, n))
     same(masks.causal(n) & masks.causal(n).T, np.eye(n, dtype=bool))
     same(masks.local(n, window=2) | masks.global_tokens(n, n_global=1), slow.global_local(n, 2, 1))
@@ -308,11 +432,16 @@ def test_masks_compose(n):
 
 
 def test_causal_in_each_document():
-    same(masks.causal(4) & masks.documents([0, 0, 1, 1]), [[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 1]])
+    same(
+        masks.causal(4) & masks.documents([0, 0, 1, 1]),
+        [[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 1]],
+    )
 
 
 def test_batched_masks_fit_the_weights():
-    """padding and documents carry an axis for the heads: (b, 1, …) against (b, h, n, n), also when b and h differ or agree."""
+    """padding and documents carry an axis for the heads: (b, 1, …) against (b, h, n, n), also when
+    b and h differ or agree.
+    """
     rng = np.random.default_rng(0)
     for b, h in [(2, 3), (3, 3), (1, 2)]:
         q = rng.normal(size=(b, h, 5, 4))
@@ -328,13 +457,17 @@ def test_batched_masks_fit_the_weights():
 
 
 def test_each_call_returns_an_array_of_its_own():
-    for make in (lambda: masks.full(3), lambda: masks.causal(3), lambda: masks.random_keys(3, n_random=1)):
+    for make in (
+        lambda: masks.full(3),
+        lambda: masks.causal(3),
+        lambda: masks.random_keys(3, n_random=1),
+    ):
         first = make()
         first[:] = False
         assert make().any()
 
 
-# ---- random keys -------------------------------------------------------------------------------------------------
+# ---- random keys ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("n_q, n_k", SIZES)
@@ -347,12 +480,18 @@ def test_random_keys_draws_exactly_n_random(n_q, n_k):
 
 def test_random_keys_is_the_same_each_time():
     same(masks.random_keys(9, n_random=3), masks.random_keys(9, n_random=3))
-    same(masks.random_keys(9, n_random=3), masks.random_keys(9, n_random=3, rng=np.random.default_rng(0)))
+    same(
+        masks.random_keys(9, n_random=3),
+        masks.random_keys(9, n_random=3, rng=np.random.default_rng(0)),
+    )
 
 
 def test_random_keys_follows_the_generator():
     rng = np.random.default_rng(1)
-    first, second = masks.random_keys(9, n_random=3, rng=rng), masks.random_keys(9, n_random=3, rng=rng)
+    first, second = (
+        masks.random_keys(9, n_random=3, rng=rng),
+        masks.random_keys(9, n_random=3, rng=rng),
+    )
     assert (first != second).any() and (first != masks.random_keys(9, n_random=3)).any()
     same(first, masks.random_keys(9, n_random=3, rng=np.random.default_rng(1)))
 
@@ -364,17 +503,21 @@ def test_random_keys_leaves_the_global_generator_alone():
 
 
 def test_random_keys_prefers_no_key():
-    """Every key is drawn by 30 % of 4,000 queries (4 standard deviations are 3 %), and the rows differ."""
+    """Every key is drawn by 30 % of 4,000 queries (4 standard deviations are 3 %), and the rows
+    differ.
+    """
     mask = masks.random_keys(4000, 10, n_random=3)
     assert np.abs(mask.mean(axis=0) - 0.3).max() < 0.03
-    assert len({tuple(row) for row in mask.tolist()}) == 120     # all ways to choose 3 of 10
+    assert len({tuple(row) for row in mask.tolist()}) == 120  # all ways to choose 3 of 10
 
 
-# ---- density and empty rows --------------------------------------------------------------------------------------
+# ---- density and empty rows ----------------------------------------------------------------------
 
 
 @settings(max_examples=50, deadline=None, derandomize=True)
-@given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 10**6), st.sampled_from([0, 0.2, 0.6, 1]))
+@given(
+    st.integers(1, 6), st.integers(1, 6), st.integers(0, 10**6), st.sampled_from([0, 0.2, 0.6, 1])
+)
 def test_density_and_empty_rows(n_q, n_k, seed, share):
     mask = np.random.default_rng(seed).random((n_q, n_k)) < share
     assert masks.density(mask) == pytest.approx(slow.density(mask), abs=1e-15)
@@ -391,12 +534,14 @@ def test_density_of_patterns():
     assert type(masks.density(masks.causal(4))) is float
 
 
-# ---- the slider of the notebook ------------------------------------------------------------------------------------
+# ---- the slider of the notebook ------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def leak_test():
-    """`leak_test` of the notebook on masks, which gives what it draws: (weights, influence), and the mask behind them."""
+    """`leak_test` of the notebook on masks, which gives what it draws: (weights, influence), and
+    the mask behind them.
+    """
     (path,) = notebooks.NOTEBOOKS.glob("*_masks.ipynb")
     cells = {cell.id: cell.source for cell in nbformat.read(path, 4).cells}
     names = {"np": np}

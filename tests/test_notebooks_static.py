@@ -20,10 +20,12 @@ TITLES = {path: notebooks.title(notebook) for path, notebook in READ.items()}
 each = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 
 EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\u2b50\u2b55\u231a\u231b\ufe0f]")
-MACHINE = re.compile(r"/(?:work|home|root|tmp|Users|usr|opt|mnt|var)/|[A-Z]:\\\\|site-packages|ipykernel_|0x[0-9a-f]{6,}")
+MACHINE = re.compile(
+    r"/(?:work|home|root|tmp|Users|usr|opt|mnt|var)/|[A-Z]:\\\\|site-packages|ipykernel_|0x[0-9a-f]{6,}"
+)
 
 
-# ---- small tools -------------------------------------------------------------------------------------------------
+# ---- small tools ---------------------------------------------------------------------------------
 
 
 def cells(path, kind=None):
@@ -48,7 +50,8 @@ def heading(path, *words):
     found = [
         number
         for number, one in enumerate(READ[path].cells)
-        if one.cell_type == "markdown" and re.search(rf"^## .*({'|'.join(words)})", one.source, re.M | re.I)
+        if one.cell_type == "markdown"
+        and re.search(rf"^## .*({'|'.join(words)})", one.source, re.M | re.I)
     ]
     assert len(found) == 1, f"one section {' or '.join(words)}, found {len(found)}"
     return found[0]
@@ -56,11 +59,15 @@ def heading(path, *words):
 
 def links(text):
     """The targets of markdown and HTML links and images."""
-    return re.findall(r"\]\(\s*<?([^)\s>]+)", text) + re.findall(r"(?:href|src)\s*=\s*[\"']([^\"']+)", text)
+    return re.findall(r"\]\(\s*<?([^)\s>]+)", text) + re.findall(
+        r"(?:href|src)\s*=\s*[\"']([^\"']+)", text
+    )
 
 
 def images(text):
-    return re.findall(r"!\[[^\]]*\]\(\s*<?([^)\s>]+)", text) + re.findall(r"<img[^>]*src\s*=\s*[\"']([^\"']+)", text)
+    return re.findall(r"!\[[^\]]*\]\(\s*<?([^)\s>]+)", text) + re.findall(
+        r"<img[^>]*src\s*=\s*[\"']([^\"']+)", text
+    )
 
 
 def prose(text):
@@ -71,7 +78,9 @@ def prose(text):
 
 
 def code_lines(source):
-    return [line for line in source.splitlines() if line.strip() and not line.strip().startswith("#")]
+    return [
+        line for line in source.splitlines() if line.strip() and not line.strip().startswith("#")
+    ]
 
 
 def outputs(path):
@@ -79,14 +88,19 @@ def outputs(path):
 
 
 def output_text(output):
-    return "".join([output.get("text", "")] + [text for kind, text in output.get("data", {}).items() if not kind.startswith("image/")])
+    return "".join(
+        [output.get("text", "")]
+        + [text for kind, text in output.get("data", {}).items() if not kind.startswith("image/")]
+    )
 
 
 def test_there_are_notebooks():
-    assert len(PATHS) >= 3 and [path.name[:2] for path in PATHS] == sorted({path.name[:2] for path in PATHS})
+    assert len(PATHS) >= 3 and [path.name[:2] for path in PATHS] == sorted(
+        {path.name[:2] for path in PATHS}
+    )
 
 
-# ---- the file ----------------------------------------------------------------------------------------------------
+# ---- the file ------------------------------------------------------------------------------------
 
 
 @each
@@ -94,9 +108,14 @@ def test_the_file_is_a_valid_notebook(path):
     notebook = READ[path]
     nbformat.validate(notebook)
     assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
-    assert notebook.metadata.kernelspec.name == "python3" and notebook.metadata.language_info.name == "python"
+    assert (
+        notebook.metadata.kernelspec.name == "python3"
+        and notebook.metadata.language_info.name == "python"
+    )
     raw = path.read_bytes()
-    assert raw.decode("utf-8").rstrip("\n") == nbformat.writes(notebook).rstrip("\n"), "written by .ci/notebooks.py, and by nothing else"
+    assert raw.decode("utf-8").rstrip("\n") == nbformat.writes(notebook).rstrip("\n"), (
+        "written by .ci/notebooks.py, and by nothing else"
+    )
 
 
 @each
@@ -110,7 +129,9 @@ def test_ids_are_words_and_unique(path):
     assert len(set(ids(path))) == len(ids(path))
     for id_ in ids(path):
         assert re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", id_) and len(id_) <= 40, id_
-        assert not re.fullmatch(r"[0-9a-f]{8}([0-9a-f-]{4,})?", id_) and re.search("[aeiou]", id_), f"{id_} looks random"
+        assert not re.fullmatch(r"[0-9a-f]{8}([0-9a-f-]{4,})?", id_) and re.search(
+            "[aeiou]", id_
+        ), f"{id_} looks random"
 
 
 @each
@@ -134,11 +155,14 @@ def test_prose_and_code_are_in_balance(path, record_property):
     words = sum(len(prose(one.source).split()) for one in cells(path, "markdown"))
     lines = sum(len(code_lines(one.source)) for one in cells(path, "code") if one.id != "setup")
     record_property("words of prose per line of code", round(words / lines, 1))
-    print(f"{path.name}: {words} words of prose, {lines} lines of code: {words / lines:.1f} words a line (wanted: 8 to 15)")
+    print(
+        f"{path.name}: {words} words of prose, {lines} lines of code: {words / lines:.1f} words a"
+        " line (wanted: 8 to 15)"
+    )
     assert 6 <= words / lines <= 40
 
 
-# ---- the bones ---------------------------------------------------------------------------------------------------
+# ---- the bones -----------------------------------------------------------------------------------
 
 
 @each
@@ -154,7 +178,9 @@ def test_the_head(path):
     minutes = int(re.search(r"\*\*Time\*\* about (\d+) minutes", goals.source)[1])
     assert 30 <= minutes <= 90
     needs = goals.source.split("**You need**")[1].split("**Time**")[0]
-    assert path == PATHS[0] or any(link.endswith(".ipynb") for link in links(needs)), "which notebooks come first"
+    assert path == PATHS[0] or any(link.endswith(".ipynb") for link in links(needs)), (
+        "which notebooks come first"
+    )
 
 
 @each
@@ -170,7 +196,10 @@ def test_generated_cells_are_up_to_date(path):
 
 def test_navigation_goes_through_all_notebooks():
     for before, after in itertools.pairwise(PATHS):
-        assert f"]({after.name})" in cell(before, "navigation").source and f"]({before.name})" in cell(after, "navigation").source
+        assert (
+            f"]({after.name})" in cell(before, "navigation").source
+            and f"]({before.name})" in cell(after, "navigation").source
+        )
     assert all("(glossary.md)" in cell(path, "navigation").source for path in PATHS)
 
 
@@ -183,10 +212,14 @@ def test_the_set_up_cell_is_the_same_everywhere_and_comes_first(path):
     assert f"attnlib=={notebooks.version()}" in source
     block = re.search(r'^if not find_spec\("attnlib"\):.*\n((?: {4}.*\n)+)', source, re.M)[1]
     known = notebooks.PLACEHOLDER not in notebooks.address()
-    assert source.count("%pip") == block.count("%pip") == 1 + known, "only where the package is missing: in the browser, and elsewhere"
+    assert source.count("%pip") == block.count("%pip") == 1 + known, (
+        "only where the package is missing: in the browser, and elsewhere"
+    )
     assert known == (f"@v{notebooks.version()}" in source) == ("--no-deps" in source)
     for one in cells(path, "code"):
-        assert one.id == "setup" or not re.search(r"^\s*[!%]", one.source, re.M), f"a magic in {one.id}"
+        assert one.id == "setup" or not re.search(r"^\s*[!%]", one.source, re.M), (
+            f"a magic in {one.id}"
+        )
         assert "!pip" not in one.source
 
 
@@ -196,23 +229,40 @@ def test_one_cell_of_parameters_with_plain_values(path):
     assert tagged.id == "parameters"
     names = []
     for statement in ast.parse(tagged.source).body:
-        assert isinstance(statement, ast.Assign) and len(statement.targets) == 1 and isinstance(statement.targets[0], ast.Name)
+        assert (
+            isinstance(statement, ast.Assign)
+            and len(statement.targets) == 1
+            and isinstance(statement.targets[0], ast.Name)
+        )
         ast.literal_eval(statement.value)
         names.append(statement.targets[0].id)
-    assert {"sentence", "seed"} & set(names) and len(names) == len(set(names)) and 2 <= len(names) <= 8
-    used = {node.id for one in cells(path, "code") if one.id not in ("setup", "parameters") for node in ast.walk(ast.parse(one.source))
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}  # fmt: skip
+    assert (
+        {"sentence", "seed"} & set(names) and len(names) == len(set(names)) and 2 <= len(names) <= 8
+    )
+    used = {
+        node.id
+        for one in cells(path, "code")
+        if one.id not in ("setup", "parameters")
+        for node in ast.walk(ast.parse(one.source))
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
     assert set(names) <= used, "every parameter is used"
 
 
 @each
 def test_the_hero_has_a_still_twin(path):
-    live = [number for number, one in enumerate(READ[path].cells) if one.cell_type == "code" and re.search(r"\bexplor(e|er)\(", one.source)]
+    live = [
+        number
+        for number, one in enumerate(READ[path].cells)
+        if one.cell_type == "code" and re.search(r"\bexplor(e|er)\(", one.source)
+    ]
     assert live
     for number in live:
         for after in READ[path].cells[number + 1 : number + 4]:
             if after.cell_type == "code":
-                assert any("image/png" in output.get("data", {}) for output in after.outputs), f"a still picture after {ids(path)[number]}"
+                assert any("image/png" in output.get("data", {}) for output in after.outputs), (
+                    f"a still picture after {ids(path)[number]}"
+                )
                 break
         else:
             raise AssertionError(f"no still picture after {ids(path)[number]}")
@@ -220,42 +270,75 @@ def test_the_hero_has_a_still_twin(path):
 
 @each
 def test_sections_at_the_end(path):
-    control, exercises, pitfalls = heading(path, "control"), heading(path, "exercises"), heading(path, "pitfalls")
+    control, exercises, pitfalls = (
+        heading(path, "control"),
+        heading(path, "exercises"),
+        heading(path, "pitfalls"),
+    )
     questions, recap = heading(path, "quick questions"), heading(path, "what you know now", "recap")
     references = heading(path, "read on", "references")
-    assert control < pitfalls and exercises < pitfalls < questions < recap < references == len(ids(path)) - 2
+    assert (
+        control < pitfalls
+        and exercises < pitfalls < questions < recap < references == len(ids(path)) - 2
+    )
     text = [READ[path].cells[number].source for number in range(len(ids(path)))]
     web = [link for link in links(text[pitfalls]) if link.startswith("https://")]
     assert len(set(web)) >= 2, "pitfalls name other libraries, with links"
     assert text[questions].count("<details><summary>") == text[questions].count("</details>") == 3
-    promised, known = (len(re.findall(r"^- ", t, re.M)) for t in (cell(path, "goals").source, text[recap]))
+    promised, known = (
+        len(re.findall(r"^- ", t, re.M)) for t in (cell(path, "goals").source, text[recap])
+    )
     assert 3 <= known <= promised + 3
     entries = re.findall(r"^- .*", text[references], re.M)
     assert 3 <= len(entries) <= 6
     for entry in entries:
         assert len([link for link in links(entry) if link.startswith("https://")]) >= 1
         assert len(prose(entry).split()) >= 12, "a line on why to read it"
-    assert cell(path, ids(path)[control + 1]).cell_type == "code" or "```" in text[control], "the control is run, not told"
+    assert cell(path, ids(path)[control + 1]).cell_type == "code" or "```" in text[control], (
+        "the control is run, not told"
+    )
 
 
 @each
 def test_sections_are_numbered(path):
-    numbers = [int(n) for one in cells(path, "markdown") for n in re.findall(r"^## (\d+) · \S", one.source, re.M)]
+    numbers = [
+        int(n)
+        for one in cells(path, "markdown")
+        for n in re.findall(r"^## (\d+) · \S", one.source, re.M)
+    ]
     assert numbers == list(range(1, len(numbers) + 1)) and len(numbers) >= 8
-    assert len([one for one in cells(path, "markdown") for line in one.source.splitlines() if re.match(r"# \S", line)]) == 1
+    assert (
+        len(
+            [
+                one
+                for one in cells(path, "markdown")
+                for line in one.source.splitlines()
+                if re.match(r"# \S", line)
+            ]
+        )
+        == 1
+    )
 
 
 @each
 def test_exercises_are_stubs_with_a_check(path):
     number = path.name[:2]
-    checks = [(one, call) for one in cells(path, "code") for call in re.findall(r"^(ex\d\d)\.(\w+)\.check\((\w+)\)", one.source, re.M)]
+    checks = [
+        (one, call)
+        for one in cells(path, "code")
+        for call in re.findall(r"^(ex\d\d)\.(\w+)\.check\((\w+)\)", one.source, re.M)
+    ]
     assert 2 <= len(checks) <= 3
-    assert any(f"from attnlib.exercises import ex{number}" in one.source for one in cells(path, "code"))
+    assert any(
+        f"from attnlib.exercises import ex{number}" in one.source for one in cells(path, "code")
+    )
     text = "\n".join(one.source for one in cells(path, "markdown"))
     assert len(re.findall(r"^### Exercise \d", text, re.M)) == len(checks)
     assert len(re.findall(r"^Difficulty [●○]{3} · \d+ minutes", text, re.M)) == len(checks)
     for one, (module, name, function) in checks:
-        assert module == f"ex{number}" and f"def {function}(" in one.source and "    ..." in one.source
+        assert (
+            module == f"ex{number}" and f"def {function}(" in one.source and "    ..." in one.source
+        )
         assert "Not yet" in "".join(output_text(output) for output in one.outputs)
         assert f"{module}.{name}.hint()" in text or f"{module}." in text
 
@@ -268,7 +351,11 @@ def test_titles_and_minutes_of_exercises_are_those_of_the_package(path):
     checked = re.findall(rf"ex{path.name[:2]}\.(\w+)\.check", text)
     for (title, stars, minutes), name in zip(said, checked, strict=True):
         exercise = getattr(module, name)
-        assert (title, stars.count("●"), int(minutes)) == (exercise.title, exercise.level, exercise.minutes)
+        assert (title, stars.count("●"), int(minutes)) == (
+            exercise.title,
+            exercise.level,
+            exercise.minutes,
+        )
     whole = int(re.search(r"and (\d+) for the exercises", cell(path, "goals").source)[1])
     assert abs(whole - sum(int(minutes) for *_, minutes in said)) <= 5
 
@@ -284,7 +371,7 @@ def test_every_exercise_of_the_package_is_in_its_notebook():
         assert names == set(re.findall(rf"ex{path.name[:2]}\.(\w+)\.check", code))
 
 
-# ---- words and links ---------------------------------------------------------------------------------------------
+# ---- words and links -----------------------------------------------------------------------------
 
 
 @each
@@ -300,7 +387,9 @@ def test_no_shouting_and_no_emoji(path):
 def test_folded_answers_open_and_close(path):
     for one in cells(path, "markdown"):
         marks = re.findall(r"</?details>|</?summary>", one.source)
-        assert marks == ["<details>", "<summary>", "</summary>", "</details>"] * (len(marks) // 4), one.id
+        assert marks == ["<details>", "<summary>", "</summary>", "</details>"] * (
+            len(marks) // 4
+        ), one.id
 
 
 @each
@@ -311,7 +400,9 @@ def test_local_links_lead_somewhere(path):
                 assert link.startswith("https:"), f"{one.id}: {link} is not https"
             elif not link.startswith("#"):
                 target = (path.parent / link.split("#")[0]).resolve()
-                assert target.is_file() and notebooks.ROOT in target.parents, f"{one.id}: {link} does not exist"
+                assert target.is_file() and notebooks.ROOT in target.parents, (
+                    f"{one.id}: {link} does not exist"
+                )
 
 
 @each
@@ -320,7 +411,9 @@ def test_no_picture_comes_from_the_network(path):
         for image in images(one.source):
             assert not re.match(r"(https?:)?//", image), f"{one.id}: {image}"
         assert not re.search(r"<(script|iframe|link|object|embed)\b", one.source, re.I)
-        assert all(re.match(r"!\[\S", match) for match in re.findall(r"!\[[^\]]*\]", one.source)), f"{one.id}: a picture without words"
+        assert all(re.match(r"!\[\S", match) for match in re.findall(r"!\[[^\]]*\]", one.source)), (
+            f"{one.id}: a picture without words"
+        )
 
 
 def test_the_readme_has_the_course_map():
@@ -328,7 +421,9 @@ def test_the_readme_has_the_course_map():
     found = re.search(r"<!-- course -->\n(.*?)\n<!-- /course -->", text, re.S)[1]
     assert found == notebooks.course_map(READ)
     for path, notebook in READ.items():
-        assert re.search(r"\*\*(.+)\*\*$", notebook.cells[0].source)[1] in found, f"the claim of {path.name}"
+        assert re.search(r"\*\*(.+)\*\*$", notebook.cells[0].source)[1] in found, (
+            f"the claim of {path.name}"
+        )
     for link in links(found):
         assert link.startswith("https://") or (notebooks.ROOT / link).is_file(), link
 
@@ -336,7 +431,10 @@ def test_the_readme_has_the_course_map():
 def test_the_readme_clones_and_cites_this_version():
     text = (notebooks.ROOT / "README.md").read_text(encoding="utf-8")
     assert f"git clone {notebooks.address()}.git" in text
-    assert f"url     = {{{notebooks.address()}}}" in text and f"version = {{{notebooks.version()}}}" in text
+    assert (
+        f"url     = {{{notebooks.address()}}}" in text
+        and f"version = {{{notebooks.version()}}}" in text
+    )
 
 
 def stored(tree):
@@ -346,24 +444,43 @@ def stored(tree):
     while todo:
         node = todo.pop()
         found |= {node.name} if isinstance(node, ast.FunctionDef) else set()
-        found |= {node.id} if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else set()
+        found |= (
+            {node.id} if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else set()
+        )
         todo += [] if isinstance(node, inner) else ast.iter_child_nodes(node)
     return found
 
 
 @each
 def test_what_a_slider_draws_is_not_overwritten_by_a_later_cell(path):
-    """A reader who has run all cells goes back to a slider: the names that its function reads still mean the same."""
+    """A reader who has run all cells goes back to a slider: the names that its function reads still
+    mean the same.
+    """
     trees = [ast.parse(re.sub(r"%pip.*", "pass", one.source)) for one in cells(path, "code")]
-    functions = {node.name: node for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)}
+    functions = {
+        node.name: node for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)
+    }
     for number, tree in enumerate(trees):
-        drawn = [node.args[0].id for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "explore"
-                 and isinstance(node.args[0], ast.Name)]  # fmt: skip
+        drawn = [
+            node.args[0].id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call)
+            and getattr(node.func, "id", "") == "explore"
+            and isinstance(node.args[0], ast.Name)
+        ]
         todo, read = [*drawn], set()
-        while todo:                                        # what it calls, and what that calls
-            names = [node for node in ast.walk(functions[todo.pop()]) if isinstance(node, (ast.Name, ast.arg))]
+        while todo:  # what it calls, and what that calls
+            names = [
+                node
+                for node in ast.walk(functions[todo.pop()])
+                if isinstance(node, (ast.Name, ast.arg))
+            ]
             own = {name.arg for name in names if isinstance(name, ast.arg)}
-            own |= {name.id for name in names if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)}
+            own |= {
+                name.id
+                for name in names
+                if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
+            }
             outer = {name.id for name in names if isinstance(name, ast.Name)} - own
             todo += [name for name in outer - read if name in functions]
             read |= outer
@@ -371,7 +488,7 @@ def test_what_a_slider_draws_is_not_overwritten_by_a_later_cell(path):
         assert not read & later, f"{drawn}: {read & later}"
 
 
-# ---- what is saved -----------------------------------------------------------------------------------------------
+# ---- what is saved -------------------------------------------------------------------------------
 
 
 @each
@@ -393,22 +510,31 @@ def test_nothing_of_this_machine_is_saved(path):
     for one in cells(path):
         assert set(one.metadata) <= {"tags"}, one.id
     for id_, output in outputs(path):
-        assert not MACHINE.search(output_text(output)), f"{id_}: {MACHINE.search(output_text(output))[0]}"
+        assert not MACHINE.search(output_text(output)), (
+            f"{id_}: {MACHINE.search(output_text(output))[0]}"
+        )
         assert str(notebooks.ROOT) not in str(output)
 
 
 @each
 def test_outputs_belong_to_these_cells(path):
-    assert READ[path].metadata.attnlib.sources == notebooks.sources(READ[path]), "run: python .ci/notebooks.py refresh"
+    assert READ[path].metadata.attnlib.sources == notebooks.sources(READ[path]), (
+        "run: python .ci/notebooks.py refresh"
+    )
     counts = [one.execution_count for one in cells(path, "code")]
     assert counts == list(range(1, len(counts) + 1))
     for one in cells(path, "code"):
-        assert all(output.get("execution_count", one.execution_count) == one.execution_count for output in one.outputs)
+        assert all(
+            output.get("execution_count", one.execution_count) == one.execution_count
+            for output in one.outputs
+        )
 
 
 @each
 def test_saved_pictures_open_and_have_words(path):
-    pictures = [(id_, output) for id_, output in outputs(path) if "image/png" in output.get("data", {})]
+    pictures = [
+        (id_, output) for id_, output in outputs(path) if "image/png" in output.get("data", {})
+    ]
     assert len(pictures) >= 4
     for id_, output in pictures:
         image = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))
@@ -428,7 +554,12 @@ def test_a_still_picture_stands_in_for_every_live_cell(path):
 @each
 def test_every_import_is_used(path):
     trees = [ast.parse(one.source) for one in cells(path, "code") if one.id != "setup"]
-    imported = {(alias.asname or alias.name).split(".")[0] for tree in trees for node in ast.walk(tree)
-                if isinstance(node, (ast.Import, ast.ImportFrom)) for alias in node.names}  # fmt: skip
+    imported = {
+        (alias.asname or alias.name).split(".")[0]
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for alias in node.names
+    }
     used = {node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)}
     assert imported <= used, imported - used

@@ -1,4 +1,6 @@
-"""A page of its own is never blank: where scripts are off its still picture, its words and its table are there."""
+"""A page of its own is never blank: where scripts are off its still picture, its words and its
+table are there.
+"""
 
 import functools
 import http.server
@@ -38,7 +40,9 @@ def served(tmp_path):
             def log_message(self, *given):
                 pass
 
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(tmp_path)))
+        server = http.server.ThreadingHTTPServer(
+            ("127.0.0.1", 0), functools.partial(Handler, directory=str(tmp_path))
+        )
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
         return f"http://127.0.0.1:{server.server_port}/page.html"
@@ -56,7 +60,10 @@ def view():
 
 
 def is_live(page):
-    return page.evaluate("() => document.querySelector('.attnlib-readout') !== null && document.querySelector('main pre') === null")
+    return page.evaluate(
+        "() => document.querySelector('.attnlib-readout') !== null && document.querySelector('main"
+        " pre') === null"
+    )
 
 
 def picture(page):
@@ -72,15 +79,18 @@ def the_words_are_there(page):
     assert alt == view().figure().alt and "A title" in alt
 
 
-@pytest.mark.parametrize("policy, live, drawn", [
-    (None, True, None),
-    ("script-src 'unsafe-inline'", True, None),            # no blob: and no eval
-    ("default-src 'self' data: 'unsafe-inline'", True, None),
-    ("default-src 'self'", False, False),                  # not even a picture that is in the page
-    ("script-src 'none'; style-src 'unsafe-inline'", False, True),
-    ("sandbox", False, True),
-    ("default-src 'none'; img-src data:", False, True),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "policy, live, drawn",
+    [
+        (None, True, None),
+        ("script-src 'unsafe-inline'", True, None),  # no blob: and no eval
+        ("default-src 'self' data: 'unsafe-inline'", True, None),
+        ("default-src 'self'", False, False),  # not even a picture that is in the page
+        ("script-src 'none'; style-src 'unsafe-inline'", False, True),
+        ("sandbox", False, True),
+        ("default-src 'none'; img-src data:", False, True),
+    ],
+)
 def test_a_page_under_a_policy(browser, served, policy, live, drawn):
     context = browser.new_context()
     page = context.new_page()
@@ -108,14 +118,19 @@ def test_a_page_in_a_frame(browser, served, sandbox, live):
     context = browser.new_context()
     page = context.new_page()
     address = served(view().to_html())
-    page.set_content(f'<iframe sandbox="{sandbox}" src="{address}" width="900" height="700"></iframe>')
+    page.set_content(
+        f'<iframe sandbox="{sandbox}" src="{address}" width="900" height="700"></iframe>'
+    )
     frame = page.frame_locator("iframe")
     if live:
         frame.locator(".attnlib-readout").wait_for()
         assert frame.locator("main pre").count() == 0
     else:
         frame.locator("main pre").wait_for()
-        assert "The 1.00" in frame.locator("main pre").inner_text() and frame.locator("main img").bounding_box()["width"] > 300
+        assert (
+            "The 1.00" in frame.locator("main pre").inner_text()
+            and frame.locator("main img").bounding_box()["width"] > 300
+        )
     context.close()
 
 
@@ -133,11 +148,21 @@ def test_an_old_browser_keeps_the_still_picture(browser, served):
 
 def test_the_page_is_one_document_with_a_landmark():
     page = view().to_html().decode()
-    assert re.findall(r"</?(?:html|main|script)\b", page) == ["<html", "<main", "</main", "<script", "</script", "</html"]
-    assert "const view = { render };" in page and "export" not in page.split("</main>")[1].split("const state")[0]
+    assert re.findall(r"</?(?:html|main|script)\b", page) == [
+        "<html",
+        "<main",
+        "</main",
+        "<script",
+        "</script",
+        "</html",
+    ]
+    assert (
+        "const view = { render };" in page
+        and "export" not in page.split("</main>")[1].split("const state")[0]
+    )
 
 
-# ---- names for a screen reader, around a live picture ------------------------------------------------------------
+# ---- names for a screen reader, around a live picture --------------------------------------------
 
 WIDGETS = """<div class="widget-vbox">
   <div class="widget-slider"><label class="widget-label">n heads</label>
@@ -159,9 +184,18 @@ def test_controls_and_pictures_have_names_and_states(browser):
     page.set_content(WIDGETS)
     page.evaluate(RENDER, Page._esm)
     said = lambda selector, name: page.get_attribute(selector, name)  # noqa: E731
-    assert said("[role=slider]", "aria-label") == "n heads" and said("[role=slider]", "aria-valuetext") == "2.00"
-    assert said(".widget-toggle-buttons", "role") == "group" and said(".widget-toggle-buttons", "aria-label") == "pattern"
-    assert [one.get_attribute("aria-pressed") for one in page.query_selector_all("button")] == ["true", "false"]
+    assert (
+        said("[role=slider]", "aria-label") == "n heads"
+        and said("[role=slider]", "aria-valuetext") == "2.00"
+    )
+    assert (
+        said(".widget-toggle-buttons", "role") == "group"
+        and said(".widget-toggle-buttons", "aria-label") == "pattern"
+    )
+    assert [one.get_attribute("aria-pressed") for one in page.query_selector_all("button")] == [
+        "true",
+        "false",
+    ]
     assert said("img", "alt") == "one two"
     page.evaluate("""async () => {
         document.querySelector(".widget-readout").textContent = "3.00";
@@ -171,10 +205,15 @@ def test_controls_and_pictures_have_names_and_states(browser):
         await frames(4);
     }""")
     assert said("[role=slider]", "aria-valuetext") == "3.00" and said("img", "alt") == "three"
-    assert [one.get_attribute("aria-pressed") for one in page.query_selector_all("button")] == ["false", "true"]
+    assert [one.get_attribute("aria-pressed") for one in page.query_selector_all("button")] == [
+        "false",
+        "true",
+    ]
     written = """async () => { let count = 0; const seen = new MutationObserver((all) => (count += all.length));
         seen.observe(document.body, { subtree: true, attributes: true }); await frames(20); return count; }"""
     assert page.evaluate(written) == 0, "it does not answer itself"
-    page.evaluate("""async () => { done(); document.querySelector("[role=status]").textContent = "four"; await frames(4); }""")
+    page.evaluate(
+        """async () => { done(); document.querySelector("[role=status]").textContent = "four"; await frames(4); }"""
+    )
     assert said("img", "alt") == "three", "and ends with its view"
     page.close()

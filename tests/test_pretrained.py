@@ -1,4 +1,6 @@
-"""Published models: parity with the reference on the tiny checkpoints of tests/fixtures and on MiniLM; texts."""
+"""Published models: parity with the reference on the tiny checkpoints of tests/fixtures and on
+MiniLM; texts.
+"""
 
 import json
 import os
@@ -6,7 +8,19 @@ import sys
 
 import numpy as np
 import pytest
-from checkpoints import FIXTURES, FOLDERS, LOGITS, WEIGHTS, changed, close, forward, plus, reference, renamed, without
+from checkpoints import (
+    FIXTURES,
+    FOLDERS,
+    LOGITS,
+    WEIGHTS,
+    changed,
+    close,
+    forward,
+    plus,
+    reference,
+    renamed,
+    without,
+)
 
 from attnlib import masks
 from attnlib.layers import parameters
@@ -19,14 +33,20 @@ from attnlib.models.translator import Translator
 pytest.importorskip("safetensors", reason="pip install 'attnlib[models]'")
 pytestmark = pytest.mark.filterwarnings("error")
 
-VARIANTS = [(family, name) for family, names in json.loads((FIXTURES / "variants.json").read_text()).items() for name in names]
+VARIANTS = [
+    (family, name)
+    for family, names in json.loads((FIXTURES / "variants.json").read_text()).items()
+    for name in names
+]
 SENTENCE = "The cat sat on the mat."
 
-# ---- parity ------------------------------------------------------------------------------------------------------
+# ---- parity --------------------------------------------------------------------------------------
 
 
 def test_every_model_type_has_a_checkpoint_here():
-    assert {json.loads((FIXTURES / name / "config.json").read_text())["model_type"] for name in FOLDERS} == set(FAMILIES)
+    assert {
+        json.loads((FIXTURES / name / "config.json").read_text())["model_type"] for name in FOLDERS
+    } == set(FAMILIES)
     assert len(FAMILIES) == 12
     assert {"torch", "transformers"} <= json.loads((FIXTURES / "versions.json").read_text()).keys()
 
@@ -41,15 +61,15 @@ def test_attentions_and_logits_equal_the_reference(family):
             close(getattr(trace, name), ref[name], WEIGHTS)
     assert (trace.cross_weights is None) == ("cross_weights" not in ref)
     close(trace.output, ref["logits"], LOGITS)
-    assert ref["weights"].max(-1).mean() > 0.4                          # far from uniform: a wrong scale would show
+    assert ref["weights"].max(-1).mean() > 0.4  # far from uniform: a wrong scale would show
 
 
 @pytest.mark.parametrize("family", FOLDERS)
 def test_a_padded_batch_equals_the_reference(family):
     ref = reference(family)
-    mask = ref["padded.mask"][1]                                        # row 1 has padding
+    mask = ref["padded.mask"][1]  # row 1 has padding
     trace = forward(load(FIXTURES / family), ref, "padded.")
-    seen = trace.weights[:, 1][..., mask, :]                            # what padding looks at is nobody's business
+    seen = trace.weights[:, 1][..., mask, :]  # what padding looks at is nobody's business
     close(seen, ref["padded.weights"][:, :, mask], WEIGHTS)
     assert not seen[..., ~mask].any() and not mask.all()
     if trace.cross_weights is None:
@@ -62,10 +82,14 @@ def test_a_padded_batch_equals_the_reference(family):
 
 @pytest.mark.parametrize(("family", "variant"), VARIANTS)
 def test_the_same_weights_under_another_config(tmp_path, family, variant):
-    ref, change = reference(family), json.loads((FIXTURES / "variants.json").read_text())[family][variant]
+    ref, change = (
+        reference(family),
+        json.loads((FIXTURES / "variants.json").read_text())[family][variant],
+    )
     trace = forward(load(changed(tmp_path, family, change=change)), ref)
     close(trace.weights, ref[f"{variant}.weights"], WEIGHTS)
-    assert np.abs(ref[f"{variant}.weights"] - ref["weights"]).max() > 5 * WEIGHTS      # it does change something
+    # it does change something
+    assert np.abs(ref[f"{variant}.weights"] - ref["weights"]).max() > 5 * WEIGHTS
 
 
 @pytest.mark.parametrize("kind", ["linear", "dynamic", "llama3", "yarn", "longrope"])
@@ -83,19 +107,22 @@ def test_older_files_spell_rotary_positions_in_another_way(tmp_path, kind, word)
 @pytest.mark.parametrize(
     ("family", "drop"),
     [
-        ("gemma2", ["layer_types", "rope_parameters"]), ("qwen2", ["layer_types", "rope_parameters", "tie_word_embeddings"]),
-        ("qwen3", ["layer_types", "tie_word_embeddings"]), ("llama", ["head_dim", "tie_word_embeddings", "rope_parameters"]),
-        ("gpt2", ["scale_attn_weights", "scale_attn_by_inverse_layer_idx"]), ("t5", ["scale_decoder_outputs", "num_decoder_layers"]),
+        ("gemma2", ["layer_types", "rope_parameters"]),
+        ("qwen2", ["layer_types", "rope_parameters", "tie_word_embeddings"]),
+        ("qwen3", ["layer_types", "tie_word_embeddings"]),
+        ("llama", ["head_dim", "tie_word_embeddings", "rope_parameters"]),
+        ("gpt2", ["scale_attn_weights", "scale_attn_by_inverse_layer_idx"]),
+        ("t5", ["scale_decoder_outputs", "num_decoder_layers"]),
         ("marian", ["share_encoder_decoder_embeddings", "decoder_vocab_size"]),
     ],
-)  # fmt: skip
+)
 def test_older_files_leave_keys_out(tmp_path, family, drop):
     ref = reference(family)
     close(forward(load(changed(tmp_path, family, drop=drop)), ref).output, ref["logits"], LOGITS)
 
 
 def test_a_window_that_is_switched_off(tmp_path):
-    ref = reference("qwen2")                                            # as Qwen 2.5 is published: a window, and not used
+    ref = reference("qwen2")  # as Qwen 2.5 is published: a window, and not used
     folder = changed(tmp_path, "qwen2", change={"use_sliding_window": False}, drop=["layer_types"])
     close(forward(load(folder), ref).weights, ref["full.weights"], WEIGHTS)
 
@@ -103,43 +130,91 @@ def test_a_window_that_is_switched_off(tmp_path):
 BUFFER = np.ones((1, 1, 20, 20), np.float32)
 OTHER_FORMS = {
     "gpt2 without its prefix": ("gpt2", without("transformer.")),
-    "gpt2 with the masks of old files": ("gpt2", plus(**{"transformer.h.0.attn.bias": BUFFER, "transformer.h.1.attn.masked_bias": BUFFER})),
-    "gpt2 with its head twice": ("gpt2", plus(**{"lm_head.weight": "transformer.wte.weight"})),
-    "bert with its head twice": ("bert", plus(**{"cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight"})),
-    "bert with the first names of gain and bias": (
-        "bert", lambda tensors: {n.replace("Norm.weight", "Norm.gamma").replace("Norm.bias", "Norm.beta"): a for n, a in tensors.items()},
+    "gpt2 with the masks of old files": (
+        "gpt2",
+        plus(**{"transformer.h.0.attn.bias": BUFFER, "transformer.h.1.attn.masked_bias": BUFFER}),
     ),
-    "bert with a pooler": ("bert", plus(**{"bert.pooler.dense.weight": np.ones((16, 16), np.float32)})),
-    "bert with numbered positions": ("bert", plus(**{"bert.embeddings.position_ids": np.arange(20)[None]})),
-    "distilbert with its head twice": ("distilbert", plus(**{"vocab_projector.weight": "distilbert.embeddings.word_embeddings.weight"})),
-    "llama with old buffers": ("llama", plus(**{"model.layers.0.self_attn.rotary_emb.inv_freq": np.ones(2, np.float32)})),
-    "bart without a shared embedding": ("bart", renamed("model.shared", "model.decoder.embed_tokens")),
+    "gpt2 with its head twice": ("gpt2", plus(**{"lm_head.weight": "transformer.wte.weight"})),
+    "bert with its head twice": (
+        "bert",
+        plus(**{"cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight"}),
+    ),
+    "bert with the first names of gain and bias": (
+        "bert",
+        lambda tensors: {
+            n.replace("Norm.weight", "Norm.gamma").replace("Norm.bias", "Norm.beta"): a
+            for n, a in tensors.items()
+        },
+    ),
+    "bert with a pooler": (
+        "bert",
+        plus(**{"bert.pooler.dense.weight": np.ones((16, 16), np.float32)}),
+    ),
+    "bert with numbered positions": (
+        "bert",
+        plus(**{"bert.embeddings.position_ids": np.arange(20)[None]}),
+    ),
+    "distilbert with its head twice": (
+        "distilbert",
+        plus(**{"vocab_projector.weight": "distilbert.embeddings.word_embeddings.weight"}),
+    ),
+    "llama with old buffers": (
+        "llama",
+        plus(**{"model.layers.0.self_attn.rotary_emb.inv_freq": np.ones(2, np.float32)}),
+    ),
+    "bart without a shared embedding": (
+        "bart",
+        renamed("model.shared", "model.decoder.embed_tokens"),
+    ),
     "bart with a head": ("bart", plus(**{"lm_head.weight": "model.shared.weight"})),
-    "marian with stored positions": ("marian", plus(**{"model.encoder.embed_positions.weight": np.ones((20, 16), np.float32)})),
-    "t5 with three embeddings": ("t5", plus(**{"encoder.embed_tokens.weight": "shared.weight", "lm_head.weight": "shared.weight"})),
-}  # fmt: skip
+    "marian with stored positions": (
+        "marian",
+        plus(**{"model.encoder.embed_positions.weight": np.ones((20, 16), np.float32)}),
+    ),
+    "t5 with three embeddings": (
+        "t5",
+        plus(**{"encoder.embed_tokens.weight": "shared.weight", "lm_head.weight": "shared.weight"}),
+    ),
+}
 
 
 @pytest.mark.parametrize("form", OTHER_FORMS)
 def test_other_forms_of_the_same_checkpoint(tmp_path, form):
     family, tensors = OTHER_FORMS[form]
     ref = reference(family)
-    close(forward(load(changed(tmp_path, family, tensors=tensors)), ref).output, ref["logits"], LOGITS)
+    close(
+        forward(load(changed(tmp_path, family, tensors=tensors)), ref).output, ref["logits"], LOGITS
+    )
 
 
 def test_a_bart_without_a_bias_of_its_logits(tmp_path):
-    ref, bias = reference("bart"), read_tensors(FIXTURES / "bart" / "model.safetensors")["final_logits_bias"]
-    folder = changed(tmp_path, "bart", tensors=lambda tensors: {
-        name.removeprefix("model."): array for name, array in tensors.items() if name != "final_logits_bias"
-    })  # fmt: skip
+    ref, bias = (
+        reference("bart"),
+        read_tensors(FIXTURES / "bart" / "model.safetensors")["final_logits_bias"],
+    )
+    folder = changed(
+        tmp_path,
+        "bart",
+        tensors=lambda tensors: {
+            name.removeprefix("model."): array
+            for name, array in tensors.items()
+            if name != "final_logits_bias"
+        },
+    )
     close(forward(load(folder), ref).output, ref["logits"] - bias, LOGITS)
 
 
 def test_a_bert_without_a_head_says_what_it_thinks(tmp_path):
     ref = reference("bert")
-    folder = changed(tmp_path, "bert", tensors=lambda tensors: {
-        name.removeprefix("bert."): array for name, array in tensors.items() if not name.startswith("cls.")
-    })  # fmt: skip
+    folder = changed(
+        tmp_path,
+        "bert",
+        tensors=lambda tensors: {
+            name.removeprefix("bert."): array
+            for name, array in tensors.items()
+            if not name.startswith("cls.")
+        },
+    )
     close(forward(load(folder), ref).output, ref["hidden"], LOGITS)
 
 
@@ -155,9 +230,10 @@ def test_token_types_are_added():
     model, ids, types = load(FIXTURES / "bert"), np.array([3, 4, 5]), np.array([0, 1, 1])
     plain, moved = model.forward(ids), model.forward(ids, token_types=types)
     assert np.abs(moved.output - plain.output).max() > 0.1
-    close(model.forward(ids, token_types=0 * types).output, plain.output, 0)       # the first text, unless said otherwise
+    # the first text, unless said otherwise
+    close(model.forward(ids, token_types=0 * types).output, plain.output, 0)
     table, model.model.embedding = model.model.token_types, model.model.embedding.copy()
-    for i, kind in zip(ids, types):                                    # the same in another way: other rows for these words
+    for i, kind in zip(ids, types):  # the same in another way: other rows for these words
         model.model.embedding[i] += table[kind] - table[0]
     close(model.forward(ids).weights, moved.weights, 1e-6)
     with pytest.raises(ValueError, match="token_types must lie between 0 and 1"):
@@ -178,9 +254,12 @@ def test_a_text_read_token_by_token_is_the_text_read_at_once(family):
 def test_a_target_written_token_by_token_is_the_target_read_at_once(family):
     ref, model = reference(family), load(FIXTURES / family).model
     caches = model.caches()
-    rows = [model.logits(ref["ids"], ref["decoder_ids"][i : i + 1], caches=caches)[0] for i in range(len(ref["decoder_ids"]))]
+    rows = [
+        model.logits(ref["ids"], ref["decoder_ids"][i : i + 1], caches=caches)[0]
+        for i in range(len(ref["decoder_ids"]))
+    ]
     close(np.stack(rows), ref["logits"], LOGITS)
-    trace = load(FIXTURES / family).forward(ref["ids"])                 # what it writes itself
+    trace = load(FIXTURES / family).forward(ref["ids"])  # what it writes itself
     best = trace.output.argmax(-1).astype(str).tolist()
     assert trace.decoder_tokens[1:] == best[:-1] and len(best) <= 65
 
@@ -194,9 +273,14 @@ def test_bf16_is_read_exactly():
         assert about[name]["dtype"] == "BF16" and array.dtype == np.float32
         start, stop = about[name]["data_offsets"]
         halves = np.frombuffer(data[start:stop], np.uint16)
-        sign, exponent, fraction = halves >> 15, (halves >> 7) & 255, halves & 127      # the definition of the format
-        value = np.where(sign, -1.0, 1.0) * 2.0 ** (exponent.astype(int) - 127) * (1 + fraction / 128)
-        np.testing.assert_array_equal(array.ravel(), np.where(halves & 0x7FFF, value, 0).astype(np.float32))
+        # the definition of the format
+        sign, exponent, fraction = halves >> 15, (halves >> 7) & 255, halves & 127
+        value = (
+            np.where(sign, -1.0, 1.0) * 2.0 ** (exponent.astype(int) - 127) * (1 + fraction / 128)
+        )
+        np.testing.assert_array_equal(
+            array.ravel(), np.where(halves & 0x7FFF, value, 0).astype(np.float32)
+        )
 
 
 def test_parameters_are_float32_and_none_is_left_blank():
@@ -209,7 +293,8 @@ def test_parameters_are_float32_and_none_is_left_blank():
 
 @pytest.mark.parametrize("family", FOLDERS)
 def test_weights_lie_row_by_row(family):
-    model = load(FIXTURES / family).model                               # a product of few tokens takes twice as long with turned ones
+    # a product of few tokens takes twice as long with turned ones
+    model = load(FIXTURES / family).model
     for name, array in parameters(model).items():
         if name.rpartition(".")[2].startswith("W"):
             assert array.flags.c_contiguous, name
@@ -217,7 +302,7 @@ def test_weights_lie_row_by_row(family):
 
 def test_parameters_can_be_changed_and_the_file_stays(tmp_path):
     single = lambda tensors: {name: array.astype(np.float32) for name, array in tensors.items()}  # noqa: E731
-    folder = changed(tmp_path, "bert", tensors=single)                  # float32 is read as it lies there
+    folder = changed(tmp_path, "bert", tensors=single)  # float32 is read as it lies there
     raw, model = (folder / "model.safetensors").read_bytes(), load(folder)
     before = model.forward([3, 4]).output
     for array in parameters(model.model).values():
@@ -227,11 +312,13 @@ def test_parameters_can_be_changed_and_the_file_stays(tmp_path):
     close(load(folder).forward([3, 4]).output, before, 0)
 
 
-# ---- MiniLM ------------------------------------------------------------------------------------------------------
+# ---- MiniLM --------------------------------------------------------------------------------------
 
 
 def minilm():
-    """The model where it is on this machine. A test fetches it (91 MB) only where ATTNLIB_FETCH is set, as in CI."""
+    """The model where it is on this machine. A test fetches it (91 MB) only where ATTNLIB_FETCH is
+    set, as in CI.
+    """
     if os.environ.get("ATTNLIB_FETCH"):
         try:
             return load("minilm")
@@ -263,7 +350,7 @@ def test_minilm_equals_the_reference():
     close(trace.output.ravel()[::step][real], ref["padded.hidden"][real], 1e-5)
 
 
-# ---- texts -------------------------------------------------------------------------------------------------------
+# ---- texts ---------------------------------------------------------------------------------------
 
 
 def tokenizer(kind):
@@ -273,21 +360,43 @@ def tokenizer(kind):
     letters = sorted(set(SENTENCE.lower()) - {" "})
     if kind == "wordpiece":
         words = ["[UNK]", "[CLS]", "[SEP]", "the", "cat", "s", "##at", "on", "mat", "."]
-        made = Tokenizer(models.WordPiece({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
-        made.normalizer, made.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+        made = Tokenizer(
+            models.WordPiece({word: i for i, word in enumerate(words)}, unk_token="[UNK]")
+        )
+        made.normalizer, made.pre_tokenizer = (
+            normalizers.BertNormalizer(),
+            pre_tokenizers.BertPreTokenizer(),
+        )
         made.decoder = decoders.WordPiece()
-        made.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)])
+        made.post_processor = processors.TemplateProcessing(
+            single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+        )
     elif kind == "bytes":
-        vocabulary = {sign: i for i, sign in enumerate(["<end>", *sorted(pre_tokenizers.ByteLevel.alphabet())[:46]])}
+        vocabulary = {
+            sign: i
+            for i, sign in enumerate(["<end>", *sorted(pre_tokenizers.ByteLevel.alphabet())[:46]])
+        }
         vocabulary |= {"Ġ": 47}
         made = Tokenizer(models.BPE(vocabulary, []))
-        made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+        made.pre_tokenizer, made.decoder = (
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+            decoders.ByteLevel(),
+        )
     else:
-        vocabulary = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", -9.0), ("▁the", -1.0), ("▁", -2.0), *[(s, -3.0) for s in letters]]
+        vocabulary = [
+            ("<pad>", 0.0),
+            ("</s>", 0.0),
+            ("<unk>", -9.0),
+            ("▁the", -1.0),
+            ("▁", -2.0),
+            *[(s, -3.0) for s in letters],
+        ]
         made = Tokenizer(models.Unigram(vocabulary, 2))
         made.normalizer, made.pre_tokenizer = normalizers.Lowercase(), pre_tokenizers.Metaspace()
         made.decoder = decoders.Metaspace()
-        made.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+        made.post_processor = processors.TemplateProcessing(
+            single="$A </s>", special_tokens=[("</s>", 1)]
+        )
     made.enable_padding(length=40)
     made.enable_truncation(3)
     return made
@@ -295,7 +404,9 @@ def tokenizer(kind):
 
 def with_tokenizer(tmp_path, family, kind, **changes):
     pytest.importorskip("tokenizers", reason="pip install 'attnlib[models]'")
-    folder = changed(tmp_path, family, change=changes, name=f"{family}{len(list(tmp_path.iterdir()))}")
+    folder = changed(
+        tmp_path, family, change=changes, name=f"{family}{len(list(tmp_path.iterdir()))}"
+    )
     tokenizer(kind).save(str(folder / "tokenizer.json"))
     return load(folder)
 
@@ -303,11 +414,15 @@ def with_tokenizer(tmp_path, family, kind, **changes):
 def test_an_encoder_reads_a_text(tmp_path):
     model = with_tokenizer(tmp_path, "bert", "wordpiece")
     tokens = ["[CLS]", "the", "cat", "s", "##at", "on", "the", "mat", ".", "[SEP]"]
-    assert model.tokens(SENTENCE) == tokens                             # neither padded nor cut
+    assert model.tokens(SENTENCE) == tokens  # neither padded nor cut
     trace = model(SENTENCE)
-    assert trace.tokens == tokens and trace.weights.shape == (2, 4, 10, 10) and trace.output.shape == (10, 48)
+    assert (
+        trace.tokens == tokens
+        and trace.weights.shape == (2, 4, 10, 10)
+        and trace.output.shape == (10, 48)
+    )
     assert model.forward([[1, 3, 2]]).tokens == [["[CLS]", "the", "[SEP]"]]
-    assert model.forward([47]).tokens == ["<47>"]                       # a row that the tokenizer does not know
+    assert model.forward([47]).tokens == ["<47>"]  # a row that the tokenizer does not know
     assert model.tokenizer.decode(model.encode(SENTENCE)) == "[CLS] the cat sat on the mat. [SEP]"
     assert len(model.tokenizer) == 10 and model.about["config"]["model_type"] == "bert"
 
@@ -316,7 +431,7 @@ def test_a_language_model_reads_and_writes(tmp_path):
     model = with_tokenizer(tmp_path, "gpt2", "bytes")
     assert isinstance(model, TextModel)
     signs = "'(é"
-    assert model.tokens(" " + signs)[:3] == [" ", "'", "("]             # the byte of a space is a space
+    assert model.tokens(" " + signs)[:3] == [" ", "'", "("]  # the byte of a space is a space
     trace = model("+ (")
     assert trace.tokens == ["+", " ", "("] and trace.weights.shape == (2, 4, 3, 3)
     best = model.next_tokens("+ (", best=3)
@@ -324,7 +439,8 @@ def test_a_language_model_reads_and_writes(tmp_path):
     written = model.generate("+ (", n_new=5, temperature=0)
     assert written.startswith("+ (") and len(list(model.stream("+ (", n_new=5, temperature=0))) <= 5
     likeliest = model.model.logits(model.encode("+ ("))[-1].argmax()
-    for end, n_written in ((None, 5), ([], 5), (int(likeliest), 1), ([int(likeliest), 1], 1)):   # the end is said too
+    # the end is said too
+    for end, n_written in ((None, 5), ([], 5), (int(likeliest), 1), ([int(likeliest), 1], 1)):
         ending = with_tokenizer(tmp_path, "gpt2", "bytes", eos_token_id=end)
         assert len(list(ending.stream("+ (", n_new=5, temperature=0))) == n_written
     with pytest.raises(ValueError, match="at least one sign"):
@@ -338,7 +454,8 @@ def test_an_encoder_decoder_reads_two_texts(tmp_path):
     assert isinstance(model, TextToText)
     assert model.tokens("the cat") == [" the", " ", "c", "a", "t", "</s>"]
     trace = model("the cat", "the mat")
-    assert trace.decoder_tokens == ["<pad>", " the", " ", "m", "a", "t"]         # the start is T5's padding
+    # the start is T5's padding
+    assert trace.decoder_tokens == ["<pad>", " the", " ", "m", "a", "t"]
     assert trace.cross_weights.shape == (2, 4, 6, 6) and trace.decoder_weights.shape == (2, 4, 6, 6)
     free = model("the cat")
     assert free.decoder_tokens[0] == "<pad>" and free.output.shape[0] == len(free.decoder_tokens)
@@ -351,7 +468,10 @@ def test_a_folder_without_a_tokenizer_reads_ids(tmp_path):
     model = load(FIXTURES / "llama")
     assert isinstance(model.tokenizer, NoTokenizer) and model.forward([3, 4]).tokens == ["3", "4"]
     for call in (model, model.tokens, model.encode):
-        with pytest.raises(ValueError, match=r"no tokenizer.json; without it the model reads ids: model.forward\(ids\)"):
+        with pytest.raises(
+            ValueError,
+            match=r"no tokenizer.json; without it the model reads ids: model.forward\(ids\)",
+        ):
             call("a text")
     pytest.importorskip("tokenizers")
     (tmp_path / "tokenizer.json").write_text("{]")
@@ -365,16 +485,23 @@ def test_what_is_shipped_needs_no_library(monkeypatch):
     assert isinstance(load("tiny-gpt"), TextModel) and isinstance(load("reverse"), Translator)
 
 
-EPS = {"gpt2": "layer_norm_epsilon", "t5": "layer_norm_epsilon", "t5_gated": "layer_norm_epsilon", "bert": "layer_norm_eps",
-       "albert": "layer_norm_eps"} | dict.fromkeys(["llama", "mistral", "qwen2", "qwen3", "gemma2"], "rms_norm_eps")  # fmt: skip
-FIXED = {"distilbert": 1e-12, "bart": 1e-5, "marian": 1e-5}            # these configs have no such key
+EPS = {
+    "gpt2": "layer_norm_epsilon",
+    "t5": "layer_norm_epsilon",
+    "t5_gated": "layer_norm_epsilon",
+    "bert": "layer_norm_eps",
+    "albert": "layer_norm_eps",
+} | dict.fromkeys(["llama", "mistral", "qwen2", "qwen3", "gemma2"], "rms_norm_eps")
+FIXED = {"distilbert": 1e-12, "bart": 1e-5, "marian": 1e-5}  # these configs have no such key
 
 
 def norms(part):
     """The eps of every norm in a model."""
     if hasattr(part, "eps"):
         yield part.eps
-    inside = part if isinstance(part, list) else vars(part).values() if hasattr(part, "__dict__") else []
+    inside = (
+        part if isinstance(part, list) else vars(part).values() if hasattr(part, "__dict__") else []
+    )
     for one in inside:
         yield from norms(one)
 
@@ -387,18 +514,26 @@ def test_every_norm_has_the_eps_of_its_config(tmp_path, family):
     assert len(found) >= 5 and set(found) == {FIXED.get(family, 0.25)}
 
 
-@pytest.mark.parametrize("names", [["gelu_new", "gelu_pytorch_tanh", "gelu_fast"], ["silu", "swish"]])
+@pytest.mark.parametrize(
+    "names", [["gelu_new", "gelu_pytorch_tanh", "gelu_fast"], ["silu", "swish"]]
+)
 def test_one_bend_under_several_names(tmp_path, names):
     ref = reference("bert")
-    found = [forward(load(changed(tmp_path, "bert", change={"hidden_act": name}, name=name)), ref).output for name in names]
+    found = [
+        forward(load(changed(tmp_path, "bert", change={"hidden_act": name}, name=name)), ref).output
+        for name in names
+    ]
     assert all(np.array_equal(found[0], other) for other in found)
-    assert np.abs(found[0] - ref["logits"]).max() > 1e-4               # the file says "gelu", the exact one
+    assert np.abs(found[0] - ref["logits"]).max() > 1e-4  # the file says "gelu", the exact one
 
 
 def test_a_mistral_without_a_window(tmp_path):
     """Published so since 0.2: "sliding_window": null."""
     ref = reference("mistral")
-    none, wide = (forward(load(changed(tmp_path, "mistral", change={"sliding_window": n}, name=str(n))), ref) for n in (None, 100))
+    none, wide = (
+        forward(load(changed(tmp_path, "mistral", change={"sliding_window": n}, name=str(n))), ref)
+        for n in (None, 100)
+    )
     np.testing.assert_array_equal(none.weights, wide.weights)
     assert np.abs(none.weights - ref["weights"]).max() > 0.01
 
@@ -406,19 +541,37 @@ def test_a_mistral_without_a_window(tmp_path):
 def repeated(tensors):
     """The same Llama with as many kv heads as heads: every kv head stands there twice."""
     heads = lambda array: array.reshape(2, 4, 16).repeat(2, axis=0).reshape(16, 16)  # noqa: E731
-    return {name: heads(array) if "k_proj" in name or "v_proj" in name else array for name, array in tensors.items()}
+    return {
+        name: heads(array) if "k_proj" in name or "v_proj" in name else array
+        for name, array in tensors.items()
+    }
 
 
 def padded(tensors):
     """The same GPT-2 with 4 · 16 hidden columns: those that are new are zeros."""
-    wide = {"mlp.c_fc.weight": ((0, 0), (0, 28)), "mlp.c_fc.bias": ((0, 28),), "mlp.c_proj.weight": ((0, 28), (0, 0))}
-    return {name: np.pad(array, next((pad for key, pad in wide.items() if key in name), 0)) for name, array in tensors.items()}
+    wide = {
+        "mlp.c_fc.weight": ((0, 0), (0, 28)),
+        "mlp.c_fc.bias": ((0, 28),),
+        "mlp.c_proj.weight": ((0, 28), (0, 0)),
+    }
+    return {
+        name: np.pad(array, next((pad for key, pad in wide.items() if key in name), 0))
+        for name, array in tensors.items()
+    }
 
 
 DEFAULTS = {
-    "as many kv heads as heads": ("llama", {"drop": ["num_key_value_heads"], "tensors": repeated}, "weights"),
+    "as many kv heads as heads": (
+        "llama",
+        {"drop": ["num_key_value_heads"], "tensors": repeated},
+        "weights",
+    ),
     "a hidden width of 4 d": ("gpt2", {"change": {"n_inner": None}, "tensors": padded}, "weights"),
-    "no layer with a window": ("qwen2", {"drop": ["layer_types", "max_window_layers"]}, "full.weights"),
+    "no layer with a window": (
+        "qwen2",
+        {"drop": ["layer_types", "max_window_layers"]},
+        "full.weights",
+    ),
 }
 
 
@@ -429,35 +582,57 @@ def test_what_a_config_does_not_say(tmp_path, case):
     close(forward(load(changed(tmp_path, family, **how)), ref).weights, ref[wanted], WEIGHTS)
 
 
-@pytest.mark.parametrize("kind, longest, left_out", [
-    ("yarn", 64, "factor"), ("yarn", 16, "original_max_position_embeddings"), ("llama3", 16, "original_max_position_embeddings"),
-    ("longrope", 32, "factor"), ("longrope", 8, "original_max_position_embeddings"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "kind, longest, left_out",
+    [
+        ("yarn", 64, "factor"),
+        ("yarn", 16, "original_max_position_embeddings"),
+        ("llama3", 16, "original_max_position_embeddings"),
+        ("longrope", 32, "factor"),
+        ("longrope", 8, "original_max_position_embeddings"),
+    ],
+)
 def test_rotary_positions_that_leave_a_number_out(tmp_path, kind, longest, left_out):
-    """The factor is the longest text divided by that of the training, and the training's is the longest unless it is said."""
+    """The factor is the longest text divided by that of the training, and the training's is the
+    longest unless it is said.
+    """
     change = json.loads((FIXTURES / "variants.json").read_text())["llama"][kind]
     rope = {key: value for key, value in change["rope_parameters"].items() if key != left_out}
     ref = reference("llama")
-    folder = changed(tmp_path, "llama", change={"rope_parameters": rope, "max_position_embeddings": longest})
+    folder = changed(
+        tmp_path, "llama", change={"rope_parameters": rope, "max_position_embeddings": longest}
+    )
     close(forward(load(folder), ref).weights, ref[f"{kind}.weights"], WEIGHTS)
 
 
 def test_a_llama_with_biases_of_its_attention(tmp_path):
     rng, ref = np.random.default_rng(0), reference("llama")
     sizes = {"q": 16, "k": 8, "v": 8, "o": 16}
-    biases = {f"model.layers.{i}.self_attn.{letter}_proj.bias": rng.normal(size=size).astype(np.float32)
-              for i in range(2) for letter, size in sizes.items()}  # fmt: skip
-    folder = changed(tmp_path, "llama", change={"attention_bias": True}, tensors=lambda tensors: tensors | biases)
+    biases = {
+        f"model.layers.{i}.self_attn.{letter}_proj.bias": rng.normal(size=size).astype(np.float32)
+        for i in range(2)
+        for letter, size in sizes.items()
+    }
+    folder = changed(
+        tmp_path, "llama", change={"attention_bias": True}, tensors=lambda tensors: tensors | biases
+    )
     model, bare = load(folder), load(FIXTURES / "llama")
     assert np.abs(forward(model, ref).weights - ref["weights"]).max() > 0.1
     for i, block in enumerate(bare.model.blocks):
         for letter in sizes:
-            setattr(block.attention, f"b_{letter}", biases[f"model.layers.{i}.self_attn.{letter}_proj.bias"])
+            setattr(
+                block.attention,
+                f"b_{letter}",
+                biases[f"model.layers.{i}.self_attn.{letter}_proj.bias"],
+            )
     close(forward(model, ref).output, forward(bare, ref).output, 0)
 
 
 def test_a_t5_with_the_table_that_nobody_reads(tmp_path):
     """T5 1.0 holds a table of distances for the cross-attention, too."""
-    name, ref = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight", reference("t5")
+    name, ref = (
+        "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight",
+        reference("t5"),
+    )
     folder = changed(tmp_path, "t5", tensors=plus(**{name: np.ones((8, 4), np.float32)}))
     close(forward(load(folder), ref).output, ref["logits"], LOGITS)

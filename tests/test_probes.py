@@ -1,4 +1,6 @@
-"""training/probes.py: the questions of the notebook on cross-attention, put to a few texts, against answers found one by one."""
+"""training/probes.py: the questions of the notebook on cross-attention, put to a few texts, against
+answers found one by one.
+"""
 
 import numpy as np
 import pytest
@@ -19,8 +21,15 @@ def dates():
 
 
 def test_an_untrained_model_has_the_same_shape_and_other_numbers(reverser):
-    one, again, other = probes.untrained(reverser), probes.untrained(reverser), probes.untrained(reverser, 1)
-    assert one.model.unembedding.shape == reverser.model.unembedding.shape and one.source is reverser.source
+    one, again, other = (
+        probes.untrained(reverser),
+        probes.untrained(reverser),
+        probes.untrained(reverser, 1),
+    )
+    assert (
+        one.model.unembedding.shape == reverser.model.unembedding.shape
+        and one.source is reverser.source
+    )
     np.testing.assert_array_equal(one.model.unembedding, again.model.unembedding)
     assert not np.allclose(one.model.unembedding, other.model.unembedding)
     assert not np.allclose(one.model.unembedding, reverser.model.unembedding)
@@ -29,15 +38,23 @@ def test_an_untrained_model_has_the_same_shape_and_other_numbers(reverser):
 def test_shuffled_words_have_the_same_letters():
     words = ["mechanism", "cat", "aaaa"]
     found = probes.shuffled(words, np.random.default_rng(0))
-    assert [sorted(word) for word in found] == [sorted(word) for word in words] and found[0] != words[0] and found[2] == "aaaa"
+    assert (
+        [sorted(word) for word in found] == [sorted(word) for word in words]
+        and found[0] != words[0]
+        and found[2] == "aaaa"
+    )
 
 
 def test_the_largest_change_of_a_map(reverser):
     a, b = (reverser(one).cross_weights[0] for one in ("cat", "dog"))
     for head in range(4):
-        assert probes.largest_change(reverser, "cat", "dog", head=head) == pytest.approx(abs(a[head] - b[head]).max())
+        assert probes.largest_change(reverser, "cat", "dog", head=head) == pytest.approx(
+            abs(a[head] - b[head]).max()
+        )
     told = reverser("dog", target="tac").cross_weights[0, 0]
-    assert probes.largest_change(reverser, "cat", "dog", target="tac") == pytest.approx(abs(a[0] - told).max())
+    assert probes.largest_change(reverser, "cat", "dog", target="tac") == pytest.approx(
+        abs(a[0] - told).max()
+    )
     assert probes.largest_change(reverser, "cat", "cat") == 0
 
 
@@ -61,29 +78,45 @@ def test_behind_errors_one_date_after_another(dates):
         day.append(written[-2:] == one.target[-2:] and len(written) == 10)
         month.append(one.target[5:7] in (written[4:6], written[5:7]))
         if one.target[5] == "0" and one.target[6] in "3456789":
-            none.append(dates.translate(one.text, f"{one.target[:5]}1")[5:7] not in {"10", "11", "12"})
-    assert list(found.values()) == pytest.approx([np.mean(right), 1, np.mean(month), np.mean(day), np.mean(none)])
+            none.append(
+                dates.translate(one.text, f"{one.target[:5]}1")[5:7] not in {"10", "11", "12"}
+            )
+    assert list(found.values()) == pytest.approx(
+        [np.mean(right), 1, np.mean(month), np.mean(day), np.mean(none)]
+    )
 
 
 def test_the_beginnings_are_wrong_in_every_date(dates, monkeypatch):
     examples, given = draw_examples(TASKS["dates"], np.random.default_rng(5), 60), []
     translate = dates.translate
-    monkeypatch.setattr(dates, "translate", lambda texts, begun: given.append((texts, begun)) or translate(texts, begun))
+    monkeypatch.setattr(
+        dates,
+        "translate",
+        lambda texts, begun: given.append((texts, begun)) or translate(texts, begun),
+    )
     probes.behind_errors(dates, examples)
     right = {one.text: one.target for one in examples}
     assert [len(texts) for texts, _ in given][:2] == [60, 60] and 0 < len(given[2][0]) < 60
     for texts, begun in given:
-        assert not any(right[text].startswith(start) for text, start in zip(texts, begun, strict=True))
+        assert not any(
+            right[text].startswith(start) for text, start in zip(texts, begun, strict=True)
+        )
 
 
 def test_the_weight_on_a_weekday(dates):
     examples = draw_examples(TASKS["dates"], np.random.default_rng(5), 40, unseen=True)
     shares = probes.on_the_weekday(dates, examples)
-    with_day = [one for one in examples if one.text[:3].lower() in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")]
+    with_day = [
+        one
+        for one in examples
+        if one.text[:3].lower() in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    ]
     assert len(shares) == len(with_day) > 3
     for one, (weekday, month) in zip(with_day, shares):
         row = dates(one.text, target=one.target).cross_weights[0, :, 5:7].mean(axis=(0, 1))
         end = len(one.text.split()[0])
-        assert weekday == pytest.approx(row[:end].sum()) and month == pytest.approx(row[slice(*one.spans["month"])].sum())
+        assert weekday == pytest.approx(row[:end].sum()) and month == pytest.approx(
+            row[slice(*one.spans["month"])].sum()
+        )
         assert 0 <= weekday + month <= 1 + 1e-6
     assert probes.on_the_weekday(dates, []).shape == (0, 2)

@@ -1,4 +1,6 @@
-"""What is passed is kept, whatever happens to the file; and a function that never returns is stopped, and nothing else."""
+"""What is passed is kept, whatever happens to the file; and a function that never returns is
+stopped, and nothing else.
+"""
 
 import io
 import json
@@ -45,7 +47,11 @@ def python(monkeypatch):
 
 def names(folder):
     """The files in a folder, without the empty one that serves as a lock."""
-    return sorted(name for name in os.listdir(folder) if not (name.endswith(".lock") and not Path(folder, name).stat().st_size))
+    return sorted(
+        name
+        for name in os.listdir(folder)
+        if not (name.endswith(".lock") and not Path(folder, name).stat().st_size)
+    )
 
 
 def check(exercise, function, capsys):
@@ -58,7 +64,7 @@ def solve(exercise, capsys):
     return check(exercise, exercise.solve, capsys)
 
 
-# ---- the limit ---------------------------------------------------------------------------------------------------
+# ---- the limit -----------------------------------------------------------------------------------
 
 
 def forever(*given):
@@ -106,19 +112,33 @@ def prints_and_waits(*given):
         print(end="")
 
 
-ENDLESS = [forever, sleeps, swallows, swallows_all, swallows_the_first, long_numpy, prints_and_waits]
+ENDLESS = [
+    forever,
+    sleeps,
+    swallows,
+    swallows_all,
+    swallows_the_first,
+    long_numpy,
+    prints_and_waits,
+]
 
 
 @pytest.mark.parametrize("function", ENDLESS, ids=lambda f: f.__name__)
 def test_what_never_returns_is_stopped(function, python, monkeypatch):
     if function is swallows_all and sys.version_info < (3, 11):
-        pytest.skip("Python 3.10 looks at no interrupt in a loop that begins with try and calls nothing, not even at Ctrl-C")
+        pytest.skip(
+            "Python 3.10 looks at no interrupt in a loop that begins with try and calls nothing,"
+            " not even at Ctrl-C"
+        )
     monkeypatch.setattr(exercises, "SECONDS", 0.15)
     start = time.perf_counter()
     passed, report = ex01.alike.judge(function)
     assert time.perf_counter() - start < 3
-    assert not passed and report.startswith("Stopped: your function took more than 0.15 seconds. A loop that never ends?\n(tried with x (")
-    time.sleep(0.05)                                       # a late interrupt would arrive here
+    assert not passed and report.startswith(
+        "Stopped: your function took more than 0.15 seconds. A loop that never ends?\n(tried"
+        " with x ("
+    )
+    time.sleep(0.05)  # a late interrupt would arrive here
 
 
 def test_a_function_that_hangs_on_a_later_input_is_stopped(python, monkeypatch):
@@ -132,7 +152,9 @@ def test_a_function_that_hangs_on_a_later_input_is_stopped(python, monkeypatch):
 
 
 def test_a_wrong_function_that_is_slow_elsewhere_gets_its_report(python, monkeypatch):
-    """Naming the mistake calls the function again: it may hang there, and that must not hang the check."""
+    """Naming the mistake calls the function again: it may hang there, and that must not hang the
+    check.
+    """
     monkeypatch.setattr(exercises, "SECONDS", 0.15)
     passed, report = ex01.alike.judge(lambda x: x @ x.T if len(x) == 3 else forever())
     assert not passed and "is not right yet" in report
@@ -176,11 +198,16 @@ def test_the_stop_button_still_stops(python):
 
 
 def test_no_interrupt_comes_afterwards(python):
-    """Functions that end just when they would be stopped: each returns or is stopped, and then there is quiet."""
+    """Functions that end just when they would be stopped: each returns or is stopped, and then
+    there is quiet.
+    """
     stopped = 0
     for number in range(30):
         try:
-            assert call(lambda wait: time.sleep(wait) or wait, 0.0085 + number * 6e-5, seconds=0.01) >= 0.0085
+            assert (
+                call(lambda wait: time.sleep(wait) or wait, 0.0085 + number * 6e-5, seconds=0.01)
+                >= 0.0085
+            )
         except TooSlow:
             stopped += 1
     for _ in range(30):
@@ -205,7 +232,9 @@ def test_a_function_that_cleans_up_is_still_too_slow(python):
 
 def test_outside_the_main_thread_there_is_no_limit(python):
     found = []
-    thread = threading.Thread(target=lambda: found.append(call(lambda: time.sleep(0.1) or "back", seconds=0.01)))
+    thread = threading.Thread(
+        target=lambda: found.append(call(lambda: time.sleep(0.1) or "back", seconds=0.01))
+    )
     thread.start()
     thread.join()
     assert found == ["back"]
@@ -234,7 +263,7 @@ def test_where_there_are_no_threads_it_still_answers(python, monkeypatch):
 
 
 def test_where_signals_cannot_be_sent_to_a_thread_it_is_stopped_too(python, monkeypatch):
-    monkeypatch.delattr(_limit.signal, "pthread_kill")     # as on Windows
+    monkeypatch.delattr(_limit.signal, "pthread_kill")  # as on Windows
     with pytest.raises(TooSlow):
         call(forever, seconds=0.1)
 
@@ -254,7 +283,9 @@ class Sent:
 
 def test_the_clock_gives_up_after_a_number_of_interrupts(monkeypatch):
     sent, late, over = [], threading.Event(), Sent()
-    monkeypatch.setattr(_limit.signal, "pthread_kill", lambda *given: sent.append(given), raising=False)
+    monkeypatch.setattr(
+        _limit.signal, "pthread_kill", lambda *given: sent.append(given), raising=False
+    )
     _limit._stop(late, over)
     assert late.is_set() and len(sent) == _limit.INTERRUPTS == over.asked == 50
     assert set(sent) == {(threading.main_thread().ident, signal.SIGINT)}
@@ -274,11 +305,14 @@ class Interrupted(threading.Event):
 
 @pytest.mark.parametrize("seconds", [0.05, 0.3])
 def test_an_interrupt_that_lands_at_the_end_is_the_last(seconds, python, monkeypatch):
-    """Between the end of the function and the note that it is over: too late for the limit, or the stop button in time."""
+    """Between the end of the function and the note that it is over: too late for the limit, or the
+    stop button in time.
+    """
     made, make, before = [], threading.Event, threading.active_count()
 
     def event():
-        made.append(Interrupted() if len(made) == 1 else make())       # late, over, and what the clock makes for itself
+        # late, over, and what the clock makes for itself
+        made.append(Interrupted() if len(made) == 1 else make())
         return made[-1]
 
     monkeypatch.setattr(threading, "Event", event)
@@ -287,7 +321,7 @@ def test_an_interrupt_that_lands_at_the_end_is_the_last(seconds, python, monkeyp
             call(time.sleep, 0.1, seconds=seconds)
         over = made[1]
         assert over.landed and over.is_set() and threading.active_count() == before
-        time.sleep(0.3)                                                # an interrupt that comes now would be a stray
+        time.sleep(0.3)  # an interrupt that comes now would be a stray
     finally:
         for one in made:
             make.set(one)
@@ -296,31 +330,51 @@ def test_an_interrupt_that_lands_at_the_end_is_the_last(seconds, python, monkeyp
 def test_a_kernel_stops_an_exercise_and_runs_the_next_cell(kept, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     cells = [
-        "import time\nfrom attnlib import exercises\nfrom attnlib.exercises import ex01\nexercises.SECONDS = 0.3\n"
-        "def forever(x):\n    while True:\n        pass\nex01.alike.check(forever)",
+        (
+            "import time\nfrom attnlib import exercises\nfrom attnlib.exercises import"
+            " ex01\nexercises.SECONDS = 0.3\ndef forever(x):\n    while True:\n       "
+            " pass\nex01.alike.check(forever)"
+        ),
         "ex01.alike.check(lambda x: time.sleep(60))",
         "exercises.SECONDS = 5\nex01.alike.check(ex01.alike.solve)",
         "time.sleep(0.3)\nprint('no interrupt comes late')",
     ]
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    NotebookClient(book, timeout=30, kernel_name="python3", resources={"metadata": {"path": str(kept.parent)}}).execute()
+    NotebookClient(
+        book, timeout=30, kernel_name="python3", resources={"metadata": {"path": str(kept.parent)}}
+    ).execute()
     said = ["".join(out.get("text", "") for out in cell.outputs) for cell in book.cells]
-    assert said[0].startswith("Stopped: your function took more than 0.3 seconds") and said[1].startswith("Stopped")
-    assert said[2].startswith("Right, on 4 different inputs.\n1 of ") and said[3] == "no interrupt comes late\n"
+    assert said[0].startswith("Stopped: your function took more than 0.3 seconds") and said[
+        1
+    ].startswith("Stopped")
+    assert (
+        said[2].startswith("Right, on 4 different inputs.\n1 of ")
+        and said[3] == "no interrupt comes late\n"
+    )
     assert list(json.loads(kept.read_text())) == ["01.alike"]
 
 
-# ---- the file ----------------------------------------------------------------------------------------------------
+# ---- the file ------------------------------------------------------------------------------------
 
 
 def test_a_pass_is_recorded_once(kept, capsys, monkeypatch):
     said = solve(ex01.alike, capsys)
     total = len(_progress.exercises())
-    assert said == f"Right, on 4 different inputs.\n1 of {total} exercises done; kept in {kept}. exercises.progress() draws them.\n"
+    assert (
+        said == f"Right, on 4 different inputs.\n1 of {total} exercises done; kept in {kept}."
+        " exercises.progress() draws them.\n"
+    )
     first = kept.read_text()
-    assert list(json.loads(first)) == ["01.alike"] and TODAY.fullmatch(json.loads(first)["01.alike"])
-    monkeypatch.setattr(_files, "write", lambda *given: pytest.fail("there is nothing new to write"))
-    assert solve(ex01.alike, capsys) == f"Right, on 4 different inputs.\n1 of {total} exercises done.\n"
+    assert list(json.loads(first)) == ["01.alike"] and TODAY.fullmatch(
+        json.loads(first)["01.alike"]
+    )
+    monkeypatch.setattr(
+        _files, "write", lambda *given: pytest.fail("there is nothing new to write")
+    )
+    assert (
+        solve(ex01.alike, capsys)
+        == f"Right, on 4 different inputs.\n1 of {total} exercises done.\n"
+    )
     assert kept.read_text() == first and names(kept.parent) == [kept.name]
 
 
@@ -328,7 +382,10 @@ def test_the_day_of_the_first_pass_stays(kept, capsys):
     kept.write_text('{"01.alike": "2001-02-03"}')
     solve(ex01.alike, capsys)
     solve(ex00.shapes, capsys)
-    assert json.loads(kept.read_text())["01.alike"] == "2001-02-03" and len(json.loads(kept.read_text())) == 2
+    assert (
+        json.loads(kept.read_text())["01.alike"] == "2001-02-03"
+        and len(json.loads(kept.read_text())) == 2
+    )
 
 
 def test_what_fails_writes_nothing(kept, capsys, monkeypatch):
@@ -346,8 +403,13 @@ def test_what_fails_writes_nothing(kept, capsys, monkeypatch):
 
 
 def test_an_exercise_of_ones_own_is_not_recorded(kept, capsys):
-    mine = Exercise(lambda x: x, title="mine", level=1, minutes=5, inputs=lambda rng: [(rng.normal(size=3),)])
-    assert check(mine, lambda x: x, capsys) == "Right.\nThis exercise is not part of the course, so nothing is recorded.\n"
+    mine = Exercise(
+        lambda x: x, title="mine", level=1, minutes=5, inputs=lambda rng: [(rng.normal(size=3),)]
+    )
+    assert (
+        check(mine, lambda x: x, capsys)
+        == "Right.\nThis exercise is not part of the course, so nothing is recorded.\n"
+    )
     assert not kept.exists()
 
 
@@ -356,7 +418,10 @@ def test_every_exercise_is_recorded_under_its_own_name(kept, capsys):
         assert _progress.record(exercise).startswith(f"{number} of ")
         assert name in json.loads(kept.read_text())
     assert list(json.loads(kept.read_text())) == list(_progress.exercises())
-    assert progress().alt.startswith(f"{number} of {number} exercises done; kept in {kept}.") and "To do" not in progress().alt
+    assert (
+        progress().alt.startswith(f"{number} of {number} exercises done; kept in {kept}.")
+        and "To do" not in progress().alt
+    )
 
 
 def test_a_new_process_and_another_kernel_add_to_it(kept, capsys):
@@ -365,10 +430,12 @@ def test_a_new_process_and_another_kernel_add_to_it(kept, capsys):
         "from attnlib.exercises import ex00, ex03, progress, _progress\n"
         "print(_progress.record(ex03.attention)); print(progress().alt)\n"
     )
-    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
     assert run.returncode == 0, run.stderr
     assert run.stdout.startswith("2 of ") and "Alike in direction" not in run.stdout
-    said = solve(ex00.shapes, capsys)                      # the first process knows of it, too
+    said = solve(ex00.shapes, capsys)  # the first process knows of it, too
     assert "\n3 of " in said
     assert set(json.loads(kept.read_text())) == {"01.alike", "03.attention", "00.shapes"}
 
@@ -382,7 +449,9 @@ def test_names_of_another_version_are_kept(kept, capsys):
 
 
 @pytest.mark.parametrize("where", ["fsync", "replace"])
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["full", "killed"])
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["full", "killed"]
+)
 def test_a_crash_while_writing_leaves_the_old_file(where, error, kept, capsys, monkeypatch):
     solve(ex01.alike, capsys)
     before = kept.read_text()
@@ -391,7 +460,8 @@ def test_a_crash_while_writing_leaves_the_old_file(where, error, kept, capsys, m
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(_files.os, where, fails)             # what is written has come to the disk, or it takes its place
+        # what is written has come to the disk, or it takes its place
+        patch.setattr(_files.os, where, fails)
         if isinstance(error, OSError):
             said = solve(ex00.shapes, capsys)
             assert said.startswith("Right, on ") and said.endswith(
@@ -431,7 +501,10 @@ def test_a_file_that_makes_no_sense_is_kept_aside(kind, how, kept, capsys):
         assert progress().alt.startswith("0 of ")
         said = capsys.readouterr().out
         assert not kept.exists()
-    assert "progress.json could not be read. It is kept as progress.broken, and a new one begins.\n" in said
+    assert (
+        "progress.json could not be read. It is kept as progress.broken, and a new one begins.\n"
+        in said
+    )
     assert aside.read_bytes() == BROKEN[kind]
 
 
@@ -440,12 +513,15 @@ def test_many_broken_files_are_all_kept(kept, capsys):
         kept.write_text(f"broken {number}")
         solve(ex01.alike, capsys)
     asides = ["progress.broken", "progress.broken-2", "progress.broken-3", "progress.broken-4"]
-    assert [kept.with_name(name).read_text() for name in asides] == [f"broken {number}" for number in range(4)]
+    assert [kept.with_name(name).read_text() for name in asides] == [
+        f"broken {number}" for number in range(4)
+    ]
     assert names(kept.parent) == [*asides, "progress.json"]
 
 
 def test_a_file_saved_by_another_editor_is_read(kept, capsys):
-    kept.write_bytes(b'\xef\xbb\xbf{\r\n "00.shapes": "2026-01-01"\r\n}\r\n')     # Notepad: a mark in front, two ends of line
+    # Notepad: a mark in front, two ends of line
+    kept.write_bytes(b'\xef\xbb\xbf{\r\n "00.shapes": "2026-01-01"\r\n}\r\n')
     assert "\n2 of " in solve(ex01.alike, capsys)
 
 
@@ -468,7 +544,12 @@ for exercise in mine:
 def test_kernels_that_pass_at_the_same_time_lose_nothing(kernels, kept, tmp_path):
     (tmp_path / "ready").mkdir()
     run = [sys.executable, "-c", ALL_AT_ONCE]
-    all_of_them = [subprocess.Popen([*run, str(k), str(kernels), str(tmp_path / "ready")], stderr=subprocess.PIPE) for k in range(kernels)]
+    all_of_them = [
+        subprocess.Popen(
+            [*run, str(k), str(kernels), str(tmp_path / "ready")], stderr=subprocess.PIPE
+        )
+        for k in range(kernels)
+    ]
     for one in all_of_them:
         _, said = one.communicate(timeout=120)
         assert one.returncode == 0, said.decode()
@@ -478,12 +559,17 @@ def test_kernels_that_pass_at_the_same_time_lose_nothing(kernels, kept, tmp_path
 
 def test_threads_that_pass_at_the_same_time_lose_nothing(kept, capsys):
     known = list(_progress.exercises().values())
-    threads = [threading.Thread(target=lambda k=k: [_progress.record(one) for one in known[k::4]]) for k in range(4)]
+    threads = [
+        threading.Thread(target=lambda k=k: [_progress.record(one) for one in known[k::4]])
+        for k in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(json.loads(kept.read_text())) == len(known) and "broken" not in capsys.readouterr().out
+    assert (
+        len(json.loads(kept.read_text())) == len(known) and "broken" not in capsys.readouterr().out
+    )
     assert names(kept.parent) == [kept.name]
 
 
@@ -493,19 +579,22 @@ def test_a_link_is_followed(tmp_path, monkeypatch, capsys):
     target, link = tmp_path / "share" / "kept.json", tmp_path / "progress.json"
     link.symlink_to(target)
     monkeypatch.setenv("ATTNLIB_PROGRESS", str(link))
-    assert "\n1 of " in solve(ex01.alike, capsys)         # at first there is nothing behind it
+    assert "\n1 of " in solve(ex01.alike, capsys)  # at first there is nothing behind it
     assert "\n2 of " in solve(ex00.shapes, capsys)
     assert link.is_symlink() and set(json.loads(target.read_text())) == {"01.alike", "00.shapes"}
     target.write_text("broken")
     assert "\n1 of " in solve(ex01.alike, capsys)
     assert link.is_symlink() and list(json.loads(target.read_text())) == ["01.alike"]
-    assert names(tmp_path / "share") == ["kept.broken", "kept.json"] and names(tmp_path) == ["progress.json", "share"]
+    assert names(tmp_path / "share") == ["kept.broken", "kept.json"] and names(tmp_path) == [
+        "progress.json",
+        "share",
+    ]
 
 
 def test_two_containers_with_the_same_process_number(kept, capsys, monkeypatch):
     """On a shared home the number of a process says nothing: another's draft is not ours."""
     monkeypatch.setattr(os, "getpid", lambda: 7)
-    with _files.replacing(kept) as other:                  # the other container is half done
+    with _files.replacing(kept) as other:  # the other container is half done
         other.write(b"{")
         other.flush()
         assert "\n1 of " in solve(ex01.alike, capsys)
@@ -516,16 +605,26 @@ def test_two_containers_with_the_same_process_number(kept, capsys, monkeypatch):
 
 def test_who_waits_too_long_for_another_is_told(kept, capsys, monkeypatch):
     monkeypatch.setattr(_files, "PATIENCE", 0.05)
-    hold = f"from attnlib import _files\nwith _files.locked({str(kept)!r}):\n    print(1, flush=True)\n    input()"
-    with subprocess.Popen([sys.executable, "-c", hold], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+    hold = (
+        f"from attnlib import _files\nwith _files.locked({str(kept)!r}):\n    print(1,"
+        " flush=True)\n    input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", hold], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
         other.stdout.readline()
-        assert "could not be kept" in (said := solve(ex01.alike, capsys)) and "another program has held it" in said
+        assert (
+            "could not be kept" in (said := solve(ex01.alike, capsys))
+            and "another program has held it" in said
+        )
         other.communicate(b"\n")
     assert "\n1 of " in solve(ex01.alike, capsys)
 
 
 def test_a_file_of_november_2026_is_read_for_ever(kept, capsys):
-    """tests/fixtures/progress-2026-11.json was written by version 0.1.0, with every exercise of that day passed."""
+    """tests/fixtures/progress-2026-11.json was written by version 0.1.0, with every exercise of
+    that day passed.
+    """
     kept.write_bytes((Path(__file__).parent / "fixtures" / "progress-2026-11.json").read_bytes())
     old = json.loads(kept.read_text())
     assert len(old) == 52
@@ -535,14 +634,20 @@ def test_a_file_of_november_2026_is_read_for_ever(kept, capsys):
     assert set(old.values()) <= set(read.values())
 
 
-# ---- the place ---------------------------------------------------------------------------------------------------
+# ---- the place -----------------------------------------------------------------------------------
 
 
 def test_without_the_variable_it_lies_beside_the_notebook(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    for unset in (lambda: monkeypatch.delenv("ATTNLIB_PROGRESS"), lambda: monkeypatch.setenv("ATTNLIB_PROGRESS", "")):
+    for unset in (
+        lambda: monkeypatch.delenv("ATTNLIB_PROGRESS"),
+        lambda: monkeypatch.setenv("ATTNLIB_PROGRESS", ""),
+    ):
         unset()
-        assert _progress.place() == tmp_path / "attnlib-progress.json" and "attnlib-progress.json" in progress().alt
+        assert (
+            _progress.place() == tmp_path / "attnlib-progress.json"
+            and "attnlib-progress.json" in progress().alt
+        )
     assert str(tmp_path / "attnlib-progress.json") in solve(ex01.alike, capsys)
     assert (tmp_path / "attnlib-progress.json").exists()
 
@@ -550,7 +655,10 @@ def test_without_the_variable_it_lies_beside_the_notebook(tmp_path, monkeypatch,
 def test_the_variable_may_name_a_file_at_home(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("ATTNLIB_PROGRESS", "~/mine.json")
-    assert str(tmp_path / "mine.json") in solve(ex01.alike, capsys) and (tmp_path / "mine.json").exists()
+    assert (
+        str(tmp_path / "mine.json") in solve(ex01.alike, capsys)
+        and (tmp_path / "mine.json").exists()
+    )
     monkeypatch.setenv("ATTNLIB_PROGRESS", "~nobody-of-this-name/mine.json")
     assert "there is no folder" in solve(ex01.alike, capsys)
 
@@ -572,7 +680,10 @@ def test_a_folder_that_does_not_exist_is_said(tmp_path, monkeypatch, capsys):
 def test_a_folder_in_place_of_a_file_is_said(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("ATTNLIB_PROGRESS", str(tmp_path))
     said = solve(ex01.alike, capsys)
-    assert said.startswith("Right, on") and f"({'Your progress could not be kept'}: {tmp_path} is a folder." in said
+    assert (
+        said.startswith("Right, on")
+        and f"({'Your progress could not be kept'}: {tmp_path} is a folder." in said
+    )
     assert progress().alt.startswith("0 of ") and "could not be read" in capsys.readouterr().out
 
 
@@ -580,7 +691,10 @@ def test_a_folder_in_place_of_a_file_is_said(tmp_path, monkeypatch, capsys):
 def test_a_place_that_cannot_be_written_is_no_error(place, monkeypatch, capsys):
     monkeypatch.setenv("ATTNLIB_PROGRESS", place)
     said = solve(ex01.alike, capsys)
-    assert said.startswith("Right, on 4 different inputs.\n(Your progress could not be kept: ") and said.count("\n") == 2
+    assert (
+        said.startswith("Right, on 4 different inputs.\n(Your progress could not be kept: ")
+        and said.count("\n") == 2
+    )
     assert progress().alt.startswith("0 of ")
 
 
@@ -592,9 +706,14 @@ def test_a_file_that_may_not_be_read_is_not_replaced(kept, capsys, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "read_text", refused)
-        assert solve(ex01.alike, capsys).endswith(f"(Your progress could not be kept: {kept}: Permission denied.)\n")
+        assert solve(ex01.alike, capsys).endswith(
+            f"(Your progress could not be kept: {kept}: Permission denied.)\n"
+        )
         assert progress().alt.startswith("0 of ")
-        assert capsys.readouterr().out == f"(Your progress could not be read: {kept}: Permission denied.)\n"
+        assert (
+            capsys.readouterr().out
+            == f"(Your progress could not be read: {kept}: Permission denied.)\n"
+        )
     assert kept.read_text() == '{"00.shapes": "2026-01-01"}'
 
 
@@ -606,11 +725,13 @@ def test_a_broken_file_in_a_read_only_folder_is_left_where_it_is(kept, capsys, m
 
     with monkeypatch.context() as patch:
         patch.setattr(_progress.os, "replace", refused)
-        assert "could not be kept" in solve(ex01.alike, capsys) and progress().alt.startswith("0 of ")
+        assert "could not be kept" in solve(ex01.alike, capsys) and progress().alt.startswith(
+            "0 of "
+        )
     assert kept.read_text() == "broken" and names(kept.parent) == [kept.name]
 
 
-# ---- the picture -------------------------------------------------------------------------------------------------
+# ---- the picture ---------------------------------------------------------------------------------
 
 
 def pixels(picture):
@@ -625,13 +746,23 @@ def test_the_picture_says_what_is_done_and_what_is_to_do(kept, capsys):
     solve(ex01.alike, capsys)
     _progress.record(ex03.attention)
     alt = progress().alt
-    assert alt.startswith(f"2 of {len(known)} exercises done; kept in {kept}. To do: Shapes before numbers, ")
-    left = [exercise.title for name, exercise in known.items() if name not in ("01.alike", "03.attention")]
+    assert alt.startswith(
+        f"2 of {len(known)} exercises done; kept in {kept}. To do: Shapes before numbers, "
+    )
+    left = [
+        exercise.title
+        for name, exercise in known.items()
+        if name not in ("01.alike", "03.attention")
+    ]
     assert alt.endswith(f" To do: {', '.join(left)}.")
     words = [text.get_text() for text in progress().sheet.texts]
-    assert {exercise.title for exercise in known.values()} <= set(words) and f"kept in {kept}" in words
+    assert {exercise.title for exercise in known.values()} <= set(
+        words
+    ) and f"kept in {kept}" in words
     assert words.count(f"done {json.loads(kept.read_text())['01.alike']}") == 2
-    assert [word for word in words if re.fullmatch(r"\d\d", word)] == sorted({name[:2] for name in known})
+    assert [word for word in words if re.fullmatch(r"\d\d", word)] == sorted(
+        {name[:2] for name in known}
+    )
     assert "●○○  8 minutes" in words and "●●●  20 minutes" in words
 
 
@@ -644,9 +775,14 @@ def test_the_picture_is_drawn_in_both_themes_and_twice_alike(name, kept, capsys)
         assert first.png() == second.png() and first.alt == second.alt
         image = pixels(first)
         paper = {"light": 255, "dark": 24}[name]
-        assert image[0, 0].max() - paper in (0, 7) and 0.02 < (abs(image - image[0, 0]).max(-1) > 60).mean() < 0.5
+        assert (
+            image[0, 0].max() - paper in (0, 7)
+            and 0.02 < (abs(image - image[0, 0]).max(-1) > 60).mean() < 0.5
+        )
         kept.unlink()
-        assert pixels(progress()).shape == image.shape and (pixels(progress()) != image).any(), "a pass can be seen"
+        assert pixels(progress()).shape == image.shape and (pixels(progress()) != image).any(), (
+            "a pass can be seen"
+        )
     finally:
         theme("light")
 
@@ -662,7 +798,11 @@ def test_done_is_green_and_bold_and_only_it(kept):
         _progress.record(exercise)
         found.append(greens())
     assert 0.01 < found[0] and found == pytest.approx(found[0] * np.arange(1, 4), rel=0.1)
-    bold = {text.get_text() for text in progress().sheet.texts if text.get_weight() == "bold" and not text.get_text()[0].isdigit()}
+    bold = {
+        text.get_text()
+        for text in progress().sheet.texts
+        if text.get_weight() == "bold" and not text.get_text()[0].isdigit()
+    }
     assert bold == {"Shapes before numbers", "Alike in direction", "Write attention"}
 
 
@@ -674,7 +814,18 @@ def test_no_words_leave_their_box_or_the_picture(kept):
     titles = {exercise.title for exercise in _progress.exercises().values()}
     for text in picture.sheet.texts:
         extent = text.get_window_extent()
-        assert inside.x0 <= extent.x0 and extent.x1 <= inside.x1 and inside.y0 <= extent.y0 and extent.y1 <= inside.y1, text.get_text()
+        assert (
+            inside.x0 <= extent.x0
+            and extent.x1 <= inside.x1
+            and inside.y0 <= extent.y0
+            and extent.y1 <= inside.y1
+        ), text.get_text()
         if text.get_text() in titles:
-            assert any(box.x0 < extent.x0 and extent.x1 < box.x1 and box.y0 < extent.y0 and extent.y1 < box.y1 for box in boxes)
+            assert any(
+                box.x0 < extent.x0
+                and extent.x1 < box.x1
+                and box.y0 < extent.y0
+                and extent.y1 < box.y1
+                for box in boxes
+            )
     assert len(boxes) == len(titles)

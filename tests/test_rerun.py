@@ -45,16 +45,28 @@ KINDS = {
 
 
 class Kernel:
-    """A notebook's kernel, in which a cell is run as JupyterLab runs it: with the cell's name beside its code."""
+    """A notebook's kernel, in which a cell is run as JupyterLab runs it: with the cell's name
+    beside its code.
+    """
 
     def __init__(self):
-        self.manager, self.client = start_new_kernel(env=os.environ | {"OPENBLAS_NUM_THREADS": "1"}, extra_arguments=["--log-level=50"])
+        self.manager, self.client = start_new_kernel(
+            env=os.environ | {"OPENBLAS_NUM_THREADS": "1"}, extra_arguments=["--log-level=50"]
+        )
         self.run(START)
 
     def run(self, code, cell=None):
-        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False,
-                   "stop_on_error": False}  # fmt: skip
-        asked = self.client.session.msg("execute_request", content, metadata={"cellId": cell} if cell else {})
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": {},
+            "allow_stdin": False,
+            "stop_on_error": False,
+        }
+        asked = self.client.session.msg(
+            "execute_request", content, metadata={"cellId": cell} if cell else {}
+        )
         self.client.shell_channel.send(asked)
         said = ""
         while True:
@@ -80,7 +92,9 @@ def kernel():
     kernel.stop()
 
 
-@pytest.mark.parametrize("kind, cell", [*((kind, "named") for kind in KINDS), ("AttentionView", None), ("explore", None)])
+@pytest.mark.parametrize(
+    "kind, cell", [*((kind, "named") for kind in KINDS), ("AttentionView", None), ("explore", None)]
+)
 def test_a_cell_that_is_run_again_keeps_one_set_of_views(kernel, kind, cell):
     """JupyterLab says which cell it runs; elsewhere a cell is known by its code."""
     counts = []
@@ -103,15 +117,26 @@ def test_many_runs_of_a_cell_take_no_more_memory_than_a_few(kernel):
 def test_what_the_reader_holds_goes_on_as_an_object(kernel):
     kernel.run("kept = []")
     for _ in range(2):
-        kernel.run("view = AttentionView(w[0], list('abcdefgh'))\nview.pinned = [1, 2]\nkept.append(view)\nview", "held")
-    asked = "kept[0].pinned, kept[0].comm is None, kept[1].comm is None, len(kept[0].to_html()) > 999, len(kept[0].to_png()) > 99"
+        kernel.run(
+            "view = AttentionView(w[0], list('abcdefgh'))\nview.pinned = [1,"
+            " 2]\nkept.append(view)\nview",
+            "held",
+        )
+    asked = (
+        "kept[0].pinned, kept[0].comm is None, kept[1].comm is None, len(kept[0].to_html()) > 999,"
+        " len(kept[0].to_png()) > 99"
+    )
     said = kernel.run(f"print({asked})")
     assert said == "[1, 2] True False True True\n"
 
 
 def test_a_slider_that_was_handed_over_stays_and_moves_only_the_new_picture(kernel):
     for _ in range(3):
-        kernel.run("drawn = []\ndef noted(n):\n    drawn.append(n)\n    return draw(n)\nlast = explore(noted, n=given)\nlast", "handed")
+        kernel.run(
+            "drawn = []\ndef noted(n):\n    drawn.append(n)\n    return draw(n)\nlast ="
+            " explore(noted, n=given)\nlast",
+            "handed",
+        )
     kernel.run("seen = []\ngiven.observe(lambda change: seen.append(change.new), names='value')")
     kernel.run("last = explore(noted, n=given)\nlast", "handed")
     kernel.run("drawn.clear()\ngiven.value = given.value % 9 + 2")
@@ -123,9 +148,15 @@ def test_views_of_other_cells_and_of_the_same_run_stay(kernel):
     kernel.run("third = AttentionView(w[0, 2])", "B")
     kernel.run("first", "C")
     kernel.run("third", "B2")
-    assert kernel.run("print([one.comm is not None for one in (first, second, third)])") == "[True, True, True]\n"
+    assert (
+        kernel.run("print([one.comm is not None for one in (first, second, third)])")
+        == "[True, True, True]\n"
+    )
     kernel.run("other = AttentionView(w[0, 0])", "A")
-    assert kernel.run("print([one.comm is not None for one in (first, second, third, other)])") == "[False, False, True, True]\n"
+    assert (
+        kernel.run("print([one.comm is not None for one in (first, second, third, other)])")
+        == "[False, False, True, True]\n"
+    )
 
 
 def test_an_error_in_the_second_run_keeps_the_first_views(kernel):
@@ -136,13 +167,19 @@ def test_an_error_in_the_second_run_keeps_the_first_views(kernel):
 
 
 def test_a_view_that_a_click_makes_closes_nothing(kernel):
-    kernel.run("button, made = widgets.Button(), []\nbutton.on_click(lambda _: made.append(AttentionView(w[0, 0])))")
+    kernel.run(
+        "button, made = widgets.Button(), []\nbutton.on_click(lambda _:"
+        " made.append(AttentionView(w[0, 0])))"
+    )
     kernel.run("first = AttentionView(w[0, 0])", "click")
     comm = kernel.run("print(button.comm.comm_id)").strip()
     for _ in range(2):
         message = {"comm_id": comm, "data": {"method": "custom", "content": {"event": "click"}}}
         kernel.client.shell_channel.send(kernel.client.session.msg("comm_msg", message))
-    assert kernel.run("print(len(made), [one.comm is not None for one in [first, *made]])") == "2 [True, True, True]\n"
+    assert (
+        kernel.run("print(len(made), [one.comm is not None for one in [first, *made]])")
+        == "2 [True, True, True]\n"
+    )
 
 
 def test_outside_a_notebook_nothing_is_closed():
@@ -153,11 +190,13 @@ def test_outside_a_notebook_nothing_is_closed():
         views = [AttentionView(np.eye(3)) for _ in range(3)]
         assert len({view.model_id for view in views}) == 3 and all(view.comm is not None for view in views)
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr
 
 
-# ---- memory of one view ------------------------------------------------------------------------------------------
+# ---- memory of one view --------------------------------------------------------------------------
 
 LARGE = """
 import resource, sys
@@ -174,10 +213,16 @@ print(peak() - before, len(view._weights) / 2**20)
 """
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="kilobytes on Linux, bytes on macOS")
-@pytest.mark.parametrize("given", [["float32"], ["float64"], ["float32", "masks of their own"]], ids=" ".join)
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="kilobytes on Linux, bytes on macOS"
+)
+@pytest.mark.parametrize(
+    "given", [["float32"], ["float64"], ["float32", "masks of their own"]], ids=" ".join
+)
 def test_a_large_view_works_layer_by_layer(given):
-    done = subprocess.run([sys.executable, "-c", LARGE, *given], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", LARGE, *given], capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     more, crossing = map(float, done.stdout.split())
     assert crossing < 15 and more < 230, "an array of 190 MB, in eight layers"

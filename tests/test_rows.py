@@ -36,29 +36,44 @@ def test_full_holds_the_scale_while_a_slider_moves():
 
 def test_room_keeps_the_size_and_the_zero_line():
     room = {"room": (4, "a rather long name", "1.00 and a text"), "full": 2}
-    one, two = rows([1.0], ["a"], **room), rows([1.0, 0.5, 0.2], ["a", "b", "a longer name"], **room)
+    one, two = (
+        rows([1.0], ["a"], **room),
+        rows([1.0, 0.5, 0.2], ["a", "b", "a longer name"], **room),
+    )
     assert tuple(one.get_size_inches()) == tuple(two.get_size_inches())
     assert bars(one)[0].get_x() == bars(two)[0].get_x() > bars(rows([1.0], ["a"]))[0].get_x()
     assert lengths(one)[0] == lengths(two)[0]
     wider = rows([1.0] * 5, ["a"] * 5, **room)
-    assert wider.get_figheight() > one.get_figheight(), "more than there is room for are drawn all the same"
+    assert wider.get_figheight() > one.get_figheight(), (
+        "more than there is room for are drawn all the same"
+    )
 
 
 def test_marked_bars_stand_out(style):
     picture = rows([1, 2, 3], ["a", "b", "c"], marked=[1])
-    assert [to_hex(bar.get_facecolor()) for bar in bars(picture)] == [style["hatch"], style["lines"][0], style["hatch"]]
+    assert [to_hex(bar.get_facecolor()) for bar in bars(picture)] == [
+        style["hatch"],
+        style["lines"][0],
+        style["hatch"],
+    ]
 
 
 def test_names_and_texts_stay_on_the_paper_and_apart_from_the_bars():
     names = ["a", "a name that is quite a bit longer than the others are", "b"]
-    picture = rows([3, 2, 1], names, texts=["three of them", "two", "1"], title="T", axis="how many")
+    picture = rows(
+        [3, 2, 1], names, texts=["three of them", "two", "1"], title="T", axis="how many"
+    )
     picture.draw_without_rendering()
     width, height = picture.canvas.get_width_height()
     for text in picture.sheet.texts:
         box = text.get_window_extent()
         assert box.x0 >= 0 and box.x1 <= width and box.y0 >= 0 and box.y1 <= height, text.get_text()
     left = min(bar.get_window_extent().x0 for bar in bars(picture))
-    assert all(text.get_window_extent().x1 <= left for text in picture.sheet.texts if text.get_text() in names)
+    assert all(
+        text.get_window_extent().x1 <= left
+        for text in picture.sheet.texts
+        if text.get_text() in names
+    )
 
 
 def test_spaces_of_tokens_can_be_seen_and_signs_are_only_signs():

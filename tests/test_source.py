@@ -19,7 +19,9 @@ PUBLIC = [
     thing
     for module in MODULES
     for name, thing in vars(module).items()
-    if not name.startswith("_") and (inspect.isfunction(thing) or inspect.isclass(thing)) and thing.__module__ == module.__name__
+    if not name.startswith("_")
+    and (inspect.isfunction(thing) or inspect.isclass(thing))
+    and thing.__module__ == module.__name__
 ]
 
 
@@ -39,7 +41,7 @@ def bare(code):
     return ast.dump(tree)
 
 
-# ---- the package's own functions ---------------------------------------------------------------------------------
+# ---- the package's own functions -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("thing", PUBLIC, ids=lambda thing: thing.__qualname__)
@@ -52,7 +54,9 @@ def test_the_source_is_what_runs(thing):
 @pytest.mark.parametrize("thing", PUBLIC, ids=lambda thing: thing.__qualname__)
 def test_without_docstring_nothing_else_is_missing(thing):
     with_it, without = show_source(thing).code, show_source(thing, docstring=False).code
-    assert ast.dump(ast.parse(with_it)) != ast.dump(ast.parse(without)), "the docstring is still there"
+    assert ast.dump(ast.parse(with_it)) != ast.dump(ast.parse(without)), (
+        "the docstring is still there"
+    )
     assert bare(with_it) == ast.dump(ast.parse(without))
     comments = [line.split("#", 1)[1] for line in with_it.splitlines() if "  # " in line]
     assert all(comment in without for comment in comments), "a comment got lost"
@@ -65,18 +69,28 @@ def test_methods_are_shown_from_the_margin():
         assert code.startswith("def __call__(self, x,") and "\n    x = " in code
         ast.parse(code)
     bound = show_source(SelfAttention(4, 2).__call__)
-    assert bound.code == show_source(SelfAttention.__call__).code and bound.place == "attnlib.attention.SelfAttention.__call__"
+    assert (
+        bound.code == show_source(SelfAttention.__call__).code
+        and bound.place == "attnlib.attention.SelfAttention.__call__"
+    )
 
 
 def test_a_shown_function_gives_the_same_numbers():
     rng = np.random.default_rng(0)
     q, k, v = rng.normal(size=(3, 2, 5, 4))
     mask = masks.causal(5)
-    again = run(show_source(attention.scaled_dot_product_attention, docstring=False).code, attention.scaled_dot_product_attention)
+    again = run(
+        show_source(attention.scaled_dot_product_attention, docstring=False).code,
+        attention.scaled_dot_product_attention,
+    )
     assert again is not attention.scaled_dot_product_attention and again.__doc__ is None
-    for mine, right in zip(again(q, k, v, mask=mask), attention.scaled_dot_product_attention(q, k, v, mask=mask)):
+    for mine, right in zip(
+        again(q, k, v, mask=mask), attention.scaled_dot_product_attention(q, k, v, mask=mask)
+    ):
         np.testing.assert_array_equal(mine, right)
-    np.testing.assert_array_equal(run(show_source(softmax, docstring=False).code, softmax)(q), softmax(q))
+    np.testing.assert_array_equal(
+        run(show_source(softmax, docstring=False).code, softmax)(q), softmax(q)
+    )
     with pytest.raises(ValueError, match="at least one axis"):
         run(show_source(softmax, docstring=False).code, softmax)(3.0)
 
@@ -90,7 +104,7 @@ def test_a_shown_class_gives_the_same_numbers():
     assert again.__doc__ is None and again.__call__.__doc__, "only the docstring of the class goes"
 
 
-# ---- other people's functions ------------------------------------------------------------------------------------
+# ---- other people's functions --------------------------------------------------------------------
 
 
 def plain(x):
@@ -113,7 +127,7 @@ def raw(x):
 
 
 def after_default(x, mark='"""'):
-    '''Three single quotes.'''
+    """Three single quotes."""
     return mark * x
 
 
@@ -155,7 +169,11 @@ class Child(SelfAttention):
     width = 3
 
 
-@pytest.mark.parametrize("function", [plain, short, tricky, raw, after_default, several, nothing_but], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "function",
+    [plain, short, tricky, raw, after_default, several, nothing_but],
+    ids=lambda f: f.__name__,
+)
 def test_any_docstring_can_be_left_out(function):
     code = show_source(function, docstring=False).code
     again = run(code, function)
@@ -179,7 +197,7 @@ def test_a_cached_function():
     assert "lru_cache" in show_source(toy._embed_word).code
 
 
-# ---- how it looks ------------------------------------------------------------------------------------------------
+# ---- how it looks --------------------------------------------------------------------------------
 
 
 def test_a_notebook_gets_python_and_a_terminal_gets_text():
@@ -279,13 +297,26 @@ def test_no_source_of_the_package_ends_its_own_frame():
         assert "```" not in show_source(thing).code
 
 
-# ---- errors ------------------------------------------------------------------------------------------------------
+# ---- errors --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "thing", [5, None, "softmax", len, np.add, np.ndarray, functools.partial(softmax, axis=0), toy.WORDS, SelfAttention(4, 2), toy, show],
+    "thing",
+    [
+        5,
+        None,
+        "softmax",
+        len,
+        np.add,
+        np.ndarray,
+        functools.partial(softmax, axis=0),
+        toy.WORDS,
+        SelfAttention(4, 2),
+        toy,
+        show,
+    ],
     ids=lambda thing: type(thing).__name__,
-)  # fmt: skip
+)
 def test_what_has_no_source_is_refused(thing):
     with pytest.raises(TypeError, match="needs a function or class"):
         show_source(thing)

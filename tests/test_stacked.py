@@ -16,12 +16,22 @@ VALUES = np.array([[4.0, 5.0], [4.0, 1.0], [3.0, 0.0]])
 
 
 def draw(values=VALUES, **more):
-    how = {"texts": ["x", "y", "z"][: len(values)], "full": 16, "limit": 8, "limit_name": "8 of them", "title": "T"} | more
+    how = {
+        "texts": ["x", "y", "z"][: len(values)],
+        "full": 16,
+        "limit": 8,
+        "limit_name": "8 of them",
+        "title": "T",
+    } | more
     return stacked(values, ["one", "two", "three"][: len(values)], ["weights", "cache"], **how)
 
 
 def bars(picture):
-    return [patch for patch in picture.sheet.patches if isinstance(patch, Rectangle) and patch.get_height() == THICK]
+    return [
+        patch
+        for patch in picture.sheet.patches
+        if isinstance(patch, Rectangle) and patch.get_height() == THICK
+    ]
 
 
 def line(picture):
@@ -39,7 +49,10 @@ def test_the_parts_are_as_long_as_their_numbers_and_follow_each_other(style):
     np.testing.assert_allclose(found, VALUES, atol=1e-9)
     begins = np.array([bar.get_x() - zero for bar in bars(picture)]).reshape(3, 2) / unit
     np.testing.assert_allclose(begins, np.stack([np.zeros(3), VALUES[:, 0]], 1), atol=1e-9)
-    assert [to_hex(bar.get_facecolor()) for bar in bars(picture)[:2]] == [colour("hatch"), colour("lines")[0]]
+    assert [to_hex(bar.get_facecolor()) for bar in bars(picture)[:2]] == [
+        colour("hatch"),
+        colour("lines")[0],
+    ]
     assert picture.alt == "T: one x, two y, three z; 8 of them."
 
 
@@ -50,7 +63,9 @@ def test_every_word_is_on_the_paper():
     for text in picture.sheet.texts:
         box = text.get_window_extent()
         assert box.x0 >= 0 and box.x1 <= width and box.y0 >= 0 and box.y1 <= height, text.get_text()
-    assert {"weights", "cache", "8 of them", "one"} <= {text.get_text() for text in picture.sheet.texts}
+    assert {"weights", "cache", "8 of them", "one"} <= {
+        text.get_text() for text in picture.sheet.texts
+    }
 
 
 def test_room_keeps_the_zero_line_where_it_is():
@@ -60,14 +75,17 @@ def test_room_keeps_the_zero_line_where_it_is():
     assert line(one)[1] > line(draw())[1]
 
 
-@pytest.mark.parametrize("arguments, words", [
-    ({"full": 7}, "full=7 must be at least the longest bar and the limit, 9"),
-    ({"full": 9, "limit": 10}, "the limit, 10"),
-    ({"values": -VALUES}, "not below 0"),
-    ({"values": VALUES[0]}, "shape"),
-    ({"texts": ["x"]}, "texts has 1"),
-    ({"limit": 0}, "limit must be"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ({"full": 7}, "full=7 must be at least the longest bar and the limit, 9"),
+        ({"full": 9, "limit": 10}, "the limit, 10"),
+        ({"values": -VALUES}, "not below 0"),
+        ({"values": VALUES[0]}, "shape"),
+        ({"texts": ["x"]}, "texts has 1"),
+        ({"limit": 0}, "limit must be"),
+    ],
+)
 def test_what_does_not_fit_is_refused(arguments, words):
     with pytest.raises(ValueError, match=words):
         draw(**arguments)

@@ -1,4 +1,6 @@
-"""show/stripes.py: each table stands under its name, in colours of its own; what is no table is refused by name."""
+"""show/stripes.py: each table stands under its name, in colours of its own; what is no table is
+refused by name.
+"""
 
 import io
 
@@ -21,18 +23,35 @@ def test_each_table_has_its_own_colours(style):
     images = picture.sheet.images
     assert len(images) == 4, "two tables, two colour bars"
     near, loud = (np.asarray(image.get_array())[..., :3] for image in images[::2])
-    np.testing.assert_array_equal(near, loud, err_msg="its largest number has the darkest colour, however large it is")
-    for distance, ink in ((-11, style["signed"][0]), (0, style["signed"][len(style["signed"]) // 2]), (11, style["signed"][-1])):
-        np.testing.assert_allclose(near[distance == DISTANCE], np.tile(to_rgb(ink), ((distance == DISTANCE).sum(), 1)), atol=0.03)
+    np.testing.assert_array_equal(
+        near, loud, err_msg="its largest number has the darkest colour, however large it is"
+    )
+    for distance, ink in (
+        (-11, style["signed"][0]),
+        (0, style["signed"][len(style["signed"]) // 2]),
+        (11, style["signed"][-1]),
+    ):
+        np.testing.assert_allclose(
+            near[distance == DISTANCE],
+            np.tile(to_rgb(ink), ((distance == DISTANCE).sum(), 1)),
+            atol=0.03,
+        )
     assert not np.array_equal(near[0, 5], near[0, 6]), "and what lies between has one between"
     words = [text.get_text() for text in picture.sheet.texts]
-    assert words.index("T") < words.index("near") < words.index("loud") and "near" in picture.alt and "loud" in picture.alt
+    assert (
+        words.index("T") < words.index("near") < words.index("loud")
+        and "near" in picture.alt
+        and "loud" in picture.alt
+    )
 
 
 @pytest.mark.parametrize("n", [7, 64, 300])
 @pytest.mark.parametrize("many", [1, 2, 3])
 def test_it_fits_the_page(n, many):
-    picture = stripes({f"table number {i}": np.random.default_rng(i).normal(size=(n, n)) for i in range(many)}, title="Some tables")
+    picture = stripes(
+        {f"table number {i}": np.random.default_rng(i).normal(size=(n, n)) for i in range(many)},
+        title="Some tables",
+    )
     assert picture.get_figwidth() <= 9.6
     image = Image.open(io.BytesIO(picture.png()))
     assert image.width > 100 and image.height > 100
@@ -40,16 +59,21 @@ def test_it_fits_the_page(n, many):
     width, height = picture.canvas.get_width_height()
     for text in picture.sheet.texts:
         box = text.get_window_extent()
-        assert box.x0 > -2 and box.y0 > -2 and box.x1 < width + 2 and box.y1 < height + 2, text.get_text()
+        assert box.x0 > -2 and box.y0 > -2 and box.x1 < width + 2 and box.y1 < height + 2, (
+            text.get_text()
+        )
 
 
-@pytest.mark.parametrize("tables,words", [
-    ({}, ["tables must be a dict", "one to three"]),
-    ([DISTANCE], ["tables must be a dict"]),
-    ({str(i): DISTANCE for i in range(5)}, ["one to three"]),
-    ({"a": DISTANCE, "b": DISTANCE[:3]}, ["tables must have one shape", "(12, 12), (3, 12)"]),
-    ({"a": DISTANCE[0]}, ["tables['a']", "(12,)"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "tables,words",
+    [
+        ({}, ["tables must be a dict", "one to three"]),
+        ([DISTANCE], ["tables must be a dict"]),
+        ({str(i): DISTANCE for i in range(5)}, ["one to three"]),
+        ({"a": DISTANCE, "b": DISTANCE[:3]}, ["tables must have one shape", "(12, 12), (3, 12)"]),
+        ({"a": DISTANCE[0]}, ["tables['a']", "(12,)"]),
+    ],
+)
 def test_what_are_no_tables_is_refused(tables, words):
     with pytest.raises(ValueError) as error:
         stripes(tables)

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from attnlib.models.tokenizer import PIECES, BytePairs, learn_byte_pairs
 
-TEXT = "low low low low low lower lower newest newest newest newest newest newest widest widest widest"
+TEXT = (
+    "low low low low low lower lower newest newest newest newest newest newest widest widest widest"
+)
 TOKENIZER = BytePairs(learn_byte_pairs(TEXT, 270))
 
 
@@ -27,7 +29,9 @@ def test_pieces_lose_no_sign(text):
 
 @given(st.text(alphabet="lowernstid ", max_size=60))
 def test_encoding_is_what_replaying_the_merges_one_by_one_gives(text):
-    """An oracle that knows no ranks: go through the merges in the order learned, and join everywhere."""
+    """An oracle that knows no ranks: go through the merges in the order learned, and join
+    everywhere.
+    """
     expected = [TOKENIZER.start]
     for piece in PIECES.findall(text):
         ids = list(piece.encode())
@@ -43,7 +47,9 @@ def test_encoding_is_what_replaying_the_merges_one_by_one_gives(text):
 
 def test_every_merge_is_the_most_frequent_pair_of_its_time():
     """Counted anew from scratch before every merge, as in Sennrich et al. 2016, figure 1."""
-    pieces = {tuple(piece.encode()): count for piece, count in Counter(PIECES.findall(TEXT)).items()}
+    pieces = {
+        tuple(piece.encode()): count for piece, count in Counter(PIECES.findall(TEXT)).items()
+    }
     for new, pair in enumerate(TOKENIZER.ranks, start=256):
         counts = Counter()
         for ids, count in pieces.items():
@@ -63,7 +69,11 @@ def test_every_merge_is_the_most_frequent_pair_of_its_time():
 
 def test_frequent_words_become_one_token():
     tokens = TOKENIZER.tokens(TOKENIZER.encode("the newest"))
-    assert tokens[0] == "<start>" and tokens[-1].endswith("est") and len(tokens) < 1 + len("the newest")
+    assert (
+        tokens[0] == "<start>"
+        and tokens[-1].endswith("est")
+        and len(tokens) < 1 + len("the newest")
+    )
 
 
 def test_learning_stops_where_no_pair_stands_twice():
@@ -76,14 +86,20 @@ def test_half_a_sign_becomes_a_question_mark(odd):
     shown = re.sub("[\ud800-\udfff]", "?", odd)
     for tokenizer in (TOKENIZER, BytePairs(learn_byte_pairs(odd * 3, 270))):
         np.testing.assert_array_equal(tokenizer.encode(odd), tokenizer.encode(shown))
-        assert tokenizer.decode(tokenizer.encode(odd)) == "".join(tokenizer.tokens(tokenizer.encode(odd))[1:]) == shown
-    np.testing.assert_array_equal(learn_byte_pairs(f"{TEXT} {odd * 3}", 280), learn_byte_pairs(f"{TEXT} {shown * 3}", 280))
+        assert (
+            tokenizer.decode(tokenizer.encode(odd))
+            == "".join(tokenizer.tokens(tokenizer.encode(odd))[1:])
+            == shown
+        )
+    np.testing.assert_array_equal(
+        learn_byte_pairs(f"{TEXT} {odd * 3}", 280), learn_byte_pairs(f"{TEXT} {shown * 3}", 280)
+    )
 
 
 def test_bytes_that_are_no_sign_are_seen():
     assert TOKENIZER.decode([97, 0xC3, 98]) == "a\ufffdb"
     assert TOKENIZER.decode([0xFF, 0xFE]) == "\ufffd\ufffd"
-    assert TOKENIZER.decode(list("é".encode())) == "é"                 # two halves that meet
+    assert TOKENIZER.decode(list("é".encode())) == "é"  # two halves that meet
 
 
 def test_parts_of_a_sign_are_shown_as_bytes():

@@ -1,4 +1,6 @@
-"""toy.py: the tokenizer in many languages, the word features, and every hand-built head at its stated job."""
+"""toy.py: the tokenizer in many languages, the word features, and every hand-built head at its
+stated job.
+"""
 
 import contextlib
 import os
@@ -27,11 +29,17 @@ SENTENCES = {
         [1],
     ),
     "The girl gave her old dog a warm bed and the dog slept.": (
-        "function noun verb pronoun quality noun function quality noun function function noun verb punctuation",
+        (
+            "function noun verb pronoun quality noun function quality noun function function noun"
+            " verb punctuation"
+        ),
         [1, 5, 11],
     ),
     "Two birds sang in the garden while the farmer drank his coffee!": (
-        "number noun verb function function noun function function noun verb pronoun noun punctuation",
+        (
+            "number noun verb function function noun function function noun verb pronoun noun"
+            " punctuation"
+        ),
         [1, 8],
     ),
 }
@@ -39,12 +47,15 @@ POSITIONS = ["sinusoidal", "learned"]
 ZWJ, ZWNJ = "\u200d", "\u200c"
 
 
-# ---- the tokenizer -----------------------------------------------------------------------------------------------
+# ---- the tokenizer -------------------------------------------------------------------------------
 
 TEXTS = [
     ("It's late.", ["It's", "late", "."]),
     ("Wait... what?!", ["Wait", ".", ".", ".", "what", "?", "!"]),
-    ("He said: “no” (twice), then left;", ["He", "said", ":", "“", "no", "”", "(", "twice", ")", ",", "then", "left", ";"]),
+    (
+        "He said: “no” (twice), then left;",
+        ["He", "said", ":", "“", "no", "”", "(", "twice", ")", ",", "then", "left", ";"],
+    ),
     ("don’t can't o'clock", ["don’t", "can't", "o'clock"]),
     ("the dogs' 'tis", ["the", "dogs", "'", "'", "tis"]),
     ("rock 'n' roll", ["rock", "'", "n", "'", "roll"]),
@@ -69,14 +80,20 @@ TEXTS = [
     ("1\ufe0f\u20e3#\ufe0f\u20e3", ["1\ufe0f\u20e3", "#\ufe0f\u20e3"]),
     ("🇮🇳🇯🇵", ["🇮🇳", "🇯🇵"]),
     ("🇮🇳🇯", ["🇮🇳", "🇯"]),
-    ("🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f", ["🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"]),
+    (
+        "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f",
+        ["🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"],
+    ),
     ("a\x00b\x1b[31m", ["a", "b", "[", "31m"]),
     ("\ufeffone\u200btwo\u2060three", ["one", "two", "three"]),
     ("\u202eabc\u202c", ["abc"]),
     ("a\tb\nc\r\nd\u00a0e\u3000f\u2028g", ["a", "b", "c", "d", "e", "f", "g"]),
     ("\ud800 lone", ["lone"]),
     ("<b>cat</b> &amp;", ["<", "b", ">", "cat", "<", "/", "b", ">", "&", "amp", ";"]),
-    ("<img src=x onerror='f()'>", ["<", "img", "src", "=", "x", "onerror", "=", "'", "f", "(", ")", "'", ">"]),
+    (
+        "<img src=x onerror='f()'>",
+        ["<", "img", "src", "=", "x", "onerror", "=", "'", "f", "(", ")", "'", ">"],
+    ),
     ("$x_1^2$ \\n {y}", ["$", "x", "_", "1", "^", "2", "$", "\\", "n", "{", "y", "}"]),
     ("\u0301", ["\u0301"]),
 ]
@@ -91,20 +108,30 @@ SOFT_HYPHEN = "\xad"
 
 
 def stays(char):
-    """A reader's rule for what must not get lost: all but white space, controls, invisible format characters and joiners."""
-    tag = "\U000e0020" <= char <= "\U000e007f"              # the letters inside a regional flag
+    """A reader's rule for what must not get lost: all but white space, controls, invisible format
+    characters and joiners.
+    """
+    tag = "\U000e0020" <= char <= "\U000e007f"  # the letters inside a regional flag
     return tag or not (char.isspace() or unicodedata.category(char) in ("Cc", "Cf", "Cs"))
 
 
-tricky = st.sampled_from("ab'’ .\n\x00\xad猫カ々한ก्क\u0301\u0651\ufe0f\u20e3😀🏽🇮🇳🏴\U000e0067\U000e007f\u200b\u202e\ud800" + ZWJ + ZWNJ)
+tricky = st.sampled_from(
+    "ab'’ .\n\x00\xad猫カ々한ก्क\u0301\u0651\ufe0f\u20e3😀🏽🇮🇳🏴\U000e0067\U000e007f\u200b\u202e\ud800"
+    + ZWJ
+    + ZWNJ
+)
 
 
 @examples
-@given(st.text(max_size=60) | st.text(tricky, max_size=12) | st.text(st.characters(exclude_categories=[]), max_size=20))
+@given(
+    st.text(max_size=60)
+    | st.text(tricky, max_size=12)
+    | st.text(st.characters(exclude_categories=[]), max_size=20)
+)
 def test_no_sign_is_lost(text):
     visible = "".join(filter(stays, text))
     if not visible:
-        with contextlib.suppress(ValueError):               # joiners alone: see test_joiners_alone_are_nothing
+        with contextlib.suppress(ValueError):  # joiners alone: see test_joiners_alone_are_nothing
             assert set("".join(toy.tokenize(text))) <= {ZWJ, ZWNJ}
         return
     tokens = toy.tokenize(text)
@@ -120,7 +147,9 @@ def test_nothing_to_read(text):
         toy.tokenize(text)
 
 
-@pytest.mark.parametrize("text, tokens", [(f"a {ZWJ} b", ["a", "b"]), (f"猫{ZWJ}猫", ["猫", "猫"]), (f". {ZWNJ}", ["."])])
+@pytest.mark.parametrize(
+    "text, tokens", [(f"a {ZWJ} b", ["a", "b"]), (f"猫{ZWJ}猫", ["猫", "猫"]), (f". {ZWNJ}", ["."])]
+)
 def test_joiners_alone_are_nothing(text, tokens):
     assert toy.tokenize(text) == tokens
 
@@ -160,7 +189,7 @@ def test_names_stay_apart_when_the_text_has_subscripts():
     assert len(set(names)) == 3
 
 
-# ---- features ----------------------------------------------------------------------------------------------------
+# ---- features ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -197,7 +226,9 @@ def test_unknown_words_are_only_tokens(word):
 
 
 def test_word_table_makes_sense():
-    """Every heading is a feature; what is past is a verb; what is plural is a noun or a pronoun; no word stands twice."""
+    """Every heading is a feature; what is past is a verb; what is plural is a noun or a pronoun; no
+    word stands twice.
+    """
     table = {heading: words.split() for heading, words in toy.WORDS.items()}
     nouns = {word for noun in toy.NOUNS for word in table[noun]}
     assert set(table) | {"token", "noun", "alive", "punctuation"} == set(toy.FEATURES)
@@ -212,11 +243,13 @@ def test_word_table_makes_sense():
 def test_sentences_are_labelled_as_a_reader_would(sentence):
     kinds, alive = SENTENCES[sentence]
     tokens = toy.tokenize(sentence)
-    assert [[kind for kind in toy.KINDS if kind in toy.features(token)] for token in tokens] == [[kind] for kind in kinds.split()]
+    assert [[kind for kind in toy.KINDS if kind in toy.features(token)] for token in tokens] == [
+        [kind] for kind in kinds.split()
+    ]
     assert [i for i, token in enumerate(tokens) if "alive" in toy.features(token)] == alive
 
 
-# ---- embeddings --------------------------------------------------------------------------------------------------
+# ---- embeddings ----------------------------------------------------------------------------------
 
 F, S = len(toy.FEATURES), toy.N_SPELLING
 
@@ -224,7 +257,9 @@ F, S = len(toy.FEATURES), toy.N_SPELLING
 def spelling(word):
     """The rule in the docstring of `embed`, piece by piece."""
     columns, text = [0.0] * S, f"<{word.lower()}>"
-    pieces = [text[i : i + 2] for i in range(len(text) - 1)] + [text[i : i + 3] for i in range(len(text) - 2)]
+    pieces = [text[i : i + 2] for i in range(len(text) - 1)] + [
+        text[i : i + 3] for i in range(len(text) - 2)
+    ]
     for piece in pieces:
         code = zlib.crc32(piece.encode())
         columns[code // 2 % S] += 1 if code % 2 == 1 else -1
@@ -237,7 +272,9 @@ def test_blocks_of_an_embedding():
     x = toy.embed(tokens)
     assert x.shape == (6, toy.D_MODEL) and toy.D_MODEL == F + S + toy.N_POSITION
     for row, token in zip(x, tokens):
-        assert row[:F].tolist() == [float(feature in toy.features(token)) for feature in toy.FEATURES]
+        assert row[:F].tolist() == [
+            float(feature in toy.features(token)) for feature in toy.FEATURES
+        ]
         np.testing.assert_allclose(row[F : F + S], spelling(token), atol=1e-12)
     assert not x[:, F + S :].any()
 
@@ -252,7 +289,9 @@ def test_positions_are_added_in_a_block_of_their_own(encoding):
 
 
 def test_sinusoidal_positions_are_those_of_the_formula():
-    np.testing.assert_allclose(toy.positions(50, "sinusoidal") * 4, slow.sinusoidal(50, 32), atol=1e-12)
+    np.testing.assert_allclose(
+        toy.positions(50, "sinusoidal") * 4, slow.sinusoidal(50, 32), atol=1e-12
+    )
 
 
 def test_learned_positions_stand_at_right_angles():
@@ -266,7 +305,11 @@ def test_words_that_look_alike_are_near():
         return x[0] @ x[1]
 
     assert nearness("cat", "Cat") == pytest.approx(1)
-    for a, near, far in [("cat", "cats", "dog"), ("zyzzyva", "zyzzyvas", "qwrtp"), ("walked", "walks", "cheese")]:
+    for a, near, far in [
+        ("cat", "cats", "dog"),
+        ("zyzzyva", "zyzzyvas", "qwrtp"),
+        ("walked", "walks", "cheese"),
+    ]:
         assert nearness(a, near) > 0.4 > nearness(a, far)
 
 
@@ -279,7 +322,7 @@ def test_positions_are_copies():
     table = toy.positions(32, "learned")
     before = table.copy()
     try:
-        with contextlib.suppress(ValueError):               # a read-only array would do as well
+        with contextlib.suppress(ValueError):  # a read-only array would do as well
             toy.positions(32, "learned")[:] = 0
         np.testing.assert_array_equal(toy.positions(32, "learned"), before)
     finally:
@@ -314,12 +357,19 @@ def test_the_same_numbers_in_every_process(seed):
     exec(FINGERPRINT, here)
     root = str(Path(attnlib.__file__).parents[1])
     command = [sys.executable, "-c", FINGERPRINT + "print(total.hexdigest())"]
-    environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": root, "PYTHONIOENCODING": "utf-8", "PYTHONUTF8": "1"}
-    there = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, timeout=60)
+    environment = os.environ | {
+        "PYTHONHASHSEED": seed,
+        "PYTHONPATH": root,
+        "PYTHONIOENCODING": "utf-8",
+        "PYTHONUTF8": "1",
+    }
+    there = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=environment, timeout=60
+    )
     assert there.stdout.strip() == here["total"].hexdigest()
 
 
-# ---- heads -------------------------------------------------------------------------------------------------------
+# ---- heads ---------------------------------------------------------------------------------------
 
 
 def weights_of(name, sentence, encoding="sinusoidal", **options):
@@ -358,11 +408,19 @@ def test_first_token(sentence, encoding):
     assert (weights[:, 0] > 0.9).all()
 
 
-@pytest.mark.parametrize("sentence, encoding", [("cat " * 400, "sinusoidal"), ("cat " * 32, "learned")], ids=["400", "32"])
+@pytest.mark.parametrize(
+    "sentence, encoding",
+    [("cat " * 400, "sinusoidal"), ("cat " * 32, "learned")],
+    ids=["400", "32"],
+)
 def test_position_heads_hold_in_long_texts(sentence, encoding):
-    back, ahead = (weights_of(name, sentence, encoding) for name in ("one token back", "one token ahead"))
+    back, ahead = (
+        weights_of(name, sentence, encoding) for name in ("one token back", "one token ahead")
+    )
     n = len(back)
-    assert back.argmax(1)[1:].tolist() == list(range(n - 1)) and ahead.argmax(1)[:-1].tolist() == list(range(1, n))
+    assert back.argmax(1)[1:].tolist() == list(range(n - 1)) and ahead.argmax(1)[
+        :-1
+    ].tolist() == list(range(1, n))
     assert (np.diagonal(back, -1) > 0.9).all() and (np.diagonal(ahead, 1) > 0.9).all()
     assert (weights_of("first token", sentence, encoding)[:, 0] > 0.8).all()
 
@@ -376,27 +434,37 @@ def test_without_positions_the_position_heads_are_even(sentence):
 @pytest.mark.parametrize("encoding", toy.ENCODINGS)
 @every_sentence
 def test_pronoun_to_noun(sentence, encoding):
-    """A pronoun looks most at the nouns that are alive, less at other nouns, hardly at the rest; all other rows are even."""
+    """A pronoun looks most at the nouns that are alive, less at other nouns, hardly at the rest;
+    all other rows are even.
+    """
     kinds, alive = SENTENCES[sentence][0].split(), SENTENCES[sentence][1]
     weights = weights_of("pronoun → noun", sentence, encoding)
     things = [j for j, kind in enumerate(kinds) if kind == "noun" and j not in alive]
     others = [j for j, kind in enumerate(kinds) if kind != "noun"]
     for i, kind in enumerate(kinds):
         if kind == "pronoun":
-            assert weights[i, alive].min() > 2 * weights[i, things].max() > 10 * weights[i, others].max()
+            assert (
+                weights[i, alive].min()
+                > 2 * weights[i, things].max()
+                > 10 * weights[i, others].max()
+            )
         else:
             assert_even(weights[i])
 
 
 def test_pronoun_without_a_living_noun_looks_at_a_thing():
     tokens = toy.tokenize("Take the book and read it")
-    assert weights_of("pronoun → noun", "Take the book and read it")[5].argmax() == tokens.index("book")
+    assert weights_of("pronoun → noun", "Take the book and read it")[5].argmax() == tokens.index(
+        "book"
+    )
 
 
 @pytest.mark.parametrize("encoding", toy.ENCODINGS)
 @every_sentence
 def test_same_kind(sentence, encoding):
-    """All tokens of the same kind get the same share, the token itself included, and the other kinds hardly anything."""
+    """All tokens of the same kind get the same share, the token itself included, and the other
+    kinds hardly anything.
+    """
     kinds = SENTENCES[sentence][0].split()
     weights = weights_of("same kind", sentence, encoding)
     for i, kind in enumerate(kinds):
@@ -413,13 +481,18 @@ def test_same_kind_of_an_unknown_word_is_even():
 
 @pytest.mark.parametrize("encoding", toy.ENCODINGS)
 def test_look_alikes(encoding):
-    """A word looks at the words that are written like it: first at the same word, then at its plural."""
+    """A word looks at the words that are written like it: first at the same word, then at its
+    plural.
+    """
     tokens = toy.tokenize("The cats saw a cat near the castle, said the zyzzyva to the zyzzyvas.")
     weights = weights_of("look-alikes", " ".join(tokens), encoding)
     for i, token in enumerate(tokens):
         same = [j for j, other in enumerate(tokens) if other.lower() == token.lower()]
         different = [j for j in range(len(tokens)) if j not in same]
-        assert np.ptp(weights[i, same]) < 1e-12 and weights[i, same].min() > 2 * weights[i, different].max()
+        assert (
+            np.ptp(weights[i, same]) < 1e-12
+            and weights[i, same].min() > 2 * weights[i, different].max()
+        )
         if token in ("cat", "cats", "zyzzyva", "zyzzyvas"):
             partner = token.removesuffix("s") if token.endswith("s") else token + "s"
             assert different[weights[i, different].argmax()] == tokens.index(partner)
@@ -445,7 +518,15 @@ def test_everyone_alike(sentence, encoding):
 
 
 def test_there_is_a_test_for_every_head():
-    tested = ["one token back", "pronoun → noun", "same kind", "look-alikes", "one token ahead", "verb → who acts", "first token"]
+    tested = [
+        "one token back",
+        "pronoun → noun",
+        "same kind",
+        "look-alikes",
+        "one token ahead",
+        "verb → who acts",
+        "first token",
+    ]
     assert list(toy.HEADS) == [*tested, "everyone alike"]
 
 
@@ -456,7 +537,7 @@ def test_learned_positions_end_in_a_cliff():
     assert toy.look("cat " * 33, encoding="sinusoidal").weights.shape == (4, 33, 33)
 
 
-# ---- layer and look ----------------------------------------------------------------------------------------------
+# ---- layer and look ------------------------------------------------------------------------------
 
 TWINS = {
     "standard": lambda n, window, n_global: slow.full(n, n),
@@ -475,15 +556,27 @@ def test_patterns_and_encodings_are_the_four_and_three():
 @pytest.mark.parametrize("encoding", toy.ENCODINGS)
 @pytest.mark.parametrize("pattern", TWINS)
 def test_look_at_every_combination(pattern, encoding, control):
-    """Every number of heads, windows from 1 to wider than the text: the mask holds and every row sums to 1."""
+    """Every number of heads, windows from 1 to wider than the text: the mask holds and every row
+    sums to 1.
+    """
     sentence = "The cat didn't sit: it ran."
     n = len(toy.tokenize(sentence))
     for n_heads in range(1, 9):
         for window, n_global in [(1, 1), (2, 0), (3, 2), (n, 1), (50, n + 3)]:
-            options = {"pattern": pattern, "encoding": encoding, "window": window, "n_global": n_global, "control": control}
+            options = {
+                "pattern": pattern,
+                "encoding": encoding,
+                "window": window,
+                "n_global": n_global,
+                "control": control,
+            }
             tokens, names, weights, mask, output = toy.look(sentence, n_heads=n_heads, **options)
             assert tokens == ["The", "cat", "didn't", "sit", ":", "it", "ran", "."]
-            assert names == ([f"random {h}" for h in range(1, n_heads + 1)] if control else list(toy.HEADS)[:n_heads])
+            assert names == (
+                [f"random {h}" for h in range(1, n_heads + 1)]
+                if control
+                else list(toy.HEADS)[:n_heads]
+            )
             assert weights.shape == (n_heads, n, n) and output.shape == (n, toy.D_MODEL)
             np.testing.assert_array_equal(mask, TWINS[pattern](n, window, n_global))
             np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-12)
@@ -495,8 +588,14 @@ def test_look_defaults():
     plain = toy.look("The cat sat because it was tired")
     said = toy.look(
         "The cat sat because it was tired",
-        pattern="standard", n_heads=4, window=3, n_global=1, encoding="sinusoidal", temperature=1.0, control=False,
-    )  # fmt: skip
+        pattern="standard",
+        n_heads=4,
+        window=3,
+        n_global=1,
+        encoding="sinusoidal",
+        temperature=1.0,
+        control=False,
+    )
     np.testing.assert_array_equal(plain.weights, said.weights)
     assert len(plain.names) == 4
 
@@ -508,7 +607,9 @@ def test_fewer_heads_are_the_first_of_more():
 
 
 def test_what_comes_back_are_the_features():
-    """The output is the sum over the heads of the looked-at features; spelling and position bring nothing."""
+    """The output is the sum over the heads of the looked-at features; spelling and position bring
+    nothing.
+    """
     tokens, _, weights, _, output = toy.look("The cat sat because it was tired", n_heads=5)
     seen = toy.embed(tokens)[:, :F]
     np.testing.assert_allclose(output[:, :F], sum(head @ seen for head in weights), atol=1e-12)
@@ -520,7 +621,9 @@ def test_what_comes_back_are_the_features():
 def test_temperature_divides_the_scores(temperature, control):
     """So the weights become the old weights to the power 1 / temperature, normalised again."""
     once = toy.look("The cat sat because it was tired", n_heads=8, control=control).weights
-    again = toy.look("The cat sat because it was tired", n_heads=8, control=control, temperature=temperature).weights
+    again = toy.look(
+        "The cat sat because it was tired", n_heads=8, control=control, temperature=temperature
+    ).weights
     powered = once ** (1 / temperature)
     np.testing.assert_allclose(again, powered / powered.sum(-1, keepdims=True), atol=1e-9)
 
@@ -537,14 +640,24 @@ def test_control_is_random_but_always_the_same():
 
 
 def test_control_draws_pretty_nonsense():
-    """Its rows are far from even (small random weights would leave every token near 1/10), and not all on one token."""
-    weights = toy.look("The cat sat on the mat because it was tired", n_heads=8, control=True).weights
+    """Its rows are far from even (small random weights would leave every token near 1/10), and not
+    all on one token.
+    """
+    weights = toy.look(
+        "The cat sat on the mat because it was tired", n_heads=8, control=True
+    ).weights
     assert 0.18 < weights.max(-1).mean() < 0.9
 
 
 def test_layer_shapes():
     attention = toy.layer(3)
-    assert attention.n_heads == 3 and attention.W_q.shape == attention.W_k.shape == attention.W_v.shape == (toy.D_MODEL, 3 * toy.D_HEAD)
+    assert (
+        attention.n_heads == 3
+        and attention.W_q.shape
+        == attention.W_k.shape
+        == attention.W_v.shape
+        == (toy.D_MODEL, 3 * toy.D_HEAD)
+    )
     assert attention.W_o.shape == (3 * toy.D_HEAD, toy.D_MODEL)
 
 
@@ -578,18 +691,32 @@ BAD = [
     ({"temperature": "1"}, TypeError, "temperature must be a number, got '1'"),
     ({"temperature": "hot"}, TypeError, "temperature must be a number, got 'hot'"),
     ({"temperature": None}, TypeError, "temperature must be a number, got None"),
-    ({"pattern": "spiral"}, ValueError, "pattern must be one of 'standard', 'causal', 'local', 'global-local', got 'spiral'"),
+    (
+        {"pattern": "spiral"},
+        ValueError,
+        "pattern must be one of 'standard', 'causal', 'local', 'global-local', got 'spiral'",
+    ),
     ({"pattern": "Local"}, ValueError, "pattern must be one of .* got 'Local'"),
     ({"pattern": None}, ValueError, "pattern must be one of .* got None"),
-    ({"encoding": "rotary"}, ValueError, "encoding must be one of 'none', 'sinusoidal', 'learned', got 'rotary'"),
+    (
+        {"encoding": "rotary"},
+        ValueError,
+        "encoding must be one of 'none', 'sinusoidal', 'learned', got 'rotary'",
+    ),
     ({"encoding": None}, ValueError, "encoding must be one of .* got None"),
-    ({"encoding": "rotary", "control": True}, ValueError, "encoding must be one of .* got 'rotary'"),
+    (
+        {"encoding": "rotary", "control": True},
+        ValueError,
+        "encoding must be one of .* got 'rotary'",
+    ),
     ({"sentence": ""}, ValueError, "sentence is empty"),
     ({"sentence": " \n"}, ValueError, "sentence is empty"),
 ]
 
 
-@pytest.mark.parametrize("options, error, message", BAD, ids=[str(options) for options, _, _ in BAD])
+@pytest.mark.parametrize(
+    "options, error, message", BAD, ids=[str(options) for options, _, _ in BAD]
+)
 def test_look_refuses(options, error, message):
     with pytest.raises(error, match=message):
         toy.look(**{"sentence": "The cat sat"} | options)
@@ -618,13 +745,17 @@ UNNAMED = [
 ]
 
 
-@pytest.mark.parametrize("call, name", UNNAMED, ids=["unhashable pattern", "array for encoding", "control layer", "numbers", "a string"])
+@pytest.mark.parametrize(
+    "call, name",
+    UNNAMED,
+    ids=["unhashable pattern", "array for encoding", "control layer", "numbers", "a string"],
+)
 def test_refuses_by_name(call, name):
     with pytest.raises((TypeError, ValueError), match=f"^{name} must"):
         call()
 
 
-# ---- how well a job is done --------------------------------------------------------------------------------------
+# ---- how well a job is done ----------------------------------------------------------------------
 
 
 def slow_job_done(weights, alone):
@@ -633,7 +764,10 @@ def slow_job_done(weights, alone):
     for i in range(n):
         others = [j for j in range(n) if j != i]
         if others and max(alone[i][j] for j in others) > 1.01 / n:
-            parts.append(sum(min(weights[i][j], alone[i][j]) for j in others) / sum(alone[i][j] for j in others))
+            parts.append(
+                sum(min(weights[i][j], alone[i][j]) for j in others)
+                / sum(alone[i][j] for j in others)
+            )
     return sum(parts) / len(parts) if parts else np.nan
 
 
@@ -642,8 +776,11 @@ def test_job_done_equals_its_slow_twin(seed):
     rng = np.random.default_rng(seed)
     for n in (1, 2, 3, 6, 11):
         weights, alone = attnlib.softmax(rng.normal(0, 2, (2, n, n)))
-        alone[rng.integers(n)] = 1 / n                       # a word without the job
-        found, wanted = toy.job_done(weights, alone), slow_job_done(weights.tolist(), alone.tolist())
+        alone[rng.integers(n)] = 1 / n  # a word without the job
+        found, wanted = (
+            toy.job_done(weights, alone),
+            slow_job_done(weights.tolist(), alone.tolist()),
+        )
         assert isinstance(found, float)
         np.testing.assert_allclose(found, wanted, atol=1e-12)
 
@@ -654,26 +791,38 @@ def test_a_head_does_its_own_job_and_a_look_at_oneself_does_none(sentence):
         alone = weights_of(name, sentence)
         assert toy.job_done(alone, alone) == pytest.approx(1)
         assert toy.job_done(np.eye(len(alone)), alone) == 0, "nobody looks at another word"
-        assert 0 < toy.job_done(np.full_like(alone, 1 / len(alone)), alone) < 0.6, "nor is an even look done well"
+        assert 0 < toy.job_done(np.full_like(alone, 1 / len(alone)), alone) < 0.6, (
+            "nor is an even look done well"
+        )
 
 
 def test_of_a_job_only_what_is_wanted_counts():
     alone = np.array([[0.2, 0.8, 0], [1 / 3, 1 / 3, 1 / 3], [1, 0, 0]])
-    half = np.array([[0.6, 0.4, 0], [0, 0, 1], [1, 0, 0]])               # row 0: half of .8; row 1 has no job; row 2: all
+    # row 0: half of .8; row 1 has no job; row 2: all
+    half = np.array([[0.6, 0.4, 0], [0, 0, 1], [1, 0, 0]])
     assert toy.job_done(half, alone) == pytest.approx(0.75)
-    assert toy.job_done([[0, 1, 0], [1, 0, 0], [1, 0, 0]], alone) == pytest.approx(1), "more than wanted is not more than done"
+    assert toy.job_done([[0, 1, 0], [1, 0, 0], [1, 0, 0]], alone) == pytest.approx(1), (
+        "more than wanted is not more than done"
+    )
     assert toy.job_done([[0, 0, 1], [0, 0, 1], [0, 1, 0]], alone) == 0
 
 
 def test_without_a_word_that_has_the_job_nothing_is_done():
-    assert np.isnan(toy.job_done(np.eye(4), np.full((4, 4), 0.25))) and np.isnan(toy.job_done(np.eye(4), np.eye(4)))
+    assert np.isnan(toy.job_done(np.eye(4), np.full((4, 4), 0.25))) and np.isnan(
+        toy.job_done(np.eye(4), np.eye(4))
+    )
     assert np.isnan(toy.job_done([[1.0]], [[1.0]]))
 
 
 @pytest.mark.parametrize(
     "weights, alone, error, message",
     [
-        (np.eye(3), np.eye(4), ValueError, r"^weights must be a table \(n, n\) .* got \(3, 3\) and \(4, 4\)"),
+        (
+            np.eye(3),
+            np.eye(4),
+            ValueError,
+            r"^weights must be a table \(n, n\) .* got \(3, 3\) and \(4, 4\)",
+        ),
         (np.ones((2, 3)), np.ones((2, 3)), ValueError, "^weights must be a table"),
         (np.ones((2, 3, 3)), np.eye(3), ValueError, "^weights must be a table"),
         (np.eye(3), np.ones((2, 3, 3)), ValueError, "must be a table"),

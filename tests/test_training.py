@@ -1,4 +1,6 @@
-"""training/: every backward pass against finite differences, the optimiser against a slow twin, and the loop."""
+"""training/: every backward pass against finite differences, the optimiser against a slow twin, and
+the loop.
+"""
 
 import io
 import itertools
@@ -59,17 +61,28 @@ def table_of_worst_errors():
 
 def slope(f, x, direction, h):
     """The derivative of f at x along `direction`, by four differences: exact to h⁴."""
-    one, two = f(x + h * direction) - f(x - h * direction), f(x + 2 * h * direction) - f(x - 2 * h * direction)
+    one, two = (
+        f(x + h * direction) - f(x - h * direction),
+        f(x + 2 * h * direction) - f(x - 2 * h * direction),
+    )
     return (8 * one - two) / (12 * h)
 
 
 def check(name, f, x, gradient, tolerance=1e-8, h=1e-3):
-    """`gradient` (the shape of x) against the slope of the number f(x), in every direction of a small x, in three of a big one."""
+    """`gradient` (the shape of x) against the slope of the number f(x), in every direction of a
+    small x, in three of a big one.
+    """
     assert np.shape(gradient) == np.shape(x)
     rng = np.random.default_rng(0)
-    directions = np.eye(x.size).reshape(-1, *x.shape) if x.size <= 12 else rng.normal(size=(3, *x.shape)) / np.sqrt(x.size)
+    directions = (
+        np.eye(x.size).reshape(-1, *x.shape)
+        if x.size <= 12
+        else rng.normal(size=(3, *x.shape)) / np.sqrt(x.size)
+    )
     for direction in directions:
-        error = abs(slope(f, x, direction, h) - (gradient * direction).sum()) / max(1e-3, np.linalg.norm(gradient))
+        error = abs(slope(f, x, direction, h) - (gradient * direction).sum()) / max(
+            1e-3, np.linalg.norm(gradient)
+        )
         WORST[name] = max(WORST.get(name, 0), error)
         assert error < tolerance, f"{name}: {error:.1e}"
 
@@ -79,7 +92,7 @@ def away_from_zero(x):
     return x + 0.1 * np.sign(x)
 
 
-# ---- functions ---------------------------------------------------------------------------------------------------
+# ---- functions -----------------------------------------------------------------------------------
 
 
 @examples
@@ -87,7 +100,9 @@ def away_from_zero(x):
 def test_attention(problem):
     """Masks and biases of every shape, grouped heads, rectangles, scale, softcap, empty rows."""
     q, k, v, options, _ = problem
-    grad_output = np.random.default_rng(1).normal(size=scaled_dot_product_attention(q, k, v, **options)[0].shape)
+    grad_output = np.random.default_rng(1).normal(
+        size=scaled_dot_product_attention(q, k, v, **options)[0].shape
+    )
 
     def loss(q=q, k=k, v=v, bias=None):
         chosen = options if bias is None else options | {"bias": bias}
@@ -96,14 +111,21 @@ def test_attention(problem):
     weights = scaled_dot_product_attention(q, k, v, **options)[1]
     chosen = {name: options[name] for name in ("scale", "softcap") if name in options}
     before = [a.copy() for a in (grad_output, q, k, v, weights)]
-    grad_q, grad_k, grad_v, grad_bias = training.scaled_dot_product_attention_backward(grad_output, q, k, v, weights, **chosen)
+    grad_q, grad_k, grad_v, grad_bias = training.scaled_dot_product_attention_backward(
+        grad_output, q, k, v, weights, **chosen
+    )
     check("attention, by q", lambda a: loss(q=a), q, grad_q)
     check("attention, by k", lambda a: loss(k=a), k, grad_k)
     check("attention, by v", lambda a: loss(v=a), v, grad_v)
     assert grad_bias.shape == weights.shape and (grad_bias[weights == 0] == 0).all()
     if "bias" in options:
         bias = options["bias"]
-        check("attention, by bias", lambda a: loss(bias=a), bias, training.sum_to(grad_bias, bias.shape))
+        check(
+            "attention, by bias",
+            lambda a: loss(bias=a),
+            bias,
+            training.sum_to(grad_bias, bias.shape),
+        )
     for array, copy in zip((grad_output, q, k, v, weights), before):
         np.testing.assert_array_equal(array, copy)
 
@@ -112,15 +134,22 @@ def test_attention(problem):
 @given(problems(dtypes=[np.float64], sinks=True))
 def test_attention_with_sinks(problem):
     q, k, v, options, _ = problem
-    grad_output = np.random.default_rng(1).normal(size=scaled_dot_product_attention(q, k, v, **options)[0].shape)
+    grad_output = np.random.default_rng(1).normal(
+        size=scaled_dot_product_attention(q, k, v, **options)[0].shape
+    )
     weights = scaled_dot_product_attention(q, k, v, **options)[1]
     chosen = {name: options[name] for name in ("scale", "softcap") if name in options}
-    gradients = training.scaled_dot_product_attention_backward(grad_output, q, k, v, weights, **chosen)
+    gradients = training.scaled_dot_product_attention_backward(
+        grad_output, q, k, v, weights, **chosen
+    )
     for place in range(3):
         qkv = [q, k, v]
 
         def loss(a, place=place, qkv=qkv):
-            return (scaled_dot_product_attention(*qkv[:place], a, *qkv[place + 1 :], **options)[0] * grad_output).sum()
+            return (
+                scaled_dot_product_attention(*qkv[:place], a, *qkv[place + 1 :], **options)[0]
+                * grad_output
+            ).sum()
 
         check("attention with sinks", loss, qkv[place], gradients[place])
 
@@ -129,7 +158,12 @@ def test_attention_with_sinks(problem):
 @pytest.mark.parametrize("axis", [-1, 0, 1])
 def test_softmax(seed, axis):
     x, grad = np.random.default_rng(seed).normal(size=(2, 3, 4, 2))
-    check("softmax", lambda a: (softmax(a, axis=axis) * grad).sum(), x, training.softmax_backward(grad, softmax(x, axis=axis), axis))
+    check(
+        "softmax",
+        lambda a: (softmax(a, axis=axis) * grad).sum(),
+        x,
+        training.softmax_backward(grad, softmax(x, axis=axis), axis),
+    )
 
 
 @seeds
@@ -137,19 +171,57 @@ def test_softmax(seed, axis):
 @pytest.mark.parametrize("with_gain", [False, True])
 def test_norms(seed, shape, with_gain):
     rng = np.random.default_rng(seed)
-    x, grad, gain, bias = rng.normal(1, 2, shape), rng.normal(size=shape), rng.normal(size=shape[-1:]), rng.normal(size=shape[-1:])
+    x, grad, gain, bias = (
+        rng.normal(1, 2, shape),
+        rng.normal(size=shape),
+        rng.normal(size=shape[-1:]),
+        rng.normal(size=shape[-1:]),
+    )
     gain = gain if with_gain else None
     for eps in (1e-5, 0.7):
         grad_x, grad_gain, grad_bias = training.layer_norm_backward(grad, x, gain, eps=eps)
-        check("layer_norm, by x", lambda a, eps=eps: (layer_norm(a, gain, bias, eps=eps) * grad).sum(), x, grad_x, 1e-7)
-        check("layer_norm, by bias", lambda a, eps=eps: (layer_norm(x, gain, a, eps=eps) * grad).sum(), bias, grad_bias)
+        check(
+            "layer_norm, by x",
+            lambda a, eps=eps: (layer_norm(a, gain, bias, eps=eps) * grad).sum(),
+            x,
+            grad_x,
+            1e-7,
+        )
+        check(
+            "layer_norm, by bias",
+            lambda a, eps=eps: (layer_norm(x, gain, a, eps=eps) * grad).sum(),
+            bias,
+            grad_bias,
+        )
         rms_x, rms_gain = training.rms_norm_backward(grad, x, gain, eps=eps)
-        check("rms_norm, by x", lambda a, eps=eps: (rms_norm(a, gain, eps=eps) * grad).sum(), x, rms_x, 1e-7)
+        check(
+            "rms_norm, by x",
+            lambda a, eps=eps: (rms_norm(a, gain, eps=eps) * grad).sum(),
+            x,
+            rms_x,
+            1e-7,
+        )
         if with_gain:
-            check("layer_norm, by gain", lambda a, eps=eps: (layer_norm(x, a, eps=eps) * grad).sum(), gain, grad_gain)
-            check("rms_norm, by gain", lambda a, eps=eps: (rms_norm(x, a, eps=eps) * grad).sum(), gain, rms_gain)
-    close(training.layer_norm_backward(grad, x)[0], training.layer_norm_backward(grad, x, eps=1e-5)[0], 0)
-    close(training.rms_norm_backward(grad, x)[0], training.rms_norm_backward(grad, x, eps=1e-6)[0], 0)
+            check(
+                "layer_norm, by gain",
+                lambda a, eps=eps: (layer_norm(x, a, eps=eps) * grad).sum(),
+                gain,
+                grad_gain,
+            )
+            check(
+                "rms_norm, by gain",
+                lambda a, eps=eps: (rms_norm(x, a, eps=eps) * grad).sum(),
+                gain,
+                rms_gain,
+            )
+    close(
+        training.layer_norm_backward(grad, x)[0],
+        training.layer_norm_backward(grad, x, eps=1e-5)[0],
+        0,
+    )
+    close(
+        training.rms_norm_backward(grad, x)[0], training.rms_norm_backward(grad, x, eps=1e-6)[0], 0
+    )
 
 
 BENDS = {
@@ -174,7 +246,9 @@ def test_bends(seed, name):
 
 
 @pytest.mark.parametrize("name", BENDS)
-@pytest.mark.parametrize("dtype, huge", [(np.float16, 6e4), (np.float32, 1e20), (np.float64, 1e200)])
+@pytest.mark.parametrize(
+    "dtype, huge", [(np.float16, 6e4), (np.float32, 1e20), (np.float64, 1e200)]
+)
 def test_slopes_of_bends_to_the_end_of_their_type(name, dtype, huge):
     _, backward, options = BENDS[name]
     x = np.array([huge, np.inf, 38, 41, 300, -huge, -np.inf, -38, -41, -300], dtype)
@@ -188,7 +262,12 @@ def test_slopes_of_bends_to_the_end_of_their_type(name, dtype, huge):
 @pytest.mark.parametrize("lead", [(), (3,), (2, 3)])
 def test_linear(seed, lead):
     rng = np.random.default_rng(seed)
-    x, W, b, grad = rng.normal(size=(*lead, 4)), rng.normal(size=(4, 2)), rng.normal(size=2), rng.normal(size=(*lead, 2))
+    x, W, b, grad = (
+        rng.normal(size=(*lead, 4)),
+        rng.normal(size=(4, 2)),
+        rng.normal(size=2),
+        rng.normal(size=(*lead, 2)),
+    )
     grad_x, grad_W = training.linear_backward(grad, x, W)
     check("linear, by x", lambda a: ((a @ W + b) * grad).sum(), x, grad_x)
     check("linear, by W", lambda a: ((x @ a + b) * grad).sum(), W, grad_W)
@@ -198,7 +277,11 @@ def test_linear(seed, lead):
 @seeds
 def test_embedding(seed):
     rng = np.random.default_rng(seed)
-    table, ids, grad = rng.normal(size=(6, 3)), rng.integers(1, 5, (2, 7)), rng.normal(size=(2, 7, 3))
+    table, ids, grad = (
+        rng.normal(size=(6, 3)),
+        rng.integers(1, 5, (2, 7)),
+        rng.normal(size=(2, 7, 3)),
+    )
     gradient = training.embedding_backward(grad, ids, 6)
     check("embedding", lambda a: (a[ids] * grad).sum(), table, gradient)
     twin = np.zeros((6, 3))
@@ -209,14 +292,21 @@ def test_embedding(seed):
 
 
 @pytest.mark.parametrize("layout", ["half", "interleaved"])
-@pytest.mark.parametrize("positions", [None, np.array([3, 0, 9, 9, 2]), np.array([[0, 1, 2, 3, 4], [7, 0, 0, 0, 5]])])
+@pytest.mark.parametrize(
+    "positions", [None, np.array([3, 0, 9, 9, 2]), np.array([[0, 1, 2, 3, 4], [7, 0, 0, 0, 5]])]
+)
 def test_rotary_with_its_options(layout, positions):
     """A recipe that looks at the length, and one that also makes q and k longer."""
     for scaling in (None, YARN, DYNAMIC):
         rotary = encodings.Rotary(base=50, layout=layout, scaling=scaling)
         x, grad = np.random.default_rng(0).normal(size=(2, 2, 3, 5, 6))
         gradient = training.rotary_backward(grad, rotary, positions)
-        check("Rotary", lambda a, rotary=rotary, grad=grad: (rotary(a, positions) * grad).sum(), x, gradient)
+        check(
+            "Rotary",
+            lambda a, rotary=rotary, grad=grad: (rotary(a, positions) * grad).sum(),
+            x,
+            gradient,
+        )
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])
@@ -225,21 +315,38 @@ def test_t5_bias(bidirectional):
     grad = np.random.default_rng(0).normal(size=(2, 12, 12))
 
     def value(table):
-        return (encodings.t5_bias(table, 12, bidirectional=bidirectional, max_distance=9) * grad).sum()
+        return (
+            encodings.t5_bias(table, 12, bidirectional=bidirectional, max_distance=9) * grad
+        ).sum()
 
-    check("t5_bias", value, np.random.default_rng(1).normal(size=(6, 2)), training.t5_bias_backward(grad, t5))
-    wide = training.t5_bias_backward(grad[:, -4:], t5)                    # the last 4 of 12 queries
+    check(
+        "t5_bias",
+        value,
+        np.random.default_rng(1).normal(size=(6, 2)),
+        training.t5_bias_backward(grad, t5),
+    )
+    wide = training.t5_bias_backward(grad[:, -4:], t5)  # the last 4 of 12 queries
     longer = np.concatenate([np.zeros((2, 8, 12)), grad[:, -4:]], axis=1)
     close(wide, training.t5_bias_backward(longer, t5))
 
 
-@pytest.mark.parametrize("positions", [None, np.array([4, 0, 1, 9, 2]), np.array([[0, 1, 2, 3, 4], [7, 0, 0, 0, 5]])])
+@pytest.mark.parametrize(
+    "positions", [None, np.array([4, 0, 1, 9, 2]), np.array([[0, 1, 2, 3, 4], [7, 0, 0, 0, 5]])]
+)
 def test_self_attention_with_rotary(positions):
     rng = np.random.default_rng(7)
     rotary = encodings.Rotary(base=50, scaling=YARN)
-    layer = with_noise(SelfAttention(8, 4, n_kv_heads=2, rotary=rotary, use_bias=True, rng=rng), rng)
+    layer = with_noise(
+        SelfAttention(8, 4, n_kv_heads=2, rotary=rotary, use_bias=True, rng=rng), rng
+    )
     options = {"mask": masks.causal(5), "positions": positions}
-    check_layer("SelfAttention, rotary", layer, rng.normal(size=(2, 5, 8)), training.self_attention_backward, **options)
+    check_layer(
+        "SelfAttention, rotary",
+        layer,
+        rng.normal(size=(2, 5, 8)),
+        training.self_attention_backward,
+        **options,
+    )
 
 
 @seeds
@@ -248,13 +355,19 @@ def test_rotary(seed, layout):
     x, grad = np.random.default_rng(seed).normal(size=(2, 3, 5, 6))
     angles = encodings.rotary_angles(np.arange(5), 6)
     gradient = training.rotate_backward(grad, angles, layout=layout)
-    check("rotary", lambda a: (encodings.rotate(a, angles, layout=layout) * grad).sum(), x, gradient)
+    check(
+        "rotary", lambda a: (encodings.rotate(a, angles, layout=layout) * grad).sum(), x, gradient
+    )
 
 
 @pytest.mark.parametrize("layout", ["half", "interleaved"])
 def test_rotary_turns_complex_numbers(layout):
     x, base = np.random.default_rng(0).normal(size=(2, 5, 6)), 50.0
-    first, second = (np.arange(3), np.arange(3, 6)) if layout == "half" else (np.arange(0, 6, 2), np.arange(1, 6, 2))
+    first, second = (
+        (np.arange(3), np.arange(3, 6))
+        if layout == "half"
+        else (np.arange(0, 6, 2), np.arange(1, 6, 2))
+    )
     positions = np.array([0, 1, 2, 7, 3.5])
     angles = encodings.rotary_angles(positions, 6, base=base)
     close(angles, [[p * base ** (-2 * i / 6) for i in range(3)] for p in positions])
@@ -263,21 +376,30 @@ def test_rotary_turns_complex_numbers(layout):
     close(y[..., first], turned.real)
     close(y[..., second], turned.imag)
     assert encodings.rotate(x.astype(np.float32), angles, layout=layout).dtype == np.float32
-    close(encodings.rotary_angles([1], 4), [[1, 0.01]])                    # base 10,000 unless given
+    close(encodings.rotary_angles([1], 4), [[1, 0.01]])  # base 10,000 unless given
 
 
 @seeds
 @pytest.mark.parametrize("lead", [(4,), (2, 3), ()])
 def test_cross_entropy(seed, lead):
     rng = np.random.default_rng(seed)
-    logits, targets, where = rng.normal(0, 3, (*lead, 5)), rng.integers(0, 5, lead), rng.random(lead) < 0.6
+    logits, targets, where = (
+        rng.normal(0, 3, (*lead, 5)),
+        rng.integers(0, 5, lead),
+        rng.random(lead) < 0.6,
+    )
     where = np.asarray(where)
     where[(0,) * len(lead)] = True
     for chosen in (None, where):
         loss, gradient = training.cross_entropy(logits, targets, where=chosen)
         keep = np.ones(lead, bool) if chosen is None else chosen
         close(loss, slow.cross_entropy(logits[keep].tolist(), targets[keep].tolist()))
-        check("cross_entropy", lambda a, chosen=chosen: training.cross_entropy(a, targets, where=chosen)[0], logits, gradient)
+        check(
+            "cross_entropy",
+            lambda a, chosen=chosen: training.cross_entropy(a, targets, where=chosen)[0],
+            logits,
+            gradient,
+        )
         assert isinstance(loss, float) and (gradient[~keep] == 0).all()
 
 
@@ -294,7 +416,7 @@ def test_log_softmax():
     assert np.isfinite(training.log_softmax(np.array([1e4, -1e4]))).all()
 
 
-# ---- layers and models -------------------------------------------------------------------------------------------
+# ---- layers and models ---------------------------------------------------------------------------
 
 
 def with_noise(layer, rng):
@@ -322,7 +444,13 @@ def check_layer(name, layer, x, backward, **options):
         check(name, loss, start, gradients[parameter_name], 1e-7)
     if "bias" in options:
         rest = options | {"bias": None}
-        check(name, lambda a: (layer.steps(x, **rest | {"bias": a}).output * grad).sum(), options["bias"], bias, 1e-7)
+        check(
+            name,
+            lambda a: (layer.steps(x, **rest | {"bias": a}).output * grad).sum(),
+            options["bias"],
+            bias,
+            1e-7,
+        )
 
 
 @pytest.mark.parametrize("n_kv_heads", [1, 2, 4])
@@ -332,16 +460,32 @@ def test_self_attention(n_kv_heads, use_bias):
     layer = with_noise(SelfAttention(8, 4, n_kv_heads=n_kv_heads, use_bias=use_bias, rng=rng), rng)
     x = rng.normal(size=(2, 5, 8))
     check_layer("SelfAttention", layer, x, training.self_attention_backward)
-    check_layer("SelfAttention", layer, x, training.self_attention_backward, mask=masks.causal(5), bias=rng.normal(size=(4, 5, 5)))
-    check_layer("SelfAttention", layer, x[0], training.self_attention_backward, bias=rng.normal(size=(1, 5)))
+    check_layer(
+        "SelfAttention",
+        layer,
+        x,
+        training.self_attention_backward,
+        mask=masks.causal(5),
+        bias=rng.normal(size=(4, 5, 5)),
+    )
+    check_layer(
+        "SelfAttention", layer, x[0], training.self_attention_backward, bias=rng.normal(size=(1, 5))
+    )
 
 
 @pytest.mark.parametrize("activation", ["relu", "gelu", "gelu_tanh", "silu"])
 @pytest.mark.parametrize("gated, use_bias", list(itertools.product([False, True], repeat=2)))
 def test_feed_forward(activation, gated, use_bias):
     rng = np.random.default_rng(1)
-    layer = with_noise(FeedForward(4, 6, activation=activation, gated=gated, use_bias=use_bias, rng=rng), rng)
-    check_layer(f"FeedForward{', gated' if gated else ''}", layer, rng.normal(size=(2, 3, 4)), training.feed_forward_backward)
+    layer = with_noise(
+        FeedForward(4, 6, activation=activation, gated=gated, use_bias=use_bias, rng=rng), rng
+    )
+    check_layer(
+        f"FeedForward{', gated' if gated else ''}",
+        layer,
+        rng.normal(size=(2, 3, 4)),
+        training.feed_forward_backward,
+    )
 
 
 @pytest.mark.parametrize("make", [LayerNorm, RMSNorm])
@@ -367,11 +511,20 @@ def test_blocks(norm, norm_type, d_hidden, kind):
 
 def test_a_block_hands_on_the_gradient_of_the_bias():
     rng = np.random.default_rng(4)
-    block, x, bias = EncoderBlock(4, 2, rng=rng), rng.normal(size=(3, 4)), rng.normal(size=(2, 3, 3))
+    block, x, bias = (
+        EncoderBlock(4, 2, rng=rng),
+        rng.normal(size=(3, 4)),
+        rng.normal(size=(2, 3, 3)),
+    )
     grad = rng.normal(size=(3, 4))
     _, gradients = training.block_backward(grad, block, block.steps(x, bias=bias))
-    check("block, by bias", lambda a: (block.steps(x, bias=a).output * grad).sum(), bias, gradients["attention.bias"], 1e-7)
-
+    check(
+        "block, by bias",
+        lambda a: (block.steps(x, bias=a).output * grad).sum(),
+        bias,
+        gradients["attention.bias"],
+        1e-7,
+    )
 
 
 def few_buckets():
@@ -381,12 +534,30 @@ def few_buckets():
 MODELS = {
     "GPT, attention only": {"d_hidden": 0, "norm": None},
     "GPT, pre-norm": {},
-    "GPT, post-norm, tied, biases": {"norm": "post", "tied": True, "use_bias": True, "activation": "gelu"},
-    "GPT, rms, gated, grouped": {"norm_type": "rms", "gated": True, "activation": "silu", "n_kv_heads": 1, "positions": None},
+    "GPT, post-norm, tied, biases": {
+        "norm": "post",
+        "tied": True,
+        "use_bias": True,
+        "activation": "gelu",
+    },
+    "GPT, rms, gated, grouped": {
+        "norm_type": "rms",
+        "gated": True,
+        "activation": "silu",
+        "n_kv_heads": 1,
+        "positions": None,
+    },
     "GPT, sinusoidal, tied, relu": {"positions": "sinusoidal", "tied": True, "activation": "relu"},
     "GPT, rotary": {"positions": "rotary", "d_hidden": 0},
-    "GPT, rotary, yarn, interleaved, grouped": {"positions": encodings.Rotary(layout="interleaved", scaling=YARN), "n_kv_heads": 1},
-    "GPT, rotary, dynamic, attention only": {"positions": encodings.Rotary(scaling=DYNAMIC), "d_hidden": 0, "norm": None},
+    "GPT, rotary, yarn, interleaved, grouped": {
+        "positions": encodings.Rotary(layout="interleaved", scaling=YARN),
+        "n_kv_heads": 1,
+    },
+    "GPT, rotary, dynamic, attention only": {
+        "positions": encodings.Rotary(scaling=DYNAMIC),
+        "d_hidden": 0,
+        "norm": None,
+    },
     "GPT, alibi": {"positions": "alibi", "d_hidden": 0},
     "GPT, t5": {"positions": "t5"},
     "GPT, t5, few buckets, tied": {"positions": few_buckets, "tied": True, "d_hidden": 0},
@@ -411,10 +582,16 @@ def tiny_batch(seed=1):
 @pytest.mark.parametrize("name", MODELS)
 def test_gpt(name):
     model, (ids, targets, where) = tiny(**MODELS[name]), tiny_batch()
-    tolerance, h = (1e-6, 1e-6) if "relu" in name else (1e-7, 1e-3)        # relu: a step that stays before the corner
+    # relu: a step that stays before the corner
+    tolerance, h = (1e-6, 1e-6) if "relu" in name else (1e-7, 1e-3)
     for batch in ((ids, targets, where), (ids, targets), (ids[0], targets[0])):
         loss, gradients = training.loss_and_gradients(model, *batch)
-        close(loss, training.cross_entropy(model.logits(batch[0]), batch[1], where=where if len(batch) == 3 else None)[0])
+        close(
+            loss,
+            training.cross_entropy(
+                model.logits(batch[0]), batch[1], where=where if len(batch) == 3 else None
+            )[0],
+        )
         assert gradients.keys() == parameters(model).keys()
         for parameter_name, parameter in parameters(model).items():
             start = parameter.copy()
@@ -458,11 +635,13 @@ def test_sum_to_undoes_broadcasting():
     close(training.sum_to(x, (3, 1)), x.sum(axis=(0, 2))[:, None])
 
 
-# ---- optimiser ---------------------------------------------------------------------------------------------------
+# ---- optimiser -----------------------------------------------------------------------------------
 
 
 @seeds
-@pytest.mark.parametrize("betas, eps, decay", [((0.9, 0.98), 1e-8, 0.01), ((0.5, 0.7), 0.1, 0.3), ((0, 0), 1e-3, 0)])
+@pytest.mark.parametrize(
+    "betas, eps, decay", [((0.9, 0.98), 1e-8, 0.01), ((0.5, 0.7), 0.1, 0.3), ((0, 0), 1e-3, 0)]
+)
 def test_adamw_equals_the_slow_twin(seed, betas, eps, decay):
     rng = np.random.default_rng(seed)
     start = {"matrix": rng.normal(size=(2, 3)), "vector": rng.normal(size=3)}
@@ -474,14 +653,21 @@ def test_adamw_equals_the_slow_twin(seed, betas, eps, decay):
         optimizer.step(gradients, lr=None if rate == 0.1 else rate)
     for name, array in start.items():
         for where in np.ndindex(array.shape):
-            faded = decay if name == "matrix" else 0                       # vectors do not fade
-            twin = slow.adamw(array[where], [g[name][where] for g in walk], rates, betas, eps, faded)
+            faded = decay if name == "matrix" else 0  # vectors do not fade
+            twin = slow.adamw(
+                array[where], [g[name][where] for g in walk], rates, betas, eps, faded
+            )
             close(now[name][where], twin)
 
 
 def test_adamw_defaults():
     optimizer = training.AdamW({"w": np.zeros(2)})
-    assert (optimizer.lr, optimizer.betas, optimizer.eps, optimizer.weight_decay) == (1e-3, (0.9, 0.98), 1e-8, 0.01)
+    assert (optimizer.lr, optimizer.betas, optimizer.eps, optimizer.weight_decay) == (
+        1e-3,
+        (0.9, 0.98),
+        1e-8,
+        0.01,
+    )
 
 
 def test_adamw_moves_in_place_in_float32_and_leaves_the_gradients():
@@ -499,15 +685,34 @@ def test_learning_rate():
     cosine = [training.learning_rate(step, 2.0, warmup=2, steps=6) for step in range(7)]
     close(cosine, [1, 2, 2, 1 + np.sqrt(0.5), 1, 1 - np.sqrt(0.5), 0])
     assert training.learning_rate(0, 2.0) == 2.0
-    assert [training.learning_rate(step, 2.0, warmup=2, steps=6) for step in (6, 7, 10, 1_000)] == [0] * 4, "it never climbs again"
-    assert [training.learning_rate(step, 2.0, warmup=3, steps=3) for step in range(5)] == [2 / 3, 4 / 3, 2, 0, 0]
+    assert [training.learning_rate(step, 2.0, warmup=2, steps=6) for step in (6, 7, 10, 1_000)] == [
+        0
+    ] * 4, "it never climbs again"
+    assert [training.learning_rate(step, 2.0, warmup=3, steps=3) for step in range(5)] == [
+        2 / 3,
+        4 / 3,
+        2,
+        0,
+        0,
+    ]
 
 
-@pytest.mark.parametrize("wrong, name", [
-    ({"step": -1}, "step"), ({"step": 0.5}, "step"), ({"step": None}, "step"), ({"lr": np.nan}, "lr"),
-    ({"lr": "x"}, "lr"), ({"lr": 0}, "lr"), ({"lr": None}, "lr"),
-    ({"warmup": -1}, "warmup"), ({"warmup": "x"}, "warmup"), ({"steps": 0}, "steps"), ({"steps": 2.5}, "steps"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "wrong, name",
+    [
+        ({"step": -1}, "step"),
+        ({"step": 0.5}, "step"),
+        ({"step": None}, "step"),
+        ({"lr": np.nan}, "lr"),
+        ({"lr": "x"}, "lr"),
+        ({"lr": 0}, "lr"),
+        ({"lr": None}, "lr"),
+        ({"warmup": -1}, "warmup"),
+        ({"warmup": "x"}, "warmup"),
+        ({"steps": 0}, "steps"),
+        ({"steps": 2.5}, "steps"),
+    ],
+)
 def test_a_learning_rate_of_nonsense_names_the_argument(wrong, name):
     with pytest.raises((TypeError, ValueError), match=rf"^{name} must be "):
         training.learning_rate(**{"step": 1, "lr": 1.0} | wrong)
@@ -524,7 +729,7 @@ def test_clip_by_norm():
     assert gradients["a"] == 3
 
 
-# ---- the loop ----------------------------------------------------------------------------------------------------
+# ---- the loop ------------------------------------------------------------------------------------
 
 
 def copying(rng):
@@ -579,7 +784,9 @@ def test_no_clip():
 
 def test_same_seed_same_run():
     equal(run(10)[0], run(10)[0])
-    assert not np.array_equal(run(10)[0].embedding, run(10, rng=np.random.default_rng(2))[0].embedding)
+    assert not np.array_equal(
+        run(10)[0].embedding, run(10, rng=np.random.default_rng(2))[0].embedding
+    )
     equal(run(10, rng=None)[0], run(10, rng=np.random.default_rng(0))[0])
 
 
@@ -591,8 +798,11 @@ def test_resuming_goes_on_to_the_same_numbers(tmp_path, generator):
     whole, history = run(20, rng=rng(), warmup=5)
     path = tmp_path / "run.npz"
     _, first = run(13, rng=rng(), warmup=5, checkpoint=path, checkpoint_every=5)
-    model = GPT(7, 8, 1, 2, n_max=5, rng=np.random.default_rng(99))           # another start: all must come from the file
-    model, second = run(20, model, rng=np.random.Generator(generator(7)), warmup=5, checkpoint=path, resume=True)
+    # another start: all must come from the file
+    model = GPT(7, 8, 1, 2, n_max=5, rng=np.random.default_rng(99))
+    model, second = run(
+        20, model, rng=np.random.Generator(generator(7)), warmup=5, checkpoint=path, resume=True
+    )
     equal(model, whole)
     np.testing.assert_array_equal(second.losses, history.losses)
     np.testing.assert_array_equal(second.norms, history.norms)
@@ -673,9 +883,16 @@ def test_a_crash_leaves_the_old_checkpoint(tmp_path, monkeypatch, where):
 def test_a_checkpoint_of_another_model_changes_nothing(tmp_path):
     path = tmp_path / "run.npz"
     run(2, checkpoint=path)
-    for other in (GPT(7, 8, 2, 2, n_max=5), GPT(7, 8, 1, 2, n_max=6), GPT(7, 8, 1, 2, n_max=5, dtype=np.float64)):
+    for other in (
+        GPT(7, 8, 2, 2, n_max=5),
+        GPT(7, 8, 1, 2, n_max=6),
+        GPT(7, 8, 1, 2, n_max=5, dtype=np.float64),
+    ):
         before = {name: a.copy() for name, a in parameters(other).items()}
-        with pytest.raises(ValueError, match=r"^checkpoint .*belongs to another model: \S+ is .* in the file, .* in the model"):
+        with pytest.raises(
+            ValueError,
+            match=r"^checkpoint .*belongs to another model: \S+ is .* in the file, .* in the model",
+        ):
             run(4, other, checkpoint=path, resume=True)
         for name, array in parameters(other).items():
             np.testing.assert_array_equal(array, before[name])
@@ -688,13 +905,19 @@ def test_a_checkpoint_of_another_model_changes_nothing(tmp_path):
 
 def state_of(optimizer, generator):
     groups = [optimizer.parameters, optimizer.means, optimizer.squares]
-    return [a.tobytes() for group in groups for a in group.values()], optimizer.count, generator.bit_generator.state
+    return (
+        [a.tobytes() for group in groups for a in group.values()],
+        optimizer.count,
+        generator.bit_generator.state,
+    )
 
 
-DAMAGED = {                                                # what is done to the arrays of a good checkpoint
+DAMAGED = {  # what is done to the arrays of a good checkpoint
     "no rng": lambda a: a.pop("rng"),
     "an empty rng": lambda a: a.update(rng=np.array("{}")),
-    "an rng of another kind": lambda a: a.update(rng=np.array(json.dumps(np.random.MT19937(0).state, default=np.ndarray.tolist))),
+    "an rng of another kind": lambda a: a.update(
+        rng=np.array(json.dumps(np.random.MT19937(0).state, default=np.ndarray.tolist))
+    ),
     "an rng that is no JSON": lambda a: a.update(rng=np.array("x")),
     "an rng of numbers": lambda a: a.update(rng=np.arange(3)),
     "no count": lambda a: a.pop("count"),
@@ -712,10 +935,12 @@ DAMAGED = {                                                # what is done to the
     "infinity in the means": lambda a: a["means/embedding"].fill(np.inf),
     "NaN in the squares": lambda a: a["squares/embedding"].fill(np.nan),
     "no squares": lambda a: [a.pop(name) for name in list(a) if name.startswith("squares/")],
-    "parameters of another shape": lambda a: a.update({"parameters/embedding": np.ones((1, 1), np.float32)}),
+    "parameters of another shape": lambda a: a.update(
+        {"parameters/embedding": np.ones((1, 1), np.float32)}
+    ),
     "one parameter too many": lambda a: a.update({"parameters/extra": np.ones(1, np.float32)}),
 }
-BYTES = {                                                  # what is done to its bytes
+BYTES = {  # what is done to its bytes
     "empty": lambda blob: b"",
     "one byte": lambda blob: blob[:1],
     "half": lambda blob: blob[: len(blob) // 2],
@@ -749,7 +974,11 @@ def test_a_damaged_checkpoint_is_one_clear_sentence_and_changes_nothing(tmp_path
     with pytest.raises(ValueError, match=r"^checkpoint '.*run\.npz' ") as error:
         training.load_checkpoint(path, optimizer, generator)
     assert state_of(optimizer, generator) == before
-    assert "pickle" not in str(error.value) and "\n" not in str(error.value) and len(str(error.value)) < 300 + len(str(path))
+    assert (
+        "pickle" not in str(error.value)
+        and "\n" not in str(error.value)
+        and len(str(error.value)) < 300 + len(str(path))
+    )
     if kind in BYTES:
         with pytest.raises(ValueError, match=r"^checkpoint '.*run\.npz' "):
             training.load_parameters(path, parameters(learner()))
@@ -760,7 +989,9 @@ def test_a_checkpoint_of_today_is_read_as_it_was_written(tmp_path):
     model = run(3, checkpoint=path)[0]
     optimizer, generator = training.AdamW(parameters(learner())), np.random.default_rng(5)
     records = training.load_checkpoint(path, optimizer, generator)
-    assert len(records) == 3 and optimizer.count == 3 and all(len(record) == 2 for record in records)
+    assert (
+        len(records) == 3 and optimizer.count == 3 and all(len(record) == 2 for record in records)
+    )
     for name, array in parameters(model).items():
         np.testing.assert_array_equal(optimizer.parameters[name], array)
 
@@ -779,7 +1010,9 @@ while True:
 def test_what_a_killed_process_left_half_written_goes(tmp_path):
     path = tmp_path / "run.npz"
     for wait in (0.1, 0.17, 0.05):
-        with subprocess.Popen([sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE) as saving:
+        with subprocess.Popen(
+            [sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE
+        ) as saving:
             saving.stdout.readline()
             while not [name for name in os.listdir(tmp_path) if name.endswith(".draft")]:
                 time.sleep(0.005)
@@ -810,15 +1043,20 @@ def test_a_loss_that_is_not_finite_is_reported_with_its_step():
             model.embedding[0, 0] = 7
 
     model = learner()
-    with pytest.raises(FloatingPointError, match=r"^at step 4 the loss is nan .*smaller lr than 0.02"):
+    with pytest.raises(
+        FloatingPointError, match=r"^at step 4 the loss is nan .*smaller lr than 0.02"
+    ):
         run(9, model, loss=loss, watch=poison)
-    assert model.embedding[0, 0] == 7                                       # the step was not taken
+    assert model.embedding[0, 0] == 7  # the step was not taken
 
 
 @pytest.mark.parametrize("options", [{"d_hidden": 0, "norm": None}, {}])
 def test_a_rate_far_too_high_ends_with_a_step_and_without_warnings(options):
     model = GPT(7, 8, 2, 2, n_max=5, rng=np.random.default_rng(0), **options)
-    with warnings.catch_warnings(), pytest.raises((FloatingPointError, ValueError), match=r"^at step \d+"):
+    with (
+        warnings.catch_warnings(),
+        pytest.raises((FloatingPointError, ValueError), match=r"^at step \d+"),
+    ):
         warnings.simplefilter("error")
         run(50, model, lr=1e25, clip=None)
 
@@ -831,19 +1069,23 @@ def test_an_error_in_a_batch_names_the_step():
         training.train(learner(), batch, steps=2, lr=0.1, progress=False)
 
 
-# ---- the bar -----------------------------------------------------------------------------------------------------
+# ---- the bar -------------------------------------------------------------------------------------
 
 
 def test_a_bar_is_only_for_people(capsys):
     training.train(learner(), copying, steps=3, lr=0.02)
-    assert capsys.readouterr() == ("", "")                                  # a pipe gets nothing
+    assert capsys.readouterr() == ("", "")  # a pipe gets nothing
 
 
 def test_the_bar_in_a_terminal_clears_itself(monkeypatch):
     screen = io.StringIO()
     screen.isatty = lambda: True
     monkeypatch.setattr(progress.sys, "stderr", screen)
-    monkeypatch.setattr(progress.sys, "modules", {name: m for name, m in progress.sys.modules.items() if name != "IPython"})
+    monkeypatch.setattr(
+        progress.sys,
+        "modules",
+        {name: m for name, m in progress.sys.modules.items() if name != "IPython"},
+    )
     training.train(learner(), copying, steps=3, lr=0.02)
     assert "] 1/3  loss 2.1" in screen.getvalue() and screen.getvalue().endswith("\r\x1b[K")
     screen.seek(0)
@@ -873,11 +1115,13 @@ def test_the_bar_in_a_notebook_is_one_display_that_ends_empty(monkeypatch):
 
 
 def test_the_text_of_the_bar():
-    assert progress.line(6, 24, 0.6931, 3.0) == "[######..................] 6/24  loss 0.693  9 s left"
+    assert (
+        progress.line(6, 24, 0.6931, 3.0) == "[######..................] 6/24  loss 0.693  9 s left"
+    )
     assert progress.line(24, 24, 0.1, 3.0).startswith("[########################] 24/24")
 
 
-# ---- the induction task ------------------------------------------------------------------------------------------
+# ---- the induction task --------------------------------------------------------------------------
 
 
 @seeds
@@ -894,11 +1138,13 @@ def test_induction_batch(seed, period):
         text = [*ids, target[-1]]
         length = next(i for i in range(1, 65) if text[i] == text[0])
         found.add(length)
-        assert len(set(text[:length])) == length and all(text[i] == text[i - length] for i in range(length, 65))
+        assert len(set(text[:length])) == length and all(
+            text[i] == text[i - length] for i in range(length, 65)
+        )
         np.testing.assert_array_equal(where, np.arange(64) >= length)
     assert min(found) >= shortest and max(found) <= longest
     if longest - shortest < 10:
-        assert found == set(range(shortest, longest + 1))                  # both ends are drawn
+        assert found == set(range(shortest, longest + 1))  # both ends are drawn
 
 
 def test_induction_batch_is_made_by_its_generator():
@@ -908,14 +1154,17 @@ def test_induction_batch_is_made_by_its_generator():
     rng = np.random.default_rng(5)
     training.induction_batch(rng)
     assert not np.array_equal(training.induction_batch(rng).ids, one.ids)
-    np.testing.assert_array_equal(training.induction_batch(None).ids, training.induction_batch(np.random.default_rng(0)).ids)
+    np.testing.assert_array_equal(
+        training.induction_batch(None).ids, training.induction_batch(np.random.default_rng(0)).ids
+    )
     assert len({tuple(ids) for ids in one.ids}) == 32 and one.ids.shape == (32, 64)
 
 
 @seeds
 def test_scores_equal_the_slow_twins(seed):
     rng = np.random.default_rng(seed)
-    weights = softmax(rng.normal(size=(2, 3, 4, 9, 9)), where=masks.causal(9))     # layers, batch, heads
+    # layers, batch, heads
+    weights = softmax(rng.normal(size=(2, 3, 4, 9, 9)), where=masks.causal(9))
     ids = rng.integers(0, 4, (3, 9))
     one = training.induction_score(weights[:, 0], ids[0])
     assert one.shape == (2, 4)
@@ -964,7 +1213,9 @@ def test_two_layers_learn_induction_and_one_does_not():
 
 
 def test_a_layer_with_a_scale_of_its_own_is_refused_not_taught_wrongly():
-    """The backward pass knows 1/√d only; published models with another scale or a softcap are for reading."""
+    """The backward pass knows 1/√d only; published models with another scale or a softcap are for
+    reading.
+    """
     layer = SelfAttention(8, 2)
     x = np.random.default_rng(0).normal(size=(3, 8))
     layer.scoring = {"softcap": 2.0}
@@ -972,7 +1223,7 @@ def test_a_layer_with_a_scale_of_its_own_is_refused_not_taught_wrongly():
         training.self_attention_backward(np.ones((3, 8)), layer, layer.steps(x))
 
 
-# ---- the benchmark -----------------------------------------------------------------------------------------------
+# ---- the benchmark -------------------------------------------------------------------------------
 
 
 def test_the_benchmark_runs(monkeypatch, capsys):
@@ -984,7 +1235,12 @@ def test_the_benchmark_runs(monkeypatch, capsys):
 
 
 def test_the_benchmark_takes_ratios_round_by_round(capsys):
-    bench.report({"attnlib": np.array([[1.0, 2], [1, 1], [4, 1]]), "PyTorch": np.array([[2.0, 1], [2, 1], [4, 1]])})
+    bench.report(
+        {
+            "attnlib": np.array([[1.0, 2], [1, 1], [4, 1]]),
+            "PyTorch": np.array([[2.0, 1], [2, 1], [4, 1]]),
+        }
+    )
     said = capsys.readouterr().out
     assert "by the clock, attnlib is 2.00 times" in said and "(1.00 to 2.00)" in said
     assert "by CPU time, attnlib is 1.00 times" in said and "(0.50 to 1.00)" in said

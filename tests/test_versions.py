@@ -1,4 +1,6 @@
-"""The oldest versions that the requirements allow, and the links to the outside: the tools that CI tries them with."""
+"""The oldest versions that the requirements allow, and the links to the outside: the tools that CI
+tries them with.
+"""
 
 import ast
 import http.server
@@ -25,7 +27,7 @@ ROOT, TESTS = notebooks.ROOT, Path(__file__).parent
 PATHS = notebooks.paths()
 
 
-# ---- versions ----------------------------------------------------------------------------------------------------
+# ---- versions ------------------------------------------------------------------------------------
 
 
 def test_the_oldest_versions_are_those_of_the_bounds(capsys):
@@ -33,7 +35,10 @@ def test_the_oldest_versions_are_those_of_the_bounds(capsys):
     lines = capsys.readouterr().out.splitlines()
     found = dict(line.split("==") for line in lines)
     assert len(found) == len(lines) and list(found) == sorted(found)
-    asked = [*oldest.requirements(TESTS / "requirements.txt"), *oldest.packaged(ROOT / "pyproject.toml")]
+    asked = [
+        *oldest.requirements(TESTS / "requirements.txt"),
+        *oldest.packaged(ROOT / "pyproject.toml"),
+    ]
     for one in map(Requirement, asked):
         assert one.specifier.contains(found[canonicalize_name(one.name)]), one
         (bound,) = one.specifier
@@ -43,7 +48,11 @@ def test_the_oldest_versions_are_those_of_the_bounds(capsys):
 def test_nothing_that_is_asked_for_is_left_out(tmp_path, capsys):
     """The files read in another way: every name in front of >=, wherever it stands."""
     files = [ROOT / "requirements.txt", TESTS / "requirements.txt", ROOT / "pyproject.toml"]
-    asked = {name for file in files for name in re.findall(r"^(?:.*\")?([\w-]+)>=", file.read_text(), re.M)}
+    asked = {
+        name
+        for file in files
+        for name in re.findall(r"^(?:.*\")?([\w-]+)>=", file.read_text(), re.M)
+    }
     lists = re.findall(r"= (\[.*>=.*\])", (ROOT / "pyproject.toml").read_text())
     asked |= {re.match(r"[\w-]+", line)[0] for one in lists for line in ast.literal_eval(one)}
     oldest.main()
@@ -56,10 +65,15 @@ def test_nothing_that_is_asked_for_is_left_out(tmp_path, capsys):
     assert oldest.bounds(["two_three>=2"]) == {"two-three": "2"}
 
 
-@pytest.mark.parametrize("lines, words", [
-    (["numpy"], "not a plain lower bound, name>=version: 'numpy'"), (["numpy==2.0"], "not a plain lower bound"),
-    (["numpy>=2.0,<3"], "not a plain lower bound"), (["numpy>=2.0", "NumPy>=2.1"], "numpy has two lower bounds, 2.0 and 2.1"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "lines, words",
+    [
+        (["numpy"], "not a plain lower bound, name>=version: 'numpy'"),
+        (["numpy==2.0"], "not a plain lower bound"),
+        (["numpy>=2.0,<3"], "not a plain lower bound"),
+        (["numpy>=2.0", "NumPy>=2.1"], "numpy has two lower bounds, 2.0 and 2.1"),
+    ],
+)
 def test_bounds_that_cannot_be_tried_are_refused(lines, words):
     with pytest.raises(ValueError, match=re.escape(words)):
         oldest.bounds(lines)
@@ -68,16 +82,21 @@ def test_bounds_that_cannot_be_tried_are_refused(lines, words):
 def test_the_packages_bounds_are_the_courses(tmp_path):
     course = oldest.bounds(oldest.requirements(ROOT / "requirements.txt"))
     package = oldest.bounds(oldest.packaged(ROOT / "pyproject.toml"))
-    assert {name: version for name, version in package.items() if name != "huggingface-hub"}.items() <= course.items()
+    assert {
+        name: version for name, version in package.items() if name != "huggingface-hub"
+    }.items() <= course.items()
     assert set(package) <= set(course) | {"huggingface-hub"}, "it comes with tokenizers"
     required = importlib.metadata.requires("tokenizers")
-    assert any(canonicalize_name(Requirement(one).name) == "huggingface-hub" and "extra" not in one for one in required)
+    assert any(
+        canonicalize_name(Requirement(one).name) == "huggingface-hub" and "extra" not in one
+        for one in required
+    )
 
 
-# ---- links to the outside ----------------------------------------------------------------------------------------
+# ---- links to the outside ------------------------------------------------------------------------
 
 
-VISITS, AGENTS = {}, set()             # path -> how often; who said so
+VISITS, AGENTS = {}, set()  # path -> how often; who said so
 
 
 class Web(http.server.BaseHTTPRequestHandler):
@@ -86,7 +105,14 @@ class Web(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         visits = VISITS[self.path] = VISITS.get(self.path, 0) + 1
         AGENTS.add(self.headers["User-Agent"])
-        codes = {"/good": 200, "/gone": 404, "/closed": 403, "/moved": 301, "/later": 200 if visits > 1 else 503, "/lost": 301}
+        codes = {
+            "/good": 200,
+            "/gone": 404,
+            "/closed": 403,
+            "/moved": 301,
+            "/later": 200 if visits > 1 else 503,
+            "/lost": 301,
+        }
         self.send_response(codes.get(self.path, 410))
         if codes.get(self.path) == 301:
             self.send_header("Location", "/good" if self.path == "/moved" else "/gone")
@@ -101,16 +127,28 @@ def test_links_are_followed(monkeypatch):
     monkeypatch.setattr(links, "PAUSE", 0.01)
     VISITS.clear()
     with serving(Web) as address:
-        states = {name: links.follow(f"{address}/{name}") for name in ("good", "gone", "closed", "moved", "later", "lost", "other")}
-    assert states == {"good": ("good", "200"), "gone": ("broken", "404"), "closed": ("asks", "403"), "moved": ("good", "200"),
-                      "later": ("good", "200"), "lost": ("broken", "404"), "other": ("broken", "410")}  # fmt: skip
-    assert VISITS["/gone"] == 2 and VISITS["/closed"] == links.TRIES, "gone is gone, also where another page leads there"
+        states = {
+            name: links.follow(f"{address}/{name}")
+            for name in ("good", "gone", "closed", "moved", "later", "lost", "other")
+        }
+    assert states == {
+        "good": ("good", "200"),
+        "gone": ("broken", "404"),
+        "closed": ("asks", "403"),
+        "moved": ("good", "200"),
+        "later": ("good", "200"),
+        "lost": ("broken", "404"),
+        "other": ("broken", "410"),
+    }
+    assert VISITS["/gone"] == 2 and VISITS["/closed"] == links.TRIES, (
+        "gone is gone, also where another page leads there"
+    )
     assert AGENTS == {links.AGENT["User-Agent"]}, "many servers turn a nameless program away"
     assert links.follow(f"{address}/good")[0] == "broken", "nobody answers there any more"
 
 
 def test_a_server_that_does_not_exist_is_broken(monkeypatch):
-    def unknown(*given, **named):                                      # a real question to the net may take minutes
+    def unknown(*given, **named):  # a real question to the net may take minutes
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(links, "PAUSE", 0.01)
@@ -119,11 +157,17 @@ def test_a_server_that_does_not_exist_is_broken(monkeypatch):
     assert state == "broken" and "Name or service not known" in why
 
 
-@pytest.mark.parametrize("text, link", [
-    ("see [a page](https://a.org/b_(c)) and", "https://a.org/b_(c)"), ("(https://a.org/b).", "https://a.org/b"),
-    ("[x](https://a.org/b#part)", "https://a.org/b"), ('<a href="https://a.org/b">', "https://a.org/b"),
-    ("**https://a.org/b**, then", "https://a.org/b"), ("[![x](y.svg)](https://a.org/b?c=d)", "https://a.org/b?c=d"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text, link",
+    [
+        ("see [a page](https://a.org/b_(c)) and", "https://a.org/b_(c)"),
+        ("(https://a.org/b).", "https://a.org/b"),
+        ("[x](https://a.org/b#part)", "https://a.org/b"),
+        ('<a href="https://a.org/b">', "https://a.org/b"),
+        ("**https://a.org/b**, then", "https://a.org/b"),
+        ("[![x](y.svg)](https://a.org/b?c=d)", "https://a.org/b?c=d"),
+    ],
+)
 def test_links_are_found(text, link, tmp_path):
     path = tmp_path / "a.md"
     path.write_text(text)
@@ -134,9 +178,9 @@ def test_a_server_that_never_answers_is_given_up(monkeypatch):
     monkeypatch.setattr(links, "SECONDS", 0.1)
     monkeypatch.setattr(links, "PAUSE", 0.01)
     before, start = socket.getdefaulttimeout(), time.perf_counter()
-    socket.setdefaulttimeout(10)                                       # or a link check without a limit would hang here
+    socket.setdefaulttimeout(10)  # or a link check without a limit would hang here
     try:
-        with socket.create_server(("127.0.0.1", 0)) as silent:         # takes the call, and says nothing
+        with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the call, and says nothing
             state, why = links.follow(f"http://127.0.0.1:{silent.getsockname()[1]}/")
     finally:
         socket.setdefaulttimeout(before)
@@ -170,7 +214,10 @@ def test_a_server_that_speaks_something_else_is_broken_and_stops_nobody(monkeypa
 
 def test_what_is_run_is_not_read(tmp_path):
     """Addresses in code are not for a reader to follow."""
-    cells = [{"cell_type": kind, "source": [f"https://a.org/{kind}\n", "more"]} for kind in ("markdown", "code", "raw")]
+    cells = [
+        {"cell_type": kind, "source": [f"https://a.org/{kind}\n", "more"]}
+        for kind in ("markdown", "code", "raw")
+    ]
     path = tmp_path / "a.ipynb"
     path.write_text(json.dumps({"cells": cells}))
     assert dict(links.links([path])) == {"https://a.org/markdown": {"a.ipynb"}}
@@ -178,24 +225,46 @@ def test_what_is_run_is_not_read(tmp_path):
 
 def test_what_turns_a_program_away_is_listed_and_breaks_nothing(capsys, monkeypatch, tmp_path):
     (tmp_path / "a.md").write_text("https://a.org and https://b.org")
-    monkeypatch.setattr(links, "follow", lambda link: ("asks", "403") if "a.org" in link else ("good", "200"))
+    monkeypatch.setattr(
+        links, "follow", lambda link: ("asks", "403") if "a.org" in link else ("good", "200")
+    )
     monkeypatch.setattr(sys, "argv", ["links.py", str(tmp_path / "a.md")])
     assert links.main() == 0
     said = capsys.readouterr().out
-    assert "https://a.org  in a.md" in said and "b.org" not in said and said.endswith("1 good, 1 asks, 0 broken\n")
+    assert (
+        "https://a.org  in a.md" in said
+        and "b.org" not in said
+        and said.endswith("1 good, 1 asks, 0 broken\n")
+    )
 
 
 def test_the_links_of_the_course_are_those_of_its_notebooks(capsys, monkeypatch, tmp_path):
     pages = sorted((ROOT / "notebooks").glob("*.md"))
     found = links.links([*PATHS, *pages, ROOT / "README.md"], links.own())
-    assert len(found) > 60 and {name for names in found.values() for name in names} >= {path.name for path in PATHS[1:]}
-    assert not any(part in link for link in found for part in ("YOUR_ORG", "mybinder.org/v2", "colab.research.google.com/", "example.org"))
+    assert len(found) > 60 and {name for names in found.values() for name in names} >= {
+        path.name for path in PATHS[1:]
+    }
+    assert not any(
+        part in link
+        for link in found
+        for part in ("YOUR_ORG", "mybinder.org/v2", "colab.research.google.com/", "example.org")
+    )
     seen = []
-    monkeypatch.setattr(links, "follow", lambda link: seen.append(link) or (("broken", "404") if "1706.03762" in link else ("good", "200")))
+    monkeypatch.setattr(
+        links,
+        "follow",
+        lambda link: (
+            seen.append(link) or (("broken", "404") if "1706.03762" in link else ("good", "200"))
+        ),
+    )
     monkeypatch.setattr(sys, "argv", ["links.py"])
     assert links.main() == 1 and sorted(seen) == sorted(found) and len(pages) >= 2
     said = capsys.readouterr().out
-    assert "broken 404" in said and "1706.03762" in said and f"{len(seen) - 1} good, 0 asks, 1 broken" in said
+    assert (
+        "broken 404" in said
+        and "1706.03762" in said
+        and f"{len(seen) - 1} good, 0 asks, 1 broken" in said
+    )
     (tmp_path / "none.md").write_text("no links")
     monkeypatch.setattr(sys, "argv", ["links.py", str(tmp_path / "none.md")])
     assert links.main() == 1, "to find no link at all is a fault of the search"

@@ -1,4 +1,6 @@
-"""AttentionView, CompareView, LadderView and the explorer's view, without a browser: what is taken, what is refused, what crosses."""
+"""AttentionView, CompareView, LadderView and the explorer's view, without a browser: what is taken,
+what is refused, what crosses.
+"""
 
 import base64
 import io
@@ -41,18 +43,23 @@ def crossed(view):
 
 def mask_crossed(view):
     """The mask that the browser has, one plane for all heads or one for each."""
-    planes = np.unpackbits(np.frombuffer(view._mask, np.uint8).reshape(-1, -(-view._shape[2] * view._shape[3] // 8)), axis=1)
+    planes = np.unpackbits(
+        np.frombuffer(view._mask, np.uint8).reshape(-1, -(-view._shape[2] * view._shape[3] // 8)),
+        axis=1,
+    )
     return planes[:, : view._shape[2] * view._shape[3]].reshape(-1, *view._shape[2:]).astype(bool)
 
 
 def listen(view):
     """The messages that the view sends to the browser from now on, as they leave."""
     sent = []
-    view.send_state = lambda key=None: sent.append(set([key] if isinstance(key, str) else key or view.keys))
+    view.send_state = lambda key=None: sent.append(
+        set([key] if isinstance(key, str) else key or view.keys)
+    )
     return sent
 
 
-# ---- what is taken -----------------------------------------------------------------------------------------------
+# ---- what is taken -------------------------------------------------------------------------------
 
 
 class Tensor:
@@ -91,7 +98,9 @@ def test_the_array_of_the_caller_stays():
     assert np.abs(view.array - before).max() < 1e-6
 
 
-@pytest.mark.parametrize("shape", [(), (3,), (1, 1, 1, 3, 3), (0, 3), (3, 0), (0, 3, 3), (0, 1, 3, 3)])
+@pytest.mark.parametrize(
+    "shape", [(), (3,), (1, 1, 1, 3, 3), (0, 3), (3, 0), (0, 3, 3), (0, 1, 3, 3)]
+)
 def test_a_wrong_shape_names_the_axes(shape):
     with pytest.raises(ValueError, match="n_q, n_k") as error:
         AttentionView(np.ones(shape))
@@ -116,7 +125,10 @@ def test_infinite_weights_are_scores(infinity):
     "how, words",
     [
         ({"tokens": WORDS[:4]}, ["tokens has 4 names", "n_q", "3 entries"]),
-        ({"tokens": WORDS[:3], "key_tokens": WORDS[:4]}, ["key_tokens has 4 names", "n_k", "5 entries"]),
+        (
+            {"tokens": WORDS[:3], "key_tokens": WORDS[:4]},
+            ["key_tokens has 4 names", "n_k", "5 entries"],
+        ),
         ({"tokens": "The"}, ["tokens must be a list"]),
         ({"titles": ["only one"]}, ["titles has 1 names", "2 heads"]),
         ({"head": 2}, ["head", "at most 1", "2"]),
@@ -142,16 +154,34 @@ def test_names_of_queries_and_keys():
     assert AttentionView(softmax(2, 2), [7, None]).tokens == ["7", "None"]
 
 
-# ---- masks -------------------------------------------------------------------------------------------------------
+# ---- masks ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shape", [(5,), (3, 5), (1, 5), (3, 1), (2, 3, 5), (1, 3, 5), (2, 1, 5), (4, 2, 3, 5), (4, 1, 1, 5), (1, 1, 1, 1)])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (5,),
+        (3, 5),
+        (1, 5),
+        (3, 1),
+        (2, 3, 5),
+        (1, 3, 5),
+        (2, 1, 5),
+        (4, 2, 3, 5),
+        (4, 1, 1, 5),
+        (1, 1, 1, 1),
+    ],
+)
 def test_masks_of_every_shape(shape):
     mask = np.random.default_rng(0).random(shape) < 0.7
     view = AttentionView(softmax(4, 2, 3, 5), mask=mask)
     whole = np.broadcast_to(mask, (4, 2, 3, 5))
     planes = mask_crossed(view)
-    assert (np.broadcast_to(planes[0], whole.shape) == whole).all() if len(planes) == 1 else (planes.reshape(whole.shape) == whole).all()
+    assert (
+        (np.broadcast_to(planes[0], whole.shape) == whole).all()
+        if len(planes) == 1
+        else (planes.reshape(whole.shape) == whole).all()
+    )
     assert len(planes) == (1 if len(shape) < 3 else 8)
 
 
@@ -161,20 +191,24 @@ def test_a_padding_mask_says_which_keys_are_real():
     assert (mask_crossed(view)[0] == [[True, True, True, False]] * 4).all() and view._notes == []
 
 
-@pytest.mark.parametrize("mask", [np.ones((3, 5)), np.zeros((3, 5), int), [[0.0, -np.inf] * 2 + [0.0]] * 3])
+@pytest.mark.parametrize(
+    "mask", [np.ones((3, 5)), np.zeros((3, 5), int), [[0.0, -np.inf] * 2 + [0.0]] * 3]
+)
 def test_a_mask_of_numbers_is_refused(mask):
     with pytest.raises(TypeError, match="mask must be boolean"):
         AttentionView(softmax(3, 5), mask=mask)
 
 
-@pytest.mark.parametrize("shape", [(3,), (5, 3), (3, 4), (3, 3, 5), (2, 2, 3, 5), (1, 1, 1, 3, 5), (2, 2, 5)])
+@pytest.mark.parametrize(
+    "shape", [(3,), (5, 3), (3, 4), (3, 3, 5), (2, 2, 3, 5), (1, 1, 1, 3, 5), (2, 2, 5)]
+)
 def test_a_mask_that_does_not_fit(shape):
     with pytest.raises(ValueError, match="mask has the shape") as error:
         AttentionView(softmax(2, 3, 5), mask=np.ones(shape, bool))
     assert str(shape) in str(error.value)
 
 
-# ---- what crosses to the browser ---------------------------------------------------------------------------------
+# ---- what crosses to the browser -----------------------------------------------------------------
 
 
 def test_weights_cross_with_an_error_of_a_hundred_thousandth():
@@ -196,14 +230,22 @@ def test_a_row_of_256_tokens_still_sums_to_1():
 
 
 @pytest.mark.parametrize(
-    "weights", [[[3.0, -2.0], [0.5, 0.25]], [[1e-3, 0.0], [0.0, 0.0]], [[1e6, 0.0], [1.0, 2.0]], [[-3.0, -4.0], [-1.0, 0.0]]]
+    "weights",
+    [
+        [[3.0, -2.0], [0.5, 0.25]],
+        [[1e-3, 0.0], [0.0, 0.0]],
+        [[1e6, 0.0], [1.0, 2.0]],
+        [[-3.0, -4.0], [-1.0, 0.0]],
+    ],
 )
 def test_numbers_beyond_0_and_1_are_not_cut(weights):
     view = AttentionView(weights)
     size = view._range[1] - view._range[0]
     assert np.abs(crossed(view)[0, 0] - weights).max() <= 1e-5 * size
     sums = unpacked(view._sums, view._sum_range)
-    assert np.abs(sums - np.sum(weights, axis=-1)).max() <= 1e-5 * (view._sum_range[1] - view._sum_range[0])
+    assert np.abs(sums - np.sum(weights, axis=-1)).max() <= 1e-5 * (
+        view._sum_range[1] - view._sum_range[0]
+    )
 
 
 def test_nan_crosses_as_nan_in_the_weight_and_in_the_sum():
@@ -221,7 +263,11 @@ def test_differences_cross_with_0_in_the_middle(most):
     view = AttentionView([[most, -most / 2], [0.0, most / 4]], signed=True)
     low, high = view._range
     assert low == -high and high == pytest.approx(most) and crossed(view)[0, 0, 1, 0] == 0
-    assert np.abs(crossed(view)[0, 0] - view.array[0, 0]).max() <= 2e-5 * most and view._sums == b"" and view._notes == []
+    assert (
+        np.abs(crossed(view)[0, 0] - view.array[0, 0]).max() <= 2e-5 * most
+        and view._sums == b""
+        and view._notes == []
+    )
     assert AttentionView([[0.0, 0.0]], signed=True)._range == [-1, 1]
 
 
@@ -235,11 +281,13 @@ def test_many_weights_cross_a_layer_at_a_time(monkeypatch):
     sent = listen(view)
     view.layer = 2
     assert view._first == 2 and np.abs(crossed(view) - weights[2]).max() <= 1e-5
-    assert any({"_first", "_weights"} <= keys for keys in sent), sent                  # in one message, never half of it
+    # in one message, never half of it
+    assert any({"_first", "_weights"} <= keys for keys in sent), sent
     view.head = 1
     assert view._first == 2 and {"head"} in sent
     page = module.AttentionView(weights, layer=1)
-    assert np.abs(page_state(page.to_html())["array"] - weights).max() <= 1e-5         # the page has them all
+    # the page has them all
+    assert np.abs(page_state(page.to_html())["array"] - weights).max() <= 1e-5
 
 
 def test_few_weights_cross_at_once():
@@ -258,7 +306,7 @@ def test_the_limit_of_what_crosses_at_once():
     assert AttentionView(np.concatenate([small, small[:1]]))._n_sent == 1
 
 
-# ---- what is odd is said -----------------------------------------------------------------------------------------
+# ---- what is odd is said -------------------------------------------------------------------------
 
 
 def notes(weights, **how):
@@ -272,7 +320,7 @@ def test_nothing_to_say_of_good_weights():
     mask[0] = False
     weights = softmax(4, 4) * mask
     weights[1:] /= weights[1:].sum(axis=-1, keepdims=True)
-    assert notes(weights, mask=mask) == []                                          # a row with no key at all sums to 0
+    assert notes(weights, mask=mask) == []  # a row with no key at all sums to 0
 
 
 def test_nan_is_counted():
@@ -288,14 +336,15 @@ def test_weights_where_none_is_allowed_are_counted():
     weights[1, 0, 3], weights[1, 0, 0] = 0.25, 0.75
     said = notes(weights, mask=mask)
     assert len(said) == 1 and said[0].startswith("1 ") and "allowed" in said[0]
-    assert notes(weights, mask=np.array([True, True, True, False]))[0].startswith("3 ")      # the corner (3, 3) twice, and (0, 3)
+    # the corner (3, 3) twice, and (0, 3)
+    assert notes(weights, mask=np.array([True, True, True, False]))[0].startswith("3 ")
 
 
 def test_rows_that_do_not_sum_to_1_are_counted():
     weights = softmax(3, 4, 4)
     weights[0, 1] *= 1.002
     weights[2, 2:] *= 0.9
-    weights[1, 0] *= 1.0005                                                         # rounding is no fault
+    weights[1, 0] *= 1.0005  # rounding is no fault
     assert notes(weights) == ["3 of 12 rows do not sum to 1"]
     assert notes(np.zeros((2, 2))) == ["2 of 2 rows do not sum to 1"]
 
@@ -305,7 +354,7 @@ def test_negative_weights_are_counted():
     assert notes(weights) == ["2 weights are negative"] and notes(weights, signed=True) == []
 
 
-# ---- update ------------------------------------------------------------------------------------------------------
+# ---- update --------------------------------------------------------------------------------------
 
 
 def test_update_is_one_message():
@@ -313,8 +362,14 @@ def test_update_is_one_message():
     sent = listen(view)
     new = softmax(3, 5, 5, seed=1)
     view.update(new, WORDS[:5], titles=["c", "d", "e"], mask=np.ones((5, 5), bool), title="after")
-    assert len(sent) == 1 and {"_weights", "_shape", "tokens", "titles", "title", "_mask"} <= sent[0]
-    assert np.abs(crossed(view)[0] - new).max() <= 1e-5 and view.tokens == WORDS[:5] and view._shape == [1, 3, 5, 5]
+    assert (
+        len(sent) == 1 and {"_weights", "_shape", "tokens", "titles", "title", "_mask"} <= sent[0]
+    )
+    assert (
+        np.abs(crossed(view)[0] - new).max() <= 1e-5
+        and view.tokens == WORDS[:5]
+        and view._shape == [1, 3, 5, 5]
+    )
     assert view.titles == ["c", "d", "e"] and view.title == "after"
     view.update(new, WORDS[:5])
     assert view.title == "after"
@@ -339,7 +394,9 @@ def test_update_keeps_head_and_layer_where_they_fit():
     view.update(softmax(2, 3, 2, 2))
     assert (view.layer, view.head) == (1, 2)
     view.update(softmax(2, 2))
-    assert (view.layer, view.head) == (0, 0) and np.abs(crossed(view)[0, 0] - softmax(2, 2)).max() <= 1e-5
+    assert (view.layer, view.head) == (0, 0) and np.abs(
+        crossed(view)[0, 0] - softmax(2, 2)
+    ).max() <= 1e-5
 
 
 def test_an_update_that_is_refused_changes_nothing():
@@ -351,24 +408,34 @@ def test_an_update_that_is_refused_changes_nothing():
         assert view.get_state() == before and view.array.shape == (1, 1, 2, 2)
 
 
-# ---- pictures and pages ------------------------------------------------------------------------------------------
+# ---- pictures and pages --------------------------------------------------------------------------
 
 
 def page_state(page):
     """What a page carries: its state, with the weights as an array."""
     text = page.decode()
-    state, blobs = (json.loads(found) for found in re.search(r"^\{ const state = (\{.*\}), blobs = (\{.*\}), heard", text, re.M).groups())
+    state, blobs = (
+        json.loads(found)
+        for found in re.search(
+            r"^\{ const state = (\{.*\}), blobs = (\{.*\}), heard", text, re.M
+        ).groups()
+    )
     parts = {name: zlib.decompress(base64.b64decode(blob)) for name, blob in blobs.items()}
     source = re.search(r'<script type="module">\n(.*)\n\{ const state = ', text, re.S)[1]
     return state | {
         "array": unpacked(parts["_weights"], state["_range"]).reshape(state["_shape"]),
-        "mask": parts["_mask"], "source": source.replace("const view = {", "export default {"),
-    }  # fmt: skip
+        "mask": parts["_mask"],
+        "source": source.replace("const view = {", "export default {"),
+    }
 
 
 def test_still_pictures(tmp_path):
-    for view in (AttentionView(softmax(3, 3), WORDS[:3]), AttentionView(softmax(2, 4, 3, 3)), AttentionView(softmax(20, 3, 3), head=19),
-                 AttentionView(softmax(3, 3) - softmax(3, 3, seed=1), signed=True)):  # fmt: skip
+    for view in (
+        AttentionView(softmax(3, 3), WORDS[:3]),
+        AttentionView(softmax(2, 4, 3, 3)),
+        AttentionView(softmax(20, 3, 3), head=19),
+        AttentionView(softmax(3, 3) - softmax(3, 3, seed=1), signed=True),
+    ):
         picture = Image.open(io.BytesIO(view.to_png()))
         picture.load()
         assert picture.format == "PNG" and min(picture.size) > 60
@@ -376,7 +443,9 @@ def test_still_pictures(tmp_path):
         assert svg.startswith(b"<?xml") and b"</svg>" in svg and svg == view.to_svg()
     for write, name in ((view.to_png, "a.png"), (view.to_svg, "a.svg"), (view.to_html, "a.html")):
         assert write(tmp_path / name) is None and write(str(tmp_path / f"again-{name}")) is None
-        assert (tmp_path / name).read_bytes() == (tmp_path / f"again-{name}").read_bytes() == write()
+        assert (
+            (tmp_path / name).read_bytes() == (tmp_path / f"again-{name}").read_bytes() == write()
+        )
 
 
 def test_the_still_picture_is_of_the_chosen_layer_and_head():
@@ -386,43 +455,93 @@ def test_the_still_picture_is_of_the_chosen_layer_and_head():
     assert view.to_png() == figures.heads(view.array[1], WORDS[:4], titles=["x", "y", "z"]).png()
     many = AttentionView(softmax(17, 4, 4), WORDS[:4], mask=np.ones((17, 4, 4), bool))
     many.head = 16
-    assert many.to_png() == figures.heatmap(many.array[0, 16], WORDS[:4], mask=np.ones((4, 4), bool)).png()
+    assert (
+        many.to_png()
+        == figures.heatmap(many.array[0, 16], WORDS[:4], mask=np.ones((4, 4), bool)).png()
+    )
     AttentionView(weights, WORDS[:4], mask=mask).to_png()
 
 
 def test_a_page_holds_the_view():
     mask = np.tril(np.ones((4, 4), bool))
-    view = AttentionView(softmax(2, 3, 4, 4, mask=mask), WORDS[:4], mask=mask, layer=1, head=2, scale="row", title="of <b> & c")
+    view = AttentionView(
+        softmax(2, 3, 4, 4, mask=mask),
+        WORDS[:4],
+        mask=mask,
+        layer=1,
+        head=2,
+        scale="row",
+        title="of <b> & c",
+    )
     view.pinned, view.top_k, view.threshold = [2, 1], 3, 0.125
     page = view.to_html()
     state = page_state(page)
     assert np.abs(state["array"] - view.array).max() <= 1e-5 and state["mask"] == view._mask
-    for name in ("layer", "head", "scale", "pinned", "top_k", "threshold", "tokens", "key_tokens", "side", "title", "_shape", "_sum_range"):
+    for name in (
+        "layer",
+        "head",
+        "scale",
+        "pinned",
+        "top_k",
+        "threshold",
+        "tokens",
+        "key_tokens",
+        "side",
+        "title",
+        "_shape",
+        "_sum_range",
+    ):
         assert state[name] == getattr(view, name), name
-    assert state["_first"] == 0 and state["source"] == (module.Path(module.__file__).with_name("view.js")).read_text(encoding="utf-8")
+    assert state["_first"] == 0 and state["source"] == (
+        module.Path(module.__file__).with_name("view.js")
+    ).read_text(encoding="utf-8")
     assert "<title>of &lt;b&gt; &amp; c</title>" in page.decode()
 
 
 def test_a_page_asks_for_nothing():
     page = AttentionView(softmax(2, 4, 4), WORDS[:4]).to_html().decode()
     for text in (page, page_state(page.encode())["source"]):
-        asks = r"https?://[^\"'` ]*|url\([^)]*|@import|\bfetch\(|XMLHttpRequest|WebSocket|<link|src=(?!\"data:image/png;base64,)"
+        asks = (
+            r"https?://[^\"'`"
+            r" ]*|url\([^)]*|@import|\bfetch\(|XMLHttpRequest|WebSocket|<link|src=(?!\"data:image/png;base64,)"
+        )
         assert set(re.findall(asks, text)) <= {"http://www.w3.org/2000/svg"}
 
 
 @pytest.mark.parametrize(
-    "token", ["</script><script>alert(1)</script>", "<!--", "<script>", "STATE", "BLOBS", "SOURCE", "TITLE", r"\1\g<0>", '"']
+    "token",
+    [
+        "</script><script>alert(1)</script>",
+        "<!--",
+        "<script>",
+        "STATE",
+        "BLOBS",
+        "SOURCE",
+        "TITLE",
+        r"\1\g<0>",
+        '"',
+    ],
 )
 def test_a_token_stays_in_its_string(token):
     plain = AttentionView(softmax(2, 2), ["x", "y"], title="t").to_html().decode()
     page = AttentionView(softmax(2, 2), [token, "y"], title=token).to_html().decode()
-    assert page.lower().count("<script") == plain.count("<script") == 1 and page.count("</script") == 1 and "<!--" not in page
-    assert page_state(page.encode())["tokens"] == [token, "y"] and page_state(page.encode())["title"] == token
+    assert (
+        page.lower().count("<script") == plain.count("<script") == 1
+        and page.count("</script") == 1
+        and "<!--" not in page
+    )
+    assert (
+        page_state(page.encode())["tokens"] == [token, "y"]
+        and page_state(page.encode())["title"] == token
+    )
 
 
 def test_the_client_script_never_sets_html():
     source = module.Path(module.__file__).with_name("view.js").read_text(encoding="utf-8")
-    assert not re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|DOMParser", source)
+    assert not re.findall(
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|DOMParser",
+        source,
+    )
 
 
 @pytest.mark.parametrize("n, most", [(12, 80_000), (64, 1_000_000), (256, 13_000_000)])
@@ -438,12 +557,21 @@ def test_the_bundle_is_never_blank():
     view = AttentionView(weights, WORDS[:4], title="a title")
     data, metadata = view._repr_mimebundle_()
     assert data[WIDGET]["model_id"] == view.model_id
-    assert base64.b64decode(data["image/png"]) == view.to_png() and metadata["image/png"]["alt"] == view.figure().alt
+    assert (
+        base64.b64decode(data["image/png"]) == view.to_png()
+        and metadata["image/png"]["alt"] == view.figure().alt
+    )
     text = data["text/plain"]
-    assert view.figure().alt in text and most_attended(view.array[0], WORDS[:4]) in text and "note: 1 of 8 rows do not sum to 1" in text
+    assert (
+        view.figure().alt in text
+        and most_attended(view.array[0], WORDS[:4]) in text
+        and "note: 1 of 8 rows do not sum to 1" in text
+    )
 
 
-@pytest.mark.parametrize("shape", [(3, 3), (2, 3, 3), (2, 2, 3, 5), (30, 3, 3), (1, 1), (12, 70, 70)])
+@pytest.mark.parametrize(
+    "shape", [(3, 3), (2, 3, 3), (2, 2, 3, 5), (30, 3, 3), (1, 1), (12, 70, 70)]
+)
 @pytest.mark.parametrize("signed", [False, True])
 def test_every_bundle_has_picture_and_text(shape, signed):
     data, _ = AttentionView(softmax(*shape), signed=signed)._repr_mimebundle_()
@@ -452,7 +580,10 @@ def test_every_bundle_has_picture_and_text(shape, signed):
 
 
 def test_the_repr_is_one_line():
-    assert repr(AttentionView(softmax(2, 3, 4, 5))) == "AttentionView(2 layers, 3 heads, 4 queries, 5 keys)"
+    assert (
+        repr(AttentionView(softmax(2, 3, 4, 5)))
+        == "AttentionView(2 layers, 3 heads, 4 queries, 5 keys)"
+    )
 
 
 @pytest.mark.parametrize("pin", [[1, 2], (0, 0), None])
@@ -462,7 +593,7 @@ def test_pinned_can_be_set(pin):
     assert view.pinned == (None if pin is None else list(pin))
 
 
-# ---- two arrays, linked ------------------------------------------------------------------------------------------
+# ---- two arrays, linked --------------------------------------------------------------------------
 
 
 def test_compare_shows_both_and_the_signed_difference():
@@ -470,9 +601,15 @@ def test_compare_shows_both_and_the_signed_difference():
     both = CompareView(a, b, WORDS[:3], titles=("before", "after"))
     first, second, difference = both.views
     for view, wanted in ((first, a), (second, b), (difference, b - a)):
-        assert np.abs(view.array[0] - wanted).max() < 1e-6 and view.tokens == WORDS[:3] and view.compact
+        assert (
+            np.abs(view.array[0] - wanted).max() < 1e-6
+            and view.tokens == WORDS[:3]
+            and view.compact
+        )
     assert [view.title for view in both.views] == ["before", "after", "after − before"]
-    assert [view.signed for view in both.views] == [False, False, True] and list(both.children) == list(both.views)
+    assert [view.signed for view in both.views] == [False, False, True] and list(
+        both.children
+    ) == list(both.views)
 
 
 def test_compare_links_pin_head_and_layer_in_the_browser():
@@ -480,7 +617,9 @@ def test_compare_links_pin_head_and_layer_in_the_browser():
     first, *others = both.views
     found = {(link.source, link.target) for link in both.links}
     assert all(isinstance(link, widgets.widget_link.Link) for link in both.links)
-    assert found == {((first, name), (other, name)) for other in others for name in ("pinned", "head", "layer")}
+    assert found == {
+        ((first, name), (other, name)) for other in others for name in ("pinned", "head", "layer")
+    }
     assert both.pinned is None
     first.pinned = [1, 2]
     assert both.pinned == [1, 2]
@@ -518,7 +657,9 @@ def test_compare_masks():
     causal, full = np.tril(np.ones((3, 3), bool)), np.ones((3, 3), bool)
     a, b = softmax(3, 3, mask=causal), softmax(3, 3)
     pair = CompareView(a, b, mask=(causal, full))
-    assert (mask_crossed(pair.views[0])[0] == causal).all() and (mask_crossed(pair.views[1])[0] == full).all()
+    assert (mask_crossed(pair.views[0])[0] == causal).all() and (
+        mask_crossed(pair.views[1])[0] == full
+    ).all()
     assert (mask_crossed(pair.views[2])[0] == full).all()
     one = CompareView(a, a, mask=causal)
     assert all((mask_crossed(view)[0] == causal).all() for view in one.views)
@@ -532,13 +673,19 @@ def test_compare_still_picture_is_of_the_chosen_head():
     f32 = [x.astype(np.float32) for x in (a, b)]
     for head in (0, 1):
         both.views[0].head = head
-        assert both.figure().png() == figures.compare(f32[0][head], f32[1][head], WORDS[:3], titles=("p", "q")).png()
+        assert (
+            both.figure().png()
+            == figures.compare(f32[0][head], f32[1][head], WORDS[:3], titles=("p", "q")).png()
+        )
     data, metadata = both._repr_mimebundle_()
-    assert data[WIDGET]["model_id"] == both.model_id and metadata["image/png"]["alt"] == data["text/plain"] == both.figure().alt
+    assert (
+        data[WIDGET]["model_id"] == both.model_id
+        and metadata["image/png"]["alt"] == data["text/plain"] == both.figure().alt
+    )
     assert base64.b64decode(data["image/png"]) == both.figure().png()
 
 
-# ---- the step ladder ---------------------------------------------------------------------------------------------
+# ---- the step ladder -----------------------------------------------------------------------------
 
 
 def arrays(n=4, d=3):
@@ -549,7 +696,10 @@ def test_ladder_shows_the_weights_and_the_pinned_cell():
     q, k, v = arrays()
     mask = np.tril(np.ones((4, 4), bool))
     ladder = LadderView(q, k, v, WORDS[:4], dims=["x", "y", "z"], mask=mask, pinned=(2, 1))
-    assert np.abs(ladder.view.array[0, 0] - scaled_dot_product_attention(q, k, v, mask=mask)[1]).max() < 1e-6
+    assert (
+        np.abs(ladder.view.array[0, 0] - scaled_dot_product_attention(q, k, v, mask=mask)[1]).max()
+        < 1e-6
+    )
     assert ladder.view.pinned == [2, 1] and (mask_crossed(ladder.view)[0] == mask).all()
 
     def drawn(i, j):
@@ -557,11 +707,16 @@ def test_ladder_shows_the_weights_and_the_pinned_cell():
 
     assert ladder.image.value == drawn(2, 1).png(fast=True)
     ladder.view.pinned = [3, 0]
-    assert ladder.image.value == drawn(3, 0).png(fast=True) and ladder.figure().alt == drawn(3, 0).alt
+    assert (
+        ladder.image.value == drawn(3, 0).png(fast=True) and ladder.figure().alt == drawn(3, 0).alt
+    )
     ladder.view.pinned = None
     assert ladder.image.value == drawn(0, 0).png(fast=True)
     data, metadata = ladder._repr_mimebundle_()
-    assert data[WIDGET]["model_id"] == ladder.model_id and data["text/plain"] == metadata["image/png"]["alt"] == drawn(0, 0).alt
+    assert (
+        data[WIDGET]["model_id"] == ladder.model_id
+        and data["text/plain"] == metadata["image/png"]["alt"] == drawn(0, 0).alt
+    )
     assert base64.b64decode(data["image/png"]) == drawn(0, 0).png()
 
 
@@ -585,7 +740,7 @@ def test_ladder_refuses_by_name(change, words):
         assert word in str(error.value)
 
 
-# ---- the explorer's view -----------------------------------------------------------------------------------------
+# ---- the explorer's view -------------------------------------------------------------------------
 
 SENTENCE = "The cat sat on the mat because it was tired"
 
@@ -612,9 +767,14 @@ def test_each_control_of_the_explorer_reaches_its_view(name, value, how):
     settings = {"sentence": SENTENCE, "pattern": "global-local"} | how
     seen = toy.look(settings.pop("sentence"), **settings)
     assert thing.view is view and thing.error == "" and len(sent) == 1
-    assert np.abs(view.array[0] - seen.weights).max() < 1e-6 and np.abs(crossed(view)[0] - seen.weights).max() <= 1e-5
+    assert (
+        np.abs(view.array[0] - seen.weights).max() < 1e-6
+        and np.abs(crossed(view)[0] - seen.weights).max() <= 1e-5
+    )
     assert view.array.shape != before.shape or np.abs(view.array - before).max() > 1e-4
-    assert view.titles == seen.names and view.tokens == AttentionView(seen.weights, seen.tokens).tokens
+    assert (
+        view.titles == seen.names and view.tokens == AttentionView(seen.weights, seen.tokens).tokens
+    )
     assert (mask_crossed(view)[0] == seen.mask).all() and view._notes == []
 
 
@@ -625,10 +785,15 @@ def test_the_explorer_keeps_its_view_while_the_sentence_is_empty():
     thing.controls["sentence"].value = ""
     assert thing.error and thing.view.array is before and thing.view.pinned == [9, 9]
     thing.controls["sentence"].value = "Two birds sang"
-    assert thing.error == "" and thing.view.pinned is None and thing.view.array.shape == (1, 4, 3, 3)
+    assert (
+        thing.error == "" and thing.view.pinned is None and thing.view.array.shape == (1, 4, 3, 3)
+    )
 
 
-@pytest.mark.parametrize("name, value, words", [("head", 2, "head must be at most 1"), ("layer", -1, "layer must be at least 0")])
+@pytest.mark.parametrize(
+    "name, value, words",
+    [("head", 2, "head must be at most 1"), ("layer", -1, "layer must be at least 0")],
+)
 def test_a_head_or_layer_that_is_not_there_is_refused_later_too(name, value, words):
     view = AttentionView(softmax(2, 3, 5))
     with pytest.raises(ValueError, match=words):

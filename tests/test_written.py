@@ -1,4 +1,6 @@
-"""show/written.py: rows are added and nothing moves; what is not there yet is neither a weight nor a mask."""
+"""show/written.py: rows are added and nothing moves; what is not there yet is neither a weight nor
+a mask.
+"""
 
 import numpy as np
 import pytest
@@ -20,14 +22,20 @@ def draw(n, **more):
 
 def places(picture):
     """Text -> where it stands, but for the numbers in the cells."""
-    return {text.get_text(): text.get_position() for text in picture.sheet.texts if not text.get_text().startswith(".")}
+    return {
+        text.get_text(): text.get_position()
+        for text in picture.sheet.texts
+        if not text.get_text().startswith(".")
+    }
 
 
 def test_nothing_moves_while_rows_are_added():
     sizes, last = {tuple(draw(n).get_size_inches()) for n in range(1, 6)}, places(draw(5))
     assert len(sizes) == 1
     for n in range(1, 6):
-        assert places(draw(n)).items() <= last.items(), "the same place for every name, in every picture"
+        assert places(draw(n)).items() <= last.items(), (
+            "the same place for every name, in every picture"
+        )
 
 
 @pytest.mark.parametrize("n", range(1, 6))
@@ -50,8 +58,12 @@ def test_what_is_not_there_yet_is_paper(style):
     frame, dpi = picture.sheet.patches[-1], picture.dpi
     x, y = frame.get_x() * dpi, frame.get_y() * dpi
     wide, high = frame.get_width() * dpi, frame.get_height() * dpi
-    rest = pixels[round(y + 0.4 * high) + 3 : round(y + high) - 3, round(x) + 3 : round(x + wide) - 3]
-    assert {to_hex(pixel / 255) for pixel in np.unique(rest.reshape(-1, 3), axis=0)} == {colour("paper")}, "no weight of 0, no hatch"
+    rest = pixels[
+        round(y + 0.4 * high) + 3 : round(y + high) - 3, round(x) + 3 : round(x + wide) - 3
+    ]
+    assert {to_hex(pixel / 255) for pixel in np.unique(rest.reshape(-1, 3), axis=0)} == {
+        colour("paper")
+    }, "no weight of 0, no hatch"
 
 
 @pytest.mark.parametrize("n, error", [(0, ValueError), (6, ValueError), (1.5, TypeError)])

@@ -1,4 +1,5 @@
-"""What attention costs as the text grows: ours, and what else is installed, in turns in one process.
+"""What attention costs as the text grows: ours, and what else is installed, in turns in one
+process.
 
 In turns, because a busy machine then disturbs all alike; ratios are taken round by round. CPU time
 counts the work of all threads, the clock what a reader waits. A peer whose next call would take
@@ -21,9 +22,9 @@ from attnlib.show.curves import beside, curves
 
 HEADS, D = 8, 64
 LENGTHS = [128, 512, 1024, 4096, 16_384, 65_536, 131_072]
-ROUNDS, FEW, LONG = 9, 3, 2.0   # a call of more than LONG seconds gets FEW rounds
-SHORT = 0.02                    # seconds: a quicker call is repeated to fill them
-SLOPE_FROM = 1024               # tokens: below, the overhead of the calls blurs the slope
+ROUNDS, FEW, LONG = 9, 3, 2.0  # a call of more than LONG seconds gets FEW rounds
+SHORT = 0.02  # seconds: a quicker call is repeated to fill them
+SLOPE_FROM = 1024  # tokens: below, the overhead of the calls blurs the slope
 OURS = "attnlib"
 
 
@@ -41,19 +42,27 @@ class Pattern(NamedTuple):
 
     def mask(self, n):
         """(n, n), for those who need it whole."""
-        mask = masks.full(n) if self.window is None else masks.global_local(n, window=self.window, n_global=self.n_global)
+        mask = (
+            masks.full(n)
+            if self.window is None
+            else masks.global_local(n, window=self.window, n_global=self.n_global)
+        )
         return mask & masks.causal(n) if self.causal else mask
 
     def ours(self, q, k, v, workers):
         if self.window is None:
             return flash_attention(q, k, v, causal=self.causal, workers=workers)
-        return local_attention(q, k, v, window=self.window, causal=self.causal, n_global=self.n_global, workers=workers)
+        return local_attention(
+            q, k, v, window=self.window, causal=self.causal, n_global=self.n_global, workers=workers
+        )
 
 
 PATTERNS = [
-    Pattern("full"), Pattern("causal", causal=True), Pattern("window 128", window=128),
+    Pattern("full"),
+    Pattern("causal", causal=True),
+    Pattern("window 128", window=128),
     Pattern("window 128, 8 global tokens", window=128, n_global=8),
-]  # fmt: skip
+]
 
 
 class Row(NamedTuple):
@@ -62,8 +71,8 @@ class Row(NamedTuple):
     pattern: str
     n: int
     who: str
-    seconds: np.ndarray         # (rounds, 2): on the clock, of CPU time
-    memory: float | None        # peak beyond the inputs, in inputs; None where it cannot be seen
+    seconds: np.ndarray  # (rounds, 2): on the clock, of CPU time
+    memory: float | None  # peak beyond the inputs, in inputs; None where it cannot be seen
 
 
 def run(longest, threads=1, quick=False, out=None):
@@ -73,10 +82,16 @@ def run(longest, threads=1, quick=False, out=None):
     lengths = [n for n in LENGTHS if n <= longest and (n <= 4096 or not quick)]
     side = f"{threads} thread{'s' * (threads > 1)} on each side"
     few = f"({FEW} where a call takes over {LONG:g} s)"
-    print(f"Attention: float32, {HEADS} heads, d {D}, {side}; median of {rounds} rounds in turns {few}")
+    print(
+        f"Attention: float32, {HEADS} heads, d {D}, {side}; median of {rounds} rounds in turns"
+        f" {few}"
+    )
     rows, missing = [], {}
     for pattern in PATTERNS:
-        print(f"\n{pattern.name}\n{'n':>8}  {'':22} {'clock ms':>10} {'CPU ms':>10}   × attnlib, CPU   clock   rounds   memory ÷ an input")
+        print(
+            f"\n{pattern.name}\n{'n':>8}  {'':22} {'clock ms':>10} {'CPU ms':>10}   × attnlib, CPU "
+            "  clock   rounds   memory ÷ an input"
+        )
         for n in lengths:
             found = measure(pattern, n, threads, patience, rounds, rows, missing)
             rows += found
@@ -103,20 +118,34 @@ def measure(pattern, n, threads, patience, rounds, before, missing):
         try:
             call = make(pattern, q, k, v, threads)
             if call is not None:
-                agree(who, call(), pattern, q, k, v)                   # also the first call, which compiles
+                agree(who, call(), pattern, q, k, v)  # also the first call, which compiles
                 calls[who] = call
-        except Exception as problem:                                   # not installed, or cannot run here: said at the end
+        except Exception as problem:  # not installed, or cannot run here: said at the end
             missing[who] = f"{type(problem).__name__}: {' '.join(str(problem).split())[:100]}"
     if not calls:
         return []
     seconds = in_turns(calls, rounds)
-    return [Row(pattern.name, n, who, times, memory(calls[who], q) if "attnlib" in who and times[0, 0] < LONG else None)
-            for who, times in seconds.items()]  # fmt: skip
+    return [
+        Row(
+            pattern.name,
+            n,
+            who,
+            times,
+            memory(calls[who], q) if "attnlib" in who and times[0, 0] < LONG else None,
+        )
+        for who, times in seconds.items()
+    ]
 
 
 def expected(rows, pattern, who, n):
-    """Seconds that a call would take on an idle machine: the last length's, growing as it did, by n² at most."""
-    known = [(row.n, np.median(row.seconds, axis=0).min()) for row in rows if (row.pattern, row.who) == (pattern.name, who)]
+    """Seconds that a call would take on an idle machine: the last length's, growing as it did, by
+    n² at most.
+    """
+    known = [
+        (row.n, np.median(row.seconds, axis=0).min())
+        for row in rows
+        if (row.pattern, row.who) == (pattern.name, who)
+    ]
     if not known:
         return 0.0
     last, seconds = known[-1]
@@ -143,7 +172,9 @@ def _sees(pattern, i, j):
 
 
 def in_turns(calls, rounds):
-    """{who: call} -> {who: (rounds, 2)} seconds; the first call of each warms up, and counts where it is long."""
+    """{who: call} -> {who: (rounds, 2)} seconds; the first call of each warms up, and counts where
+    it is long.
+    """
     seconds, repeats = {who: [] for who in calls}, {}
     for who, call in calls.items():
         first = timed(call, 1)
@@ -152,7 +183,7 @@ def in_turns(calls, rounds):
             seconds[who].append(first)
     names = list(calls)
     for _ in range(rounds):
-        names = names[1:] + names[:1]                                  # nobody always runs behind the same one
+        names = names[1:] + names[:1]  # nobody always runs behind the same one
         for who in names:
             if len(seconds[who]) < (FEW if seconds[who] and seconds[who][0][0] > LONG else rounds):
                 seconds[who].append(timed(calls[who], repeats[who]))
@@ -177,7 +208,9 @@ def memory(call, q):
 
 
 def lines(rows):
-    """One line of text per contestant; the ratio is the median of those of the rounds that both have."""
+    """One line of text per contestant; the ratio is the median of those of the rounds that both
+    have.
+    """
     ours = next((row.seconds for row in rows if row.who == OURS), None)
     for row in rows:
         clock, cpu = 1e3 * np.median(row.seconds, axis=0)
@@ -193,7 +226,11 @@ def slope(rows, pattern):
     """How the time of each contestant grows: the power of n, fitted from 1,024 tokens on."""
     found = []
     for who in dict.fromkeys(row.who for row in rows):
-        points = [(row.n, np.median(row.seconds[:, 1])) for row in rows if (row.pattern, row.who) == (pattern, who) and row.n >= SLOPE_FROM]
+        points = [
+            (row.n, np.median(row.seconds[:, 1]))
+            for row in rows
+            if (row.pattern, row.who) == (pattern, who) and row.n >= SLOPE_FROM
+        ]
         if len(points) > 1:
             power = np.polyfit(*np.log(points).T, 1)[0]
             found.append(f"{who} n^{power:.2f} ({points[0][0]:,} to {points[-1][0]:,})")
@@ -207,6 +244,13 @@ def figure(rows, side):
         mine = [row for row in rows if row.pattern == pattern]
         lengths = sorted({row.n for row in mine})
         known = {(row.who, row.n): 1e3 * np.median(row.seconds[:, 1]) for row in mine}
-        measured = {who: [known.get((who, n), np.nan) for n in lengths] for who in dict.fromkeys(row.who for row in mine)}
-        pictures.append(curves(lengths, measured, title=pattern, axes=("tokens", "ms of CPU time"), log="xy"))
-    return beside(*pictures, columns=2, title=f"Attention on the CPU: float32, {HEADS} heads, d {D}, {side}")
+        measured = {
+            who: [known.get((who, n), np.nan) for n in lengths]
+            for who in dict.fromkeys(row.who for row in mine)
+        }
+        pictures.append(
+            curves(lengths, measured, title=pattern, axes=("tokens", "ms of CPU time"), log="xy")
+        )
+    return beside(
+        *pictures, columns=2, title=f"Attention on the CPU: float32, {HEADS} heads, d {D}, {side}"
+    )

@@ -1,8 +1,12 @@
-"""A forward pass with all its attentions, beside transformers on PyTorch: each side in a process of its own.
+"""A forward pass with all its attentions, beside transformers on PyTorch: each side in a process of
+its own.
 
-In one process the threads of two libraries would fight for the cores. So each side has a worker (worker.py),
-which loads the checkpoint once; then they take turns, and ratios are taken round by round. At each length
-both first hand over their attentions, which must agree. A cold start counts everything from the start of
+In one process the threads of two libraries would fight for the cores. So each side has a worker
+(worker.py),
+which loads the checkpoint once; then they take turns, and ratios are taken round by round. At each
+length
+both first hand over their attentions, which must agree. A cold start counts everything from the
+start of
 Python to the attentions, and the most memory that this took.
 """
 
@@ -25,9 +29,10 @@ OURS, THEIRS = "attnlib", "transformers"
 TOKENS = [12, 64, 256, 512]
 THREADS = [1, 2]
 ROUNDS, COLD_ROUNDS = 15, 5
-TURN = 0.1                      # seconds: a quicker pass is repeated to fill them
-REST = 0.05                     # seconds before each turn, in which the threads of the other side go to sleep
-AGREE = 1e-5                    # the attentions of MiniLM, 512 random tokens: each side is 4e-6 to 5e-6 away from float64
+TURN = 0.1  # seconds: a quicker pass is repeated to fill them
+REST = 0.05  # seconds before each turn, in which the threads of the other side go to sleep
+# the attentions of MiniLM, 512 random tokens: each side is 4e-6 to 5e-6 away from float64
+AGREE = 1e-5
 POOLS = ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"]
 
 
@@ -35,7 +40,7 @@ class Failed(Exception):
     """A worker could not start, or has stopped; says what it said last."""
 
 
-# ---- workers -----------------------------------------------------------------------------------------------------
+# ---- workers -------------------------------------------------------------------------------------
 
 
 class Worker:
@@ -45,7 +50,9 @@ class Worker:
         self.said = tempfile.TemporaryFile("w+")
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self.said}
         try:
-            self.process = subprocess.Popen(command(side, python, folder, threads), text=True, env=environment(threads), **pipes)
+            self.process = subprocess.Popen(
+                command(side, python, folder, threads), text=True, env=environment(threads), **pipes
+            )
         except OSError as problem:
             raise Failed(str(problem)) from None
 
@@ -54,14 +61,14 @@ class Worker:
         return self
 
     def __exit__(self, *problem):
-        self.process.communicate()                                     # no more lines for it: it ends
+        self.process.communicate()  # no more lines for it: it ends
         self.said.close()
 
     def ask(self, **told):
         """Tell it something, and wait for its answer."""
         try:
             print(json.dumps(told), file=self.process.stdin, flush=True)
-        except OSError:                                                # it is gone, and `_answer` says why
+        except OSError:  # it is gone, and `_answer` says why
             pass
         return self._answer()
 
@@ -85,10 +92,12 @@ def environment(threads):
 
 def last_line(text):
     """What an error says: the last line that is not empty."""
-    return ([line for line in text.splitlines() if line.strip()] or ["it stopped without a word"])[-1].strip()
+    return ([line for line in text.splitlines() if line.strip()] or ["it stopped without a word"])[
+        -1
+    ].strip()
 
 
-# ---- measuring ---------------------------------------------------------------------------------------------------
+# ---- measuring -----------------------------------------------------------------------------------
 
 
 def run(model="minilm", peer_python=None):
@@ -97,7 +106,10 @@ def run(model="minilm", peer_python=None):
     try:
         folder = hub.fetch(model) if model in hub.PUBLISHED else Path(model)
         config = read_config(folder)
-        print(f"One text through {model} with all its attentions, float32: median of {ROUNDS} rounds in turns, each in its own process")
+        print(
+            f"One text through {model} with all its attentions, float32: median of {ROUNDS} rounds"
+            " in turns, each in its own process"
+        )
         for threads in THREADS:
             passes(folder, config, pythons, threads)
         cold_starts(folder, config, pythons)
@@ -108,7 +120,9 @@ def run(model="minilm", peer_python=None):
 
 
 def passes(folder, config, pythons, threads):
-    """Time the forward passes of every length, and print a line for each; a peer that cannot run is left out."""
+    """Time the forward passes of every length, and print a line for each; a peer that cannot run is
+    left out.
+    """
     with ExitStack() as stack:
         workers = {OURS: stack.enter_context(Worker(OURS, pythons[OURS], folder, threads))}
         print(f"\n{threads} thread{'s' * (threads > 1)} on each side")
@@ -121,19 +135,25 @@ def passes(folder, config, pythons, threads):
         print(heading(workers))
         for n in lengths(config):
             ids = some_ids(config, n)
-            error = disagreement(*(attentions(one, ids) for one in workers.values())) if THEIRS in workers else None
+            error = (
+                disagreement(*(attentions(one, ids) for one in workers.values()))
+                if THEIRS in workers
+                else None
+            )
             print(line(n, in_turns(workers, ids), error), flush=True)
 
 
 def in_turns(workers, ids):
-    """{who: Worker} -> {who: (rounds, 2)} seconds of one forward pass, on the clock and of CPU time."""
+    """{who: Worker} -> {who: (rounds, 2)} seconds of one forward pass, on the clock and of CPU
+    time.
+    """
     times = {}
     for who, one in workers.items():
-        one.ask(ids=ids, times=2)                                      # warms up
+        one.ask(ids=ids, times=2)  # warms up
         times[who] = max(1, round(TURN / one.ask(ids=ids, times=1)[0]))
     seconds, names = {who: [] for who in workers}, list(workers)
     for _ in range(ROUNDS):
-        names = names[1:] + names[:1]                                  # nobody always comes first
+        names = names[1:] + names[:1]  # nobody always comes first
         for who in names:
             time.sleep(REST)
             seconds[who].append(workers[who].ask(ids=ids, times=times[who]))
@@ -172,7 +192,11 @@ def disagreement(ours, theirs):
 def heading(workers):
     """The words above each `line`."""
     sides = "".join(f"{who + ' ms':>17} {'CPU ms':>8}" for who in workers)
-    return f"{'tokens':>8}{sides}" + (f"   {OURS} ÷ {THEIRS}: clock   quickest    CPU   weights differ by" if len(workers) > 1 else "")
+    return f"{'tokens':>8}{sides}" + (
+        f"   {OURS} ÷ {THEIRS}: clock   quickest    CPU   weights differ by"
+        if len(workers) > 1
+        else ""
+    )
 
 
 def line(n, seconds, error=None):
@@ -180,7 +204,9 @@ def line(n, seconds, error=None):
 
     `quickest` is the ratio of the quickest turns, which a busy machine has disturbed least.
     """
-    sides = "".join("{:17.1f} {:8.1f}".format(*(1e3 * np.median(found, axis=0))) for found in seconds.values())
+    sides = "".join(
+        "{:17.1f} {:8.1f}".format(*(1e3 * np.median(found, axis=0))) for found in seconds.values()
+    )
     if error is None:
         return f"{n:8}{sides}"
     ours, theirs = seconds.values()
@@ -188,18 +214,24 @@ def line(n, seconds, error=None):
     return f"{n:8}{sides}   {clock:31.2f} {quickest:10.2f} {cpu:6.2f} {error:19.1e}"
 
 
-# ---- cold starts -------------------------------------------------------------------------------------------------
+# ---- cold starts ---------------------------------------------------------------------------------
 
 
 def cold_starts(folder, config, pythons):
-    """From the start of Python to the attentions of a short text: print seconds, and the most memory."""
+    """From the start of Python to the attentions of a short text: print seconds, and the most
+    memory.
+    """
     print(f"\nCold start, {TOKENS[0]} tokens, 1 thread, median of {COLD_ROUNDS} in turns")
     print(f"{'':26} {'seconds':>8} {'quickest':>9} {'peak memory':>12}")
     ids, found = some_ids(config, TOKENS[0]), {side: [] for side in worker.SIDES}
     for _ in range(COLD_ROUNDS):
         for side in list(found):
             try:
-                found[side].append(cold_start(side, pythons[OURS if side.startswith(OURS) else THEIRS], folder, ids))
+                found[side].append(
+                    cold_start(
+                        side, pythons[OURS if side.startswith(OURS) else THEIRS], folder, ids
+                    )
+                )
             except Failed as problem:
                 print(f"  {side}: not measured ({problem})")
                 del found[side]
@@ -210,10 +242,17 @@ def cold_starts(folder, config, pythons):
 
 
 def cold_start(side, python, folder, ids):
-    """Seconds until the process is done, and the most bytes of memory that it had, None where nobody counts them."""
+    """Seconds until the process is done, and the most bytes of memory that it had, None where
+    nobody counts them.
+    """
     began = time.perf_counter()
     try:
-        done = subprocess.run(command(side, python, folder, 1, json.dumps(ids)), capture_output=True, text=True, env=environment(1))
+        done = subprocess.run(
+            command(side, python, folder, 1, json.dumps(ids)),
+            capture_output=True,
+            text=True,
+            env=environment(1),
+        )
     except OSError as problem:
         raise Failed(str(problem)) from None
     if done.returncode:

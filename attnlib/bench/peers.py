@@ -1,7 +1,9 @@
 """The attention of other libraries, where they are installed, behind one call each.
 
-Every maker takes (pattern, q, k, v, threads), with q, k and v of the shape (heads, n, d), and returns
-a function without arguments that computes the output, or None where the library has no such pattern.
+Every maker takes (pattern, q, k, v, threads), with q, k and v of the shape (heads, n, d), and
+returns
+a function without arguments that computes the output, or None where the library has no such
+pattern.
 """
 
 import os
@@ -70,7 +72,7 @@ def _compiled_flex():
     import torch
     from torch.nn.attention.flex_attention import flex_attention
 
-    torch._dynamo.config.cache_size_limit = 64                         # one entry per length and pattern
+    torch._dynamo.config.cache_size_limit = 64  # one entry per length and pattern
     return torch.compile(flex_attention, dynamic=False)
 
 
@@ -83,13 +85,21 @@ def onnxruntime(pattern, q, k, v, threads):
     types = {np.dtype(np.float32): TensorProto.FLOAT, np.dtype(bool): TensorProto.BOOL}
     if pattern.window:
         inputs["mask"] = pattern.mask(q.shape[1])
-    node = helper.make_node("Attention", list(inputs), ["y"], is_causal=int(pattern.causal and not pattern.window))
-    declared = [helper.make_tensor_value_info(name, types[x.dtype], x.shape) for name, x in inputs.items()]
-    graph = helper.make_graph([node], "attention", declared, [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)])
+    node = helper.make_node(
+        "Attention", list(inputs), ["y"], is_causal=int(pattern.causal and not pattern.window)
+    )
+    declared = [
+        helper.make_tensor_value_info(name, types[x.dtype], x.shape) for name, x in inputs.items()
+    ]
+    graph = helper.make_graph(
+        [node], "attention", declared, [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 23)], ir_version=10)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
-    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
     return lambda: session.run(None, inputs)[0][0]
 
 
@@ -98,17 +108,24 @@ def jax(pattern, q, k, v, threads):
     if pattern.n_global:
         return None
     if threads == 1:
-        os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
+        os.environ.setdefault(
+            "XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+        )
     import jax
     import jax.numpy as jnp
 
     reach = None if not pattern.window else (pattern.window - 1,) * 2
-    attend = jax.jit(lambda q, k, v: jax.nn.dot_product_attention(q, k, v, is_causal=pattern.causal, local_window_size=reach))
-    q, k, v = (jnp.asarray(x.swapaxes(0, 1))[None] for x in (q, k, v))                # (1, n, heads, d)
+    attend = jax.jit(
+        lambda q, k, v: jax.nn.dot_product_attention(
+            q, k, v, is_causal=pattern.causal, local_window_size=reach
+        )
+    )
+    q, k, v = (jnp.asarray(x.swapaxes(0, 1))[None] for x in (q, k, v))  # (1, n, heads, d)
     return lambda: np.asarray(attend(q, k, v))[0].swapaxes(0, 1)
 
 
-# name -> (maker, lengths that it is measured at: beyond, its n×n arrays do not fit, or its compiler takes minutes)
+# name -> (maker, lengths that it is measured at: beyond, its n×n arrays do not fit, or its compiler
+# takes minutes)
 PEERS = {
     "attnlib, whole matrix": (whole_matrix, range(0, 4097)),
     "PyTorch": (torch_sdpa, range(0, 32_769)),

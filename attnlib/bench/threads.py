@@ -9,6 +9,9 @@ def blas_threads(n):
         from threadpoolctl import threadpool_limits
     except ImportError:
         if os.environ.get("OPENBLAS_NUM_THREADS") != str(n):
-            print(f"For {n} thread{'s' * (n > 1)} in each matrix product, start this with OPENBLAS_NUM_THREADS={n}.")
+            print(
+                f"For {n} thread{'s' * (n > 1)} in each matrix product, start this with"
+                f" OPENBLAS_NUM_THREADS={n}."
+            )
         return
     threadpool_limits(n)

@@ -17,7 +17,13 @@ from attnlib.training import AdamW, clip_by_norm, induction_batch, loss_and_grad
 BATCH, N, VOCABULARY = 32, 64, 64
 ROUNDS = 15
 SIZES = {
-    "attention only, 2 layers, d 64, 4 heads": {"d_model": 64, "n_layers": 2, "n_heads": 4, "d_hidden": 0, "norm": None},
+    "attention only, 2 layers, d 64, 4 heads": {
+        "d_model": 64,
+        "n_layers": 2,
+        "n_heads": 4,
+        "d_hidden": 0,
+        "norm": None,
+    },
     "with norm and FFN, 4 layers, d 128, 4 heads": {"d_model": 128, "n_layers": 4, "n_heads": 4},
 }
 
@@ -27,7 +33,10 @@ def run():
     keep_memory()
     blas_threads(1)
     torch_step = _torch_step()
-    print(f"Training steps, {BATCH} texts of {N} tokens, float32, one thread each, median of {ROUNDS} rounds in turns")
+    print(
+        f"Training steps, {BATCH} texts of {N} tokens, float32, one thread each, median of {ROUNDS}"
+        " rounds in turns"
+    )
     for name, size in SIZES.items():
         contestants = {"attnlib": our_step(size)}
         if torch_step is not None:
@@ -42,15 +51,23 @@ def report(seconds):
     """{name: (rounds, 2) seconds} -> lines of text; the ratio is taken round by round."""
     for who, times in seconds.items():
         wall, cpu = np.median(times, axis=0)
-        print(f"  {who:8} {BATCH * N / wall:9,.0f} tokens/s   a step: {1e3 * wall:6.1f} ms on the clock, {1e3 * cpu:6.1f} ms of CPU time")
+        print(
+            f"  {who:8} {BATCH * N / wall:9,.0f} tokens/s   a step: {1e3 * wall:6.1f} ms on the"
+            f" clock, {1e3 * cpu:6.1f} ms of CPU time"
+        )
     if len(seconds) == 2:
         ours, theirs = seconds.values()
         for kind, ratios in zip(("the clock", "CPU time"), (theirs / ours).T):
-            print(f"  by {kind}, attnlib is {np.median(ratios):.2f} times as fast as PyTorch ({ratios.min():.2f} to {ratios.max():.2f})")
+            print(
+                f"  by {kind}, attnlib is {np.median(ratios):.2f} times as fast as PyTorch"
+                f" ({ratios.min():.2f} to {ratios.max():.2f})"
+            )
 
 
 def in_turns(contestants):
-    """{name: function} -> {name: (rounds, 2)}, seconds per step on the clock and of CPU time; a round is three steps."""
+    """{name: function} -> {name: (rounds, 2)}, seconds per step on the clock and of CPU time; a
+    round is three steps.
+    """
     seconds = {name: [] for name in contestants}
     for _ in range(ROUNDS + 1):
         for name, step in contestants.items():
@@ -58,14 +75,18 @@ def in_turns(contestants):
             for _ in range(3):
                 step()
             seconds[name].append((np.array([time.perf_counter(), time.process_time()]) - began) / 3)
-    return {name: np.array(times[1:]) for name, times in seconds.items()}      # the first round warms up
+    # the first round warms up
+    return {name: np.array(times[1:]) for name, times in seconds.items()}
 
 
 def our_step(size):
     """One training step of our GPT, as a function."""
     rng = np.random.default_rng(0)
     model = GPT(VOCABULARY, n_max=N, rng=rng, **size)
-    optimizer, batch = AdamW(parameters(model)), induction_batch(rng, batch=BATCH, n=N, vocabulary=VOCABULARY)
+    optimizer, batch = (
+        AdamW(parameters(model)),
+        induction_batch(rng, batch=BATCH, n=N, vocabulary=VOCABULARY),
+    )
 
     def step():
         _, gradients = loss_and_gradients(model, *batch)
@@ -75,7 +96,9 @@ def our_step(size):
 
 
 def _torch_step():
-    """A function size -> training step of the same model in PyTorch, or None where it is not installed."""
+    """A function size -> training step of the same model in PyTorch, or None where it is not
+    installed.
+    """
     try:
         import torch
     except ImportError:
@@ -89,11 +112,18 @@ def _torch_step():
         def __init__(self, d_model, n_heads):
             super().__init__()
             self.n_heads = n_heads
-            self.q, self.k, self.v, self.o = (nn.Linear(d_model, d_model, bias=False) for _ in range(4))
+            self.q, self.k, self.v, self.o = (
+                nn.Linear(d_model, d_model, bias=False) for _ in range(4)
+            )
 
         def forward(self, x):
-            q, k, v = (part(x).unflatten(-1, (self.n_heads, -1)).transpose(1, 2) for part in (self.q, self.k, self.v))
-            return self.o(F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(-2))
+            q, k, v = (
+                part(x).unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
+                for part in (self.q, self.k, self.v)
+            )
+            return self.o(
+                F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(-2)
+            )
 
     class Block(nn.Module):
         def __init__(self, d_model, n_heads, d_hidden, norm):
@@ -102,8 +132,14 @@ def _torch_step():
             self.attention = Attention(d_model, n_heads)
             self.feed_forward = None
             if d_hidden != 0:
-                layers = [nn.Linear(d_model, 4 * d_model, bias=False), nn.GELU("tanh"), nn.Linear(4 * d_model, d_model, bias=False)]
-                self.feed_forward = nn.Sequential(nn.LayerNorm(d_model) if norm else nn.Identity(), *layers)
+                layers = [
+                    nn.Linear(d_model, 4 * d_model, bias=False),
+                    nn.GELU("tanh"),
+                    nn.Linear(4 * d_model, d_model, bias=False),
+                ]
+                self.feed_forward = nn.Sequential(
+                    nn.LayerNorm(d_model) if norm else nn.Identity(), *layers
+                )
 
         def forward(self, x):
             x = x + self.attention(self.attention_norm(x))
@@ -112,18 +148,28 @@ def _torch_step():
     class Model(nn.Module):
         def __init__(self, d_model, n_layers, n_heads, d_hidden=None, norm="pre"):
             super().__init__()
-            self.embedding, self.positions = nn.Embedding(VOCABULARY, d_model), nn.Parameter(torch.randn(N, d_model))
-            self.blocks = nn.Sequential(*(Block(d_model, n_heads, d_hidden, norm) for _ in range(n_layers)))
+            self.embedding, self.positions = (
+                nn.Embedding(VOCABULARY, d_model),
+                nn.Parameter(torch.randn(N, d_model)),
+            )
+            self.blocks = nn.Sequential(
+                *(Block(d_model, n_heads, d_hidden, norm) for _ in range(n_layers))
+            )
             self.final_norm = nn.LayerNorm(d_model) if norm else nn.Identity()
             self.unembedding = nn.Linear(d_model, VOCABULARY, bias=False)
 
         def forward(self, ids):
-            return self.unembedding(self.final_norm(self.blocks(self.embedding(ids) + self.positions)))
+            return self.unembedding(
+                self.final_norm(self.blocks(self.embedding(ids) + self.positions))
+            )
 
     def prepare(size):
         model = Model(**size)
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-        ids, targets, where = map(torch.from_numpy, induction_batch(np.random.default_rng(0), batch=BATCH, n=N, vocabulary=VOCABULARY))
+        ids, targets, where = map(
+            torch.from_numpy,
+            induction_batch(np.random.default_rng(0), batch=BATCH, n=N, vocabulary=VOCABULARY),
+        )
 
         def step():
             optimizer.zero_grad()

@@ -1,9 +1,11 @@
-"""One side of `bench models`, in a process of its own: it loads a checkpoint, then does what it is told.
+"""One side of `bench models`, in a process of its own: it loads a checkpoint, then does what it is
+told.
 
     python worker.py SIDE FOLDER THREADS              one JSON object per line in, one out
     python worker.py SIDE FOLDER THREADS '[3, 4]'     the attentions of these ids once, then the end
 
-SIDE is a key of SIDES. A side other than ours runs in a Python that need not have attnlib: apart from
+SIDE is a key of SIDES. A side other than ours runs in a Python that need not have attnlib: apart
+from
 the side itself, this file imports only the standard library.
 """
 
@@ -23,14 +25,22 @@ class Attnlib:
 
     def read(self, ids):
         """One text -> `Trace`; an encoder-decoder reads it on both sides."""
-        return self.reader.forward(ids, ids) if hasattr(self.reader, "translate") else self.reader.forward(ids)
+        return (
+            self.reader.forward(ids, ids)
+            if hasattr(self.reader, "translate")
+            else self.reader.forward(ids)
+        )
 
-    run = read                                                         # what is timed
+    run = read  # what is timed
 
     def attentions(self, ids):
         """(layers, h, n, n), one array for each kind of attention that the model has."""
         trace = self.read(ids)
-        return [found for found in (trace.weights, trace.decoder_weights, trace.cross_weights) if found is not None]
+        return [
+            found
+            for found in (trace.weights, trace.decoder_weights, trace.cross_weights)
+            if found is not None
+        ]
 
     def about(self):
         """The library and its version, and which of its kernels NumPy's matrix products run."""
@@ -63,7 +73,9 @@ class Transformers:
         self.torch, self.version = torch, transformers.__version__
         config = transformers.AutoConfig.from_pretrained(folder)
         make = getattr(transformers, (config.architectures or ["AutoModel"])[0])
-        self.model = make.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
+        self.model = make.from_pretrained(
+            folder, attn_implementation="eager", dtype=torch.float32
+        ).eval()
         self.model.config.use_cache = False
 
     def read(self, ids):
@@ -77,12 +89,18 @@ class Transformers:
 
     def attentions(self, ids):
         """(layers, h, n, n), one array for each kind of attention that the model has."""
-        found, kinds = self.read(ids), ("attentions", "encoder_attentions", "decoder_attentions", "cross_attentions")
+        found, kinds = (
+            self.read(ids),
+            ("attentions", "encoder_attentions", "decoder_attentions", "cross_attentions"),
+        )
         return [self.torch.cat(found[kind]).numpy() for kind in kinds if found.get(kind)]
 
     def about(self):
         """The library and its version."""
-        return f"transformers {self.version} on PyTorch {self.torch.__version__} ({self.torch.backends.cpu.get_cpu_capability()})"
+        return (
+            f"transformers {self.version} on PyTorch {self.torch.__version__}"
+            f" ({self.torch.backends.cpu.get_cpu_capability()})"
+        )
 
 
 class BertViz(Transformers):
@@ -93,10 +111,17 @@ class BertViz(Transformers):
         from bertviz import head_view, model_view
 
         found, tokens = self.read(ids).attentions, [str(i) for i in ids]
-        return head_view(found, tokens, html_action="return"), model_view(found, tokens, html_action="return")
+        return head_view(found, tokens, html_action="return"), model_view(
+            found, tokens, html_action="return"
+        )
 
 
-SIDES = {"attnlib": Attnlib, "attnlib, a page": AttnlibPage, "transformers": Transformers, "transformers + BertViz": BertViz}
+SIDES = {
+    "attnlib": Attnlib,
+    "attnlib, a page": AttnlibPage,
+    "transformers": Transformers,
+    "transformers + BertViz": BertViz,
+}
 
 
 def timed(run, ids, times):
@@ -118,7 +143,8 @@ def saved(arrays, path):
 def peak_memory():
     """Bytes of memory that this process has had at most, or None where the system does not tell.
 
-    Linux counts for getrusage also what the parent had when it started this process; its own file does not.
+    Linux counts for getrusage also what the parent had when it started this process; its own file
+    does not.
     """
     try:
         with open("/proc/self/status") as status:
@@ -133,13 +159,17 @@ def peak_memory():
 
 
 def _kernels():
-    """The kernels of the BLAS libraries in this process, where threadpoolctl is installed to ask them."""
+    """The kernels of the BLAS libraries in this process, where threadpoolctl is installed to ask
+    them.
+    """
     try:
         from threadpoolctl import threadpool_info
     except ImportError:
         return ["BLAS"]
     blas = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
-    return [f"{pool['internal_api']} {pool.get('architecture', '')}".strip() for pool in blas] or ["BLAS"]
+    return [f"{pool['internal_api']} {pool.get('architecture', '')}".strip() for pool in blas] or [
+        "BLAS"
+    ]
 
 
 def main(name, folder, threads, ids=None):
@@ -160,5 +190,5 @@ def main(name, folder, threads, ids=None):
 
 
 if __name__ == "__main__":
-    sys.path.pop(0)                                                    # this folder: its files are not libraries
+    sys.path.pop(0)  # this folder: its files are not libraries
     main(*sys.argv[1:])

@@ -1,6 +1,8 @@
-"""Exercises that answer: `check` tries the learner's function, `hint` helps a little more each time, `solution` shows one.
+"""Exercises that answer: `check` tries the learner's function, `hint` helps a little more each
+time, `solution` shows one.
 
-One module per notebook: `from attnlib.exercises import ex03`, then `ex03.attention.check(my_attention)`.
+One module per notebook: `from attnlib.exercises import ex03`, then
+`ex03.attention.check(my_attention)`.
 `progress()` draws what has been passed across the course.
 """
 
@@ -17,29 +19,45 @@ from attnlib.show.source import show_source
 
 __all__ = ["Exercise", "progress"]
 
-SECONDS = 5                                                # a function that takes longer, on one input, is stopped
+SECONDS = 5  # a function that takes longer, on one input, is stopped
 
 
 class Exercise:
-    """One exercise: a real function that solves it, inputs to try, and the mistakes it knows by name.
+    """One exercise: a real function that solves it, inputs to try, and the mistakes it knows by
+    name.
 
     solve      the solution, an ordinary function
     title      as in the notebook; level: 1 easy to 3 hard; minutes: how long it may take
     inputs     inputs(rng) -> a list of argument tuples, fresh ones for every check
     names      names of the results, for the report: ("output", "weights")
-    fault      for exercises with many right answers: fault(result, *arguments) -> what is wrong in words, or ""
+    fault      for exercises with many right answers: fault(result, *arguments) -> what is wrong in
+               words, or ""
     mistakes   what is wrong, in words -> a function that makes this mistake, or several
     hints      from gentle to nearly there
     """
 
-    def __init__(self, solve, *, title, level, minutes, inputs, names=("result",), fault=None, mistakes=None, hints=()):
+    def __init__(
+        self,
+        solve,
+        *,
+        title,
+        level,
+        minutes,
+        inputs,
+        names=("result",),
+        fault=None,
+        mistakes=None,
+        hints=(),
+    ):
         self.solve, self.inputs, self.names, self.fault = solve, inputs, names, fault
         self.title, self.level, self.minutes = title, level, minutes
         self.mistakes, self.hints = mistakes or {}, hints
         self._hints_given = 0
 
     def check(self, function):
-        """Try a function on several inputs, and print what is right or the first thing that is wrong."""
+        """Try a function on several inputs, and print what is right or the first thing that is
+        wrong.
+        """
         passed, report = self.judge(function)
         print(report)
         if passed:
@@ -56,9 +74,17 @@ class Exercise:
         return show_source(self.solve)
 
     def judge(self, function, seed=None):
-        """(passed, report). The inputs are drawn anew each time, so that remembered numbers do not pass."""
+        """(passed, report). The inputs are drawn anew each time, so that remembered numbers do not
+        pass.
+        """
         if not callable(function):
-            return False, f"Give the function itself, without calling it: check(my_function). Got {type(function).__name__}."
+            return (
+                False,
+                (
+                    "Give the function itself, without calling it: check(my_function). Got"
+                    f" {type(function).__name__}."
+                ),
+            )
         rng = np.random.default_rng(int.from_bytes(os.urandom(4), "big") if seed is None else seed)
         trials = self.inputs(rng)
         for number in range(len(trials)):
@@ -75,20 +101,36 @@ class Exercise:
             with np.errstate(all="ignore"):
                 got = call(function, *given, seconds=SECONDS)
         except TooSlow:
-            return f"Stopped: your function took more than {SECONDS} seconds. A loop that never ends?\n{self._on(arguments)}"
+            return (
+                f"Stopped: your function took more than {SECONDS} seconds. A loop that never"
+                f" ends?\n{self._on(arguments)}"
+            )
         except NotImplementedError:
             return NOT_YET
-        except (Exception, SystemExit) as error:                       # a learner's function may raise anything
-            said = f"Your function raised {': '.join(filter(None, [type(error).__name__, str(error)]))}"
+        except (Exception, SystemExit) as error:  # a learner's function may raise anything
+            said = (
+                "Your function raised"
+                f" {': '.join(filter(None, [type(error).__name__, str(error)]))}"
+            )
             return f"{said}\n{self._on(arguments)}{self._mistake(function, trials)}"
         passed = f"{number} of {len(trials)} inputs right. " if number else ""
         if got is None or got is ...:
-            return f"{passed}Your function returns nothing for this input.\n{self._on(arguments)}" if number else NOT_YET
+            return (
+                f"{passed}Your function returns nothing for this input.\n{self._on(arguments)}"
+                if number
+                else NOT_YET
+            )
         wrong, changed = self._wrong(got, arguments), self._changed(arguments, given)
         if wrong:
-            cause = self._mistake(function, trials) or (changed and f"\nAlso, your function {changed}")
+            cause = self._mistake(function, trials) or (
+                changed and f"\nAlso, your function {changed}"
+            )
             return f"{passed}{wrong}\n{self._on(arguments)}{cause}"
-        return f"The result is right, but your function {changed}\n{self._on(arguments)}" if changed else ""
+        return (
+            f"The result is right, but your function {changed}\n{self._on(arguments)}"
+            if changed
+            else ""
+        )
 
     def _wrong(self, got, arguments):
         """What is wrong with a result, in words; empty if nothing is."""
@@ -97,12 +139,17 @@ class Exercise:
         return self._difference(got, self.solve(*map(_copy, arguments)), _tolerance(arguments))
 
     def _difference(self, got, wanted, tolerance, show=True):
-        """The first thing in which a result differs from the wanted one, in words; empty if it does not."""
+        """The first thing in which a result differs from the wanted one, in words; empty if it does
+        not.
+        """
         if len(self.names) == 1:
             got, wanted = (got,), (wanted,)
         if not isinstance(got, tuple) or len(got) != len(self.names):
             returned = f"{len(got)}" if isinstance(got, tuple) else type(got).__name__
-            return f"It should return {len(self.names)} things, ({', '.join(self.names)}), but returned {returned}."
+            return (
+                f"It should return {len(self.names)} things, ({', '.join(self.names)}), but"
+                f" returned {returned}."
+            )
         for name, mine, right in zip(self.names, got, wanted):
             if isinstance(right, tuple):
                 same = isinstance(mine, (tuple, list)) and _equal(tuple(mine), right)
@@ -122,12 +169,19 @@ class Exercise:
 
     def _mistake(self, function, trials):
         """Which known mistake does what the learner's function does on every input, if one does."""
-        outcomes = [_outcome(function, arguments, seconds=SECONDS) for arguments in trials] if self.mistakes else []
+        outcomes = (
+            [_outcome(function, arguments, seconds=SECONDS) for arguments in trials]
+            if self.mistakes
+            else []
+        )
         if all(outcome is _RAISED for outcome in outcomes):
             return ""
         for words, wrong in self.mistakes.items():
             for one in wrong if isinstance(wrong, list) else [wrong]:
-                if all(self._same(mine, _outcome(one, a), _tolerance(a)) for mine, a in zip(outcomes, trials)):
+                if all(
+                    self._same(mine, _outcome(one, a), _tolerance(a))
+                    for mine, a in zip(outcomes, trials)
+                ):
                     return f"\nIt looks as if {words}."
         return ""
 
@@ -136,12 +190,15 @@ class Exercise:
             return mine is other
         try:
             return not self._difference(mine, other, tolerance, show=False)
-        except Exception:                                  # what a learner returns may be anything
+        except Exception:  # what a learner returns may be anything
             return False
 
     def _on(self, arguments):
         names = inspect.signature(self.solve).parameters
-        said = [f"{n} {a.shape}" if isinstance(a, np.ndarray) else f"{n}={_named(a)}" for n, a in zip(names, arguments)]
+        said = [
+            f"{n} {a.shape}" if isinstance(a, np.ndarray) else f"{n}={_named(a)}"
+            for n, a in zip(names, arguments)
+        ]
         return f"(tried with {', '.join(said)})" if said else ""
 
 
@@ -153,23 +210,26 @@ def _array_difference(name, mine, right, tolerance, show):
     """What is different in one array of a result, in words; empty if nothing is."""
     try:
         mine, right = np.asarray(mine), np.asarray(right)
-    except Exception:                                      # what a learner returns may be anything
+    except Exception:  # what a learner returns may be anything
         return f"{name} is not an array."
     if mine.shape != right.shape:
         if not right.shape:
             return f"{name} should be one number, but has the shape {mine.shape}."
-        return f"{name} should have the shape {right.shape}, but has the shape {mine.shape}{'' if mine.shape else ', one number'}."
+        return (
+            f"{name} should have the shape {right.shape}, but has the shape"
+            f" {mine.shape}{'' if mine.shape else ', one number'}."
+        )
     if mine.dtype.kind not in "biuf":
         return f"{name} should hold numbers, got {mine.dtype}."
     if right.dtype.kind == "b" and mine.dtype.kind != "b":
         return f"{name} should be True and False, got {mine.dtype}."
     if np.allclose(mine, right, atol=tolerance, equal_nan=True):
         return ""
-    if not show:                                           # nobody will read it: printing arrays takes longest
+    if not show:  # nobody will read it: printing arrays takes longest
         return "different"
     with np.errstate(all="ignore"):
         off = np.abs(np.subtract(mine, right, dtype=float)).max()
-    if off < 1e-3:                                         # printed, they would look alike
+    if off < 1e-3:  # printed, they would look alike
         return f"{name} is close, but off by up to {off:.1g}: more than rounding does."
     return f"{name} is not right yet.\nyours:\n{_small(mine)}\nexpected:\n{_small(right)}"
 
@@ -186,12 +246,14 @@ def _outcome(function, arguments, seconds=None):
 
 def _tolerance(arguments):
     """Half-precision inputs cannot give more than three digits."""
-    half = any(isinstance(argument, np.ndarray) and argument.dtype == np.float16 for argument in arguments)
+    half = any(
+        isinstance(argument, np.ndarray) and argument.dtype == np.float16 for argument in arguments
+    )
     return 2e-3 if half else 1e-6
 
 
 def _copy(argument):
-    if isinstance(argument, np.random.Generator):          # the same stream for everyone who draws from it
+    if isinstance(argument, np.random.Generator):  # the same stream for everyone who draws from it
         return np.random.default_rng(argument.bit_generator.seed_seq)
     return argument.copy() if isinstance(argument, (np.ndarray, list)) else argument
 
@@ -199,12 +261,16 @@ def _copy(argument):
 def _equal(shape, other):
     try:
         return bool(shape == other)
-    except ValueError:                                     # an array among the lengths
+    except ValueError:  # an array among the lengths
         return False
 
 
 def _named(argument):
-    return "rng" if isinstance(argument, np.random.Generator) else getattr(argument, "__name__", argument)
+    return (
+        "rng"
+        if isinstance(argument, np.random.Generator)
+        else getattr(argument, "__name__", argument)
+    )
 
 
 def _small(array):

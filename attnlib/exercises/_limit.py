@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 
-INTERRUPTS = 50                                            # then it is let run: the stop button is still there
+INTERRUPTS = 50  # then it is let run: the stop button is still there
 
 
 class TooSlow(TimeoutError):
@@ -13,13 +13,16 @@ class TooSlow(TimeoutError):
 
 
 def _stop(late, over):
-    """Say that it is late, and interrupt the main thread until the function is over, or INTERRUPTS times."""
+    """Say that it is late, and interrupt the main thread until the function is over, or INTERRUPTS
+    times.
+    """
     late.set()
-    for _ in range(INTERRUPTS):                            # a bare `except:` may swallow one, or many
+    for _ in range(INTERRUPTS):  # a bare `except:` may swallow one, or many
         if over.is_set():
             break
         if hasattr(signal, "pthread_kill"):
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)         # also wakes a sleeping function
+            # also wakes a sleeping function
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
         else:
             _thread.interrupt_main()
         over.wait(0.2)
@@ -28,11 +31,16 @@ def _stop(late, over):
 def call(function, *arguments, seconds):
     """function(*arguments), interrupted after so many seconds as if the stop button were pressed.
 
-    Raises TooSlow then. Where a Python program cannot be interrupted, the function runs without a limit: outside
-    the main thread, where there are no threads (as in a browser), and in Python 3.10 in a loop that begins with `try`
+    Raises TooSlow then. Where a Python program cannot be interrupted, the function runs without a
+    limit: outside
+    the main thread, where there are no threads (as in a browser), and in Python 3.10 in a loop that
+    begins with `try`
     and calls nothing, since that Python looks at no interrupt there.
     """
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    ):
         return function(*arguments)
     late, over = threading.Event(), threading.Event()
     timer = threading.Timer(seconds, _stop, (late, over))
@@ -43,11 +51,11 @@ def call(function, *arguments, seconds):
         timer.cancel()
         timer.join()
         if late.is_set():
-            time.sleep(0.05)                               # an interrupt on its way arrives here, not later
+            time.sleep(0.05)  # an interrupt on its way arrives here, not later
 
     try:
         timer.start()
-    except RuntimeError:                                   # no threads here
+    except RuntimeError:  # no threads here
         return function(*arguments)
     try:
         try:
@@ -55,7 +63,7 @@ def call(function, *arguments, seconds):
         finally:
             end()
     except KeyboardInterrupt:
-        end()                                              # where it came in the midst of that
+        end()  # where it came in the midst of that
         if late.is_set():
             raise TooSlow(f"the function took more than {seconds} seconds") from None
         raise

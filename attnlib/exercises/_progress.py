@@ -15,11 +15,13 @@ from attnlib import _files
 from attnlib.show.sheet import KEY, Picture, colour
 
 FILE = "attnlib-progress.json"
-WIDE, HIGH = 2.9, 0.5                                      # inches: from one exercise to the next; the box of one
+WIDE, HIGH = 2.9, 0.5  # inches: from one exercise to the next; the box of one
 
 
 def place():
-    """Where progress is kept: in the folder of the notebook, or where the variable ATTNLIB_PROGRESS says."""
+    """Where progress is kept: in the folder of the notebook, or where the variable ATTNLIB_PROGRESS
+    says.
+    """
     return Path(os.path.expanduser(os.environ.get("ATTNLIB_PROGRESS") or FILE)).absolute()
 
 
@@ -27,14 +29,24 @@ def exercises():
     """ "03.attention" -> the exercise, for all of the course, in its order."""
     import attnlib.exercises as package
 
-    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__) if re.fullmatch(r"ex\d\d", module.name))
+    names = sorted(
+        module.name
+        for module in pkgutil.iter_modules(package.__path__)
+        if re.fullmatch(r"ex\d\d", module.name)
+    )
     modules = {name[2:]: importlib.import_module(f"attnlib.exercises.{name}") for name in names}
-    return {f"{number}.{name}": it for number, module in modules.items() for name, it in vars(module).items()
-            if isinstance(it, package.Exercise)}  # fmt: skip
+    return {
+        f"{number}.{name}": it
+        for number, module in modules.items()
+        for name, it in vars(module).items()
+        if isinstance(it, package.Exercise)
+    }
 
 
 def read():
-    """Exercise -> the day it was passed. A file that makes no sense is put aside, and nothing is overwritten."""
+    """Exercise -> the day it was passed. A file that makes no sense is put aside, and nothing is
+    overwritten.
+    """
     path = place()
     try:
         kept = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -43,8 +55,8 @@ def read():
         return kept
     except FileNotFoundError:
         return {}
-    except (ValueError, RecursionError):                   # JSON and UTF-8 errors are ValueErrors too
-        path = Path(os.path.realpath(path))                # of a link, the file behind it
+    except (ValueError, RecursionError):  # JSON and UTF-8 errors are ValueErrors too
+        path = Path(os.path.realpath(path))  # of a link, the file behind it
         aside = _aside(path)
         os.replace(path, aside)
         print(f"{path.name} could not be read. It is kept as {aside.name}, and a new one begins.")
@@ -53,7 +65,10 @@ def read():
 
 def _aside(path):
     """A name that is still free beside this file: …broken, …broken-2, …broken-3"""
-    names = (path.with_suffix(f".broken-{number}" if number > 1 else ".broken") for number in itertools.count(1))
+    names = (
+        path.with_suffix(f".broken-{number}" if number > 1 else ".broken")
+        for number in itertools.count(1)
+    )
     return next(name for name in names if not os.path.lexists(name))
 
 
@@ -68,13 +83,15 @@ def _why(error):
 
 
 def record(exercise):
-    """Remember a passed exercise. -> one sentence on what is done; a place that cannot be written is no error."""
+    """Remember a passed exercise. -> one sentence on what is done; a place that cannot be written
+    is no error.
+    """
     known = exercises()
     name = next((name for name, it in known.items() if it is exercise), None)
     if name is None:
         return "This exercise is not part of the course, so nothing is recorded."
     try:
-        with _files.locked(place()):                       # other notebooks may pass theirs at the same moment
+        with _files.locked(place()):  # other notebooks may pass theirs at the same moment
             kept = read()
             new = name not in kept
             if new:
@@ -95,12 +112,20 @@ def progress():
         print(f"(Your progress could not be read: {_why(error)}.)")
     for name, exercise in exercises().items():
         rows.setdefault(name[:2], []).append((name, exercise))
-    total, done = sum(map(len, rows.values())), sum(name in kept for row in rows.values() for name, _ in row)
+    total, done = (
+        sum(map(len, rows.values())),
+        sum(name in kept for row in rows.values() for name, _ in row),
+    )
     picture = Picture(0.75 + WIDE * max(map(len, rows.values())), 0.95 + (HIGH + 0.12) * len(rows))
     said = f"{done} of {total} exercises done"
-    where = f"kept in {place()}" if done else f"what you pass will be kept in the file {place().name}"     # the same on every machine
+    # the same on every machine
+    where = (
+        f"kept in {place()}" if done else f"what you pass will be kept in the file {place().name}"
+    )
     picture.write(0.12, 0.12, said, size=11, weight="bold", va="top")
-    picture.write(0.12, picture.get_figheight() - 0.12, where, size=7.5, color=colour("faint"), va="bottom")
+    picture.write(
+        0.12, picture.get_figheight() - 0.12, where, size=7.5, color=colour("faint"), va="bottom"
+    )
     for number, (notebook, row) in enumerate(rows.items()):
         y = 0.5 + number * (HIGH + 0.12)
         picture.write(0.15, y + HIGH / 2, notebook, size=11, weight="bold", va="center_baseline")
@@ -114,9 +139,25 @@ def progress():
 def _box(picture, x, y, exercise, day):
     """One exercise: the day it was passed, or None, and then its level and minutes."""
     passed = day is not None
-    look = {"facecolor": colour("allowed") if passed else "none", "edgecolor": KEY if passed else colour("hatch")}
+    look = {
+        "facecolor": colour("allowed") if passed else "none",
+        "edgecolor": KEY if passed else colour("hatch"),
+    }
     picture.sheet.add_patch(Rectangle((x, y), WIDE - 0.15, HIGH, linewidth=1, **look))
-    picture.write(x + 0.12, y + 0.2, exercise.title, weight="bold" if passed else "normal", va="center_baseline")
+    picture.write(
+        x + 0.12,
+        y + 0.2,
+        exercise.title,
+        weight="bold" if passed else "normal",
+        va="center_baseline",
+    )
     stars = "●" * exercise.level + "○" * (3 - exercise.level)
     note = f"done {day}" if passed else f"{stars}  {exercise.minutes} minutes"
-    picture.write(x + 0.12, y + 0.38, note, size=7.5, va="center_baseline", color=colour("ink" if passed else "faint"))
+    picture.write(
+        x + 0.12,
+        y + 0.38,
+        note,
+        size=7.5,
+        va="center_baseline",
+        color=colour("ink" if passed else "faint"),
+    )

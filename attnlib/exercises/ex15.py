@@ -1,4 +1,6 @@
-"""Exercises of notebook 15: one token back, the sink of each layer, the number of tokens that a query looks at."""
+"""Exercises of notebook 15: one token back, the sink of each layer, the number of tokens that a
+query looks at.
+"""
 
 import numpy as np
 
@@ -8,12 +10,15 @@ from attnlib.exercises import Exercise
 def previous_by_hand(weights):
     """How much each head looks one token back. weights (layers, heads, n, n) -> (layers, heads)"""
     n = weights.shape[-1]
-    queries = np.arange(1, n)                                          # the first has nobody before it
-    return weights[:, :, queries, queries - 1].mean(axis=-1)           # (layers, heads, n - 1) -> (layers, heads)
+    queries = np.arange(1, n)  # the first has nobody before it
+    # (layers, heads, n - 1) -> (layers, heads)
+    return weights[:, :, queries, queries - 1].mean(axis=-1)
 
 
 def _all_heads(rng):
-    """Weights of sharp heads, so that no two places are alike; n differs from the number of layers and of heads."""
+    """Weights of sharp heads, so that no two places are alike; n differs from the number of layers
+    and of heads.
+    """
     trials = []
     for layers, heads, n in ((1, 2, 4), (2, 3, 5), (3, 2, 6), (2, 4, 3)):
         weights = np.exp(rng.normal(0, 1.5, (layers, heads, n, n)))
@@ -44,36 +49,62 @@ previous = Exercise(
     inputs=_all_heads,
     names=("shares",),
     mistakes={
-        "row 0 looked at the last token: weights[..., 0, -1] is the last column. The first query has nobody before it": _wrapped,
-        "you divided by n: the first query has nobody before it, so the mean is over n - 1": lambda w: (
-            _along(w, -1, np.sum) / w.shape[-1]
+        "row 0 looked at the last token: weights[..., 0, -1] is the last column. The first query has nobody before it": (
+            _wrapped
         ),
-        "this is one token ahead: the query is the row, so the key before it is at [i, i - 1]": lambda w: _along(w, 1),
+        "you divided by n: the first query has nobody before it, so the mean is over n - 1": (
+            lambda w: _along(w, -1, np.sum) / w.shape[-1]
+        ),
+        "this is one token ahead: the query is the row, so the key before it is at [i, i - 1]": (
+            lambda w: _along(w, 1)
+        ),
         "this is how much each token looks at itself": lambda w: _along(w, 0),
         "this is two tokens back": lambda w: _along(w, -2),
         "you added up: the measure is a mean over the queries": lambda w: _along(w, -1, np.sum),
-        "you took the largest: the measure is a mean over the queries": lambda w: _along(w, -1, np.max),
-        "you counted how often the token before is the one most looked at: add up the weights themselves": _hits,
+        "you took the largest: the measure is a mean over the queries": lambda w: _along(
+            w, -1, np.max
+        ),
+        "you counted how often the token before is the one most looked at: add up the weights themselves": (
+            _hits
+        ),
         "you took the mean over the heads too: each head gets a number of its own": [
-            lambda w: _along(w, -1).mean(axis=1), lambda w: _along(w, -1).mean(),
+            lambda w: _along(w, -1).mean(axis=1),
+            lambda w: _along(w, -1).mean(),
         ],
-        "these are the weights of each query, not yet their mean": lambda w: np.diagonal(w, -1, axis1=-2, axis2=-1),
+        "these are the weights of each query, not yet their mean": lambda w: np.diagonal(
+            w, -1, axis1=-2, axis2=-1
+        ),
         "np.diagonal went along the layers and heads: its last two axes must be named, axis1=-2, axis2=-1": [
-            lambda w: np.diagonal(w, -1).mean(axis=-1), lambda w: np.diagonal(w, -1).mean(axis=0),
+            lambda w: np.diagonal(w, -1).mean(axis=-1),
+            lambda w: np.diagonal(w, -1).mean(axis=0),
         ],
-        "this is the share of the first token": [lambda w: w[..., 0].mean(axis=-1), lambda w: w[..., 1:, 0].mean(axis=-1)],
+        "this is the share of the first token": [
+            lambda w: w[..., 0].mean(axis=-1),
+            lambda w: w[..., 1:, 0].mean(axis=-1),
+        ],
     },
     hints=[
-        "Query i looks at the token before it with weights[..., i, i - 1]. Which i have such a token?",
-        "Those are the cells right below the diagonal: np.diagonal(weights, offset=-1, axis1=-2, axis2=-1).",
-        "What comes back is (layers, heads, n - 1): a mean over the last axis is what is asked for.",
+        (
+            "Query i looks at the token before it with weights[..., i, i - 1]. Which i have such a"
+            " token?"
+        ),
+        (
+            "Those are the cells right below the diagonal: np.diagonal(weights, offset=-1,"
+            " axis1=-2, axis2=-1)."
+        ),
+        (
+            "What comes back is (layers, heads, n - 1): a mean over the last axis is what is asked"
+            " for."
+        ),
     ],
-)  # fmt: skip
+)
 
 
 def sink_by_hand(weights):
-    """How much of each layer's weight lies on the first token. weights (layers, heads, n, n) -> (layers,)"""
-    on_first = weights[:, :, 1:, 0]                                    # (layers, heads, n - 1): all queries but the first
+    """How much of each layer's weight lies on the first token. weights (layers, heads, n, n) ->
+    (layers,)
+    """
+    on_first = weights[:, :, 1:, 0]  # (layers, heads, n - 1): all queries but the first
     return on_first.mean(axis=(1, 2))
 
 
@@ -96,24 +127,38 @@ sink = Exercise(
     inputs=_causal_and_not,
     names=("shares",),
     mistakes={
-        "the first query counts, too: behind a causal mask it can look at nobody else, so leave it out": lambda w: w[..., 0].mean(
-            axis=(1, 2)
+        "the first query counts, too: behind a causal mask it can look at nobody else, so leave it out": (
+            lambda w: w[..., 0].mean(axis=(1, 2))
         ),
         "you took the row of the first query, where it looks: the column says who looks at it, weights[..., 0]": lambda w: (
             w[..., 0, 1:].mean(axis=(1, 2))
         ),
-        "this is one number for each head: take the mean over the heads, too": lambda w: w[..., 1:, 0].mean(axis=-1),
-        "this is one number for each head, over all layers: each layer gets a number of its own": lambda w: w[..., 1:, 0].mean(axis=(0, 2)),
+        "this is one number for each head: take the mean over the heads, too": (
+            lambda w: w[..., 1:, 0].mean(axis=-1)
+        ),
+        "this is one number for each head, over all layers: each layer gets a number of its own": (
+            lambda w: w[..., 1:, 0].mean(axis=(0, 2))
+        ),
         "this is one number for all layers": lambda w: w[..., 1:, 0].mean(),
-        "you added up the heads: take their mean": lambda w: w[..., 1:, 0].mean(axis=-1).sum(axis=-1),
-        "you divided by n: without the first query there are n - 1": lambda w: w[..., 1:, 0].sum(axis=-1).mean(axis=-1) / w.shape[-1],
-        "this is the last token": [lambda w: w[..., 1:, -1].mean(axis=(1, 2)), lambda w: w[..., :-1, -1].mean(axis=(1, 2))],
-        "this is the second token: columns count from 0": [
-            lambda w: w[..., 1].mean(axis=(1, 2)), lambda w: w[..., 1:, 1].mean(axis=(1, 2)),
+        "you added up the heads: take their mean": (
+            lambda w: w[..., 1:, 0].mean(axis=-1).sum(axis=-1)
+        ),
+        "you divided by n: without the first query there are n - 1": (
+            lambda w: w[..., 1:, 0].sum(axis=-1).mean(axis=-1) / w.shape[-1]
+        ),
+        "this is the last token": [
+            lambda w: w[..., 1:, -1].mean(axis=(1, 2)),
+            lambda w: w[..., :-1, -1].mean(axis=(1, 2)),
         ],
-        "you took the head with the most: the mean over all heads is asked for": lambda w: w[..., 1:, 0].mean(axis=-1).max(axis=-1),
-        "you took the mean over a row, which is 1/n in every head: the first token as a key is a column, weights[..., 0]": (
-            lambda w: w.mean(axis=(1, 2, 3))
+        "this is the second token: columns count from 0": [
+            lambda w: w[..., 1].mean(axis=(1, 2)),
+            lambda w: w[..., 1:, 1].mean(axis=(1, 2)),
+        ],
+        "you took the head with the most: the mean over all heads is asked for": (
+            lambda w: w[..., 1:, 0].mean(axis=-1).max(axis=-1)
+        ),
+        "you took the mean over a row, which is 1/n in every head: the first token as a key is a column, weights[..., 0]": lambda w: (
+            w.mean(axis=(1, 2, 3))
         ),
         "you left out the last query, not the first": lambda w: w[..., :-1, 0].mean(axis=(1, 2)),
     },
@@ -122,12 +167,12 @@ sink = Exercise(
         "All queries but the first: weights[:, :, 1:, 0]. What shape has it?",
         "Two axes must go, the heads and the queries: .mean(axis=(1, 2)).",
     ],
-)  # fmt: skip
+)
 
 
 def tokens_by_hand(weights):
     """At how many tokens each query looks: e to the entropy. weights (n_q, n_k) -> (n_q,)"""
-    logs = np.log(np.where(weights > 0, weights, 1))                   # (n_q, n_k): where a weight is 0, log 1 = 0
+    logs = np.log(np.where(weights > 0, weights, 1))  # (n_q, n_k): where a weight is 0, log 1 = 0
     return np.exp(-(weights * logs).sum(axis=-1))
 
 
@@ -155,32 +200,53 @@ tokens = Exercise(
     inputs=_rows_with_zeros,
     names=("tokens",),
     mistakes={
-        "0 · log 0 is NaN: a weight of 0 should add nothing": lambda w: np.exp(-(w * np.log(w)).sum(axis=-1)),
+        "0 · log 0 is NaN: a weight of 0 should add nothing": lambda w: np.exp(
+            -(w * np.log(w)).sum(axis=-1)
+        ),
         "a small number was added to every weight: near, but not exact. Take the log of 1 where the weight is 0": [
-            lambda w: np.exp(-(w * np.log(w + 1e-3)).sum(axis=-1)), lambda w: np.exp(-(w * np.log(w + 1e-2)).sum(axis=-1)),
+            lambda w: np.exp(-(w * np.log(w + 1e-3)).sum(axis=-1)),
+            lambda w: np.exp(-(w * np.log(w + 1e-2)).sum(axis=-1)),
         ],
         "this is the entropy H: the number of tokens is e to the power of it": _entropy,
-        "this is the entropy in bits: the number of tokens is 2 to the power of it": lambda w: _entropy(w, np.log2),
-        "the entropy is in bits, and the power is one of e: take np.log, or 2 to the power": lambda w: np.exp(_entropy(w, np.log2)),
-        "the entropy is in nats, and the power is one of 2: take np.exp": lambda w: 2 ** _entropy(w),
+        "this is the entropy in bits: the number of tokens is 2 to the power of it": (
+            lambda w: _entropy(w, np.log2)
+        ),
+        "the entropy is in bits, and the power is one of e: take np.log, or 2 to the power": (
+            lambda w: np.exp(_entropy(w, np.log2))
+        ),
+        "the entropy is in nats, and the power is one of 2: take np.exp": (
+            lambda w: 2 ** _entropy(w)
+        ),
         "the minus is missing: H = -Σ w log w": lambda w: np.exp(-_entropy(w)),
-        "you counted the weights above 0: the entropy counts a small weight for less": lambda w: (w > 0).sum(axis=-1),
-        "this is 1 / Σ w²: another number of tokens that is in use, but not e to the entropy": lambda w: 1 / (w**2).sum(axis=-1),
-        "this is 1 / the largest weight: that looks at one weight of each row only": lambda w: 1 / w.max(axis=-1),
+        "you counted the weights above 0: the entropy counts a small weight for less": (
+            lambda w: (w > 0).sum(axis=-1)
+        ),
+        "this is 1 / Σ w²: another number of tokens that is in use, but not e to the entropy": (
+            lambda w: 1 / (w**2).sum(axis=-1)
+        ),
+        "this is 1 / the largest weight: that looks at one weight of each row only": (
+            lambda w: 1 / w.max(axis=-1)
+        ),
         "you added up over the queries: each query has a number of its own, so the sum is over the keys, axis=-1": [
-            lambda w: np.exp(_entropy(w, axis=0)), lambda w: np.exp(_entropy(w, axis=None)),
+            lambda w: np.exp(_entropy(w, axis=0)),
+            lambda w: np.exp(_entropy(w, axis=None)),
         ],
         "you took the mean over the keys: H is a sum": lambda w: np.exp(_entropy(w) / w.shape[-1]),
         "you took the mean over the queries: each query has a number of its own": [
-            lambda w: np.exp(_entropy(w)).mean(), lambda w: np.exp(_entropy(w).mean()),
+            lambda w: np.exp(_entropy(w)).mean(),
+            lambda w: np.exp(_entropy(w).mean()),
         ],
         "H is divided by its largest value, log n: that is a share, not a number of tokens": [
-            lambda w: _entropy(w) / np.log(w.shape[-1]), lambda w: np.exp(_entropy(w) / np.log(w.shape[-1])),
+            lambda w: _entropy(w) / np.log(w.shape[-1]),
+            lambda w: np.exp(_entropy(w) / np.log(w.shape[-1])),
         ],
     },
     hints=[
         "First H for each row: -(weights * np.log(weights)).sum(axis=-1). Where does it fail?",
-        "log 0 is -inf, and 0 · -inf is NaN. But 0 · log 1 is 0: take the log of np.where(weights > 0, weights, 1).",
+        (
+            "log 0 is -inf, and 0 · -inf is NaN. But 0 · log 1 is 0: take the log of"
+            " np.where(weights > 0, weights, 1)."
+        ),
         "Then np.exp(H). A row of one token gives 1, a row that looks at k tokens alike gives k.",
     ],
-)  # fmt: skip
+)

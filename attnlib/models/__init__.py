@@ -12,12 +12,13 @@ class Trace(NamedTuple):
     Row i of the decoder's weights and of the output stands for decoder token i, the last one read;
     what is chosen there is token i + 1.
 
-    For a batch of b texts the strings are b lists, weights (layers, b, heads, n_q, n_k), output (b, n, …).
+    For a batch of b texts the strings are b lists, weights (layers, b, heads, n_q, n_k), output (b,
+    n, …).
     """
 
-    tokens: list            # n strings
-    weights: np.ndarray     # (layers, heads, n_q, n_k)
-    output: np.ndarray      # (n, vocabulary) logits, or (n, d_model) the last hidden state
-    decoder_tokens: list = None         # n_target strings; None for a model without a decoder
+    tokens: list  # n strings
+    weights: np.ndarray  # (layers, heads, n_q, n_k)
+    output: np.ndarray  # (n, vocabulary) logits, or (n, d_model) the last hidden state
+    decoder_tokens: list = None  # n_target strings; None for a model without a decoder
     decoder_weights: np.ndarray = None  # (layers, heads, n_target, n_target)
-    cross_weights: np.ndarray = None    # (layers, heads, n_target, n_source)
+    cross_weights: np.ndarray = None  # (layers, heads, n_target, n_source)

@@ -1,4 +1,6 @@
-"""BART and Marian, encoder-decoders of one build: norms behind the layers, every linear layer with a bias."""
+"""BART and Marian, encoder-decoders of one build: norms behind the layers, every linear layer with
+a bias.
+"""
 
 import numpy as np
 
@@ -12,16 +14,30 @@ from attnlib.models.seq2seq import Seq2Seq
 class Bart(Seq2Seq):
     """A `Seq2Seq` whose embedding is scaled, and in BART normed, before the first block.
 
-    Parts: those of a `Seq2Seq`, source_embedding_norm and target_embedding_norm (None in Marian), and
+    Parts: those of a `Seq2Seq`, source_embedding_norm and target_embedding_norm (None in Marian),
+    and
     logits_bias (vocabulary,). Both sides share one embedding, which also scores the tokens.
 
-    `scale` is 1, or √d_model. Where no table of positions is learned, they are `sinusoidal`, all sines first.
+    `scale` is 1, or √d_model. Where no table of positions is learned, they are `sinusoidal`, all
+    sines first.
 
-    BART: Lewis et al. 2020. Marian: Junczys-Dowmunt et al. 2018; the models: Tiedemann and Thottingal 2020.
+    BART: Lewis et al. 2020. Marian: Junczys-Dowmunt et al. 2018; the models: Tiedemann and
+    Thottingal 2020.
     """
 
-    def __init__(self, vocabulary, d_model, n_layers, n_heads, *, embedding_norm, scale=1.0, **options):
-        super().__init__(vocabulary, vocabulary, d_model, n_layers, n_heads, norm="post", use_bias=True, **options)
+    def __init__(
+        self, vocabulary, d_model, n_layers, n_heads, *, embedding_norm, scale=1.0, **options
+    ):
+        super().__init__(
+            vocabulary,
+            vocabulary,
+            d_model,
+            n_layers,
+            n_heads,
+            norm="post",
+            use_bias=True,
+            **options,
+        )
         self.scale, self.logits_bias = np.float32(scale), np.zeros(vocabulary, np.float32)
         self.source_embedding_norm = LayerNorm(d_model) if embedding_norm else None
         self.target_embedding_norm = LayerNorm(d_model) if embedding_norm else None
@@ -29,13 +45,15 @@ class Bart(Seq2Seq):
     def embedded(self, side, ids, held=0):
         """What the first block of a side reads: (..., n, d_model)"""
         rows = getattr(self, f"{side}_embedding")[ids] * self.scale
-        rows = rows + self.places(side, held, ids.shape[-1], rows.shape[-1]).astype(rows.dtype, copy=False)
+        rows = rows + self.places(side, held, ids.shape[-1], rows.shape[-1]).astype(
+            rows.dtype, copy=False
+        )
         norm = getattr(self, f"{side}_embedding_norm")
         return rows if norm is None else norm(rows)
 
     def places(self, side, held, n, d_model):
         """What is added to n tokens behind those held: (n, d_model)"""
-        learned = super().places(side, held, n, d_model)               # and an error past the last place
+        learned = super().places(side, held, n, d_model)  # and an error past the last place
         if self.source_positions != "sinusoidal":
             return learned
         return sinusoidal(held + n, d_model, layout="half")[held:]
@@ -51,18 +69,25 @@ def bart(config, tensors):
 
 
 def marian(config, tensors):
-    """config.json of model_type "marian" -> `Bart` with sinusoidal positions, which no file holds; still empty."""
+    """config.json of model_type "marian" -> `Bart` with sinusoidal positions, which no file holds;
+    still empty.
+    """
     return _build(config, positions="sinusoidal", embedding_norm=False)
 
 
 def _build(config, **options):
     return Bart(
-        config["vocab_size"], config["d_model"], config["encoder_layers"],
-        config["encoder_attention_heads"], n_max=config["max_position_embeddings"],
-        d_hidden=config["encoder_ffn_dim"], activation=config["activation_function"],
-        scale=config["d_model"] ** 0.5 if config["scale_embedding"] else 1.0, rng=Blank(),
+        config["vocab_size"],
+        config["d_model"],
+        config["encoder_layers"],
+        config["encoder_attention_heads"],
+        n_max=config["max_position_embeddings"],
+        d_hidden=config["encoder_ffn_dim"],
+        activation=config["activation_function"],
+        scale=config["d_model"] ** 0.5 if config["scale_embedding"] else 1.0,
+        rng=Blank(),
         **options,
-    )  # fmt: skip
+    )
 
 
 SIZES = {
@@ -96,7 +121,7 @@ MARIAN_KEYS = KEYS | {
 }
 
 
-# ---- where the tensors lie ---------------------------------------------------------------------------------------
+# ---- where the tensors lie -----------------------------------------------------------------------
 
 
 def _side(ours, theirs):
@@ -117,12 +142,16 @@ def _side(ours, theirs):
     return names
 
 
-MARIAN = _side("encoder", "encoder") | _side("decoder", "decoder") | {
-    "source_embedding": "shared",
-    "target_embedding": "shared",
-    "unembedding": "shared",
-    "logits": "final_logits",
-}  # fmt: skip
+MARIAN = (
+    _side("encoder", "encoder")
+    | _side("decoder", "decoder")
+    | {
+        "source_embedding": "shared",
+        "target_embedding": "shared",
+        "unembedding": "shared",
+        "logits": "final_logits",
+    }
+)
 BART = MARIAN | {
     "source_positions": "encoder.embed_positions",
     "target_positions": "decoder.embed_positions",
@@ -132,7 +161,9 @@ BART = MARIAN | {
 
 
 def one_row(tensors):
-    """The bias of the logits is stored as (1, vocabulary): -> (vocabulary,), with a name like every other bias."""
+    """The bias of the logits is stored as (1, vocabulary): -> (vocabulary,), with a name like every
+    other bias.
+    """
     tensors = dict(tensors)
     if "final_logits_bias" in tensors:
         tensors["final_logits.bias"] = tensors.pop("final_logits_bias").reshape(-1)
@@ -144,17 +175,31 @@ def from_row_two(tensors):
 
     A file of BART's two stacks alone has no bias of the logits: -> zeros.
     """
-    tensors = {name: array[2:] if "embed_positions" in name else array for name, array in one_row(tensors).items()}
+    tensors = {
+        name: array[2:] if "embed_positions" in name else array
+        for name, array in one_row(tensors).items()
+    }
     if "shared.weight" in tensors:
         tensors.setdefault("final_logits.bias", np.zeros(len(tensors["shared.weight"]), np.float32))
     return tensors
 
 
-ONE = {"encoder.embed_tokens.weight": "shared.weight", "decoder.embed_tokens.weight": "shared.weight", "lm_head.weight": "shared.weight"}
+ONE = {
+    "encoder.embed_tokens.weight": "shared.weight",
+    "decoder.embed_tokens.weight": "shared.weight",
+    "lm_head.weight": "shared.weight",
+}
 FAMILIES = {
     "bart": Family(bart, BART, SIZES, BART_SHAPES, KEYS, from_row_two, prefix="model.", copies=ONE),
     "marian": Family(
-        marian, MARIAN, SIZES, SHAPES, MARIAN_KEYS, one_row, prefix="model.", copies=ONE,
+        marian,
+        MARIAN,
+        SIZES,
+        SHAPES,
+        MARIAN_KEYS,
+        one_row,
+        prefix="model.",
+        copies=ONE,
         ignored=r"(en|de)coder\.embed_positions\.weight",
     ),
 }

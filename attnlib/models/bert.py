@@ -33,7 +33,7 @@ class MaskedHead:
 
     def __call__(self, x, embedding):
         """(..., n, d_model) -> logits (..., n, vocabulary)"""
-        x = self.norm(ACTIVATIONS[self.activation](self.transform(x)))     # (..., n, d_embedding)
+        x = self.norm(ACTIVATIONS[self.activation](self.transform(x)))  # (..., n, d_embedding)
         return x @ embedding.T + self.bias
 
 
@@ -52,10 +52,26 @@ class Bert:
     """
 
     def __init__(
-        self, vocabulary, d_model, n_layers, n_heads, *, n_max=512, n_types=2, d_embedding=None,
-        d_hidden=None, shared=False, head=False, activation="gelu", eps=1e-12, rng=None,
-    ):  # fmt: skip
-        vocabulary, n_layers = _check.integer("vocabulary", vocabulary), _check.integer("n_layers", n_layers)
+        self,
+        vocabulary,
+        d_model,
+        n_layers,
+        n_heads,
+        *,
+        n_max=512,
+        n_types=2,
+        d_embedding=None,
+        d_hidden=None,
+        shared=False,
+        head=False,
+        activation="gelu",
+        eps=1e-12,
+        rng=None,
+    ):
+        vocabulary, n_layers = (
+            _check.integer("vocabulary", vocabulary),
+            _check.integer("n_layers", n_layers),
+        )
         d_model = _check.integer("d_model", d_model)
         rng, width = _check.generator(rng), d_model if d_embedding is None else d_embedding
         self.embedding = rng.normal(0, width**-0.5, (vocabulary, width))
@@ -63,8 +79,17 @@ class Bert:
         self.token_types = rng.normal(0, width**-0.5, (n_types, width)) if n_types else None
         self.embedding_norm = LayerNorm(width, eps=eps)
         self.widen = None if d_embedding is None else Linear(width, d_model, rng)
-        options = {"d_hidden": d_hidden, "norm": "post", "activation": activation, "eps": eps, "use_bias": True, "rng": rng}
-        blocks = [EncoderBlock(d_model, n_heads, **options) for _ in range(1 if shared else n_layers)]
+        options = {
+            "d_hidden": d_hidden,
+            "norm": "post",
+            "activation": activation,
+            "eps": eps,
+            "use_bias": True,
+            "rng": rng,
+        }
+        blocks = [
+            EncoderBlock(d_model, n_heads, **options) for _ in range(1 if shared else n_layers)
+        ]
         self.blocks = blocks * n_layers if shared else blocks
         options = {"activation": activation, "eps": eps, "rng": rng}
         self.head = MaskedHead(d_model, width, vocabulary, **options) if head else None
@@ -78,7 +103,8 @@ class Bert:
     def forward(self, ids, *, mask=None, token_types=None):
         """ids (n,) or (b, n) -> Trace: weights (layers, ..., h, n, n), output (..., n, vocabulary).
 
-        mask         boolean, True = may attend, broadcasts to (b, h, n, n); for a padded batch, False
+        mask         boolean, True = may attend, broadcasts to (b, h, n, n); for a padded batch,
+                     False
                      on the padding: (b, 1, 1, n)
         token_types  whole numbers of the shape of ids, 0 unless given
         Without a head, output is the last hidden state (..., n, d_model).
@@ -87,13 +113,13 @@ class Bert:
         x, weights = self._embedded(ids, token_types), []
         for block in self.blocks:
             x, layer = block(x, mask=mask)
-            weights.append(layer)                                      # (..., h, n, n)
+            weights.append(layer)  # (..., h, n, n)
         output = x if self.head is None else self.head(x, self.embedding)
         return Trace(_names(ids), np.stack(weights), output)
 
     def _embedded(self, ids, token_types):
         """What the first block reads: (..., n, d_model)"""
-        x = self.embedding[ids] + self.positions(ids.shape[-1])        # (..., n, d_embedding)
+        x = self.embedding[ids] + self.positions(ids.shape[-1])  # (..., n, d_embedding)
         if self.token_types is not None:
             types = np.zeros_like(ids) if token_types is None else token_types
             x = x + self.token_types[_check.ids("token_types", types, len(self.token_types))]
@@ -108,7 +134,7 @@ def _names(ids):
     return np.asarray(ids).astype(str).tolist()
 
 
-# ---- the families ------------------------------------------------------------------------------------------------
+# ---- the families --------------------------------------------------------------------------------
 
 BLOCK = {
     "blocks.{}.attention.q": "encoder.layer.{}.attention.self.query",
@@ -126,11 +152,15 @@ EMBEDDING = {
     "token_types": "embeddings.token_type_embeddings",
     "embedding_norm": "embeddings.LayerNorm",
 }
-BERT = EMBEDDING | BLOCK | {
-    "head.transform": "cls.predictions.transform.dense",
-    "head.norm": "cls.predictions.transform.LayerNorm",
-    "head": "cls.predictions",
-}  # fmt: skip
+BERT = (
+    EMBEDDING
+    | BLOCK
+    | {
+        "head.transform": "cls.predictions.transform.dense",
+        "head.norm": "cls.predictions.transform.LayerNorm",
+        "head": "cls.predictions",
+    }
+)
 DISTILBERT = EMBEDDING | {
     "blocks.{}.attention.q": "transformer.layer.{}.attention.q_lin",
     "blocks.{}.attention.k": "transformer.layer.{}.attention.k_lin",
@@ -161,7 +191,7 @@ ALBERT = EMBEDDING | {
 }
 
 
-SHARING = checks.whole(1, 256)                # layers that share a block: no file shows how many
+SHARING = checks.whole(1, 256)  # layers that share a block: no file shows how many
 SIZES = {
     "vocab_size": checks.whole(),
     "hidden_size": checks.whole(),
@@ -224,37 +254,72 @@ def albert(config, tensors):
 def distilbert(config, tensors):
     """config.json of model_type "distilbert" -> `Bert` without token types, still empty."""
     return Bert(
-        config["vocab_size"], config["dim"], config["n_layers"], config["n_heads"],
-        n_max=config["max_position_embeddings"], n_types=0, d_hidden=config["hidden_dim"],
-        activation=config["activation"], head="vocab_projector.bias" in tensors, rng=Blank(),
-    )  # fmt: skip
+        config["vocab_size"],
+        config["dim"],
+        config["n_layers"],
+        config["n_heads"],
+        n_max=config["max_position_embeddings"],
+        n_types=0,
+        d_hidden=config["hidden_dim"],
+        activation=config["activation"],
+        head="vocab_projector.bias" in tensors,
+        rng=Blank(),
+    )
 
 
 def _options(config):
     """What BERT and ALBERT share."""
     return {
-        "vocabulary": config["vocab_size"], "d_model": config["hidden_size"],
-        "n_layers": config["num_hidden_layers"], "n_heads": config["num_attention_heads"],
-        "n_max": config["max_position_embeddings"], "n_types": config["type_vocab_size"],
-        "d_hidden": config["intermediate_size"], "activation": config["hidden_act"],
-        "eps": config["layer_norm_eps"], "rng": Blank(),
-    }  # fmt: skip
+        "vocabulary": config["vocab_size"],
+        "d_model": config["hidden_size"],
+        "n_layers": config["num_hidden_layers"],
+        "n_heads": config["num_attention_heads"],
+        "n_max": config["max_position_embeddings"],
+        "n_types": config["type_vocab_size"],
+        "d_hidden": config["intermediate_size"],
+        "activation": config["hidden_act"],
+        "eps": config["layer_norm_eps"],
+        "rng": Blank(),
+    }
 
 
 WORDS = "embeddings.word_embeddings.weight"
 OTHER_HEADS = r"embeddings\.position_ids|(pooler|classifier|pre_classifier|qa_outputs|cls\.seq_relationship|sop_classifier)\..*"
 FAMILIES = {
     "bert": Family(
-        bert, BERT, SIZES, SHAPES, BERT_KEYS, prefix="bert.", ignored=OTHER_HEADS,
-        copies={"cls.predictions.decoder.weight": WORDS, "cls.predictions.decoder.bias": "cls.predictions.bias"},
+        bert,
+        BERT,
+        SIZES,
+        SHAPES,
+        BERT_KEYS,
+        prefix="bert.",
+        ignored=OTHER_HEADS,
+        copies={
+            "cls.predictions.decoder.weight": WORDS,
+            "cls.predictions.decoder.bias": "cls.predictions.bias",
+        },
     ),
     "distilbert": Family(
-        distilbert, DISTILBERT, DISTIL_SIZES, DISTIL_SHAPES, {"activation": checks.activation},
-        prefix="distilbert.", ignored=OTHER_HEADS, copies={"vocab_projector.weight": WORDS},
+        distilbert,
+        DISTILBERT,
+        DISTIL_SIZES,
+        DISTIL_SHAPES,
+        {"activation": checks.activation},
+        prefix="distilbert.",
+        ignored=OTHER_HEADS,
+        copies={"vocab_projector.weight": WORDS},
     ),
     "albert": Family(
-        albert, ALBERT, ALBERT_SIZES, ALBERT_SHAPES, ALBERT_KEYS, prefix="albert.",
+        albert,
+        ALBERT,
+        ALBERT_SIZES,
+        ALBERT_SHAPES,
+        ALBERT_KEYS,
+        prefix="albert.",
         ignored=OTHER_HEADS,
-        copies={"predictions.decoder.weight": WORDS, "predictions.decoder.bias": "predictions.bias"},
+        copies={
+            "predictions.decoder.weight": WORDS,
+            "predictions.decoder.bias": "predictions.bias",
+        },
     ),
-}  # fmt: skip
+}

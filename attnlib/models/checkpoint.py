@@ -1,6 +1,8 @@
-"""Checkpoints: a folder with config.json and model.safetensors, and the way from its tensors to our parameters.
+"""Checkpoints: a folder with config.json and model.safetensors, and the way from its tensors to our
+parameters.
 
-A family of models is a `Family`: what its config means (`build`) and what its tensors are called (`names`).
+A family of models is a `Family`: what its config means (`build`) and what its tensors are called
+(`names`).
 Nothing in a checkpoint is ever executed: JSON and numbers are all that is read. And nothing is
 built that the file does not fill: config.json is checked against the shapes in model.safetensors.
 """
@@ -18,23 +20,24 @@ from attnlib.layers import parameters
 from attnlib.models.config import FIX, one_of, read_config, short
 
 EXTRA = "pip install 'attnlib[models]'"
-KINDS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "BOOL": "?"}     # whole numbers: buffers
-FIRST_NAMES = {"gamma": "weight", "beta": "bias"}                      # of a norm, in the first BERT files
-NONE = MappingProxyType({})                                            # an empty dict that stays empty
+# whole numbers: buffers
+KINDS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "BOOL": "?"}
+FIRST_NAMES = {"gamma": "weight", "beta": "bias"}  # of a norm, in the first BERT files
+NONE = MappingProxyType({})  # an empty dict that stays empty
 
 
 class Family(NamedTuple):
     """What a model_type means."""
 
-    build: callable         # (checked config, tensor names) -> a model that is still to be filled
-    names: dict             # where our parameters lie in the file, see `fill`
-    sizes: dict             # key of the config -> check: what makes shapes, see config.py
-    shapes: dict            # parameter -> the keys of its shape, see `Held`
-    keys: dict              # key -> check: all the others
-    tidy: callable = dict   # tensors -> tensors: what is stored in another way than the others do
-    prefix: str = ""        # that a file may have before its names or not, say "bert."
-    copies: dict = NONE     # name of a tensor that a file may hold twice -> name of the original
-    ignored: str = r"$^"    # a pattern: tensors that the forward pass does not need
+    build: callable  # (checked config, tensor names) -> a model that is still to be filled
+    names: dict  # where our parameters lie in the file, see `fill`
+    sizes: dict  # key of the config -> check: what makes shapes, see config.py
+    shapes: dict  # parameter -> the keys of its shape, see `Held`
+    keys: dict  # key -> check: all the others
+    tidy: callable = dict  # tensors -> tensors: what is stored in another way than the others do
+    prefix: str = ""  # that a file may have before its names or not, say "bert."
+    copies: dict = NONE  # name of a tensor that a file may hold twice -> name of the original
+    ignored: str = r"$^"  # a pattern: tensors that the forward pass does not need
 
 
 class Blank(np.random.Generator):
@@ -48,7 +51,7 @@ class Blank(np.random.Generator):
         return np.broadcast_to(np.float32(0), size)
 
 
-# ---- reading -----------------------------------------------------------------------------------------------------
+# ---- reading -------------------------------------------------------------------------------------
 
 
 def weights_file(folder):
@@ -58,8 +61,13 @@ def weights_file(folder):
     if path.is_file():
         return path
     if (folder / "model.safetensors.index.json").is_file():
-        raise ValueError(f"{str(folder)!r} holds a sharded checkpoint (model.safetensors.index.json), which is not read here")
-    pickles = sorted(p.name for kind in ("*.bin", "*.pt", "*.pth", "*.ckpt") for p in folder.glob(kind))
+        raise ValueError(
+            f"{str(folder)!r} holds a sharded checkpoint (model.safetensors.index.json), which is"
+            " not read here"
+        )
+    pickles = sorted(
+        p.name for kind in ("*.bin", "*.pt", "*.pth", "*.ckpt") for p in folder.glob(kind)
+    )
     if pickles:
         why = "is a pickle: it can run code when it is opened"
         raise ValueError(f"{pickles[0]!r} in {str(folder)!r} {why}. Only model.safetensors is read")
@@ -69,8 +77,10 @@ def weights_file(folder):
 def read_tensors(path):
     """A .safetensors file -> {name: array}: views of the file, which is read where it is looked at.
 
-    Who writes into them changes a copy of the page, never the file. The `safetensors` library checks the file; its
-    form: 8 bytes for the length of a JSON header, which says where each tensor begins and ends, then the numbers.
+    Who writes into them changes a copy of the page, never the file. The `safetensors` library
+    checks the file; its
+    form: 8 bytes for the length of a JSON header, which says where each tensor begins and ends,
+    then the numbers.
     """
     try:
         import safetensors
@@ -78,7 +88,7 @@ def read_tensors(path):
         raise ImportError(f"reading {str(path)!r} needs the safetensors library: {EXTRA}") from None
     try:
         with safetensors.safe_open(path, framework="numpy"):
-            pass                                                       # lengths, bounds, overlaps: all that can be wrong
+            pass  # lengths, bounds, overlaps: all that can be wrong
     except safetensors.SafetensorError as error:
         raise ValueError(f"{str(path)!r} is damaged or no safetensors file: {error}") from None
     with open(path, "rb") as file:
@@ -93,14 +103,16 @@ def _numbers(name, data, part):
     """One tensor of a file. BF16, which NumPy lacks, is the upper half of a float32."""
     kind, raw = part["dtype"], np.asarray(data[slice(*part["data_offsets"])])
     if kind not in KINDS:
-        raise ValueError(f"{name!r} holds {kind}: a quantised file is not read here, only {', '.join(KINDS)}")
+        raise ValueError(
+            f"{name!r} holds {kind}: a quantised file is not read here, only {', '.join(KINDS)}"
+        )
     numbers = raw.view(KINDS[kind])
     if kind == "BF16":
         numbers = (numbers.astype(np.uint32) << 16).view(np.float32)
     return numbers.reshape(part["shape"])
 
 
-# ---- putting in place --------------------------------------------------------------------------------------------
+# ---- putting in place ----------------------------------------------------------------------------
 
 
 def load_model(folder, families):
@@ -125,13 +137,13 @@ class Held(NamedTuple):
     """What a file of weights holds. A config that asks for more is refused before it is built."""
 
     path: Path
-    shapes: dict            # name of a tensor -> its shape
-    names: dict             # our name -> the file's, see `fill`
+    shapes: dict  # name of a tensor -> its shape
+    names: dict  # our name -> the file's, see `fill`
 
     def check_layers(self, config, key, part, n):
         """ValueError unless the file holds n layers of a part of the model, say "blocks"."""
         layers, prefix = self.layers(part), self.prefix(part)
-        missing = [i for i in range(min(n, len(layers) + 1)) if i not in layers]   # n may be 10**9
+        missing = [i for i in range(min(n, len(layers) + 1)) if i not in layers]  # n may be 10**9
         first = layers.get(0, [])
         lacking = [f"{prefix}{i}.{name}" for i in missing for name in first]
         surplus = [f"{prefix}{i}.{name}" for i in layers if i >= n for name in layers[i]]
@@ -181,7 +193,7 @@ class Held(NamedTuple):
         raise ValueError(f"{config.place}: {said} does not fit the weights: {wrong}. {FIX}")
 
     def each(self, name):
-        """"blocks.{}.attention.W_q" -> the same for every layer that the file holds."""
+        """ "blocks.{}.attention.W_q" -> the same for every layer that the file holds."""
         part, rest = name.partition(".{}")[::2]
         return [f"{part}.{i}{rest}" for i in sorted(self.layers(part)) or [0]] if rest else [name]
 
@@ -200,7 +212,7 @@ class Held(NamedTuple):
 
 
 def _some(problem, names, count=None):
-    """"lacks 3 of the tensors: …", with the first five names."""
+    """ "lacks 3 of the tensors: …", with the first five names."""
     first = ", ".join(map(repr, sorted(names)[:5])) + (" …" if len(names) > 5 else "")
     return f"{problem} {len(names) if count is None else count} of the tensors: {first}"
 
@@ -208,9 +220,11 @@ def _some(problem, names, count=None):
 def tidied(tensors, family):
     """The tensors that a forward pass needs, by the names of the family's table."""
     tensors = {_today(name).removeprefix(family.prefix): array for name, array in tensors.items()}
-    tensors = {name: array for name, array in tensors.items() if not re.fullmatch(family.ignored, name)}
+    tensors = {
+        name: array for name, array in tensors.items() if not re.fullmatch(family.ignored, name)
+    }
     for name, array in tensors.items():
-        if array.size == 0 or array.ndim == 0:               # (0, 10**12) takes no room in a file
+        if array.size == 0 or array.ndim == 0:  # (0, 10**12) takes no room in a file
             found = f"got the shape {array.shape}"
             raise ValueError(f"{name!r} must have rows of numbers, {found}. {FIX}")
     for copy, original in family.copies.items():
@@ -232,36 +246,51 @@ def _today(name):
 def fill(model, tensors, names, path="the file"):
     """Put every tensor in its place: all that the model needs, nothing more, each in its shape.
 
-    names   our name -> the file's name. {} stands for the number of a layer. "attention.q" means W_q and b_q,
+    names   our name -> the file's name. {} stands for the number of a layer. "attention.q" means
+            W_q and b_q,
             a norm its gain and bias, a linear layer its W and b; in the file, .weight and .bias
-    Weights (d_in, d_out) are stored as (d_out, d_in). They are turned in memory, for a product of few tokens with a
-    turned view takes up to twice as long; embeddings stay views of the file, read where a token is looked up.
+    Weights (d_in, d_out) are stored as (d_out, d_in). They are turned in memory, for a product of
+    few tokens with a
+    turned view takes up to twice as long; embeddings stay views of the file, read where a token is
+    looked up.
     """
     places = {name: _tensor_of(name, names) for name in parameters(model)}
     needed = {source for source, _ in places.values()}
-    for problem, which in (("lacks", needed - tensors.keys()), ("has, and nobody reads,", tensors.keys() - needed)):
+    for problem, which in (
+        ("lacks", needed - tensors.keys()),
+        ("has, and nobody reads,", tensors.keys() - needed),
+    ):
         if which:
             raise ValueError(f"{str(path)!r} {_some(problem, which)}")
     floats = {name: array.astype(np.float32, copy=False) for name, array in tensors.items()}
     for name, empty in parameters(model).items():
         source, turned = places[name]
         if turned and name != "unembedding":
-            floats[source] = np.asfortranarray(floats[source])         # column by column: its transpose, row by row
+            # column by column: its transpose, row by row
+            floats[source] = np.asfortranarray(floats[source])
         array = floats[source].T if turned else floats[source]
         if array.shape != empty.shape:
             wanted = empty.shape[::-1] if turned else empty.shape
-            raise ValueError(f"{source!r} in {str(path)!r} must have the shape {wanted}, got {tensors[source].shape}")
+            raise ValueError(
+                f"{source!r} in {str(path)!r} must have the shape {wanted}, got"
+                f" {tensors[source].shape}"
+            )
         if tensors[source].dtype.kind != "f":
-            raise ValueError(f"{source!r} in {str(path)!r} must hold numbers with a point, got {tensors[source].dtype}")
+            raise ValueError(
+                f"{source!r} in {str(path)!r} must hold numbers with a point, got"
+                f" {tensors[source].dtype}"
+            )
         _put(model, name, array)
 
 
 def _tensor_of(name, names):
-    """"blocks.3.attention.W_q" -> ("encoder.layer.3.attention.self.query.weight", True): transposed."""
+    """ "blocks.3.attention.W_q" -> ("encoder.layer.3.attention.self.query.weight", True):
+    transposed.
+    """
     owner, _, last = name.rpartition(".")
-    if last[:2] in ("W_", "b_"):                                       # one of several in a layer
+    if last[:2] in ("W_", "b_"):  # one of several in a layer
         key, is_bias, turned = f"{owner}.{last[2:]}", last[0] == "b", last[0] == "W"
-    elif last in ("W", "b", "gain", "bias", "table"):                  # the only one of its kind
+    elif last in ("W", "b", "gain", "bias", "table"):  # the only one of its kind
         key, is_bias, turned = owner, last[0] == "b", last == "W"
     else:
         is_bias, turned = last.endswith("_bias"), last == "unembedding"

@@ -12,14 +12,19 @@ import json
 import reprlib
 from pathlib import Path
 
-LONGEST = 10**9             # tokens: no text and no window is longer
-DEEPEST = 20                # levels of dicts and lists; published configs have up to 5
-BIGGEST = 10_000_000        # bytes of the file
+LONGEST = 10**9  # tokens: no text and no window is longer
+DEEPEST = 20  # levels of dicts and lists; published configs have up to 5
+BIGGEST = 10_000_000  # bytes of the file
 FIX = "Correct it there, or fetch the folder anew"
 ACTIVATIONS = {
-    "relu": "relu", "silu": "silu", "swish": "silu", "gelu": "gelu",
-    "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "gelu_fast": "gelu_tanh",
-}  # fmt: skip
+    "relu": "relu",
+    "silu": "silu",
+    "swish": "silu",
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+}
 
 
 class Config(dict):
@@ -61,7 +66,7 @@ def read_config(folder):
     path = folder / "config.json"
     if not path.is_file():
         raise FileNotFoundError(f"{str(folder)!r} is not a checkpoint: it has no config.json")
-    config = Config(_object(path), repr(str(path))[1:-1])    # a strange name stays on one line
+    config = Config(_object(path), repr(str(path))[1:-1])  # a strange name stays on one line
     if config.get("quantization_config") is not None:
         why = "is quantised (quantization_config in config.json), which is not read here"
         raise ValueError(f"{str(folder)!r} {why}")
@@ -78,7 +83,7 @@ def _object(path):
         deep = _is_deep(found)
     except RecursionError:
         deep = True
-    except ValueError as error:                              # not JSON, or not UTF-8
+    except ValueError as error:  # not JSON, or not UTF-8
         raise ValueError(f"{str(path)!r} is not JSON: {error}. {FIX}") from None
     if deep:
         wanted = f"must be at most {DEEPEST} levels deep"
@@ -117,7 +122,7 @@ def whole(low=1, high=None):
 
     def check(config, key):
         value = config[key]
-        if type(value) is not int:                           # True is an int for isinstance
+        if type(value) is not int:  # True is an int for isinstance
             raise config.wrong(key, "a whole number")
         if value < low:
             raise config.wrong(key, f"at least {low}")
@@ -135,7 +140,7 @@ def number(low, high):
         value = config[key]
         if type(value) not in (int, float):
             raise config.wrong(key, "a number")
-        if not low <= value <= high:                         # NaN is neither
+        if not low <= value <= high:  # NaN is neither
             raise config.wrong(key, f"a finite number above 0, from {low:g} to {high:g}")
         return float(value)
 
@@ -169,7 +174,7 @@ def one_of(names):
     """One of several strings."""
 
     def check(config, key):
-        if config[key] not in list(names):                   # a list can be asked for anything
+        if config[key] not in list(names):  # a list can be asked for anything
             raise config.wrong(key, f"one of {', '.join(map(repr, names))}")
         return config[key]
 
@@ -238,7 +243,7 @@ def activation(config, key):
     return ACTIVATIONS[one_of(ACTIVATIONS)(config, key)]
 
 
-EPS = number(1e-30, 1)      # of a norm
+EPS = number(1e-30, 1)  # of a norm
 
 
 # ---- checks that look at more than one value -----------------------------------------------------

@@ -20,17 +20,18 @@ def greedy(model, ids, *, start, end, n_max, source_mask=None, begun=()):
     start, end   the ids that stand before a target and that end it; neither is returned
     n_max        how many tokens a target may have, `end` counted
     source_mask  as in `Seq2Seq.logits`
-    begun        (n_begun,) or (b, n_begun): how the targets begin, whatever the model would have written
+    begun        (n_begun,) or (b, n_begun): how the targets begin, whatever the model would have
+                 written
     """
     start, end, n_max = _checked_ends(model, start, end, n_max)
     one, rows = np.ndim(ids) == 1, np.atleast_2d(ids)
     mask = None if source_mask is None else np.atleast_2d(source_mask)
     begun = _checked_beginnings(begun, len(rows), len(model.target_embedding))
-    caches, written = model.caches(), [begun]                          # and (b, 1) of each step
+    caches, written = model.caches(), [begun]  # and (b, 1) of each step
     fresh, ended = np.insert(begun, 0, start, axis=1), np.zeros(len(rows), bool)
     for _ in range(n_max - begun.shape[1]):
         logits = model.logits(rows, fresh, source_mask=mask, caches=caches)
-        fresh = logits[:, -1:].argmax(axis=-1)                         # (b, 1)
+        fresh = logits[:, -1:].argmax(axis=-1)  # (b, 1)
         written.append(fresh)
         ended |= fresh[:, 0] == end
         if ended.all():
@@ -42,19 +43,19 @@ def greedy(model, ids, *, start, end, n_max, source_mask=None, begun=()):
 class Hypothesis(NamedTuple):
     """A target that beam search has begun or ended."""
 
-    ids: tuple              # without `start`, with `end` where it is there
-    tokens: list            # the same as strings
+    ids: tuple  # without `start`, with `end` where it is there
+    tokens: list  # the same as strings
     log_probability: float  # the sum over its tokens, in nats
-    score: float            # by which it is ranked: the same over the length penalty
-    finished: bool          # its last token is `end`
-    parent: int             # which of the hypotheses kept one step before it continues
+    score: float  # by which it is ranked: the same over the length penalty
+    finished: bool  # its last token is `end`
+    parent: int  # which of the hypotheses kept one step before it continues
 
 
 class BeamStep(NamedTuple):
     """One step of beam search, best hypotheses first."""
 
-    kept: list              # the n_beams best, finished or not: they go on
-    dropped: list           # the n_beams best of the others: they end here
+    kept: list  # the n_beams best, finished or not: they go on
+    dropped: list  # the n_beams best of the others: they end here
 
 
 def beam_search(model, ids, *, start, end, n_beams, n_max, length_penalty=0):
@@ -76,11 +77,14 @@ def beam_search(model, ids, *, start, end, n_beams, n_max, length_penalty=0):
     source, caches, fresh, rows = np.asarray(ids)[None], model.caches(), [start], [0]
     while len(steps) < n_max and fresh:
         logits = model.logits(source, np.array(fresh)[:, None], caches=caches)[:, -1]
-        source = None                                                  # from now on in the caches
+        source = None  # from now on in the caches
         candidates = _candidates(kept, log_softmax(logits.astype(np.float64)), end, power)
         steps.append(BeamStep(candidates[:n_beams], candidates[n_beams : 2 * n_beams]))
         live = [h for h in steps[-1].kept if not h.finished]
-        row_of = {parent: row for row, parent in enumerate(i for i, h in enumerate(kept) if not h.finished)}
+        row_of = {
+            parent: row
+            for row, parent in enumerate(i for i, h in enumerate(kept) if not h.finished)
+        }
         rows, fresh = [row_of[h.parent] for h in live], [h.ids[-1] for h in live]
         caches, kept = _reordered(caches, rows), steps[-1].kept
     return steps
@@ -101,7 +105,7 @@ def _candidates(kept, log_shares, end, power):
             total = h.log_probability + float(log_share)
             grown = ((*h.ids, i), [*h.tokens, str(i)], total, total / penalty, i == end, parent)
             found.append(Hypothesis(*grown))
-    return sorted(found, key=lambda h: -h.score)                       # of equals the first stay first
+    return sorted(found, key=lambda h: -h.score)  # of equals the first stay first
 
 
 def _reordered(caches, rows):
@@ -123,13 +127,19 @@ def _before(end, ids):
 
 def _checked_beginnings(begun, n_rows, vocabulary):
     """(n_rows, n_begun)"""
-    begun = np.atleast_2d(_check.ids("begun", begun, vocabulary) if len(begun) else np.zeros(0, int))
+    begun = np.atleast_2d(
+        _check.ids("begun", begun, vocabulary) if len(begun) else np.zeros(0, int)
+    )
     if len(begun) not in (1, n_rows):
-        raise ValueError(f"begun must have the shape (n_begun,) or ({n_rows}, n_begun), got {begun.shape}")
+        raise ValueError(
+            f"begun must have the shape (n_begun,) or ({n_rows}, n_begun), got {begun.shape}"
+        )
     return np.broadcast_to(begun, (n_rows, begun.shape[1]))
 
 
 def _checked_ends(model, start, end, n_max):
     last = len(model.target_embedding) - 1
-    start, end = (_check.integer(*pair, minimum=0, maximum=last) for pair in (("start", start), ("end", end)))
+    start, end = (
+        _check.integer(*pair, minimum=0, maximum=last) for pair in (("start", start), ("end", end))
+    )
     return start, end, _check.integer("n_max", n_max, maximum=model.n_max)

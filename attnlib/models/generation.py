@@ -36,8 +36,8 @@ def next_token_shares(logits, *, temperature=1.0, top_k=None):
     if top_k is not None:
         best = np.argsort(-work, axis=-1, kind="stable")[..., :top_k]
         where = np.zeros(work.shape, bool)
-        np.put_along_axis(where, best, True, axis=-1)                  # (..., vocabulary)
-    with np.errstate(over="ignore"):                                   # -inf gets the share 0
+        np.put_along_axis(where, best, True, axis=-1)  # (..., vocabulary)
+    with np.errstate(over="ignore"):  # -inf gets the share 0
         return softmax((work - peak) / temperature, where=where).astype(logits.dtype)
 
 
@@ -58,13 +58,13 @@ def generate(model, ids, *, n_new, temperature=1.0, top_k=None, stop=None, cache
     """
     texts, one = _checked_texts(ids)
     steps = _decoder(model, texts, n_new, temperature, top_k, stop, cached, rng)
-    new = []                                                           # (b,) of each step
+    new = []  # (b,) of each step
     try:
         for following in steps:
             new.append(following)
     except KeyboardInterrupt:
         pass
-    rows = np.array(new, int).reshape(len(new), len(texts)).T          # (b, n_new)
+    rows = np.array(new, int).reshape(len(new), len(texts)).T  # (b, n_new)
     full = [np.concatenate([text, _through(stop, row)]) for text, row in zip(texts, rows)]
     return full[0] if one else full
 
@@ -88,7 +88,7 @@ def _decoder(model, texts, n_new, temperature, top_k, stop, cached, rng):
     if stop is not None:
         _check.integer("stop", stop, minimum=0)
     longest, n_max = max(map(len, texts)), getattr(model, "n_max", None)
-    if n_max is not None and longest + n_new - 1 > n_max:              # the last one is not read
+    if n_max is not None and longest + n_new - 1 > n_max:  # the last one is not read
         found = f"{longest} ids and n_new={n_new} make {longest + n_new - 1} to read"
         raise ValueError(f"the model can read {n_max} tokens, but {found}")
     draw = partial(_draw, temperature=temperature, top_k=top_k, rng=rng)
@@ -97,19 +97,19 @@ def _decoder(model, texts, n_new, temperature, top_k, stop, cached, rng):
 
 def _decode(model, texts, n_new, draw, stop, cached):
     """Yields the next token of every text, (b,), until there are n_new or all have stopped."""
-    ids, padding = _left_padded(texts)                                 # (b, n), (b,)
+    ids, padding = _left_padded(texts)  # (b, n), (b,)
     caches = model.caches() if cached else None
     fresh, stopped = ids, np.zeros(len(ids), bool)
     for _ in range(n_new):
         around = _around_padding(padding, fresh.shape[1], ids.shape[1])
-        logits = model.logits(fresh, caches=caches, **around)[:, -1]   # (b, vocabulary)
-        following = draw(logits)                                       # (b,)
+        logits = model.logits(fresh, caches=caches, **around)[:, -1]  # (b, vocabulary)
+        following = draw(logits)  # (b,)
         yield following
         stopped |= following == stop
         if stopped.all():
             return
         ids = np.concatenate([ids, following[:, None]], axis=1)
-        fresh = following[:, None] if cached else ids                  # (b, 1): the rest is known
+        fresh = following[:, None] if cached else ids  # (b, 1): the rest is known
 
 
 def _draw(logits, *, temperature, top_k, rng):
@@ -121,7 +121,7 @@ def _draw(logits, *, temperature, top_k, rng):
 def _left_padded(texts):
     """Texts that end together, (b, n), and how much padding stands before each, (b,)."""
     lengths = np.array([len(text) for text in texts])
-    ids = np.zeros((len(texts), lengths.max()), int)                   # any id will do: it is hidden
+    ids = np.zeros((len(texts), lengths.max()), int)  # any id will do: it is hidden
     for row, text in zip(ids, texts):
         row[len(row) - len(text) :] = text
     return ids, lengths.max() - lengths
@@ -131,8 +131,8 @@ def _around_padding(padding, n, n_k):
     """For the last n of n_k tokens: a mask that hides the padding, and positions behind it."""
     if not padding.any():
         return {}
-    places = np.arange(n_k) - padding[:, None]                         # (b, n_k), below 0 on padding
-    mask = (places >= 0)[:, None, None, :]                             # (b, 1, 1, n_k)
+    places = np.arange(n_k) - padding[:, None]  # (b, n_k), below 0 on padding
+    mask = (places >= 0)[:, None, None, :]  # (b, 1, 1, n_k)
     return {"mask": mask, "positions": np.maximum(places[:, n_k - n :], 0)}
 
 
@@ -153,7 +153,7 @@ def _checked_texts(ids):
     """A list of texts, each an array (n,), and whether `ids` was one text."""
     try:
         one = np.ndim(ids[0]) == 0
-    except (TypeError, IndexError, ValueError):                        # a number, nothing at all
+    except (TypeError, IndexError, ValueError):  # a number, nothing at all
         one = True
     if one:
         return [_checked_text("ids", ids)], True

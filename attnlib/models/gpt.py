@@ -35,10 +35,22 @@ class GPT:
     make_block = DecoderBlock
 
     def __init__(
-        self, vocabulary, d_model, n_layers, n_heads, *, n_max=1024, positions="learned",
-        norm="pre", norm_type="layer", activation="gelu_tanh", tied=False, dtype=np.float32,
-        rng=None, **block,
-    ):  # fmt: skip
+        self,
+        vocabulary,
+        d_model,
+        n_layers,
+        n_heads,
+        *,
+        n_max=1024,
+        positions="learned",
+        norm="pre",
+        norm_type="layer",
+        activation="gelu_tanh",
+        tied=False,
+        dtype=np.float32,
+        rng=None,
+        **block,
+    ):
         vocabulary = _check.integer("vocabulary", vocabulary, minimum=2)
         d_model = _check.integer("d_model", d_model)
         n_layers = _check.integer("n_layers", n_layers)
@@ -59,7 +71,9 @@ class GPT:
             block["rotary"] = positions
         self.positions = positions
         self.blocks = [self.make_block(d_model, n_heads, **block) for _ in range(n_layers)]
-        self.final_norm = norm_maker(norm_type, block.get("eps"))(d_model) if norm == "pre" else None
+        self.final_norm = (
+            norm_maker(norm_type, block.get("eps"))(d_model) if norm == "pre" else None
+        )
         self.unembedding = None
         if not tied:
             self.unembedding = rng.normal(0, d_model**-0.5, (d_model, vocabulary))
@@ -94,15 +108,15 @@ class GPT:
         ids, caches = _check.ids("ids", ids, len(self.embedding)), self._checked_caches(caches)
         n, held = ids.shape[-1], n_held(caches[0])
         positions = self._checked_positions(positions, ids.shape)
-        x = self.embedded(ids) + self._added(positions, held, n)       # (..., n, d_model)
-        bias, blocks = self._bias(n, held + n), []                     # (h, n, n_k) or None
+        x = self.embedded(ids) + self._added(positions, held, n)  # (..., n, d_model)
+        bias, blocks = self._bias(n, held + n), []  # (h, n, n_k) or None
         with all_or_nothing(*caches):
             for block, cache in zip(self.blocks, caches):
                 places = None if block.attention.rotary is None else positions
                 blocks.append(block.steps(x, mask=mask, bias=bias, cache=cache, positions=places))
                 x = blocks[-1].output
             final = x if self.final_norm is None else self.final_norm(x)
-            logits = self.scores(final)                                # (..., n, vocabulary)
+            logits = self.scores(final)  # (..., n, vocabulary)
         return GPTSteps(ids, bias, blocks, x, final, logits)
 
     def embedded(self, ids):
@@ -126,7 +140,7 @@ class GPT:
         """What is added to the n tokens behind those held: (n, d_model), (b, n, d_model) or 0."""
         rows = held + n if positions is None else positions.max() + 1
         if isinstance(self.positions, Learned):
-            table = self.positions(rows)                               # a clear error past its end
+            table = self.positions(rows)  # a clear error past its end
         elif self.positions == "sinusoidal":
             table = sinusoidal(rows, self.embedding.shape[1]).astype(self.embedding.dtype)
         else:
@@ -175,12 +189,12 @@ class GPT:
 class GPTSteps(NamedTuple):
     """What the model computes, in this order; a backward pass reads it."""
 
-    ids: np.ndarray         # (..., n)
-    bias: np.ndarray        # (h, n, n_k) of alibi or t5, else None
-    blocks: list            # the BlockSteps of each layer
-    stream: np.ndarray      # (..., n, d_model) behind the last block
-    final: np.ndarray       # (..., n, d_model) the same behind the last norm
-    logits: np.ndarray      # (..., n, vocabulary)
+    ids: np.ndarray  # (..., n)
+    bias: np.ndarray  # (h, n, n_k) of alibi or t5, else None
+    blocks: list  # the BlockSteps of each layer
+    stream: np.ndarray  # (..., n, d_model) behind the last block
+    final: np.ndarray  # (..., n, d_model) the same behind the last norm
+    logits: np.ndarray  # (..., n, vocabulary)
 
     @property
     def weights(self):

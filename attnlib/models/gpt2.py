@@ -45,10 +45,18 @@ def gpt2(config, tensors):
     """config.json of model_type "gpt2" -> `GPT`, still empty."""
     d_model, n_heads = config["n_embd"], config["n_head"]
     model = GPT(
-        config["vocab_size"], d_model, config["n_layer"], n_heads, n_max=config["n_positions"],
-        d_hidden=config["n_inner"], activation=config["activation_function"],
-        eps=config["layer_norm_epsilon"], use_bias=True, tied=True, rng=Blank(),
-    )  # fmt: skip
+        config["vocab_size"],
+        d_model,
+        config["n_layer"],
+        n_heads,
+        n_max=config["n_positions"],
+        d_hidden=config["n_inner"],
+        activation=config["activation_function"],
+        eps=config["layer_norm_epsilon"],
+        use_bias=True,
+        tied=True,
+        rng=Blank(),
+    )
     scale = (d_model // n_heads) ** -0.5 if config["scale_attn_weights"] else 1.0
     for i, block in enumerate(model.blocks):
         divisor = i + 1 if config["scale_attn_by_inverse_layer_idx"] else 1
@@ -57,12 +65,14 @@ def gpt2(config, tensors):
 
 
 def as_linear(tensors):
-    """GPT-2 stores q, k and v in one tensor, and its weights as (d_in, d_out): -> three, (d_out, d_in)."""
+    """GPT-2 stores q, k and v in one tensor, and its weights as (d_in, d_out): -> three, (d_out,
+    d_in).
+    """
     tidy = {}
     for name, array in tensors.items():
         owner, _, last = name.rpartition(".")
         if last == "weight" and owner.endswith(("c_attn", "c_proj", "c_fc")):
-            array = array.T                                            # (d_out, d_in), a view
+            array = array.T  # (d_out, d_in), a view
         if owner.endswith("c_attn"):
             width = len(array) // 3
             parts = (array[i * width : (i + 1) * width] for i in range(3))
@@ -74,8 +84,14 @@ def as_linear(tensors):
 
 FAMILIES = {
     "gpt2": Family(
-        gpt2, GPT2, SIZES, SHAPES, KEYS, as_linear, prefix="transformer.",
+        gpt2,
+        GPT2,
+        SIZES,
+        SHAPES,
+        KEYS,
+        as_linear,
+        prefix="transformer.",
         copies={"lm_head.weight": "wte.weight"},
-        ignored=r"h\.\d+\.attn\.(bias|masked_bias)",                   # masks that old files hold
-    ),
-}  # fmt: skip
+        ignored=r"h\.\d+\.attn\.(bias|masked_bias)",  # masks that old files hold
+    )
+}

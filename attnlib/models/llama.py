@@ -1,6 +1,8 @@
-"""Llama and its relatives Mistral, Qwen2, Qwen3 and Gemma 2: a `GPT` with rotary positions and grouped heads.
+"""Llama and its relatives Mistral, Qwen2, Qwen3 and Gemma 2: a `GPT` with rotary positions and
+grouped heads.
 
-What each adds: Mistral a window, Qwen2 biases of q, k and v, Qwen3 norms of q and k, Gemma 2 soft caps and a
+What each adds: Mistral a window, Qwen2 biases of q, k and v, Qwen3 norms of q and k, Gemma 2 soft
+caps and a
 norm behind each layer too.
 """
 
@@ -15,7 +17,7 @@ from attnlib.models.checkpoint import Blank, Family
 from attnlib.models.gpt import GPT
 from attnlib.rope_scaling import attention_factor
 
-# ---- what a GPT does not have ------------------------------------------------------------------------------------
+# ---- what a GPT does not have --------------------------------------------------------------------
 
 
 class LlamaBlock(DecoderBlock):
@@ -39,7 +41,8 @@ class NormedAttention(SelfAttention):
 
     Parts: q_norm and k_norm, of the width of a head, the same for all heads.
 
-    Qwen3 (Yang et al. 2025), section 2; Henry et al. 2020, "Query-Key Normalization for Transformers".
+    Qwen3 (Yang et al. 2025), section 2; Henry et al. 2020, "Query-Key Normalization for
+    Transformers".
     """
 
     def __init__(self, d_model, n_heads, **options):
@@ -125,7 +128,7 @@ class Gemma2(GPT):
         return logits if self.softcap is None else self.softcap * np.tanh(logits / self.softcap)
 
 
-# ---- from a config -----------------------------------------------------------------------------------------------
+# ---- from a config -------------------------------------------------------------------------------
 
 
 def llama(config, tensors):
@@ -134,7 +137,9 @@ def llama(config, tensors):
 
 
 def mistral(config, tensors):
-    """config.json of model_type "mistral" -> `Llama` in which every block has the same window, still empty."""
+    """config.json of model_type "mistral" -> `Llama` in which every block has the same window,
+    still empty.
+    """
     return decoder(Llama, config)
 
 
@@ -165,15 +170,26 @@ def decoder(make, config, *, mlp_bias=False):
     """What all of them share."""
     use_bias = config.get("attention_bias", False)
     model = make(
-        config["vocab_size"], config["hidden_size"], config["num_hidden_layers"],
-        config["num_attention_heads"], positions=config["rope_parameters"], norm_type="rms",
-        n_kv_heads=config["num_key_value_heads"], d_head=config["head_dim"],
-        d_hidden=config["intermediate_size"], gated=True, activation=config["hidden_act"],
-        eps=config["rms_norm_eps"], use_bias=use_bias or mlp_bias,
-        tied=config["tie_word_embeddings"], rng=Blank(),
-    )  # fmt: skip
+        config["vocab_size"],
+        config["hidden_size"],
+        config["num_hidden_layers"],
+        config["num_attention_heads"],
+        positions=config["rope_parameters"],
+        norm_type="rms",
+        n_kv_heads=config["num_key_value_heads"],
+        d_head=config["head_dim"],
+        d_hidden=config["intermediate_size"],
+        gated=True,
+        activation=config["hidden_act"],
+        eps=config["rms_norm_eps"],
+        use_bias=use_bias or mlp_bias,
+        tied=config["tie_word_embeddings"],
+        rng=Blank(),
+    )
     for block in model.blocks if use_bias != mlp_bias else []:
-        layer, letters = (block.attention, "qkvo") if mlp_bias else (block.feed_forward, ["up", "gate", "down"])
+        layer, letters = (
+            (block.attention, "qkvo") if mlp_bias else (block.feed_forward, ["up", "gate", "down"])
+        )
         vars(layer).update({f"b_{letter}": 0.0 for letter in letters})
     for block, window in zip(model.blocks, config.get("layer_types", [])):
         block.window = window
@@ -191,12 +207,21 @@ TURNS = checks.number(1e-6, 1e6)
 LONGER = checks.number(1e-6, 100)
 TRAINED = "original_max_position_embeddings"
 ROPE = {
-    "rope_theta": THETA, "partial_rotary_factor": checks.only(1.0), TRAINED: LENGTH,
-    "factor": TURNS, "low_freq_factor": TURNS, "high_freq_factor": TURNS,
-    "beta_fast": TURNS, "beta_slow": TURNS, "truncate": checks.kind(bool),
-    "attention_factor": LONGER, "mscale": LONGER, "mscale_all_dim": LONGER,
-    "short_factor": checks.numbers(1e-6, 1e6), "long_factor": checks.numbers(1e-6, 1e6),
-}  # fmt: skip
+    "rope_theta": THETA,
+    "partial_rotary_factor": checks.only(1.0),
+    TRAINED: LENGTH,
+    "factor": TURNS,
+    "low_freq_factor": TURNS,
+    "high_freq_factor": TURNS,
+    "beta_fast": TURNS,
+    "beta_slow": TURNS,
+    "truncate": checks.kind(bool),
+    "attention_factor": LONGER,
+    "mscale": LONGER,
+    "mscale_all_dim": LONGER,
+    "short_factor": checks.numbers(1e-6, 1e6),
+    "long_factor": checks.numbers(1e-6, 1e6),
+}
 
 
 def kv_heads(config, key):
@@ -352,7 +377,7 @@ GEMMA2_KEYS = KEYS | {
     "layer_types": gemma_windows,
 }
 
-# ---- where the tensors lie ---------------------------------------------------------------------------------------
+# ---- where the tensors lie -----------------------------------------------------------------------
 
 LLAMA = {
     "embedding": "embed_tokens",
@@ -381,10 +406,13 @@ GEMMA2 = LLAMA | {
 
 def one_more(tensors):
     """Gemma stores the gain of a norm without its 1: -> with it."""
-    return {name: array + np.float32(1) if name.endswith("norm.weight") else array for name, array in tensors.items()}
+    return {
+        name: array + np.float32(1) if name.endswith("norm.weight") else array
+        for name, array in tensors.items()
+    }
 
 
-OLD = r"layers\.\d+\.self_attn\.rotary_emb\.inv_freq"                  # speeds of the pairs, in old files
+OLD = r"layers\.\d+\.self_attn\.rotary_emb\.inv_freq"  # speeds of the pairs, in old files
 ALL = {"prefix": "model.", "ignored": OLD}
 FAMILIES = {
     "llama": Family(llama, LLAMA, SIZES, SHAPES, LLAMA_KEYS, **ALL),

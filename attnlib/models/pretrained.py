@@ -38,7 +38,7 @@ def load(path_or_name):
     """
     if not isinstance(path_or_name, (str, os.PathLike)):
         raise TypeError(f"path_or_name must be a string or a path, got {path_or_name!r}")
-    keep_memory()                                                      # every forward pass needs the same again
+    keep_memory()  # every forward pass needs the same again
     if path_or_name == "tiny-gpt":
         return tiny_gpt(Path(__file__).with_name("tiny_gpt.npz"))
     if path_or_name in translator.SHIPPED:
@@ -48,7 +48,10 @@ def load(path_or_name):
     if not Path(path_or_name).exists():
         names = ", ".join(map(repr, [*SHIPPED, *hub.PUBLISHED]))
         error = FileNotFoundError if Path(path_or_name).name != str(path_or_name) else ValueError
-        raise error(f"there is no folder {str(path_or_name)!r}, and no model of that name; the names are {names}")
+        raise error(
+            f"there is no folder {str(path_or_name)!r}, and no model of that name; the names are"
+            f" {names}"
+        )
     return checkpoint(path_or_name)
 
 

@@ -1,4 +1,5 @@
-"""Seq2Seq, an encoder-decoder: it reads a source text and scores every possible next token of a target.
+"""Seq2Seq, an encoder-decoder: it reads a source text and scores every possible next token of a
+target.
 
 What writes the target with it: decoding.py. What turns strings into ids and back: translator.py.
 """
@@ -36,10 +37,22 @@ class Seq2Seq:
     """
 
     def __init__(
-        self, source_vocabulary, target_vocabulary, d_model, n_layers, n_heads, *, n_max=64,
-        positions="sinusoidal", norm="pre", norm_type="layer", activation="relu",
-        dtype=np.float32, rng=None, **block,
-    ):  # fmt: skip
+        self,
+        source_vocabulary,
+        target_vocabulary,
+        d_model,
+        n_layers,
+        n_heads,
+        *,
+        n_max=64,
+        positions="sinusoidal",
+        norm="pre",
+        norm_type="layer",
+        activation="relu",
+        dtype=np.float32,
+        rng=None,
+        **block,
+    ):
         sizes = {"source_vocabulary": source_vocabulary, "target_vocabulary": target_vocabulary}
         sizes = [_check.integer(name, size, minimum=2) for name, size in sizes.items()]
         d_model, n_layers = _check.integer("d_model", d_model), _check.integer("n_layers", n_layers)
@@ -50,8 +63,12 @@ class Seq2Seq:
             raise TypeError(f"dtype must be a float type, as np.float32, got {dtype!r}")
         rng = _check.generator(rng)
         block |= {"norm": norm, "norm_type": norm_type, "activation": activation, "rng": rng}
-        self.source_embedding, self.target_embedding = (rng.normal(0, d_model**-0.5, (n, d_model)) for n in sizes)
-        tables = [Learned(n_max, d_model, rng) if positions == "learned" else positions for _ in sizes]
+        self.source_embedding, self.target_embedding = (
+            rng.normal(0, d_model**-0.5, (n, d_model)) for n in sizes
+        )
+        tables = [
+            Learned(n_max, d_model, rng) if positions == "learned" else positions for _ in sizes
+        ]
         self.source_positions, self.target_positions = tables
         self.encoder = [EncoderBlock(d_model, n_heads, **block) for _ in range(n_layers)]
         self.decoder = [CrossDecoderBlock(d_model, n_heads, **block) for _ in range(n_layers)]
@@ -68,9 +85,14 @@ class Seq2Seq:
         """
         if np.ndim(ids) != 1 or np.ndim(decoder_ids) != 1:
             shapes = f"got {np.shape(ids)} and {np.shape(decoder_ids)}; batches: logits"
-            raise ValueError(f"ids and decoder_ids must have the shapes (n_source,), (n_target,), {shapes}")
+            raise ValueError(
+                f"ids and decoder_ids must have the shapes (n_source,), (n_target,), {shapes}"
+            )
         steps = self.steps(ids, decoder_ids)
-        weights = [np.stack([block.attention.inner.weights for block in blocks]) for blocks in (steps.encoder, steps.decoder)]
+        weights = [
+            np.stack([block.attention.inner.weights for block in blocks])
+            for blocks in (steps.encoder, steps.decoder)
+        ]
         cross = np.stack([block.cross_attention.inner.weights for block in steps.decoder])
         names = [[str(i) for i in row.tolist()] for row in (steps.ids, steps.decoder_ids)]
         return Trace(names[0], weights[0], steps.logits, names[1], weights[1], cross)
@@ -113,8 +135,10 @@ class Seq2Seq:
                 decoder.append(block.steps(x, context, context_mask=mask, bias=bias, cache=cache))
                 x = decoder[-1].output
             final = x if self.decoder_norm is None else self.decoder_norm(x)
-            logits = self.scores(final)                                # (..., n_target, vocabulary)
-        return Seq2SeqSteps(ids, decoder_ids, encoder, source_stream, context, decoder, x, final, logits)
+            logits = self.scores(final)  # (..., n_target, vocabulary)
+        return Seq2SeqSteps(
+            ids, decoder_ids, encoder, source_stream, context, decoder, x, final, logits
+        )
 
     def caches(self):
         """An empty `LayerCache` for each decoder block, to write a target token by token."""
@@ -136,7 +160,9 @@ class Seq2Seq:
         held   how many tokens come before these
         """
         rows = getattr(self, f"{side}_embedding")[ids]
-        return rows + self.places(side, held, ids.shape[-1], rows.shape[-1]).astype(rows.dtype, copy=False)
+        return rows + self.places(side, held, ids.shape[-1], rows.shape[-1]).astype(
+            rows.dtype, copy=False
+        )
 
     def places(self, side, held, n, d_model):
         """What is added to n tokens behind those held: (n, d_model)"""
@@ -145,7 +171,9 @@ class Seq2Seq:
         positions = getattr(self, f"{side}_positions")
         if positions is None:
             return np.zeros((1, 1))
-        return (positions(held + n) if isinstance(positions, Learned) else sinusoidal(held + n, d_model))[held:]
+        return (
+            positions(held + n) if isinstance(positions, Learned) else sinusoidal(held + n, d_model)
+        )[held:]
 
     def bias(self, side, n, n_k=None):
         """What is added to the scores of the "encoder" or "decoder": nothing here."""
@@ -157,7 +185,7 @@ class Seq2Seq:
 
     def _checked_source(self, ids, decoder_ids, source_mask, cache):
         """ids, None where the cache has the source already, and the mask for the weights."""
-        source = cache.source.k if n_held(cache.source) else None      # (..., h, n_source, d_head)
+        source = cache.source.k if n_held(cache.source) else None  # (..., h, n_source, d_head)
         if source is None:
             ids = _check.ids("ids", ids, len(self.source_embedding))
             shape = ids.shape
@@ -165,7 +193,9 @@ class Seq2Seq:
             ids, shape = None, (*source.shape[:-3], source.shape[-2])
         if shape[:-1] != decoder_ids.shape[:-1]:
             found = f"got {shape} and {decoder_ids.shape}"
-            raise ValueError(f"ids and decoder_ids must be one text each, or as many rows each, {found}")
+            raise ValueError(
+                f"ids and decoder_ids must be one text each, or as many rows each, {found}"
+            )
         return ids, _check.padding_mask("source_mask", source_mask, shape)
 
     def _checked_caches(self, caches):
@@ -173,7 +203,9 @@ class Seq2Seq:
         if caches is None:
             return [LayerCache(None, None)] * len(self.decoder)
         if not isinstance(caches, (list, tuple)) or len(caches) != len(self.decoder):
-            wanted = f"a list of {len(self.decoder)} LayerCaches, one per block, as caches() makes it"
+            wanted = (
+                f"a list of {len(self.decoder)} LayerCaches, one per block, as caches() makes it"
+            )
             found = len(caches) if isinstance(caches, (list, tuple)) else type(caches).__name__
             raise ValueError(f"caches must be {wanted}, got {found}")
         lengths = [(n_held(cache.own), n_held(cache.source)) for cache in caches]
@@ -188,12 +220,12 @@ class Seq2SeqSteps(NamedTuple):
     Where caches held the source, ids, source_stream and context are None, and encoder is empty.
     """
 
-    ids: np.ndarray             # (..., n_source)
-    decoder_ids: np.ndarray     # (..., n_target)
-    encoder: list               # the BlockSteps of each layer
-    source_stream: np.ndarray   # (..., n_source, d_model) behind the last encoder block
-    context: np.ndarray         # (..., n_source, d_model) the same behind the norm
-    decoder: list               # the CrossBlockSteps of each layer
-    target_stream: np.ndarray   # (..., n_target, d_model) behind the last decoder block
-    final: np.ndarray           # (..., n_target, d_model) the same behind the norm
-    logits: np.ndarray          # (..., n_target, target_vocabulary)
+    ids: np.ndarray  # (..., n_source)
+    decoder_ids: np.ndarray  # (..., n_target)
+    encoder: list  # the BlockSteps of each layer
+    source_stream: np.ndarray  # (..., n_source, d_model) behind the last encoder block
+    context: np.ndarray  # (..., n_source, d_model) the same behind the norm
+    decoder: list  # the CrossBlockSteps of each layer
+    target_stream: np.ndarray  # (..., n_target, d_model) behind the last decoder block
+    final: np.ndarray  # (..., n_target, d_model) the same behind the norm
+    logits: np.ndarray  # (..., n_target, target_vocabulary)

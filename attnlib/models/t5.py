@@ -1,4 +1,6 @@
-"""T5, an encoder-decoder that knows positions by distance alone: a trained bias per bucket and head."""
+"""T5, an encoder-decoder that knows positions by distance alone: a trained bias per bucket and
+head.
+"""
 
 import numpy as np
 
@@ -11,15 +13,28 @@ from attnlib.models.seq2seq import Seq2Seq
 class T5(Seq2Seq):
     """A `Seq2Seq` without positions in the tokens; a `T5Bias` per side serves all its layers.
 
-    Scores are not divided by √d_head, no linear layer has a bias, the cross-attention has no positions.
+    Scores are not divided by √d_head, no linear layer has a bias, the cross-attention has no
+    positions.
 
     Parts: those of a `Seq2Seq`, encoder_bias and decoder_bias.
-    `scale` multiplies the last state before it is scored: d_model^-0.5 where the embedding does that.
+    `scale` multiplies the last state before it is scored: d_model^-0.5 where the embedding does
+    that.
 
     Raffel et al. 2020, "Exploring the Limits of Transfer Learning", section 2.1.
     """
 
-    def __init__(self, vocabulary, d_model, n_layers, n_heads, *, n_buckets, max_distance, scale=1.0, **options):
+    def __init__(
+        self,
+        vocabulary,
+        d_model,
+        n_layers,
+        n_heads,
+        *,
+        n_buckets,
+        max_distance,
+        scale=1.0,
+        **options,
+    ):
         options |= {"positions": None, "n_max": None, "norm_type": "rms"}
         super().__init__(vocabulary, vocabulary, d_model, n_layers, n_heads, **options)
         self.scale = np.float32(scale)
@@ -41,10 +56,10 @@ class T5(Seq2Seq):
 
 
 def feed_forward(config, key):
-    """"gated-gelu" -> whether there is a gate, and our name for the bend."""
+    """ "gated-gelu" -> whether there is a gate, and our name for the bend."""
     gated, _, bend = checks.maybe(checks.kind(str), "relu")(config, key).rpartition("-")
     if gated and bend == "gelu":
-        bend = "gelu_new"                                              # what T5 1.1 means by it
+        bend = "gelu_new"  # what T5 1.1 means by it
     if gated not in ("", "gated") or bend not in checks.ACTIVATIONS:
         found = f"{key}={checks.short(config[key])} is not built here, only"
         names = ", ".join(checks.ACTIVATIONS)
@@ -93,12 +108,20 @@ def t5(config, tensors):
     if scaled is None:
         scaled = config["tie_word_embeddings"]
     return T5(
-        config["vocab_size"], config["d_model"], config["num_layers"], config["num_heads"],
-        d_head=config["d_kv"], d_hidden=config["d_ff"], gated=gated, activation=bend,
-        eps=config["layer_norm_epsilon"], n_buckets=config["relative_attention_num_buckets"],
+        config["vocab_size"],
+        config["d_model"],
+        config["num_layers"],
+        config["num_heads"],
+        d_head=config["d_kv"],
+        d_hidden=config["d_ff"],
+        gated=gated,
+        activation=bend,
+        eps=config["layer_norm_epsilon"],
+        n_buckets=config["relative_attention_num_buckets"],
         max_distance=config["relative_attention_max_distance"],
-        scale=config["d_model"] ** -0.5 if scaled else 1.0, rng=Blank(),
-    )  # fmt: skip
+        scale=config["d_model"] ** -0.5 if scaled else 1.0,
+        rng=Blank(),
+    )
 
 
 def _attention(ours, theirs):
@@ -132,7 +155,9 @@ T5_NAMES = {
 
 
 def with_head(tensors):
-    """Where tokens are scored with the embedding, the file has no head: -> with one. wi_1 is W_up beside a gate."""
+    """Where tokens are scored with the embedding, the file has no head: -> with one. wi_1 is W_up
+    beside a gate.
+    """
     tensors = {name.replace(".wi_1.", ".wi."): array for name, array in tensors.items()}
     if "shared.weight" in tensors:
         tensors.setdefault("lm_head.weight", tensors["shared.weight"])
@@ -141,8 +166,17 @@ def with_head(tensors):
 
 FAMILIES = {
     "t5": Family(
-        t5, T5_NAMES, SIZES, SHAPES, KEYS, with_head,
-        copies={"encoder.embed_tokens.weight": "shared.weight", "decoder.embed_tokens.weight": "shared.weight"},
-        ignored=r"decoder\.block\.0\.layer\.1\.EncDecAttention\.relative_attention_bias\.weight",   # of T5 1.0: never read
-    ),
-}  # fmt: skip
+        t5,
+        T5_NAMES,
+        SIZES,
+        SHAPES,
+        KEYS,
+        with_head,
+        copies={
+            "encoder.embed_tokens.weight": "shared.weight",
+            "decoder.embed_tokens.weight": "shared.weight",
+        },
+        # of T5 1.0: never read
+        ignored=r"decoder\.block\.0\.layer\.1\.EncDecAttention\.relative_attention_bias\.weight",
+    )
+}

@@ -61,7 +61,8 @@ class TextModel(Reader):
         self.stop = tokenizer.start if stop is None else stop
 
     def forward(self, ids, *, mask=None):
-        """ids (n,) or (b, n) -> `Trace`: weights (layers, ..., h, n, n), logits (..., n, vocabulary).
+        """ids (n,) or (b, n) -> `Trace`: weights (layers, ..., h, n, n), logits (..., n,
+        vocabulary).
 
         mask   as in `GPT.logits`; for a padded batch, False on the padding: (b, 1, 1, n)
         """
@@ -70,7 +71,9 @@ class TextModel(Reader):
 
     def next_tokens(self, text, *, best=8, temperature=1.0):
         """The tokens that are most likely to come next: [(token, share), …], the likeliest first."""
-        return self.best(self.model.logits(self.encode(text))[-1], best=best, temperature=temperature)
+        return self.best(
+            self.model.logits(self.encode(text))[-1], best=best, temperature=temperature
+        )
 
     def best(self, logits, *, best=8, temperature=1.0):
         """The same for the logits (vocabulary,) of one place."""
@@ -80,7 +83,9 @@ class TextModel(Reader):
         return list(zip(self.tokenizer.tokens(order), shares[order].tolist()))
 
     def generate(self, text, *, n_new=40, **sampling):
-        """Go on with a text -> the whole text. sampling: temperature, top_k, rng …, as in `generation.generate`."""
+        """Go on with a text -> the whole text. sampling: temperature, top_k, rng …, as in
+        `generation.generate`.
+        """
         ids = generate(self.model, self.encode(text), n_new=n_new, stop=self.stop, **sampling)
         return self.tokenizer.decode(ids)
 
@@ -119,9 +124,11 @@ class TextToText(Reader):
         return self.tokenizer.decode(self._written(self.encode(text), n_max))
 
     def forward(self, ids, decoder_ids=None, *, source_mask=None):
-        """Source ids (n,) or (b, n) -> `Trace`, with decoder_tokens, decoder_weights and cross_weights.
+        """Source ids (n,) or (b, n) -> `Trace`, with decoder_tokens, decoder_weights and
+        cross_weights.
 
-        decoder_ids   (n_target,) or (b, n_target), `start` in front; what the model writes unless given
+        decoder_ids   (n_target,) or (b, n_target), `start` in front; what the model writes unless
+                      given
         source_mask   boolean, of the shape of ids: False on padding, which nobody looks at
         """
         if decoder_ids is None:
@@ -129,23 +136,30 @@ class TextToText(Reader):
                 raise ValueError("decoder_ids must be given for a batch")
             decoder_ids = np.insert(self._written(ids, 64, source_mask), 0, self.start)
         steps = self.model.steps(ids, decoder_ids, source_mask=source_mask)
-        weights = [np.stack([block.attention.inner.weights for block in side]) for side in (steps.encoder, steps.decoder)]
+        weights = [
+            np.stack([block.attention.inner.weights for block in side])
+            for side in (steps.encoder, steps.decoder)
+        ]
         cross = np.stack([block.cross_attention.inner.weights for block in steps.decoder])
-        return Trace(self.names(ids), weights[0], steps.logits, self.names(decoder_ids), weights[1], cross)
+        return Trace(
+            self.names(ids), weights[0], steps.logits, self.names(decoder_ids), weights[1], cross
+        )
 
     def _written(self, ids, n_max, mask=None):
         if self.model.n_max is not None:
-            n_max = min(n_max, self.model.n_max - 1)                   # start takes a place too
-        return greedy(self.model, ids, start=self.start, end=self.end, n_max=n_max, source_mask=mask)
+            n_max = min(n_max, self.model.n_max - 1)  # start takes a place too
+        return greedy(
+            self.model, ids, start=self.start, end=self.end, n_max=n_max, source_mask=mask
+        )
 
 
-# ---- tokenizers --------------------------------------------------------------------------------------------------
+# ---- tokenizers ----------------------------------------------------------------------------------
 
 
 class FileTokenizer:
     """A published tokenizer.json, read by the `tokenizers` library. It neither pads nor cuts."""
 
-    start = None                                                       # which ids stand around a text, the file knows
+    start = None  # which ids stand around a text, the file knows
 
     def __init__(self, path):
         from tokenizers import Tokenizer
@@ -153,7 +167,7 @@ class FileTokenizer:
         self.path = path
         with _in_words(f"{str(path)!r} is damaged or no tokenizer"):
             self.inner = Tokenizer.from_file(str(path))
-        self.inner.no_padding()                                        # MiniLM's file pads to 128
+        self.inner.no_padding()  # MiniLM's file pads to 128
         self.inner.no_truncation()
         self.in_bytes = type(self.inner.decoder).__name__ == "ByteLevel"
 
@@ -162,9 +176,10 @@ class FileTokenizer:
         return self.inner.get_vocab_size()
 
     def encode(self, text):
-        """"The cat" -> ids (n,), marks included."""
+        """ "The cat" -> ids (n,), marks included."""
         if isinstance(text, str):
-            text = text.encode("utf-8", "replace").decode()            # half a sign becomes "?", as in `BytePairs`
+            # half a sign becomes "?", as in `BytePairs`
+            text = text.encode("utf-8", "replace").decode()
         with _in_words(f"{str(self.path)!r} cannot encode this text"):
             return np.array(self.inner.encode(text).ids, dtype=np.int64)
 
@@ -174,18 +189,20 @@ class FileTokenizer:
             return self.inner.decode(np.asarray(ids).tolist())
 
     def tokens(self, ids):
-        """Ids -> a string for each, a space in front where it begins a word ("##ing" goes on with one, in BERT)."""
+        """Ids -> a string for each, a space in front where it begins a word ("##ing" goes on with
+        one, in BERT).
+        """
         with _in_words(f"{str(self.path)!r} cannot decode these ids"):
             return [self._readable(i) for i in np.asarray(ids).tolist()]
 
     def _readable(self, i):
         name = self.inner.id_to_token(i)
         if name is None:
-            return f"<{i}>"                                            # a row without a token
+            return f"<{i}>"  # a row without a token
         if not self.in_bytes:
-            return name.replace("▁", " ")                              # SentencePiece's space
+            return name.replace("▁", " ")  # SentencePiece's space
         text = self.inner.decode([i], skip_special_tokens=False)
-        return name if "\N{REPLACEMENT CHARACTER}" in text else text   # half a sign stays as it is
+        return name if "\N{REPLACEMENT CHARACTER}" in text else text  # half a sign stays as it is
 
 
 @contextmanager
@@ -205,7 +222,9 @@ def _in_words(problem):
 
 
 class NoTokenizer:
-    """Stands where a tokenizer is missing: ids are read all the same, a text gets an error that says why not."""
+    """Stands where a tokenizer is missing: ids are read all the same, a text gets an error that
+    says why not.
+    """
 
     def __init__(self, why):
         self.why, self.start = why, None
@@ -222,7 +241,9 @@ class NoTokenizer:
 
 
 def read_tokenizer(folder):
-    """folder/tokenizer.json -> `FileTokenizer`, or `NoTokenizer` where that or the library is missing."""
+    """folder/tokenizer.json -> `FileTokenizer`, or `NoTokenizer` where that or the library is
+    missing.
+    """
     path = Path(folder, "tokenizer.json")
     if not path.is_file():
         return NoTokenizer(f"{str(folder)!r} has no tokenizer.json")

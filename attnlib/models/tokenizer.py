@@ -8,7 +8,8 @@ import numpy as np
 
 from attnlib import _check
 
-# A merge never crosses these pieces: 's, words and numbers with the space before them, signs, spaces.
+# A merge never crosses these pieces: 's, words and numbers with the space before them, signs,
+# spaces.
 PIECES = re.compile(r"'(?:[sdmt]|ll|ve|re)| ?[^\W\d_]+| ?\d{1,3}| ?(?:[^\w\s]|_)+|\s+(?!\S)|\s+")
 
 
@@ -27,22 +28,27 @@ class BytePairs:
     def __init__(self, merges):
         merges = np.asarray(merges)
         if merges.ndim != 2 or merges.shape[1] != 2 or merges.dtype.kind not in "iu":
-            raise ValueError(f"merges must be whole numbers of the shape (m, 2), got {merges.dtype} {merges.shape}")
+            raise ValueError(
+                f"merges must be whole numbers of the shape (m, 2), got {merges.dtype}"
+                f" {merges.shape}"
+            )
         self.ranks = {(a, b): 256 + r for r, (a, b) in enumerate(merges.tolist())}
-        self.bytes = [bytes([i]) for i in range(256)]                  # what each id stands for
+        self.bytes = [bytes([i]) for i in range(256)]  # what each id stands for
         for a, b in self.ranks:
             if max(a, b) >= len(self.bytes):
-                raise ValueError(f"merges must join ids that are there before, got {(a, b)} at {len(self.bytes)}")
+                raise ValueError(
+                    f"merges must join ids that are there before, got {(a, b)} at {len(self.bytes)}"
+                )
             self.bytes.append(self.bytes[a] + self.bytes[b])
         self.start = len(self.bytes)
-        self._known = {}                                               # piece -> ids
+        self._known = {}  # piece -> ids
 
     def __len__(self):
         """The size of the vocabulary, `start` counted."""
         return self.start + 1
 
     def encode(self, text):
-        """"The cat" -> [start, ids of "The", ids of " cat"], an array of whole numbers."""
+        """ "The cat" -> [start, ids of "The", ids of " cat"], an array of whole numbers."""
         if not isinstance(text, str):
             raise TypeError(f"text must be a string, got {type(text).__name__}")
         ids = [self.start]
@@ -59,7 +65,9 @@ class BytePairs:
 
     def tokens(self, ids):
         """Ids -> a string for each: what it stands for, with its space; a part of a sign as <C3>."""
-        return ["<start>" if i == self.start else _readable(self.bytes[i]) for i in self._checked(ids)]
+        return [
+            "<start>" if i == self.start else _readable(self.bytes[i]) for i in self._checked(ids)
+        ]
 
     def _merge(self, ids):
         """Join the pair that was learned first, until no pair is known."""
@@ -73,9 +81,13 @@ class BytePairs:
     def _checked(self, ids):
         ids = np.asarray(ids)
         if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
-            raise ValueError(f"ids must be whole numbers of the shape (n,), got {ids.dtype} {ids.shape}")
+            raise ValueError(
+                f"ids must be whole numbers of the shape (n,), got {ids.dtype} {ids.shape}"
+            )
         if ids.size and (ids.min() < 0 or ids.max() > self.start):
-            raise ValueError(f"ids must lie between 0 and {self.start}, got {ids.min()} to {ids.max()}")
+            raise ValueError(
+                f"ids must lie between 0 and {self.start}, got {ids.min()} to {ids.max()}"
+            )
         return ids.tolist()
 
 
@@ -86,8 +98,11 @@ def learn_byte_pairs(text, vocabulary):
     returns      (vocabulary - 257, 2), or fewer rows where no pair is left that stands there twice
     """
     vocabulary = _check.integer("vocabulary", vocabulary, minimum=257)
-    pieces = [(list(piece.encode("utf-8", "replace")), count) for piece, count in Counter(PIECES.findall(text)).items()]
-    counts, places = Counter(), defaultdict(set)                       # pair -> how often, in which pieces
+    pieces = [
+        (list(piece.encode("utf-8", "replace")), count)
+        for piece, count in Counter(PIECES.findall(text)).items()
+    ]
+    counts, places = Counter(), defaultdict(set)  # pair -> how often, in which pieces
     for place, (ids, count) in enumerate(pieces):
         for pair in pairwise(ids):
             counts[pair] += count

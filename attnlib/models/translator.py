@@ -33,7 +33,7 @@ class Characters:
         return len(self.names)
 
     def encode(self, text):
-        """"cat" -> the ids of c, a, t and <end>, (n + 1,)"""
+        """ "cat" -> the ids of c, a, t and <end>, (n + 1,)"""
         if not isinstance(text, str):
             raise TypeError(f"text must be a string, got {type(text).__name__}")
         if not text:
@@ -41,7 +41,9 @@ class Characters:
         unknown = list(dict.fromkeys(sign for sign in text if sign not in self._ids))
         if unknown:
             known = "".join(self.names[3:])
-            raise ValueError(f"text must be written with {known!r}; not known: {', '.join(map(repr, unknown))}")
+            raise ValueError(
+                f"text must be written with {known!r}; not known: {', '.join(map(repr, unknown))}"
+            )
         return np.array([self._ids[sign] for sign in text] + [self.end])
 
     def tokens(self, ids):
@@ -56,7 +58,7 @@ class Characters:
 def padded(rows):
     """Id arrays of any lengths -> (b, n) with <pad> behind, and a mask (b, n), False on that."""
     lengths = np.array([len(row) for row in rows])
-    where = np.arange(lengths.max()) < lengths[:, None]                # (b, n)
+    where = np.arange(lengths.max()) < lengths[:, None]  # (b, n)
     ids = np.full(where.shape, Characters.pad)
     ids[where] = np.concatenate(rows)
     return ids, where
@@ -82,32 +84,55 @@ class Translator:
 
         decoder_tokens are <start> and the target; the last row is where <end> should come.
         """
-        given = None if target is None else np.insert(self.target.encode(target)[:-1], 0, self.target.start)
+        given = (
+            None
+            if target is None
+            else np.insert(self.target.encode(target)[:-1], 0, self.target.start)
+        )
         return self.forward(self.encode_text(text), given)
 
     def translate(self, text, begun=""):
-        """Text -> what the model writes, always the likeliest character next; a list of texts -> a list, in one batch.
+        """Text -> what the model writes, always the likeliest character next; a list of texts -> a
+        list, in one batch.
 
-        begun   how the answer begins, whatever the model would have written; for a list one string for all,
+        begun   how the answer begins, whatever the model would have written; for a list one string
+                for all,
                 or one for each, all of one length
         """
         texts = text if isinstance(text, (list, tuple)) else [text]
         begun = [begun] * len(texts) if isinstance(begun, str) else list(begun)
         if not texts or len(begun) != len(texts) or len(set(map(len, begun))) > 1:
             found = f"got {len(texts)} texts and {len(begun)} beginnings"
-            raise ValueError(f"text must have at least one text, and begun one string of the same length for each, {found}")
+            raise ValueError(
+                "text must have at least one text, and begun one string of the same length for"
+                f" each, {found}"
+            )
         ids, where = padded([self.encode_text(one) for one in texts])
         begun = [self.target.encode(one)[:-1] for one in begun if one]
         ends = {"start": self.target.start, "end": self.target.end, "n_max": self.model.n_max - 1}
-        written = [self.target.decode(row) for row in greedy(self.model, ids, source_mask=where, begun=begun, **ends)]
+        written = [
+            self.target.decode(row)
+            for row in greedy(self.model, ids, source_mask=where, begun=begun, **ends)
+        ]
         return written if isinstance(text, (list, tuple)) else written[0]
 
     def beam_search(self, text, *, n_beams=3, n_max=None, length_penalty=0):
         """The steps of `beam_search`, with characters for tokens; n_max as far as the model goes."""
         n_max = self.model.n_max if n_max is None else n_max
-        options = {"start": self.target.start, "end": self.target.end, "length_penalty": length_penalty}
-        steps = beam_search(self.model, self.encode_text(text), n_beams=n_beams, n_max=n_max, **options)
-        return [BeamStep(*([h._replace(tokens=self.target.tokens(h.ids)) for h in part] for part in step)) for step in steps]
+        options = {
+            "start": self.target.start,
+            "end": self.target.end,
+            "length_penalty": length_penalty,
+        }
+        steps = beam_search(
+            self.model, self.encode_text(text), n_beams=n_beams, n_max=n_max, **options
+        )
+        return [
+            BeamStep(
+                *([h._replace(tokens=self.target.tokens(h.ids)) for h in part] for part in step)
+            )
+            for step in steps
+        ]
 
     def encode_text(self, text):
         """Text -> source ids, with <end> behind: (n + 1,)"""
@@ -121,15 +146,20 @@ class Translator:
         return self.source.tokens(self.encode_text(text))
 
     def forward(self, ids, decoder_ids=None):
-        """Source ids (n,) -> `Trace`; decoder_ids, with <start> in front, are what it writes unless given."""
+        """Source ids (n,) -> `Trace`; decoder_ids, with <start> in front, are what it writes unless
+        given.
+        """
         if decoder_ids is None:
             decoder_ids = np.insert(self._written(ids), 0, self.target.start)
         trace = self.model.forward(ids, decoder_ids)
-        return trace._replace(tokens=self.source.tokens(ids), decoder_tokens=self.target.tokens(decoder_ids))
+        return trace._replace(
+            tokens=self.source.tokens(ids), decoder_tokens=self.target.tokens(decoder_ids)
+        )
 
     def _written(self, ids):
         ends = {"start": self.target.start, "end": self.target.end}
-        return greedy(self.model, ids, n_max=self.model.n_max - 1, **ends)  # <start> takes a place too
+        # <start> takes a place too
+        return greedy(self.model, ids, n_max=self.model.n_max - 1, **ends)
 
 
 def load(name, path=FILE):
@@ -142,10 +172,19 @@ def load(name, path=FILE):
     with np.load(path, allow_pickle=False) as file:
         about = json.loads(str(file["about"]))
         _check.choice("name", name, list(about["models"]))
-        stored = {key.removeprefix(f"{name}/"): file[key] for key in file.files if key.startswith(f"{name}/")}
+        stored = {
+            key.removeprefix(f"{name}/"): file[key]
+            for key in file.files
+            if key.startswith(f"{name}/")
+        }
     found = about["models"][name]
     source, target = Characters(found["source"]), Characters(found["target"])
     model = Seq2Seq(len(source), len(target), **found["model"])
     for part, array in parameters(model).items():
         array[...] = stored[part]
-    return Translator(model, source, target, {key: value for key, value in about.items() if key != "models"} | found)
+    return Translator(
+        model,
+        source,
+        target,
+        {key: value for key, value in about.items() if key != "models"} | found,
+    )

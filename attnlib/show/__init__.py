@@ -5,7 +5,17 @@ from attnlib.show.clocks import clocks
 from attnlib.show.curves import beside, curves
 from attnlib.show.explore import explore
 from attnlib.show.explorer import explorer
-from attnlib.show.figures import aim, choice, compare, encoding_figure, heads, heatmap, ladder, mask_figure, steps
+from attnlib.show.figures import (
+    aim,
+    choice,
+    compare,
+    encoding_figure,
+    heads,
+    heatmap,
+    ladder,
+    mask_figure,
+    steps,
+)
 from attnlib.show.hops import cone, hop_map
 from attnlib.show.labels import most_attended
 from attnlib.show.linked import CompareView, LadderView
@@ -22,7 +32,36 @@ from attnlib.show.view import AttentionView
 from attnlib.show.written import written
 
 __all__ = [
-    "AttentionView", "CompareView", "LadderView", "aim", "beside", "choice", "clocks", "compare", "cone", "curves", "encoding_figure",
-    "explore", "explorer", "heads", "heatmap", "hop_map", "ladder", "mask_figure", "measure_figure", "mosaic", "most_attended", "rows",
-    "running", "scatter", "shaded", "show_source", "stacked", "steps", "stream", "stripes", "theme", "written",
-]  # fmt: skip
+    "AttentionView",
+    "CompareView",
+    "LadderView",
+    "aim",
+    "beside",
+    "choice",
+    "clocks",
+    "compare",
+    "cone",
+    "curves",
+    "encoding_figure",
+    "explore",
+    "explorer",
+    "heads",
+    "heatmap",
+    "hop_map",
+    "ladder",
+    "mask_figure",
+    "measure_figure",
+    "mosaic",
+    "most_attended",
+    "rows",
+    "running",
+    "scatter",
+    "shaded",
+    "show_source",
+    "stacked",
+    "steps",
+    "stream",
+    "stripes",
+    "theme",
+    "written",
+]

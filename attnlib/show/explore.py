@@ -13,12 +13,15 @@ from attnlib.show import figures, rerun
 from attnlib.show.page import Page
 from attnlib.show.sheet import Picture
 
-HIDDEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)"       # for screen readers only
-STALE = "<style>.attnlib-stale { opacity: 0.35 }</style>"      # the last good picture, while there is none for the new values
+# for screen readers only
+HIDDEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)"
+# the last good picture, while there is none for the new values
+STALE = "<style>.attnlib-stale { opacity: 0.35 }</style>"
 
 
 def explore(draw, /, **controls):
-    """Show what `draw` draws, with a control for each of its arguments; moving one redraws the picture.
+    """Show what `draw` draws, with a control for each of its arguments; moving one redraws the
+    picture.
 
     draw       draw(**values) -> a matplotlib Figure, or (Figure, text to show below it)
     controls   one per argument of draw:
@@ -26,38 +29,64 @@ def explore(draw, /, **controls):
                [choice, choice, ...]              one of several
                True or False, or a string         a check box, a text box
                or any ipywidgets control
-    A control starts at draw's default value where there is one. In a front end without a kernel the result is
+    A control starts at draw's default value where there is one. In a front end without a kernel the
+    result is
     a strip of pictures, at several values of the first control that has several.
 
-    An error while a control moves is shown as text, and the last picture stays; an error at the start is raised.
+    An error while a control moves is shown as text, and the last picture stays; an error at the
+    start is raised.
     """
     return Explore(draw, controls)
 
 
 class Explore(widgets.VBox):
-    """What `explore` returns: `controls` (name -> widget), `values`, and `error`, empty while all is well."""
+    """What `explore` returns: `controls` (name -> widget), `values`, and `error`, empty while all
+    is well.
+    """
 
     def __init__(self, draw, controls, start=None):
         self.draw, self.error, self.tallest, self.longest = draw, "", 0, 0
         parameters = inspect.signature(draw).parameters
         open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        unknown = [name for name in [*controls, *(start or {})] if name not in parameters and not open_ended]
+        unknown = [
+            name
+            for name in [*controls, *(start or {})]
+            if name not in parameters and not open_ended
+        ]
         if unknown:
-            raise TypeError(f"draw has no argument {unknown[0]!r}; it takes {', '.join(parameters)}")
-        defaults = {name: p.default for name, p in parameters.items() if p.default is not p.empty} | (start or {})
-        missing = [n for n, p in parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD and n not in controls and n not in defaults]
+            raise TypeError(
+                f"draw has no argument {unknown[0]!r}; it takes {', '.join(parameters)}"
+            )
+        defaults = {
+            name: p.default for name, p in parameters.items() if p.default is not p.empty
+        } | (start or {})
+        missing = [
+            n
+            for n, p in parameters.items()
+            if p.kind is p.POSITIONAL_OR_KEYWORD and n not in controls and n not in defaults
+        ]
         if missing:
             raise TypeError(f"draw needs a control for its argument {missing[0]!r}")
         self.controls = {name: _control(name, spec, defaults) for name, spec in controls.items()}
         self.handed = [spec for spec in controls.values() if isinstance(spec, widgets.ValueWidget)]
         self.message, self.text, self.page = widgets.HTML(), widgets.HTML(), Page()
-        self.picture = self._picture()                                 # raises here if the start is wrong
+        self.picture = self._picture()  # raises here if the start is wrong
         for control in self.controls.values():
             control.observe(self._moved, names="value")
         self.page.observe(self._moved, names="dark")
-        box = widgets.Layout(display="flex", flex_flow="row wrap", align_items="baseline", grid_gap="0 1.5em")
+        box = widgets.Layout(
+            display="flex", flex_flow="row wrap", align_items="baseline", grid_gap="0 1.5em"
+        )
         picture = getattr(self, "frame", self.picture)
-        super().__init__([widgets.Box([*self.controls.values()], layout=box), self.message, picture, self.text, self.page])
+        super().__init__(
+            [
+                widgets.Box([*self.controls.values()], layout=box),
+                self.message,
+                picture,
+                self.text,
+                self.page,
+            ]
+        )
         rerun.replaces(self)
 
     @property
@@ -69,13 +98,22 @@ class Explore(widgets.VBox):
         if not isinstance(result, tuple):
             return result, ""
         if len(result) != 2 or not isinstance(result[1], str):
-            raise TypeError("draw must return a matplotlib Figure, or (Figure, text), got a tuple of something else")
+            raise TypeError(
+                "draw must return a matplotlib Figure, or (Figure, text), got a tuple of something"
+                " else"
+            )
         return result
 
     def _picture(self):
-        """The widget that shows what is drawn, with the first picture in it, inside a frame that never gets lower."""
-        self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="calc(100% - 4px)", object_fit="contain"))
-        self.frame = widgets.Box([self.image], layout=widgets.Layout(display="block", overflow="visible"))
+        """The widget that shows what is drawn, with the first picture in it, inside a frame that
+        never gets lower.
+        """
+        self.image = widgets.Image(
+            format="png", layout=widgets.Layout(max_width="calc(100% - 4px)", object_fit="contain")
+        )
+        self.frame = widgets.Box(
+            [self.image], layout=widgets.Layout(display="block", overflow="visible")
+        )
         self._redraw()
         return self.image
 
@@ -87,7 +125,9 @@ class Explore(widgets.VBox):
         self._write(getattr(figure, "alt", ""), text)
 
     def _make_room(self, figure, text):
-        """Keep the height of the tallest picture and of the longest text so far: what stands below does not jump."""
+        """Keep the height of the tallest picture and of the longest text so far: what stands below
+        does not jump.
+        """
         self.tallest = max(self.tallest, round(figure.get_figheight() * figure.dpi) + 4)
         self.longest = max(self.longest, len(text.splitlines()))
         self.frame.layout.min_height = f"{self.tallest}px"
@@ -103,17 +143,21 @@ class Explore(widgets.VBox):
         try:
             with self.page.paper():
                 self._redraw()
-        except Exception as error:                                     # the learner's own draw may raise anything
+        except Exception as error:  # the learner's own draw may raise anything
             expected = isinstance(error, (ValueError, TypeError))
             self.error = str(error) if expected else f"{type(error).__name__}: {error}"
-            self.message.value = f'{STALE}<div role="alert"><b>Not drawn:</b> {html.escape(self.error)}</div>'
+            self.message.value = (
+                f'{STALE}<div role="alert"><b>Not drawn:</b> {html.escape(self.error)}</div>'
+            )
             self.picture.add_class("attnlib-stale")
         else:
             self.message.value = self.error = ""
             self.picture.remove_class("attnlib-stale")
 
     def strip(self):
-        """The pictures at up to four values of the first control that has several, in one: for pages without a kernel."""
+        """The pictures at up to four values of the first control that has several, in one: for
+        pages without a kernel.
+        """
         several = [name for name, control in self.controls.items() if len(_stops(control)) > 1]
         if not several:
             return self._frame(self.values)[0]
@@ -125,13 +169,15 @@ class Explore(widgets.VBox):
         return figures.film_strip(frames)
 
     def _frame(self, values):
-        """The picture at some values, as a figure and as PNG; what cannot be drawn is a picture of the reason."""
+        """The picture at some values, as a figure and as PNG; what cannot be drawn is a picture of
+        the reason.
+        """
         try:
             figure, text = self._draw(**values)
             if hasattr(self, "frame"):
                 self._make_room(figure, text)
             return figure, _png(figure, fast=True)
-        except Exception as error:                                     # the learner's own draw may raise anything
+        except Exception as error:  # the learner's own draw may raise anything
             figure = Picture(9, 0.8)
             figure.write(0.2, 0.4, f"Not drawn: {error}", va="center")
             figure.alt = f"Not drawn: {error}"
@@ -143,9 +189,14 @@ class Explore(widgets.VBox):
         settings = ", ".join(f"{name}={value!r}" for name, value in self.values.items())
         words = [f"Sliders at {settings}.", getattr(figure, "alt", ""), text]
         if not self.error and self.longest:
-            self._write(*words[1:])                                    # the strip may have found a longer text: room for it
-        still = {"image/png": base64.b64encode(_png(strip)).decode(), "text/plain": "\n".join(filter(None, words))}
-        alt = f"The same picture at {strip.alt}." if " = " in getattr(strip, "alt", "") else words[1]
+            self._write(*words[1:])  # the strip may have found a longer text: room for it
+        still = {
+            "image/png": base64.b64encode(_png(strip)).decode(),
+            "text/plain": "\n".join(filter(None, words)),
+        }
+        alt = (
+            f"The same picture at {strip.alt}." if " = " in getattr(strip, "alt", "") else words[1]
+        )
         return super()._repr_mimebundle_(**how) | still, {"image/png": {"alt": alt}}
 
 
@@ -158,17 +209,31 @@ def _control(name, spec, defaults):
     elif isinstance(spec, tuple) and len(spec) in (2, 3) and all(map(_is_number, spec)):
         control = _slider(name, spec, look)
     elif isinstance(spec, (list, range)) and len(spec):
-        kind = widgets.ToggleButtons if sum(len(str(x)) + 4 for x in spec) < 60 else widgets.Dropdown
-        if kind is widgets.ToggleButtons:                              # its name before the buttons, as before a slider
-            row = {"display": "flex", "flex_flow": "row wrap", "align_items": "baseline", "grid_gap": "0 0.6em", "width": "auto"}
-            look |= {"layout": widgets.Layout(**row), "style": look["style"] | {"button_width": "auto"}}
+        kind = (
+            widgets.ToggleButtons if sum(len(str(x)) + 4 for x in spec) < 60 else widgets.Dropdown
+        )
+        if kind is widgets.ToggleButtons:  # its name before the buttons, as before a slider
+            row = {
+                "display": "flex",
+                "flex_flow": "row wrap",
+                "align_items": "baseline",
+                "grid_gap": "0 0.6em",
+                "width": "auto",
+            }
+            look |= {
+                "layout": widgets.Layout(**row),
+                "style": look["style"] | {"button_width": "auto"},
+            }
         control = kind(options=list(spec), **look)
     elif isinstance(spec, bool):
         control = widgets.Checkbox(spec, indent=False, **look)
     elif isinstance(spec, str):
         control = widgets.Text(spec, **look)
     else:
-        raise TypeError(f"{name}={spec!r}: a control is (low, high[, step]), a list of choices, True/False, a string, or a widget")
+        raise TypeError(
+            f"{name}={spec!r}: a control is (low, high[, step]), a list of choices, True/False, a"
+            " string, or a widget"
+        )
     if name in defaults and not isinstance(spec, (bool, str, widgets.ValueWidget)):
         _start(name, control, defaults[name])
     return control
@@ -179,7 +244,9 @@ def _slider(name, spec, look):
     whole = all(isinstance(x, (int, np.integer)) for x in spec)
     step = spec[2] if len(spec) == 3 else 1 if whole else (spec[1] - spec[0]) / 100
     if not np.isfinite(spec).all() or spec[0] >= spec[1] or step <= 0:
-        raise ValueError(f"{name}={spec!r}: a slider goes from low to high, both finite, in steps above 0")
+        raise ValueError(
+            f"{name}={spec!r}: a slider goes from low to high, both finite, in steps above 0"
+        )
     kind = widgets.IntSlider if whole else widgets.FloatSlider
     return kind(min=spec[0], max=spec[1], step=step, value=spec[0], **look)
 
@@ -205,7 +272,10 @@ def _stops(control):
         options = control.options.items() if isinstance(control.options, dict) else control.options
         return [option[1] if isinstance(option, tuple) else option for option in options][:4]
     if isinstance(control, (widgets.IntSlider, widgets.BoundedIntText)):
-        places = {round(n / 3 * (control.max - control.min) / control.step) * control.step for n in range(4)}
+        places = {
+            round(n / 3 * (control.max - control.min) / control.step) * control.step
+            for n in range(4)
+        }
         return sorted({min(control.min + place, control.max) for place in places})
     if isinstance(control, widgets.FloatSlider):
         return [float(value) for value in np.linspace(control.min, control.max, 4)]
@@ -220,7 +290,9 @@ def _png(figure, fast=False):
     if isinstance(figure, Picture):
         return figure.png(fast=fast)
     if not hasattr(figure, "savefig"):
-        raise TypeError(f"draw must return a matplotlib Figure, or (Figure, text), got {type(figure).__name__}")
+        raise TypeError(
+            f"draw must return a matplotlib Figure, or (Figure, text), got {type(figure).__name__}"
+        )
     out = io.BytesIO()
     figure.savefig(out, format="png")
     return out.getvalue()

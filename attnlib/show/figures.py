@@ -1,7 +1,9 @@
 """Pictures of attention: pure functions from arrays and tokens to a matplotlib Figure.
 
-One language for all of them: rows are queries (who looks), columns are keys (who is looked at); a weight is blue,
-a signed number purple to orange with 0 in the middle; a cell that is not allowed is grey and hatched; NaN is red.
+One language for all of them: rows are queries (who looks), columns are keys (who is looked at); a
+weight is blue,
+a signed number purple to orange with 0 in the middle; a cell that is not allowed is grey and
+hatched; NaN is red.
 """
 
 import numpy as np
@@ -10,13 +12,36 @@ from matplotlib.patches import Rectangle
 from attnlib import _check
 from attnlib.attention import attention_scores, scaled_dot_product_attention, softmax
 from attnlib.show.labels import axis_names, printable
-from attnlib.show.parts import CELL_NUMBERS, PLANE, Grid, bars, colour_bar, mask_grid, matrix, plane, products, row_of_grids, short
+from attnlib.show.parts import (
+    CELL_NUMBERS,
+    PLANE,
+    Grid,
+    bars,
+    colour_bar,
+    mask_grid,
+    matrix,
+    plane,
+    products,
+    row_of_grids,
+    short,
+)
 from attnlib.show.sheet import DPI, KEY, QUERY, VALUE, Picture, colour
 
-WIDTH = 9.5                                                # inches; wider pictures are shrunk by JupyterLab on a small screen
+WIDTH = 9.5  # inches; wider pictures are shrunk by JupyterLab on a small screen
 
 
-def heatmap(weights, tokens=None, *, key_tokens=None, mask=None, title="", signed=False, vmax=None, sums=None, axes=None):
+def heatmap(
+    weights,
+    tokens=None,
+    *,
+    key_tokens=None,
+    mask=None,
+    title="",
+    signed=False,
+    vmax=None,
+    sums=None,
+    axes=None,
+):
     """One matrix of weights, or of signed numbers, with its numbers, its row sums and a colour bar.
 
     weights      (n_q, n_k)
@@ -42,29 +67,58 @@ def heatmap(weights, tokens=None, *, key_tokens=None, mask=None, title="", signe
     return picture
 
 
-def heads(weights, tokens=None, *, key_tokens=None, titles=None, mask=None, show_mask=False, title="", vmax=None):
-    """All heads side by side, in one picture and one scale of colour, and the mask behind them if `show_mask`.
+def heads(
+    weights,
+    tokens=None,
+    *,
+    key_tokens=None,
+    titles=None,
+    mask=None,
+    show_mask=False,
+    title="",
+    vmax=None,
+):
+    """All heads side by side, in one picture and one scale of colour, and the mask behind them if
+    `show_mask`.
 
     weights (h, n_q, n_k); titles: h names; mask: boolean (n_q, n_k), the same for all heads
     """
     grids, titles = _head_grids(weights, tokens, key_tokens, titles, mask, show_mask, vmax)
     n_q, n_k = grids[0].shape
-    rows = -(-len(grids) // 5)                                         # at most five to a row
+    rows = -(-len(grids) // 5)  # at most five to a row
     columns = -(-len(grids) // rows)
     names = grids[0].label_width(0, size=7.5), grids[0].label_width(1, size=7.5)
     left, top = 0.42 + names[0], 0.5 + 0.3 * bool(title) + names[1]
     cell = min(min(2.05, (WIDTH - left - 0.5) / columns - 0.2) / max(n_q, n_k), 0.34)
     step_x, step_y = max(cell * n_k + 0.2, 1.35), cell * n_q + 0.45
-    picture = Picture(max(left + columns * step_x + 0.5, 0.1 * len(title)), max(top + rows * step_y - 0.2, top + 1.45))
+    picture = Picture(
+        max(left + columns * step_x + 0.5, 0.1 * len(title)),
+        max(top + rows * step_y - 0.2, top + 1.45),
+    )
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
     for h, (grid, name) in enumerate(zip(grids, titles)):
         row, column = divmod(h, columns)
         x, y = left + column * step_x, top + row * step_y
         named = row == 0 and (column == 0 or n_k <= CELL_NUMBERS)
         picture.write(x, y - (names[1] + 0.24 if row == 0 else 0.08), name, weight="bold", size=8.5)
-        grid.draw(picture, x, y, cell, size=7.5, numbers=False, rows=column == 0, columns=named, axes=h == 0)
-    colour_bar(picture, left + columns * step_x, top, min(cell * n_q, 1.3) if n_q > 3 else 1.1, grids[0])
-    described = " ".join(f"{name}: {grid.describe(top=2)}" for name, grid in zip(titles, grids[:-1] if show_mask else grids))
+        grid.draw(
+            picture,
+            x,
+            y,
+            cell,
+            size=7.5,
+            numbers=False,
+            rows=column == 0,
+            columns=named,
+            axes=h == 0,
+        )
+    colour_bar(
+        picture, left + columns * step_x, top, min(cell * n_q, 1.3) if n_q > 3 else 1.1, grids[0]
+    )
+    described = " ".join(
+        f"{name}: {grid.describe(top=2)}"
+        for name, grid in zip(titles, grids[:-1] if show_mask else grids)
+    )
     picture.alt = f"{title or 'Heads side by side'}. {described}"
     return picture
 
@@ -85,7 +139,8 @@ def _head_grids(weights, tokens, key_tokens, titles, mask, show_mask, vmax):
 
 
 def mask_figure(mask, tokens=None, *, key_tokens=None, title=""):
-    """One mask, or several in a dict name -> mask: green may be looked at, hatched may not; at the right, how many keys.
+    """One mask, or several in a dict name -> mask: green may be looked at, hatched may not; at the
+    right, how many keys.
 
     mask   boolean (n_q, n_k)
     """
@@ -96,20 +151,47 @@ def mask_figure(mask, tokens=None, *, key_tokens=None, title=""):
     size = 9 if columns < 3 else 7
     labels = [max(grid.label_width(axis, size) for grid in grids) for axis in (0, 1)]
     left, top = 0.42 + labels[0], 0.25 + 0.3 * bool(title) + labels[1] + 0.22 * (len(grids) > 1)
-    cell = min(min(4.2, (WIDTH - left) / columns - 0.45) / max(max(grid.shape) for grid in grids), 0.36)
-    step = [max(cell * max(grid.shape[1] for grid in grids), 1.5) + 0.45, cell * max(grid.shape[0] for grid in grids) + 0.75]
-    picture = Picture(max(left + columns * step[0] - 0.05, 0.1 * len(title)), max(top + rows * step[1] - 0.3, top + 1.45))
+    cell = min(
+        min(4.2, (WIDTH - left) / columns - 0.45) / max(max(grid.shape) for grid in grids), 0.36
+    )
+    step = [
+        max(cell * max(grid.shape[1] for grid in grids), 1.5) + 0.45,
+        cell * max(grid.shape[0] for grid in grids) + 0.75,
+    ]
+    picture = Picture(
+        max(left + columns * step[0] - 0.05, 0.1 * len(title)),
+        max(top + rows * step[1] - 0.3, top + 1.45),
+    )
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
     shares = []
     for i, (name, grid) in enumerate(zip(named, grids)):
         x, y = left + i % columns * step[0], top + i // columns * step[1]
-        grid.draw(picture, x, y, cell, size=size, numbers=False, counts=True, rows=i % columns == 0, columns=i < columns, axes=i == 0)
-        picture.write(x, y - (labels[1] + 0.24 if i < columns else 0.08), name, weight="bold", size=8.5)
+        grid.draw(
+            picture,
+            x,
+            y,
+            cell,
+            size=size,
+            numbers=False,
+            counts=True,
+            rows=i % columns == 0,
+            columns=i < columns,
+            axes=i == 0,
+        )
+        picture.write(
+            x, y - (labels[1] + 0.24 if i < columns else 0.08), name, weight="bold", size=8.5
+        )
         allowed = ~grid.blocked
         shares.append(f"{allowed.sum():,} of {allowed.size:,} pairs allowed ({allowed.mean():.0%})")
         short = shares[-1] if columns == 1 else f"{allowed.mean():.0%} of {allowed.size} pairs"
-        picture.write(x, y + cell * grid.shape[0] + 0.06, short, va="top", size=size, color=colour("faint"))
-    picture.alt = f"{title or 'Mask'}. " + "; ".join(f"{name or 'mask'}: {share}" for name, share in zip(named, shares)) + "."
+        picture.write(
+            x, y + cell * grid.shape[0] + 0.06, short, va="top", size=size, color=colour("faint")
+        )
+    picture.alt = (
+        f"{title or 'Mask'}. "
+        + "; ".join(f"{name or 'mask'}: {share}" for name, share in zip(named, shares))
+        + "."
+    )
     return picture
 
 
@@ -118,28 +200,42 @@ def _named_masks(mask):
     named = mask if isinstance(mask, dict) else {"": mask}
     named = {name: _check.boolean("mask", m) for name, m in named.items()}
     if not named:
-        raise ValueError("mask must be a boolean array or a dict with at least one, got an empty dict")
+        raise ValueError(
+            "mask must be a boolean array or a dict with at least one, got an empty dict"
+        )
     for m in named.values():
         matrix("mask", m, 2)
     return named
 
 
-def compare(a, b, tokens=None, *, titles=("a", "b"), key_tokens=None, mask=None, title="", vmax=None):
-    """Two matrices of weights and their signed difference b - a. a, b (n_q, n_k); mask: one, or a pair of masks."""
+def compare(
+    a, b, tokens=None, *, titles=("a", "b"), key_tokens=None, mask=None, title="", vmax=None
+):
+    """Two matrices of weights and their signed difference b - a. a, b (n_q, n_k); mask: one, or a
+    pair of masks.
+    """
     a, b = matrix("a", a, 2), matrix("b", b, 2)
     if a.shape != b.shape:
         raise ValueError(f"a and b must have the same shape, got {a.shape} and {b.shape}")
     if len(titles) != 2:
         raise ValueError(f"titles must be two names, got {len(titles)}")
     masks = mask if isinstance(mask, tuple) else (mask, mask)
-    both = None if masks[0] is None or masks[1] is None else np.asarray(masks[0]) | np.asarray(masks[1])
-    grids = [Grid("a", a, tokens, key_tokens, masks[0], False, vmax), Grid("b", b, tokens, key_tokens, masks[1], False, vmax)]
+    both = (
+        None
+        if masks[0] is None or masks[1] is None
+        else np.asarray(masks[0]) | np.asarray(masks[1])
+    )
+    grids = [
+        Grid("a", a, tokens, key_tokens, masks[0], False, vmax),
+        Grid("b", b, tokens, key_tokens, masks[1], False, vmax),
+    ]
     grids.append(Grid("b - a", b - a, tokens, key_tokens, both, True, grids[0].vmax))
     return row_of_grids(grids, [*titles, f"{titles[1]} − {titles[0]}"], title)
 
 
 def steps(q, k, *, tokens=None, mask=None, scale=None, title=""):
-    """From queries and keys to weights, one matrix per step: q·k, times 1/√d, mask, softmax. q (n_q, d), k (n_k, d).
+    """From queries and keys to weights, one matrix per step: q·k, times 1/√d, mask, softmax. q
+    (n_q, d), k (n_k, d).
 
     All scores are drawn on one scale of colour, so that what the division does can be seen.
     """
@@ -151,14 +247,19 @@ def steps(q, k, *, tokens=None, mask=None, scale=None, title=""):
         stages.append(("mask", scaled, mask, True))
     stages.append(("softmax", weights, mask, False))
     most = max(np.abs(raw).max(), np.abs(scaled).max(), 1e-12)
-    grids = [Grid(name, x, tokens, None, m, signed, most if signed else None) for name, x, m, signed in stages]
+    grids = [
+        Grid(name, x, tokens, None, m, signed, most if signed else None)
+        for name, x, m, signed in stages
+    ]
     return row_of_grids(grids, [name for name, *_ in stages], title)
 
 
 def ladder(q, k, v, query, key, *, tokens=None, dims=None, mask=None, title=""):
-    """One row of attention, step by step: products of q and k bar by bar, q·k, /√d, mask, softmax, × v.
+    """One row of attention, step by step: products of q and k bar by bar, q·k, /√d, mask, softmax,
+    × v.
 
-    q (n_q, d), k (n_k, d), v (n_k, d_v); query, key: the row and the cell to look at; tokens: n_k names
+    q (n_q, d), k (n_k, d), v (n_k, d_v); query, key: the row and the cell to look at; tokens: n_k
+    names
     dims   d names for the columns of q and k
 
     q·k, /√d and mask are drawn on one scale, so that the bars are seen to shrink by √d.
@@ -175,25 +276,53 @@ def ladder(q, k, v, query, key, *, tokens=None, dims=None, mask=None, title=""):
     row, top = 0.21, 0.75 + 0.3 * bool(title)
     picture = Picture(9.4, top + row * max(len(k) + 1, min(q.shape[1], 16)) + 0.5)
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
-    picture.write(0.3, top - 0.42, f"query {names[i] if len(q) == len(k) else i}", color=QUERY, size=9, weight="bold")
+    picture.write(
+        0.3,
+        top - 0.42,
+        f"query {names[i] if len(q) == len(k) else i}",
+        color=QUERY,
+        size=9,
+        weight="bold",
+    )
     picture.write(0.3, top - 0.24, f"key {names[j]}", color=KEY, size=9, weight="bold")
     start = products(picture, top, row, q[i], k[j], dims) + 0.1 + 0.068 * max(map(len, names))
     x = _rungs(picture, start, top, row, rungs, names, j)
     end = _mixture(picture, x, top, row, weights[i], v, output[i])
-    picture.sheet.add_patch(Rectangle((start - 0.03, top + j * row), end - start + 0.06, row, fill=False, edgecolor=colour("ink")))
+    picture.sheet.add_patch(
+        Rectangle(
+            (start - 0.03, top + j * row),
+            end - start + 0.06,
+            row,
+            fill=False,
+            edgecolor=colour("ink"),
+        )
+    )
     allowed = "allowed" if np.isfinite(rungs["mask"][j]) else "not allowed"
-    said = f"q·k = {rungs['q · k'][j]:.2f}, divided by √d = {rungs['/ √d'][j]:.2f}, {allowed}, weight {weights[i, j]:.2f}"
+    said = (
+        f"q·k = {rungs['q · k'][j]:.2f}, divided by √d = {rungs['/ √d'][j]:.2f}, {allowed}, weight"
+        f" {weights[i, j]:.2f}"
+    )
     picture.alt = f"{title or 'Step by step'}: query {i} and key {names[j]}. {said}."
     return picture
 
 
 def _rungs(picture, x, y, row, rungs, names, chosen):
-    """The bars of `ladder`, a column for each step, behind the names of the keys. Returns the right edge."""
+    """The bars of `ladder`, a column for each step, behind the names of the keys. Returns the right
+    edge.
+    """
     for n, name in enumerate(names):
         weight = "bold" if n == chosen else "normal"
-        picture.write(x - 0.06, y + (n + 0.5) * row, name, size=8, ha="right", va="center_baseline", weight=weight)
+        picture.write(
+            x - 0.06,
+            y + (n + 0.5) * row,
+            name,
+            size=8,
+            ha="right",
+            va="center_baseline",
+            weight=weight,
+        )
     step = min(0.98, (9.2 - x - 1.3) / 4)
-    scores = (rungs["q · k"].min(), rungs["q · k"].max())              # the widest: √d is 1 or more
+    scores = (rungs["q · k"].min(), rungs["q · k"].max())  # the widest: √d is 1 or more
     for label, values in rungs.items():
         color, span = (colour("weights")[3], (0, 1)) if label == "softmax" else (None, scores)
         bars(picture, x, y, row, step - 0.16, values, label, color, chosen=chosen, span=span)
@@ -202,41 +331,76 @@ def _rungs(picture, x, y, row, rungs, names, chosen):
 
 
 def _mixture(picture, x, y, row, weights, v, output):
-    """The end of `ladder`: each row of v times its weight, and below a line their sum. Returns the right edge."""
+    """The end of `ladder`: each row of v times its weight, and below a line their sum. Returns the
+    right edge.
+    """
     width = min(0.24, 1.15 / v.shape[1])
-    parts = np.vstack([weights[:, None] * v, output])                  # (n_k + 1, d_v)
+    parts = np.vstack([weights[:, None] * v, output])  # (n_k + 1, d_v)
     grid = Grid("parts", parts, None, None, None, True, np.abs(v).max() or 1)
     grid.draw(picture, x, y, (width, row), numbers=False, rows=False, columns=False, axes=False)
     picture.write(x, y - 0.08, "× v", color=VALUE, weight="bold", size=9)
-    picture.write(x - 0.06, y + row * (len(v) + 0.5), "sum: output", size=8, va="center_baseline", ha="right", weight="bold")
+    picture.write(
+        x - 0.06,
+        y + row * (len(v) + 0.5),
+        "sum: output",
+        size=8,
+        va="center_baseline",
+        ha="right",
+        weight="bold",
+    )
     end = x + width * v.shape[1]
     picture.sheet.plot([x, end], [y + row * len(v)] * 2, color=colour("ink"), linewidth=1)
     return end
 
 
 def encoding_figure(encoding, *, title=""):
-    """A positional encoding and what it makes of distance. encoding (n, d): its numbers, and every row times every row."""
+    """A positional encoding and what it makes of distance. encoding (n, d): its numbers, and every
+    row times every row.
+    """
     encoding = matrix("encoding", encoding, 2)
     n, d = encoding.shape
     picture = Picture(9.2, 3.9)
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
-    for x, data, name, across in [(0.75, encoding, "the encoding", "column"), (5.1, encoding @ encoding.T, "row · row", "position")]:
+    for x, data, name, across in [
+        (0.75, encoding, "the encoding", "column"),
+        (5.1, encoding @ encoding.T, "row · row", "position"),
+    ]:
         grid = Grid("encoding", data, None, None, None, True, None)
         cells = (2.7 / data.shape[1], 2.5 / n)
         picture.write(x, 0.62, name, weight="bold")
         grid.draw(picture, x, 0.75, cells, numbers=False, rows=False, columns=False, axes=False)
         picture.write(x + 1.35, 3.32, across, ha="center", va="top", color=colour("faint"))
-        picture.write(x - 0.12, 2.0, "position", rotation=90, ha="right", va="center", color=colour("faint"))
+        picture.write(
+            x - 0.12, 2.0, "position", rotation=90, ha="right", va="center", color=colour("faint")
+        )
         for share in (0, 1):
-            picture.write(x - 0.06, 0.75 + 2.5 * share, str(share * (n - 1)), ha="right", va="bottom" if share else "top", size=7.5)
-            picture.write(x + 2.7 * share, 3.3, str(share * (data.shape[1] - 1)), ha="right" if share else "left", va="top", size=7.5)
+            picture.write(
+                x - 0.06,
+                0.75 + 2.5 * share,
+                str(share * (n - 1)),
+                ha="right",
+                va="bottom" if share else "top",
+                size=7.5,
+            )
+            picture.write(
+                x + 2.7 * share,
+                3.3,
+                str(share * (data.shape[1] - 1)),
+                ha="right" if share else "left",
+                va="top",
+                size=7.5,
+            )
         colour_bar(picture, x + 2.9, 0.75, 2.5, grid)
-    picture.alt = f"{title or 'Positional encoding'}: {n} positions, {d} columns; at the right the product of every two rows."
+    picture.alt = (
+        f"{title or 'Positional encoding'}: {n} positions, {d} columns; at the right the product of"
+        " every two rows."
+    )
     return picture
 
 
 def aim(q, k, v, tokens, *, value_names=None, mask=None, title=""):
-    """Queries and keys as arrows in the plane, beside the weights that they make, the values, and the output.
+    """Queries and keys as arrows in the plane, beside the weights that they make, the values, and
+    the output.
 
     q k (n, 2), v (n, d_v): where an orange arrow points along a green one, the weight is large.
     value_names   d_v names for the columns of values and output
@@ -257,37 +421,82 @@ def aim(q, k, v, tokens, *, value_names=None, mask=None, title=""):
     grid.draw(picture, x, y, cell, size=8, sums=True)
     x += cell * len(k) + 0.75
     for values, name, color in [(side, "value", VALUE), (result, "output", colour("ink"))]:
-        values.draw(picture, x, y, (0.25, cell), size=8, numbers=False, rows=False, columns=value_names is not None, axes=False)
-        picture.write(x, y - (0.1 if value_names is None else values.label_width(1, 8) + 0.06), name, color=color, weight="bold", size=8.5)
+        values.draw(
+            picture,
+            x,
+            y,
+            (0.25, cell),
+            size=8,
+            numbers=False,
+            rows=False,
+            columns=value_names is not None,
+            axes=False,
+        )
+        picture.write(
+            x,
+            y - (0.1 if value_names is None else values.label_width(1, 8) + 0.06),
+            name,
+            color=color,
+            weight="bold",
+            size=8.5,
+        )
         x += 0.25 * v.shape[1] + 0.35
     picture.alt = f"{title or 'Queries and keys as arrows'}. Weights: {grid.describe()}"
     return picture
 
 
-def choice(query, keys, values, names, *, who="query", axes=None, value_name="value", temperature=1.0, title=""):
-    """One query among keys in the plane: the arrows, to scale; the scores, the weights, and the mixture of the values.
+def choice(
+    query,
+    keys,
+    values,
+    names,
+    *,
+    who="query",
+    axes=None,
+    value_name="value",
+    temperature=1.0,
+    title="",
+):
+    """One query among keys in the plane: the arrows, to scale; the scores, the weights, and the
+    mixture of the values.
 
     query (2,), keys (n, 2), values (n,), names: n names of the keys; who: the name of the query
     axes          names of the two directions
     temperature   divides the scores before the softmax
-    The dotted lines drop each key onto the line of the query: score = length of the query × place where it lands.
+    The dotted lines drop each key onto the line of the query: score = length of the query × place
+    where it lands.
     """
     query = _check.finite("query", _check.floats("query", query, "2"))
     keys = _check.finite("keys", _check.floats("keys", keys, "n 2"))
     values = _check.finite("values", _check.floats("values", values, "n"))
-    if query.shape != (2,) or keys.ndim != 2 or keys.shape[1] != 2 or values.shape != keys.shape[:1] or not len(keys):
+    if (
+        query.shape != (2,)
+        or keys.ndim != 2
+        or keys.shape[1] != 2
+        or values.shape != keys.shape[:1]
+        or not len(keys)
+    ):
         shapes = f"got {query.shape}, {keys.shape} and {values.shape}"
-        raise ValueError(f"query, keys and values must have the shapes (2,), (n, 2) and (n,), {shapes}")
+        raise ValueError(
+            f"query, keys and values must have the shapes (2,), (n, 2) and (n,), {shapes}"
+        )
     if axes is not None and (isinstance(axes, str) or len(axes) != 2):
-        raise ValueError(f"axes must be two names, of the directions to the right and up, got {axes!r}")
+        raise ValueError(
+            f"axes must be two names, of the directions to the right and up, got {axes!r}"
+        )
     names = axis_names("names", names, len(keys), printable, "n")
     weights = softmax(keys @ query / _check.positive("temperature", temperature))
     row, top = 0.3, 0.85 + 0.3 * bool(title)
-    picture = Picture(max(9.2, 8.0 + 0.1 * len(value_name), 0.1 * len(title)), max(top + row * len(keys) + 0.55, top + 2.85))
+    picture = Picture(
+        max(9.2, 8.0 + 0.1 * len(value_name), 0.1 * len(title)),
+        max(top + row * len(keys) + 0.55, top + 2.85),
+    )
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
     _landing(picture, 1.95, top + 1.0, query, keys, names, who, axes)
     _shares(picture, 5.1, top, row, query, keys, weights, values, names, value_name)
-    best = ", ".join(f"{names[j]} {weights[j]:.2f}" for j in np.argsort(-weights, kind="stable")[:3])
+    best = ", ".join(
+        f"{names[j]} {weights[j]:.2f}" for j in np.argsort(-weights, kind="stable")[:3]
+    )
     mixed = f"mixture: {short(weights @ values)}"
     picture.alt = f"{title or 'One query among keys'}: the largest weights are {best}; {mixed}."
     return picture
@@ -301,35 +510,88 @@ def _landing(picture, x, y, query, keys, names, who, axes):
         landing = np.outer(keys @ query / (query @ query), query)
         for key, foot in zip(keys, landing):
             ends = np.array([key, foot]) * unit
-            picture.sheet.plot(x + ends[:, 0], y - ends[:, 1], color=colour("faint"), linewidth=0.9, linestyle=":")
+            picture.sheet.plot(
+                x + ends[:, 0], y - ends[:, 1], color=colour("faint"), linewidth=0.9, linestyle=":"
+            )
             picture.sheet.plot(*(x + ends[1:, 0], y - ends[1:, 1]), "o", markersize=3, color=QUERY)
     if axes is not None:
-        picture.write(x + PLANE + 0.4, y + 0.2, f"{axes[0]} →", size=8, color=colour("faint"), va="center")
-        picture.write(x, y - PLANE - 0.22, f"{axes[1]} ↑", size=8, color=colour("faint"), ha="center", va="center")
+        picture.write(
+            x + PLANE + 0.4, y + 0.2, f"{axes[0]} →", size=8, color=colour("faint"), va="center"
+        )
+        picture.write(
+            x,
+            y - PLANE - 0.22,
+            f"{axes[1]} ↑",
+            size=8,
+            color=colour("faint"),
+            ha="center",
+            va="center",
+        )
 
 
 def _shares(picture, x, y, row, query, keys, weights, values, names, value_name):
-    """The bars of `choice`. Scores are drawn on the scale of the longest key, so that they grow with the query."""
+    """The bars of `choice`. Scores are drawn on the scale of the longest key, so that they grow
+    with the query.
+    """
     scores, low = keys @ query, y + row * len(keys) + 0.12
     reach = np.linalg.norm(keys, axis=1).max() * max(1.5, np.linalg.norm(query))
     for n, name in enumerate(names):
         picture.write(x - 0.08, y + (n + 0.5) * row, name, size=9, ha="right", va="center_baseline")
-    bars(picture, x, y, row, 1.5, scores, "score", colour("faint"), chosen=int(scores.argmax()), span=(-reach, reach))
-    bars(picture, x + 1.6, y, row, 1.15, weights, "weight", colour("weights")[3], chosen=int(weights.argmax()), span=(0, 1))
+    bars(
+        picture,
+        x,
+        y,
+        row,
+        1.5,
+        scores,
+        "score",
+        colour("faint"),
+        chosen=int(scores.argmax()),
+        span=(-reach, reach),
+    )
+    bars(
+        picture,
+        x + 1.6,
+        y,
+        row,
+        1.15,
+        weights,
+        "weight",
+        colour("weights")[3],
+        chosen=int(weights.argmax()),
+        span=(0, 1),
+    )
     bars(picture, x + 2.75, y, row, 1.15, values, value_name, VALUE)
-    picture.write(x + 2.75, low, f"mixture: {short(weights @ values)}", size=10, weight="bold", va="top", color=VALUE)
-    picture.write(x + 1.6, low, f"sum {weights.sum():.2f}", size=8.5, va="top", color=colour("faint"))
+    picture.write(
+        x + 2.75,
+        low,
+        f"mixture: {short(weights @ values)}",
+        size=10,
+        weight="bold",
+        va="top",
+        color=VALUE,
+    )
+    picture.write(
+        x + 1.6, low, f"sum {weights.sum():.2f}", size=8.5, va="top", color=colour("faint")
+    )
 
 
 def film_strip(frames):
-    """Several pictures in one, two to a row where they are narrow. frames: (caption, PIL image) each."""
+    """Several pictures in one, two to a row where they are narrow. frames: (caption, PIL image)
+    each.
+    """
     columns = 2 if len(frames) > 1 and max(image.width for _, image in frames) < 460 else 1
     width = max(image.width for _, image in frames) / DPI
-    rows = [max(image.height for _, image in frames[i : i + columns]) / DPI + 32 / DPI for i in range(0, len(frames), columns)]
+    rows = [
+        max(image.height for _, image in frames[i : i + columns]) / DPI + 32 / DPI
+        for i in range(0, len(frames), columns)
+    ]
     picture = Picture(width * columns, sum(rows))
     for i, (caption, image) in enumerate(frames):
         x, y = i % columns * width, sum(rows[: i // columns])
         picture.write(x + 0.12, y + 0.1, caption, size=10, weight="bold", va="top")
-        picture.place(np.asarray(image.convert("RGB")), x, y + 26 / DPI, image.width / DPI, image.height / DPI)
+        picture.place(
+            np.asarray(image.convert("RGB")), x, y + 26 / DPI, image.width / DPI, image.height / DPI
+        )
     picture.alt = "; ".join(caption for caption, _ in frames)
     return picture

@@ -1,4 +1,6 @@
-"""How far news travels: after how many layers each token knows of each other, and what the last one hears, layer by layer."""
+"""How far news travels: after how many layers each token knows of each other, and what the last one
+hears, layer by layer.
+"""
 
 import numpy as np
 from matplotlib.collections import LineCollection
@@ -8,17 +10,19 @@ from attnlib import _check, masks
 from attnlib.show.parts import Grid, colour_bar
 from attnlib.show.sheet import Picture, colour
 
-SIDE, HATCH = 2.5, 0.16                                    # inches: of one matrix, and between the lines of a hatch
-DEPTH, ACROSS = 0.24, 5.6                                  # inches: of one layer of a cone, and of all its tokens
-LABELS = 12                                                # tokens that are named, at most
+SIDE, HATCH = 2.5, 0.16  # inches: of one matrix, and between the lines of a hatch
+DEPTH, ACROSS = 0.24, 5.6  # inches: of one layer of a cone, and of all its tokens
+LABELS = 12  # tokens that are named, at most
 
 
 def hop_map(mask, tokens=None, *, title="", farthest=10, show_mask=True):
-    """A mask, and beside it the layers until token i knows of token j: dark is far, hatched is never.
+    """A mask, and beside it the layers until token i knows of token j: dark is far, hatched is
+    never.
 
     mask      boolean (n, n), the same in every layer, as for `masks.hops`
     tokens    n names (numbers unless given)
-    farthest  so many layers, and more, have the darkest colour: one scale for pictures that are compared
+    farthest  so many layers, and more, have the darkest colour: one scale for pictures that are
+    compared
     """
     layers = masks.hops(mask)
     if layers.ndim != 2:
@@ -31,7 +35,10 @@ def hop_map(mask, tokens=None, *, title="", farthest=10, show_mask=True):
     parts = [(one, "one layer", pairs)] if show_mask else []
     parts.append((hops, "layers until token i knows of token j", said := _said(layers)))
     picture = _drawn(parts, title)
-    picture.alt = f"{title or 'Hop map'}. {f'Mask: {pairs}. ' if show_mask else ''}Hop map of {len(layers)} tokens: {said}."
+    picture.alt = (
+        f"{title or 'Hop map'}. {f'Mask: {pairs}. ' if show_mask else ''}Hop map of {len(layers)}"
+        f" tokens: {said}."
+    )
     return picture
 
 
@@ -39,9 +46,11 @@ def cone(mask, n_layers, *, room=None, title="", vmax=0.3):
     """What the last token can hear through a stack of layers, down to the input; hatched is never.
 
     mask      boolean (n, n), the same in every layer
-    room      (layers, tokens): leave room for so many, so that the picture keeps its size while a slider moves
+    room      (layers, tokens): leave room for so many, so that the picture keeps its size while a
+              slider moves
     vmax      the share that has the darkest colour
-    The colour says how much of the last token comes from there if every token looks evenly at all it may look at.
+    The colour says how much of the last token comes from there if every token looks evenly at all
+    it may look at.
     """
     n_layers = _check.integer("n_layers", n_layers)
     heard = np.array([masks.receptive_field(mask, layer)[-1] for layer in range(n_layers + 1)])
@@ -51,7 +60,7 @@ def cone(mask, n_layers, *, room=None, title="", vmax=0.3):
     deep, wide = room or (n_layers, n)
     if n_layers > deep or n > wide:
         raise ValueError(f"room must be for at least {n_layers} layers and {n} tokens, got {room}")
-    even = mask / np.maximum(np.sum(mask, axis=1, keepdims=True), 1)   # (n, n) rows sum to 1
+    even = mask / np.maximum(np.sum(mask, axis=1, keepdims=True), 1)  # (n, n) rows sum to 1
     shares = [np.linalg.matrix_power(even, layer)[-1] for layer in range(n_layers + 1)]
     names = [*(f"depth {depth}" for depth in range(n_layers, 0, -1)), "input"]
     grid = Grid("shares", np.array(shares), names, [str(j) for j in range(n)], heard, False, vmax)
@@ -61,19 +70,29 @@ def cone(mask, n_layers, *, room=None, title="", vmax=0.3):
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
     grid.draw(picture, left, top, (across, DEPTH), numbers=False, axes=("depth", "token"))
     colour_bar(picture, left + ACROSS + 0.2, top, tall, grid)
-    picture.alt = f"{title or 'What the last token hears'}: {heard[-1].sum()} of {n} tokens of the input, after {n_layers} layers."
+    picture.alt = (
+        f"{title or 'What the last token hears'}: {heard[-1].sum()} of {n} tokens of the input,"
+        f" after {n_layers} layers."
+    )
     return picture
 
 
 class Fine(Grid):
-    """A matrix of many small cells: a line through each that is not allowed would be a haze, so only some are hatched."""
+    """A matrix of many small cells: a line through each that is not allowed would be a haze, so
+    only some are hatched.
+    """
 
     def _hatch(self, picture, x, y):
         across, down = self.cell
-        i, j = np.nonzero(self.blocked & (np.add.outer(*map(np.arange, self.shape)) % max(round(HATCH / across), 1) == 0))
+        i, j = np.nonzero(
+            self.blocked
+            & (np.add.outer(*map(np.arange, self.shape)) % max(round(HATCH / across), 1) == 0)
+        )
         low, high = (x + j * across, y + (i + 1) * down), (x + (j + 1) * across, y + i * down)
         lines = np.stack([np.stack(low, -1), np.stack(high, -1)], axis=1)
-        picture.sheet.add_collection(LineCollection(lines, colors=colour("hatch"), linewidths=0.6), autolim=False)
+        picture.sheet.add_collection(
+            LineCollection(lines, colors=colour("hatch"), linewidths=0.6), autolim=False
+        )
 
 
 def _said(layers):
@@ -84,7 +103,9 @@ def _said(layers):
 
 
 def _drawn(parts, title):
-    """The matrices in one row, each with its name above and its numbers in words below. parts: (grid, name, words)"""
+    """The matrices in one row, each with its name above and its numbers in words below. parts:
+    (grid, name, words)
+    """
     grid = parts[0][0]
     left, top = 0.5 + grid.label_width(0, 8), 0.5 + 0.3 * bool(title) + grid.label_width(1, 8)
     cell, step = SIDE / len(grid.data), SIDE + 0.45
@@ -92,7 +113,9 @@ def _drawn(parts, title):
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
     for i, (grid, name, words) in enumerate(parts):
         x = left + i * step
-        grid.draw(picture, x, top, cell, size=8, numbers=False, rows=False, columns=False, axes=i == 0)
+        grid.draw(
+            picture, x, top, cell, size=8, numbers=False, rows=False, columns=False, axes=i == 0
+        )
         _label(picture, grid, x, top, cell, rows=i == 0)
         picture.write(x, top - grid.label_width(1, 8) - 0.24, name, weight="bold", size=9)
         picture.write(x, top + SIDE + 0.07, words, size=8.5, va="top", color=colour("faint"))
@@ -104,6 +127,8 @@ def _label(picture, grid, x, y, cell, rows):
     """The names of about LABELS tokens, above, and at the left if `rows`."""
     for i in range(0, len(grid.tokens), -(-len(grid.tokens) // LABELS)):
         middle, name = (i + 0.5) * cell, grid.tokens[i]
-        picture.write(x + middle, y - 0.07, name, size=8, rotation=50, rotation_mode="anchor", va="bottom")
+        picture.write(
+            x + middle, y - 0.07, name, size=8, rotation=50, rotation_mode="anchor", va="bottom"
+        )
         if rows:
             picture.write(x - 0.07, y + middle, name, size=8, ha="right", va="center")

@@ -12,15 +12,29 @@ from attnlib.toy import name_repeats
 LONGEST = 16
 # Tried after the default font, where the machine has them, for scripts which that font lacks.
 MORE_FONTS = (
-    "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans Devanagari", "Noto Sans Thai", "Noto Sans Arabic", "Noto Emoji",
-    "Hiragino Sans", "Apple Symbols", "Microsoft YaHei", "Malgun Gothic", "Nirmala UI", "Segoe UI Symbol",
-)  # fmt: skip
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Noto Sans Devanagari",
+    "Noto Sans Thai",
+    "Noto Sans Arabic",
+    "Noto Emoji",
+    "Hiragino Sans",
+    "Apple Symbols",
+    "Microsoft YaHei",
+    "Malgun Gothic",
+    "Nirmala UI",
+    "Segoe UI Symbol",
+)
 
 
 def printable(tokens):
-    """Tokens as short names: repeats are numbered, blanks made visible, signs that no font has are spelled out."""
+    """Tokens as short names: repeats are numbered, blanks made visible, signs that no font has are
+    spelled out.
+    """
     names = [_shorten("".join(map(_glyph, _seen(str(token))))) for token in tokens]
-    return [_shorten(name, keep=name[len(base) :]) for name, base in zip(name_repeats(names), names)]
+    return [
+        _shorten(name, keep=name[len(base) :]) for name, base in zip(name_repeats(names), names)
+    ]
 
 
 def axis_names(name, tokens, n, spell, axis="n_q"):
@@ -28,15 +42,22 @@ def axis_names(name, tokens, n, spell, axis="n_q"):
     if tokens is None:
         return [str(i) for i in range(n)]
     if isinstance(tokens, str):
-        raise TypeError(f"{name} must be a list of strings, one per token; cut the text first, for example with tokenize(text)")
+        raise TypeError(
+            f"{name} must be a list of strings, one per token; cut the text first, for example with"
+            " tokenize(text)"
+        )
     tokens = spell(tokens)
     if len(tokens) != n:
-        raise ValueError(f"{name} has {len(tokens)} names, but the axis {axis} of the weights has {n} entries")
+        raise ValueError(
+            f"{name} has {len(tokens)} names, but the axis {axis} of the weights has {n} entries"
+        )
     return tokens
 
 
 def visible(tokens):
-    """Tokens as text that can be told apart: repeats are numbered, blanks and invisible signs made visible."""
+    """Tokens as text that can be told apart: repeats are numbered, blanks and invisible signs made
+    visible.
+    """
     return name_repeats([_seen(str(token)) for token in tokens])
 
 
@@ -49,20 +70,36 @@ def most_attended(weights, tokens, *, key_tokens=None, names=None):
     weights = np.asarray(weights)
     weights = weights[None] if weights.ndim == 2 else weights
     if weights.ndim != 3:
-        raise ValueError(f"weights must have the shape (n_q, n_k) or (heads, n_q, n_k), got {weights.shape}")
+        raise ValueError(
+            f"weights must have the shape (n_q, n_k) or (heads, n_q, n_k), got {weights.shape}"
+        )
     if isinstance(tokens, str) or isinstance(key_tokens, str):
-        raise TypeError("tokens must be a list of strings, one per token; cut the text first, for example with tokenize(text)")
+        raise TypeError(
+            "tokens must be a list of strings, one per token; cut the text first, for example with"
+            " tokenize(text)"
+        )
     tokens = visible(tokens)
     keys = tokens if key_tokens is None else visible(key_tokens)
     if weights.shape[1:] != (len(tokens), len(keys)):
-        raise ValueError(f"weights has the shape {weights.shape}, but there are {len(tokens)} tokens and {len(keys)} key tokens")
+        raise ValueError(
+            f"weights has the shape {weights.shape}, but there are {len(tokens)} tokens and"
+            f" {len(keys)} key tokens"
+        )
     if names is None:
-        names = ["looks most at"] if len(weights) == 1 else [f"head {h}" for h in range(len(weights))]
+        names = (
+            ["looks most at"] if len(weights) == 1 else [f"head {h}" for h in range(len(weights))]
+        )
     if len(names) != len(weights):
         raise ValueError(f"names has {len(names)} entries, but weights has {len(weights)} heads")
-    rows = [["", *names], *([token, *(_most(w[i], keys) for w in weights)] for i, token in enumerate(tokens))]
+    rows = [
+        ["", *names],
+        *([token, *(_most(w[i], keys) for w in weights)] for i, token in enumerate(tokens)),
+    ]
     widths = [max(map(_width, column)) for column in zip(*rows)]
-    return "\n".join("  ".join(text + " " * (w - _width(text)) for text, w in zip(row, widths)).rstrip() for row in rows)
+    return "\n".join(
+        "  ".join(text + " " * (w - _width(text)) for text, w in zip(row, widths)).rstrip()
+        for row in rows
+    )
 
 
 def _most(row, keys):
@@ -82,7 +119,14 @@ def _width(text):
     """Columns that a text takes in a terminal."""
     if text.isascii():
         return len(text)
-    return sum(0 if unicodedata.category(c) in ("Mn", "Me", "Cf") else 1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
+    return sum(
+        (
+            0
+            if unicodedata.category(c) in ("Mn", "Me", "Cf")
+            else 1 + (unicodedata.east_asian_width(c) in "WF")
+        )
+        for c in text
+    )
 
 
 def _seen(token):
@@ -90,7 +134,11 @@ def _seen(token):
     inner = token.strip()
     if not inner:
         return "␣"
-    shown = "".join(c for c in inner if c.isspace() or c in "\u200c\u200d" or unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
+    shown = "".join(
+        c
+        for c in inner
+        if c.isspace() or c in "\u200c\u200d" or unicodedata.category(c) not in ("Cc", "Cf", "Cs")
+    )
     if all(unicodedata.category(c)[0] in "CMZ" for c in shown):
         return " ".join(f"[{ord(c):x}]" for c in inner)
     inner = shown.strip()
@@ -106,14 +154,18 @@ def _shorten(name, keep=""):
 
 @lru_cache
 def fonts():
-    """The font families that pictures use: matplotlib's own, then those of MORE_FONTS that are installed."""
+    """The font families that pictures use: matplotlib's own, then those of MORE_FONTS that are
+    installed.
+    """
     installed = {font.name for font in font_manager.fontManager.ttflist}
     return ["DejaVu Sans", *(name for name in MORE_FONTS if name in installed)]
 
 
 @lru_cache
 def _faces():
-    return [FT2Font(font_manager.findfont(font_manager.FontProperties(family=name))) for name in fonts()]
+    return [
+        FT2Font(font_manager.findfont(font_manager.FontProperties(family=name))) for name in fonts()
+    ]
 
 
 def drawable(text):
@@ -123,7 +175,9 @@ def drawable(text):
 
 @lru_cache(maxsize=10_000)
 def _glyph(char):
-    """The character itself if a font has it; else nothing if it is invisible, or its name in brackets."""
+    """The character itself if a font has it; else nothing if it is invisible, or its name in
+    brackets.
+    """
     if char != "\ufe0f" and any(face.get_char_index(ord(char)) for face in _faces()):
         return char
     if unicodedata.category(char)[0] in "MC" or "\U0001f3fb" <= char <= "\U0001f3ff":

@@ -1,4 +1,6 @@
-"""Views that share a pinned cell: two heat maps and their difference, or one heat map and how a cell came about."""
+"""Views that share a pinned cell: two heat maps and their difference, or one heat map and how a
+cell came about.
+"""
 
 import ipywidgets as widgets
 import numpy as np
@@ -11,7 +13,8 @@ from attnlib.show.view import AttentionView
 
 
 class CompareView(widgets.Box):
-    """Two arrays of weights side by side, and b - a in two-sided colours. A cell pinned in one is pinned in all.
+    """Two arrays of weights side by side, and b - a in two-sided colours. A cell pinned in one is
+    pinned in all.
 
     a, b     (n_q, n_k) or (heads, n_q, n_k), of the same shape
     titles   names of the two
@@ -23,21 +26,41 @@ class CompareView(widgets.Box):
         if a.shape != b.shape:
             raise ValueError(f"a and b must have the same shape, got {a.shape} and {b.shape}")
         masks = mask if isinstance(mask, tuple) else (mask, mask)
-        either = None if masks[0] is None or masks[1] is None else np.asarray(masks[0]) | np.asarray(masks[1])
+        either = (
+            None
+            if masks[0] is None or masks[1] is None
+            else np.asarray(masks[0]) | np.asarray(masks[1])
+        )
         shared = {"key_tokens": key_tokens, "compact": True}
         self.views = (
             AttentionView(a, tokens, mask=masks[0], title=titles[0], **shared),
             AttentionView(b, tokens, mask=masks[1], title=titles[1], **shared),
-            AttentionView(b - a, tokens, mask=either, title=f"{titles[1]} − {titles[0]}", signed=True, **shared),
+            AttentionView(
+                b - a,
+                tokens,
+                mask=either,
+                title=f"{titles[1]} − {titles[0]}",
+                signed=True,
+                **shared,
+            ),
         )
         for view in self.views:
-            view.layout.width = "306px"                                # three to a row, where there is room
+            view.layout.width = "306px"  # three to a row, where there is room
         first, *others = self.views
-        self.links = [widgets.jslink((first, name), (other, name)) for other in others for name in ("pinned", "head", "layer")]
+        self.links = [
+            widgets.jslink((first, name), (other, name))
+            for other in others
+            for name in ("pinned", "head", "layer")
+        ]
         layout = widgets.Layout(display="flex", flex_flow="row wrap", grid_gap="0 2px")
         super().__init__(self.views, layout=layout)
         rerun.replaces(self)
-        self._still = {"tokens": first.tokens, "key_tokens": first.key_tokens, "titles": titles, "masks": masks}
+        self._still = {
+            "tokens": first.tokens,
+            "key_tokens": first.key_tokens,
+            "titles": titles,
+            "masks": masks,
+        }
 
     @property
     def pinned(self):
@@ -48,7 +71,10 @@ class CompareView(widgets.Box):
         """The still picture, of the chosen head."""
         first, second, _ = self.views
         head = (first.layer, first.head)
-        masks = tuple(None if m is None else np.broadcast_to(m, first.array.shape)[head] for m in self._still["masks"])
+        masks = tuple(
+            None if m is None else np.broadcast_to(m, first.array.shape)[head]
+            for m in self._still["masks"]
+        )
         names = {name: self._still[name] for name in ("tokens", "key_tokens", "titles")}
         return figures.compare(first.array[head], second.array[head], mask=masks, **names)
 
@@ -57,9 +83,11 @@ class CompareView(widgets.Box):
 
 
 class LadderView(widgets.VBox):
-    """A heat map, and below it how the pinned cell came about: q·k bar by bar, /√d, mask, softmax, × v.
+    """A heat map, and below it how the pinned cell came about: q·k bar by bar, /√d, mask, softmax,
+    × v.
 
-    q (n, d), k (n, d), v (n, d_v), mask as in `scaled_dot_product_attention`; dims: names of the d columns of q and k
+    q (n, d), k (n, d), v (n, d_v), mask as in `scaled_dot_product_attention`; dims: names of the d
+    columns of q and k
     """
 
     def __init__(self, q, k, v, tokens=None, *, dims=None, mask=None, pinned=(0, 0)):
@@ -68,7 +96,9 @@ class LadderView(widgets.VBox):
         self.view.pinned = [int(place) for place in pinned]
         self._given = {"tokens": tokens, "dims": dims, "mask": mask}
         self._arrays = (q, k, v)
-        self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="calc(100% - 4px)", object_fit="contain"))
+        self.image = widgets.Image(
+            format="png", layout=widgets.Layout(max_width="calc(100% - 4px)", object_fit="contain")
+        )
         self.page = Page()
         self.view.observe(self._step, names="pinned")
         self.page.observe(self._step, names="dark")

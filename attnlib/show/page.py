@@ -11,7 +11,8 @@ from attnlib.show.sheet import drawn_on
 class Page(anywidget.AnyWidget):
     """Shows nothing, and says whether the page around it is dark; false until a page has answered."""
 
-    _esm = Path(__file__).with_name("page.js").read_text(encoding="utf-8")          # a path would be watched, and hold every view
+    # a path would be watched, and hold every view
+    _esm = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
     dark = traitlets.Bool(False).tag(sync=True)
 
     def paper(self):

@@ -9,9 +9,9 @@ from attnlib import _check
 from attnlib.show.labels import axis_names, printable
 from attnlib.show.sheet import KEY, QUERY, Picture, colour, ink_on, text_width
 
-CELL_NUMBERS = 12                                          # up to so many columns, each cell shows its number
-PLANE = 1.4                                                # inches from the origin to the end of the longest arrow drawn to scale
-CELL_LABELS = 60                                           # up to so many tokens, each token is named
+CELL_NUMBERS = 12  # up to so many columns, each cell shows its number
+PLANE = 1.4  # inches from the origin to the end of the longest arrow drawn to scale
+CELL_LABELS = 60  # up to so many tokens, each token is named
 
 
 class Grid:
@@ -26,12 +26,16 @@ class Grid:
         self.key_tokens = axis_names("key_tokens", key_tokens, self.shape[1], printable, "n_k")
         self.blocked = np.zeros(self.shape, bool)
         if mask is not None:
-            self.blocked = ~np.broadcast_to(_check.broadcasts("mask", _check.boolean("mask", mask), self.shape), self.shape)
+            self.blocked = ~np.broadcast_to(
+                _check.broadcasts("mask", _check.boolean("mask", mask), self.shape), self.shape
+            )
         if vmax is None:
             shown = self.data[np.isfinite(self.data)]
             vmax = max(float(np.abs(shown).max(initial=0)), 1e-12) if signed else 1.0
         self.vmax = _check.positive("vmax", vmax)
-        self.colours = LinearSegmentedColormap.from_list("course", colour("signed" if signed else "weights"))
+        self.colours = LinearSegmentedColormap.from_list(
+            "course", colour("signed" if signed else "weights")
+        )
         self.scale = Normalize(-self.vmax if signed else 0, self.vmax)
 
     def label_width(self, axis, size=9):
@@ -42,16 +46,35 @@ class Grid:
         longest = max(map(len, names)) * size * 0.0092
         return longest + 0.12 if axis == 0 else longest * 0.78 + 0.12
 
-    def draw(self, picture, x, y, cell, *, size=9, sums=False, counts=False, numbers=True, rows=True, columns=True, axes=True):
-        """The cells with their top left corner at (x, y) inches, and whatever is asked for around them."""
+    def draw(
+        self,
+        picture,
+        x,
+        y,
+        cell,
+        *,
+        size=9,
+        sums=False,
+        counts=False,
+        numbers=True,
+        rows=True,
+        columns=True,
+        axes=True,
+    ):
+        """The cells with their top left corner at (x, y) inches, and whatever is asked for around
+        them.
+        """
         self.cell = cell if isinstance(cell, tuple) else (cell, cell)
         width, height = self.cell[0] * self.shape[1], self.cell[1] * self.shape[0]
         data, blocked = self._pooled()
         image = self.colours(self.scale(data))
-        image[blocked & ((data == 0) | self.signed)] = to_rgba(colour("blocked"))     # a weight there keeps its colour
+        # a weight there keeps its colour
+        image[blocked & ((data == 0) | self.signed)] = to_rgba(colour("blocked"))
         image[np.isnan(data)] = to_rgba(colour("nan"))
         picture.place(image, x, y, width, height)
-        picture.sheet.add_patch(Rectangle((x, y), width, height, fill=False, edgecolor=colour("hatch"), linewidth=0.8))
+        picture.sheet.add_patch(
+            Rectangle((x, y), width, height, fill=False, edgecolor=colour("hatch"), linewidth=0.8)
+        )
         self._hatch(picture, x, y)
         if numbers and self.shape[1] <= CELL_NUMBERS and min(self.cell) > 0.24:
             self._numbers(picture, x, y, size)
@@ -67,84 +90,172 @@ class Grid:
             self._right_edge(picture, x + width + 0.08, y, size, counts)
 
     def _pooled(self):
-        """The cells, or where they are smaller than a dot on the screen, the largest of each few: none gets lost."""
+        """The cells, or where they are smaller than a dot on the screen, the largest of each few:
+        none gets lost.
+        """
         tall, wide = (int(np.ceil(0.016 / size)) for size in self.cell[::-1])
         if tall == wide == 1:
             return self.data, self.blocked
         pad = [(0, -self.shape[0] % tall), (0, -self.shape[1] % wide)]
         rows, columns = -(-self.shape[0] // tall), -(-self.shape[1] // wide)
-        data = np.pad(np.where(self.blocked & self.signed, 0, self.data), pad).reshape(rows, tall, columns, wide)
+        data = np.pad(np.where(self.blocked & self.signed, 0, self.data), pad).reshape(
+            rows, tall, columns, wide
+        )
         low, high = data.min((1, 3)), data.max((1, 3))
         blocked = np.pad(self.blocked, pad, constant_values=True).reshape(rows, tall, columns, wide)
         return np.where(-low > high, low, high), blocked.all((1, 3))
 
     def _hatch(self, picture, x, y):
-        if self.blocked.sum() > 40_000 or min(self.cell) < 0.02:       # too fine to be seen: plain grey
+        if self.blocked.sum() > 40_000 or min(self.cell) < 0.02:  # too fine to be seen: plain grey
             return
         i, j = np.nonzero(self.blocked)
-        low, high = (x + j * self.cell[0], y + (i + 1) * self.cell[1]), (x + (j + 1) * self.cell[0], y + i * self.cell[1])
+        low, high = (
+            (x + j * self.cell[0], y + (i + 1) * self.cell[1]),
+            (x + (j + 1) * self.cell[0], y + i * self.cell[1]),
+        )
         lines = np.stack([np.stack(low, -1), np.stack(high, -1)], axis=1)
-        picture.sheet.add_collection(LineCollection(lines, colors=colour("hatch"), linewidths=0.6), autolim=False)
-        wrong = self.blocked & (self.data != 0) & (not self.signed)        # a weight where none is allowed
-        boxes = [Rectangle((x + c * self.cell[0], y + r * self.cell[1]), *self.cell) for r, c in np.argwhere(wrong)]
-        picture.sheet.add_collection(PatchCollection(boxes, facecolor="none", edgecolor=colour("nan"), linewidth=1.6), autolim=False)
+        picture.sheet.add_collection(
+            LineCollection(lines, colors=colour("hatch"), linewidths=0.6), autolim=False
+        )
+        # a weight where none is allowed
+        wrong = self.blocked & (self.data != 0) & (not self.signed)
+        boxes = [
+            Rectangle((x + c * self.cell[0], y + r * self.cell[1]), *self.cell)
+            for r, c in np.argwhere(wrong)
+        ]
+        picture.sheet.add_collection(
+            PatchCollection(boxes, facecolor="none", edgecolor=colour("nan"), linewidth=1.6),
+            autolim=False,
+        )
 
     def _numbers(self, picture, x, y, size):
         inks = ink_on(self.colours(self.scale(self.data)))
-        whole = self.signed and np.array_equal(self.data, np.round(self.data))         # counts, not shares
+        whole = self.signed and np.array_equal(self.data, np.round(self.data))  # counts, not shares
         for (i, j), value in np.ndenumerate(self.data):
             if self.blocked[i, j] and (value == 0 or self.signed):
                 continue
-            value = 0 if abs(value) < 0.005 else value                 # not -.00
-            text = "NaN" if np.isnan(value) else f"{value:.0f}" if whole else f"{value:.1f}" if abs(value) >= 9.95 else f"{value:.2f}"
+            value = 0 if abs(value) < 0.005 else value  # not -.00
+            text = (
+                "NaN"
+                if np.isnan(value)
+                else (
+                    f"{value:.0f}"
+                    if whole
+                    else f"{value:.1f}"
+                    if abs(value) >= 9.95
+                    else f"{value:.2f}"
+                )
+            )
             text = text.replace("0.", ".", 1) if abs(value) < 0.995 else text
             middle = x + (j + 0.5) * self.cell[0], y + (i + 0.5) * self.cell[1]
-            picture.write(*middle, text, size=size - 1.5, color=str(inks[i, j]), ha="center", va="center_baseline")
+            picture.write(
+                *middle,
+                text,
+                size=size - 1.5,
+                color=str(inks[i, j]),
+                ha="center",
+                va="center_baseline",
+            )
 
     def _labels(self, picture, names, places, size, ha, angle):
         """As many names as fit without touching; beyond CELL_LABELS, positions."""
-        room = self.cell[1] if angle == 0 else 0.85 * self.cell[0]     # slanted names stand closer
-        every = int(np.ceil(size * (1.3 if _are_numbers(names) else 1.05) / 72 / room))        # a word is missed, a number is not
+        room = self.cell[1] if angle == 0 else 0.85 * self.cell[0]  # slanted names stand closer
+        # a word is missed, a number is not
+        every = int(np.ceil(size * (1.3 if _are_numbers(names) else 1.05) / 72 / room))
         if len(names) > CELL_LABELS:
             names, every = range(len(names)), len(names) - 1
         for i in range(0, len(names), every):
             va = "center" if angle == 0 else "bottom"
-            picture.write(*places[i], str(names[i]), size=size, ha=ha, va=va, rotation=angle, rotation_mode="anchor")
+            picture.write(
+                *places[i],
+                str(names[i]),
+                size=size,
+                ha=ha,
+                va=va,
+                rotation=angle,
+                rotation_mode="anchor",
+            )
 
     def tall(self, x, height, axes, size=9):
-        """Inches from the top of the cells to the end of the name of the rows, which is written upwards beside them."""
+        """Inches from the top of the cells to the end of the name of the rows, which is written
+        upwards beside them.
+        """
         word = text_width(f"← {_words(axes)[0]}", size)
-        return height if word < x - 0.17 else max(height, word)        # a long word over a low grid stands above the names, if it can
+        # a long word over a low grid stands above the names, if it can
+        return height if word < x - 0.17 else max(height, word)
 
     def _axes(self, picture, x, y, size, axes, height):
-        """What the columns and the rows are: above their names, or for the rows upwards beside them where there is room."""
+        """What the columns and the rows are: above their names, or for the rows upwards beside them
+        where there is room.
+        """
         who, whom = _words(axes)
-        look = {"size": size, "weight": "bold", "va": "bottom", "color": QUERY if axes is True else None}
-        picture.write(x, y - self.label_width(1, size) - 0.06, f"{whom} →", **look | {"color": KEY if axes is True else None})
+        look = {
+            "size": size,
+            "weight": "bold",
+            "va": "bottom",
+            "color": QUERY if axes is True else None,
+        }
+        picture.write(
+            x,
+            y - self.label_width(1, size) - 0.06,
+            f"{whom} →",
+            **look | {"color": KEY if axes is True else None},
+        )
         if text_width(f"← {who}", size) > self.tall(x, height, axes, size):
             picture.write(x - 0.07, y - 0.05, f"{who} ↓", ha="right", **look)
         else:
             left = x - self.label_width(0, size) - 0.08
-            picture.write(left, y + self.tall(x, height, axes, size), f"← {who}", rotation=90, ha="right", **look)
+            picture.write(
+                left,
+                y + self.tall(x, height, axes, size),
+                f"← {who}",
+                rotation=90,
+                ha="right",
+                **look,
+            )
 
     def _right_edge(self, picture, x, y, size, counts):
-        picture.write(x, y - 0.07, "keys" if counts else "sum", size=size - 1, color=colour("faint"), va="bottom")
-        every = int(np.ceil((size - 1) * 1.3 / 72 / self.cell[1])) if counts and _are_numbers(self.tokens) else 1
+        picture.write(
+            x,
+            y - 0.07,
+            "keys" if counts else "sum",
+            size=size - 1,
+            color=colour("faint"),
+            va="bottom",
+        )
+        every = (
+            int(np.ceil((size - 1) * 1.3 / 72 / self.cell[1]))
+            if counts and _are_numbers(self.tokens)
+            else 1
+        )
         for i, row in list(enumerate(self.data))[::every]:
             total = row.sum()
             text = f"{int((~self.blocked[i]).sum())}" if counts else f"{total:.2f}"
             right = counts or abs(total - 1) < 1e-3 or (total == 0 and self.blocked[i].all())
             place = y + (i + 0.5) * self.cell[1]
             size_here = min(size - 1, 72 * self.cell[1])
-            picture.write(x, place, text, size=size_here, va="center_baseline", color=colour("faint") if right else colour("nan"))
+            picture.write(
+                x,
+                place,
+                text,
+                size=size_here,
+                va="center_baseline",
+                color=colour("faint") if right else colour("nan"),
+            )
 
     def describe(self, top=3, axes=("queries", "keys")):
         """The strongest cells in words, for readers who do not see the picture."""
         shown = np.where(np.isnan(self.data), -1, np.abs(self.data))
-        best = np.argsort(-shown, axis=None, kind="stable")[: min(top, np.isfinite(self.data).sum())]
+        best = np.argsort(-shown, axis=None, kind="stable")[
+            : min(top, np.isfinite(self.data).sum())
+        ]
         pairs = [np.unravel_index(b, self.shape) for b in best]
-        strongest = ", ".join(f"{self.tokens[i]} → {self.key_tokens[j]} {self.data[i, j]:.2f}" for i, j in pairs)
-        more = f"; {int(np.isnan(self.data).sum())} cells are NaN" if np.isnan(self.data).any() else ""
+        strongest = ", ".join(
+            f"{self.tokens[i]} → {self.key_tokens[j]} {self.data[i, j]:.2f}" for i, j in pairs
+        )
+        more = (
+            f"; {int(np.isnan(self.data).sum())} cells are NaN" if np.isnan(self.data).any() else ""
+        )
         strongest = f"strongest {strongest}" if strongest else "no numbers"
         return f"{self.shape[0]} {axes[0]} × {self.shape[1]} {axes[1]}, {strongest}{more}."
 
@@ -169,7 +280,10 @@ def row_of_grids(grids, names, title):
     """Several matrices of the same size in one row, each with a colour bar of its own."""
     n_q, n_k = grids[0].shape
     cell = min((8.9 / len(grids) - 0.75) / n_k, 2.1 / n_q, 0.4)
-    left, top = 0.5 + grids[0].label_width(0, 8), 0.55 + 0.3 * bool(title) + grids[0].label_width(1, 8)
+    left, top = (
+        0.5 + grids[0].label_width(0, 8),
+        0.55 + 0.3 * bool(title) + grids[0].label_width(1, 8),
+    )
     step = max(cell * n_k, 0.7) + 0.7
     picture = Picture(left + step * len(grids) + 0.1, top + max(cell * n_q, 1.3) + 0.2)
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
@@ -178,25 +292,39 @@ def row_of_grids(grids, names, title):
         grid.draw(picture, x, top, cell, size=8, numbers=False, rows=i == 0, axes=i == 0)
         picture.write(x, top - grid.label_width(1, 8) - 0.26, name, weight="bold", size=9.5)
         colour_bar(picture, x + cell * n_k + 0.12, top, max(cell * n_q, 0.9), grid)
-    picture.alt = f"{title or 'Side by side'}. " + " ".join(f"{name}: {grid.describe()}" for name, grid in zip(names, grids))
+    picture.alt = f"{title or 'Side by side'}. " + " ".join(
+        f"{name}: {grid.describe()}" for name, grid in zip(names, grids)
+    )
     return picture
 
 
 def products(picture, y, row, q, k, dims):
-    """q, k and q × k of one pair, bar by bar: the 16 columns with the largest products. Returns the right edge."""
+    """q, k and q × k of one pair, bar by bar: the 16 columns with the largest products. Returns the
+    right edge.
+    """
     shown = np.sort(np.argsort(-np.abs(q * k), kind="stable")[:16])
     x = 0.4 + 0.062 * max(len(dims[c]) for c in shown)
     for n, c in enumerate(shown):
         picture.write(x, y + (n + 0.5) * row, dims[c], size=7.5, ha="right", va="center_baseline")
-    for c, (label, values, color) in enumerate([("q", q, QUERY), ("k", k, KEY), ("q × k", q * k, None)]):
+    for c, (label, values, color) in enumerate(
+        [("q", q, QUERY), ("k", k, KEY), ("q × k", q * k, None)]
+    ):
         bars(picture, x + 0.1 + c * 0.8, y, row, 0.66, values[shown], label, color)
     part = f" (the {len(shown)} largest of {len(q)} shown)" if len(shown) < len(q) else ""
-    picture.write(0.3, y + row * len(shown) + 0.1, f"sum of q × k = {q @ k:.2f}{part}", size=9, weight="bold", va="top")
+    picture.write(
+        0.3,
+        y + row * len(shown) + 0.1,
+        f"sum of q × k = {q @ k:.2f}{part}",
+        size=9,
+        weight="bold",
+        va="top",
+    )
     return x + 0.1 + 3 * 0.8
 
 
 def bars(picture, x, y, row, width, values, title, color=None, chosen=None, span=(0, 0)):
-    """Horizontal bars, one per row, from a common zero; -inf is drawn as "not allowed". Without a colour, by sign.
+    """Horizontal bars, one per row, from a common zero; -inf is drawn as "not allowed". Without a
+    colour, by sign.
 
     span   the values at the two ends of the column; unless given, the bars fill it
     """
@@ -206,23 +334,51 @@ def bars(picture, x, y, row, width, values, title, color=None, chosen=None, span
     unit = (width - 0.3) / max(high - low, 1e-9)
     zero = x - low * unit
     signs = colour("signed")
-    picture.sheet.plot([zero, zero], [y, y + row * len(values)], color=colour("hatch"), linewidth=0.8)
+    picture.sheet.plot(
+        [zero, zero], [y, y + row * len(values)], color=colour("hatch"), linewidth=0.8
+    )
     for n, value in enumerate(values):
         top, middle = y + n * row + 0.04, y + (n + 0.5) * row
         if not np.isfinite(value):
-            picture.sheet.add_patch(Rectangle((zero, top), width - 0.3, row - 0.08, facecolor=colour("blocked"), edgecolor="none"))
-            picture.write(zero + 0.03, middle, "−∞", size=7, va="center_baseline", color=colour("faint"))
+            picture.sheet.add_patch(
+                Rectangle(
+                    (zero, top),
+                    width - 0.3,
+                    row - 0.08,
+                    facecolor=colour("blocked"),
+                    edgecolor="none",
+                )
+            )
+            picture.write(
+                zero + 0.03, middle, "−∞", size=7, va="center_baseline", color=colour("faint")
+            )
             continue
         fill = color or (signs[-2] if value > 0 else signs[1])
-        picture.sheet.add_patch(Rectangle((zero, top), value * unit, row - 0.08, facecolor=fill, edgecolor="none"))
+        picture.sheet.add_patch(
+            Rectangle((zero, top), value * unit, row - 0.08, facecolor=fill, edgecolor="none")
+        )
         bold = "bold" if n == chosen else "normal"
         place = zero + max(value, 0) * unit + 0.05
-        picture.write(place, middle, short(value), size=7, va="center_baseline", color=colour("faint"), weight=bold)
+        picture.write(
+            place,
+            middle,
+            short(value),
+            size=7,
+            va="center_baseline",
+            color=colour("faint"),
+            weight=bold,
+        )
 
 
 def short(value):
     """A number as it is written beside a bar: two decimals, and large ones in few signs."""
-    return f"{value:.2f}" if abs(value) < 1000 else f"{value:.0f}" if abs(value) < 1e5 else f"{value:.0e}"
+    return (
+        f"{value:.2f}"
+        if abs(value) < 1000
+        else f"{value:.0f}"
+        if abs(value) < 1e5
+        else f"{value:.0e}"
+    )
 
 
 def colour_bar(picture, x, y, height, grid):
@@ -232,28 +388,51 @@ def colour_bar(picture, x, y, height, grid):
     picture.place(ramp, x, y, 0.12, height)
     for share, va in [(0, "bottom"), (0.5, "center"), (1, "top")]:
         value = low + share * (grid.vmax - low)
-        picture.write(x + 0.17, y + height * (1 - share), f"{value:.2g}", size=7.5, va=va, color=colour("faint"))
+        picture.write(
+            x + 0.17,
+            y + height * (1 - share),
+            f"{value:.2g}",
+            size=7.5,
+            va=va,
+            color=colour("faint"),
+        )
 
 
 def plane(picture, x, y, radius, q, k, names, *, query_names=None, unit=None):
-    """Arrows from one origin, with the names of those that share one: keys in green, queries in orange.
+    """Arrows from one origin, with the names of those that share one: keys in green, queries in
+    orange.
 
-    unit   inches per 1, the circle is then a circle of radius 1; unless given, the longer an arrow, the more it is
+    unit   inches per 1, the circle is then a circle of radius 1; unless given, the longer an arrow,
+           the more it is
            shortened (to less than the radius), so that short and long ones fit the circle
     """
     ring = np.linspace(0, 2 * np.pi, 100)
-    picture.sheet.plot(x + radius * np.cos(ring), y + radius * np.sin(ring), color=colour("hatch"), linewidth=0.8)
-    for rows, labels, color, width, aside in [(k, names, KEY, 0.055, 0.16), (q, query_names or names, QUERY, 0.025, 0)]:
+    picture.sheet.plot(
+        x + radius * np.cos(ring), y + radius * np.sin(ring), color=colour("hatch"), linewidth=0.8
+    )
+    for rows, labels, color, width, aside in [
+        (k, names, KEY, 0.055, 0.16),
+        (q, query_names or names, QUERY, 0.025, 0),
+    ]:
         groups = {}
         for row, name in zip(rows, labels):
             length = np.linalg.norm(row)
             arrow = np.round(row * (unit or radius / (length + 0.5)), 2)
-            if length > 0.05 and arrow.any():                          # shorter ones have no direction to see
+            if length > 0.05 and arrow.any():  # shorter ones have no direction to see
                 groups.setdefault(tuple(arrow), []).append(name)
         if groups:
             ends = np.array(list(groups)) * (1, -1)
             starts = np.full(ends.shape, (x, y))
-            picture.sheet.quiver(*starts.T, *ends.T, color=color, width=width, units="inches", angles="xy", scale_units="xy", scale=1)
+            picture.sheet.quiver(
+                *starts.T,
+                *ends.T,
+                color=color,
+                width=width,
+                units="inches",
+                angles="xy",
+                scale_units="xy",
+                scale=1,
+            )
         for arrow, group in groups.items():
             _arrow_name(picture, x, y, np.array(arrow), ", ".join(group), color, aside, unit)
     words = ("keys", "queries") if query_names is None else ("keys", "query")
@@ -263,7 +442,9 @@ def plane(picture, x, y, radius, q, k, names, *, query_names=None, unit=None):
 
 
 def _arrow_name(picture, x, y, arrow, text, color, aside, unit):
-    """The name of an arrow (2,) of `plane` at its tip, or if `aside` is so many inches, beside its middle."""
+    """The name of an arrow (2,) of `plane` at its tip, or if `aside` is so many inches, beside its
+    middle.
+    """
     step = arrow / np.hypot(*arrow)
     tip = arrow + (0.26 if unit and not aside else 0.08) * step
     place = arrow / 2 + aside * step[::-1] * (1, -1) if aside and not unit else tip
@@ -271,7 +452,7 @@ def _arrow_name(picture, x, y, arrow, text, color, aside, unit):
     va = "bottom" if place[1] > 0.05 else "top" if place[1] < -0.05 else "center"
     label = picture.write(x + place[0], y - place[1], text, color=color, size=8.5, ha=ha, va=va)
     out = max(0.05 - label.get_window_extent().x0 / picture.dpi, 0)
-    label.set_x(x + place[0] + out)                                    # moved back onto the sheet
+    label.set_x(x + place[0] + out)  # moved back onto the sheet
 
 
 def matrix(name, value, ndim):

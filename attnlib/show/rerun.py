@@ -1,4 +1,6 @@
-"""A cell that is run again lets go of the views that it showed before: their comms, their widgets, their arrays."""
+"""A cell that is run again lets go of the views that it showed before: their comms, their widgets,
+their arrays.
+"""
 
 import gc
 import sys
@@ -6,14 +8,16 @@ import weakref
 
 import ipywidgets as widgets
 
-_made = {}                                                 # cell -> (its run, the views that were made in it)
+_made = {}  # cell -> (its run, the views that were made in it)
 
 
 def replaces(view):
     """Take the place of the views that an earlier run of this cell has made, and close them.
 
-    Called by a view at the end of its `__init__`. Outside a notebook, and where a slider's callback makes a view, nothing
-    is closed. What the reader still holds by another name goes on as an object, but is no longer live.
+    Called by a view at the end of its `__init__`. Outside a notebook, and where a slider's callback
+    makes a view, nothing
+    is closed. What the reader still holds by another name goes on as an object, but is no longer
+    live.
     """
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     cell, run = _running(shell)
@@ -25,7 +29,7 @@ def replaces(view):
             _close(old)
             _forget(shell, old)
         views, old = [], None
-        gc.collect()                                       # widgets hold each other in circles, and arrays with them
+        gc.collect()  # widgets hold each other in circles, and arrays with them
     _made[cell] = run, [*views, weakref.ref(view)]
 
 
@@ -34,7 +38,7 @@ def _running(shell):
     if shell is None:
         return None, None
     parent = getattr(shell, "get_parent", dict)() or {}
-    if not parent:                                         # a kernel in the browser, or IPython in a terminal
+    if not parent:  # a kernel in the browser, or IPython in a terminal
         return shell.user_ns["In"][-1], shell.execution_count
     if parent["header"]["msg_type"] != "execute_request":
         return None, None
@@ -64,7 +68,9 @@ def _forget(shell, view):
     for number in [number for number, result in results.items() if result is view]:
         del results[number]
     for names in (shell.user_ns, shell.user_ns_hidden):
-        for name in [name for name, thing in names.items() if thing is view and name.startswith("_")]:
+        for name in [
+            name for name, thing in names.items() if thing is view and name.startswith("_")
+        ]:
             names[name] = ""
     for name in ("_", "__", "___"):
         if getattr(shell.displayhook, name, None) is view:

@@ -1,4 +1,6 @@
-"""The paper that pictures are drawn on: colours and themes, and a Figure that shows itself in a notebook."""
+"""The paper that pictures are drawn on: colours and themes, and a Figure that shows itself in a
+notebook.
+"""
 
 import base64
 import io
@@ -17,17 +19,28 @@ from PIL import Image
 from attnlib import _check
 from attnlib.show.labels import drawable, fonts
 
-QUERY, KEY, VALUE = "#D55E00", "#009E73", "#CC79A7"        # one colour each, in every picture of the course
+# one colour each, in every picture of the course
+QUERY, KEY, VALUE = "#D55E00", "#009E73", "#CC79A7"
 THEMES = {
     "light": {
-        "paper": "#ffffff", "ink": "#1b1f24", "faint": "#6b7280", "blocked": "#e9eaec", "hatch": "#b4b8bf", "nan": "#d4002a",
+        "paper": "#ffffff",
+        "ink": "#1b1f24",
+        "faint": "#6b7280",
+        "blocked": "#e9eaec",
+        "hatch": "#b4b8bf",
+        "nan": "#d4002a",
         "allowed": "#7fc4ae",
         "weights": ["#f7fbff", "#c6dbef", "#6baed6", "#2171b5", "#08306b"],
         "signed": ["#7f3b08", "#e08214", "#fee0b6", "#f7f7f7", "#d8daeb", "#8073ac", "#2d004b"],
         "lines": ["#2171b5", "#a8650a", "#6a3d9a", "#4d5866", "#1b8a8f", "#b3245a"],
     },
     "dark": {
-        "paper": "#181a1f", "ink": "#e8eaed", "faint": "#9aa0aa", "blocked": "#2b2e35", "hatch": "#565b66", "nan": "#ff5c77",
+        "paper": "#181a1f",
+        "ink": "#e8eaed",
+        "faint": "#9aa0aa",
+        "blocked": "#2b2e35",
+        "hatch": "#565b66",
+        "nan": "#ff5c77",
         "allowed": "#2f7d68",
         "weights": ["#1d2733", "#1f4468", "#2b73b3", "#6fb1e4", "#e3f1fd"],
         "signed": ["#fdb863", "#c76b12", "#6b3a0c", "#23252b", "#453a66", "#8274bd", "#cfc6f2"],
@@ -36,8 +49,8 @@ THEMES = {
 }
 _theme = THEMES["light"]
 
-DPI = 88                                                   # dots per inch: sharp enough, and notebooks stay small
-AREAS = 16                                                 # colours of a saved picture that are kept exactly
+DPI = 88  # dots per inch: sharp enough, and notebooks stay small
+AREAS = 16  # colours of a saved picture that are kept exactly
 
 
 def theme(name):
@@ -48,7 +61,9 @@ def theme(name):
 
 @contextmanager
 def drawn_on(name):
-    """with drawn_on("dark"): pictures drawn here are dark, whatever was chosen; None leaves it as it is."""
+    """with drawn_on("dark"): pictures drawn here are dark, whatever was chosen; None leaves it as
+    it is.
+    """
     global _theme
     before = _theme
     if name is not None:
@@ -65,7 +80,8 @@ def colour(name):
 
 
 def ink_on(colours):
-    """White or dark, whichever is easier to read on each colour (..., 3 or 4): the contrast is at least 4. -> (...) of str
+    """White or dark, whichever is easier to read on each colour (..., 3 or 4): the contrast is at
+    least 4. -> (...) of str
 
     Relative luminance and contrast as in WCAG 2.2; both inks are alike at a luminance of 0.21.
     """
@@ -80,7 +96,13 @@ class Label(Text):
     def draw(self, renderer):
         if not isinstance(renderer, RendererAgg) or not self.get_visible() or not self.get_text():
             return super().draw(renderer)
-        looks = (self.get_text(), self.get_size(), self.get_color(), self.get_weight(), self.get_rotation())
+        looks = (
+            self.get_text(),
+            self.get_size(),
+            self.get_color(),
+            self.get_weight(),
+            self.get_rotation(),
+        )
         stands = (self.get_ha(), self.get_va(), self.get_rotation_mode(), renderer.dpi)
         x, y = self.get_transform().transform(self.get_position())
         if (looks, stands) not in _stamps:
@@ -93,7 +115,9 @@ class Label(Text):
         gc.restore()
 
     def _stamp(self, renderer, x, y):
-        """The text as an image, and how far its lower left corner is from the point (x, y) where it stands."""
+        """The text as an image, and how far its lower left corner is from the point (x, y) where it
+        stands.
+        """
         box = self.get_window_extent(renderer)
         left, low = int(np.floor(box.x0)) - 2, int(np.floor(box.y0)) - 2
         small = RendererAgg(int(box.width) + 6, int(box.height) + 6, renderer.dpi)
@@ -110,20 +134,32 @@ _stamps = {}
 
 
 class Picture(Figure):
-    """A matplotlib Figure that knows its own description and shows itself in a notebook, without pyplot."""
+    """A matplotlib Figure that knows its own description and shows itself in a notebook, without
+    pyplot.
+    """
 
     def __init__(self, width, height, dpi=DPI):
-        width, height = ((np.ceil(inches * dpi - 1e-6) + 0.01) / dpi for inches in (width, height))        # whole dots
+        # whole dots
+        width, height = ((np.ceil(inches * dpi - 1e-6) + 0.01) / dpi for inches in (width, height))
         super().__init__(figsize=(width, height), dpi=dpi, facecolor=colour("paper"))
         FigureCanvasAgg(self)
         self.alt = ""
-        self.sheet = self.add_axes((0, 0, 1, 1))           # one sheet of paper, measured in inches from the top left
+        # one sheet of paper, measured in inches from the top left
+        self.sheet = self.add_axes((0, 0, 1, 1))
         self.sheet.set(xlim=(0, width), ylim=(height, 0))
         self.sheet.axis("off")
 
     def write(self, x, y, text, *, size=9, color=None, over=None, **how):
-        """Put text on the sheet, or `over` other axes; dollar signs and angle brackets are just characters."""
-        how = {"size": size, "color": color or _theme["ink"], "family": fonts(), "parse_math": False, **how}
+        """Put text on the sheet, or `over` other axes; dollar signs and angle brackets are just
+        characters.
+        """
+        how = {
+            "size": size,
+            "color": color or _theme["ink"],
+            "family": fonts(),
+            "parse_math": False,
+            **how,
+        }
         label = Label(x, y, drawable(text), transform=self.sheet.transData, **how)
         label.set_figure(self)
         (over or self.sheet)._add_text(label)
@@ -131,13 +167,19 @@ class Picture(Figure):
 
     def place(self, image, x, y, width, height):
         """Put an image (rows, columns, colours) on the sheet with its top left corner at (x, y)."""
-        self.sheet.imshow(image, extent=(x, x + width, y + height, y), aspect="auto", interpolation="nearest")
+        self.sheet.imshow(
+            image, extent=(x, x + width, y + height, y), aspect="auto", interpolation="nearest"
+        )
         self.sheet.set(xlim=(0, self.get_figwidth()), ylim=(self.get_figheight(), 0))
 
     def png(self, *, fast=False):
-        """The picture as bytes, in at most 256 colours to keep notebooks small; `fast` for a slider: all colours, larger."""
+        """The picture as bytes, in at most 256 colours to keep notebooks small; `fast` for a
+        slider: all colours, larger.
+        """
         self.canvas.draw()
-        image = Image.frombuffer("RGBA", self.canvas.get_width_height(), self.canvas.buffer_rgba()).convert("RGB")
+        image = Image.frombuffer(
+            "RGBA", self.canvas.get_width_height(), self.canvas.buffer_rgba()
+        ).convert("RGB")
         out = io.BytesIO()
         if fast:
             image.save(out, "png", compress_level=1)
@@ -175,23 +217,38 @@ def _ruler():
 
 
 def _palette():
-    """The colours of a saved picture: both scales in fine steps, and each ink fading into the paper. (n, 3)"""
+    """The colours of a saved picture: both scales in fine steps, and each ink fading into the
+    paper. (n, 3)
+    """
 
     def fade(*colours, steps):
-        return LinearSegmentedColormap.from_list("fade", colours, N=256)(np.linspace(0, 1, steps))[:, :3]
+        return LinearSegmentedColormap.from_list("fade", colours, N=256)(np.linspace(0, 1, steps))[
+            :, :3
+        ]
 
-    inks = [fade(colour("paper"), colour(name), steps=steps) for name, steps in [("ink", 6), ("faint", 4), ("nan", 4)]]
-    inks += [fade(colour("paper"), accent, steps=3) for accent in (QUERY, KEY, VALUE, *colour("lines"))]
-    areas = [fade(colour("blocked"), colour("hatch"), steps=3), fade(colour("paper"), colour("allowed"), steps=3)]
+    inks = [
+        fade(colour("paper"), colour(name), steps=steps)
+        for name, steps in [("ink", 6), ("faint", 4), ("nan", 4)]
+    ]
+    inks += [
+        fade(colour("paper"), accent, steps=3) for accent in (QUERY, KEY, VALUE, *colour("lines"))
+    ]
+    areas = [
+        fade(colour("blocked"), colour("hatch"), steps=3),
+        fade(colour("paper"), colour("allowed"), steps=3),
+    ]
     scales = [fade(*colour("weights"), steps=33), fade(*colour("signed"), steps=33)]
     return np.rint(np.concatenate([*inks, *areas, *scales]) * 255).astype(np.int32)
 
 
 def _few_colours(image):
-    """The picture in at most 256 colours: those of its largest areas exactly, the rest from the palette."""
+    """The picture in at most 256 colours: those of its largest areas exactly, the rest from the
+    palette.
+    """
     counted = sorted(image.getcolors(image.width * image.height), reverse=True)
     palette = np.concatenate([np.array([rgb for _, rgb in counted[:AREAS]]), _palette()])
-    codes = np.asarray(image).astype(np.int32) @ [65536, 256, 1]       # each pixel's colour as one number
+    # each pixel's colour as one number
+    codes = np.asarray(image).astype(np.int32) @ [65536, 256, 1]
     found, place = np.unique(codes, return_inverse=True)
     found = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=-1)
     nearest = ((found[:, None] - palette) ** 2).sum(axis=-1).argmin(axis=-1)

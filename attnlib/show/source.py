@@ -13,7 +13,7 @@ class Source:
         self.code, self.place = code, place
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        fence = "`" * max(3, _longest_run("`", self.code) + 1)   # code cannot end its frame
+        fence = "`" * max(3, _longest_run("`", self.code) + 1)  # code cannot end its frame
         mark = "`" * (_longest_run("`", self.place) + 1)
         code = self.code if self.code.endswith("\n") else self.code + "\n"
         shown = f"{mark}{self.place}{mark}\n{fence}python\n{code}{fence}"
@@ -38,7 +38,9 @@ def show_source(thing, *, docstring=True):
     try:
         code = textwrap.dedent(inspect.getsource(thing))
     except (TypeError, OSError):
-        raise TypeError(f"show_source needs a function or class written in Python, got {thing!r}") from None
+        raise TypeError(
+            f"show_source needs a function or class written in Python, got {thing!r}"
+        ) from None
     return Source(code if docstring else _bare(code), f"{thing.__module__}.{thing.__qualname__}")
 
 
@@ -48,12 +50,14 @@ def _bare(code):
     if ast.get_docstring(ast.parse(code).body[0], clean=False) is None:
         return code
     words = body[0]
-    lines = [line.encode() for line in code.splitlines(keepends=True)]          # ast counts in bytes
+    lines = [line.encode() for line in code.splitlines(keepends=True)]  # ast counts in bytes
     before = b"".join(lines[: words.lineno - 1]) + lines[words.lineno - 1][: words.col_offset]
-    after = lines[words.end_lineno - 1][words.end_col_offset :] + b"".join(lines[words.end_lineno :])
+    after = lines[words.end_lineno - 1][words.end_col_offset :] + b"".join(
+        lines[words.end_lineno :]
+    )
     if len(body) == 1:
         return (before + b"..." + after).decode()
-    if after.lstrip(b" \t;")[:1] in (b"\n", b"\r"):                              # the docstring had its lines to itself
+    if after.lstrip(b" \t;")[:1] in (b"\n", b"\r"):  # the docstring had its lines to itself
         before, after = before.rstrip(b" \t"), after.lstrip(b" \t;\r\n")
         return (before + b" " * words.col_offset + after).decode()
     return (before + after.lstrip(b" \t;")).decode()

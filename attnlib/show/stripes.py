@@ -12,7 +12,12 @@ def stripes(tables, *, title=""):
     """
     if not isinstance(tables, dict) or not 1 <= len(tables) <= 3:
         raise ValueError("tables must be a dict name -> (n_q, n_k), with one to three tables")
-    grids = [Grid(f"tables[{name!r}]", table, None, None, None, True, None) for name, table in tables.items()]
+    grids = [
+        Grid(f"tables[{name!r}]", table, None, None, None, True, None)
+        for name, table in tables.items()
+    ]
     if len({grid.shape for grid in grids}) > 1:
-        raise ValueError(f"tables must have one shape, got {', '.join(str(grid.shape) for grid in grids)}")
+        raise ValueError(
+            f"tables must have one shape, got {', '.join(str(grid.shape) for grid in grids)}"
+        )
     return row_of_grids(grids, [str(name) for name in tables], title)

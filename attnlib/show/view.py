@@ -1,4 +1,6 @@
-"""AttentionView: weights that can be touched, in a notebook, on a page of its own, or as a still picture."""
+"""AttentionView: weights that can be touched, in a notebook, on a page of its own, or as a still
+picture.
+"""
 
 import base64
 import html
@@ -15,16 +17,19 @@ from attnlib import _check, _files
 from attnlib.show import figures, rerun
 from attnlib.show.labels import axis_names, most_attended, visible
 
-SENT_AT_ONCE = 2_000_000                             # with more weights than this, a layer at a time crosses to the browser
-COPIED = 2_000_000                                   # as many are copied, so that the caller may change them; more stay where they are
-SOURCE = Path(__file__).with_name("view.js").read_text(encoding="utf-8")                # a path would be watched, and hold every view
-_LEVELS = 65_534                                     # a weight crosses as a whole number up to this; 65,535 is NaN
+SENT_AT_ONCE = 2_000_000  # with more weights than this, a layer at a time crosses to the browser
+# as many are copied, so that the caller may change them; more stay where they are
+COPIED = 2_000_000
+# a path would be watched, and hold every view
+SOURCE = Path(__file__).with_name("view.js").read_text(encoding="utf-8")
+_LEVELS = 65_534  # a weight crosses as a whole number up to this; 65,535 is NaN
 
 
 class AttentionView(anywidget.AnyWidget):
     """A heat map of attention weights to hover, click and walk with the keyboard.
 
-    weights      (n_q, n_k), (heads, n_q, n_k) or (layers, heads, n_q, n_k); anything that NumPy can read
+    weights      (n_q, n_k), (heads, n_q, n_k) or (layers, heads, n_q, n_k); anything that NumPy can
+                 read
     tokens       n_q strings; key_tokens: n_k strings, for cross-attention
     mask         boolean, True = may attend, broadcasts to the weights
     layer, head  what is shown first
@@ -34,10 +39,13 @@ class AttentionView(anywidget.AnyWidget):
     signed       the numbers are differences: two-sided colours, 0 in the middle, no row sums
     compact      only the heat map: no controls, no sentence, no small pictures
 
-    `pinned` is the cell that the reader has pinned, [query, key] or None: read it in the next cell, or set it.
-    Keys: arrows move the pinned cell, Home and End go to the ends of its row, [ ] head, { } layer, Esc unpins.
+    `pinned` is the cell that the reader has pinned, [query, key] or None: read it in the next cell,
+    or set it.
+    Keys: arrows move the pinned cell, Home and End go to the ends of its row, [ ] head, { } layer,
+    Esc unpins.
 
-    Nothing is corrected: NaN is red, a row that does not sum to 1 and a weight where none is allowed are marked.
+    Nothing is corrected: NaN is red, a row that does not sum to 1 and a weight where none is
+    allowed are marked.
     """
 
     _esm = SOURCE
@@ -65,23 +73,50 @@ class AttentionView(anywidget.AnyWidget):
     _mask = traitlets.Bytes(b"").tag(sync=True)
     _notes = traitlets.List(traitlets.Unicode()).tag(sync=True)
 
-    def __init__(self, weights, tokens=None, *, key_tokens=None, mask=None, layer=0, head=0, scale="absolute",
-                 titles=None, title="", signed=False, compact=False):  # fmt: skip
+    def __init__(
+        self,
+        weights,
+        tokens=None,
+        *,
+        key_tokens=None,
+        mask=None,
+        layer=0,
+        head=0,
+        scale="absolute",
+        titles=None,
+        title="",
+        signed=False,
+        compact=False,
+    ):
         _check.choice("scale", scale, ["absolute", "row", "sqrt"])
         state = _state(weights, tokens, key_tokens, mask, titles, signed, layer, head)
         self.array, self.mask = state.pop("array"), state.pop("mask")
-        super().__init__(scale=scale, title=title, signed=signed, compact=compact, **state, **self._sent(layer, signed))
+        super().__init__(
+            scale=scale,
+            title=title,
+            signed=signed,
+            compact=compact,
+            **state,
+            **self._sent(layer, signed),
+        )
         rerun.replaces(self)
 
     def update(self, weights, tokens=None, *, key_tokens=None, mask=None, titles=None, title=None):
-        """Show other weights in the same view, in one message to the browser; the reader's pin stays where it fits."""
+        """Show other weights in the same view, in one message to the browser; the reader's pin
+        stays where it fits.
+        """
         head, layer = self.head, self.layer
         shape = np.shape(weights)
         if len(shape) in (2, 3, 4):
-            head, layer = min(head, shape[-3] - 1 if len(shape) > 2 else 0), min(layer, shape[0] - 1 if len(shape) > 3 else 0)
+            head, layer = (
+                min(head, shape[-3] - 1 if len(shape) > 2 else 0),
+                min(layer, shape[0] - 1 if len(shape) > 3 else 0),
+            )
         state = _state(weights, tokens, key_tokens, mask, titles, self.signed, layer, head)
         self.array, self.mask = state.pop("array"), state.pop("mask")
-        if self.pinned and (self.pinned[0] >= state["_shape"][2] or self.pinned[1] >= state["_shape"][3]):
+        if self.pinned and (
+            self.pinned[0] >= state["_shape"][2] or self.pinned[1] >= state["_shape"][3]
+        ):
             state["pinned"] = None
         if title is not None:
             state["title"] = title
@@ -93,12 +128,18 @@ class AttentionView(anywidget.AnyWidget):
     def _exists(self, proposal):
         name, value = proposal["trait"].name, proposal["value"]
         if self._shape:
-            _check.integer(name, value, minimum=0, maximum=self._shape[0 if name == "layer" else 1] - 1)
+            _check.integer(
+                name, value, minimum=0, maximum=self._shape[0 if name == "layer" else 1] - 1
+            )
         return value
 
     @traitlets.observe("layer")
     def _layer_chosen(self, change):
-        if hasattr(self, "array") and self._shape and not self._first <= change["new"] < self._first + self._n_sent:
+        if (
+            hasattr(self, "array")
+            and self._shape
+            and not self._first <= change["new"] < self._first + self._n_sent
+        ):
             with self.hold_sync():
                 self._first = change["new"]
                 self._weights = _pack(self.array[change["new"]], self._range)
@@ -108,10 +149,14 @@ class AttentionView(anywidget.AnyWidget):
         return len(self._weights) // 2 // max(1, int(np.prod(self._shape[1:])))
 
     def _sent(self, layer, signed):
-        """The weights that cross to the browser: all of them, or the chosen layer where there are many."""
+        """The weights that cross to the browser: all of them, or the chosen layer where there are
+        many.
+        """
         span, sums = _span(self.array, signed), _row_sums(self.array)
         sum_span = _span(sums)
-        first, part = (0, self.array) if self.array.size <= SENT_AT_ONCE else (layer, [self.array[layer]])
+        first, part = (
+            (0, self.array) if self.array.size <= SENT_AT_ONCE else (layer, [self.array[layer]])
+        )
         weights = b"".join(_pack(one, span) for one in part)
         packed = {"_weights": weights, "_sums": b"" if signed else _pack(sums, sum_span)}
         return {"_range": span, "_sum_range": sum_span, "_first": first, **packed}
@@ -126,11 +171,24 @@ class AttentionView(anywidget.AnyWidget):
             part = None if here is None else here[self.head]
             name = self.title or (self.titles[self.head] if self.titles else "")
             vmax = float(np.nanmax(np.abs(weights), initial=1e-12)) if self.signed else None
-            return figures.heatmap(weights[self.head], self.tokens, key_tokens=self.key_tokens, mask=part, title=name,
-                                   signed=self.signed, vmax=vmax)  # fmt: skip
+            return figures.heatmap(
+                weights[self.head],
+                self.tokens,
+                key_tokens=self.key_tokens,
+                mask=part,
+                title=name,
+                signed=self.signed,
+                vmax=vmax,
+            )
         same = here is not None and (here == here[0]).all()
-        return figures.heads(weights, self.tokens, key_tokens=self.key_tokens, mask=here[0] if same else None,
-                             titles=self.titles or None, title=self.title)  # fmt: skip
+        return figures.heads(
+            weights,
+            self.tokens,
+            key_tokens=self.key_tokens,
+            mask=here[0] if same else None,
+            titles=self.titles or None,
+            title=self.title,
+        )
 
     def to_png(self, path=None):
         """The still picture as PNG: bytes, or written to `path`."""
@@ -141,32 +199,61 @@ class AttentionView(anywidget.AnyWidget):
         return _written(self.figure().svg(), path)
 
     def to_html(self, path=None):
-        """The live view as one page that needs nothing else, no kernel and no network: bytes, or written to `path`."""
-        names = [n for n in self.trait_names(sync=True) if not n.startswith("_") or n in ("_shape", "_range", "_sum_range", "_notes")]
-        state = {name: getattr(self, name) for name in names if name not in ("layout", "comm", "keys", "tabbable", "tooltip")}
+        """The live view as one page that needs nothing else, no kernel and no network: bytes, or
+        written to `path`.
+        """
+        names = [
+            n
+            for n in self.trait_names(sync=True)
+            if not n.startswith("_") or n in ("_shape", "_range", "_sum_range", "_notes")
+        ]
+        state = {
+            name: getattr(self, name)
+            for name in names
+            if name not in ("layout", "comm", "keys", "tabbable", "tooltip")
+        }
         state["_first"] = 0
-        blobs = {"_weights": (_pack(one, self._range) for one in self.array), "_sums": [self._sums], "_mask": [self._mask]}
+        blobs = {
+            "_weights": (_pack(one, self._range) for one in self.array),
+            "_sums": [self._sums],
+            "_mask": [self._mask],
+        }
         figure, text = self._still()
         parts = {
-            "TITLE": html.escape(self.title or "Attention"), "STATE": json.dumps(state).replace("<", "\\u003c"),
+            "TITLE": html.escape(self.title or "Attention"),
+            "STATE": json.dumps(state).replace("<", "\\u003c"),
             "BLOBS": json.dumps({name: _squeezed(blob) for name, blob in blobs.items()}),
-            "SOURCE": SOURCE.replace("export default {", "const view = {"), "PICTURE": base64.b64encode(figure.png()).decode(),
-            "ALT": html.escape(figure.alt), "TABLE": html.escape(text),
-        }  # fmt: skip
-        return _written(re.sub("|".join(parts), lambda found: parts[found[0]], _PAGE).encode(), path)
+            "SOURCE": SOURCE.replace("export default {", "const view = {"),
+            "PICTURE": base64.b64encode(figure.png()).decode(),
+            "ALT": html.escape(figure.alt),
+            "TABLE": html.escape(text),
+        }
+        return _written(
+            re.sub("|".join(parts), lambda found: parts[found[0]], _PAGE).encode(), path
+        )
 
     def _still(self):
         """What stands in for the live view: the picture, and its weights and notes in words."""
         part = self.array[self.layer]
-        table = "" if self.signed else most_attended(part[: 8 if len(part) <= 16 else 1], self.tokens, key_tokens=self.key_tokens)
-        return self.figure(), "\n".join(filter(None, [table, *(f"note: {note}" for note in self._notes)]))
+        table = (
+            ""
+            if self.signed
+            else most_attended(
+                part[: 8 if len(part) <= 16 else 1], self.tokens, key_tokens=self.key_tokens
+            )
+        )
+        return self.figure(), "\n".join(
+            filter(None, [table, *(f"note: {note}" for note in self._notes)])
+        )
 
     def _repr_mimebundle_(self, **how):
         data, metadata = super()._repr_mimebundle_(**how)
         figure, text = self._still()
         picture = base64.b64encode(figure.png()).decode()
         text = "\n".join(filter(None, [figure.alt, text]))
-        return data | {"image/png": picture, "text/plain": text}, metadata | {"image/png": {"alt": figure.alt}}
+        return data | {"image/png": picture, "text/plain": text}, metadata | {
+            "image/png": {"alt": figure.alt}
+        }
 
     def __repr__(self):
         layers, heads, n_q, n_k = self._shape
@@ -174,44 +261,70 @@ class AttentionView(anywidget.AnyWidget):
 
 
 def _state(weights, tokens, key_tokens, mask, titles, signed, layer, head):
-    """Check everything, and say what is odd about the numbers: the traits of a view, and the arrays behind them."""
+    """Check everything, and say what is odd about the numbers: the traits of a view, and the arrays
+    behind them.
+    """
     array = _check.floats("weights", weights, "n_q n_k")
     if not 2 <= array.ndim <= 4 or 0 in array.shape:
         wanted = "(n_q, n_k), (heads, n_q, n_k) or (layers, heads, n_q, n_k)"
-        raise ValueError(f"weights must have the shape {wanted}, with no axis of length 0; got {array.shape}")
+        raise ValueError(
+            f"weights must have the shape {wanted}, with no axis of length 0; got {array.shape}"
+        )
     array = array.reshape((1,) * (4 - array.ndim) + array.shape)
     if array.size <= COPIED:
         array = array.astype(np.float32)
     if any(np.isinf(one).any() for one in array):
-        raise ValueError("weights must not be infinite; these look like scores with -inf, before the softmax")
+        raise ValueError(
+            "weights must not be infinite; these look like scores with -inf, before the softmax"
+        )
     layers, heads, n_q, n_k = array.shape
     _check.integer("layer", layer, minimum=0, maximum=layers - 1)
     _check.integer("head", head, minimum=0, maximum=heads - 1)
     tokens = axis_names("tokens", tokens, n_q, visible)
-    keys = tokens if key_tokens is None and n_q == n_k else axis_names("key_tokens", key_tokens, n_k, visible, "n_k")
+    keys = (
+        tokens
+        if key_tokens is None and n_q == n_k
+        else axis_names("key_tokens", key_tokens, n_k, visible, "n_k")
+    )
     if titles is not None and len(titles) != heads:
-        raise ValueError(f"titles has {len(titles)} names, but weights {np.shape(weights)} has {heads} heads")
+        raise ValueError(
+            f"titles has {len(titles)} names, but weights {np.shape(weights)} has {heads} heads"
+        )
     mask, bits = (None, b"") if mask is None else _planes(mask, array.shape)
     return {
-        "array": array, "mask": mask, "tokens": tokens, "key_tokens": keys, "titles": [str(t) for t in titles or []],
-        "layer": layer, "head": head, "_shape": list(array.shape), "_mask": bits, "_notes": _odd(array, mask, signed),
-    }  # fmt: skip
+        "array": array,
+        "mask": mask,
+        "tokens": tokens,
+        "key_tokens": keys,
+        "titles": [str(t) for t in titles or []],
+        "layer": layer,
+        "head": head,
+        "_shape": list(array.shape),
+        "_mask": bits,
+        "_notes": _odd(array, mask, signed),
+    }
 
 
 def _planes(mask, shape):
-    """The mask as a boolean array, and as bits: one plane for all heads, or where it has heads of its own, a plane for each."""
+    """The mask as a boolean array, and as bits: one plane for all heads, or where it has heads of
+    its own, a plane for each.
+    """
     n_q, n_k = shape[-2:]
     mask = _check.boolean("mask", mask)
-    _check.broadcasts("mask", mask, shape if mask.ndim == 4 else shape[-mask.ndim :] if mask.ndim > 1 else (n_k,))
+    _check.broadcasts(
+        "mask", mask, shape if mask.ndim == 4 else shape[-mask.ndim :] if mask.ndim > 1 else (n_k,)
+    )
     planes = np.broadcast_to(mask, (1, 1, n_q, n_k) if mask.ndim <= 2 else shape)
-    bits = [np.packbits(one.reshape(-1, n_q * n_k), axis=-1).tobytes() for one in planes]  # each plane starts at a byte
+    # each plane starts at a byte
+    bits = [np.packbits(one.reshape(-1, n_q * n_k), axis=-1).tobytes() for one in planes]
     return mask, b"".join(bits)
 
 
 def _odd(array, mask, signed):
     """What a reader should know about these numbers, in words."""
     allowed = np.broadcast_to(np.True_ if mask is None else mask, array.shape)
-    found = sum(np.array(_odd_in(*one)) for one in zip(array, allowed))                    # a layer at a time: they are large
+    # a layer at a time: they are large
+    found = sum(np.array(_odd_in(*one)) for one in zip(array, allowed))
     missing, leaks, off, negative = map(int, found)
     said = {f"{missing:,} weights are NaN, drawn in red": missing}
     if not signed:
@@ -224,7 +337,9 @@ def _odd(array, mask, signed):
 
 
 def _odd_in(layer, allowed):
-    """Of one layer (heads, n_q, n_k), the number of NaN, of weights where none is allowed, of odd rows, of negative weights."""
+    """Of one layer (heads, n_q, n_k), the number of NaN, of weights where none is allowed, of odd
+    rows, of negative weights.
+    """
     missing, sums = np.isnan(layer), layer.sum(axis=-1)
     leaks = (layer != 0) & ~missing & ~allowed
     empty = ~allowed.any(axis=-1) & (sums == 0)
@@ -238,7 +353,9 @@ def _row_sums(array):
 
 
 def _span(array, signed=False):
-    """The numbers that 0 and the largest level stand for: 0 and 1 unless the weights go beyond; if signed, as far down as up."""
+    """The numbers that 0 and the largest level stand for: 0 and 1 unless the weights go beyond; if
+    signed, as far down as up.
+    """
     low = min(float(np.nanmin(layer, initial=0)) for layer in array)
     high = max(float(np.nanmax(layer, initial=0)) for layer in array)
     most = max(-low, high) or 1.0
@@ -248,7 +365,9 @@ def _span(array, signed=False):
 def _pack(array, span):
     """Numbers as whole numbers: little-endian uint16 between span[0] and span[1], 65,535 for NaN."""
     shares = (np.asarray(array, np.float32) - np.float32(span[0])) / np.float32(span[1] - span[0])
-    levels = np.where(np.isnan(shares), _LEVELS + 1, np.clip(np.rint(np.nan_to_num(shares) * _LEVELS), 0, _LEVELS))
+    levels = np.where(
+        np.isnan(shares), _LEVELS + 1, np.clip(np.rint(np.nan_to_num(shares) * _LEVELS), 0, _LEVELS)
+    )
     return levels.astype("<u2").tobytes()
 
 
@@ -263,7 +382,8 @@ def _written(blob, path):
     return blob if path is None else _files.write(path, blob)
 
 
-# The still picture and its words stand in the page, and the script replaces them: a mail, a preview, a page whose policy
+# The still picture and its words stand in the page, and the script replaces them: a mail, a
+# preview, a page whose policy
 # forbids scripts or pictures shows what it may show of them.
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>TITLE</title>

@@ -1,4 +1,6 @@
-"""A map that grows row by row, as a text does that is being written: what is not there yet is blank paper."""
+"""A map that grows row by row, as a text does that is being written: what is not there yet is blank
+paper.
+"""
 
 import numpy as np
 from matplotlib.patches import Rectangle
@@ -15,7 +17,8 @@ def written(weights, n, tokens, *, key_tokens, title="", axes=("target token", "
     n            how many of them are there, 1 … n_q
     tokens       n_q names of the rows; key_tokens: n_k names of the columns
     axes         names of rows and columns
-    For every n the picture has the same size, and each row the same place: a slider over n adds rows, and nothing moves.
+    For every n the picture has the same size, and each row the same place: a slider over n adds
+    rows, and nothing moves.
     """
     whole = Grid("weights", weights, tokens, key_tokens, None, False, None)
     n = _check.integer("n", n, minimum=1, maximum=len(whole.data))
@@ -27,9 +30,14 @@ def written(weights, n, tokens, *, key_tokens, title="", axes=("target token", "
     picture = Picture(max(left + wide + 1.25, 0.1 * len(title)), top + tall + 0.25)
     picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
     there.draw(picture, left, top, cell, axes=False)
-    picture.sheet.add_patch(Rectangle((left, top), wide, high, fill=False, edgecolor=colour("hatch"), linewidth=0.8))
+    picture.sheet.add_patch(
+        Rectangle((left, top), wide, high, fill=False, edgecolor=colour("hatch"), linewidth=0.8)
+    )
     whole._axes(picture, left, top, 9, axes, high)
     colour_bar(picture, left + wide + 0.3, top, tall, whole)
     rest = f", {len(whole.data) - n} to come" if n < len(whole.data) else ""
-    picture.alt = f"{title or 'A map so far'}: {there.describe(axes=tuple(f'{name}s' for name in axes))[:-1]}{rest}."
+    picture.alt = (
+        f"{title or 'A map so far'}:"
+        f" {there.describe(axes=tuple(f'{name}s' for name in axes))[:-1]}{rest}."
+    )
     return picture

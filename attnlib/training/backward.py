@@ -21,7 +21,7 @@ def softmax_backward(grad_weights, weights, axis=-1):
     grad_weights, weights  (...)
     returns                grad_x (...)
     """
-    mean = np.vecdot(grad_weights, weights, axis=axis)                 # of grad_weights, by shares
+    mean = np.vecdot(grad_weights, weights, axis=axis)  # of grad_weights, by shares
     return weights * (grad_weights - np.expand_dims(mean, axis))
 
 
@@ -39,16 +39,16 @@ def scaled_dot_product_attention_backward(
     Dao et al. 2022, "FlashAttention", appendix B.2.
     """
     scale = q.shape[-1] ** -0.5 if scale is None else float(scale)
-    keys, values = _repeat_kv(k, q, "k"), _repeat_kv(v, q, "v")        # (..., h, n_k, d)
-    grad_v = weights.mT @ grad_output                                  # (..., h, n_k, d_v)
-    grad_weights = grad_output @ values.mT                             # (..., h, n_q, n_k)
-    grad_bias = softmax_backward(grad_weights, weights)                # (..., h, n_q, n_k)
+    keys, values = _repeat_kv(k, q, "k"), _repeat_kv(v, q, "v")  # (..., h, n_k, d)
+    grad_v = weights.mT @ grad_output  # (..., h, n_k, d_v)
+    grad_weights = grad_output @ values.mT  # (..., h, n_q, n_k)
+    grad_bias = softmax_backward(grad_weights, weights)  # (..., h, n_q, n_k)
     grad_scores = grad_bias
     if softcap is not None:
         capped = attention_scores(q, k, scale=scale, softcap=softcap)
         grad_scores = softcap_backward(grad_bias, capped, softcap)
-    grad_q = scale * (grad_scores @ keys)                              # (..., h, n_q, d)
-    grad_k = scale * (grad_scores.mT @ q)                              # (..., h, n_k, d)
+    grad_q = scale * (grad_scores @ keys)  # (..., h, n_q, d)
+    grad_k = scale * (grad_scores.mT @ q)  # (..., h, n_k, d)
     grad_k, grad_v = sum_groups(grad_k, k.shape), sum_groups(grad_v, v.shape)
     return sum_to(grad_q, q.shape), grad_k, grad_v, grad_bias
 
@@ -101,10 +101,10 @@ def embedding_backward(grad_output, ids, vocabulary):
     returns      grad_embedding (vocabulary, d_model)
     """
     rows, ids = grad_output.reshape(-1, grad_output.shape[-1]), np.ravel(ids)
-    order = np.argsort(ids, kind="stable")                             # equal ids side by side
+    order = np.argsort(ids, kind="stable")  # equal ids side by side
     tokens, starts = np.unique(ids[order], return_index=True)
     grad_embedding = np.zeros((vocabulary, rows.shape[-1]), rows.dtype)
-    grad_embedding[tokens] = np.add.reduceat(rows[order], starts)      # one sum per run
+    grad_embedding[tokens] = np.add.reduceat(rows[order], starts)  # one sum per run
     return grad_embedding
 
 
@@ -120,9 +120,9 @@ def layer_norm_backward(grad_output, x, gain=None, *, eps=1e-5):
     """
     centred = x - x.mean(axis=-1, keepdims=True)
     spread = np.sqrt(np.square(centred).mean(axis=-1, keepdims=True) + eps)
-    normed = centred / spread                                          # (..., d)
+    normed = centred / spread  # (..., d)
     grad_normed = grad_output if gain is None else grad_output * gain
-    along = (grad_normed * normed).mean(axis=-1, keepdims=True)        # (..., 1)
+    along = (grad_normed * normed).mean(axis=-1, keepdims=True)  # (..., 1)
     grad_x = (grad_normed - grad_normed.mean(axis=-1, keepdims=True) - normed * along) / spread
     return grad_x, sum_rows(grad_output * normed), sum_rows(grad_output)
 
@@ -135,9 +135,9 @@ def rms_norm_backward(grad_output, x, gain=None, *, eps=1e-6):
     Zhang and Sennrich 2019, "Root Mean Square Layer Normalization", equation 4.
     """
     size = np.sqrt(np.square(x).mean(axis=-1, keepdims=True) + eps)
-    normed = x / size                                                  # (..., d)
+    normed = x / size  # (..., d)
     grad_normed = grad_output if gain is None else grad_output * gain
-    along = (grad_normed * normed).mean(axis=-1, keepdims=True)        # (..., 1)
+    along = (grad_normed * normed).mean(axis=-1, keepdims=True)  # (..., 1)
     return (grad_normed - normed * along) / size, sum_rows(grad_output * normed)
 
 
@@ -148,7 +148,7 @@ def relu_backward(grad_output, x):
 
 def gelu_backward(grad_output, x, *, approximate="none"):
     """x Φ(x) has the slope Φ(x) + x φ(x), where φ is the bell curve. (...) -> (...)"""
-    x = np.clip(x, -FAR, FAR)                                          # the slope is 0 and 1 beyond
+    x = np.clip(x, -FAR, FAR)  # the slope is 0 and 1 beyond
     if approximate == "tanh":
         t, slope = np.tanh(gelu_bend(x)), SLOPE * (1 + 3 * 0.044715 * x * x)
         return grad_output * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * slope)
@@ -176,10 +176,10 @@ def cross_entropy(logits, targets, *, where=None):
     returns  loss, a number in nats, and grad_logits (..., vocabulary)
     """
     logits, targets, where = _checked_targets(logits, targets, where)
-    picked = targets[..., None]                                        # (..., 1)
-    log_shares = log_softmax(logits)                                   # (..., vocabulary)
+    picked = targets[..., None]  # (..., 1)
+    log_shares = log_softmax(logits)  # (..., vocabulary)
     losses = -np.take_along_axis(log_shares, picked, axis=-1)[..., 0]  # (...)
-    grad_logits = np.exp(log_shares)                                   # share - 1 at the target
+    grad_logits = np.exp(log_shares)  # share - 1 at the target
     np.put_along_axis(grad_logits, picked, np.take_along_axis(grad_logits, picked, -1) - 1, -1)
     grad_logits *= where[..., None] / logits.dtype.type(where.sum())
     return float(losses[where].mean()), grad_logits
@@ -197,7 +197,9 @@ def _checked_targets(logits, targets, where):
     where = np.ones(targets.shape, bool) if where is None else np.asarray(where)
     if where.dtype != np.bool_ or where.shape != targets.shape or not where.any():
         wanted = f"boolean of the targets' shape {targets.shape}, with at least one True"
-        raise ValueError(f"where must be {wanted}, got {where.dtype} {where.shape}, {int(where.sum())} True")
+        raise ValueError(
+            f"where must be {wanted}, got {where.dtype} {where.shape}, {int(where.sum())} True"
+        )
     return logits, targets, where
 
 
@@ -215,7 +217,7 @@ def sum_groups(gradient, shape):
     """The same for grouped heads: a kv head adds up its query heads. (..., h, n, d) -> `shape`"""
     if len(shape) > 2 and 1 < shape[-3] < gradient.shape[-3]:
         groups = (*gradient.shape[:-3], shape[-3], -1, *gradient.shape[-2:])
-        gradient = gradient.reshape(groups).sum(axis=-3)               # (..., h_kv, n, d)
+        gradient = gradient.reshape(groups).sum(axis=-3)  # (..., h_kv, n, d)
     return sum_to(gradient, shape)
 
 

@@ -1,18 +1,26 @@
 """Train the three small models of the capstone, on one core of a CPU, in minutes.
 
-    OPENBLAS_NUM_THREADS=1 python -m attnlib.training.capstone          writes attnlib/models/capstone.npz
+    OPENBLAS_NUM_THREADS=1 python -m attnlib.training.capstone          writes
+                                                                        attnlib/models/capstone.npz
 
-recall   key value key value …: every key comes twice, in any order, and the second time its value is asked for.
-         Arora et al. 2023, "Zoology", section 3, where the pairs all come first and the questions last
-copying  a block of different random tokens, again and again: `induction_batch`, the block a quarter to a half of the text
-model    `GPT`: two layers of attention without feed-forward or norms, 4 heads, d_model 64, learned positions, one for all
+recall   key value key value …: every key comes twice, in any order, and the second time its value
+         is asked for.
+         Arora et al. 2023, "Zoology", section 3, where the pairs all come first and the questions
+         last
+copying  a block of different random tokens, again and again: `induction_batch`, the block a quarter
+to a half of the text
+model    `GPT`: two layers of attention without feed-forward or norms, 4 heads, d_model 64, learned
+         positions, one for all
          three; half of each batch is recall, half copying
 
 full     is trained with the whole past in sight, as a writing model usually is
 stride   starts as full, and goes on under one sparse pattern, `stride_pattern`
-any      sees a new pattern in each head at every step, `draw_masks`, and learns to use what it is given. Two heads are
-         never short of what the trick needs, `SAFE`, and so the trick settles in these. With such a pair drawn anew in every
-         step (and full to start from) it stayed spread over several heads: no pair alone was right more than two times in three
+any      sees a new pattern in each head at every step, `draw_masks`, and learns to use what it is
+         given. Two heads are
+         never short of what the trick needs, `SAFE`, and so the trick settles in these. With such a
+         pair drawn anew in every
+         step (and full to start from) it stayed spread over several heads: no pair alone was right
+         more than two times in three
 
 Nothing is downloaded: all texts and patterns are drawn by seeded generators.
 """
@@ -40,37 +48,51 @@ FILE = Path(attnlib.__file__).parent / "models" / "capstone.npz"
 VOCABULARY, LENGTHS = 64, (48, 72, 96)
 N_LAYERS, N_HEADS = 2, 4
 MODEL = {
-    "vocabulary": VOCABULARY, "d_model": 64, "n_layers": N_LAYERS, "n_heads": N_HEADS, "n_max": max(LENGTHS),
-    "positions": "learned", "norm": None, "d_hidden": 0,
-}  # fmt: skip
-TOKENS = 3072                                              # in a batch
+    "vocabulary": VOCABULARY,
+    "d_model": 64,
+    "n_layers": N_LAYERS,
+    "n_heads": N_HEADS,
+    "n_max": max(LENGTHS),
+    "positions": "learned",
+    "norm": None,
+    "d_hidden": 0,
+}
+TOKENS = 3072  # in a batch
 LESSONS = {
     "full": {"steps": 2000, "lr": 6e-3, "warmup": 100, "cosine": True},
     "stride": {"steps": 1200, "lr": 4e-3, "warmup": 50, "cosine": True},
     "any": {"steps": 2000, "lr": 6e-3, "warmup": 100, "cosine": True},
-}  # fmt: skip
-SAFE = (2, 1)                                              # a head of each layer
+}
+SAFE = (2, 1)  # a head of each layer
 
 # ---- the tasks ---------------------------------------------------------------------------
 
 
 def recall_batch(rng, *, batch=32, n=96, vocabulary=VOCABULARY, shift=None):
-    """Pairs of a key and its value in any order, each pair twice: the second time, the value can be told.
+    """Pairs of a key and its value in any order, each pair twice: the second time, the value can be
+    told.
 
     n        an even number; the text holds n / 4 keys (rounded down), twice each
-    shift    how many tokens stand before the first pair: 0, 1, or for each text one of them by chance
+    shift    how many tokens stand before the first pair: 0, 1, or for each text one of them by
+             chance
     returns  a `Batch`; keys are ids of the lower half of the vocabulary, values of the upper half
     """
     batch, n = _check.integer("batch", batch), _check.integer("n", n, minimum=4)
     m, half = n // 4, _check.integer("vocabulary", vocabulary, minimum=2 * (n // 4)) // 2
     rng = _check.generator(rng)
-    ids = np.tile(np.arange(half), (batch, 1))                                     # (b, half)
+    ids = np.tile(np.arange(half), (batch, 1))  # (b, half)
     keys, values = rng.permuted(ids, axis=1)[:, :m], half + rng.permuted(ids, axis=1)[:, :m]
-    order = rng.permuted(np.tile(np.repeat(np.arange(m), 2), (batch, 1)), axis=1)  # (b, 2m) which pair
-    again = np.tril(order[:, :, None] == order[:, None, :], -1).any(axis=-1)       # (b, 2m) the second time
+    # (b, 2m) which pair
+    order = rng.permuted(np.tile(np.repeat(np.arange(m), 2), (batch, 1)), axis=1)
+    # (b, 2m) the second time
+    again = np.tril(order[:, :, None] == order[:, None, :], -1).any(axis=-1)
     text, where = half + rng.integers(half, size=(batch, n + 1)), np.zeros((batch, n + 1), bool)
-    first = rng.integers(2, size=batch) if shift is None else np.full(batch, _check.integer("shift", shift, 0, 1))
-    place = first[:, None] + 2 * np.arange(2 * m)                                  # (b, 2m) of the keys
+    first = (
+        rng.integers(2, size=batch)
+        if shift is None
+        else np.full(batch, _check.integer("shift", shift, 0, 1))
+    )
+    place = first[:, None] + 2 * np.arange(2 * m)  # (b, 2m) of the keys
     np.put_along_axis(text, place, np.take_along_axis(keys, order, axis=1), axis=1)
     np.put_along_axis(text, place + 1, np.take_along_axis(values, order, axis=1), axis=1)
     np.put_along_axis(where, place, again, axis=1)
@@ -78,7 +100,9 @@ def recall_batch(rng, *, batch=32, n=96, vocabulary=VOCABULARY, shift=None):
 
 
 def copying_batch(rng, *, batch=32, n=96, vocabulary=VOCABULARY):
-    """A block of different tokens, again and again, a quarter to a half of the text long: a `Batch`."""
+    """A block of different tokens, again and again, a quarter to a half of the text long: a
+    `Batch`.
+    """
     return induction_batch(rng, batch=batch, n=n, vocabulary=vocabulary, period=(n // 4, n // 2))
 
 
@@ -96,15 +120,19 @@ def both(rng):
 
 
 def stride_pattern(n, stride=2):
-    """The near past, and of the far past every `stride`-th token, the same ones for everybody. (n, n)"""
+    """The near past, and of the far past every `stride`-th token, the same ones for everybody. (n,
+    n)
+    """
     far = (np.arange(n) + 1) % _check.integer("stride", stride) == 0
     return masks.causal(n) & (masks.local(n, window=stride + 1) | far)
 
 
 def draw_masks(rng, n):
-    """For each head a pattern by chance: the whole past, a window, or a window and sinks. (layers, heads, n, n)
+    """For each head a pattern by chance: the whole past, a window, or a window and sinks. (layers,
+    heads, n, n)
 
-    The SAFE head of the first layer looks at least one token back, that of the second sees the whole past: without these
+    The SAFE head of the first layer looks at least one token back, that of the second sees the
+    whole past: without these
     nobody could answer.
     """
     drawn = np.array([[_draw(rng, n) for _ in range(N_HEADS)] for _ in range(N_LAYERS)])
@@ -117,10 +145,16 @@ def _draw(rng, n):
     kind, window = rng.random(), int(rng.choice([1, 2, 4, 8, 16, 32]))
     if kind < 0.3:
         return masks.causal(n)
-    return masks.streaming(n, window=window, n_sinks=0 if kind < 0.7 else int(rng.choice([1, 2, 4])))
+    return masks.streaming(
+        n, window=window, n_sinks=0 if kind < 0.7 else int(rng.choice([1, 2, 4]))
+    )
 
 
-PATTERNS = {"full": lambda rng, n: masks.causal(n), "stride": lambda rng, n: stride_pattern(n), "any": draw_masks}
+PATTERNS = {
+    "full": lambda rng, n: masks.causal(n),
+    "stride": lambda rng, n: stride_pattern(n),
+    "any": draw_masks,
+}
 
 # ---- the models --------------------------------------------------------------------------
 
@@ -131,7 +165,7 @@ def read(model, ids, mask):
     ids   (n,) or (b, n);   mask  boolean, broadcasts to (layers, heads, n, n)
     """
     n, x, blocks = ids.shape[-1], model.embedded(ids), []
-    x = x + model.positions(n)                                         # (..., n, d_model)
+    x = x + model.positions(n)  # (..., n, d_model)
     for block, one in zip(model.blocks, np.broadcast_to(mask, (N_LAYERS, N_HEADS, n, n))):
         blocks.append(block.steps(x, mask=one))
         x = blocks[-1].output
@@ -147,15 +181,27 @@ def loss_under(pattern, rng, model, ids, targets, where):
 
 def learn(name, model, *, seed=0, steps=None, progress=True):
     """Train a model in place by one of LESSONS. Returns its `History`."""
-    lesson, number = LESSONS[name] | ({} if steps is None else {"steps": steps}), list(LESSONS).index(name)
+    lesson, number = (
+        LESSONS[name] | ({} if steps is None else {"steps": steps}),
+        list(LESSONS).index(name),
+    )
     lesson["warmup"] = min(lesson["warmup"], lesson["steps"])
     loss = partial(loss_under, PATTERNS[name], np.random.default_rng([seed, number, 1]))
-    return train(model, both, **lesson, loss=loss, rng=np.random.default_rng([seed, number, 2]), progress=progress)
+    return train(
+        model,
+        both,
+        **lesson,
+        loss=loss,
+        rng=np.random.default_rng([seed, number, 2]),
+        progress=progress,
+    )
 
 
 @lru_cache(maxsize=len(LESSONS))
 def trained(name="any"):
-    """A shipped model: "full", "stride" or "any". It is the same object in every call; copy it to change it."""
+    """A shipped model: "full", "stride" or "any". It is the same object in every call; copy it to
+    change it.
+    """
     model = cast(GPT(**MODEL), np.float32)
     with np.load(FILE, allow_pickle=False) as file:
         for part, array in parameters(model).items():
@@ -179,16 +225,29 @@ def main(arguments=None):
     arrays, losses, began = {}, {}, time.process_time()
     full = GPT(**MODEL, rng=np.random.default_rng(options.seed))
     for name in LESSONS:
-        model = {"full": full, "stride": copy.deepcopy(full)}.get(name) or GPT(**MODEL, rng=np.random.default_rng([options.seed, 1]))
+        model = {"full": full, "stride": copy.deepcopy(full)}.get(name) or GPT(
+            **MODEL, rng=np.random.default_rng([options.seed, 1])
+        )
         history = learn(name, model, seed=options.seed, steps=options.steps)
         losses[name] = float(history.losses[-50:].mean())
-        arrays |= {f"{name}/{part}": array.astype(np.float16) for part, array in parameters(model).items()}
-        print(f"{name}: loss {losses[name]:.4f}, {time.process_time() - began:.0f} s so far", flush=True)
+        arrays |= {
+            f"{name}/{part}": array.astype(np.float16) for part, array in parameters(model).items()
+        }
+        print(
+            f"{name}: loss {losses[name]:.4f}, {time.process_time() - began:.0f} s so far",
+            flush=True,
+        )
     said = {
-        "command": "OPENBLAS_NUM_THREADS=1 python -m attnlib.training.capstone", "model": MODEL, "lessons": LESSONS,
-        "seed": options.seed, "losses": losses, "attnlib": attnlib.__version__, "numpy": np.__version__,
-        "python": platform.python_version(), "cpu_seconds": round(time.process_time() - began),
-    }  # fmt: skip
+        "command": "OPENBLAS_NUM_THREADS=1 python -m attnlib.training.capstone",
+        "model": MODEL,
+        "lessons": LESSONS,
+        "seed": options.seed,
+        "losses": losses,
+        "attnlib": attnlib.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "cpu_seconds": round(time.process_time() - began),
+    }
     np.savez_compressed(options.out, about=json.dumps(said), **arrays)
 
 

@@ -9,7 +9,8 @@ from attnlib import _files
 
 
 def save_checkpoint(path, optimizer, rng, records):
-    """Write parameters, optimiser, random numbers and history. A crash leaves the file before whole.
+    """Write parameters, optimiser, random numbers and history. A crash leaves the file before
+    whole.
 
     path       the file, ending in .npz
     optimizer  an `AdamW`, which holds the parameters
@@ -17,7 +18,11 @@ def save_checkpoint(path, optimizer, rng, records):
     records    (steps so far, 2) loss and gradient length of each step
     """
     path = checkpoint_path(path)
-    arrays = {f"{kind}/{name}": array for kind, group in _state(optimizer).items() for name, array in group.items()}
+    arrays = {
+        f"{kind}/{name}": array
+        for kind, group in _state(optimizer).items()
+        for name, array in group.items()
+    }
     arrays["count"], arrays["records"] = np.array(optimizer.count), np.array(records).reshape(-1, 2)
     arrays["rng"] = np.array(json.dumps(rng.bit_generator.state, default=np.ndarray.tolist))
     with _files.replacing(path) as file:
@@ -27,7 +32,8 @@ def save_checkpoint(path, optimizer, rng, records):
 def load_checkpoint(path, optimizer, rng):
     """Put everything back where `save_checkpoint` took it from. Returns the records, a list.
 
-    Raises ValueError, before anything is changed, where the file is damaged or belongs to another model.
+    Raises ValueError, before anything is changed, where the file is damaged or belongs to another
+    model.
     """
     stored, state = _read(path), _state(optimizer)
     for kind, group in state.items():
@@ -61,22 +67,29 @@ def checkpoint_path(path):
 
 
 def _read(path):
-    """Name -> array, for all that the file holds. ValueError, in one sentence, where it is damaged or no checkpoint."""
-    with open(checkpoint_path(path), "rb") as file:        # not there, or not ours to read: an error of its own
+    """Name -> array, for all that the file holds. ValueError, in one sentence, where it is damaged
+    or no checkpoint.
+    """
+    # not there, or not ours to read: an error of its own
+    with open(checkpoint_path(path), "rb") as file:
         try:
             with np.load(file, allow_pickle=False) as stored:
                 return {name: stored[name] for name in stored.files}
-        except Exception as error:                         # zip, zlib and NumPy have a dozen kinds; none helps a reader
+        except Exception as error:  # zip, zlib and NumPy have a dozen kinds; none helps a reader
             raise _damaged(path, "it cannot be read to its end as .npz") from error
 
 
 def _damaged(path, why):
-    return ValueError(f"checkpoint {str(path)!r} is damaged, or was not written by save_checkpoint: {why}. Use an earlier one")
+    return ValueError(
+        f"checkpoint {str(path)!r} is damaged, or was not written by save_checkpoint: {why}. Use an"
+        " earlier one"
+    )
 
 
 def _count(path, stored):
     """The number of steps so far."""
-    count = stored.get("count", np.array(-1))              # what is not there is as wrong as what makes no sense
+    # what is not there is as wrong as what makes no sense
+    count = stored.get("count", np.array(-1))
     if count.shape != () or count.dtype.kind not in "iu" or count < 0:
         raise _damaged(path, f"count must be one whole number from 0, got {count.tolist()!r:.40}")
     return int(count)
@@ -86,7 +99,9 @@ def _records(path, stored):
     """Loss and gradient length of each step, [(loss, length), …]."""
     records = stored.get("records", np.array(0))
     if records.ndim != 2 or records.shape[1] != 2 or records.dtype.kind != "f":
-        raise _damaged(path, f"records must be numbers (steps, 2), got {records.dtype} {records.shape}")
+        raise _damaged(
+            path, f"records must be numbers (steps, 2), got {records.dtype} {records.shape}"
+        )
     return [tuple(record) for record in records.tolist()]
 
 
@@ -95,27 +110,38 @@ def _random_state(path, stored, rng):
     try:
         state = json.loads(str(stored["rng"]))
         type(rng.bit_generator)().state = state
-    except Exception as error:                             # a state can be wrong in many ways
+    except Exception as error:  # a state can be wrong in many ways
         raise _damaged(path, f"rng is no state of {type(rng.bit_generator).__name__}") from error
     return state
 
 
 def _state(optimizer):
-    return {"parameters": optimizer.parameters, "means": optimizer.means, "squares": optimizer.squares}
+    return {
+        "parameters": optimizer.parameters,
+        "means": optimizer.means,
+        "squares": optimizer.squares,
+    }
 
 
 def _group(stored, kind):
-    return {name.removeprefix(f"{kind}/"): array for name, array in stored.items() if name.startswith(f"{kind}/")}
+    return {
+        name.removeprefix(f"{kind}/"): array
+        for name, array in stored.items()
+        if name.startswith(f"{kind}/")
+    }
 
 
 def _check_fits(path, arrays, stored):
     """The same names, shapes and dtypes on both sides."""
-    ours, theirs = ({name: f"{a.dtype} {a.shape}" for name, a in group.items()} for group in (arrays, stored))
+    ours, theirs = (
+        {name: f"{a.dtype} {a.shape}" for name, a in group.items()} for group in (arrays, stored)
+    )
     for name in sorted(ours.keys() | theirs.keys()):
         if ours.get(name) != theirs.get(name):
             raise ValueError(
-                f"checkpoint {str(path)!r} belongs to another model: {name} is {theirs.get(name, 'not there')} in the file, "
-                f"{ours.get(name, 'not there')} in the model"
+                f"checkpoint {str(path)!r} belongs to another model: {name} is"
+                f" {theirs.get(name, 'not there')} in the file, {ours.get(name, 'not there')} in"
+                " the model"
             )
 
 

@@ -48,7 +48,10 @@ def feed_forward_backward(grad_output, layer, steps):
     bend, bend_backward = ACTIVATIONS[layer.activation], ACTIVATIONS_BACKWARD[layer.activation]
     grad_hidden = _through(grad_output, steps.hidden, layer, "down", gradients)
     if layer.W_gate is None:
-        return _through(bend_backward(grad_hidden, steps.up), steps.x, layer, "up", gradients), gradients
+        return (
+            _through(bend_backward(grad_hidden, steps.up), steps.x, layer, "up", gradients),
+            gradients,
+        )
     grad_x = _through(grad_hidden * bend(steps.gate), steps.x, layer, "up", gradients)
     grad_gate = bend_backward(grad_hidden * steps.up, steps.gate)
     return grad_x + _through(grad_gate, steps.x, layer, "gate", gradients), gradients
@@ -99,7 +102,7 @@ def gpt_backward(grad_logits, model, steps):
     grad_bias = 0
     for i in reversed(range(len(model.blocks))):
         grad, of_block = block_backward(grad, model.blocks[i], steps.blocks[i])
-        grad_bias = grad_bias + of_block.pop("attention.bias", 0)      # one bias for all blocks
+        grad_bias = grad_bias + of_block.pop("attention.bias", 0)  # one bias for all blocks
         gradients |= named({f"blocks.{i}": of_block})
     gradients["embedding"] = backward.embedding_backward(grad, steps.ids, len(model.embedding))
     if tied:
@@ -132,9 +135,12 @@ def seq2seq_backward(grad_logits, model, steps):
         gradients |= named({"decoder_norm": of_norm})
     for i in reversed(range(len(model.decoder))):
         grad, of_block = block_backward(grad, model.decoder[i], steps.decoder[i])
-        grad_context = grad_context + of_block.pop("cross_attention.context")  # every block reads it
+        # every block reads it
+        grad_context = grad_context + of_block.pop("cross_attention.context")
         gradients |= named({f"decoder.{i}": of_block})
-    gradients["target_embedding"] = backward.embedding_backward(grad, steps.decoder_ids, len(model.target_embedding))
+    gradients["target_embedding"] = backward.embedding_backward(
+        grad, steps.decoder_ids, len(model.target_embedding)
+    )
     gradients |= _of_table("target_positions", model.target_positions, grad)
     return gradients | _encoder_backward(grad_context, model, steps)
 
@@ -148,7 +154,9 @@ def _encoder_backward(grad_context, model, steps):
     for i in reversed(range(len(model.encoder))):
         grad, of_block = block_backward(grad, model.encoder[i], steps.encoder[i])
         gradients |= named({f"encoder.{i}": of_block})
-    gradients["source_embedding"] = backward.embedding_backward(grad, steps.ids, len(model.source_embedding))
+    gradients["source_embedding"] = backward.embedding_backward(
+        grad, steps.ids, len(model.source_embedding)
+    )
     return gradients | _of_table("source_positions", model.source_positions, grad)
 
 
@@ -168,13 +176,21 @@ def seq2seq_loss_and_gradients(model, ids, source_mask, decoder_ids, targets, wh
 
 def named(parts):
     """{"attention": {"W_q": …}} -> {"attention.W_q": …}"""
-    return {f"{part}.{name}": gradient for part, found in parts.items() for name, gradient in found.items()}
+    return {
+        f"{part}.{name}": gradient
+        for part, found in parts.items()
+        for name, gradient in found.items()
+    }
 
 
 def _heads_backward(grad_output, layer, steps):
-    """From the output back to q, k and v of any attention layer: their gradients, and those of W_o, b_o and the bias."""
+    """From the output back to q, k and v of any attention layer: their gradients, and those of W_o,
+    b_o and the bias.
+    """
     if layer.scoring:
-        raise ValueError(f"layer must have no scale or softcap of its own here, got {layer.scoring}")
+        raise ValueError(
+            f"layer must have no scale or softcap of its own here, got {layer.scoring}"
+        )
     gradients = {}
     grad_joined = _through(grad_output, steps.joined, layer, "o", gradients)
     *grad_qkv, grad_bias = backward.scaled_dot_product_attention_backward(
@@ -187,7 +203,9 @@ def _heads_backward(grad_output, layer, steps):
 
 def _through(grad_output, x, layer, name, gradients):
     """output = x · W_name + b_name: notes the gradients of both, and returns grad_x."""
-    grad_x, gradients[f"W_{name}"] = backward.linear_backward(grad_output, x, getattr(layer, f"W_{name}"))
+    grad_x, gradients[f"W_{name}"] = backward.linear_backward(
+        grad_output, x, getattr(layer, f"W_{name}")
+    )
     if isinstance(getattr(layer, f"b_{name}"), np.ndarray):
         gradients[f"b_{name}"] = backward.sum_rows(grad_output)
     return grad_x

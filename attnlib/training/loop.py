@@ -17,13 +17,28 @@ class History(NamedTuple):
     """What happened, one number per step that was done."""
 
     losses: np.ndarray
-    norms: np.ndarray       # the length of all gradients together, before clipping
+    norms: np.ndarray  # the length of all gradients together, before clipping
 
 
 def train(
-    model, batch, *, steps, lr, warmup=0, cosine=False, betas=(0.9, 0.98), weight_decay=0.01, clip=1.0,
-    rng=None, loss=loss_and_gradients, watch=None, checkpoint=None, checkpoint_every=100, resume=False, progress=True,
-):  # fmt: skip
+    model,
+    batch,
+    *,
+    steps,
+    lr,
+    warmup=0,
+    cosine=False,
+    betas=(0.9, 0.98),
+    weight_decay=0.01,
+    clip=1.0,
+    rng=None,
+    loss=loss_and_gradients,
+    watch=None,
+    checkpoint=None,
+    checkpoint_every=100,
+    resume=False,
+    progress=True,
+):
     """Train a model in place: draw a batch, walk down its gradient, `steps` times.
 
     batch             a function rng -> what `loss` takes behind the model, as (ids, targets)
@@ -35,7 +50,8 @@ def train(
     watch             called as watch(step, model) before the first step and after each one;
                       `step` is the number of steps done
     checkpoint        a path, ending in .npz, written every `checkpoint_every` steps and at the end
-    resume            go on from `checkpoint` where it is there, to the same numbers as without a stop
+    resume            go on from `checkpoint` where it is there, to the same numbers as without a
+                      stop
     progress          False for silence
     returns           `History`; after Ctrl-C or the stop button that of the steps done so far
 
@@ -52,7 +68,7 @@ def train(
         clip = _check.positive("clip", clip)
     optimizer = AdamW(parameters(model), lr=lr, betas=betas, weight_decay=weight_decay)
     keep_memory()
-    records = []                                         # (loss, gradient length) of each step
+    records = []  # (loss, gradient length) of each step
     if resume and checkpoint.exists():
         records = load_checkpoint(checkpoint, optimizer, rng)
     with Progress(steps, on=progress) as bar:
@@ -64,7 +80,9 @@ def train(
                 records.append(_step(model, batch(rng), loss, optimizer, rate, clip, step))
                 if watch is not None:
                     watch(step + 1, model)
-                if checkpoint is not None and ((step + 1) % checkpoint_every == 0 or step + 1 == steps):
+                if checkpoint is not None and (
+                    (step + 1) % checkpoint_every == 0 or step + 1 == steps
+                ):
                     save_checkpoint(checkpoint, optimizer, rng, records)
                 bar(step + 1, records[-1][0])
         except KeyboardInterrupt:
@@ -74,13 +92,16 @@ def train(
 
 def _step(model, batch, loss, optimizer, rate, clip, step):
     """Forward, backward, and a step of the optimiser. Returns the loss and the gradient's length."""
-    with np.errstate(over="ignore", invalid="ignore"):   # what overflows is reported below
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is reported below
         try:
             value, gradients = loss(model, *batch)
         except ValueError as error:
             raise ValueError(f"at step {step}: {error}") from error
         gradients, norm = clip_by_norm(gradients, np.inf if clip is None else clip)
     if not np.isfinite([value, norm]).all():
-        raise FloatingPointError(f"at step {step} the loss is {value} and the gradient's length {norm}: try a smaller lr than {rate:g}")
+        raise FloatingPointError(
+            f"at step {step} the loss is {value} and the gradient's length {norm}: try a smaller lr"
+            f" than {rate:g}"
+        )
     optimizer.step(gradients, lr=rate)
     return value, norm

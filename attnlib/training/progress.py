@@ -32,7 +32,9 @@ def line(step, steps, loss, seconds, width=24):
     """The bar as text: [#####.....] 120/400  loss 0.693  7 s left"""
     full = width * step // steps
     left = seconds / max(step, 1) * (steps - step)
-    return f"[{'#' * full}{'.' * (width - full)}] {step}/{steps}  loss {loss:.3f}  {left:.0f} s left"
+    return (
+        f"[{'#' * full}{'.' * (width - full)}] {step}/{steps}  loss {loss:.3f}  {left:.0f} s left"
+    )
 
 
 def _writer():

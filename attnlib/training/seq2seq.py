@@ -1,17 +1,25 @@
 """Train the two encoder-decoders of the course, on one core of a CPU, in minutes.
 
-    OPENBLAS_NUM_THREADS=1 python -m attnlib.training.seq2seq          writes attnlib/models/seq2seq.npz
+    OPENBLAS_NUM_THREADS=1 python -m attnlib.training.seq2seq          writes
+                                                                       attnlib/models/seq2seq.npz
 
 reverse   a word of small letters, "cat" -> "tac": random ones of 3 to 12 letters
-dates     a date as people write it, "Tuesday, March 3rd, 1987" -> "1987-03-03": years 1000 to 2999, the weekday that
-          the Gregorian calendar gives it, in the forms of FORMS; no form that could be read in two ways, as 03/04/1987
+dates     a date as people write it, "Tuesday, March 3rd, 1987" -> "1987-03-03": years 1000 to 2999,
+          the weekday that
+          the Gregorian calendar gives it, in the forms of FORMS; no form that could be read in two
+          ways, as 03/04/1987
 
-How much the tokens say against their places decides what the picture shows. Embeddings of spread 1 drown the sinusoids:
-the reverser is right just as often, but each head spreads its look over two or three letters (0.6 on the right one). With
-spread 1/√d_model, as here, it is 0.99. At spread 1, fewer heads, post-norm or learned positions gave no more than 0.62.
+How much the tokens say against their places decides what the picture shows. Embeddings of spread 1
+drown the sinusoids:
+the reverser is right just as often, but each head spreads its look over two or three letters (0.6
+on the right one). With
+spread 1/√d_model, as here, it is 0.99. At spread 1, fewer heads, post-norm or learned positions
+gave no more than 0.62.
 
-Nothing is downloaded: both are drawn by a seeded generator. A tenth of all words and a tenth of all dates, by their
-checksum, are never drawn for training, in no form; accuracy is the share of those that come out right to the last sign.
+Nothing is downloaded: both are drawn by a seeded generator. A tenth of all words and a tenth of all
+dates, by their
+checksum, are never drawn for training, in no form; accuracy is the share of those that come out
+right to the last sign.
 """
 
 import argparse
@@ -34,16 +42,40 @@ from attnlib.models.translator import FILE, Characters, padded
 from attnlib.training.gradients import seq2seq_loss_and_gradients
 from attnlib.training.loop import train
 
-MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")
+MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII")
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 FORMS = (
-    "{day} {Month} {year}", "{Month} {day}, {year}", "{Month} {day} {year}", "{day} {Mon} {year}", "{Mon} {day}, {year}",
-    "{day}-{Mon}-{year}", "{nth} {Month} {year}", "{nth} of {Month} {year}", "the {nth} of {Month}, {year}",
-    "{Month} {nth}, {year}", "{Mon} {nth} {year}", "{day} {roman} {year}", "{year} {Month} {day}", "{year} {Mon} {day}",
+    "{day} {Month} {year}",
+    "{Month} {day}, {year}",
+    "{Month} {day} {year}",
+    "{day} {Mon} {year}",
+    "{Mon} {day}, {year}",
+    "{day}-{Mon}-{year}",
+    "{nth} {Month} {year}",
+    "{nth} of {Month} {year}",
+    "the {nth} of {Month}, {year}",
+    "{Month} {nth}, {year}",
+    "{Mon} {nth} {year}",
+    "{day} {roman} {year}",
+    "{year} {Month} {day}",
+    "{year} {Mon} {day}",
     "{year}/{month}/{day}",
-)  # fmt: skip
-PARTS = {"year": slice(0, 4), "month": slice(5, 7), "day": slice(8, 10)}               # of 1987-03-03
+)
+PARTS = {"year": slice(0, 4), "month": slice(5, 7), "day": slice(8, 10)}  # of 1987-03-03
 
 # ---- the tasks ---------------------------------------------------------------------------
 
@@ -53,11 +85,13 @@ class Example(NamedTuple):
 
     text: str
     target: str
-    spans: dict         # of a date: where in the text "year", "month" and "day" stand, as (begin, end)
+    spans: dict  # of a date: where in the text "year", "month" and "day" stand, as (begin, end)
 
 
 def draw_word(rng):
-    """A random word and its reverse. Half of the words have few different letters, so that some come twice."""
+    """A random word and its reverse. Half of the words have few different letters, so that some
+    come twice.
+    """
     n, kinds = rng.integers(3, 13), rng.choice([26, rng.integers(1, 6)])
     letters = rng.permutation(26)[:kinds]
     word = "".join(string.ascii_lowercase[i] for i in rng.choice(letters, n))
@@ -66,7 +100,9 @@ def draw_word(rng):
 
 def draw_date(rng):
     """A random day of the years 1000 to 2999 in a random form, and the same as ISO 8601 writes it."""
-    day = date.fromordinal(int(rng.integers(date(1000, 1, 1).toordinal(), date(2999, 12, 31).toordinal() + 1)))
+    day = date.fromordinal(
+        int(rng.integers(date(1000, 1, 1).toordinal(), date(2999, 12, 31).toordinal() + 1))
+    )
     form = FORMS[rng.integers(len(FORMS))]
     weekday = WEEKDAYS[day.weekday()]
     if rng.random() < 0.25 and not form.startswith("{year}"):
@@ -82,14 +118,21 @@ def write_date(day, form):
     n, month = day.day, MONTHS[day.month - 1]
     ending = "th" if n in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
     fields = {
-        "year": str(day.year), "month": str(day.month), "Month": month, "Mon": month[:3], "roman": ROMAN[day.month - 1],
-        "day": str(n), "nth": f"{n}{ending}",
-    }  # fmt: skip
+        "year": str(day.year),
+        "month": str(day.month),
+        "Month": month,
+        "Mon": month[:3],
+        "roman": ROMAN[day.month - 1],
+        "day": str(n),
+        "nth": f"{n}{ending}",
+    }
     text, spans = "", {}
     for between, field, _, _ in string.Formatter().parse(form):
         text += between
         if field is not None:
-            part = {"Month": "month", "Mon": "month", "roman": "month", "nth": "day"}.get(field, field)
+            part = {"Month": "month", "Mon": "month", "roman": "month", "nth": "day"}.get(
+                field, field
+            )
             spans[part] = (len(text), len(text) + len(fields[field]))
             text += fields[field]
     return text, spans
@@ -103,36 +146,40 @@ def held_out(target):
 class Task(NamedTuple):
     """What is learned, by which model, how long."""
 
-    draw: object            # rng -> Example
+    draw: object  # rng -> Example
     source: Characters
     target: Characters
-    model: dict             # for `Seq2Seq`
-    training: dict          # for `train`
+    model: dict  # for `Seq2Seq`
+    training: dict  # for `train`
 
 
 TASKS = {
     "reverse": Task(
-        draw_word, Characters(string.ascii_lowercase), Characters(string.ascii_lowercase),
+        draw_word,
+        Characters(string.ascii_lowercase),
+        Characters(string.ascii_lowercase),
         {"d_model": 64, "n_layers": 1, "n_heads": 4, "n_max": 16, "positions": "sinusoidal"},
         {"steps": 2000, "lr": 2e-3, "warmup": 100, "cosine": True},
     ),
     "dates": Task(
-        draw_date, Characters(string.digits + string.ascii_letters + " ,-/"), Characters(string.digits + "-"),
+        draw_date,
+        Characters(string.digits + string.ascii_letters + " ,-/"),
+        Characters(string.digits + "-"),
         {"d_model": 64, "n_layers": 1, "n_heads": 4, "n_max": 40, "positions": "sinusoidal"},
         {"steps": 3500, "lr": 2e-3, "warmup": 100, "cosine": True},
     ),
-}  # fmt: skip
+}
 BATCH = 64
 
 
 class TranslationBatch(NamedTuple):
     """What `seq2seq_loss_and_gradients` asks for."""
 
-    ids: np.ndarray             # (b, n_source) each with <end>, then padding
-    source_mask: np.ndarray     # (b, n_source) False on padding
-    decoder_ids: np.ndarray     # (b, n_target) <start> and the right target
-    targets: np.ndarray         # (b, n_target) the right target and <end>
-    where: np.ndarray           # (b, n_target) False on padding
+    ids: np.ndarray  # (b, n_source) each with <end>, then padding
+    source_mask: np.ndarray  # (b, n_source) False on padding
+    decoder_ids: np.ndarray  # (b, n_target) <start> and the right target
+    targets: np.ndarray  # (b, n_target) the right target and <end>
+    where: np.ndarray  # (b, n_target) False on padding
 
 
 def draw_examples(task, rng, n, *, unseen=False):
@@ -157,7 +204,9 @@ def as_batch(task, examples):
 
 
 def accuracy(model, task, examples):
-    """The share of examples that greedy decoding gets right to the last sign, and the wrong ones with what came out."""
+    """The share of examples that greedy decoding gets right to the last sign, and the wrong ones
+    with what came out.
+    """
     batch = as_batch(task, examples)
     ends = {"start": task.target.start, "end": task.target.end, "n_max": model.n_max - 1}
     written = greedy(model, batch.ids, source_mask=batch.source_mask, **ends)
@@ -167,26 +216,40 @@ def accuracy(model, task, examples):
 
 
 def anti_diagonal_score(model, task, examples):
-    """How much a head looks at the letter that is written next, which is the t-th from the end: (layers, heads)."""
-    return np.mean([np.flip(cross[:, :, : len(e.text), : len(e.text)], -1).diagonal(axis1=-2, axis2=-1).mean(-1)
-                    for e, cross in _cross_weights(model, task, examples)], axis=0)  # fmt: skip
+    """How much a head looks at the letter that is written next, which is the t-th from the end:
+    (layers, heads).
+    """
+    return np.mean(
+        [
+            np.flip(cross[:, :, : len(e.text), : len(e.text)], -1)
+            .diagonal(axis1=-2, axis2=-1)
+            .mean(-1)
+            for e, cross in _cross_weights(model, task, examples)
+        ],
+        axis=0,
+    )
 
 
 def part_scores(model, task, examples):
-    """How much the year, month and day that are written look at those that are read: (layers, heads, 3, 3).
+    """How much the year, month and day that are written look at those that are read: (layers,
+    heads, 3, 3).
 
     Row: the part that is written next; column: the part of the text that is looked at.
     """
     found = []
     for example, cross in _cross_weights(model, task, examples):
         spans = [slice(*example.spans[part]) for part in PARTS]
-        rows = [[cross[:, :, rows, span].sum(-1).mean(-1) for span in spans] for rows in PARTS.values()]
+        rows = [
+            [cross[:, :, rows, span].sum(-1).mean(-1) for span in spans] for rows in PARTS.values()
+        ]
         found.append(np.moveaxis(np.array(rows), (0, 1), (-2, -1)))
     return np.mean(found, axis=0)
 
 
 def _cross_weights(model, task, examples):
-    """(example, its weights (layers, heads, n_target, n_source)) while the model reads the right target."""
+    """(example, its weights (layers, heads, n_target, n_source)) while the model reads the right
+    target.
+    """
     for example in examples:
         batch = as_batch(task, [example])
         yield example, model.forward(batch.ids[0], batch.decoder_ids[0]).cross_weights
@@ -198,25 +261,40 @@ SCORES = {"reverse": anti_diagonal_score, "dates": part_scores}
 
 
 def learn(name, *, seed=0, steps=None, progress=True):
-    """Train one of TASKS from scratch -> the model, rounded to float16 as it is stored, its `History`, and what `about` says of it."""
+    """Train one of TASKS from scratch -> the model, rounded to float16 as it is stored, its
+    `History`, and what `about` says of it.
+    """
     task, began = TASKS[name], time.process_time()
     training = task.training | ({} if steps is None else {"steps": steps})
-    model = Seq2Seq(len(task.source), len(task.target), **task.model, rng=np.random.default_rng([seed, 0]))
+    model = Seq2Seq(
+        len(task.source), len(task.target), **task.model, rng=np.random.default_rng([seed, 0])
+    )
     history = train(
-        model, lambda rng: as_batch(task, draw_examples(task, rng, BATCH)), **training,
-        loss=seq2seq_loss_and_gradients, rng=np.random.default_rng([seed, 1]), progress=progress,
-    )  # fmt: skip
+        model,
+        lambda rng: as_batch(task, draw_examples(task, rng, BATCH)),
+        **training,
+        loss=seq2seq_loss_and_gradients,
+        rng=np.random.default_rng([seed, 1]),
+        progress=progress,
+    )
     for array in parameters(model).values():
         array[...] = array.astype(np.float16)
     seconds = time.process_time() - began
     examples = draw_examples(task, np.random.default_rng([seed, 2]), 1000, unseen=True)
     right, wrong = accuracy(model, task, examples)
     about = {
-        "source": "".join(task.source.names[3:]), "target": "".join(task.target.names[3:]), "model": task.model,
-        "training": training, "batch": BATCH, "seed": seed, "loss": float(history.losses[-50:].mean()),
-        "held_out_accuracy": right, "wrong": wrong[:10], "cpu_seconds": round(seconds),
+        "source": "".join(task.source.names[3:]),
+        "target": "".join(task.target.names[3:]),
+        "model": task.model,
+        "training": training,
+        "batch": BATCH,
+        "seed": seed,
+        "loss": float(history.losses[-50:].mean()),
+        "held_out_accuracy": right,
+        "wrong": wrong[:10],
+        "cpu_seconds": round(seconds),
         "alignment": SCORES[name](model, task, examples[:200]).astype(float).round(3).tolist(),
-    }  # fmt: skip
+    }
     return model, history, about
 
 
@@ -230,13 +308,18 @@ def main(arguments=None):
     arrays, found = {}, {}
     for name in TASKS:
         model, history, found[name] = learn(name, seed=options.seed, steps=options.steps)
-        arrays |= {f"{name}/{part}": array.astype(np.float16) for part, array in parameters(model).items()}
+        arrays |= {
+            f"{name}/{part}": array.astype(np.float16) for part, array in parameters(model).items()
+        }
         arrays[f"losses/{name}"] = history.losses.astype(np.float16)
         print(json.dumps({name: found[name]}, indent=1), flush=True)
     about = {
-        "command": "OPENBLAS_NUM_THREADS=1 python -m attnlib.training.seq2seq", "attnlib": attnlib.__version__,
-        "numpy": np.__version__, "python": platform.python_version(), "models": found,
-    }  # fmt: skip
+        "command": "OPENBLAS_NUM_THREADS=1 python -m attnlib.training.seq2seq",
+        "attnlib": attnlib.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "models": found,
+    }
     np.savez_compressed(options.out, about=json.dumps(about), **arrays)
 
 

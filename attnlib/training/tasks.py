@@ -14,9 +14,9 @@ from attnlib.measures import previous_share
 class Batch(NamedTuple):
     """What `loss_and_gradients` asks for."""
 
-    ids: np.ndarray         # (b, n)
-    targets: np.ndarray     # (b, n) the next token
-    where: np.ndarray       # (b, n) True where the past tells the next token
+    ids: np.ndarray  # (b, n)
+    targets: np.ndarray  # (b, n) the next token
+    where: np.ndarray  # (b, n) True where the past tells the next token
 
 
 def induction_batch(rng, *, batch=32, n=64, vocabulary=64, period=(24, 40)):
@@ -36,10 +36,10 @@ def induction_batch(rng, *, batch=32, n=64, vocabulary=64, period=(24, 40)):
     longest = _check.integer("period", longest, maximum=min(vocabulary, n - 1))
     shortest = _check.integer("period", shortest, maximum=longest)
     rng = _check.generator(rng)
-    periods = rng.integers(shortest, longest + 1, size=batch)                      # (b,)
-    blocks = rng.permuted(np.tile(np.arange(vocabulary), (batch, 1)), axis=1)      # (b, vocabulary)
-    place = np.arange(n + 1) % periods[:, None]                                    # (b, n + 1)
-    text = np.take_along_axis(blocks, place, axis=1)                               # (b, n + 1)
+    periods = rng.integers(shortest, longest + 1, size=batch)  # (b,)
+    blocks = rng.permuted(np.tile(np.arange(vocabulary), (batch, 1)), axis=1)  # (b, vocabulary)
+    place = np.arange(n + 1) % periods[:, None]  # (b, n + 1)
+    text = np.take_along_axis(blocks, place, axis=1)  # (b, n + 1)
     return Batch(text[:, :-1], text[:, 1:], np.arange(n) >= periods[:, None])
 
 
@@ -51,9 +51,9 @@ def induction_score(weights, ids):
     returns  (..., h): the mean over all queries whose token was there before
     """
     weights, ids = _weights_and_ids(weights, ids)
-    earlier = ids[..., :, None] == ids[..., None, :]                   # (..., n, n) query, key
+    earlier = ids[..., :, None] == ids[..., None, :]  # (..., n, n) query, key
     after = np.zeros_like(earlier)
-    after[..., 1:] = np.tril(earlier[..., :-1], -1)                    # the key behind such a key
+    after[..., 1:] = np.tril(earlier[..., :-1], -1)  # the key behind such a key
     return _mean_over_queries(weights, after)
 
 
@@ -82,5 +82,5 @@ def _mean_over_queries(weights, keys):
     """The weight on the keys that are True, a mean over the queries that have any: (..., h)."""
     if not keys.any():
         raise ValueError("ids must repeat a token before the end: there is nothing to induce from")
-    on_keys = (weights * keys[:, None]).sum(axis=(-4, -2, -1))         # (..., h)
+    on_keys = (weights * keys[:, None]).sum(axis=(-4, -2, -1))  # (..., h)
     return on_keys / keys.any(axis=-1).sum()

@@ -108,8 +108,15 @@ def zeros_for_nan(scores, mask):
 
 
 def safe_division(scores, mask):
-    e = np.exp(np.where(mask, scores, -np.inf) - np.where(mask, scores, -1e300).max(-1, keepdims=True)) * mask
-    return np.divide(e, e.sum(-1, keepdims=True), out=np.zeros_like(e), where=mask.any(-1, keepdims=True))
+    e = (
+        np.exp(
+            np.where(mask, scores, -np.inf) - np.where(mask, scores, -1e300).max(-1, keepdims=True)
+        )
+        * mask
+    )
+    return np.divide(
+        e, e.sum(-1, keepdims=True), out=np.zeros_like(e), where=mask.any(-1, keepdims=True)
+    )
 
 
 def allowed_only(scores, mask):
@@ -172,7 +179,10 @@ RIGHT = {
         one_by_one,
         lambda attend, x: np.array(one_by_one(attend, x)),
         nudging(lambda after, before: ~np.isclose(after, before, rtol=0, atol=1e-10).all(axis=-1)),
-        nudging(lambda after, before: np.abs(after - before).sum(axis=1) > 1e-9, lambda x, j: x * (np.arange(len(x)) != j)[:, None]),
+        nudging(
+            lambda after, before: np.abs(after - before).sum(axis=1) > 1e-9,
+            lambda x, j: x * (np.arange(len(x)) != j)[:, None],
+        ),
         nudging(lambda after, before: ((after - before) ** 2).sum(axis=1) > 1e-16),
     ],
     "04.empty_row": [
@@ -187,75 +197,156 @@ WRONG = {
     "04.past": {
         "back <= window": (lambda n, w: (back(n) >= 0) & (back(n) <= w), "sees window + 1 tokens"),
         "slices from i - window": (longer_slices, "sees window + 1 tokens"),
-        "back < window - 1": (lambda n, w: (back(n) >= 0) & (back(n) < w - 1), "off by one the other way"),
-        "0 < back < window": (lambda n, w: (back(n) > 0) & (back(n) < w), "off by one the other way"),
-        "0 < back <= window": (lambda n, w: (back(n) > 0) & (back(n) <= w), "a token does not see itself"),
+        "back < window - 1": (
+            lambda n, w: (back(n) >= 0) & (back(n) < w - 1),
+            "off by one the other way",
+        ),
+        "0 < back < window": (
+            lambda n, w: (back(n) > 0) & (back(n) < w),
+            "off by one the other way",
+        ),
+        "0 < back <= window": (
+            lambda n, w: (back(n) > 0) & (back(n) <= w),
+            "a token does not see itself",
+        ),
         "slices up to i": (slices_without_oneself, "a token does not see itself"),
         "slices from i - window + 1, below 0": (window_by_slices, "starts below 0"),
         "abs(back) < window": (lambda n, w: abs(back(n)) < w, "the future is allowed too"),
         "abs(back) <= window": (lambda n, w: abs(back(n)) <= w, "the future is allowed too"),
-        "the future": (lambda n, w: (back(n) <= 0) & (-back(n) < w), "everyone looks into the future"),
+        "the future": (
+            lambda n, w: (back(n) <= 0) & (-back(n) < w),
+            "everyone looks into the future",
+        ),
         "np.tril": (lambda n, w: np.tri(n, dtype=bool), "without a window"),
         "back < window": (lambda n, w: back(n) < w, "the future is allowed too"),
         "True for forbidden": (lambda n, w: (back(n) < 0) | (back(n) >= w), "True means may look"),
         "and for &": (lambda n, w: back(n) >= 0 and back(n) < w, "raised ValueError"),
         "| for &": (lambda n, w: (back(n) >= 0) | (back(n) < w), "both rules"),
         "numbers 0 and 1": (lambda n, w: np.tri(n) - np.tri(n, k=-w), "True and False"),
-        "-inf and 0": (lambda n, w: np.where((back(n) >= 0) & (back(n) < w), 0, -np.inf), "True and False"),
-        "the first window tokens": (lambda n, w: np.tri(n, dtype=bool) & (np.arange(n) < w), "the same for every row"),
-        "blocks": (lambda n, w: np.tri(n, dtype=bool) & (np.arange(n)[:, None] // w == np.arange(n) // w), ""),
+        "-inf and 0": (
+            lambda n, w: np.where((back(n) >= 0) & (back(n) < w), 0, -np.inf),
+            "True and False",
+        ),
+        "the first window tokens": (
+            lambda n, w: np.tri(n, dtype=bool) & (np.arange(n) < w),
+            "the same for every row",
+        ),
+        "blocks": (
+            lambda n, w: np.tri(n, dtype=bool) & (np.arange(n)[:, None] // w == np.arange(n) // w),
+            "",
+        ),
     },
     "04.leaks": {
-        "one maximum: .max()": (nudging(lambda after, before: np.abs(after - before).max() > 1e-9), "one maximum was taken"),
+        "one maximum: .max()": (
+            nudging(lambda after, before: np.abs(after - before).max() > 1e-9),
+            "one maximum was taken",
+        ),
         "moved[i] for moved[:, j]": (rows_for_columns, "rows and columns changed places"),
         "nudged = x, no copy": (without_copy, "the nudges pile up"),
         "nudged = x, compared with attend(x)": (without_copy_and_before, "nothing moved"),
-        "nudged[:, j] += 1": (nudging(lambda after, before: np.abs(after - before).max(axis=-1) > 1e-9, nudged_feature), "all tokens"),
-        "no np.abs": (nudging(lambda after, before: (after - before).max(axis=-1) > 1e-9), "np.abs is missing"),
-        "max(axis=0)": (nudging(lambda after, before: np.abs(after - before).max(axis=0) > 1e-9), "over the tokens (axis 0)"),
-        "too large a threshold": (nudging(lambda after, before: np.abs(after - before).max(axis=-1) > 0.1), ""),
-        "== instead of !=": (nudging(lambda after, before: (after == before).all(axis=-1)), "True and False changed places"),
+        "nudged[:, j] += 1": (
+            nudging(
+                lambda after, before: np.abs(after - before).max(axis=-1) > 1e-9, nudged_feature
+            ),
+            "all tokens",
+        ),
+        "no np.abs": (
+            nudging(lambda after, before: (after - before).max(axis=-1) > 1e-9),
+            "np.abs is missing",
+        ),
+        "max(axis=0)": (
+            nudging(lambda after, before: np.abs(after - before).max(axis=0) > 1e-9),
+            "over the tokens (axis 0)",
+        ),
+        "too large a threshold": (
+            nudging(lambda after, before: np.abs(after - before).max(axis=-1) > 0.1),
+            "",
+        ),
+        "== instead of !=": (
+            nudging(lambda after, before: (after == before).all(axis=-1)),
+            "True and False changed places",
+        ),
         "numbers": (lambda attend, x: np.array(one_by_one(attend, x), float), "True and False"),
         "the size of the change": (
-            lambda attend, x: np.stack([np.abs(attend(x + one[:, None]) - attend(x)).max(-1) for one in np.eye(len(x))], 1),
+            lambda attend, x: np.stack(
+                [np.abs(attend(x + one[:, None]) - attend(x)).max(-1) for one in np.eye(len(x))], 1
+            ),
             "True and False",
         ),
         "np.tri, without looking": (lambda attend, x: np.tri(len(x), dtype=bool), ""),
         "only oneself": (lambda attend, x: np.eye(len(x), dtype=bool), ""),
-        "one answer: is there a leak": (lambda attend, x: np.triu(one_by_one(attend, x), 1).any(), "one number"),
+        "one answer: is there a leak": (
+            lambda attend, x: np.triu(one_by_one(attend, x), 1).any(),
+            "one number",
+        ),
         "a list of leaks": (lambda attend, x: np.argwhere(one_by_one(attend, x)), ""),
     },
     "04.empty_row": {
-        "softmax(scores) * mask": (lambda s, m: softmax_like(s) * m, "the mask came after the softmax"),
-        "softmax, * mask, divided again": (divided_again(lambda total: total), "Take both over the allowed keys only"),
-        "softmax, * mask, divided again, no 0": (divided_again(lambda total: np.maximum(total, 1e-300)), "allowed keys only"),
-        "softmax, * mask, divided again + 1e-9": (divided_again(lambda total: total + 1e-9), "Take both over the allowed keys only"),
+        "softmax(scores) * mask": (
+            lambda s, m: softmax_like(s) * m,
+            "the mask came after the softmax",
+        ),
+        "softmax, * mask, divided again": (
+            divided_again(lambda total: total),
+            "Take both over the allowed keys only",
+        ),
+        "softmax, * mask, divided again, no 0": (
+            divided_again(lambda total: np.maximum(total, 1e-300)),
+            "allowed keys only",
+        ),
+        "softmax, * mask, divided again + 1e-9": (
+            divided_again(lambda total: total + 1e-9),
+            "Take both over the allowed keys only",
+        ),
         "-inf": (filled(-np.inf), "became NaN"),
         "-1e9 by np.where": (filled(-1e9), "with -1e9 everywhere"),
         "-1e9 by np.where, zeros for empty rows": (filled(-1e9, True), "took the place of −inf"),
         "-1e9 added": (added, "float16 has no −1e9"),
-        "-1e9 added, zeros for empty rows": (lambda s, m: added(s, m) * m.any(-1, keepdims=True), "−1e9"),
+        "-1e9 added, zeros for empty rows": (
+            lambda s, m: added(s, m) * m.any(-1, keepdims=True),
+            "−1e9",
+        ),
         "scores * mask": (lambda s, m: softmax_like(s * m), "masked scores were set to 0"),
         "the mask upside down": (lambda s, m: softmax(s, where=~m), "upside down"),
         "the mask upside down, -inf": (lambda s, m: zeros_for_nan(s, ~m), "upside down"),
         "no mask": (lambda s, m: softmax(s), "the mask is not used"),
         "the maximum without keepdims": (without_keepdims(False, True), "keepdims=True is missing"),
         "the sum without keepdims": (without_keepdims(True, False), "keepdims=True is missing"),
-        "maximum and sum without keepdims": (without_keepdims(False, False), "keepdims=True is missing"),
+        "maximum and sum without keepdims": (
+            without_keepdims(False, False),
+            "keepdims=True is missing",
+        ),
         "no maximum": (plain_division, "overflows"),
-        "no maximum, nan_to_num": (lambda s, m: np.nan_to_num(shares(np.exp(np.where(m, s, -np.inf)))), "overflows"),
+        "no maximum, nan_to_num": (
+            lambda s, m: np.nan_to_num(shares(np.exp(np.where(m, s, -np.inf)))),
+            "overflows",
+        ),
         "axis=0": (lambda s, m: np.nan_to_num(softmax(s, axis=0, where=m)), "down the columns"),
         "an even row for nobody": (even_for_nobody, "Give such a row zeros"),
-        "oneself for nobody": (lambda s, m: np.where(m.any(-1, keepdims=True), softmax(s, where=m), np.eye(*s.shape)), ""),
+        "oneself for nobody": (
+            lambda s, m: np.where(m.any(-1, keepdims=True), softmax(s, where=m), np.eye(*s.shape)),
+            "",
+        ),
         "NaN where masked": (lambda s, m: np.where(m, softmax(s, where=m), np.nan), ""),
         "-inf where masked": (lambda s, m: np.where(m, softmax(s, where=m), -np.inf), ""),
         "a fill that is too small: -100": (filled(-100.0, True), "not right yet"),
         "even among the allowed": (lambda s, m: m / np.maximum(m.sum(-1, keepdims=True), 1), ""),
-        "winner takes all": (lambda s, m: np.eye(s.shape[-1])[np.where(m, s, -np.inf).argmax(-1)] * m.any(-1, keepdims=True), ""),
-        "a causal mask of its own": (lambda s, m: softmax(s, where=np.tri(*s.shape, dtype=bool)), ""),
+        "winner takes all": (
+            lambda s, m: (
+                np.eye(s.shape[-1])[np.where(m, s, -np.inf).argmax(-1)] * m.any(-1, keepdims=True)
+            ),
+            "",
+        ),
+        "a causal mask of its own": (
+            lambda s, m: softmax(s, where=np.tri(*s.shape, dtype=bool)),
+            "",
+        ),
         "fewer columns": (lambda s, m: softmax(s, where=m)[:, :-1], "has the shape"),
         "only the rows with a key": (lambda s, m: softmax(s, where=m)[m.any(-1)], "has the shape"),
-        "the mask of the first row for all": (lambda s, m: softmax(s, where=np.broadcast_to(m[0], m.shape)), ""),
+        "the mask of the first row for all": (
+            lambda s, m: softmax(s, where=np.broadcast_to(m[0], m.shape)),
+            "",
+        ),
         "a small number below the line": (a_little_below, ""),
     },
 }

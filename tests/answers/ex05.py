@@ -28,8 +28,8 @@ def matrices(offers, asks, columns=1):
 def in_another_column(features):
     W_q, W_k = np.zeros((2, len(features), 3))
     W_q[features.index("pronoun"), 2] = W_k[features.index("noun"), 2] = 5
-    W_q[features.index("verb"), 0] = 4                                 # asks for what nobody offers
-    W_k[features.index("plural"), 1] = 4                               # offers what nobody asks for
+    W_q[features.index("verb"), 0] = 4  # asks for what nobody offers
+    W_k[features.index("plural"), 1] = 4  # offers what nobody asks for
     return W_q, W_k
 
 
@@ -75,7 +75,10 @@ def heads_by_einsum(x, W_q, W_k, W_v, W_o, n_heads):
     W_q, W_k, W_v = (W.reshape(len(W), n_heads, -1) for W in (W_q, W_k, W_v))
     q, k, v = (np.einsum("nd,dhe->hne", x, W) for W in (W_q, W_k, W_v))
     weights = softmax(np.einsum("hie,hje->hij", q, k) / q.shape[-1] ** 0.5)
-    return np.einsum("hij,hje,hed->id", weights, v, W_o.reshape(n_heads, -1, W_o.shape[-1])), weights
+    return (
+        np.einsum("hij,hje,hed->id", weights, v, W_o.reshape(n_heads, -1, W_o.shape[-1])),
+        weights,
+    )
 
 
 def heads_added(x, W_q, W_k, W_v, W_o, n_heads):
@@ -166,7 +169,9 @@ RIGHT = {
         matrices({name: -1 for name in toy.KINDS if name != "noun"}, {"pronoun": 8}),
         in_another_column,
         two_columns,
-        lambda features: [[[10.0 * (name == kind)] for name in features] for kind in ("pronoun", "noun")],
+        lambda features: [
+            [[10.0 * (name == kind)] for name in features] for kind in ("pronoun", "noun")
+        ],
     ],
     "05.many": [heads_by_loops, heads_by_einsum, heads_added, many_heads()],
 }
@@ -174,15 +179,33 @@ WRONG = {
     "05.count": {
         "d_model * d_head": (lambda d, h, e: (d * e, 4 * d * e), "you counted one head"),
         "three matrices": (lambda d, h, e: (d * h * e, 3 * d * h * e), "you forgot W_o"),
-        "d_model * d_model": (lambda d, h, e: (d * d, 4 * d * d), "all heads together to be d_model wide"),
-        "d_model * (d_model // n_heads)": (lambda d, h, e: (d * (d // h), 4 * d * (d // h)), "d_model / n_heads"),
-        "n_heads twice": (lambda d, h, e: (d * h * e, 4 * h * d * h * e), "counted the heads twice"),
+        "d_model * d_model": (
+            lambda d, h, e: (d * d, 4 * d * d),
+            "all heads together to be d_model wide",
+        ),
+        "d_model * (d_model // n_heads)": (
+            lambda d, h, e: (d * (d // h), 4 * d * (d // h)),
+            "d_model / n_heads",
+        ),
+        "n_heads twice": (
+            lambda d, h, e: (d * h * e, 4 * h * d * h * e),
+            "counted the heads twice",
+        ),
         "rows + columns": (lambda d, h, e: (d + h * e, 4 * (d + h * e)), "rows times columns"),
-        "W_o of the shape (d_model, d_model)": (lambda d, h, e: (d * h * e, 3 * d * h * e + d * d), "W_o"),
+        "W_o of the shape (d_model, d_model)": (
+            lambda d, h, e: (d * h * e, 3 * d * h * e + d * d),
+            "W_o",
+        ),
         "W_o of one head": (lambda d, h, e: (d * h * e, 3 * d * h * e + d * e), "W_o"),
-        "with biases": (lambda d, h, e: (d * h * e + h * e, 4 * d * h * e + 3 * h * e + d), "no biases"),
+        "with biases": (
+            lambda d, h, e: (d * h * e + h * e, 4 * d * h * e + 3 * h * e + d),
+            "no biases",
+        ),
         "n_heads * d_head": (lambda d, h, e: (h * e, 4 * h * e), "rows times columns"),
-        "shapes instead of numbers": (lambda d, h, e: ((d, h * e), (4, d, h * e)), "should be one number"),
+        "shapes instead of numbers": (
+            lambda d, h, e: ((d, h * e), (4, d, h * e)),
+            "should be one number",
+        ),
         "all four only": (lambda d, h, e: 4 * d * h * e, "2 things"),
         "the numbers of the example": (lambda d, h, e: (12 * 3 * 4, 4 * 12 * 3 * 4), ""),
     },
@@ -199,42 +222,78 @@ WRONG = {
         "every token asks": (matrices({"noun": 1}, {"token": 8}), "asks too"),
         "nouns ask too": (matrices({"noun": 1}, {"pronoun": 8, "noun": 8}), "asks too"),
         "the verb offers": (matrices({"verb": 1}, {"pronoun": 8}), "only nouns should offer"),
-        "verbs and little words offer too": (matrices({"verb": 1, "noun": 1, "function": 1}, {"pronoun": 8}), "only nouns should offer"),
+        "verbs and little words offer too": (
+            matrices({"verb": 1, "noun": 1, "function": 1}, {"pronoun": 8}),
+            "only nouns should offer",
+        ),
         "everyone offers": (matrices({"token": 1}, {"pronoun": 8}), "everyone alike"),
         "animals only": (matrices({"animal": 1}, {"pronoun": 8}), "every noun"),
         "what is alive": (matrices({"alive": 1}, {"pronoun": 8}), "every noun"),
         "numbers of the rows remembered": (by_place, "features.index"),
         "features.sort()": (sorted_features, "your function changes its input features"),
-        "shapes (1, n_features)": (lambda features: [np.zeros((1, len(features)))] * 2, "one row for each"),
-        "shapes (n_features,)": (lambda features: [np.zeros(len(features))] * 2, "one row for each"),
-        "one matrix": (lambda features: matrices({"noun": 1}, {"pronoun": 8})(features)[0], "two matrices"),
+        "shapes (1, n_features)": (
+            lambda features: [np.zeros((1, len(features)))] * 2,
+            "one row for each",
+        ),
+        "shapes (n_features,)": (
+            lambda features: [np.zeros(len(features))] * 2,
+            "one row for each",
+        ),
+        "one matrix": (
+            lambda features: matrices({"noun": 1}, {"pronoun": 8})(features)[0],
+            "two matrices",
+        ),
         "np.inf": (matrices({"noun": 1}, {"pronoun": np.inf}), "infinity"),
         "1e300 twice": (matrices({"noun": 1e300}, {"pronoun": 1e300}), "too large"),
-        "other numbers of columns": (lambda features: (np.zeros((len(features), 1)), np.zeros((len(features), 2))), "equally many columns"),
+        "other numbers of columns": (
+            lambda features: (np.zeros((len(features), 1)), np.zeros((len(features), 2))),
+            "equally many columns",
+        ),
     },
     "05.many": {
         "√d_model": (many_heads(divide=lambda s, q, x: s / np.sqrt(x.shape[-1])), "√d_model"),
-        "√(n_heads · d_head)": (many_heads(divide=lambda s, q, x: s / np.sqrt(q.shape[-1] * len(q))), "all heads together"),
+        "√(n_heads · d_head)": (
+            many_heads(divide=lambda s, q, x: s / np.sqrt(q.shape[-1] * len(q))),
+            "all heads together",
+        ),
         "not divided": (many_heads(divide=lambda s, q, x: s), "not divided by √d_head"),
-        "d_head without the root": (many_heads(divide=lambda s, q, x: s / q.shape[-1]), "not by its square root"),
-        "d_head ** 1/2": (many_heads(divide=lambda s, q, x: s / q.shape[-1] ** 1/2), "** 1/2"),
+        "d_head without the root": (
+            many_heads(divide=lambda s, q, x: s / q.shape[-1]),
+            "not by its square root",
+        ),
+        "d_head ** 1/2": (many_heads(divide=lambda s, q, x: s / q.shape[-1] ** 1 / 2), "** 1/2"),
         "√n": (many_heads(divide=lambda s, q, x: s / np.sqrt(q.shape[1])), "the number of tokens"),
         "√n_heads": (many_heads(divide=lambda s, q, x: s / np.sqrt(q.shape[0])), "n_heads"),
         "reshape(n_heads, n, d_head)": (many_heads(split=wrong_reshape), "mixes the tokens up"),
-        "no swap on the way back": (many_heads(join=no_swap_back), "reshaped back without swapping"),
-        "both reshapes without a swap": (many_heads(split=wrong_reshape, join=no_swap_back), "both reshapes lack the swap"),
-        "every n_heads-th column": (many_heads(split=lambda x, h: np.stack([x[:, i::h] for i in range(h)])), "n_heads-th column"),
+        "no swap on the way back": (
+            many_heads(join=no_swap_back),
+            "reshaped back without swapping",
+        ),
+        "both reshapes without a swap": (
+            many_heads(split=wrong_reshape, join=no_swap_back),
+            "both reshapes lack the swap",
+        ),
+        "every n_heads-th column": (
+            many_heads(split=lambda x, h: np.stack([x[:, i::h] for i in range(h)])),
+            "n_heads-th column",
+        ),
         "axis=1": (many_heads(axis=1), "the wrong axis"),
         "axis=0": (many_heads(axis=0), "over the heads"),
         "k @ q.T": (swapped_heads, "q and k changed places"),
         "no W_o": (no_W_o, "W_o was left out"),
-        "weights.mean(0)": (many_heads(after=lambda w: w.mean(0)), "the weights of the heads were averaged"),
+        "weights.mean(0)": (
+            many_heads(after=lambda w: w.mean(0)),
+            "the weights of the heads were averaged",
+        ),
         "one wide head": (one_wide_head, "one wide head"),
         "one wide head, its table n_heads times": (wide_head_repeated, "one wide head"),
         "k.T with three axes": (plain_transpose, "raised ValueError"),
         "the heads averaged": (mean_of_heads, "raised ValueError"),
         "k for v": (values_not_split, "W_v is not used"),
-        "weights, output": (lambda *given: many_heads()(*given)[::-1], "the two results changed places"),
+        "weights, output": (
+            lambda *given: many_heads()(*given)[::-1],
+            "the two results changed places",
+        ),
         "only the output": (lambda *given: many_heads()(*given)[0], "2 things"),
         "softmax left out": (scores_mixed, "without the softmax"),
     },

@@ -7,7 +7,7 @@ import numpy as np
 from attnlib import scaled_dot_product_attention, softmax
 from attnlib.attention import CrossAttention
 
-# ---- cross-attention by hand -------------------------------------------------------------------------------------
+# ---- cross-attention by hand ---------------------------------------------------------------------
 
 
 def with_the_package(x, context, W_q, W_k, W_v):
@@ -53,13 +53,16 @@ def with_tril(s):
     return softmax(np.where(np.tril(np.ones(s.shape, bool)), s, -np.inf))
 
 
-# ---- what was read -----------------------------------------------------------------------------------------------
+# ---- what was read -------------------------------------------------------------------------------
 
 
 def aligned_by_loops(weights, is_text):
     places = []
     for row in range(weights.shape[1]):
-        best = max((place for place in range(len(is_text)) if is_text[place]), key=lambda j: sum(w[row, j] for w in weights))
+        best = max(
+            (place for place in range(len(is_text)) if is_text[place]),
+            key=lambda j: sum(w[row, j] for w in weights),
+        )
         places.append(best)
     return places
 
@@ -73,11 +76,13 @@ def aligned_by_index(weights, is_text):
     return text[weights[:, :, text].mean(0).argmax(1)]
 
 
-# ---- a step of beam search ---------------------------------------------------------------------------------------
+# ---- a step of beam search -----------------------------------------------------------------------
 
 
 def beam_by_loops(so_far, next_log, k):
-    found = [(so_far[b] + log, b, i) for b in range(len(so_far)) for i, log in enumerate(next_log[b])]
+    found = [
+        (so_far[b] + log, b, i) for b in range(len(so_far)) for i, log in enumerate(next_log[b])
+    ]
     best = sorted(found, reverse=True)[:k]
     return [b for _, b, _ in best], [i for _, _, i in best], [total for total, _, _ in best]
 
@@ -85,7 +90,11 @@ def beam_by_loops(so_far, next_log, k):
 def beam_by_heap(so_far, next_log, k):
     pairs = {(b, i): so_far[b] + next_log[b, i] for b, i in np.ndindex(*next_log.shape)}
     best = heapq.nlargest(k, pairs, key=pairs.get)
-    return np.array([b for b, _ in best]), np.array([i for _, i in best]), np.array([pairs[pair] for pair in best])
+    return (
+        np.array([b for b, _ in best]),
+        np.array([i for _, i in best]),
+        np.array([pairs[pair] for pair in best]),
+    )
 
 
 def beam_by_probabilities(so_far, next_log, k):
@@ -128,28 +137,49 @@ def sorted_in_place(so_far, next_log, k):
 
 
 RIGHT = {
-    "09.cross": [with_the_package, with_the_layer, cross_by_loops, cross(), cross(divide=lambda s, q: s * q.shape[-1] ** -0.5)],
+    "09.cross": [
+        with_the_package,
+        with_the_layer,
+        cross_by_loops,
+        cross(),
+        cross(divide=lambda s, q: s * q.shape[-1] ** -0.5),
+    ],
     "09.alignment": [
-        aligned_by_loops, aligned_by_sum, aligned_by_index, lambda w, t: np.argmax(np.where(t, w.sum(0), -np.inf), axis=1),
+        aligned_by_loops,
+        aligned_by_sum,
+        aligned_by_index,
+        lambda w, t: np.argmax(np.where(t, w.sum(0), -np.inf), axis=1),
     ],
     "09.beam": [beam_by_loops, beam_by_heap, beam_by_probabilities, beam()],
-}  # fmt: skip
+}
 WRONG = {
     "09.cross": {
         "self-attention": (cross(texts=lambda x, c: (x, x, x)), "x looks at itself"),
-        "self-attention of the source": (cross(texts=lambda x, c: (c, c, c)), "the context looks at itself"),
+        "self-attention of the source": (
+            cross(texts=lambda x, c: (c, c, c)),
+            "the context looks at itself",
+        ),
         "source asks": (cross(texts=lambda x, c: (c, x, x)), "the two texts changed places"),
         "values of x": (cross(texts=lambda x, c: (x, c, x)), "the values are made of x"),
         "keys of x": (cross(texts=lambda x, c: (x, x, c)), "the keys are made of x"),
-        "W_k for x": (lambda x, c, W_q, W_k, W_v: cross()(x, c, W_k, W_q, W_v), "W_q and W_k changed places"),
-        "the context is mixed": (cross(mix=lambda w, k, v, c: w @ c), "the context itself is mixed"),
+        "W_k for x": (
+            lambda x, c, W_q, W_k, W_v: cross()(x, c, W_k, W_q, W_v),
+            "W_q and W_k changed places",
+        ),
+        "the context is mixed": (
+            cross(mix=lambda w, k, v, c: w @ c),
+            "the context itself is mixed",
+        ),
         "the keys are mixed": (cross(mix=lambda w, k, v, c: w @ k), "the keys are mixed"),
         "np.tril": (cross(share=with_tril), "a causal mask"),
         "not divided": (cross(divide=lambda s, q: s), "not divided by √d"),
         "divided by d": (cross(divide=lambda s, q: s / q.shape[1]), "not by its square root"),
         "divided by √n": (cross(divide=lambda s, q: s / np.sqrt(s.shape[1])), "√n_source"),
         "axis=0": (cross(share=lambda s: softmax(s, axis=0)), "the wrong axis"),
-        "np.exp(s) / np.exp(s).sum()": (cross(share=lambda s: np.exp(s) / np.exp(s).sum()), "the whole table"),
+        "np.exp(s) / np.exp(s).sum()": (
+            cross(share=lambda s: np.exp(s) / np.exp(s).sum()),
+            "the whole table",
+        ),
         "no softmax": (cross(share=lambda s: s), "without the softmax"),
         "weights, output": (cross(back=lambda out, w: (w, out)), "the two results changed places"),
         "weights.T": (cross(back=lambda out, w: (out, w.T)), "lie on their side"),
@@ -171,26 +201,49 @@ WRONG = {
         "from 1": (lambda w, t: aligned_by_sum(w, t) + 1, "counted from 1"),
         "the weights": (lambda w, t: (w.mean(0) * t).max(-1), "you returned the weights"),
         "one place": (lambda w, t: (w.mean(0) * t).argmax(), "should have the shape"),
-        "pairs": (lambda w, t: np.stack([np.arange(w.shape[1]), aligned_by_sum(w, t)], axis=1), "should have the shape"),
+        "pairs": (
+            lambda w, t: np.stack([np.arange(w.shape[1]), aligned_by_sum(w, t)], axis=1),
+            "should have the shape",
+        ),
         "among the text, backwards": (lambda w, t: t.sum() - 1 - aligned_by_sum(w, t), ""),
-        "w[:, :, ~t] = 0": (lambda w, t: w.__setitem__((..., ~t), 0) or aligned_by_sum(w, t), "changes its input"),
+        "w[:, :, ~t] = 0": (
+            lambda w, t: w.__setitem__((..., ~t), 0) or aligned_by_sum(w, t),
+            "changes its input",
+        ),
     },
     "09.beam": {
         "the new sign alone": (beam(rate=lambda s, n: n + 0 * s[:, None]), "the new signs alone"),
         "the new sign alone, then added": (
-            beam(rate=lambda s, n: n, back=lambda p, i, t, s, n: (p, i, s[p] + n[p, i])), "the new signs alone",
+            beam(rate=lambda s, n: n, back=lambda p, i, t, s, n: (p, i, s[p] + n[p, i])),
+            "the new signs alone",
         ),
         "multiplied": (beam(rate=lambda s, n: s[:, None] * n), "multiplied"),
-        "the log of the sign": (beam(back=lambda p, i, t, s, n: (p, i, n[p, i])), "of the new sign alone"),
-        "probabilities": (beam(back=lambda p, i, t, s, n: (p, i, np.exp(t[p, i]))), "as probabilities"),
+        "the log of the sign": (
+            beam(back=lambda p, i, t, s, n: (p, i, n[p, i])),
+            "of the new sign alone",
+        ),
+        "probabilities": (
+            beam(back=lambda p, i, t, s, n: (p, i, np.exp(t[p, i]))),
+            "as probabilities",
+        ),
         "one each": (one_each, "one successor"),
         "the best goes on": (the_best_goes_on, "only the best beginning"),
         "ascending": (beam(order=lambda t: t.ravel().argsort()), "the worst come first"),
-        "best last": (beam(back=lambda p, i, t, s, n: (p[::-1], i[::-1], t[p, i][::-1])), "the worst of them comes first"),
+        "best last": (
+            beam(back=lambda p, i, t, s, n: (p[::-1], i[::-1], t[p, i][::-1])),
+            "the worst of them comes first",
+        ),
         "ids, parents": (beam(back=lambda p, i, t, s, n: (i, p, t[p, i])), "changed places"),
         "divided by b": (
-            beam(places=lambda best, t: (best // t.shape[1], best % t.shape[1]),
-                 back=lambda p, i, t, s, n: ((p * t.shape[1] + i) // len(s), (p * t.shape[1] + i) % len(s), t[p, i])), "divided by b",
+            beam(
+                places=lambda best, t: (best // t.shape[1], best % t.shape[1]),
+                back=lambda p, i, t, s, n: (
+                    (p * t.shape[1] + i) // len(s),
+                    (p * t.shape[1] + i) % len(s),
+                    t[p, i],
+                ),
+            ),
+            "divided by b",
         ),
         "halved": (beam(rate=lambda s, n: (s[:, None] + n) / 2), "divide by nothing"),
         "flat places": (lambda s, n, k: np.argsort(-(s[:, None] + n), axis=None)[:k], "3 things"),
@@ -198,4 +251,4 @@ WRONG = {
         "in place": (sorted_in_place, "changes its input next_log"),
         "no beginnings": (beam(rate=lambda s, n: s[None] + n), ""),
     },
-}  # fmt: skip
+}

@@ -7,7 +7,7 @@ import numpy as np
 from attnlib import masks, scaled_dot_product_attention, softmax
 from attnlib.efficient import flash_attention, local_attention
 
-# ---- the keys of a block -----------------------------------------------------------------------------------------
+# ---- the keys of a block -------------------------------------------------------------------------
 
 
 def keys_by_mask(first, last, n, window, causal):
@@ -18,7 +18,12 @@ def keys_by_mask(first, last, n, window, causal):
 
 
 def keys_by_sets(first, last, n, window, causal):
-    needed = {j for i in range(first, last) for j in range(n) if abs(i - j) < window and not (causal and j > i)}
+    needed = {
+        j
+        for i in range(first, last)
+        for j in range(n)
+        if abs(i - j) < window and not (causal and j > i)
+    }
     return min(needed), max(needed) + 1
 
 
@@ -26,12 +31,17 @@ def keys_by_clip(first, last, n, window, causal):
     return tuple(np.clip([first - (window - 1), last + (0 if causal else window - 1)], 0, n))
 
 
-def keys(start=lambda a, w: max(0, a - w + 1), stop=lambda b, n, w: min(n, b + w - 1), ahead=lambda b: b):
+def keys(
+    start=lambda a, w: max(0, a - w + 1), stop=lambda b, n, w: min(n, b + w - 1), ahead=lambda b: b
+):
     """The keys as a learner writes it, with one line exchanged."""
-    return lambda first, last, n, window, causal: (start(first, window), ahead(last) if causal else stop(last, n, window))
+    return lambda first, last, n, window, causal: (
+        start(first, window),
+        ahead(last) if causal else stop(last, n, window),
+    )
 
 
-# ---- blocks instead of a band ------------------------------------------------------------------------------------
+# ---- blocks instead of a band --------------------------------------------------------------------
 
 
 def with_the_package(q, k, v, window):
@@ -48,9 +58,10 @@ def one_by_one(q, k, v, window):
 
 def by_windows(q, k, v, window):
     """No loop: a view of the window behind each token, with zeros in front of the text."""
+
     def behind(x):
         padded = np.concatenate([np.zeros((window - 1, x.shape[1])), x])
-        return np.lib.stride_tricks.sliding_window_view(padded, window, axis=0)    # (n, d, window)
+        return np.lib.stride_tricks.sliding_window_view(padded, window, axis=0)  # (n, d, window)
 
     scores = np.einsum("nd,ndw->nw", q, behind(k)) / np.sqrt(q.shape[1])
     there = np.arange(len(q))[:, None] + np.arange(window) >= window - 1
@@ -105,7 +116,7 @@ def in_place(q, k, v, window):
     return blocks(divide=lambda s, q: s)(q, k, v, window)
 
 
-# ---- layers until it hears ---------------------------------------------------------------------------------------
+# ---- layers until it hears -----------------------------------------------------------------------
 
 
 def by_hops(i, j, window, dilation):
@@ -117,7 +128,9 @@ def by_walking(i, j, window, dilation):
     """Layer by layer: the set of tokens that have been heard."""
     heard, layer = {i}, 0
     while j not in heard:
-        more = heard | {t - s * dilation for t in heard for s in range(window) if t - s * dilation >= 0}
+        more = heard | {
+            t - s * dilation for t in heard for s in range(window) if t - s * dilation >= 0
+        }
         if more == heard:
             return -1
         heard, layer = more, layer + 1
@@ -132,7 +145,14 @@ def by_reach(i, j, window, dilation):
     return -1
 
 
-def layers(per=lambda w, d: (w - 1) * d, up=math.ceil, itself=0, never=-1, gaps=lambda far, d: far % d, future=lambda far: far < 0):
+def layers(
+    per=lambda w, d: (w - 1) * d,
+    up=math.ceil,
+    itself=0,
+    never=-1,
+    gaps=lambda far, d: far % d,
+    future=lambda far: far < 0,
+):
     """Layers as a learner writes it, with one line exchanged."""
 
     def answer(i, j, window, dilation):
@@ -148,26 +168,54 @@ def layers(per=lambda w, d: (w - 1) * d, up=math.ceil, itself=0, never=-1, gaps=
 
 RIGHT = {
     "10.keys": [keys_by_mask, keys_by_sets, keys_by_clip, keys()],
-    "10.blocked": [with_the_package, one_by_one, by_windows, blocks(), blocks(size=1), blocks(size=300)],
+    "10.blocked": [
+        with_the_package,
+        one_by_one,
+        by_windows,
+        blocks(),
+        blocks(size=1),
+        blocks(size=300),
+    ],
     "10.layers": [by_hops, by_walking, by_reach, layers()],
 }
 WRONG = {
     "10.keys": {
         "first - window + 1": (keys(start=lambda a, w: a - w + 1), "below 0"),
         "no min": (keys(stop=lambda b, n, w: b + w - 1), "behind the text"),
-        "no max, no min": (keys(start=lambda a, w: a - w + 1, stop=lambda b, n, w: b + w - 1), "between 0 and n"),
-        "window too wide": (keys(start=lambda a, w: max(0, a - w), stop=lambda b, n, w: min(n, b + w)), "without the token itself"),
+        "no max, no min": (
+            keys(start=lambda a, w: a - w + 1, stop=lambda b, n, w: b + w - 1),
+            "between 0 and n",
+        ),
+        "window too wide": (
+            keys(start=lambda a, w: max(0, a - w), stop=lambda b, n, w: min(n, b + w)),
+            "without the token itself",
+        ),
         "start too early": (keys(start=lambda a, w: max(0, a - w)), "without the token itself"),
         "stop too late": (keys(stop=lambda b, n, w: min(n, b + w)), "without the token itself"),
-        "last is in the block": (keys(stop=lambda b, n, w: min(n, b + w), ahead=lambda b: b + 1), ""),
+        "last is in the block": (
+            keys(stop=lambda b, n, w: min(n, b + w), ahead=lambda b: b + 1),
+            "",
+        ),
         "the last key itself": (keys(ahead=lambda b: b - 1), "one behind that"),
-        "no causal": (lambda a, b, n, w, causal: (max(0, a - w + 1), min(n, b + w - 1)), "no difference"),
+        "no causal": (
+            lambda a, b, n, w, causal: (max(0, a - w + 1), min(n, b + w - 1)),
+            "no difference",
+        ),
         "always causal": (lambda a, b, n, w, causal: (max(0, a - w + 1), b), "nobody looks ahead"),
         "stop of the first query": (keys(stop=lambda b, n, w: min(n, b)), "nobody looks ahead"),
-        "start of the last query": (lambda a, b, n, w, causal: (max(0, b - w), keys()(a, b, n, w, causal)[1]), "furthest back"),
+        "start of the last query": (
+            lambda a, b, n, w, causal: (max(0, b - w), keys()(a, b, n, w, causal)[1]),
+            "furthest back",
+        ),
         "own keys": (lambda a, b, n, w, causal: (a, b), "its own keys only"),
-        "half": (keys(start=lambda a, w: max(0, a - w // 2), stop=lambda b, n, w: min(n, b + w // 2)), "halved"),
-        "how many": (lambda *given: (keys()(*given)[0], keys()(*given)[1] - keys()(*given)[0]), "how many keys"),
+        "half": (
+            keys(start=lambda a, w: max(0, a - w // 2), stop=lambda b, n, w: min(n, b + w // 2)),
+            "halved",
+        ),
+        "how many": (
+            lambda *given: (keys()(*given)[0], keys()(*given)[1] - keys()(*given)[0]),
+            "how many keys",
+        ),
         "stop, start": (lambda *given: keys()(*given)[::-1], ""),
         "only start": (lambda *given: keys()(*given)[0], "2 things"),
         "a range": (lambda *given: range(*keys()(*given)), "2 things"),
@@ -176,27 +224,62 @@ WRONG = {
         "a band": (band, "The numbers are right, but for 4,000 tokens"),
         "a mask of n × n": (band_and_flash, "The numbers are right, but for 4,000 tokens"),
         "one block": (blocks(size=10**6), "The numbers are right, but for 4,000 tokens"),
-        "<= window": (blocks(start=lambda first, w: max(0, first - w), allowed=lambda back, w: (0 <= back) & (back <= w)), "one too wide"),
+        "<= window": (
+            blocks(
+                start=lambda first, w: max(0, first - w),
+                allowed=lambda back, w: (0 <= back) & (back <= w),
+            ),
+            "one too wide",
+        ),
         "not itself": (
-            blocks(allowed=lambda back, w: (0 < back) & (back <= w), start=lambda first, w: max(0, first - w), share=lambda s: softmax(s)),
+            blocks(
+                allowed=lambda back, w: (0 < back) & (back <= w),
+                start=lambda first, w: max(0, first - w),
+                share=lambda s: softmax(s),
+            ),
             "does not see itself",
         ),
-        "both sides": (blocks(stop=lambda last, n, w: min(n, last + w - 1), allowed=lambda back, w: abs(back) < w), "nobody looks ahead"),
-        "no window": (blocks(size=50, start=lambda first, w: 0, allowed=lambda back, w: back >= 0), "the whole past"),
+        "both sides": (
+            blocks(
+                stop=lambda last, n, w: min(n, last + w - 1), allowed=lambda back, w: abs(back) < w
+            ),
+            "nobody looks ahead",
+        ),
+        "no window": (
+            blocks(size=50, start=lambda first, w: 0, allowed=lambda back, w: back >= 0),
+            "the whole past",
+        ),
         "full": (
-            blocks(size=50, start=lambda first, w: 0, stop=lambda last, n, w: n, allowed=lambda back, w: back == back),
+            blocks(
+                size=50,
+                start=lambda first, w: 0,
+                stop=lambda last, n, w: n,
+                allowed=lambda back, w: back == back,
+            ),
             "everyone sees everyone",
         ),
         "not divided": (blocks(divide=lambda s, q: s), "not divided by √d"),
         "divided by d": (blocks(divide=lambda s, q: s / q.shape[1]), "not by its square root"),
-        "no softmax": (blocks(share=lambda s: np.where(np.isfinite(s), s, 0)), "without the softmax"),
-        "even": (blocks(share=lambda s: np.isfinite(s) / np.isfinite(s).sum(axis=1, keepdims=True)), "count alike"),
+        "no softmax": (
+            blocks(share=lambda s: np.where(np.isfinite(s), s, 0)),
+            "without the softmax",
+        ),
+        "even": (
+            blocks(share=lambda s: np.isfinite(s) / np.isfinite(s).sum(axis=1, keepdims=True)),
+            "count alike",
+        ),
         "the softmax of columns": (blocks(size=3, share=lambda s: softmax(s, axis=0)), ""),
         "no mask in the tile": (blocks(allowed=lambda back, w: back == back), ""),
         "a triangle in the top left corner": (blocks(back=top_left), ""),
         "chunks": (blocks(start=lambda first, w: first), ""),
-        "chunks longer than the short texts": (blocks(size=64, start=lambda first, w: first), "the first is row 64. Is it the border"),
-        "a longer text cut off": (blocks(size=64, end=lambda n, size: max(n // size, 1) * size), "32 are not right, the first is row 3968"),
+        "chunks longer than the short texts": (
+            blocks(size=64, start=lambda first, w: first),
+            "the first is row 64. Is it the border",
+        ),
+        "a longer text cut off": (
+            blocks(size=64, end=lambda n, size: max(n // size, 1) * size),
+            "32 are not right, the first is row 3968",
+        ),
         "a start below 0": (blocks(size=1, start=lambda first, w: first - w + 1), ""),
         "the last block left out": (blocks(size=2, end=lambda n, size: n // size * size), ""),
         "values of the whole text": (blocks(values=lambda v, start, stop: v), "raised"),
@@ -214,10 +297,16 @@ WRONG = {
         "itself after 1": (layers(itself=1), "it knows itself from the start"),
         "never is 0": (layers(never=0), "never is -1"),
         "never is inf": (layers(never=np.inf), ""),
-        "window of 1": (lambda i, j, w, d: layers()(i, j, w, d) if w > 1 else (i - j) // (w - 1), "raised"),
+        "window of 1": (
+            lambda i, j, w, d: layers()(i, j, w, d) if w > 1 else (i - j) // (w - 1),
+            "raised",
+        ),
         "half a window": (layers(per=lambda w, d: w // 2 * d), "halved"),
         "both sides": (layers(per=lambda w, d: 2 * (w - 1) * d), "doubled"),
-        "distance": (lambda i, j, w, d: layers(up=lambda a: i - j)(i, j, w, d), "tokens, not layers"),
+        "distance": (
+            lambda i, j, w, d: layers(up=lambda a: i - j)(i, j, w, d),
+            "tokens, not layers",
+        ),
         "can or cannot": (lambda *given: layers()(*given) >= 0, ""),
     },
 }

@@ -4,7 +4,7 @@ import numpy as np
 
 from attnlib import masks
 
-# ---- global tokens anywhere --------------------------------------------------------------------------------------
+# ---- global tokens anywhere ----------------------------------------------------------------------
 
 
 def with_the_package(n, window, places):
@@ -63,7 +63,7 @@ def another_window(distance, rule):
     return answer
 
 
-# ---- layers ------------------------------------------------------------------------------------------------------
+# ---- layers --------------------------------------------------------------------------------------
 
 
 def by_powers(mask, i):
@@ -85,7 +85,9 @@ def by_queue(mask, i):
     return [layers.get(token, -1) for token in range(len(mask))]
 
 
-def search(steps=None, itself=0, never=-1, first=1, looks=lambda mask, token: np.flatnonzero(mask[token])):
+def search(
+    steps=None, itself=0, never=-1, first=1, looks=lambda mask, token: np.flatnonzero(mask[token])
+):
     """A search as a learner writes it, with one thing exchanged."""
 
     def answer(mask, i):
@@ -107,7 +109,7 @@ def overwriting(mask, i):
     return layers
 
 
-# ---- the cache ---------------------------------------------------------------------------------------------------
+# ---- the cache -----------------------------------------------------------------------------------
 
 
 def from_the_mask(t, window, n_sinks):
@@ -129,13 +131,20 @@ def in_a_list(t, window, n_sinks):
 
 
 def by_filter(keep):
-    return lambda t, window, n_sinks: np.array([p for p in range(t + 1) if keep(p, t, window, n_sinks)], dtype=int)
+    return lambda t, window, n_sinks: np.array(
+        [p for p in range(t + 1) if keep(p, t, window, n_sinks)], dtype=int
+    )
 
 
 RIGHT = {
     "11.operators": [with_the_package, pair_by_pair, by_slices, setting(row, column)],
     "11.layers": [by_powers, by_queue, search(), lambda mask, i: masks.hops(mask)[i]],
-    "11.kept": [from_the_mask, in_a_list, step_by_step, lambda t, w, s: sorted({*range(min(s, t + 1)), *range(max(t - w + 1, 0), t + 1)})],
+    "11.kept": [
+        from_the_mask,
+        in_a_list,
+        step_by_step,
+        lambda t, w, s: sorted({*range(min(s, t + 1)), *range(max(t - w + 1, 0), t + 1)}),
+    ],
 }
 
 WRONG = {
@@ -143,32 +152,69 @@ WRONG = {
         "rows only": (setting(row), "columns are missing"),
         "columns only": (setting(column), "rows are missing"),
         "np.ix_": (setting(lambda places: np.ix_(places, places)), "rows and columns cross"),
-        "mask[places, places]": (setting(lambda places: (places, places)), "nobody became an operator"),
-        "the first ones": (
-            lambda n, window, places: masks.global_local(n, window=window, n_global=len(places)), "became operators",
+        "mask[places, places]": (
+            setting(lambda places: (places, places)),
+            "nobody became an operator",
         ),
-        "one of them": (lambda n, window, places: with_the_package(n, window, places[:1]), "only one of the operators"),
+        "the first ones": (
+            lambda n, window, places: masks.global_local(n, window=window, n_global=len(places)),
+            "became operators",
+        ),
+        "one of them": (
+            lambda n, window, places: with_the_package(n, window, places[:1]),
+            "only one of the operators",
+        ),
         "<= window": (another_window(lambda i, j: abs(i - j), np.less_equal), "off by one"),
         "one narrower": (another_window(lambda i, j: abs(i - j) + 1, np.less), "off by one"),
-        "backwards only": (another_window(lambda i, j: np.where(j > i, 99, i - j), np.less), "both sides"),
+        "backwards only": (
+            another_window(lambda i, j: np.where(j > i, 99, i - j), np.less),
+            "both sides",
+        ),
         "i - j without abs": (another_window(lambda i, j: i - j, np.less), ""),
-        "no window": (lambda n, window, places: with_the_package(n, 1, places), "window is missing"),
+        "no window": (
+            lambda n, window, places: with_the_package(n, 1, places),
+            "window is missing",
+        ),
         "nothing but operators": (
-            lambda n, window, places: with_the_package(n, 1, places) & ~np.eye(n, dtype=bool)
-            | np.isin(np.arange(n), places)[:, None] & np.eye(n, dtype=bool), "window is missing",
+            lambda n, window, places: (
+                with_the_package(n, 1, places) & ~np.eye(n, dtype=bool)
+                | np.isin(np.arange(n), places)[:, None] & np.eye(n, dtype=bool)
+            ),
+            "window is missing",
         ),
         "& instead of |": (
-            lambda n, window, places: masks.local(n, window=window)
-            & (np.isin(np.arange(n), places) | np.isin(np.arange(n), places)[:, None]), "joined by &",
+            lambda n, window, places: (
+                masks.local(n, window=window)
+                & (np.isin(np.arange(n), places) | np.isin(np.arange(n), places)[:, None])
+            ),
+            "joined by &",
         ),
-        "causal": (lambda n, window, places: with_the_package(n, window, places) & masks.causal(n), "future was forbidden"),
-        "upside down": (lambda n, window, places: ~with_the_package(n, window, places), "True and False changed places"),
-        "0 and 1": (lambda n, window, places: with_the_package(n, window, places) * 1, "True and False"),
-        "window alone": (lambda n, window, places: masks.local(n, window=window), "nobody became an operator"),
+        "causal": (
+            lambda n, window, places: with_the_package(n, window, places) & masks.causal(n),
+            "future was forbidden",
+        ),
+        "upside down": (
+            lambda n, window, places: ~with_the_package(n, window, places),
+            "True and False changed places",
+        ),
+        "0 and 1": (
+            lambda n, window, places: with_the_package(n, window, places) * 1,
+            "True and False",
+        ),
+        "window alone": (
+            lambda n, window, places: masks.local(n, window=window),
+            "nobody became an operator",
+        ),
     },
     "11.layers": {
-        "the other way": (lambda mask, i: masks.hops(mask)[:, i], "rows and columns changed places"),
-        "both ways": (search(looks=lambda mask, token: np.flatnonzero(mask[token] | mask[:, token])), "both ways"),
+        "the other way": (
+            lambda mask, i: masks.hops(mask)[:, i],
+            "rows and columns changed places",
+        ),
+        "both ways": (
+            search(looks=lambda mask, token: np.flatnonzero(mask[token] | mask[:, token])),
+            "both ways",
+        ),
         "two layers": (search(steps=2), "after two layers"),
         "one layer": (search(steps=1), "after one layer"),
         "itself 1": (search(itself=1), "token i itself is wrong"),
@@ -180,22 +226,40 @@ WRONG = {
         "overwriting": (overwriting, "overwritten in a later layer"),
         "the mask": (lambda mask, i: mask[i] * 1, "the mask itself"),
         "ways": (
-            lambda mask, i: sum(np.linalg.matrix_power(mask * 1, layer) for layer in range(1, len(mask)))[i], "counted the ways",
+            lambda mask, i: sum(
+                np.linalg.matrix_power(mask * 1, layer) for layer in range(1, len(mask))
+            )[i],
+            "counted the ways",
         ),
         "one number": (lambda mask, i: masks.hops(mask).max(), "should have the shape"),
         "all pairs": (lambda mask, i: masks.hops(mask), "should have the shape"),
     },
     "11.kept": {
-        "without t": (lambda t, w, s: [p for p in range(t) if p < s or p > t - w], "token t itself is missing"),
+        "without t": (
+            lambda t, w, s: [p for p in range(t) if p < s or p > t - w],
+            "token t itself is missing",
+        ),
         "<= window": (by_filter(lambda p, t, w, s: p < s or t - p <= w), "one token too many"),
         "one too few": (by_filter(lambda p, t, w, s: p < s or t - p < w - 1), "one token too few"),
         "no sinks": (by_filter(lambda p, t, w, s: t - p < w), "sinks are missing"),
         "sinks alone": (by_filter(lambda p, t, w, s: p < s), "window is missing"),
-        "twice": (lambda t, w, s: [*range(min(s, t + 1)), *range(max(t - w + 1, 0), t + 1)], "come twice"),
-        "sinks to come": (lambda t, w, s: sorted({*range(s), *range(max(t - w + 1, 0), t + 1)}), "do not exist yet"),
-        "below 0": (lambda t, w, s: sorted({*range(min(s, t + 1)), *range(t - w + 1, t + 1)}), "below 0"),
+        "twice": (
+            lambda t, w, s: [*range(min(s, t + 1)), *range(max(t - w + 1, 0), t + 1)],
+            "come twice",
+        ),
+        "sinks to come": (
+            lambda t, w, s: sorted({*range(s), *range(max(t - w + 1, 0), t + 1)}),
+            "do not exist yet",
+        ),
+        "below 0": (
+            lambda t, w, s: sorted({*range(min(s, t + 1)), *range(t - w + 1, t + 1)}),
+            "below 0",
+        ),
         "newest first": (lambda t, w, s: in_a_list(t, w, s)[::-1], "newest came first"),
-        "inside the cache": (lambda t, w, s: list(range(len(in_a_list(t, w, s)))), "inside the cache"),
+        "inside the cache": (
+            lambda t, w, s: list(range(len(in_a_list(t, w, s)))),
+            "inside the cache",
+        ),
         "everything": (lambda t, w, s: list(range(t + 1)), "nothing was thrown out"),
         "the others": (by_filter(lambda p, t, w, s: p >= s and t - p >= w), "thrown out"),
         "places from 1": (lambda t, w, s: [p + 1 for p in in_a_list(t, w, s)], ""),

@@ -5,7 +5,7 @@ import numpy as np
 from attnlib import masks, scaled_dot_product_attention, softmax
 from attnlib.attention import KVCache
 
-# ---- one step with a cache ---------------------------------------------------------------------------------------
+# ---- one step with a cache -----------------------------------------------------------------------
 
 
 def with_the_package(q, k, v, k_held, v_held):
@@ -31,7 +31,11 @@ def the_last_row(q, k, v, k_held, v_held):
     k_all, v_all = np.hstack([k_held, k]), np.hstack([v_held, v])
     n = k_all.shape[1]
     fake = np.concatenate([np.zeros((len(q), n - 1, q.shape[-1])), q], axis=1)
-    return scaled_dot_product_attention(fake, k_all, v_all, mask=masks.causal(n))[0][:, -1:], k_all, v_all
+    return (
+        scaled_dot_product_attention(fake, k_all, v_all, mask=masks.causal(n))[0][:, -1:],
+        k_all,
+        v_all,
+    )
 
 
 def step(
@@ -83,7 +87,7 @@ def scaled_keys_kept(q, k, v, k_held, v_held):
     return softmax(q @ K.swapaxes(1, 2)) @ V, K, V
 
 
-# ---- bytes -------------------------------------------------------------------------------------------------------
+# ---- bytes ---------------------------------------------------------------------------------------
 
 
 def counted(n_layers, d_model, n_heads, n_kv_heads, n_tokens, bits):
@@ -99,7 +103,7 @@ def through_a_cache(n_layers, d_model, n_heads, n_kv_heads, n_tokens, bits):
     return n_layers * cache.nbytes * bits / 32
 
 
-# ---- a batch with padding on its left ----------------------------------------------------------------------------
+# ---- a batch with padding on its left ------------------------------------------------------------
 
 
 def batch_by_loops(lengths, n_q):
@@ -151,12 +155,20 @@ def on_the_right(column, lengths, n_k):
 
 
 RIGHT = {
-    "12.step": [with_the_package, by_loops, the_last_row, step(), step(divide=lambda s, q: s * q.shape[-1] ** -0.5)],
+    "12.step": [
+        with_the_package,
+        by_loops,
+        the_last_row,
+        step(),
+        step(divide=lambda s, q: s * q.shape[-1] ** -0.5),
+    ],
     "12.size": [
         counted,
         through_a_cache,
         lambda n, d, h, g, t, b: 2 * n * t * (d * g / h) * b / 8,
-        lambda n, d, h, g, t, b: sum(g * (d // h) * t * (b // 8) for _ in ("keys", "values") for _ in range(n)),
+        lambda n, d, h, g, t, b: sum(
+            g * (d // h) * t * (b // 8) for _ in ("keys", "values") for _ in range(n)
+        ),
     ],
     "12.batch": [batch_by_loops, batch_by_masks, batch_by_slices, batch()],
 }
@@ -166,69 +178,154 @@ WRONG = {
         "not appended": (step(join=lambda held, new: held), "the new token was left out"),
         "in front": (step(join=lambda held, new: np.append(new, held, axis=1)), "in front"),
         "over the last one": (step(join=overwritten), "replaced the last one"),
-        "the first thrown out": (step(join=lambda held, new: np.append(held, new, axis=1)[:, 1:]), "oldest"),
+        "the first thrown out": (
+            step(join=lambda held, new: np.append(held, new, axis=1)[:, 1:]),
+            "oldest",
+        ),
         "np.tril": (with_tril, "top left corner"),
-        "hands back what was held": (step(back=lambda out, K, V, k, v, k_held, v_held: (out, k_held, v_held)), "nothing was added"),
-        "hands back the new ones": (step(back=lambda out, K, V, k, v, k_held, v_held: (out, k, v)), "only the new key"),
+        "hands back what was held": (
+            step(back=lambda out, K, V, k, v, k_held, v_held: (out, k_held, v_held)),
+            "nothing was added",
+        ),
+        "hands back the new ones": (
+            step(back=lambda out, K, V, k, v, k_held, v_held: (out, k, v)),
+            "only the new key",
+        ),
         "values, keys": (step(back=lambda out, K, V, *rest: (out, V, K)), "changed places"),
         "not divided": (step(divide=lambda s, q: s), "not divided by √d"),
         "divided by d": (step(divide=lambda s, q: s / q.shape[-1]), "not by its square root"),
-        "divided by √n": (step(divide=lambda s, q: s / np.sqrt(s.shape[-1])), "the number of tokens"),
+        "divided by √n": (
+            step(divide=lambda s, q: s / np.sqrt(s.shape[-1])),
+            "the number of tokens",
+        ),
         "axis=0": (step(share=lambda s: softmax(s, axis=0)), "the wrong axis"),
         "axis=1": (step(share=lambda s: softmax(s, axis=1)), "the wrong axis"),
-        "np.exp(s) / np.exp(s).sum()": (step(share=lambda s: np.exp(s) / np.exp(s).sum()), "over all heads together"),
+        "np.exp(s) / np.exp(s).sum()": (
+            step(share=lambda s: np.exp(s) / np.exp(s).sum()),
+            "over all heads together",
+        ),
         "no softmax": (step(share=lambda s: s), "without the softmax"),
         "the new token alone": (new_only, "only at itself"),
-        "appended along the heads": (step(join=lambda held, new: np.append(held[:, :1], new, axis=0)), ""),
+        "appended along the heads": (
+            step(join=lambda held, new: np.append(held[:, :1], new, axis=0)),
+            "",
+        ),
         "np.append without an axis": (step(join=np.append), "raised"),
         "only the output": (step(back=lambda out, *rest: out), "3 things"),
-        "one head too few axes": (step(back=lambda out, K, V, *rest: (out[:, 0], K, V)), "should have the shape"),
-        "the query held": (lambda q, k, v, k_held, v_held: step()(q, q, v, k_held, v_held), "query was held"),
+        "one head too few axes": (
+            step(back=lambda out, K, V, *rest: (out[:, 0], K, V)),
+            "should have the shape",
+        ),
+        "the query held": (
+            lambda q, k, v, k_held, v_held: step()(q, q, v, k_held, v_held),
+            "query was held",
+        ),
         "keys held divided by √d": (scaled_keys_kept, "k_all is not right yet"),
         "k_held *= 1 / √d": (in_place, "changes its input k_held"),
-        "the mean of the values": (step(share=lambda s: np.ones_like(s) / s.shape[-1]), "all values count alike"),
+        "the mean of the values": (
+            step(share=lambda s: np.ones_like(s) / s.shape[-1]),
+            "all values count alike",
+        ),
     },
     "12.size": {
-        "keys only": (lambda n, d, h, g, t, b: n * g * d // h * t * b // 8, "keys or values, not both"),
-        "all heads": (lambda n, d, h, g, t, b: 2 * n * h * (d // h) * t * b // 8, "every query head"),
-        "kv heads as wide as the model": (lambda n, d, h, g, t, b: 2 * n * g * d * t * b / 8, "every query head"),
+        "keys only": (
+            lambda n, d, h, g, t, b: n * g * d // h * t * b // 8,
+            "keys or values, not both",
+        ),
+        "all heads": (
+            lambda n, d, h, g, t, b: 2 * n * h * (d // h) * t * b // 8,
+            "every query head",
+        ),
+        "kv heads as wide as the model": (
+            lambda n, d, h, g, t, b: 2 * n * g * d * t * b / 8,
+            "every query head",
+        ),
         "bits": (lambda n, d, h, g, t, b: 2 * n * g * (d // h) * t * b, "you counted bits"),
         "numbers": (lambda n, d, h, g, t, b: 2 * n * g * (d // h) * t, "numbers, not bytes"),
         "no layers": (lambda n, d, h, g, t, b: 2 * g * (d // h) * t * b // 8, "one layer"),
         "no tokens": (lambda n, d, h, g, t, b: 2 * n * g * (d // h) * b // 8, "one token"),
         "no kv heads": (lambda n, d, h, g, t, b: 2 * n * (d // h) * t * b // 8, "one kv head"),
-        "d_model / n_kv_heads": (lambda n, d, h, g, t, b: 2 * n * g * (d // g) * t * b // 8, "every query head"),
+        "d_model / n_kv_heads": (
+            lambda n, d, h, g, t, b: 2 * n * g * (d // g) * t * b // 8,
+            "every query head",
+        ),
         "no width": (lambda n, d, h, g, t, b: 2 * n * g * t * b // 8, "width of a head"),
-        "n_tokens ** 2": (lambda n, d, h, g, t, b: 2 * n * g * (d // h) * t**2 * b // 8, "pairs of tokens"),
-        "queries too": (lambda n, d, h, g, t, b: n * (2 * g + h) * (d // h) * t * b // 8, "queries are not held"),
-        "three arrays": (lambda n, d, h, g, t, b: 3 * n * g * (d // h) * t * b // 8, "keys and values are two"),
+        "n_tokens ** 2": (
+            lambda n, d, h, g, t, b: 2 * n * g * (d // h) * t**2 * b // 8,
+            "pairs of tokens",
+        ),
+        "queries too": (
+            lambda n, d, h, g, t, b: n * (2 * g + h) * (d // h) * t * b // 8,
+            "queries are not held",
+        ),
+        "three arrays": (
+            lambda n, d, h, g, t, b: 3 * n * g * (d // h) * t * b // 8,
+            "keys and values are two",
+        ),
         "a shape": (lambda n, d, h, g, t, b: (2, n, g, t, d // h), "one number"),
         "in kilobytes": (lambda n, d, h, g, t, b: 2 * n * g * (d // h) * t * b / 8 / 1024, ""),
     },
     "12.batch": {
-        "np.tril": (batch(diagonal=lambda n_q, n_k: np.tril(np.ones((n_q, n_k), bool))), "top left corner"),
+        "np.tril": (
+            batch(diagonal=lambda n_q, n_k: np.tril(np.ones((n_q, n_k), bool))),
+            "top left corner",
+        ),
         "np.tril, and places from 0": (
-            batch(diagonal=lambda n_q, n_k: np.tril(np.ones((n_q, n_k), bool)), places=lambda asks, skip: asks - asks[0] + 0 * skip),
+            batch(
+                diagonal=lambda n_q, n_k: np.tril(np.ones((n_q, n_k), bool)),
+                places=lambda asks, skip: asks - asks[0] + 0 * skip,
+            ),
             "top left corner",
         ),
         "padding on the right": (batch(text=on_the_right), "on the right"),
         "padding on the right, places of the columns": (
-            batch(text=on_the_right, places=lambda asks, skip: asks + 0 * skip), "on the right",
+            batch(text=on_the_right, places=lambda asks, skip: asks + 0 * skip),
+            "on the right",
         ),
-        "padding seen": (batch(text=lambda column, lengths, n_k: column >= 0 * lengths[:, None]), "the padding is not hidden"),
-        "future seen": (batch(diagonal=lambda n_q, n_k: np.ones((n_q, n_k), bool)), "the future is not hidden"),
-        "not itself": (batch(diagonal=lambda n_q, n_k: np.tril(np.ones((n_q, n_k), bool), n_k - n_q - 1)), "cannot see itself"),
+        "padding seen": (
+            batch(text=lambda column, lengths, n_k: column >= 0 * lengths[:, None]),
+            "the padding is not hidden",
+        ),
+        "future seen": (
+            batch(diagonal=lambda n_q, n_k: np.ones((n_q, n_k), bool)),
+            "the future is not hidden",
+        ),
+        "not itself": (
+            batch(diagonal=lambda n_q, n_k: np.tril(np.ones((n_q, n_k), bool), n_k - n_q - 1)),
+            "cannot see itself",
+        ),
         "True means hidden": (batch(after=lambda mask, places: (~mask, places)), "upside down"),
-        "places of the columns": (batch(places=lambda asks, skip: asks + 0 * skip), "those of the columns"),
-        "places from 0": (batch(places=lambda asks, skip: np.arange(len(asks)) + 0 * skip), "begin at 0 in every step"),
+        "places of the columns": (
+            batch(places=lambda asks, skip: asks + 0 * skip),
+            "those of the columns",
+        ),
+        "places from 0": (
+            batch(places=lambda asks, skip: np.arange(len(asks)) + 0 * skip),
+            "begin at 0 in every step",
+        ),
         "places below 0": (batch(places=lambda asks, skip: asks - skip), "below 0"),
-        "places from 1": (batch(places=lambda asks, skip: np.maximum(asks - skip + 1, 0)), "count from 1"),
-        "places of the first columns": (batch(places=lambda asks, skip: np.maximum(asks - asks[0] - skip, 0)), "the first columns"),
-        "n_q + 1 keys left out": (batch(after=lambda mask, places: (mask[..., :-1], places)), "should have the shape"),
+        "places from 1": (
+            batch(places=lambda asks, skip: np.maximum(asks - skip + 1, 0)),
+            "count from 1",
+        ),
+        "places of the first columns": (
+            batch(places=lambda asks, skip: np.maximum(asks - asks[0] - skip, 0)),
+            "the first columns",
+        ),
+        "n_q + 1 keys left out": (
+            batch(after=lambda mask, places: (mask[..., :-1], places)),
+            "should have the shape",
+        ),
         "0 and 1": (batch(after=lambda mask, places: (mask.astype(int), places)), "True and False"),
-        "with an axis for heads": (batch(after=lambda mask, places: (mask[:, None], places)), "should have the shape"),
+        "with an axis for heads": (
+            batch(after=lambda mask, places: (mask[:, None], places)),
+            "should have the shape",
+        ),
         "the mask alone": (batch(after=lambda mask, places: mask), "2 things"),
-        "(n_q, n_k)": (batch(after=lambda mask, places: (mask[0], places)), "should have the shape"),
+        "(n_q, n_k)": (
+            batch(after=lambda mask, places: (mask[0], places)),
+            "should have the shape",
+        ),
         "lengths.sort()": (lambda lengths, n_q: lengths.sort() or batch()(lengths, n_q), ""),
     },
 }

@@ -6,7 +6,7 @@ import numpy as np
 
 from attnlib import efficient, softmax
 
-# ---- the running sum ---------------------------------------------------------------------------------------------
+# ---- the running sum -----------------------------------------------------------------------------
 
 
 def by_accumulate(scores):
@@ -39,7 +39,12 @@ def by_absorb(scores):
     return tuple(np.array(found).T)
 
 
-def loop(correct=lambda l, m, new: l * np.exp(m - new), term=lambda s, new: np.exp(s - new), larger=max, start=-np.inf):
+def loop(
+    correct=lambda l, m, new: l * np.exp(m - new),
+    term=lambda s, new: np.exp(s - new),
+    larger=max,
+    start=-np.inf,
+):
     """One pass as a learner writes it, with one line exchanged."""
 
     def answer(scores):
@@ -73,14 +78,17 @@ def of_the_whole(scores):
     return np.maximum.accumulate(scores), np.cumsum(np.exp(scores - scores.max()))
 
 
-# ---- two parts ---------------------------------------------------------------------------------------------------
+# ---- two parts -----------------------------------------------------------------------------------
 
 
 def by_logs(m_1, l_1, o_1, m_2, l_2, o_2):
     """Through the logsumexp of each part."""
     m = np.maximum(m_1, m_2)
     seen = np.isfinite(m)
-    shares = [np.where(np.isfinite(a), np.exp(np.where(seen, a - np.where(seen, m, 0), 0)), 0) for a in (m_1, m_2)]
+    shares = [
+        np.where(np.isfinite(a), np.exp(np.where(seen, a - np.where(seen, m, 0), 0)), 0)
+        for a in (m_1, m_2)
+    ]
     return m, shares[0] * l_1 + shares[1] * l_2, shares[0] * o_1 + shares[1] * o_2
 
 
@@ -128,7 +136,7 @@ def outputs_averaged(m_1, l_1, o_1, m_2, l_2, o_2):
         return m, l, 0.5 * (np.nan_to_num(o_1 / l_1) + np.nan_to_num(o_2 / l_2))
 
 
-# ---- two bugs ----------------------------------------------------------------------------------------------------
+# ---- two bugs ------------------------------------------------------------------------------------
 
 
 def suspect(scores, v, block):
@@ -147,7 +155,9 @@ def suspect(scores, v, block):
 
 def by_absorb_in_tiles(scores, v, block):
     n_q = len(scores)
-    state = efficient.State(np.full((n_q, 1), -np.inf), np.zeros((n_q, 1)), np.zeros((n_q, v.shape[1])))
+    state = efficient.State(
+        np.full((n_q, 1), -np.inf), np.zeros((n_q, 1)), np.zeros((n_q, v.shape[1]))
+    )
     for start in range(0, len(v), block):
         state = efficient.absorb(state, scores[:, start : start + block], v[start : start + block])
     return state.o / np.where(state.l == 0, 1, state.l)
@@ -183,27 +193,46 @@ def fixed(
 def a_softmax_each(scores, v, block):
     cuts = range(0, len(v), block)
     tiles = [scores[:, a : a + block] for a in cuts]
-    return np.mean([softmax(t, where=t > -np.inf) @ v[a : a + block] for a, t in zip(cuts, tiles)], axis=0)
+    return np.mean(
+        [softmax(t, where=t > -np.inf) @ v[a : a + block] for a, t in zip(cuts, tiles)], axis=0
+    )
 
 
 RIGHT = {
     "13.running": [by_accumulate, by_square, by_cases, by_absorb, loop()],
     "13.merge": [by_logs, row_by_row, with_nan_to_num, merged()],
-    "13.repair": [by_absorb_in_tiles, whole, fixed(), fixed(finite=lambda m: np.maximum(m, -1e300))],
+    "13.repair": [
+        by_absorb_in_tiles,
+        whole,
+        fixed(),
+        fixed(finite=lambda m: np.maximum(m, -1e300)),
+    ],
 }
 WRONG = {
     "13.running": {
         "not corrected": (loop(correct=lambda l, m, new: l), "not corrected where m rose"),
-        "nothing subtracted": (loop(correct=lambda l, m, new: l, term=lambda s, new: np.exp(s)), "nothing is subtracted"),
+        "nothing subtracted": (
+            loop(correct=lambda l, m, new: l, term=lambda s, new: np.exp(s)),
+            "nothing is subtracted",
+        ),
         "the largest of all": (of_the_whole, "only those up to i are known"),
         "the newest": (loop(larger=lambda m, s: s), "m is the newest score"),
         "from 0": (loop(start=0), "m begins at 0"),
         "an array of zeros": (from_zero_array, "m begins at 0"),
-        "upside down": (loop(correct=lambda l, m, new: l * np.exp(new - m) if l else 0), "upside down"),
+        "upside down": (
+            loop(correct=lambda l, m, new: l * np.exp(new - m) if l else 0),
+            "upside down",
+        ),
         "thrown away": (loop(correct=lambda l, m, new: l if new == m else 0), "thrown away"),
-        "no exp": (loop(correct=lambda l, m, new: l * (m - new) if l else 0), "difference of the maxima"),
+        "no exp": (
+            loop(correct=lambda l, m, new: l * (m - new) if l else 0),
+            "difference of the maxima",
+        ),
         "without the newest": (without_the_newest, "newest score is missing"),
-        "logsumexp": (lambda s: (np.maximum.accumulate(s), np.logaddexp.accumulate(s)), "logsumexp"),
+        "logsumexp": (
+            lambda s: (np.maximum.accumulate(s), np.logaddexp.accumulate(s)),
+            "logsumexp",
+        ),
         "l, m": (lambda s: loop()(s)[::-1], "changed places"),
         "the last ones": (lambda s: (s.max(), np.exp(s - s.max()).sum()), "should have the shape"),
         "l alone": (lambda s: loop()(s)[1], "2 things"),
@@ -214,16 +243,34 @@ WRONG = {
         "sums of sums": (merged(l=plain_sum, o=plain_sum), "neither sum is corrected"),
         "o bare": (merged(o=plain_sum), "l is corrected, and o is not"),
         "l bare": (merged(l=plain_sum), "o is corrected, and l is not"),
-        "factors crossed": (merged(factors=lambda a, b, m: (np.exp(b - m), np.exp(a - m))), "factor of the other"),
-        "as absorb does": (merged(factors=lambda a, b, m: (np.exp(a - m), 1)), "only the first part is corrected"),
-        "the second only": (merged(factors=lambda a, b, m: (1, np.exp(b - m))), "only the second part is corrected"),
+        "factors crossed": (
+            merged(factors=lambda a, b, m: (np.exp(b - m), np.exp(a - m))),
+            "factor of the other",
+        ),
+        "as absorb does": (
+            merged(factors=lambda a, b, m: (np.exp(a - m), 1)),
+            "only the first part is corrected",
+        ),
+        "the second only": (
+            merged(factors=lambda a, b, m: (1, np.exp(b - m))),
+            "only the second part is corrected",
+        ),
         "NaN": (merged(safe=False), "gives NaN"),
-        "divided": (merged(back=lambda m, l, o: (m, l, o / np.maximum(l, 1e-300))), "divided by l already"),
+        "divided": (
+            merged(back=lambda m, l, o: (m, l, o / np.maximum(l, 1e-300))),
+            "divided by l already",
+        ),
         "averaged": (outputs_averaged, "the two outputs are averaged"),
-        "the smaller": (lambda a, b, c, d, e, f: _smaller(a, b, c, d, e, f), "the smaller of the two"),
+        "the smaller": (
+            lambda a, b, c, d, e, f: _smaller(a, b, c, d, e, f),
+            "the smaller of the two",
+        ),
         "the first": (lambda a, b, c, d, e, f: (a, b, c), "second part is left out"),
         "the second": (lambda a, b, c, d, e, f: (d, e, f), "first part is left out"),
-        "one m for all": (merged(larger=lambda a, b: np.full_like(a, np.max([a, b]))), "one number for all queries"),
+        "one m for all": (
+            merged(larger=lambda a, b: np.full_like(a, np.max([a, b]))),
+            "one number for all queries",
+        ),
         "m + m": (merged(larger=np.add), ""),
         "no m": (merged(back=lambda m, l, o: (l, o)), "3 things"),
         "m (n_q,)": (merged(back=lambda m, l, o: (m[:, 0], l, o)), "should have the shape"),
@@ -231,22 +278,35 @@ WRONG = {
     },
     "13.repair": {
         "as it was": (suspect, "nothing is repaired yet"),
-        "o only": (fixed(finite=lambda m: m, end=lambda o, l: o / l), "rows that begin with a tile of -inf"),
+        "o only": (
+            fixed(finite=lambda m: m, end=lambda o, l: o / l),
+            "rows that begin with a tile of -inf",
+        ),
         "-inf only": (fixed(o=lambda o, f, pv: o + pv), "o is still not corrected"),
-        "o instead of l": (fixed(l=lambda l, f, p: l + p.sum(axis=1, keepdims=True)), "and l no more"),
+        "o instead of l": (
+            fixed(l=lambda l, f, p: l + p.sum(axis=1, keepdims=True)),
+            "and l no more",
+        ),
         "neither": (
-            fixed(l=lambda l, f, p: l + p.sum(axis=1, keepdims=True), o=lambda o, f, pv: o + pv), "neither l nor o is corrected",
+            fixed(l=lambda l, f, p: l + p.sum(axis=1, keepdims=True), o=lambda o, f, pv: o + pv),
+            "neither l nor o is corrected",
         ),
         "0 / 0": (fixed(end=lambda o, l: o / l), "0 by 0"),
         "not divided": (fixed(end=lambda o, l: o), "not divided by l"),
-        "whole tiles only": (fixed(tiles=lambda n, block: range(0, n - block + 1, block)), "last tile is left out"),
+        "whole tiles only": (
+            fixed(tiles=lambda n, block: range(0, n - block + 1, block)),
+            "last tile is left out",
+        ),
         "-1e9": (fixed(first=lambda s: np.maximum(s, -1e9)), "mean of the values"),
         "nan_to_num": (fixed(first=lambda s: np.where(np.isfinite(s), s, 0)), "scores of 0"),
         "a softmax each": (a_softmax_each, "a softmax of its own"),
         "shapes": (lambda s, v, block: fixed()(s, v, block).T[None], "should have the shape"),
-        "upside down": (fixed(l=lambda l, f, p: l / np.maximum(f, 1e-9) + p.sum(axis=1, keepdims=True)), ""),
+        "upside down": (
+            fixed(l=lambda l, f, p: l / np.maximum(f, 1e-9) + p.sum(axis=1, keepdims=True)),
+            "",
+        ),
     },
-}  # fmt: skip
+}
 
 
 def _smaller(m_1, l_1, o_1, m_2, l_2, o_2):

@@ -44,7 +44,11 @@ def attention_by_einsum(g, q, k, v, w):
     grad_w = np.einsum("id,jd->ij", g, v)
     scores = np.einsum("ij,ij->ij", w, grad_w) - np.einsum("ij,il,il->ij", w, w, grad_w)
     scale = q.shape[-1] ** -0.5
-    return np.einsum("ij,jd->id", scores, k * scale), np.einsum("ij,id->jd", scores, q * scale), np.einsum("ij,id->jd", w, g)
+    return (
+        np.einsum("ij,jd->id", scores, k * scale),
+        np.einsum("ij,id->jd", scores, q * scale),
+        np.einsum("ij,id->jd", w, g),
+    )
 
 
 def attention_by_loops(g, q, k, v, w):
@@ -77,7 +81,9 @@ def attention_by_nudging(g, q, k, v, w, step=1e-5):
 
 
 def attention_by_flash(g, q, k, v, w):
-    """The mean of the gradients from the output: rowsum(grad_output * output), as FlashAttention does."""
+    """The mean of the gradients from the output: rowsum(grad_output * output), as FlashAttention
+    does.
+    """
     mean = (g * (w @ v)).sum(axis=1, keepdims=True)
     scores = w * (g @ v.T - mean)
     return scores @ k / np.sqrt(k.shape[1]), (q.T @ scores / np.sqrt(k.shape[1])).T, (g.T @ w).T
@@ -165,7 +171,9 @@ def score_by_predecessors(w, ids):
 
 
 def per_query(one, keep=bool, collect=np.mean):
-    """The score as a learner writes it: one(i, places of the earlier copies, weights) for each query that is kept."""
+    """The score as a learner writes it: one(i, places of the earlier copies, weights) for each
+    query that is kept.
+    """
 
     def answer(w, ids):
         found = []
@@ -227,7 +235,9 @@ RIGHT = {
         back_by_nudging,
         softmax_backward,
         lambda g, w: w * g - w * np.einsum("ij,ij->i", w, g)[:, None],
-        lambda g, w: np.einsum("rij,ri->rj", w[:, :, None] * (np.eye(w.shape[1]) - w[:, None, :]), g),
+        lambda g, w: np.einsum(
+            "rij,ri->rj", w[:, :, None] * (np.eye(w.shape[1]) - w[:, None, :]), g
+        ),
     ],
     "14.backward": [
         attention_by_hand,
@@ -244,36 +254,77 @@ RIGHT = {
         score_by_einsum,
         score_by_predecessors,
         per_query(behind),
-        per_query(lambda i, copies, w: sum(w[i, j + 1] for j in copies), collect=lambda sums: sum(sums) / len(sums)),
+        per_query(
+            lambda i, copies, w: sum(w[i, j + 1] for j in copies),
+            collect=lambda sums: sum(sums) / len(sums),
+        ),
     ],
 }
 WRONG = {
     "14.softmax_backward": {
         "weights * grad": (lambda g, w: w * g, "only the direct part is there"),
-        "weights * (1 - weights) * grad": (lambda g, w: w * (1 - w) * g, "nothing between different ones"),
+        "weights * (1 - weights) * grad": (
+            lambda g, w: w * (1 - w) * g,
+            "nothing between different ones",
+        ),
         "weights * (1 - weights)": (lambda g, w: w * (1 - w), "grad_weights is not used"),
-        "grad.mean": (lambda g, w: w * (g - g.mean(-1, keepdims=True)), "the plain mean of the gradients"),
-        "grad.sum": (lambda g, w: w * (g - g.sum(-1, keepdims=True)), "the plain sum of the gradients"),
-        "(grad * weights).mean": (lambda g, w: w * (g - (g * w).mean(-1, keepdims=True)), "so add them up"),
+        "grad.mean": (
+            lambda g, w: w * (g - g.mean(-1, keepdims=True)),
+            "the plain mean of the gradients",
+        ),
+        "grad.sum": (
+            lambda g, w: w * (g - g.sum(-1, keepdims=True)),
+            "the plain sum of the gradients",
+        ),
+        "(grad * weights).mean": (
+            lambda g, w: w * (g - (g * w).mean(-1, keepdims=True)),
+            "so add them up",
+        ),
         "axis=0": (lambda g, w: w * (g - (g * w).sum(0)), "down the columns"),
         "(grad * weights).sum()": (lambda g, w: w * (g - (g * w).sum()), "over the whole table"),
         "no keepdims": (lambda g, w: w * (g - (g * w).sum(-1)), "raised ValueError"),
-        "grad - mean": (lambda g, w: g - (g * w).sum(-1, keepdims=True), "the factor weights in front is missing"),
-        "weights * grad - mean": (lambda g, w: w * g - (g * w).sum(-1, keepdims=True), "before the first term only"),
-        "weights * (grad + mean)": (lambda g, w: w * (g + (g * w).sum(-1, keepdims=True)), "it is subtracted"),
-        "weights * (mean - grad)": (lambda g, w: w * ((g * w).sum(-1, keepdims=True) - g), "the sign is turned around"),
-        "grad * (weights - mean)": (lambda g, w: g * (w - (g * w).sum(-1, keepdims=True)), "gradient and weights changed places"),
-        "softmax(weights) first": (lambda g, w: back(g, softmax(w)), "put through the softmax again"),
-        "by slopes of softmax(weights)": (lambda g, w: back_by_slopes(g, softmax(w)), "put through the softmax again"),
+        "grad - mean": (
+            lambda g, w: g - (g * w).sum(-1, keepdims=True),
+            "the factor weights in front is missing",
+        ),
+        "weights * grad - mean": (
+            lambda g, w: w * g - (g * w).sum(-1, keepdims=True),
+            "before the first term only",
+        ),
+        "weights * (grad + mean)": (
+            lambda g, w: w * (g + (g * w).sum(-1, keepdims=True)),
+            "it is subtracted",
+        ),
+        "weights * (mean - grad)": (
+            lambda g, w: w * ((g * w).sum(-1, keepdims=True) - g),
+            "the sign is turned around",
+        ),
+        "grad * (weights - mean)": (
+            lambda g, w: g * (w - (g * w).sum(-1, keepdims=True)),
+            "gradient and weights changed places",
+        ),
+        "softmax(weights) first": (
+            lambda g, w: back(g, softmax(w)),
+            "put through the softmax again",
+        ),
+        "by slopes of softmax(weights)": (
+            lambda g, w: back_by_slopes(g, softmax(w)),
+            "put through the softmax again",
+        ),
         "the slopes without the minus": (
-            lambda g, w: np.stack([(np.diag(row) + np.outer(row, row)) @ one for row, one in zip(w, g)]),
+            lambda g, w: np.stack(
+                [(np.diag(row) + np.outer(row, row)) @ one for row, one in zip(w, g)]
+            ),
             "it is subtracted",
         ),
         "only what is taken away": (
             lambda g, w: np.stack([-np.outer(row, row) @ one for row, one in zip(w, g)]),
             "only what is taken away",
         ),
-        "the slopes, not added up": (lambda g, w: w[:, :, None] * (np.eye(w.shape[1]) - w[:, None]) * g[:, None], "has the shape"),
+        "the slopes, not added up": (
+            lambda g, w: w[:, :, None] * (np.eye(w.shape[1]) - w[:, None]) * g[:, None],
+            "has the shape",
+        ),
         "slopes @ grad for all rows": (lambda g, w: g @ (np.diag(w[0]) - np.outer(w[0], w[0])), ""),
         "weights @ grad": (lambda g, w: w * (g - w @ g.T), "raised ValueError"),
         "softmax(grad)": (lambda g, w: softmax(g), ""),
@@ -289,39 +340,88 @@ WRONG = {
         "* √d": (scaled_by(lambda q, k, v: q.shape[-1] ** 0.5), "you multiply by √d"),
         "/ √d_v": (scaled_by(lambda q, k, v: v.shape[-1] ** -0.5), "the width of v"),
         "/ √n_k": (scaled_by(lambda q, k, v: len(k) ** -0.5), "the number of keys"),
-        "/ d ** 1/2": (scaled_by(lambda q, k, v: 1 / (q.shape[-1] ** 1/2)), "** 0.5"),
+        "/ d ** 1/2": (scaled_by(lambda q, k, v: 1 / (q.shape[-1] ** 1 / 2)), "** 0.5"),
         "no softmax": (through(lambda g, w: g), "the softmax was skipped"),
         "weights * grad_weights": (through(lambda g, w: g * w), "only the direct part"),
-        "weights * (1 - weights) * grad_weights": (through(lambda g, w: g * w * (1 - w)), "nothing between different scores"),
-        "grad_weights - the plain mean": (through(lambda g, w: w * (g - g.mean(-1, keepdims=True))), "weighted by the shares"),
-        "grad_weights - the plain sum": (through(lambda g, w: w * (g - g.sum(-1, keepdims=True))), "weighted by the shares"),
-        "(grad_weights * weights).mean": (through(lambda g, w: w * (g - (g * w).mean(-1, keepdims=True))), "so add them up"),
-        "axis=0 in the softmax": (through(lambda g, w: w * (g - (g * w).sum(0))), "down the columns"),
-        "one sum for the whole table": (through(lambda g, w: w * (g - (g * w).sum())), "over the whole table"),
-        "no keepdims in the softmax": (through(lambda g, w: w * (g - (g * w).sum(-1))), "raised ValueError"),
-        "grad_weights - mean": (through(lambda g, w: g - (g * w).sum(-1, keepdims=True)), "the factor weights is missing"),
+        "weights * (1 - weights) * grad_weights": (
+            through(lambda g, w: g * w * (1 - w)),
+            "nothing between different scores",
+        ),
+        "grad_weights - the plain mean": (
+            through(lambda g, w: w * (g - g.mean(-1, keepdims=True))),
+            "weighted by the shares",
+        ),
+        "grad_weights - the plain sum": (
+            through(lambda g, w: w * (g - g.sum(-1, keepdims=True))),
+            "weighted by the shares",
+        ),
+        "(grad_weights * weights).mean": (
+            through(lambda g, w: w * (g - (g * w).mean(-1, keepdims=True))),
+            "so add them up",
+        ),
+        "axis=0 in the softmax": (
+            through(lambda g, w: w * (g - (g * w).sum(0))),
+            "down the columns",
+        ),
+        "one sum for the whole table": (
+            through(lambda g, w: w * (g - (g * w).sum())),
+            "over the whole table",
+        ),
+        "no keepdims in the softmax": (
+            through(lambda g, w: w * (g - (g * w).sum(-1))),
+            "raised ValueError",
+        ),
+        "grad_weights - mean": (
+            through(lambda g, w: g - (g * w).sum(-1, keepdims=True)),
+            "the factor weights is missing",
+        ),
         "weights * grad_weights - mean": (
             through(lambda g, w: w * g - (g * w).sum(-1, keepdims=True)),
             "or of the second",
         ),
         "the sign of the softmax": (through(lambda g, w: -back(g, w)), "the sign is turned around"),
-        "softmax(weights)": (through(lambda g, w: back(g, softmax(w))), "put through the softmax again"),
+        "softmax(weights)": (
+            through(lambda g, w: back(g, softmax(w))),
+            "put through the softmax again",
+        ),
         "softmax(grad_weights)": (through(lambda g, w: softmax(g)), ""),
-        "weights @ grad_output": (lambda *given: (*attention_by_hand(*given)[:2], given[4] @ given[0]), "without turning them around"),
+        "weights @ grad_output": (
+            lambda *given: (*attention_by_hand(*given)[:2], given[4] @ given[0]),
+            "without turning them around",
+        ),
         "grad_v = grad_output summed": (
-            lambda g, q, k, v, w: (*attention_by_hand(g, q, k, v, w)[:2], np.ones_like(v) * g.sum(0)),
+            lambda g, q, k, v, w: (
+                *attention_by_hand(g, q, k, v, w)[:2],
+                np.ones_like(v) * g.sum(0),
+            ),
             "grad_v lacks the weights",
         ),
-        "grad_v = weights.T @ v": (lambda g, q, k, v, w: (*attention_by_hand(g, q, k, v, w)[:2], w.T @ v[: len(q)]), ""),
-        "grad_v = grad_output": (lambda g, q, k, v, w: (*attention_by_hand(g, q, k, v, w)[:2], g), "grad_v should have the shape"),
-        "k, q, v": (lambda *given: tuple(attention_by_hand(*given)[i] for i in (1, 0, 2)), "grad_q and grad_k changed places"),
+        "grad_v = weights.T @ v": (
+            lambda g, q, k, v, w: (*attention_by_hand(g, q, k, v, w)[:2], w.T @ v[: len(q)]),
+            "",
+        ),
+        "grad_v = grad_output": (
+            lambda g, q, k, v, w: (*attention_by_hand(g, q, k, v, w)[:2], g),
+            "grad_v should have the shape",
+        ),
+        "k, q, v": (
+            lambda *given: tuple(attention_by_hand(*given)[i] for i in (1, 0, 2)),
+            "grad_q and grad_k changed places",
+        ),
         "v, k, q": (lambda *given: attention_by_hand(*given)[::-1], "stand in another order"),
-        "v, q, k": (lambda *given: tuple(attention_by_hand(*given)[i] for i in (2, 0, 1)), "stand in another order"),
+        "v, q, k": (
+            lambda *given: tuple(attention_by_hand(*given)[i] for i in (2, 0, 1)),
+            "stand in another order",
+        ),
         "grad_scores.T @ k and grad_scores @ q": (scores_not_turned, "raised ValueError"),
         "grad_output @ v": (values_not_turned, "raised ValueError"),
         "grad_output @ k.T": (keys_for_values, "raised ValueError"),
         "grad_k = q.T @ grad_scores": (
-            lambda *given: (attention_by_hand(*given)[0], attention_by_hand(*given)[1].T, attention_by_hand(*given)[2]),
+            lambda *given: (
+                attention_by_hand(*given)[0],
+                attention_by_hand(*given)[1].T,
+                attention_by_hand(*given)[2],
+            ),
             "grad_k should have the shape",
         ),
         "grad_v only": (lambda g, q, k, v, w: w.T @ g, "3 things"),
@@ -335,41 +435,85 @@ WRONG = {
         "all signs": (lambda *given: tuple(-one for one in attention_by_hand(*given)), ""),
     },
     "14.score": {
-        "weights[i, copies]": (per_query(lambda i, copies, w: w[i, copies].sum()), "the earlier copies themselves"),
-        "j - 1": (per_query(lambda i, copies, w: w[i, [j - 1 for j in copies]].sum()), "the token before each earlier copy"),
+        "weights[i, copies]": (
+            per_query(lambda i, copies, w: w[i, copies].sum()),
+            "the earlier copies themselves",
+        ),
+        "j - 1": (
+            per_query(lambda i, copies, w: w[i, [j - 1 for j in copies]].sum()),
+            "the token before each earlier copy",
+        ),
         "j - 1, but not below 0": (
             per_query(lambda i, copies, w: w[i, [j - 1 for j in copies if j]].sum()),
             "the token before each earlier copy",
         ),
-        "divided by n": (lambda w, ids: per_query(behind, collect=np.sum)(w, ids) / len(ids), "all n queries count"),
-        "a zero for queries without a copy": (per_query(behind, keep=lambda copies: True), "all n queries count"),
+        "divided by n": (
+            lambda w, ids: per_query(behind, collect=np.sum)(w, ids) / len(ids),
+            "all n queries count",
+        ),
+        "a zero for queries without a copy": (
+            per_query(behind, keep=lambda copies: True),
+            "all n queries count",
+        ),
         "copies up to the query itself": (itself_too, "all n queries count"),
         "copies anywhere, j + 1 past the end": (index_error, "raised IndexError"),
         "later copies, too": (later_ones_too, "whose token comes only later"),
-        "the last copy": (per_query(lambda i, copies, w: w[i, copies[-1] + 1]), "only the last earlier copy"),
-        "the first copy": (per_query(lambda i, copies, w: w[i, copies[0] + 1]), "only the first copy"),
-        "list(ids).index": (
-            lambda w, ids: np.mean([w[i, list(ids).index(t) + 1] for i, t in enumerate(ids) if list(ids).index(t) < i]),
+        "the last copy": (
+            per_query(lambda i, copies, w: w[i, copies[-1] + 1]),
+            "only the last earlier copy",
+        ),
+        "the first copy": (
+            per_query(lambda i, copies, w: w[i, copies[0] + 1]),
             "only the first copy",
         ),
-        ".mean() over the copies": (per_query(lambda i, copies, w: w[i, [j + 1 for j in copies]].mean()), "were averaged"),
+        "list(ids).index": (
+            lambda w, ids: np.mean(
+                [w[i, list(ids).index(t) + 1] for i, t in enumerate(ids) if list(ids).index(t) < i]
+            ),
+            "only the first copy",
+        ),
+        ".mean() over the copies": (
+            per_query(lambda i, copies, w: w[i, [j + 1 for j in copies]].mean()),
+            "were averaged",
+        ),
         "the mean over all pairs": (pair_by_pair, "were averaged"),
-        ".max() over the copies": (per_query(lambda i, copies, w: w[i, [j + 1 for j in copies]].max()), "only the largest"),
+        ".max() over the copies": (
+            per_query(lambda i, copies, w: w[i, [j + 1 for j in copies]].max()),
+            "only the largest",
+        ),
         "the sum over the queries": (per_query(behind, collect=np.sum), "return their mean"),
         "the list of the sums": (per_query(behind, collect=list), "should be one number"),
         "how many queries count": (per_query(behind, collect=len), ""),
-        "weights[after, i]": (per_query(lambda i, copies, w: w[[j + 1 for j in copies], i].sum()), "rows and columns changed places"),
-        "weights.T": (lambda w, ids: per_query(behind)(w.T, ids), "rows and columns changed places"),
+        "weights[after, i]": (
+            per_query(lambda i, copies, w: w[[j + 1 for j in copies], i].sum()),
+            "rows and columns changed places",
+        ),
+        "weights.T": (
+            lambda w, ids: per_query(behind)(w.T, ids),
+            "rows and columns changed places",
+        ),
         "np.roll(ids, 1)": (rolled, "goes around the end"),
         "j + 1 < i": (
-            per_query(lambda i, copies, w: w[i, [j + 1 for j in copies if j + 1 < i]].sum(), collect=np.mean),
+            per_query(
+                lambda i, copies, w: w[i, [j + 1 for j in copies if j + 1 < i]].sum(),
+                collect=np.mean,
+            ),
             "a copy directly before the query was left out",
         ),
         "np.diag(weights, -1).mean()": (lambda w, ids: np.diag(w, -1).mean(), "one token back"),
-        "one token back, where there is a copy": (per_query(lambda i, copies, w: w[i, i - 1]), "one token back"),
+        "one token back, where there is a copy": (
+            per_query(lambda i, copies, w: w[i, i - 1]),
+            "one token back",
+        ),
         "one block back": (block_length_back, ""),
-        "is the largest weight there": (per_query(lambda i, copies, w: w[i].argmax() - 1 in copies), "how often the largest weight"),
-        "how often a token was there before": (lambda w, ids: np.mean([t in ids[:i] for i, t in enumerate(ids)]), ""),
+        "is the largest weight there": (
+            per_query(lambda i, copies, w: w[i].argmax() - 1 in copies),
+            "how often the largest weight",
+        ),
+        "how often a token was there before": (
+            lambda w, ids: np.mean([t in ids[:i] for i, t in enumerate(ids)]),
+            "",
+        ),
         "the median": (per_query(behind, collect=np.median), ""),
         "in percent": (lambda w, ids: 100 * per_query(behind)(w, ids), ""),
         "rounded": (lambda w, ids: round(per_query(behind)(w, ids), 4), "off by up to"),

@@ -4,7 +4,7 @@ import numpy as np
 
 from attnlib import measures
 
-# ---- one token back ----------------------------------------------------------------------------------------------
+# ---- one token back ------------------------------------------------------------------------------
 
 
 def by_loops(weights):
@@ -40,7 +40,7 @@ def most_looked_at(weights):
     return np.mean([weights[..., i, :].argmax(axis=-1) == i - 1 for i in range(1, n)], axis=0)
 
 
-# ---- the sink ----------------------------------------------------------------------------------------------------
+# ---- the sink ------------------------------------------------------------------------------------
 
 
 def sink_by_loops(weights):
@@ -51,7 +51,7 @@ def sink(first=slice(1, None), cells=lambda w: w[..., 0], reduce=lambda x: x.mea
     return lambda weights: reduce(cells(weights[:, :, first]))
 
 
-# ---- how many tokens ---------------------------------------------------------------------------------------------
+# ---- how many tokens -----------------------------------------------------------------------------
 
 
 def tokens_by_loops(weights):
@@ -94,11 +94,15 @@ WRONG = {
     "15.previous": {
         "i - 1 from row 0 on": (from_row_0, "the last column"),
         "np.roll": (
-            lambda w: (w * np.roll(np.eye(w.shape[-1]), -1, axis=1)).sum(axis=-1).mean(axis=-1), "the last column",
+            lambda w: (w * np.roll(np.eye(w.shape[-1]), -1, axis=1)).sum(axis=-1).mean(axis=-1),
+            "the last column",
         ),
         "sum / n": (back(reduce=lambda x: x.sum(axis=-1) / (x.shape[-1] + 1)), "divided by n"),
         "offset=1": (back(lambda w: np.diagonal(w, 1, axis1=-2, axis2=-1)), "one token ahead"),
-        "axes exchanged": (back(lambda w: np.diagonal(w, -1, axis1=-1, axis2=-2)), "one token ahead"),
+        "axes exchanged": (
+            back(lambda w: np.diagonal(w, -1, axis1=-1, axis2=-2)),
+            "one token ahead",
+        ),
         "offset=0": (back(lambda w: np.diagonal(w, 0, axis1=-2, axis2=-1)), "at itself"),
         "offset=-2": (back(lambda w: np.diagonal(w, -2, axis1=-2, axis2=-1)), "two tokens back"),
         "sum": (back(reduce=lambda x: x.sum(axis=-1)), "you added up"),
@@ -117,29 +121,44 @@ WRONG = {
     "15.sink": {
         "with the first query": (sink(first=slice(None)), "the first query counts"),
         "the first row": (sink(first=slice(None), cells=lambda w: w[:, :, 0]), "1/n in every head"),
-        "the first row without its first cell": (sink(first=0, cells=lambda w: w[..., 1:]), "the row of the first query"),
+        "the first row without its first cell": (
+            sink(first=0, cells=lambda w: w[..., 1:]),
+            "the row of the first query",
+        ),
         "per head": (sink(reduce=lambda x: x.mean(axis=-1)), "one number for each head"),
         "mean over the layers": (sink(reduce=lambda x: x.mean(axis=(0, 2))), "each layer gets"),
         "one number": (sink(reduce=np.mean), "for all layers"),
         "sum over heads": (sink(reduce=lambda x: x.mean(axis=2).sum(axis=1)), "added up the heads"),
         "sum over all": (sink(reduce=lambda x: x.sum(axis=(1, 2))), ""),
-        "divided by n": (sink(reduce=lambda x: x.sum(axis=2).mean(axis=1) / (x.shape[2] + 1)), "divided by n"),
+        "divided by n": (
+            sink(reduce=lambda x: x.sum(axis=2).mean(axis=1) / (x.shape[2] + 1)),
+            "divided by n",
+        ),
         "the last token": (sink(cells=lambda w: w[..., -1]), "the last token"),
         "the second token": (sink(cells=lambda w: w[..., 1]), "the second token"),
-        "the best head": (sink(reduce=lambda x: x.mean(axis=2).max(axis=1)), "the head with the most"),
+        "the best head": (
+            sink(reduce=lambda x: x.mean(axis=2).max(axis=1)),
+            "the head with the most",
+        ),
         "mean over keys": (sink(cells=lambda w: w.mean(axis=-1)), "1/n in every head"),
         "without the last query": (sink(first=slice(None, -1)), "the last query"),
         "argmax": (sink(cells=lambda w: w.argmax(axis=-1) == 0), ""),
     },
     "15.tokens": {
         "0 log 0": (lambda w: np.exp(-(w * np.log(w)).sum(axis=-1)), "0 · log 0"),
-        "w + 1e-3": (lambda w: np.exp(-(w * np.log(w + 1e-3)).sum(axis=-1)), "a small number was added"),
+        "w + 1e-3": (
+            lambda w: np.exp(-(w * np.log(w + 1e-3)).sum(axis=-1)),
+            "a small number was added",
+        ),
         "H": (how_many(power=lambda x: x), "this is the entropy H"),
         "H in bits": (how_many(log=np.log2, power=lambda x: x), "in bits"),
         "e to the bits": (how_many(log=np.log2), "the power is one of e"),
         "2 to the nats": (how_many(power=np.exp2), "the power is one of 2"),
         "no minus": (how_many(sign=1), "the minus is missing"),
-        "count_nonzero": (lambda w: np.count_nonzero(w, axis=-1), "you counted the weights above 0"),
+        "count_nonzero": (
+            lambda w: np.count_nonzero(w, axis=-1),
+            "you counted the weights above 0",
+        ),
         "1 / sum of squares": (lambda w: 1 / np.square(w).sum(axis=1), "1 / Σ w²"),
         "1 / max": (lambda w: 1 / w.max(axis=1), "1 / the largest"),
         "over the queries": (how_many(total=lambda x: x.sum(axis=0)), "over the keys"),
@@ -148,6 +167,9 @@ WRONG = {
         "mean over queries": (how_many(power=lambda x: np.exp(x).mean()), "mean over the queries"),
         "share of log n": (lambda w: how_many(power=lambda x: x)(w) / np.log(w.shape[1]), "log n"),
         "NaN as 0": (lambda w: np.nan_to_num(np.exp(-(w * np.log(w)).sum(axis=-1))), ""),
-        "zeros cut out of all": (lambda w: np.exp(-(w[w > 0] * np.log(w[w > 0])).sum()), "over the keys"),
+        "zeros cut out of all": (
+            lambda w: np.exp(-(w[w > 0] * np.log(w[w > 0])).sum()),
+            "over the keys",
+        ),
     },
-}  # fmt: skip
+}

@@ -42,7 +42,11 @@ def by_a_walk(costs, scores):
 def pair_by_pair(costs, scores):
     beaten = set()
     for i, j in itertools.permutations(range(len(costs)), 2):
-        if costs[j] <= costs[i] and scores[j] >= scores[i] and (costs[j], scores[j]) != (costs[i], scores[i]):
+        if (
+            costs[j] <= costs[i]
+            and scores[j] >= scores[i]
+            and (costs[j], scores[j]) != (costs[i], scores[i])
+        ):
             beaten.add(i)
     return [i not in beaten for i in range(len(costs))]
 
@@ -52,7 +56,12 @@ def beaten_if(rule):
 
     def answer(costs, scores):
         m = range(len(costs))
-        return np.array([not any(rule(costs[j], scores[j], costs[i], scores[i]) for j in m if j != i) for i in m])
+        return np.array(
+            [
+                not any(rule(costs[j], scores[j], costs[i], scores[i]) for j in m if j != i)
+                for i in m
+            ]
+        )
 
     return answer
 
@@ -61,7 +70,9 @@ def beaten_if(rule):
 
 
 def build(layer_0=(), layer_1=(), others=lambda n: np.eye(n, dtype=bool)):
-    """A design from {head: function n -> mask} of each layer; the other heads see what `others` says."""
+    """A design from {head: function n -> mask} of each layer; the other heads see what `others`
+    says.
+    """
 
     def design(n):
         mask = np.zeros((2, 4, n, n), bool) | others(n)
@@ -90,7 +101,9 @@ def only_back(n):
 
 def nobody_else(n):
     """Forgets that the other heads need a row, too."""
-    return np.logical_and(build(READ, FIND)(n), build(READ, FIND, lambda n: np.zeros((n, n), bool))(n))
+    return np.logical_and(
+        build(READ, FIND)(n), build(READ, FIND, lambda n: np.zeros((n, n), bool))(n)
+    )
 
 
 def same_for_all(pattern):
@@ -111,14 +124,22 @@ RIGHT = {
         by_counting,
         by_keys,
         lambda mask: (density(mask), density(mask) * mask.shape[2]),
-        lambda mask: (np.count_nonzero(mask) / mask.size, np.count_nonzero(mask) / mask[..., 0].size),
-        lambda mask: (mask.mean(axis=(2, 3)).mean(), np.mean([head.sum() / len(head) for layer in mask for head in layer])),
+        lambda mask: (
+            np.count_nonzero(mask) / mask.size,
+            np.count_nonzero(mask) / mask[..., 0].size,
+        ),
+        lambda mask: (
+            mask.mean(axis=(2, 3)).mean(),
+            np.mean([head.sum() / len(head) for layer in mask for head in layer]),
+        ),
     ],
     "17.front": [
         by_a_walk,
         pair_by_pair,
         front,
-        lambda c, s: np.array([s[i] >= s[c <= c[i]].max() and c[i] <= c[s >= s[i]].min() for i in range(len(c))]),
+        lambda c, s: np.array(
+            [s[i] >= s[c <= c[i]].max() and c[i] <= c[s >= s[i]].min() for i in range(len(c))]
+        ),
     ],
     "17.design": [
         build(READ, FIND),
@@ -131,20 +152,35 @@ RIGHT = {
 }
 WRONG = {
     "17.cost": {
-        "of the past alone": (lambda m: (m.sum() / np.tril(np.ones_like(m)).sum(), by_keys(m)[1]), "of the past alone"),
+        "of the past alone": (
+            lambda m: (m.sum() / np.tril(np.ones_like(m)).sum(), by_keys(m)[1]),
+            "of the past alone",
+        ),
         "~mask": (lambda m: by_keys(~m), "what may not attend was counted"),
         "1 - mean": (lambda m: (1 - m.mean(), by_keys(m)[1]), "what may not attend was counted"),
         "mask[0, 0]": (lambda m: by_keys(m[:1, :1]), "only the first head of the first layer"),
         "mask[0]": (lambda m: by_keys(m[:1]), "only the first layer"),
-        "the sum over heads": (share_and(lambda m: m.sum() / m.shape[-1]), "looks is the sum over layers and heads"),
+        "the sum over heads": (
+            share_and(lambda m: m.sum() / m.shape[-1]),
+            "looks is the sum over layers and heads",
+        ),
         "the number of pairs": (lambda m: (m.sum(), by_keys(m)[1]), "share is the number of pairs"),
         "/ n**2": (lambda m: (m.sum() / m.shape[-1] ** 2, by_keys(m)[1]), "divided by n² alone"),
         "/ n": (lambda m: (m.sum() / m.shape[-1], by_keys(m)[1]), "share is not right yet"),
-        "the largest": (share_and(lambda m: m.sum(axis=-1).max()), "the largest number that any token has"),
+        "the largest": (
+            share_and(lambda m: m.sum(axis=-1).max()),
+            "the largest number that any token has",
+        ),
         "changed places": (lambda m: by_keys(m)[::-1], "changed places"),
         "looks of every token": (share_and(lambda m: m.sum(axis=-1)), "looks should be one number"),
-        "looks of every head": (share_and(lambda m: m.sum(axis=-1).mean(axis=-1)), "looks should be one number"),
-        "keys seen by nobody left out": (share_and(lambda m: m.any(axis=-2).sum(axis=-1).mean()), "looks is not right yet"),
+        "looks of every head": (
+            share_and(lambda m: m.sum(axis=-1).mean(axis=-1)),
+            "looks should be one number",
+        ),
+        "keys seen by nobody left out": (
+            share_and(lambda m: m.any(axis=-2).sum(axis=-1).mean()),
+            "looks is not right yet",
+        ),
         "in percent": (lambda m: (100 * m.mean(), by_keys(m)[1]), "share is not right yet"),
         "share alone": (lambda m: m.mean(), "It should return 2 things"),
         "times n²": (share_and(lambda m: m.mean() * m.shape[-1] ** 2), "looks is not right yet"),
@@ -152,10 +188,22 @@ WRONG = {
     },
     "17.front": {
         "or": (beaten_if(lambda c, s, mine, my: c < mine or s > my), "it must be no worse in both"),
-        "and, both strict": (beaten_if(lambda c, s, mine, my: c < mine and s > my), "as cheap and better"),
-        "and, none strict": (beaten_if(lambda c, s, mine, my: c <= mine and s >= my), "threw each other out"),
-        "scores strict": (beaten_if(lambda c, s, mine, my: c <= mine and s > my), "equal scores were no reason"),
-        "costs strict": (beaten_if(lambda c, s, mine, my: c < mine and s >= my), "equal prices were no reason"),
+        "and, both strict": (
+            beaten_if(lambda c, s, mine, my: c < mine and s > my),
+            "as cheap and better",
+        ),
+        "and, none strict": (
+            beaten_if(lambda c, s, mine, my: c <= mine and s >= my),
+            "threw each other out",
+        ),
+        "scores strict": (
+            beaten_if(lambda c, s, mine, my: c <= mine and s > my),
+            "equal scores were no reason",
+        ),
+        "costs strict": (
+            beaten_if(lambda c, s, mine, my: c < mine and s >= my),
+            "equal prices were no reason",
+        ),
         "dear is good": (lambda c, s: front(-c, s), "a high cost counts as good"),
         "scores == max": (lambda c, s: s == s.max(), "only the best score is left"),
         "argmax": (lambda c, s: np.arange(len(s)) == s.argmax(), "only the best score is left"),
@@ -166,21 +214,38 @@ WRONG = {
         "0 and 1": (lambda c, s: front(c, s).astype(int), "on_front should be True and False"),
         "everybody": (lambda c, s: np.ones(len(c), bool), "on_front is not right yet"),
         "nobody": (lambda c, s: np.zeros(len(c), bool), "on_front is not right yet"),
-        "itself is a rival, too": (lambda c, s: np.array([not ((c <= a) & (s >= b)).any() for a, b in zip(c, s)]), ""),
+        "itself is a rival, too": (
+            lambda c, s: np.array([not ((c <= a) & (s >= b)).any() for a, b in zip(c, s)]),
+            "",
+        ),
         "above the mean": (lambda c, s: s > s.mean(), ""),
         "sorted": (lambda c, s: front(c, s)[np.argsort(c)], ""),
     },
     "17.design": {
-        "the whole past": (same_for_all(masks.causal), "looks per token and head, on average, and the budget is 8"),
+        "the whole past": (
+            same_for_all(masks.causal),
+            "looks per token and head, on average, and the budget is 8",
+        ),
         "everybody": (same_for_all(masks.full), "looks ahead at token 1"),
         "a window": (same_for_all(back(8)), "but forgets: recall"),
-        "a window of 8 and sinks": (same_for_all(lambda n: masks.streaming(n, window=5, n_sinks=2)), "but forgets: recall"),
-        "a window that looks ahead": (same_for_all(lambda n: masks.local(n, window=4)), "looks ahead"),
-        "bigbird": (
-            same_for_all(lambda n: masks.causal(n) & masks.bigbird(n, window=3, n_global=1, n_random=3)),
+        "a window of 8 and sinks": (
+            same_for_all(lambda n: masks.streaming(n, window=5, n_sinks=2)),
             "but forgets: recall",
         ),
-        "a stride": (same_for_all(lambda n: masks.causal(n) & (masks.strided(n, stride=12) | back(2)(n))), "but forgets"),
+        "a window that looks ahead": (
+            same_for_all(lambda n: masks.local(n, window=4)),
+            "looks ahead",
+        ),
+        "bigbird": (
+            same_for_all(
+                lambda n: masks.causal(n) & masks.bigbird(n, window=3, n_global=1, n_random=3)
+            ),
+            "but forgets: recall",
+        ),
+        "a stride": (
+            same_for_all(lambda n: masks.causal(n) & (masks.strided(n, stride=12) | back(2)(n))),
+            "but forgets",
+        ),
         "two layers, one mask each": (
             lambda n: np.stack([np.stack([back(2)(n)] * 4), np.stack([masks.causal(n)] * 4)]),
             "and the budget is 8",
