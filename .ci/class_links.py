@@ -7,9 +7,8 @@
     python .ci/class_links.py --hub https://hub.example.org --branch term-2027
 
 A link (nbgitpuller's) fetches the course into the student's own folder, keeps what the student has
-changed there, and
-opens the notebook. Times come from the heads of the notebooks, the address from [project.urls] in
-pyproject.toml.
+changed there, and opens the notebook. Times come from the heads of the notebooks, the address from
+[project.urls] in pyproject.toml.
 """
 
 import argparse

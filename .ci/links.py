@@ -3,9 +3,8 @@
     python .ci/links.py [FILE ...]
 
 A link is broken where the page is gone (404, 410), the server does not exist, or it fails three
-times. A server
-that answers but turns a program away (401, 403, 405, 429, 503 and the like) is listed, and is for a
-person to look at.
+times. A server that answers but turns a program away (401, 403, 405, 429, 503 and the like) is
+listed, and is for a person to look at.
 """
 
 import argparse
@@ -89,8 +88,8 @@ def follow(link):
 
 def own():
     """Not to be followed: the addresses of this course and the places that open it, which are
-    tested with the
-    repository's own files, and the name that stands for a teacher's hub."""
+    tested with the repository's own files, and the name that stands for a teacher's hub.
+    """
     urls = re.findall(
         r'^\w+ = "(https://.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.M
     )

@@ -5,11 +5,9 @@ JupyterLite.
     python -m http.server --directory OUT     look at it
 
 It needs Python 3.11 or newer. The tools go into an environment of their own, which is forgotten
-afterwards
-(--env FOLDER keeps it for the next time). The site holds the notebooks, attnlib as a wheel, and the
-wheels
-of the live views; a reader's browser fetches Python itself, NumPy and matplotlib from Pyodide's
-server.
+afterwards (--env FOLDER keeps it for the next time). The site holds the notebooks, attnlib as a
+wheel, and the wheels of the live views; a reader's browser fetches Python itself, NumPy and
+matplotlib from Pyodide's server.
 """
 
 import argparse

@@ -1,11 +1,13 @@
-"""How many students does this machine carry? A hub on loopback, simulated students who run a notebook and move a slider.
+"""How many students does this machine carry? A hub on loopback, simulated students who run a
+notebook and move a slider.
 
     pip install jupyterhub && npm install -g configurable-http-proxy
     python .ci/load_test.py --students 10 --moves 50
 
-Each student has a server and a kernel, as on a real hub. All run every cell of the notebook at the same time, then move
-the first slider with a short pause after each answer, as a hand does. In the end one kernel is killed, and the others go
-on. Nothing leaves the machine: the hub listens on 127.0.0.1 only, and everything is in a folder that is deleted.
+Each student has a server and a kernel, as on a real hub. All run every cell of the notebook at the
+same time, then move the first slider with a short pause after each answer, as a hand does. In the
+end one kernel is killed, and the others go on. Nothing leaves the machine: the hub listens on
+127.0.0.1 only, and everything is in a folder that is deleted.
 
 Memory is PSS: pages that several processes share are divided among them. Needs Linux (/proc).
 """

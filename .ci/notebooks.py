@@ -6,16 +6,14 @@
                                                               navigation, course map
 
 The repository's address stands in one place, [project.urls] in pyproject.toml; `links` carries it
-everywhere. Where that
-place still holds the placeholder, `links` takes the address from GITHUB_REPOSITORY, as GitHub's
-machines know it;
+everywhere. Where that place still holds the placeholder, `links` takes the address from
+GITHUB_REPOSITORY, as GitHub's machines know it;
 --publish is an error if there is none.
 
 Outputs are normalised: pictures (PNG) and text only; no widget state, no timings, no machine's
-paths. A notebook whose
-cells and results are as they were is left alone, so that a second run changes nothing; and so are
-its measured times, and
-its pictures if only matplotlib is another version (--pictures saves them all the same).
+paths. A notebook whose cells and results are as they were is left alone, so that a second run
+changes nothing; and so are its measured times, and its pictures if only matplotlib is another
+version (--pictures saves them all the same).
 """
 
 import argparse

@@ -2,8 +2,7 @@
 
 With `--model tiny-gpt` the heads are those of a trained model instead of those built by hand.
 `python -m attnlib bench` measures speed, `python -m attnlib report` runs a notebook once for each
-row of a table;
-`--help` behind either says more.
+row of a table; `--help` behind either says more.
 """
 
 import argparse

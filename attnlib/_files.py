@@ -26,8 +26,7 @@ def replacing(path):
     and not before.
 
     A full disk or a killed process leaves what was there. A link is followed: the file behind it is
-    replaced. What
-    dead processes left half-written beside it goes.
+    replaced. What dead processes left half-written beside it goes.
     """
     path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
@@ -61,8 +60,7 @@ def locked(path):
     that share the folder.
 
     The lock is an empty hidden file beside it, which stays. Raises TimeoutError after `PATIENCE`
-    seconds. Where no lock can
-    be placed, nothing is locked.
+    seconds. Where no lock can be placed, nothing is locked.
     """
     path = Path(os.path.realpath(path))
     with _one_thread, contextlib.ExitStack() as held:

@@ -2,8 +2,8 @@
 little as possible.
 
 A design is a function n -> mask, boolean, True = may attend: (n, n) for all heads alike, or
-(layers, heads, n, n).
-It knows the length of the text and nothing else; the texts are drawn after it.
+(layers, heads, n, n). It knows the length of the text and nothing else; the texts are drawn after
+it.
 """
 
 from functools import lru_cache, partial
@@ -61,7 +61,7 @@ def keep_rules(design, *, looks=None, lengths=LENGTHS):
     looks    budget: at most looks · n scores for a head, on average, at each of `lengths`; None for
              any number
     lengths  the rules are checked at these, and at no other: a design may keep to the budget here
-    and break it in longer texts
+             and break it in longer texts
     """
     if not callable(design):
         raise BrokenRule(f"a design is a function n -> mask, got {type(design).__name__}")

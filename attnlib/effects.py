@@ -168,8 +168,7 @@ def silenced(attention, *heads, to=0.0):
 
     heads   numbers of heads
     to      what they hand on instead: 0 (zero ablation), or an array (h, d_head) with a row for
-            each
-            head, say the `head_means` (mean ablation)
+            each head, say the `head_means` (mean ablation)
     """
     _check_attention(attention)
     heads = [_check.integer("heads", head, 0, attention.n_heads - 1) for head in heads]

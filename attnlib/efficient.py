@@ -1,10 +1,9 @@
 """The same attention without the n×n matrix: the scores are made tile by tile, used, and forgotten.
 
 A tile is a few hundred queries by a few hundred keys. One tile after the other, a query keeps a
-running
-maximum m and two running sums, l and o, from which its output follows: `flash_steps` shows them.
-The
-memory beyond the inputs is the output and one tile per worker, whatever the length of the text.
+running maximum m and two running sums, l and o, from which its output follows: `flash_steps` shows
+them. The memory beyond the inputs is the output and one tile per worker, whatever the length of the
+text.
 """
 
 # ruff: noqa: E741     l is the paper's name for the sum
@@ -172,9 +171,8 @@ def flash_attention(
     returns  (..., n_q, d_v), in the dtype of q; a query that may look at nothing gets 0
 
     Dao 2023, "FlashAttention-2", algorithm 1: queries outside, keys inside, one division at the
-    end.
-    Before it Rabe & Staats 2021, "Self-attention Does Not Need O(n²) Memory", and Dao et al. 2022,
-    "FlashAttention", whose outer loop goes over the keys.
+    end. Before it Rabe & Staats 2021, "Self-attention Does Not Need O(n²) Memory", and Dao et al.
+    2022, "FlashAttention", whose outer loop goes over the keys.
     """
     heads = _Heads.of(q, k, v, scale, softcap)
     rows, columns = TILE if block is None else 2 * (_check.integer("block", block),)

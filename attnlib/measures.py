@@ -2,11 +2,9 @@
 and how far.
 
 Each measure of a head takes weights (..., n_q, n_k), whose rows share out 1, and returns one number
-per head, (...),
-in their dtype: the mean over its queries. The last query stands at the last key, so query i at the
-place i + n_k - n_q.
-A query that looks at nobody, a row of zeros, does not count; where no query counts, the number is
-0.
+per head, (...), in their dtype: the mean over its queries. The last query stands at the last key,
+so query i at the place i + n_k - n_q. A query that looks at nobody, a row of zeros, does not count;
+where no query counts, the number is 0.
 
 `within_diagonals` takes scores (..., n, n), and says how much of them the distance does not decide.
 `directions` and `closest` take rows (..., n, d), such as the residual stream, and say how well they
@@ -52,9 +50,8 @@ def sink_share(weights, key=0):
     0 to 1.
 
     weights  (..., n_q, n_k) -> (...): a mean over all queries but `key` itself. In a model that
-    writes, the first
-             token can look at nobody else, which says nothing; queries before `key` count there as
-             0
+             writes, the first token can look at nobody else, which says nothing; queries before
+             `key` count there as 0
 
     Xiao et al. 2023, "Efficient Streaming Language Models with Attention Sinks", section 3.1.
     """
@@ -97,8 +94,7 @@ def within_diagonals(scores):
     decides. (..., n, n) -> (...)
 
     It is the root mean square of what is left after each diagonal's mean was taken away, as a share
-    of the standard
-    deviation of all scores; scores that are all the same give 0.
+    of the standard deviation of all scores; scores that are all the same give 0.
     """
     scores = _check.finite("scores", _check.floats("scores", scores, "n n")).astype(np.float64)
     n = scores.shape[-1]

@@ -6,9 +6,8 @@ parameters.
     tcp://scheduler:8786
 
 The columns of the table are parameters of the notebook (its cell tagged `parameters`); a column
-`name` names the files.
-papermill (Kyle Kelley and others, 2017) puts the values in; threads, or a Dask cluster, run the
-rows at the same time.
+`name` names the files. papermill (Kyle Kelley and others, 2017) puts the values in; threads, or a
+Dask cluster, run the rows at the same time.
 """
 
 import argparse
@@ -103,8 +102,7 @@ def read_table(path, defaults, name_column=None):
     parameters_of.
 
     Raises ValueError, before any work, for a column that is no parameter, a value that does not
-    fit, a name that
-    comes twice, and an empty table.
+    fit, a name that comes twice, and an empty table.
     """
     if path.suffix.lower() == ".json":
         records = _json_records(path)
@@ -241,8 +239,8 @@ def execute(text, parameters, timeout, folder):
     result, what went wrong)
 
     One of the two is empty. Nothing is written, and nothing is raised: a worker far away hands both
-    back as they are.
-    The kernel has one BLAS thread, and its exercises do not touch anyone's progress.
+    back as they are. The kernel has one BLAS thread, and its exercises do not touch anyone's
+    progress.
     """
     import nbformat
     import papermill

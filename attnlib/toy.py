@@ -1,9 +1,8 @@
 """A toy world: words with readable features, and attention heads built by hand for a stated job.
 
 Nothing here is learned and nothing is random (but for the control that says so): every number has a
-reason
-that you can read below. It is the same attention code as everywhere else; only the weights are set
-by hand.
+reason that you can read below. It is the same attention code as everywhere else; only the weights
+are set by hand.
 
 A token is a row of D_MODEL numbers in three blocks, so that we can read it:
     features   1 where the word has the feature, 0 elsewhere    (FEATURES)
@@ -128,9 +127,8 @@ def tokenize(text):
     """Cut a text into words and punctuation marks: "It's late." -> ["It's", "late", "."]
 
     Any language: letters, digits and their accents stay together, an emoji stays whole, and a
-    Chinese or Japanese
-    character stands alone. Only white space and invisible control characters are dropped.
-    Raises ValueError if nothing is left, or more than MAX_TOKENS.
+    Chinese or Japanese character stands alone. Only white space and invisible control characters
+    are dropped. Raises ValueError if nothing is left, or more than MAX_TOKENS.
     """
     if not isinstance(text, str):
         raise TypeError(f"the sentence must be a string, got {type(text).__name__}: {text!r}")
@@ -216,11 +214,9 @@ def embed(tokens, encoding="none"):
     """One row of numbers per token. (n, D_MODEL)
 
     Words of the table WORDS get a 1 for each of their features. The spelling of every word, known
-    or not, is kept by
-    this rule: cut <word> into pieces of 2 and 3 characters; each piece adds +1 or -1 to one of
-    N_SPELLING columns,
-    always the same one (a checksum picks it); divide by the length. Words that share pieces are
-    near.
+    or not, is kept by this rule: cut <word> into pieces of 2 and 3 characters; each piece adds +1
+    or -1 to one of N_SPELLING columns, always the same one (a checksum picks it); divide by the
+    length. Words that share pieces are near.
 
     encoding   what goes into the position block: "none", "sinusoidal", or "learned" (a table of
                N_LEARNED rows)
@@ -352,8 +348,8 @@ def job_done(weights, alone):
     alone
 
     A word that looks at itself does not count: it learns nothing by it. The mean goes over the
-    words that have the job,
-    whose own head looks at another word more than at everyone alike. NaN if no word has it.
+    words that have the job, whose own head looks at another word more than at everyone alike. NaN
+    if no word has it.
     """
     weights, alone = _tables(weights, alone)
     wanted = alone * (1 - np.eye(len(alone)))  # (n, n): looks at others

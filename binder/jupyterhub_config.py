@@ -2,8 +2,7 @@
 concerns your log-in.
 
 A hub is a web page where each student logs in and gets a JupyterLab of their own, on your machine.
-This file goes
-beside the hub's own settings. Where, depends on the hub:
+This file goes beside the hub's own settings. Where, depends on the hub:
 
   The Littlest JupyterHub (one machine, up to about a hundred students):
       sudo cp binder/jupyterhub_config.py /opt/tljh/config/jupyterhub_config.d/attention.py
@@ -19,18 +18,16 @@ beside the hub's own settings. Where, depends on the hub:
   and then:
       helm upgrade … --set-file hub.extraFiles.attention.stringData=binder/jupyterhub_config.py
       What that file would say there is written here for both: singleuser.memory, singleuser.cpu,
-      singleuser.extraEnv.
-      The values here win, because these files are read last. Culling is `cull.timeout` in
-      values.yaml, 3600 from the start.
+      singleuser.extraEnv. The values here win, because these files are read last. Culling is
+      `cull.timeout` in values.yaml, 3600 from the start.
 
   A hub that you installed yourself: put these lines at the end of its own file, or, to try it on
   your own machine,
       pip install jupyterhub jupyterhub-idle-culler && npm install -g configurable-http-proxy
       jupyterhub -f binder/jupyterhub_config.py
       (its usual log-in asks for the password of an account on this machine, and does not encrypt
-      it: for a trial nobody
-      else can reach the hub. Who sets up a real one says where it listens: bind_url, behind a proxy
-      with TLS.)
+      it: for a trial nobody else can reach the hub. Who sets up a real one says where it listens:
+      bind_url, behind a proxy with TLS.)
 
 After a change restart the hub; servers that run keep the old limits until they are started again.
 """

@@ -1,11 +1,10 @@
 """A thin adapter: the ONNX operators said in attnlib's words, for the published conformance cases.
 
 The cases are made by the onnx package while it is imported; there are no files to fetch. What only
-ONNX has is done here
-in plain NumPy: cutting 3-D inputs into heads, bfloat16, norms over several axes, the mean and
-inverse spread that
-LayerNormalization also returns, heads of which only the first numbers turn.
-All attention, cache, softmax, mask, norm, gelu and rotation arithmetic is attnlib's.
+ONNX has is done here in plain NumPy: cutting 3-D inputs into heads, bfloat16, norms over several
+axes, the mean and inverse spread that LayerNormalization also returns, heads of which only the
+first numbers turn. All attention, cache, softmax, mask, norm, gelu and rotation arithmetic is
+attnlib's.
 """
 
 import numpy as np

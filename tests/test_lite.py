@@ -2,10 +2,8 @@
 a browser lacks.
 
 NumPy's and matplotlib's builds for the browser are on Pyodide's server only, so that here stand-ins
-take their place;
-all else is as a reader gets it, and nothing is asked of the outside. What attnlib computes without
-threads, processes
-and a fine clock is tried in an ordinary Python.
+take their place; all else is as a reader gets it, and nothing is asked of the outside. What attnlib
+computes without threads, processes and a fine clock is tried in an ordinary Python.
 """
 
 import ast

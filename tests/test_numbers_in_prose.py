@@ -2,14 +2,11 @@
 section's code sets it.
 
 What is looked at: decimals, percentages, multiples, numbers with a unit, and whole numbers of three
-digits and more; not
-years, nor the number of a section or a version. Held is the same number, rounded as the prose
-rounds it. For what is
-folded, outputs below it count, too: a reader may look. Where nothing is computed (the recap, the
-questions) all outputs
-of the notebook count that stand above; for the head, all. Whatever comes from elsewhere, such as
-the size of a published
-model, stands with its source in exceptions.tsv: notebook, words, where they come from.
+digits and more; not years, nor the number of a section or a version. Held is the same number,
+rounded as the prose rounds it. For what is folded, outputs below it count, too: a reader may look.
+Where nothing is computed (the recap, the questions) all outputs of the notebook count that stand
+above; for the head, all. Whatever comes from elsewhere, such as the size of a published model,
+stands with its source in exceptions.tsv: notebook, words, where they come from.
 """
 
 import itertools

@@ -2,12 +2,9 @@
 its own.
 
 In one process the threads of two libraries would fight for the cores. So each side has a worker
-(worker.py),
-which loads the checkpoint once; then they take turns, and ratios are taken round by round. At each
-length
-both first hand over their attentions, which must agree. A cold start counts everything from the
-start of
-Python to the attentions, and the most memory that this took.
+(worker.py), which loads the checkpoint once; then they take turns, and ratios are taken round by
+round. At each length both first hand over their attentions, which must agree. A cold start counts
+everything from the start of Python to the attentions, and the most memory that this took.
 """
 
 import json

@@ -1,8 +1,7 @@
 """The attention of other libraries, where they are installed, behind one call each.
 
 Every maker takes (pattern, q, k, v, threads), with q, k and v of the shape (heads, n, d), and
-returns
-a function without arguments that computes the output, or None where the library has no such
+returns a function without arguments that computes the output, or None where the library has no such
 pattern.
 """
 

@@ -5,8 +5,7 @@ told.
     python worker.py SIDE FOLDER THREADS '[3, 4]'     the attentions of these ids once, then the end
 
 SIDE is a key of SIDES. A side other than ours runs in a Python that need not have attnlib: apart
-from
-the side itself, this file imports only the standard library.
+from the side itself, this file imports only the standard library.
 """
 
 import json

@@ -2,8 +2,7 @@
 time, `solution` shows one.
 
 One module per notebook: `from attnlib.exercises import ex03`, then
-`ex03.attention.check(my_attention)`.
-`progress()` draws what has been passed across the course.
+`ex03.attention.check(my_attention)`. `progress()` draws what has been passed across the course.
 """
 
 import contextlib

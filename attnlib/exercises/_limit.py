@@ -32,10 +32,9 @@ def call(function, *arguments, seconds):
     """function(*arguments), interrupted after so many seconds as if the stop button were pressed.
 
     Raises TooSlow then. Where a Python program cannot be interrupted, the function runs without a
-    limit: outside
-    the main thread, where there are no threads (as in a browser), and in Python 3.10 in a loop that
-    begins with `try`
-    and calls nothing, since that Python looks at no interrupt there.
+    limit: outside the main thread, where there are no threads (as in a browser), and in Python 3.10
+    in a loop that begins with `try` and calls nothing, since that Python looks at no interrupt
+    there.
     """
     if (
         threading.current_thread() is not threading.main_thread()

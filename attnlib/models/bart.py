@@ -15,8 +15,7 @@ class Bart(Seq2Seq):
     """A `Seq2Seq` whose embedding is scaled, and in BART normed, before the first block.
 
     Parts: those of a `Seq2Seq`, source_embedding_norm and target_embedding_norm (None in Marian),
-    and
-    logits_bias (vocabulary,). Both sides share one embedding, which also scores the tokens.
+    and logits_bias (vocabulary,). Both sides share one embedding, which also scores the tokens.
 
     `scale` is 1, or √d_model. Where no table of positions is learned, they are `sinusoidal`, all
     sines first.

@@ -104,8 +104,7 @@ class Bert:
         """ids (n,) or (b, n) -> Trace: weights (layers, ..., h, n, n), output (..., n, vocabulary).
 
         mask         boolean, True = may attend, broadcasts to (b, h, n, n); for a padded batch,
-                     False
-                     on the padding: (b, 1, 1, n)
+                     False on the padding: (b, 1, 1, n)
         token_types  whole numbers of the shape of ids, 0 unless given
         Without a head, output is the last hidden state (..., n, d_model).
         """

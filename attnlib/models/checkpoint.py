@@ -2,9 +2,9 @@
 parameters.
 
 A family of models is a `Family`: what its config means (`build`) and what its tensors are called
-(`names`).
-Nothing in a checkpoint is ever executed: JSON and numbers are all that is read. And nothing is
-built that the file does not fill: config.json is checked against the shapes in model.safetensors.
+(`names`). Nothing in a checkpoint is ever executed: JSON and numbers are all that is read. And
+nothing is built that the file does not fill: config.json is checked against the shapes in
+model.safetensors.
 """
 
 import json
@@ -78,9 +78,8 @@ def read_tensors(path):
     """A .safetensors file -> {name: array}: views of the file, which is read where it is looked at.
 
     Who writes into them changes a copy of the page, never the file. The `safetensors` library
-    checks the file; its
-    form: 8 bytes for the length of a JSON header, which says where each tensor begins and ends,
-    then the numbers.
+    checks the file; its form: 8 bytes for the length of a JSON header, which says where each tensor
+    begins and ends, then the numbers.
     """
     try:
         import safetensors
@@ -247,12 +246,11 @@ def fill(model, tensors, names, path="the file"):
     """Put every tensor in its place: all that the model needs, nothing more, each in its shape.
 
     names   our name -> the file's name. {} stands for the number of a layer. "attention.q" means
-            W_q and b_q,
-            a norm its gain and bias, a linear layer its W and b; in the file, .weight and .bias
+            W_q and b_q, a norm its gain and bias, a linear layer its W and b; in the file, .weight
+            and .bias
     Weights (d_in, d_out) are stored as (d_out, d_in). They are turned in memory, for a product of
-    few tokens with a
-    turned view takes up to twice as long; embeddings stay views of the file, read where a token is
-    looked up.
+    few tokens with a turned view takes up to twice as long; embeddings stay views of the file, read
+    where a token is looked up.
     """
     places = {name: _tensor_of(name, names) for name in parameters(model)}
     needed = {source for source, _ in places.values()}

@@ -2,8 +2,7 @@
 grouped heads.
 
 What each adds: Mistral a window, Qwen2 biases of q, k and v, Qwen3 norms of q and k, Gemma 2 soft
-caps and a
-norm behind each layer too.
+caps and a norm behind each layer too.
 """
 
 import numpy as np

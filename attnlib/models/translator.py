@@ -96,8 +96,7 @@ class Translator:
         list, in one batch.
 
         begun   how the answer begins, whatever the model would have written; for a list one string
-                for all,
-                or one for each, all of one length
+                for all, or one for each, all of one length
         """
         texts = text if isinstance(text, (list, tuple)) else [text]
         begun = [begun] * len(texts) if isinstance(begun, str) else list(begun)

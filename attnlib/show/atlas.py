@@ -34,9 +34,8 @@ def mosaic(
               of each few is drawn
     mask      boolean, True = may attend, broadcasts to (n_q, n_k): what is not allowed is grey
     order     numbers of heads, layer · heads + head: these squares alone, in this order, row by
-              row, each with its
-              name. `np.argsort(-measure, axis=None)` puts the largest first, and [:24] keeps so
-              many
+              row, each with its name. `np.argsort(-measure, axis=None)` puts the largest first, and
+              [:24] keeps so many
     captions  (layers, heads) strings or numbers to stand above the squares; numbers get two digits
     marked    pairs (layer, head): squares with a dark outline
     vmax      the weight of the darkest colour

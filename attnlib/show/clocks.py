@@ -14,9 +14,8 @@ def clocks(hands, *, captions=None, title=""):
     right.
 
     hands      name -> (2m,) sine, cosine, sine, cosine …: one row of an interleaved encoding; or up
-               to six names
-               A pair shorter than 1 is a shorter hand; longer ones would leave their clocks, and
-               are refused.
+               to six names. A pair shorter than 1 is a shorter hand; longer ones would leave
+               their clocks, and are refused.
     captions   m texts, one below each clock
     """
     rows = _rows(hands)

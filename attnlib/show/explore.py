@@ -30,8 +30,7 @@ def explore(draw, /, **controls):
                True or False, or a string         a check box, a text box
                or any ipywidgets control
     A control starts at draw's default value where there is one. In a front end without a kernel the
-    result is
-    a strip of pictures, at several values of the first control that has several.
+    result is a strip of pictures, at several values of the first control that has several.
 
     An error while a control moves is shown as text, and the last picture stays; an error at the
     start is raised.

@@ -30,9 +30,8 @@ def explorer(sentence="The cat sat on the mat because it was tired", **start):
             matrices
 
     With matrices="tiny-gpt" the heads are those of a small GPT that was trained on English. Its
-    number of heads and its
-    encoding were chosen in training; the temperature is that of the next token, which can be
-    written.
+    number of heads and its encoding were chosen in training; the temperature is that of the next
+    token, which can be written.
     """
     return Explorer(sentence, start)
 

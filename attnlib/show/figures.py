@@ -1,9 +1,8 @@
 """Pictures of attention: pure functions from arrays and tokens to a matplotlib Figure.
 
 One language for all of them: rows are queries (who looks), columns are keys (who is looked at); a
-weight is blue,
-a signed number purple to orange with 0 in the middle; a cell that is not allowed is grey and
-hatched; NaN is red.
+weight is blue, a signed number purple to orange with 0 in the middle; a cell that is not allowed is
+grey and hatched; NaN is red.
 """
 
 import numpy as np

@@ -22,7 +22,7 @@ def hop_map(mask, tokens=None, *, title="", farthest=10, show_mask=True):
     mask      boolean (n, n), the same in every layer, as for `masks.hops`
     tokens    n names (numbers unless given)
     farthest  so many layers, and more, have the darkest colour: one scale for pictures that are
-    compared
+              compared
     """
     layers = masks.hops(mask)
     if layers.ndim != 2:

@@ -403,8 +403,8 @@ def plane(picture, x, y, radius, q, k, names, *, query_names=None, unit=None):
     orange.
 
     unit   inches per 1, the circle is then a circle of radius 1; unless given, the longer an arrow,
-           the more it is
-           shortened (to less than the radius), so that short and long ones fit the circle
+           the more it is shortened (to less than the radius), so that short and long ones fit the
+           circle
     """
     ring = np.linspace(0, 2 * np.pi, 100)
     picture.sheet.plot(

@@ -15,9 +15,8 @@ def replaces(view):
     """Take the place of the views that an earlier run of this cell has made, and close them.
 
     Called by a view at the end of its `__init__`. Outside a notebook, and where a slider's callback
-    makes a view, nothing
-    is closed. What the reader still holds by another name goes on as an object, but is no longer
-    live.
+    makes a view, nothing is closed. What the reader still holds by another name goes on as an
+    object, but is no longer live.
     """
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     cell, run = _running(shell)

@@ -22,8 +22,7 @@ def rows(
     marked   places of the bars that stand out
     axis     what the numbers are, in words
     room     (n, name, text): leave room for n bars with a name and a text as wide as these, so that
-             the picture
-             keeps its size and its zero line while a slider moves
+             the picture keeps its size and its zero line while a slider moves
     """
     values = _checked(values, full)
     names = axis_names("names", names, len(values), visible, "values")

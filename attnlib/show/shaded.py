@@ -20,8 +20,8 @@ def shaded(tokens, weights, *, vmax=None, title="", axis="weight", width=6.2):
     tokens   n strings, with a space in front where they begin a word, as `Trace.tokens`
     weights  (n,) not below 0
     vmax     the number of the darkest colour, the largest of the weights unless given (1 where all
-             are 0): give it where
-             a slider moves, so that colours can be compared with those of before
+             are 0): give it where a slider moves, so that colours can be compared with those of
+             before
     axis     what the numbers are, in words
     width    inches
     """

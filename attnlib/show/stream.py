@@ -17,8 +17,7 @@ def stream(parts, *, norm="pre", title=""):
     """The stream from left to right, with the layers that hang on it.
 
     parts   name of a layer -> five arrays (..., n, d_model): the stream before, what the layer
-            reads, what it
-            writes, their sum, and the stream behind
+            reads, what it writes, their sum, and the stream behind
     norm    "pre": the norm stands before the layer, "post": on the stream behind the sum, None:
             nowhere
     The numbers are sizes: the root of the mean square of all numbers in the array.

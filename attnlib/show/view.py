@@ -40,9 +40,8 @@ class AttentionView(anywidget.AnyWidget):
     compact      only the heat map: no controls, no sentence, no small pictures
 
     `pinned` is the cell that the reader has pinned, [query, key] or None: read it in the next cell,
-    or set it.
-    Keys: arrows move the pinned cell, Home and End go to the ends of its row, [ ] head, { } layer,
-    Esc unpins.
+    or set it. Keys: arrows move the pinned cell, Home and End go to the ends of its row, [ ] head,
+    { } layer, Esc unpins.
 
     Nothing is corrected: NaN is red, a row that does not sum to 1 and a weight where none is
     allowed are marked.

@@ -4,23 +4,19 @@
                                                                         attnlib/models/capstone.npz
 
 recall   key value key value …: every key comes twice, in any order, and the second time its value
-         is asked for.
-         Arora et al. 2023, "Zoology", section 3, where the pairs all come first and the questions
-         last
+         is asked for. Arora et al. 2023, "Zoology", section 3, where the pairs all come first and
+         the questions last
 copying  a block of different random tokens, again and again: `induction_batch`, the block a quarter
-to a half of the text
+         to a half of the text
 model    `GPT`: two layers of attention without feed-forward or norms, 4 heads, d_model 64, learned
-         positions, one for all
-         three; half of each batch is recall, half copying
+         positions, one for all three; half of each batch is recall, half copying
 
 full     is trained with the whole past in sight, as a writing model usually is
 stride   starts as full, and goes on under one sparse pattern, `stride_pattern`
 any      sees a new pattern in each head at every step, `draw_masks`, and learns to use what it is
-         given. Two heads are
-         never short of what the trick needs, `SAFE`, and so the trick settles in these. With such a
-         pair drawn anew in every
-         step (and full to start from) it stayed spread over several heads: no pair alone was right
-         more than two times in three
+         given. Two heads are never short of what the trick needs, `SAFE`, and so the trick settles
+         in these. With such a pair drawn anew in every step (and full to start from) it stayed
+         spread over several heads: no pair alone was right more than two times in three
 
 Nothing is downloaded: all texts and patterns are drawn by seeded generators.
 """
@@ -132,8 +128,7 @@ def draw_masks(rng, n):
     heads, n, n)
 
     The SAFE head of the first layer looks at least one token back, that of the second sees the
-    whole past: without these
-    nobody could answer.
+    whole past: without these nobody could answer.
     """
     drawn = np.array([[_draw(rng, n) for _ in range(N_HEADS)] for _ in range(N_LAYERS)])
     drawn[0, SAFE[0]] |= masks.causal(n) & masks.local(n, window=2)

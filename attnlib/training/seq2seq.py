@@ -5,21 +5,17 @@
 
 reverse   a word of small letters, "cat" -> "tac": random ones of 3 to 12 letters
 dates     a date as people write it, "Tuesday, March 3rd, 1987" -> "1987-03-03": years 1000 to 2999,
-          the weekday that
-          the Gregorian calendar gives it, in the forms of FORMS; no form that could be read in two
-          ways, as 03/04/1987
+          the weekday that the Gregorian calendar gives it, in the forms of FORMS; no form that
+          could be read in two ways, as 03/04/1987
 
 How much the tokens say against their places decides what the picture shows. Embeddings of spread 1
-drown the sinusoids:
-the reverser is right just as often, but each head spreads its look over two or three letters (0.6
-on the right one). With
-spread 1/√d_model, as here, it is 0.99. At spread 1, fewer heads, post-norm or learned positions
-gave no more than 0.62.
+drown the sinusoids: the reverser is right just as often, but each head spreads its look over two or
+three letters (0.6 on the right one). With spread 1/√d_model, as here, it is 0.99. At spread 1,
+fewer heads, post-norm or learned positions gave no more than 0.62.
 
 Nothing is downloaded: both are drawn by a seeded generator. A tenth of all words and a tenth of all
-dates, by their
-checksum, are never drawn for training, in no form; accuracy is the share of those that come out
-right to the last sign.
+dates, by their checksum, are never drawn for training, in no form; accuracy is the share of those
+that come out right to the last sign.
 """
 
 import argparse

