@@ -3,9 +3,6 @@ notebooks/.
 """
 
 from attnlib.attention import (
-    CrossAttention,
-    KVCache,
-    SelfAttention,
     attention_scores,
     merge_heads,
     scaled_dot_product_attention,
@@ -13,6 +10,7 @@ from attnlib.attention import (
     split_heads,
 )
 from attnlib.efficient import flash_attention, local_attention
+from attnlib.heads import CrossAttention, KVCache, SelfAttention
 
 __version__ = "0.1.0"
 __all__ = [

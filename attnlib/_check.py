@@ -88,12 +88,19 @@ def tokens(name, value, width, axes="n d_model"):
 
 def finite(name, array):
     """`array` itself; ValueError if it holds NaN or an infinity."""
-    if not np.isfinite(array).all():
+    if not square_sum(array) < np.inf and not np.isfinite(array).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise ValueError(
             f"{name} must be finite, but {name}[{', '.join(map(str, where))}] is {array[where]}"
         )
     return array
+
+
+def square_sum(array):
+    """The sum of all squares, as a float: one pass, in which NaN and infinity win. Squares of
+    large numbers overflow to infinity.
+    """
+    return float(np.vdot(array, array))
 
 
 def below_infinity(name, array):

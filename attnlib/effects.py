@@ -12,7 +12,8 @@ from contextlib import contextmanager
 import numpy as np
 
 from attnlib import _check
-from attnlib.attention import MultiHead, log_softmax, merge_heads
+from attnlib.attention import log_softmax, merge_heads
+from attnlib.heads import MultiHead
 
 
 def value_norms(weights, values, W_o):

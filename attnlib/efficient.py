@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from attnlib import _check, masks
-from attnlib.attention import _checked, attention_scores
+from attnlib import _check, _guard, masks
+from attnlib.attention import attention_scores
 
 TILE = 256, 512  # queries × keys; 512 KiB of float32 scores stay in a core's own cache
 ROWS = 128  # queries of a tile of `local_attention`
@@ -55,7 +55,7 @@ def flash_steps(q, k, v, block=4):
 
     Milakov & Gimelshein 2018, "Online normalizer calculation for softmax", algorithm 3.
     """
-    q, k, v = _checked(q, k, v)
+    q, k, v = _guard.fitting(q, k, v)
     if q.ndim > 2 or k.ndim > 2:
         shapes = f"got q {q.shape}, k {k.shape}, v {v.shape}"
         raise ValueError(
@@ -291,7 +291,7 @@ class _Heads(NamedTuple):
     def of(cls, q, k, v, scale, softcap):
         """The checked arguments."""
         dtype = _check.floats("q", q, "n_q d").dtype
-        q, k, v = _checked(q, k, v)
+        q, k, v = _guard.fitting(q, k, v)
         scale = q.shape[-1] ** -0.5 if scale is None else _check.positive("scale", scale)
         softcap = None if softcap is None else _check.positive("softcap", softcap)
         shapes, group = f"got q {q.shape}, k {k.shape}", 1

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from attnlib import _check, masks
-from attnlib.attention import CrossAttention, KVCache, SelfAttention, n_held
+from attnlib.heads import CrossAttention, KVCache, SelfAttention, n_held
 
 # ---- functions ---------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from attnlib import _check, encodings, masks
-from attnlib.attention import SelfAttention
+from attnlib.heads import SelfAttention
 
 WORDS = {
     "animal": (

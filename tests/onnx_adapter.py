@@ -21,7 +21,7 @@ from onnx.helper import get_attribute_value
 
 import attnlib
 from attnlib import encodings, layers, masks
-from attnlib.attention import KVCache
+from attnlib.heads import KVCache
 
 
 def cases(operator):

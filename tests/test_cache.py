@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from test_gpt import OPTIONS, tiny
 
 from attnlib import encodings, masks
-from attnlib.attention import CrossAttention, KVCache, SelfAttention, all_or_nothing
+from attnlib.heads import CrossAttention, KVCache, SelfAttention, all_or_nothing
 from attnlib.layers import DecoderBlock, EncoderBlock, parameters
 from attnlib.models.gpt import GPT
 
@@ -310,7 +310,7 @@ def test_ctrl_c_loses_nothing(monkeypatch):
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("attnlib.attention.scaled_dot_product_attention", interrupted)
+    monkeypatch.setattr("attnlib.heads.scaled_dot_product_attention", interrupted)
     with pytest.raises(KeyboardInterrupt):
         layer(np.ones((2, 8)), cache=cache)
     assert len(cache) == 3

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from test_cache import OPTIONS
 from test_gpt import tiny
 
-from attnlib.attention import KVCache
+from attnlib.heads import KVCache
 from attnlib.models.generation import generate, next_token_shares, stream
 
 pytestmark = pytest.mark.filterwarnings("error")

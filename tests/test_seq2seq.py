@@ -12,7 +12,7 @@ import pytest
 from test_training import check
 
 from attnlib import training
-from attnlib.attention import CrossAttention, KVCache
+from attnlib.heads import CrossAttention, KVCache
 from attnlib.layers import CrossDecoderBlock, LayerCache, parameters
 from attnlib.models import translator
 from attnlib.models.decoding import beam_search, greedy

@@ -71,7 +71,7 @@ def test_methods_are_shown_from_the_margin():
     bound = show_source(SelfAttention(4, 2).__call__)
     assert (
         bound.code == show_source(SelfAttention.__call__).code
-        and bound.place == "attnlib.attention.SelfAttention.__call__"
+        and bound.place == "attnlib.heads.SelfAttention.__call__"
     )
 
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from attnlib import _check
-from attnlib.attention import KVCache, log_softmax
+from attnlib.attention import log_softmax
+from attnlib.heads import KVCache
 from attnlib.layers import LayerCache
 
 

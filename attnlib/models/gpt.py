@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from attnlib import _check
-from attnlib.attention import KVCache, all_or_nothing, n_held
 from attnlib.encodings import Learned, Rotary, T5Bias, alibi, sinusoidal
+from attnlib.heads import KVCache, all_or_nothing, n_held
 from attnlib.layers import DecoderBlock, cast, norm_maker
 from attnlib.models import Trace
 

@@ -8,8 +8,8 @@ caps and a norm behind each layer too.
 import numpy as np
 
 from attnlib import _check, masks
-from attnlib.attention import SelfAttention, n_held
 from attnlib.encodings import Rotary
+from attnlib.heads import SelfAttention, n_held
 from attnlib.layers import DecoderBlock, FeedForward, RMSNorm
 from attnlib.models import config as checks
 from attnlib.models.checkpoint import Blank, Family

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from attnlib import _check
-from attnlib.attention import KVCache, all_or_nothing, n_held
 from attnlib.encodings import Learned, sinusoidal
+from attnlib.heads import KVCache, all_or_nothing, n_held
 from attnlib.layers import CrossDecoderBlock, EncoderBlock, LayerCache, cast, norm_maker
 from attnlib.models import Trace
 

@@ -8,8 +8,9 @@ from functools import partial
 
 import numpy as np
 
-from attnlib.attention import CrossAttention, SelfAttention, merge_heads, split_heads
+from attnlib.attention import merge_heads, split_heads
 from attnlib.encodings import Learned, T5Bias
+from attnlib.heads import CrossAttention, SelfAttention
 from attnlib.layers import ACTIVATIONS, FeedForward, RMSNorm
 from attnlib.training import backward
 

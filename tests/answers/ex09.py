@@ -5,7 +5,7 @@ import heapq
 import numpy as np
 
 from attnlib import scaled_dot_product_attention, softmax
-from attnlib.attention import CrossAttention
+from attnlib.heads import CrossAttention
 
 # ---- cross-attention by hand ---------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from attnlib import masks, scaled_dot_product_attention, softmax
-from attnlib.attention import KVCache
+from attnlib.heads import KVCache
 
 # ---- one step with a cache -----------------------------------------------------------------------
 
