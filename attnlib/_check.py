@@ -55,6 +55,13 @@ def choice(name, value, allowed):
     return value
 
 
+def flag(name, value):
+    """`value` itself; it must be True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return value
+
+
 def floats(name, value, axes):
     """`value` as a float array with at least as many axes as `axes` names, for example "n d"."""
     try:

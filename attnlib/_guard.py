@@ -4,6 +4,8 @@ A door refuses what its function cannot take, before any work, and hands on arra
 comes out as float32. A function begins with one line through its door; what follows is the lesson.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from attnlib import _check
@@ -131,3 +133,92 @@ def leading(q, x, name):
     except ValueError:
         found = f"got q {q.shape}, {name} {x.shape}"
         raise ValueError(f"the leading axes of q and {name} do not fit, {found}") from None
+
+
+# ---- efficient -----------------------------------------------------------------------------------
+
+
+class Heads(NamedTuple):
+    """q, k and v as one matrix per head, and what is the same for all of them."""
+
+    q: np.ndarray  # (*lead, n_q, d)    views: nothing is repeated in memory
+    k: np.ndarray  # (*lead or fewer heads, n_k, d)
+    v: np.ndarray
+    group: int  # query heads per kv head
+    dtype: np.dtype
+    scale: float
+    softcap: float | None
+
+    n_q = property(lambda self: self.q.shape[-2])
+    n_k = property(lambda self: self.k.shape[-2])
+    offset = property(lambda self: self.n_k - self.n_q)
+
+    def one(self, head):
+        """q, k and v of one head: query head i reads kv head i // group."""
+        kv = (*head[:-1], head[-1] // self.group) if head else ()
+        return self.q[head], self.k[kv], self.v[kv]
+
+    def stretched(self, name, array):
+        """A view of a mask or a bias with the shape of the weights."""
+        shape = (*self.q.shape[:-1], self.n_k)
+        return np.broadcast_to(_check.broadcasts(name, array, shape), shape)
+
+
+def flash_attention(q, k, v, causal, mask, bias, scale, softcap, block, workers):
+    """The heads, and mask and bias as views with the shape of the weights."""
+    found = heads(q, k, v, scale, softcap)
+    if block is not None:
+        _check.integer("block", block)
+    if mask is not None:
+        mask = found.stretched("mask", _check.boolean("mask", mask))
+    if bias is not None:
+        bias = _check.below_infinity("bias", _check.floats("bias", bias, ""))
+        bias = found.stretched("bias", bias)
+    _check.flag("causal", causal)
+    if workers is not None:
+        _check.integer("workers", workers)
+    return found, mask, bias
+
+
+def local_attention(q, k, v, window, causal, n_global, scale, softcap, workers):
+    """The heads."""
+    found = heads(q, k, v, scale, softcap)
+    _check.integer("window", window)
+    if _check.integer("n_global", n_global, minimum=0) and found.offset < 0:
+        shapes = f"got n_q={found.n_q}, n_k={found.n_k}"
+        raise ValueError(f"with n_global, q must have no more tokens than k, {shapes}")
+    _check.flag("causal", causal)
+    if workers is not None:
+        _check.integer("workers", workers)
+    return found
+
+
+def flash_steps(q, k, v, block):
+    """q, k and v of one head, and the number of keys in a tile."""
+    q, k, v = fitting(q, k, v)
+    if q.ndim > 2 or k.ndim > 2:
+        wanted = "flash_steps shows one head, q (n_q, d), k (n_k, d), v (n_k, d_v)"
+        raise ValueError(f"{wanted}, {_shapes([q, k, v])}")
+    return q, k, v, _check.integer("block", block)
+
+
+def heads(q, k, v, scale, softcap):
+    """The `Heads` of q, k and v that fit each other."""
+    dtype = _check.floats("q", q, "n_q d").dtype
+    q, k, v = fitting(q, k, v)
+    scale = q.shape[-1] ** -0.5 if scale is None else _check.positive("scale", scale)
+    softcap = None if softcap is None else _check.positive("softcap", softcap)
+    shapes, group = f"got q {q.shape}, k {k.shape}", 1
+    if q.ndim > 2 and k.ndim > 2 and k.shape[-3] not in (1, q.shape[-3]):
+        group, rest = divmod(q.shape[-3], k.shape[-3])
+        if rest:
+            raise ValueError(f"the heads of q must be a multiple of those of k, {shapes}")
+    full = (*k.shape[:-3], k.shape[-3] * group) if k.ndim > 2 else ()
+    try:
+        lead = np.broadcast_shapes(q.shape[:-2], full)
+    except ValueError:
+        raise ValueError(f"the leading axes of q and k do not fit, {shapes}") from None
+    fewer = (*lead[:-1], lead[-1] // group) if lead else ()
+    q = np.broadcast_to(q, (*lead, *q.shape[-2:]))
+    k, v = (np.broadcast_to(x, (*fewer, *x.shape[-2:])) for x in (k, v))
+    return Heads(q, k, v, group, dtype, scale, softcap)

@@ -9,20 +9,16 @@ text.
 # ruff: noqa: E741     l is the paper's name for the sum
 
 import math
-import os
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
-from attnlib import _check, _guard, masks
+from attnlib import _guard, _threads, masks
 from attnlib.attention import attention_scores
 
 TILE = 256, 512  # queries × keys; 512 KiB of float32 scores stay in a core's own cache
 ROWS = 128  # queries of a tile of `local_attention`
-WORTH_THREADS = 3e9  # multiplications and additions: about 30 ms of one core
 
 
 class State(NamedTuple):
@@ -51,29 +47,24 @@ def flash_steps(q, k, v, block=4):
     """One head of flash attention at work: what is known after each tile of `block` keys.
 
     q        (n_q, d)      k (n_k, d)      v (n_k, d_v)
-    yields   a FlashStep per tile; after the last one the output is o / l
+    returns  a FlashStep per tile, one by one; after the last one the output is o / l
 
     Milakov & Gimelshein 2018, "Online normalizer calculation for softmax", algorithm 3.
     """
-    q, k, v = _guard.fitting(q, k, v)
-    if q.ndim > 2 or k.ndim > 2:
-        shapes = f"got q {q.shape}, k {k.shape}, v {v.shape}"
-        raise ValueError(
-            f"flash_steps shows one head, q (n_q, d), k (n_k, d), v (n_k, d_v), {shapes}"
-        )
-    block = _check.integer("block", block)
-    return _steps(q, k, v, block)
+    q, k, v, block = _guard.flash_steps(q, k, v, block)
+    return tile_by_tile(q, k, v, block)
 
 
-def _steps(q, k, v, block):
-    state = _nothing_seen(q, v)
+def tile_by_tile(q, k, v, block):
+    """Yields the FlashStep of each tile: the state before it absorbs the tile's scores."""
+    state = nothing_seen(q, v)
     for start in range(0, len(k), block):
         scores = attention_scores(q, k[start : start + block])  # (n_q, block)
-        with np.errstate(over="ignore"):  # a difference below -1e308 is -inf: exp gives 0
-            state = absorb(state, scores, v[start : start + block])
+        state = absorb(state, scores, v[start : start + block])
         yield FlashStep(start, start + scores.shape[1], scores, *state)
 
 
+@np.errstate(over="ignore")  # a difference below -1e308 is -inf: exp gives 0
 def absorb(state, scores, v):
     """The state after one more tile of keys. scores (n_q, t), v (t, d_v)
 
@@ -89,21 +80,21 @@ def absorb(state, scores, v):
     return State(m, l, o)
 
 
-def _nothing_seen(q, v):
+def nothing_seen(q, v):
     m = np.full((len(q), 1), -np.inf, q.dtype)
     return State(m, np.zeros_like(m), np.zeros((len(q), v.shape[-1]), q.dtype))
 
 
-def _running(q, k, v, tiles, scale, softcap):
+def running_sums(q, k, v, tiles, scale, softcap):
     """The output of some queries of one head, safe for any scores: the algorithm above."""
-    state = _nothing_seen(q, v)
+    state = nothing_seen(q, v)
     for keys, mask, bias in tiles:
         scores = attention_scores(q, k[keys], mask=mask, bias=bias, scale=scale, softcap=softcap)
         state = absorb(state, scores, v[keys])
     return state.o / np.where(state.l == 0, 1, state.l)  # a query with no key gets 0
 
 
-def _quick(q, k, v, tiles, scale, softcap):
+def quick_sums(q, k, v, tiles, scale, softcap):
     """The same without a maximum, about 1.4 times as fast; None where the sums leave the safe
     range.
 
@@ -138,7 +129,7 @@ def _exponential():
 
 
 def _tame(q, k, v, scale):
-    """May _quick try: can no product of q and k overflow, and are the values no extremes?"""
+    """May quick_sums try: can no product of q and k overflow, and are the values no extremes?"""
     q, k, v = (max(float(x.max(initial=0)), -float(x.min(initial=0))) for x in (q, k, v))
     return q * k < 2.0**100 and q * k * scale < 2.0**90 and 2.0**-20 < v < 2.0**20
 
@@ -174,15 +165,12 @@ def flash_attention(
     end. Before it Rabe & Staats 2021, "Self-attention Does Not Need O(n²) Memory", and Dao et al.
     2022, "FlashAttention", whose outer loop goes over the keys.
     """
-    heads = _Heads.of(q, k, v, scale, softcap)
-    rows, columns = TILE if block is None else 2 * (_check.integer("block", block),)
-    mask = None if mask is None else heads.stretched("mask", _check.boolean("mask", mask))
-    if bias is not None:
-        bias = _check.below_infinity("bias", _check.floats("bias", bias, ""))
-        bias = heads.stretched("bias", bias)
-    shape = {"causal": _flag("causal", causal), "mask": mask, "bias": bias}
-    pattern = _Pattern(heads.n_k, heads.offset, columns, **shape)
-    return _attend(heads, [(pattern, _cut(0, heads.n_q, rows))], workers)
+    heads, mask, bias = _guard.flash_attention(
+        q, k, v, causal, mask, bias, scale, softcap, block, workers
+    )
+    rows, columns = TILE if block is None else (block, block)
+    pattern = Pattern(heads.n_k, heads.offset, columns, causal=causal, mask=mask, bias=bias)
+    return attend(heads, [(pattern, cut(0, heads.n_q, rows))], workers)
 
 
 def local_attention(
@@ -202,23 +190,18 @@ def local_attention(
 
     Beltagy et al. 2020, "Longformer", section 3.1; Jiang et al. 2023, "Mistral 7B", section 2.
     """
-    heads = _Heads.of(q, k, v, scale, softcap)
-    window = _check.integer("window", window)
-    n_global = _check.integer("n_global", n_global, minimum=0)
-    if n_global and heads.offset < 0:
-        found = f"got n_q={heads.n_q}, n_k={heads.n_k}"
-        raise ValueError(f"with n_global, q must have no more tokens than k, {found}")
-    everyone = _Pattern(heads.n_k, heads.offset, TILE[1], causal=_flag("causal", causal))
+    heads = _guard.local_attention(q, k, v, window, causal, n_global, scale, softcap, workers)
+    everyone = Pattern(heads.n_k, heads.offset, TILE[1], causal=causal)
     near = everyone._replace(window=window, n_global=n_global)
     n_far = min(max(n_global - heads.offset, 0), heads.n_q) if n_global else 0  # they see everyone
-    parts = [(everyone, _cut(0, n_far, TILE[0])), (near, _cut(n_far, heads.n_q, ROWS))]
-    return _attend(heads, parts, workers)
+    parts = [(everyone, cut(0, n_far, TILE[0])), (near, cut(n_far, heads.n_q, ROWS))]
+    return attend(heads, parts, workers)
 
 
 # ---- which tiles ---------------------------------------------------------------------------------
 
 
-class _Pattern(NamedTuple):
+class Pattern(NamedTuple):
     """Who may look at whom, as ranges of keys and the tiles they are cut into."""
 
     n_k: int
@@ -242,9 +225,9 @@ class _Pattern(NamedTuple):
     def tiles(self, head, queries):
         """(keys, mask or None, bias or None) of every tile with something to see."""
         for start, stop, window in self.spans(queries):
-            for keys in _cut(start, stop, self.columns):
+            for keys in cut(start, stop, self.columns):
                 first = queries.start + self.offset - keys.start
-                allowed = _edge(
+                allowed = edge(
                     first, queries.stop - queries.start, keys.stop - keys.start, window, self.causal
                 )
                 if self.mask is not None:
@@ -255,7 +238,7 @@ class _Pattern(NamedTuple):
                 yield keys, allowed, None if self.bias is None else self.bias[head][queries, keys]
 
 
-def _edge(first, n_q, n_k, window, causal):
+def edge(first, n_q, n_k, window, causal):
     """The mask of a tile on the edge of the pattern, None inside it; `first`: query 0 among its
     keys.
     """
@@ -271,69 +254,15 @@ def _band(first, n_q, n_k, window, causal):
     return seen & masks.local(n_q, n_k, window=window, offset=first) if window else seen
 
 
-def _cut(start, stop, size):
+def cut(start, stop, size):
     """start … stop in slices of `size`, the last one shorter."""
     return [slice(a, min(a + size, stop)) for a in range(start, stop, size)]
-
-
-class _Heads(NamedTuple):
-    """q, k and v as one matrix per head, and what is the same for all of them."""
-
-    q: np.ndarray  # (*lead, n_q, d)    views: nothing is repeated in memory
-    k: np.ndarray  # (*lead or fewer heads, n_k, d)
-    v: np.ndarray
-    group: int  # query heads per kv head
-    dtype: np.dtype
-    scale: float
-    softcap: float | None
-
-    @classmethod
-    def of(cls, q, k, v, scale, softcap):
-        """The checked arguments."""
-        dtype = _check.floats("q", q, "n_q d").dtype
-        q, k, v = _guard.fitting(q, k, v)
-        scale = q.shape[-1] ** -0.5 if scale is None else _check.positive("scale", scale)
-        softcap = None if softcap is None else _check.positive("softcap", softcap)
-        shapes, group = f"got q {q.shape}, k {k.shape}", 1
-        if q.ndim > 2 and k.ndim > 2 and k.shape[-3] not in (1, q.shape[-3]):
-            group, rest = divmod(q.shape[-3], k.shape[-3])
-            if rest:
-                raise ValueError(f"the heads of q must be a multiple of those of k, {shapes}")
-        heads = (*k.shape[:-3], k.shape[-3] * group) if k.ndim > 2 else ()
-        try:
-            lead = np.broadcast_shapes(q.shape[:-2], heads)
-        except ValueError:
-            raise ValueError(f"the leading axes of q and k do not fit, {shapes}") from None
-        fewer = (*lead[:-1], lead[-1] // group) if lead else ()
-        q = np.broadcast_to(q, (*lead, *q.shape[-2:]))
-        k, v = (np.broadcast_to(x, (*fewer, *x.shape[-2:])) for x in (k, v))
-        return cls(q, k, v, group, dtype, scale, softcap)
-
-    n_q = property(lambda self: self.q.shape[-2])
-    n_k = property(lambda self: self.k.shape[-2])
-    offset = property(lambda self: self.n_k - self.n_q)
-
-    def one(self, head):
-        """q, k and v of one head: query head i reads kv head i // group."""
-        kv = (*head[:-1], head[-1] // self.group) if head else ()
-        return self.q[head], self.k[kv], self.v[kv]
-
-    def stretched(self, name, array):
-        """A view of a mask or a bias with the shape of the weights."""
-        shape = (*self.q.shape[:-1], self.n_k)
-        return np.broadcast_to(_check.broadcasts(name, array, shape), shape)
-
-
-def _flag(name, value):
-    if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
-    return bool(value)
 
 
 # ---- work for the threads ------------------------------------------------------------------------
 
 
-def _attend(heads, parts, workers):
+def attend(heads, parts, workers):
     """The output of all heads; parts: (pattern, slices of queries)."""
     output = np.empty((*heads.q.shape[:-1], heads.v.shape[-1]), heads.dtype)
     tame = {head: _tame(*heads.one(head), heads.scale) for head in np.ndindex(heads.q.shape[:-2])}
@@ -341,7 +270,8 @@ def _attend(heads, parts, workers):
     def work(job):
         head, pattern, queries = job
         q, k, v = heads.one(head)
-        for method in (_quick, _running)[not tame[head] :]:
+        methods = [quick_sums, running_sums] if tame[head] else [running_sums]
+        for method in methods:
             with np.errstate(all="ignore"):
                 found = method(
                     q[queries], k, v, pattern.tiles(head, queries), heads.scale, heads.softcap
@@ -358,59 +288,7 @@ def _attend(heads, parts, workers):
         for _, pattern, queries in jobs
         for a, b, _ in pattern.spans(queries)
     )
-    _share(work, jobs, _workers(workers, 2 * pairs * (heads.q.shape[-1] + heads.v.shape[-1])))
-    return output
-
-
-def _share(work, jobs, workers):
-    """Do all jobs; every job writes its own rows of the output, so their order is free."""
-    with _one_blas_thread():
-        if workers == 1 or not _in_threads(work, jobs, workers):
-            for job in jobs:
-                work(job)
-
-
-def _in_threads(work, jobs, workers):
-    """Do all jobs in that many threads; False where no more threads can start, as in a browser.
-
-    When it is interrupted, the waiting jobs are dropped, and the running ones end before it
-    returns.
-    """
-    pool = ThreadPoolExecutor(workers)
-    try:
-        futures = [pool.submit(work, job) for job in jobs]
-    except RuntimeError:
-        return False
-    else:
-        for future in futures:
-            future.result()
-        return True
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _workers(asked, work):
-    """How many threads: as asked, else one per core if BLAS can be held to one thread each."""
-    if asked is not None:
-        return _check.integer("workers", asked)
-    single = _blas() or "1" in (
-        os.environ.get(f"{name}_NUM_THREADS") for name in ("OPENBLAS", "OMP", "MKL")
+    _threads.share(
+        work, jobs, _threads.n_workers(workers, 2 * pairs * (heads.q.shape[-1] + heads.v.shape[-1]))
     )
-    if work < WORTH_THREADS or not single:
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@lru_cache
-def _blas():
-    """A handle on NumPy's BLAS where threadpoolctl is installed, else None."""
-    try:
-        from threadpoolctl import ThreadpoolController
-    except ImportError:
-        return None
-    return ThreadpoolController().select(user_api="blas")
-
-
-def _one_blas_thread():
-    """While it is open, a matrix product runs in the thread that asks for it."""
-    return _blas().limit(limits=1) if _blas() else nullcontext()
+    return output

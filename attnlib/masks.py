@@ -147,7 +147,7 @@ def receptive_field(mask, n_layers):
     mask = _square(mask)
     known = _itself(mask)
     for _ in range(_check.integer("n_layers", n_layers, minimum=0)):
-        before, known = known, _next_layer(known, mask)
+        before, known = known, next_layer(known, mask)
         if (known == before).all():  # more layers add nothing
             break
     return known
@@ -163,7 +163,7 @@ def hops(mask):
     known = _itself(mask)
     layers = np.where(known, 0, -1)
     for layer in range(1, mask.shape[-1]):
-        before, known = known, _next_layer(known, mask)
+        before, known = known, next_layer(known, mask)
         layers[known & ~before] = layer
         if (known == before).all():  # more layers add nothing
             break
@@ -182,7 +182,7 @@ def _itself(mask):
     return np.broadcast_to(np.eye(mask.shape[-1], dtype=bool), mask.shape).copy()
 
 
-def _next_layer(known, mask):
+def next_layer(known, mask):
     """Each token keeps what it knows, and learns what those it looks at know."""
     return known | (mask.astype(np.float32) @ known.astype(np.float32) > 0)
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attnlib import efficient, masks, scaled_dot_product_attention, split_heads
+from attnlib import _threads, efficient, masks, scaled_dot_product_attention, split_heads
 from attnlib.bench import attention as bench
 from attnlib.bench import main as bench_main
 from attnlib.bench import peers
@@ -424,14 +424,14 @@ def test_decoding_one_token_at_a_time_gives_the_same_rows():
 
 def computed_pairs(run):
     """How many scores were computed, from the tiles that the kernel took."""
-    found, quick = [], efficient._quick
+    found, quick = [], efficient.quick_sums
 
     def spy(q, k, v, tiles, scale, softcap):
         taken = list(tiles)
         found.extend(len(q) * (keys.stop - keys.start) for keys, _, _ in taken)
         return quick(q, k, v, iter(taken), scale, softcap)
 
-    with changed(_quick=spy):
+    with changed(quick_sums=spy):
         run()
     return sum(found)
 
@@ -473,26 +473,26 @@ def test_the_number_of_workers_changes_no_bit(workers):
 
 def test_big_work_takes_a_thread_per_core_and_small_work_none(monkeypatch):
     threads = set()
-    share = efficient._share
+    share = _threads.share
     monkeypatch.setattr(
-        efficient,
-        "_share",
+        _threads,
+        "share",
         lambda work, jobs, workers: (threads.add(workers), share(work, jobs, workers)),
     )
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
     q, k, v = normal(15, 3, 300, 4)
     flash_attention(q, k, v)
     assert threads == {1}
-    monkeypatch.setattr(efficient, "WORTH_THREADS", 2 * 300 * 300 * 8)
-    monkeypatch.setattr(efficient.os, "sched_getaffinity", lambda pid: range(7), raising=False)
+    monkeypatch.setattr(_threads, "WORTH_THREADS", 2 * 300 * 300 * 8)
+    monkeypatch.setattr(_threads.os, "sched_getaffinity", lambda pid: range(7), raising=False)
     flash_attention(q, k, v)
     assert threads == {1, 7}
     threads.clear()
     local_attention(q, k, v, window=10)
-    monkeypatch.setattr(efficient, "WORTH_THREADS", 2 * 300 * 300 * 8 + 1)
+    monkeypatch.setattr(_threads, "WORTH_THREADS", 2 * 300 * 300 * 8 + 1)
     flash_attention(q, k, v)
-    monkeypatch.setattr(efficient, "WORTH_THREADS", 0)
-    monkeypatch.setattr(efficient, "_blas", lambda: None)  # nobody can hold BLAS to one thread
+    monkeypatch.setattr(_threads, "WORTH_THREADS", 0)
+    monkeypatch.setattr(_threads, "blas", lambda: None)  # nobody can hold BLAS to one thread
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
     flash_attention(q, k, v)
@@ -502,7 +502,7 @@ def test_big_work_takes_a_thread_per_core_and_small_work_none(monkeypatch):
 def test_blas_has_its_threads_back_afterwards():
     control = pytest.importorskip("threadpoolctl")
     with control.threadpool_limits(2, user_api="blas"):
-        seen, quick = [], efficient._quick
+        seen, quick = [], efficient.quick_sums
 
         def spy(*arguments):
             seen.extend(
@@ -513,7 +513,7 @@ def test_blas_has_its_threads_back_afterwards():
             return quick(*arguments)
 
         before = [pool["num_threads"] for pool in control.threadpool_info()]
-        with changed(_quick=spy):
+        with changed(quick_sums=spy):
             flash_attention(*normal(16, 3, 20, 4), block=5, workers=2)
         assert seen and set(seen) == {1}
         assert [pool["num_threads"] for pool in control.threadpool_info()] == before
@@ -521,7 +521,7 @@ def test_blas_has_its_threads_back_afterwards():
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals to a thread are for POSIX")
 def test_an_interrupt_leaves_no_thread_at_work():
-    calls, quick, before = [], efficient._quick, set(threading.enumerate())
+    calls, quick, before = [], efficient.quick_sums, set(threading.enumerate())
 
     def slow(*arguments):
         calls.append(time.sleep(0.02))
@@ -531,7 +531,7 @@ def test_an_interrupt_leaves_no_thread_at_work():
     main = threading.main_thread().ident
     timer = threading.Timer(0.2, lambda: signal.pthread_kill(main, signal.SIGINT))
     try:
-        with changed(_quick=slow), pytest.raises(KeyboardInterrupt):
+        with changed(quick_sums=slow), pytest.raises(KeyboardInterrupt):
             timer.start()
             flash_attention(*normal(17, 3, 2000, 4), block=4, workers=2)
     finally:

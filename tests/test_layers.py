@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attnlib import masks
+from attnlib._erfc import polynomial
 from attnlib.layers import (
     DecoderBlock,
     EncoderBlock,
@@ -19,7 +20,6 @@ from attnlib.layers import (
     gelu,
     layer_norm,
     parameters,
-    polynomial,
     relu,
     rms_norm,
     silu,

@@ -424,13 +424,13 @@ class Page:
 
 FALLBACKS = """
 import importlib.util, pathlib, subprocess
-from attnlib.efficient import _in_threads
+from attnlib._threads import in_threads
 folder, found = pathlib.Path(attnlib.__file__).parent, {}
 spec = importlib.util.spec_from_file_location("limit", folder / "exercises" / "_limit.py")
 limit = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(limit)
 found["limit"] = limit.call(lambda a: a + 1, 41, seconds=0.5)
-found["threads"] = _in_threads(print, [1, 2], 2)
+found["threads"] = in_threads(print, [1, 2], 2)
 try:
     subprocess.run(["true"])
 except OSError as error:

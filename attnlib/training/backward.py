@@ -8,9 +8,10 @@ nothing, and changes none of its arguments.
 import numpy as np
 
 from attnlib import _check, _guard
+from attnlib._erfc import normal_tail
 from attnlib.attention import attention_scores, log_softmax
 from attnlib.encodings import attention_factor, rotate
-from attnlib.layers import FAR, SLOPE, gelu_bend, logistic, normal_tail
+from attnlib.layers import FAR, SLOPE, gelu_bend, logistic
 
 # ---- attention ---------------------------------------------------------------------------
 
