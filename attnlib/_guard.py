@@ -135,6 +135,227 @@ def leading(q, x, name):
         raise ValueError(f"the leading axes of q and {name} do not fit, {found}") from None
 
 
+# ---- masks ---------------------------------------------------------------------------------------
+
+
+def behind(n_q, n_k, offset):
+    """Whole numbers; without an offset the last query stands at the last key."""
+    n_q = _check.integer("n_q", n_q)
+    n_k = n_q if n_k is None else _check.integer("n_k", n_k)
+    offset = n_k - n_q if offset is None else _check.integer("offset", offset, minimum=None)
+    return n_q, n_k, offset
+
+
+def dilated(window, dilation):
+    """Two whole numbers."""
+    dilation = _check.integer("dilation", dilation)
+    return _check.integer("window", window), dilation
+
+
+def padding(lengths, n_k):
+    """The lengths with axes for heads, queries and keys."""
+    n_k, lengths = _check.integer("n_k", n_k), np.asarray(lengths)
+    whole = lengths.dtype.kind in "iu" and lengths.ndim < 2
+    if not whole or (lengths < 0).any() or (lengths > n_k).any():
+        wanted = f"whole numbers from 0 to n_k={n_k}, one or an array (b,)"
+        raise ValueError(f"lengths must be {wanted}, got {lengths.tolist()}")
+    return (lengths.reshape(1, 1) if lengths.ndim == 0 else lengths[:, None, None, None]), n_k
+
+
+def documents(ids):
+    """The ids as an array, (n,) or (b, n)."""
+    ids = np.asarray(ids)
+    if ids.ndim not in (1, 2) or ids.dtype.kind not in "iub":
+        wanted = "whole numbers of the shape (n,) or (b, n)"
+        raise ValueError(f"ids must be {wanted}, got {ids.dtype} {ids.shape}")
+    return ids
+
+
+def global_tokens(n, n_global):
+    """Two whole numbers."""
+    n_global = _check.integer("n_global", n_global, minimum=0)
+    return _check.integer("n", n), n_global
+
+
+def random_keys(n_q, n_k, n_random, rng):
+    """Whole numbers, n_random of them at most n_k, and a generator."""
+    n_q, n_k, _ = behind(n_q, n_k, None)
+    n_random = _check.integer("n_random", n_random, minimum=0, maximum=n_k)
+    return n_q, n_k, n_random, _check.generator(rng)
+
+
+def square_mask(mask):
+    """The mask as a boolean array (..., n, n)."""
+    mask = _check.boolean("mask", mask)
+    if mask.ndim < 2 or mask.shape[-1] != mask.shape[-2]:
+        raise ValueError(f"mask must have the shape (..., n, n), got {mask.shape}")
+    return mask
+
+
+def density(mask):
+    """The mask as a boolean array with something in it."""
+    mask = _check.boolean("mask", mask)
+    if mask.size == 0:
+        raise ValueError(f"mask must hold at least one pair, got the shape {mask.shape}")
+    return mask
+
+
+def influence(x, size):
+    """x as a finite array (n, d), and a number above 0."""
+    x = _check.finite("x", _check.floats("x", x, "n d"))
+    size = _check.positive("size", size)
+    if x.ndim != 2:
+        raise ValueError(f"x must have the shape (n, d), got {x.shape}")
+    return x, size
+
+
+# ---- encodings -----------------------------------------------------------------------------------
+
+
+def sinusoidal(n, d_model, base, layout):
+    """A length, an even width, and the base as a float."""
+    n, d_model = _check.integer("n", n), _check.integer("d_model", d_model, minimum=2)
+    if d_model % 2:
+        raise ValueError(f"d_model must be even, a sine and a cosine per hand, got {d_model}")
+    _check.choice("layout", layout, ["interleaved", "half"])
+    return n, d_model, _check.positive("base", base)
+
+
+def rotary_angles(positions, d_head, base):
+    """Finite positions, an even width, and the base as a float."""
+    positions = _check.finite("positions", _check.floats("positions", positions, ""))
+    d_head = _check.integer("d_head", d_head, minimum=2)
+    if d_head % 2:
+        raise ValueError(f"d_head must be even, so that its numbers form pairs, got {d_head}")
+    return positions, d_head, _check.positive("base", base)
+
+
+def rotate(x, angles, layout):
+    """x, angles that fit its pairs, and how many pairs there are."""
+    x, angles = _check.floats("x", x, "n d_head"), _check.floats("angles", angles, "n pairs")
+    half = x.shape[-1] // 2
+    if x.shape[-1] % 2:
+        raise ValueError(f"x must have an even d_head, as numbers form pairs, got {x.shape}")
+    _check.broadcasts("angles", angles, (*x.shape[:-1], half), "the pairs'")
+    _check.choice("layout", layout, ["half", "interleaved"])
+    return x, angles, half
+
+
+def t5_bucket(distance, bidirectional, n_buckets, max_distance):
+    """Whole distances; per direction, how many buckets and how many of them hold one distance."""
+    distance = np.asarray(distance)
+    if distance.dtype.kind not in "iu":
+        raise TypeError(f"distance must hold whole numbers, got an array of {distance.dtype}")
+    return distance, *buckets(bidirectional, n_buckets, max_distance)
+
+
+def buckets(bidirectional, n_buckets, max_distance):
+    """Per direction: how many buckets, and how many of them hold one distance."""
+    sides = 2 if _check.flag("bidirectional", bidirectional) else 1
+    found = _check.integer("n_buckets", n_buckets, minimum=2 * sides) // sides
+    _check.integer("max_distance", max_distance, minimum=found // 2 + 1)
+    return found, found // 2
+
+
+def t5_bias(table):
+    """The table as an array (n_buckets, h)."""
+    table = _check.floats("table", table, "n_buckets h")
+    if table.ndim != 2:
+        raise ValueError(f"table must have the shape (n_buckets, h), got {table.shape}")
+    return table
+
+
+# ---- layers --------------------------------------------------------------------------------------
+
+
+def layer_norm(x, gain, bias, eps):
+    """x, gain (1 unless given) and bias (0 unless given) that fit it, eps; the answer's dtype."""
+    x, gain, eps, dtype = rms_norm(x, gain, eps)
+    if bias is None:
+        return x, gain, x.dtype.type(0), eps, dtype
+    bias = _check.broadcasts("bias", _check.floats("bias", bias, ""), x.shape, "x's")
+    return x, gain, bias, eps, dtype
+
+
+def rms_norm(x, gain, eps):
+    """x, gain (1 unless given) that fits it, eps; and the dtype of the answer."""
+    x = _check.floats("x", x, "d")
+    if x.shape[-1] == 0:
+        raise ValueError(f"x must have at least one number in a row, got {x.shape}")
+    eps, dtype = _check.positive("eps", eps), x.dtype
+    if dtype == np.float16:
+        x = x.astype(np.float32)
+    if gain is None:
+        return x, x.dtype.type(1), eps, dtype
+    gain = _check.broadcasts("gain", _check.floats("gain", gain, ""), x.shape, "x's")
+    return x, gain, eps, dtype
+
+
+def gelu(x, approximate):
+    """x as a float array."""
+    x = _check.floats("x", x, "")
+    _check.choice("approximate", approximate, ["none", "tanh"])
+    return x
+
+
+# ---- measures ------------------------------------------------------------------------------------
+
+
+def shares(weights):
+    """Weights as floats, half precision as single; ValueError unless they can be shares of 1."""
+    weights = _check.finite("weights", _check.floats("weights", weights, "n_q n_k"))
+    n_q, n_k = weights.shape[-2:]
+    if not 0 < n_q <= n_k:
+        wanted = "a query, and a key for each query"
+        raise ValueError(f"weights must have {wanted}, got {weights.shape}")
+    weights = weights.astype(np.promote_types(weights.dtype, np.float32), copy=False)
+    low, most = weights.min(initial=0), weights.sum(axis=-1).max(initial=0)
+    if low < 0 or most > 1.1:  # 1.1: weights that were kept in 8 bits
+        wrong = f"one is {low:.3g}" if low < 0 else f"a row sums to {most:.3g}"
+        fix = "scores become shares by softmax"
+        raise ValueError(f"weights must be shares of 1, but {wrong}; {fix}")
+    return weights
+
+
+def step_share(weights, step):
+    """Weights, and the diagonal on which key and query are `step` tokens apart."""
+    weights = shares(weights)
+    n_q, n_k = weights.shape[-2:]
+    diagonal = n_k - n_q + _check.integer("step", step, minimum=None)
+    if not -n_q < diagonal < n_k:
+        raise ValueError(f"step={step} leads out of the weights, {weights.shape}")
+    return weights, diagonal
+
+
+def sink_share(weights, key):
+    """Weights, and the key counted from the front."""
+    weights = shares(weights)
+    n_k = weights.shape[-1]
+    return weights, _check.integer("key", key, minimum=-n_k, maximum=n_k - 1) % n_k
+
+
+def within_diagonals(scores):
+    """Finite scores (..., n, n) in float64."""
+    scores = _check.finite("scores", _check.floats("scores", scores, "n n")).astype(np.float64)
+    n = scores.shape[-1]
+    if scores.shape[-2] != n or not n:
+        raise ValueError(f"scores must be square, got {scores.shape}")
+    return scores
+
+
+def rows(rows):
+    """Rows as float64; ValueError unless they are finite and at least one."""
+    rows = _check.finite("rows", _check.floats("rows", rows, "n d"))
+    if not rows.shape[-2] or not rows.shape[-1]:
+        raise ValueError(f"rows must have at least one row and one column, got {rows.shape}")
+    return rows.astype(np.float64, copy=False)
+
+
+def directions(matrix, least):
+    """Rows, and a number above 0."""
+    return rows(matrix), _check.positive("least", least)
+
+
 # ---- efficient -----------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ added to the scores       alibi, t5_bias, T5Bias: a bias (h, n_q, n_k) for `bias
 
 import numpy as np
 
-from attnlib import _check
+from attnlib import _check, _guard
 from attnlib.rope_scaling import attention_factor, checked, scaled_speeds
 
 # ---- added to the tokens -----------------------------------------------------------------
@@ -23,15 +23,12 @@ def sinusoidal(n, d_model, *, base=10_000, layout="interleaved"):
     PE(p, 2i) = sin(p / base^(2i/d_model)), PE(p, 2i+1) = cos(p / base^(2i/d_model)):
     Vaswani et al. 2017, "Attention Is All You Need", section 3.5.
     """
-    n, d_model = _check.integer("n", n), _check.integer("d_model", d_model, minimum=2)
-    if d_model % 2:
-        raise ValueError(f"d_model must be even, a sine and a cosine per hand, got {d_model}")
-    _check.choice("layout", layout, ["interleaved", "half"])
-    angles = np.arange(n)[:, None] * _speeds(d_model, base)  # (n, d_model / 2)
-    hands = np.stack([np.sin(angles), np.cos(angles)])  # (2, n, d_model / 2)
-    if layout == "interleaved":
-        return hands.transpose(1, 2, 0).reshape(n, d_model)
-    return hands.transpose(1, 0, 2).reshape(n, d_model)
+    n, d_model, base = _guard.sinusoidal(n, d_model, base, layout)
+    angles = np.arange(n)[:, None] * frequencies(d_model, base)  # (n, d_model / 2)
+    sines, cosines = np.sin(angles), np.cos(angles)
+    if layout == "half":
+        return np.concatenate([sines, cosines], axis=-1)  # (n, d_model)
+    return np.stack([sines, cosines], axis=-1).reshape(n, d_model)  # sin cos sin cos …
 
 
 class Learned:
@@ -76,12 +73,11 @@ def rotary_angles(positions, d_head, *, base=10_000, scaling=None):
 
     RoFormer (Su et al. 2021), equation 15.
     """
-    positions = _check.finite("positions", _check.floats("positions", positions, ""))
-    d_head = _check.integer("d_head", d_head, minimum=2)
-    if d_head % 2:
-        raise ValueError(f"d_head must be even, so that its numbers form pairs, got {d_head}")
-    n = positions.max(initial=0) + 1
-    speeds = scaled_speeds(_speeds(d_head, base), n, base=base, scaling=scaling)
+    positions, d_head, base = _guard.rotary_angles(positions, d_head, base)
+    speeds = frequencies(d_head, base)  # (d_head / 2,)
+    if scaling is not None:
+        n = positions.max(initial=0) + 1
+        speeds = scaled_speeds(speeds, n, base=base, scaling=scaling)
     return positions[..., None] * speeds  # (..., d_head / 2)
 
 
@@ -96,12 +92,9 @@ def rotate(x, angles, *, layout):
 
     RoFormer (Su et al. 2021), equation 34.
     """
-    x, angles = _check.floats("x", x, "n d_head"), _check.floats("angles", angles, "n pairs")
-    if x.shape[-1] % 2:
-        raise ValueError(f"x must have an even d_head, as numbers form pairs, got {x.shape}")
-    _check.broadcasts("angles", angles, (*x.shape[:-1], x.shape[-1] // 2), "the pairs'")
-    if _check.choice("layout", layout, ["half", "interleaved"]) == "half":
-        first, second = slice(None, x.shape[-1] // 2), slice(x.shape[-1] // 2, None)
+    x, angles, half = _guard.rotate(x, angles, layout)
+    if layout == "half":
+        first, second = slice(0, half), slice(half, None)
     else:
         first, second = slice(0, None, 2), slice(1, None, 2)
     cos, sin = np.cos(angles).astype(x.dtype), np.sin(angles).astype(x.dtype)
@@ -170,7 +163,7 @@ def alibi(n_heads, n_q, n_k=None):
 
     ALiBi: Press, Smith and Lewis 2022, "Train Short, Test Long", section 3.
     """
-    return -alibi_slopes(n_heads)[:, None, None] * np.abs(_distance(n_q, n_k))
+    return -alibi_slopes(n_heads)[:, None, None] * np.abs(behind(n_q, n_k))
 
 
 def t5_bucket(distance, *, bidirectional, n_buckets=32, max_distance=128):
@@ -188,10 +181,7 @@ def t5_bucket(distance, *, bidirectional, n_buckets=32, max_distance=128):
     T5: Raffel et al. 2020, "Exploring the Limits of Transfer Learning", section 2.1, and
     `_relative_position_bucket` of its published code.
     """
-    distance = np.asarray(distance)
-    if distance.dtype.kind not in "iu":
-        raise TypeError(f"distance must hold whole numbers, got an array of {distance.dtype}")
-    buckets, exact, max_distance = _checked_buckets(bidirectional, n_buckets, max_distance)
+    distance, buckets, exact = _guard.t5_bucket(distance, bidirectional, n_buckets, max_distance)
     first = np.where(distance < 0, buckets, 0) if bidirectional else 0
     steps = np.abs(distance) if bidirectional else np.maximum(distance, 0)
     growth = np.log(np.maximum(steps, exact) / exact) / np.log(max_distance / exact)
@@ -210,11 +200,9 @@ def t5_bias(table, n_q, n_k=None, *, bidirectional, max_distance=128):
 
     T5: Raffel et al. 2020, section 2.1.
     """
-    table = _check.floats("table", table, "n_buckets h")
-    if table.ndim != 2:
-        raise ValueError(f"table must have the shape (n_buckets, h), got {table.shape}")
+    table = _guard.t5_bias(table)
     options = {"n_buckets": len(table), "max_distance": max_distance}
-    buckets = t5_bucket(_distance(n_q, n_k), bidirectional=bidirectional, **options)
+    buckets = t5_bucket(behind(n_q, n_k), bidirectional=bidirectional, **options)
     return np.moveaxis(table[buckets], -1, 0)  # (h, n_q, n_k)
 
 
@@ -227,7 +215,7 @@ class T5Bias:
     """
 
     def __init__(self, n_heads, *, bidirectional, n_buckets=32, max_distance=128):
-        _checked_buckets(bidirectional, n_buckets, max_distance)
+        _guard.buckets(bidirectional, n_buckets, max_distance)
         self.bidirectional, self.max_distance = bidirectional, max_distance
         self.table = np.zeros((n_buckets, _check.integer("n_heads", n_heads)))
 
@@ -239,29 +227,18 @@ class T5Bias:
     def buckets(self, n_q, n_k=None):
         """Which row of the table each pair of tokens reads. (n_q, n_k)"""
         options = {"bidirectional": self.bidirectional, "max_distance": self.max_distance}
-        return t5_bucket(_distance(n_q, n_k), n_buckets=len(self.table), **options)
+        return t5_bucket(behind(n_q, n_k), n_buckets=len(self.table), **options)
 
 
 # ---- shared ------------------------------------------------------------------------------
 
 
-def _speeds(d, base):
+def frequencies(d, base=10_000):
     """Radians per token of each pair, the fastest first: base^(-2i/d). (d / 2,)"""
-    return _check.positive("base", base) ** (-np.arange(0, d, 2) / d)
+    return base ** (-np.arange(0, d, 2) / d)
 
 
-def _distance(n_q, n_k=None):
+def behind(n_q, n_k=None):
     """How many steps key j lies behind query i; the last query is the last key. (n_q, n_k)"""
-    n_q = _check.integer("n_q", n_q)
-    n_k = n_q if n_k is None else _check.integer("n_k", n_k)
-    return np.arange(n_k - n_q, n_k)[:, None] - np.arange(n_k)
-
-
-def _checked_buckets(bidirectional, n_buckets, max_distance):
-    """Per direction: how many buckets, how many of them hold one distance; and max_distance."""
-    if not isinstance(bidirectional, (bool, np.bool_)):
-        raise TypeError(f"bidirectional must be True or False, got {bidirectional!r}")
-    sides = 2 if bidirectional else 1
-    buckets = _check.integer("n_buckets", n_buckets, minimum=2 * sides) // sides
-    exact = buckets // 2
-    return buckets, exact, _check.integer("max_distance", max_distance, minimum=exact + 1)
+    n_q, n_k, offset = _guard.behind(n_q, n_k, None)
+    return np.arange(n_q)[:, None] + offset - np.arange(n_k)

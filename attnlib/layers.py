@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from attnlib import _check, masks
+from attnlib import _check, _guard, masks
 from attnlib._erfc import normal_tail
 from attnlib.heads import CrossAttention, KVCache, SelfAttention, n_held
 
@@ -25,11 +25,11 @@ def layer_norm(x, gain=None, bias=None, *, eps=1e-5):
 
     Ba, Kiros and Hinton 2016, "Layer Normalization", equations 3 and 4.
     """
-    x, work = _for_norm(x)
-    centred = work - work.mean(axis=-1, keepdims=True)
+    x, gain, bias, eps, dtype = _guard.layer_norm(x, gain, bias, eps)
+    centred = x - x.mean(axis=-1, keepdims=True)
     variance = np.square(centred).mean(axis=-1, keepdims=True)  # (..., 1)
-    centred /= np.sqrt(variance + _check.positive("eps", eps))
-    return _scaled(centred, gain, bias).astype(x.dtype, copy=False)
+    normed = centred / np.sqrt(variance + eps)
+    return (normed * gain + bias).astype(dtype, copy=False)
 
 
 def rms_norm(x, gain=None, *, eps=1e-6):
@@ -42,10 +42,10 @@ def rms_norm(x, gain=None, *, eps=1e-6):
 
     Zhang and Sennrich 2019, "Root Mean Square Layer Normalization", equation 4.
     """
-    x, work = _for_norm(x)
-    mean_square = np.square(work).mean(axis=-1, keepdims=True)  # (..., 1)
-    normed = work / np.sqrt(mean_square + _check.positive("eps", eps))
-    return _scaled(normed, gain).astype(x.dtype, copy=False)
+    x, gain, eps, dtype = _guard.rms_norm(x, gain, eps)
+    mean_square = np.square(x).mean(axis=-1, keepdims=True)  # (..., 1)
+    normed = x / np.sqrt(mean_square + eps)
+    return (normed * gain).astype(dtype, copy=False)
 
 
 def relu(x):
@@ -65,8 +65,8 @@ def gelu(x, *, approximate="none"):
 
     Hendrycks and Gimpel 2016, "Gaussian Error Linear Units", section 2.
     """
-    x = _check.floats("x", x, "")
-    if _check.choice("approximate", approximate, ["none", "tanh"]) == "tanh":
+    x = _guard.gelu(x, approximate)
+    if approximate == "tanh":
         return 0.5 * np.maximum(x, -FAR) * (1 + np.tanh(gelu_bend(np.clip(x, -FAR, FAR))))
     size = np.minimum(np.abs(x), FAR)  # the tail ends before
     return np.maximum(x, 0) - size * normal_tail(size).astype(x.dtype, copy=False)
@@ -426,22 +426,3 @@ def _places(layer, prefix=""):
 
 
 # ---- checks ------------------------------------------------------------------------------
-
-
-def _for_norm(x):
-    """x as a float array with a last axis, and the array to compute with: never float16."""
-    x = _check.floats("x", x, "d")
-    if x.shape[-1] == 0:
-        raise ValueError(f"x must have at least one number in a row, got {x.shape}")
-    return x, x.astype(np.float32) if x.dtype == np.float16 else x
-
-
-def _scaled(normed, gain, bias=None):
-    """normed · gain + bias, where they are given."""
-    if gain is not None:
-        gain = _check.broadcasts("gain", _check.floats("gain", gain, ""), normed.shape, "x's")
-        normed = normed * gain
-    if bias is not None:
-        bias = _check.broadcasts("bias", _check.floats("bias", bias, ""), normed.shape, "x's")
-        normed = normed + bias
-    return normed

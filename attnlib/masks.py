@@ -7,22 +7,28 @@ the last key ("bottom-right aligned"); `offset` is the place of query 0 among th
 
 import numpy as np
 
-from attnlib import _check
+from attnlib import _check, _guard
+
+
+def behind(n_q, n_k=None, offset=None):
+    """How many steps key j lies behind query i, negative ahead of it. (n_q, n_k)"""
+    n_q, n_k, offset = _guard.behind(n_q, n_k, offset)
+    return np.arange(n_q)[:, None] + offset - np.arange(n_k)
 
 
 def full(n_q, n_k=None):
     """Standard attention: everyone may look at everyone. (n_q, n_k)"""
-    return np.ones(_distance(n_q, n_k).shape, bool)
+    return np.ones(behind(n_q, n_k).shape, bool)
 
 
 def causal(n_q, n_k=None, *, offset=None):
     """Nobody looks at the future: key j at or before query i. (n_q, n_k)"""
-    return _distance(n_q, n_k, offset) >= 0
+    return behind(n_q, n_k, offset) >= 0
 
 
 def local(n_q, n_k=None, *, window, offset=None):
     """Only near tokens: less than `window` steps away, itself included. (n_q, n_k)"""
-    return np.abs(_distance(n_q, n_k, offset)) < _check.integer("window", window)
+    return np.abs(behind(n_q, n_k, offset)) < _check.integer("window", window)
 
 
 def dilated(n_q, n_k=None, *, window, dilation, offset=None):
@@ -30,8 +36,8 @@ def dilated(n_q, n_k=None, *, window, dilation, offset=None):
 
     Longformer (Beltagy et al. 2020), section 3.1.
     """
-    distance = np.abs(_distance(n_q, n_k, offset))
-    dilation, window = _check.integer("dilation", dilation), _check.integer("window", window)
+    distance = np.abs(behind(n_q, n_k, offset))
+    window, dilation = _guard.dilated(window, dilation)
     return (distance % dilation == 0) & (distance // dilation < window)
 
 
@@ -40,7 +46,7 @@ def strided(n_q, n_k=None, *, stride, offset=None):
 
     Sparse Transformer (Child et al. 2019), section 4.3, which adds `local` and `causal`.
     """
-    return _distance(n_q, n_k, offset) % _check.integer("stride", stride) == 0
+    return behind(n_q, n_k, offset) % _check.integer("stride", stride) == 0
 
 
 def prefix(n, *, n_prefix):
@@ -58,13 +64,7 @@ def padding(lengths, n_k):
     lengths  a whole number -> mask (1, n_k)
              whole numbers (b,) -> mask (b, 1, 1, n_k), for weights (b, h, n_q, n_k)
     """
-    n_k = _check.integer("n_k", n_k)
-    lengths = np.asarray(lengths)
-    whole = lengths.dtype.kind in "iu" and lengths.ndim < 2
-    if not whole or (lengths < 0).any() or (lengths > n_k).any():
-        wanted = f"whole numbers from 0 to n_k={n_k}, one or an array (b,)"
-        raise ValueError(f"lengths must be {wanted}, got {lengths.tolist()}")
-    lengths = lengths.reshape(1, 1) if lengths.ndim == 0 else lengths[..., None, None, None]
+    lengths, n_k = _guard.padding(lengths, n_k)  # (1, 1), or (b, 1, 1, 1)
     return np.arange(n_k) < lengths
 
 
@@ -73,10 +73,7 @@ def documents(ids):
 
     ids  (n,) -> mask (n, n);   (b, n) -> mask (b, 1, n, n), for weights (b, h, n, n)
     """
-    ids = np.asarray(ids)
-    if ids.ndim not in (1, 2) or ids.dtype.kind not in "iub":
-        wanted = "whole numbers of the shape (n,) or (b, n)"
-        raise ValueError(f"ids must be {wanted}, got {ids.dtype} {ids.shape}")
+    ids = _guard.documents(ids)
     same = ids[..., :, None] == ids[..., None, :]
     return same if ids.ndim == 1 else same[:, None]
 
@@ -86,8 +83,8 @@ def global_tokens(n, *, n_global):
 
     Longformer (Beltagy et al. 2020), section 3.1.
     """
-    n_global = _check.integer("n_global", n_global, minimum=0)
-    first = np.arange(_check.integer("n", n)) < n_global
+    n, n_global = _guard.global_tokens(n, n_global)
+    first = np.arange(n) < n_global
     return first[:, None] | first[None, :]
 
 
@@ -98,11 +95,9 @@ def random_keys(n_q, n_k=None, *, n_random, rng=None):
 
     BigBird (Zaheer et al. 2020), section 2.
     """
-    n_q, n_k = _distance(n_q, n_k).shape
-    n_random = _check.integer("n_random", n_random, minimum=0, maximum=n_k)
-    # a row: 0 … n_k - 1
-    shuffled = _check.generator(rng).permuted(np.tile(np.arange(n_k), (n_q, 1)), axis=1)
-    return shuffled < n_random
+    n_q, n_k, n_random, rng = _guard.random_keys(n_q, n_k, n_random, rng)
+    keys = np.tile(np.arange(n_k), (n_q, 1))  # in each row 0 … n_k - 1
+    return rng.permuted(keys, axis=1) < n_random
 
 
 def global_local(n, *, window, n_global):
@@ -144,7 +139,7 @@ def receptive_field(mask, n_layers):
     mask     boolean (..., n, n), the same in every layer
     returns  boolean (..., n, n): the n_layers-th power of (mask or identity)
     """
-    mask = _square(mask)
+    mask = _guard.square_mask(mask)
     known = _itself(mask)
     for _ in range(_check.integer("n_layers", n_layers, minimum=0)):
         before, known = known, next_layer(known, mask)
@@ -159,7 +154,7 @@ def hops(mask):
     mask     boolean (..., n, n), the same in every layer
     returns  whole numbers (..., n, n): the length of the shortest path of looks from i to j
     """
-    mask = _square(mask)
+    mask = _guard.square_mask(mask)
     known = _itself(mask)
     layers = np.where(known, 0, -1)
     for layer in range(1, mask.shape[-1]):
@@ -168,13 +163,6 @@ def hops(mask):
         if (known == before).all():  # more layers add nothing
             break
     return layers
-
-
-def _square(mask):
-    mask = _check.boolean("mask", mask)
-    if mask.ndim < 2 or mask.shape[-1] != mask.shape[-2]:
-        raise ValueError(f"mask must have the shape (..., n, n), got {mask.shape}")
-    return mask
 
 
 def _itself(mask):
@@ -189,10 +177,7 @@ def next_layer(known, mask):
 
 def density(mask):
     """The share of pairs that may attend, 0 to 1."""
-    mask = _check.boolean("mask", mask)
-    if mask.size == 0:
-        raise ValueError(f"mask must hold at least one pair, got the shape {mask.shape}")
-    return float(mask.mean())
+    return float(_guard.density(mask).mean())
 
 
 def empty_rows(mask):
@@ -209,10 +194,7 @@ def influence(attend, x, *, size=1.0):
              just such a push, an RMS norm does not
     returns  (n, n): the largest change in output i when token j is nudged; 0 = i cannot see j
     """
-    x = _check.finite("x", _check.floats("x", x, "n d"))
-    size = _check.positive("size", size)
-    if x.ndim != 2:
-        raise ValueError(f"x must have the shape (n, d), got {x.shape}")
+    x, size = _guard.influence(x, size)
 
     def output(tokens):
         result = attend(tokens)
@@ -225,11 +207,3 @@ def influence(attend, x, *, size=1.0):
         nudged[j] += size
         change[:, j] = np.abs(output(nudged) - before).max(axis=-1)
     return change
-
-
-def _distance(n_q, n_k=None, offset=None):
-    """How many steps key j lies behind query i, negative ahead of it. (n_q, n_k)"""
-    n_q = _check.integer("n_q", n_q)
-    n_k = n_q if n_k is None else _check.integer("n_k", n_k)
-    offset = n_k - n_q if offset is None else _check.integer("offset", offset, minimum=None)
-    return np.arange(n_q)[:, None] + offset - np.arange(n_k)[None, :]
