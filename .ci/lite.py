@@ -22,7 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # pure Python, and not part of Pyodide
-WHEELS = ["anywidget", "comm", "ipywidgets", "jupyterlab_widgets", "psygnal"]
+WHEELS = ["anywidget", "comm", "ipywidgets", "jupyterlab_widgets", "platformdirs", "psygnal"]
 # %pip takes what the site carries and what is part of Pyodide, and nothing else: a name that is
 # missing there is not looked
 # up on PyPI, where anyone may have taken it.
@@ -45,7 +45,7 @@ def run(*command, **how):
 
 
 def environment(folder):
-    """The Python of an environment with the tools of .ci/lite.txt, made where it is not there yet."""
+    """The Python of an environment with the tools of .ci/lite.txt, made where there is none."""
     python = Path(folder, "Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not python.exists():
         venv.create(folder, with_pip=True)
@@ -71,8 +71,8 @@ def emptied(out):
 
 
 def wheels(python, folder):
-    """attnlib as a wheel, and beside it what its live views need, in the versions whose front ends
-    the site has.
+    """attnlib as a wheel, and beside it what it and its live views need, in the versions whose front
+    ends the site has.
     """
     pip = [python, "-m", "pip", "--disable-pip-version-check"]
     run(*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT)

@@ -13,6 +13,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import platformdirs
 import pytest
 from checkpoints import WEIGHTS, changed, close, forward, reference, refused
 
@@ -171,14 +172,28 @@ def test_another_process_was_first(tiny, tmp_path, monkeypatch):
 
 
 def test_the_cache_lies_where_it_is_told(monkeypatch):
-    monkeypatch.setattr(Path, "home", lambda: Path("me"))
     monkeypatch.setenv("ATTNLIB_CACHE", "one")
-    monkeypatch.setenv("XDG_CACHE_HOME", "two")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/two")
     assert hub.cache() == Path("one")
     monkeypatch.setenv("ATTNLIB_CACHE", "")  # empty is the same as not set
-    assert hub.cache() == Path("two/attnlib")
-    monkeypatch.setenv("XDG_CACHE_HOME", "")
-    assert hub.cache() == Path("me/.cache/attnlib")
+    assert hub.cache() == platformdirs.user_cache_path("attnlib", appauthor=False)
+    assert hub.cache().is_absolute() and "attnlib" in hub.cache().parts
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="where Linux keeps what was fetched")
+@pytest.mark.parametrize(
+    "chosen, place",
+    [(None, "/home/me/.cache"), ("", "/home/me/.cache"), ("/two", "/two")],
+    ids=["not set", "empty", "set"],
+)
+def test_on_linux_the_cache_lies_where_it_always_lay(chosen, place, monkeypatch):
+    """Nobody fetches 91 MB again because a library finds the place now."""
+    monkeypatch.delenv("ATTNLIB_CACHE", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    if chosen is not None:
+        monkeypatch.setenv("XDG_CACHE_HOME", chosen)
+    monkeypatch.setenv("HOME", "/home/me")
+    assert hub.cache() == Path(place, "attnlib")
 
 
 def test_a_wheel_that_is_damaged_or_not_whole(tiny, tmp_path, monkeypatch):

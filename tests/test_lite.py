@@ -156,8 +156,8 @@ def test_the_site_gets_the_notebooks_with_their_pictures_and_nothing_of_the_one_
 
 
 def test_the_wheels_of_the_site_are_those_that_the_views_import(tmp_path, monkeypatch):
-    """What pip is asked for: attnlib itself, and in the installed versions all that anywidget and
-    ipywidgets need.
+    """What pip is asked for: attnlib itself, and in the installed versions all that it, anywidget
+    and ipywidgets need.
     """
     asked, versions = (
         [],
@@ -183,8 +183,13 @@ def test_the_wheels_of_the_site_are_those_that_the_views_import(tmp_path, monkey
         for line in importlib.metadata.requires(name)
         if "extra" not in line
     }
+    # what attnlib itself asks for: a kernel that may not look on PyPI finds it here or nowhere
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    own = re.search(r"^dependencies = \[(.*?)^\]", text, re.M | re.S)[1]
+    needed |= {canonicalize_name(name) for name in re.findall(r'"([\w-]+)>=', own)}
     # there, or not for JupyterLab
     of_pyodide = {"ipython", "traitlets", "typing-extensions", "widgetsnbextension"}
+    of_pyodide |= {"numpy", "matplotlib"}
     assert needed - of_pyodide <= {canonicalize_name(name) for name in lite.WHEELS}
 
 
@@ -210,7 +215,8 @@ def pythons():
 
 ALL = """
 import importlib, pkgutil, sys, attnlib
-names = [one.name for one in pkgutil.walk_packages(attnlib.__path__, "attnlib.") if "__main__" not in one.name and ".bench" not in one.name]
+names = [one.name for one in pkgutil.walk_packages(attnlib.__path__, "attnlib.")
+         if "__main__" not in one.name and ".bench" not in one.name]
 for name in names:
     importlib.import_module(name)
 from attnlib.models.pretrained import load
@@ -388,8 +394,10 @@ class Page:
     """A notebook in JupyterLite."""
 
     IDLE = """() => { const shown = window.jupyterapp?.shell.currentWidget;
-        return shown?.sessionContext?.session?.kernel?.status === "idle" && shown.content?.widgets?.length
-            && ![...document.querySelectorAll(".jp-InputPrompt")].some((prompt) => prompt.textContent.includes("*")); }"""
+        return shown?.sessionContext?.session?.kernel?.status === "idle"
+            && shown.content?.widgets?.length
+            && ![...document.querySelectorAll(".jp-InputPrompt")]
+                .some((prompt) => prompt.textContent.includes("*")); }"""
 
     def __init__(self, browser, address):
         # JupyterLab takes out what is far from the window
@@ -403,8 +411,10 @@ class Page:
         self.page.evaluate(
             """async (content) => {
             await window.jupyterapp.restored;
-            await window.jupyterapp.serviceManager.contents.save("places.ipynb", { type: "notebook", format: "json", content });
-            await window.jupyterapp.commands.execute("docmanager:open", { path: "places.ipynb", factory: "Notebook" }); }""",
+            await window.jupyterapp.serviceManager.contents.save("places.ipynb",
+                { type: "notebook", format: "json", content });
+            await window.jupyterapp.commands.execute("docmanager:open",
+                { path: "places.ipynb", factory: "Notebook" }); }""",
             notebook,
         )
         self.page.wait_for_function(self.IDLE)
@@ -444,7 +454,8 @@ import anywidget, traitlets
 folder = pathlib.Path(attnlib.__file__).parent
 state = json.loads(STATE)
 traits = {name: traitlets.Any(value).tag(sync=True) for name, value in state["plain"].items()}
-traits |= {name: traitlets.Bytes(base64.b64decode(value)).tag(sync=True) for name, value in state["bytes"].items()}
+traits |= {name: traitlets.Bytes(base64.b64decode(value)).tag(sync=True)
+           for name, value in state["bytes"].items()}
 View = type("View", (anywidget.AnyWidget,), {"_esm": folder / "show" / "view.js", **traits})
 view = View()
 view
@@ -537,7 +548,7 @@ def no_process(*given, **named):
 
 threading.Thread.start, subprocess.Popen.__init__ = no_thread, no_process
 fine = time.perf_counter
-time.perf_counter = lambda: np.floor(fine() * 1000) / 1000                 # a browser's clock is coarse, on purpose
+time.perf_counter = lambda: np.floor(fine() * 1000) / 1000  # a browser's clock is coarse, on purpose
 """
 ATTENTION = """
 from attnlib import flash_attention, local_attention, masks, scaled_dot_product_attention as plain
@@ -545,9 +556,11 @@ q, k, v = np.random.default_rng(0).normal(size=(3, 2, 700, 8))
 for workers in (None, 1, 4):
     for causal in (False, True):
         mask = masks.causal(700) if causal else None
-        assert np.allclose(flash_attention(q, k, v, causal=causal, workers=workers), plain(q, k, v, mask=mask)[0], atol=1e-9)
+        fast = flash_attention(q, k, v, causal=causal, workers=workers)
+        assert np.allclose(fast, plain(q, k, v, mask=mask)[0], atol=1e-9)
         mask = masks.local(700, window=9) & (masks.causal(700) if causal else True)
-        assert np.allclose(local_attention(q, k, v, window=9, causal=causal, workers=workers), plain(q, k, v, mask=mask)[0], atol=1e-9)
+        fast = local_attention(q, k, v, window=9, causal=causal, workers=workers)
+        assert np.allclose(fast, plain(q, k, v, mask=mask)[0], atol=1e-9)
 print("same")
 """
 MODELS = """

@@ -24,6 +24,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from platformdirs import user_cache_path
+
 from attnlib.models.checkpoint import EXTRA
 
 WEIGHTS = "model.safetensors"
@@ -121,13 +123,11 @@ def fetch(name):
 
 
 def cache():
-    """The folder for what is fetched: $ATTNLIB_CACHE, or attnlib in the user's cache."""
+    """The folder for what is fetched: $ATTNLIB_CACHE, or attnlib where the system keeps such things
+    (on Linux ~/.cache/attnlib).
+    """
     chosen = os.environ.get("ATTNLIB_CACHE")
-    return (
-        Path(chosen)
-        if chosen
-        else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "attnlib")
-    )
+    return Path(chosen) if chosen else user_cache_path("attnlib", appauthor=False)
 
 
 # ---- sources -------------------------------------------------------------------------------------
@@ -226,7 +226,7 @@ def from_hub(name, model):
 
 
 def _fetched_before(fetch):
-    """The hub's own folder where it is whole, without a question to the net; None where it is not."""
+    """The hub's own folder where it is whole, without a question to the net; else None."""
     try:
         folder = Path(fetch(local_files_only=True))
     except Exception:
@@ -329,7 +329,7 @@ def _checked_before():
 
 
 def _remember(known):
-    """Write down what was checked; where that cannot be written, it is checked again the next time."""
+    """Write down what was checked; where that cannot be written, it is checked again next time."""
     known = {path: mark for path, mark in known.items() if Path(path).is_file()}
     try:
         cache().mkdir(parents=True, exist_ok=True)
