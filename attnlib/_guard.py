@@ -135,6 +135,44 @@ def leading(q, x, name):
         raise ValueError(f"the leading axes of q and {name} do not fit, {found}") from None
 
 
+# ---- heads ---------------------------------------------------------------------------------------
+
+
+def multi_head(d_model, d_context, n_heads, n_kv_heads, d_head, rng):
+    """The sizes of an attention layer, those that were not given filled in; and a generator."""
+    d_model = _check.integer("d_model", d_model)
+    d_context = _check.integer("d_context", d_model if d_context is None else d_context)
+    n_heads = _check.integer("n_heads", n_heads)
+    n_kv_heads = _check.integer("n_kv_heads", n_heads if n_kv_heads is None else n_kv_heads)
+    if n_heads % n_kv_heads:
+        raise ValueError(f"n_heads={n_heads} must be divisible by n_kv_heads={n_kv_heads}")
+    if d_head is None and d_model % n_heads:
+        wanted = f"divisible by n_heads={n_heads}, or give d_head="
+        raise ValueError(f"d_model={d_model} must be {wanted}")
+    d_head = _check.integer("d_head", d_model // n_heads if d_head is None else d_head)
+    return d_model, d_context, n_heads, n_kv_heads, d_head, _check.generator(rng)
+
+
+def kept(k, v, held_k, held_v):
+    """k and v as float arrays that fit each other and what a `KVCache` holds."""
+    k, v = _check.floats("k", k, "n d_head"), _check.floats("v", v, "n d_v")
+    if k.shape[:-1] != v.shape[:-1] or 0 in k.shape + v.shape:
+        wanted = "agree on every axis but the last, with at least one token and one dimension"
+        raise ValueError(f"k and v must {wanted}, got k {k.shape}, v {v.shape}")
+    for name, new, old in (("k", k, held_k), ("v", v, held_v)):
+        if old is not None and new.dtype != old.dtype:
+            raise TypeError(f"{name} must be {old.dtype}, as what is held, got {new.dtype}")
+        if old is not None and _but_tokens(new) != _but_tokens(old):
+            held = f"any n must fit what is held, {old.shape}"
+            raise ValueError(f"{name} has the shape {new.shape}, which for {held}")
+    return k, v
+
+
+def _but_tokens(x):
+    """The shape without the axis of the tokens: (..., h_kv, n, d) -> (..., h_kv, d)."""
+    return (*x.shape[:-2], x.shape[-1])
+
+
 # ---- masks ---------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from attnlib import _check
+from attnlib import _check, _guard
 from attnlib.attention import merge_heads, scaled_dot_product_attention, split_heads
 
 
@@ -49,7 +49,7 @@ class KVCache:
 
         What comes back are views, not copies: they stay right while the cache grows.
         """
-        k, v = self._checked(k, v)
+        k, v = _guard.kept(k, v, self.k, self.v)
         n = self._n + k.shape[-2]
         if self._k is None or n > self._k.shape[-2]:
             self._k, self._v = (self._moved(*pair, n) for pair in ((self.k, k), (self.v, v)))
@@ -66,20 +66,6 @@ class KVCache:
             roomy[..., : self._n, :] = old
         return roomy
 
-    def _checked(self, k, v):
-        """k and v as float arrays that fit each other and what is held."""
-        k, v = _check.floats("k", k, "n d_head"), _check.floats("v", v, "n d_v")
-        if k.shape[:-1] != v.shape[:-1] or 0 in k.shape + v.shape:
-            wanted = "agree on every axis but the last, with at least one token and one dimension"
-            raise ValueError(f"k and v must {wanted}, got k {k.shape}, v {v.shape}")
-        for name, new, old in (("k", k, self.k), ("v", v, self.v)):
-            if old is not None and new.dtype != old.dtype:
-                raise TypeError(f"{name} must be {old.dtype}, as what is held, got {new.dtype}")
-            if old is not None and _but_tokens(new) != _but_tokens(old):
-                held = f"any n must fit what is held, {old.shape}"
-                raise ValueError(f"{name} has the shape {new.shape}, which for {held}")
-        return k, v
-
 
 class MultiHead:
     """The parameters that both attention layers have; see `SelfAttention`.
@@ -88,17 +74,9 @@ class MultiHead:
     """
 
     def __init__(self, d_model, d_context, n_heads, n_kv_heads, d_head, use_bias, rng):
-        d_model = _check.integer("d_model", d_model)
-        d_context = _check.integer("d_context", d_model if d_context is None else d_context)
-        n_heads = _check.integer("n_heads", n_heads)
-        n_kv_heads = _check.integer("n_kv_heads", n_heads if n_kv_heads is None else n_kv_heads)
-        if n_heads % n_kv_heads:
-            raise ValueError(f"n_heads={n_heads} must be divisible by n_kv_heads={n_kv_heads}")
-        if d_head is None and d_model % n_heads:
-            wanted = f"divisible by n_heads={n_heads}, or give d_head="
-            raise ValueError(f"d_model={d_model} must be {wanted}")
-        d_head = _check.integer("d_head", d_model // n_heads if d_head is None else d_head)
-        rng = _check.generator(rng)
+        d_model, d_context, n_heads, n_kv_heads, d_head, rng = _guard.multi_head(
+            d_model, d_context, n_heads, n_kv_heads, d_head, rng
+        )
 
         def untrained(rows, columns):
             return rng.normal(0, rows**-0.5, (rows, columns))
@@ -314,8 +292,3 @@ def all_or_nothing(*caches):
         for cache, state in before:
             vars(cache).update(state)
         raise
-
-
-def _but_tokens(x):
-    """The shape without the axis of the tokens: (..., h_kv, n, d) -> (..., h_kv, d)."""
-    return (*x.shape[:-2], x.shape[-1])
