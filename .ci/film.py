@@ -23,10 +23,14 @@ CODE = "from attnlib.show import explorer\nexplorer()"
 HAND = """() => {
     const hand = document.createElement("div");
     hand.id = "hand";
-    hand.style = "position:fixed;z-index:99999;width:18px;height:18px;border-radius:50%;background:#D55E00aa;border:2px solid #D55E00;"
-        + "pointer-events:none;left:-40px;top:-40px;transform:translate(-50%,-50%)";
+    hand.style = "position:fixed;z-index:99999;width:18px;height:18px;border-radius:50%;"
+        + "background:#D55E00aa;border:2px solid #D55E00;pointer-events:none;"
+        + "left:-40px;top:-40px;transform:translate(-50%,-50%)";
     document.body.append(hand);
-    document.addEventListener("mousemove", (event) => { hand.style.left = event.clientX + "px"; hand.style.top = event.clientY + "px"; });
+    document.addEventListener("mousemove", (event) => {
+        hand.style.left = event.clientX + "px";
+        hand.style.top = event.clientY + "px";
+    });
 }"""
 
 

@@ -32,7 +32,7 @@ TRIES, SECONDS, PAUSE = 3, 20, 2.0
 
 
 def texts(path):
-    """The parts of a file that a reader sees: the markdown cells of a notebook, or the whole text."""
+    """What a reader sees of a file: the markdown cells of a notebook, or the whole text."""
     text = path.read_text(encoding="utf-8")
     if path.suffix != ".ipynb":
         return [text]

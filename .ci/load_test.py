@@ -48,7 +48,7 @@ c.JupyterHub.load_roles.append({{"name": "load", "scopes": scopes, "services": [
 """
 
 
-# ---- /proc -------------------------------------------------------------------------------------------------------
+# ---- /proc ---------------------------------------------------------------------------------------
 
 
 def pss(pid):
@@ -85,7 +85,7 @@ def kernel_pid(server):
     return found
 
 
-# ---- the hub -----------------------------------------------------------------------------------------------------
+# ---- the hub -------------------------------------------------------------------------------------
 
 
 def free_ports(number):
@@ -153,7 +153,7 @@ class Hub:
         self.log.close()
 
 
-# ---- a student ---------------------------------------------------------------------------------------------------
+# ---- a student -----------------------------------------------------------------------------------
 
 
 def unpacked(frame):
@@ -213,7 +213,9 @@ class Student:
         )
 
     async def send(self, kind, content, seconds=120):
-        """Send a message and wait until the kernel is idle again. -> seconds until the first new picture, or None"""
+        """Send a message and wait until the kernel is idle again. -> seconds until the first new
+        picture, or None
+        """
         id_, start, seen = uuid.uuid4().hex, time.monotonic(), None
         header = {
             "msg_id": id_,
@@ -234,7 +236,8 @@ class Student:
         while True:
             frame = await asyncio.wait_for(self.socket.read_message(), seconds)
             if frame is None:
-                why = f"{self.socket.close_code} {self.socket.close_reason}, {time.monotonic() - start:.0f} s after {kind}"
+                after = f"{time.monotonic() - start:.0f} s after {kind}"
+                why = f"{self.socket.close_code} {self.socket.close_reason}, {after}"
                 raise ConnectionError(f"{self.name}: the server closed the connection ({why})")
             answer, binary = unpacked(frame)
             self.note(answer)
@@ -281,7 +284,7 @@ class Student:
         )
 
     async def move(self, moves, pause):
-        """Move the first slider to another place, wait for the picture, rest for a moment, and again."""
+        """Move the first slider to another place, wait for the picture, rest a moment, again."""
         comm, state = self.sliders[0]
         rng = random.Random(f"{self.name} {len(self.answers)}")
         places = [
@@ -302,7 +305,9 @@ class Student:
 
 
 async def killed(students, moves, pause):
-    """Kill the first student's kernel while the others move sliders. -> what was lost, in words; empty if nothing"""
+    """Kill the first student's kernel while the others move sliders. -> what was lost, in words;
+    empty if nothing
+    """
     first, others = students[0], students[1:]
     first.notebook["cells"].append(
         {"cell_type": "markdown", "id": "mine", "metadata": {}, "source": "my work"}
@@ -331,7 +336,7 @@ async def killed(students, moves, pause):
     return lost
 
 
-# ---- the whole ---------------------------------------------------------------------------------------------------
+# ---- the whole -----------------------------------------------------------------------------------
 
 
 def middle(values):
@@ -374,7 +379,8 @@ async def measure(given, folder):
             lost = await killed(students, max(5, given.moves // 5), given.pause)
             seconds = students[0].times["restart"]
             print(
-                f"| one kernel killed: it answers again after | {seconds:.0f} s |\n| lost | {', '.join(lost) or 'nothing'} |"
+                f"| one kernel killed: it answers again after | {seconds:.0f} s |\n| lost | "
+                f"{', '.join(lost) or 'nothing'} |"
             )
             return lost + [error for one in students for error in one.errors]
         return [error for one in students for error in one.errors]
@@ -392,16 +398,22 @@ def report(given, hub, students, ran, wall, moved):
     moves = len(answers)
     rows = {
         "students, moves each": f"{len(students)}, {given.moves}",
-        "processors; load average of the last minute": f"{os.cpu_count()}; {os.getloadavg()[0]:.1f}",
+        "processors; load average "
+        "of the last minute": f"{os.cpu_count()}; {os.getloadavg()[0]:.1f}",
         "server ready, s: median (largest)": middle([one.times["server"] for one in students]),
         "kernel connected, s": middle([one.times["kernel"] for one in students]),
         f"{given.notebook.stem}, all cells at once, s": middle(
             [one.times["run all"] for one in students]
         ),
         "the same, processor seconds for each": f"{ran[0] / len(students):.1f}",
-        "slider to picture, ms: median / 95 % / largest": f"{statistics.median(answers):.0f} / {percentile(answers, 0.95):.0f} / {max(answers):.0f}",
+        "slider to picture, ms: median / 95 % / largest": (
+            f"{statistics.median(answers):.0f} / {percentile(answers, 0.95):.0f}"
+            f" / {max(answers):.0f}"
+        ),
         "moves answered": f"{moves} of {len(students) * given.moves} in {wall:.0f} s",
-        "processor time per move, ms: kernel + server": f"{1e3 * moved[0] / moves:.0f} + {1e3 * moved[1] / moves:.0f}",
+        "processor time per move, ms: kernel + server": (
+            f"{1e3 * moved[0] / moves:.0f} + {1e3 * moved[1] / moves:.0f}"
+        ),
         "memory of a server, MB PSS": middle(servers),
         "memory of a kernel, MB PSS": middle(kernels),
         "memory of a student, MB PSS": middle(

@@ -35,8 +35,10 @@ PARTS = {
 }
 FETCH = '%pip install --quiet --no-deps {live} "attnlib @ git+{address}@v{version}"'
 HOMELESS = """raise ModuleNotFoundError(
-            "attnlib is not installed, and this copy of the course does not know where it comes from: its address is still "
-            "YOUR_ORG. Run `pip install -e .` in the folder of the course, or let `python .ci/notebooks.py links` fill it in."
+            "attnlib is not installed, and this copy of the course does not know where it \
+comes from: its address is still "
+            "YOUR_ORG. Run `pip install -e .` in the folder of the course, \
+or let `python .ci/notebooks.py links` fill it in."
         )"""
 KEPT = ("image/png", "text/markdown", "text/plain")
 
@@ -54,7 +56,8 @@ if not find_spec("attnlib"):  # on Colab or in the browser: fetch it once; NumPy
     else:
         {fetch}
     if not find_spec("attnlib"):
-        raise ModuleNotFoundError("attnlib could not be fetched. Is there a connection? Then run this cell again.")
+        raise ModuleNotFoundError("attnlib could not be fetched. \
+Is there a connection? Then run this cell again.")
 
 import attnlib
 import numpy as np
@@ -164,7 +167,7 @@ def course_map(notebooks):
 
 
 def write_links():
-    """Bring the generated cells and the README's course map up to date; True if anything changed."""
+    """Bring the generated cells and the README's course map up to date; True if any changed."""
     import nbformat
 
     notebooks = {path: nbformat.read(path, 4) for path in paths()}

@@ -26,7 +26,7 @@ def polynomial(x, coefficients):
 
 
 def _tail_polynomial(degree):
-    """p of `normal_tail`, from math.erfc of the standard library: coefficients of powers of 2t - 1."""
+    """p of `normal_tail`, from the standard library's erfc: coefficients of powers of 2t - 1."""
 
     def exponent(place):
         t = (place + 1) / 2

@@ -106,7 +106,7 @@ def _look_back(mask, n):
 
 @lru_cache(maxsize=256)
 def texts(task, n, many, seed, options=()):
-    """`many` texts of a task, "recall" or "copying", as a `Batch`: the same ones for the same seed."""
+    """`many` texts of a task, "recall" or "copying", as a `Batch`: the same for the same seed."""
     return TASKS[task](np.random.default_rng([seed, n]), batch=many, n=n, **dict(options))
 
 

@@ -38,7 +38,7 @@ DEVICE = re.compile(r"^(con|prn|aux|nul|(?:com|lpt)[0-9¹²³])(?=\.|$)", re.IGN
 
 
 class Row(NamedTuple):
-    """One row of the table: the name of its report, and the values that differ from the notebook's."""
+    """One row of the table: the name of its report, and values other than the notebook's."""
 
     name: str
     parameters: dict
@@ -336,7 +336,7 @@ class Task(NamedTuple):
         )
 
     def save(self, row, notebook):
-        """Write the page first and the notebook last: where the notebook stands, the row is done."""
+        """Write the page first, the notebook last: where the notebook stands, the row is done."""
         import nbformat
 
         notebook.metadata["attnlib_report"] = self.stamp(row)

@@ -1,4 +1,4 @@
-"""Chromium and Jupyter servers for the browser tests: on loopback, with nothing else within reach."""
+"""Chromium and Jupyter servers for the browser tests: on loopback, with nothing else in reach."""
 
 import contextlib
 import json

@@ -64,10 +64,14 @@ class Seen:
             self.keys("Escape", "ArrowUp")
             self.tab.frames()
             left, above, right, below = self.root.evaluate("""(root) => {
-                const canvas = root.querySelector("canvas[role=application]"), { width, height } = canvas;
-                const data = canvas.getContext("2d").getImageData(0, 0, width, height).data, xs = [], ys = [];
-                for (let k = 0; k < width * height; k++) if (data[4 * k + 3] > 90) { xs.push(k % width); ys.push(Math.floor(k / width)); }
-                const low = (list) => list.reduce((a, b) => Math.min(a, b)), high = (list) => list.reduce((a, b) => Math.max(a, b)) + 1;
+                const canvas = root.querySelector("canvas[role=application]");
+                const { width, height } = canvas, xs = [], ys = [];
+                const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+                for (let k = 0; k < width * height; k++)
+                    if (data[4 * k + 3] > 90) {
+                        xs.push(k % width); ys.push(Math.floor(k / width)); }
+                const low = (list) => list.reduce((a, b) => Math.min(a, b));
+                const high = (list) => list.reduce((a, b) => Math.max(a, b)) + 1;
                 return [low(xs), low(ys), high(xs), high(ys)]; }""")
             width, columns = right - left - 3, round((right - left - 3) / (below - above - 3))
             self.grid = left + 1.5, above + 1.5, width / columns
@@ -112,7 +116,8 @@ class Seen:
             .evaluate(
                 """(line) => [...line.children].slice(1).map((word) => {
             const style = getComputedStyle(word);
-            return [word.textContent, style.backgroundColor, style.color, style.textDecorationLine]; })"""
+            const { backgroundColor, color, textDecorationLine } = style;
+            return [word.textContent, backgroundColor, color, textDecorationLine]; })"""
             )
         )
 
@@ -584,15 +589,20 @@ def test_tokens_are_text(show, token):
 
 CONTRAST = """(root) => {
     const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number), out = [];
-    const light = ([r, g, b]) => [r, g, b].map((c) => c / 255).map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+    const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
+        .map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
         .reduce((sum, c, k) => sum + c * [0.2126, 0.7152, 0.0722][k], 0);
     for (const node of root.querySelectorAll("*")) {
-        if (![...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim()) || !node.getClientRects().length) continue;
+        if (!node.getClientRects().length) continue;
+        if (![...node.childNodes].some((one) => one.nodeType === 3 && one.data.trim())) continue;
         let behind = node, colour;
-        do { colour = numbers(getComputedStyle(behind).backgroundColor); behind = behind.parentElement; }
+        do {
+            colour = numbers(getComputedStyle(behind).backgroundColor);
+            behind = behind.parentElement; }
         while (behind && colour.length === 4 && colour[3] === 0);
         const [a, b] = [light(numbers(getComputedStyle(node).color)), light(colour)];
-        out.push([node.textContent.trim().slice(0, 30), (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)]);
+        out.push([node.textContent.trim().slice(0, 30),
+            (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)]);
     }
     return out; }"""
 
@@ -631,7 +641,8 @@ def test_everything_is_reached_with_tab_and_shows_the_focus(show):
         seen.tab.frames()
         name, outline = seen.page.evaluate(
             """() => { const e = document.activeElement;
-            return [e.getAttribute("aria-label") || e.labels?.[0]?.firstChild.data || e.tagName, getComputedStyle(e).outlineStyle]; }"""
+            return [e.getAttribute("aria-label") || e.labels?.[0]?.firstChild.data || e.tagName,
+                getComputedStyle(e).outlineStyle]; }"""
         )
         reached.append(name.split(":")[0])
         assert outline != "none" or name == "BODY", name
@@ -662,11 +673,13 @@ def test_size_and_speed(show, n, most, ready_ms):
     seen = show(view)
     ready = seen.page.evaluate("() => performance.now()")
     hover = seen.page.evaluate("""async () => {
-        const canvas = document.querySelector("canvas[role=application]"), said = document.querySelector(".attnlib-readout"), times = [];
+        const canvas = document.querySelector("canvas[role=application]");
+        const said = document.querySelector(".attnlib-readout"), times = [];
         const box = canvas.getBoundingClientRect();
         for (let k = 0; k < 15; k++) {
             const old = said.textContent, start = performance.now();
-            const clientX = box.left + box.width * (0.45 + 0.03 * (k % 2)), clientY = box.top + box.height * (0.35 + 0.03 * k);
+            const clientX = box.left + box.width * (0.45 + 0.03 * (k % 2));
+            const clientY = box.top + box.height * (0.35 + 0.03 * k);
             canvas.dispatchEvent(new MouseEvent("mousemove", { clientX, clientY, bubbles: true }));
             while (said.textContent === old) await new Promise(requestAnimationFrame);
             times.push(performance.now() - start);
@@ -724,9 +737,12 @@ def test_ranks_follow_the_mask_of_their_own_head(show):
 
 HELD = """
 const held = window.held = [];
-const hold = (entry) => { if (Error().stack.includes("tested.js")) held.push(entry); };      // not what playwright puts there
-const inside = (node) => node instanceof Node && (!node.isConnected || node.closest?.("#one, #two"));
-const drop = (test) => { const k = held.findIndex(test); if (k >= 0) held.splice(k, 1); return k >= 0; };
+// not what playwright puts there
+const hold = (entry) => { if (Error().stack.includes("tested.js")) held.push(entry); };
+const inside = (node) => node instanceof Node
+  && (!node.isConnected || node.closest?.("#one, #two"));
+const drop = (test) => {
+  const k = held.findIndex(test); if (k >= 0) held.splice(k, 1); return k >= 0; };
 const { addEventListener, removeEventListener } = EventTarget.prototype;
 EventTarget.prototype.addEventListener = function (name, f, how) {
   const target = this ?? window;
@@ -747,7 +763,8 @@ MediaQueryList.prototype.removeListener = function (f) { this.removeEventListene
 for (const name of ["MutationObserver", "ResizeObserver", "IntersectionObserver"]) {
   window[name] = class extends window[name] {
     observe(node, how) { hold({ what: name, target: this, node }); super.observe(node, how); }
-    unobserve(node) { drop((one) => one.target === this && one.node === node); super.unobserve(node); }
+    unobserve(node) {
+      drop((one) => one.target === this && one.node === node); super.unobserve(node); }
     disconnect() { while (drop((one) => one.target === this)); super.disconnect(); }
   };
 }
@@ -757,7 +774,9 @@ for (const [start, stop] of [["setInterval", "clearInterval"], ["setTimeout", "c
   window[start] = (f, ...rest) => {
     const entry = { what: start };
     hold(entry);
-    return (entry.id = begin((...given) => { if (start !== "setInterval") drop((one) => one === entry); f(...given); }, ...rest));
+    return (entry.id = begin((...given) => {
+      if (start !== "setInterval") drop((one) => one === entry);
+      f(...given); }, ...rest));
   };
   window[stop] = (id) => { drop((one) => one.what === start && one.id === id); end(id); };
 }
@@ -767,7 +786,8 @@ window.fake = (state) => {                                             // a mode
     get: (name) => state[name], set(name, value) { this.tell(name, value); }, save_changes() {},
     on(all, f) { names(all).forEach((name) => heard.push([name, f])); },
     off(all, f) { for (let k = heard.length - 1; k >= 0; k--)
-      if ((!all || names(all).includes(heard[k][0])) && (!f || heard[k][1] === f)) heard.splice(k, 1); },
+      if ((!all || names(all).includes(heard[k][0]))
+          && (!f || heard[k][1] === f)) heard.splice(k, 1); },
     tell(name, value) { state[name] = value;
       for (const [one, f] of [...heard]) if (one === `change:${name}` || one === "change") f(); } };
 };
@@ -797,8 +817,10 @@ def stage(tab, tmp_path):
             if isinstance(value, (bytes, memoryview))
         }
         script = f"""{HELD}
-            const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer), state = {json.dumps(plain)};
-            for (const [name, text] of Object.entries({json.dumps(blobs)})) state[name] = bytes(text);
+            const state = {json.dumps(plain)}, blobs = {json.dumps(blobs)};
+            const bytes = (text) =>
+                new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+            for (const [name, text] of Object.entries(blobs)) state[name] = bytes(text);
             window.model = fake(state);"""
         code = source.replace("export default {", "window.thing = {")
         places = '<div class="widget-vbox"><div id="one"></div><div id="two"></div></div>'
@@ -825,7 +847,8 @@ SHOWN = """(place) => { const el = document.getElementById(place);
 LEFT = "() => [...model.heard.map(([name]) => name), ...held.map((one) => one.what)].sort()"
 STIR = """() => { Object.assign(model.state, { pinned: [1, 1], title: "other" });
     for (const name of Object.keys(model.state)) model.tell(name, model.state[name]);
-    document.body.style.background = "#000"; document.body.className = "other"; document.body.dataset.jpThemeLight = "false";
+    document.body.style.background = "#000"; document.body.className = "other";
+    document.body.dataset.jpThemeLight = "false";
     window.dispatchEvent(new Event("resize")); }"""
 VIEWS = {
     "view": (
@@ -952,7 +975,8 @@ def test_controls_follow_the_model_and_a_list_that_is_open_stays_as_it_is(stage,
         )
     seen.control("head").focus()
     tested.evaluate(
-        """() => { const chosen = { layer: 1, head: 1, side: "key", scale: "sqrt", hide_first: true };
+        """() => {
+        const chosen = { layer: 1, head: 1, side: "key", scale: "sqrt", hide_first: true };
         for (const [name, value] of Object.entries(chosen)) model.tell(name, value); }"""
     )
     tab.frames()
@@ -1032,8 +1056,10 @@ explore(draw, x=(0.0, 1.0, 0.02), n=[12, 64])"""
 }
 NUMBER = {name: k for k, name in enumerate(CELLS)}
 IDLE = """() => { const session = window.jupyterapp?.shell.currentWidget?.sessionContext;
-    return session?.session?.kernel?.status === "idle" && window.jupyterapp.shell.currentWidget.content.widgets?.length
-        && ![...document.querySelectorAll(".jp-InputPrompt")].some((prompt) => prompt.textContent.includes("*")); }"""
+    return session?.session?.kernel?.status === "idle"
+        && window.jupyterapp.shell.currentWidget.content.widgets?.length
+        && ![...document.querySelectorAll(".jp-InputPrompt")]
+            .some((prompt) => prompt.textContent.includes("*")); }"""
 NOTEBOOK = (
     "() =>"
     " JSON.stringify(window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells.map((c)"
@@ -1201,7 +1227,8 @@ def test_lab_kernel_moves_the_view(in_lab):
     in_lab.page.evaluate(
         """async () => {
         const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
-        await kernel.requestExecute({ code: "two.pinned = [2, 0]; two.layer = 0; two.head = 1" }).done; }"""
+        const code = "two.pinned = [2, 0]; two.layer = 0; two.head = 1";
+        await kernel.requestExecute({ code }).done; }"""
     )
     two.root.page.wait_for_function(
         "(text) => document.body.innerText.includes(text)", arg='query 2 "<b>x</b>" → key 0'
@@ -1231,14 +1258,18 @@ def test_lab_compare_is_linked(in_lab):
         assert shown[0] <= 1, shown  # nothing is cut off
 
 
-CHANGE = """async ([root, key]) => {                                   // from a key to changed pixels, in ms
-    const image = [...root.querySelectorAll("img")].find((one) => one.offsetParent), canvas = root.querySelector("canvas");
+CHANGE = """async ([root, key]) => {  // from a key to changed pixels, in ms
+    const image = [...root.querySelectorAll("img")].find((one) => one.offsetParent);
+    const canvas = root.querySelector("canvas");
     const look = () => { if (image) return image.complete ? image.src : null;
         const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-        let sum = canvas.width; for (let k = 0; k < pixels.length; k += 4) sum = (sum * 31 + pixels[k]) % 1000003; return sum; };
+        let sum = canvas.width;
+        for (let k = 0; k < pixels.length; k += 4) sum = (sum * 31 + pixels[k]) % 1000003;
+        return sum; };
     const old = look();
     let start = null;
-    window.addEventListener("keydown", () => { start ??= performance.now(); }, { capture: true, once: true });
+    window.addEventListener("keydown", () => { start ??= performance.now(); },
+        { capture: true, once: true });
     window.changed = (async () => {
         const given_up = performance.now() + 4000;
         for (;;) {

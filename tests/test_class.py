@@ -1,4 +1,4 @@
-"""What a teacher relies on: the hub's limits, the links, and a page that says what the course does."""
+"""What a teacher relies on: the hub's limits, the links, a page that says what the course does."""
 
 import copy
 import importlib

@@ -364,7 +364,7 @@ def test_llama_3_1():
 
 
 def test_yarn_llama_2():
-    """d_head 128, 4,096 tokens: pairs 0 … 20 stay, pairs from 46 on are slowed by the whole factor."""
+    """d_head 128, 4,096 tokens: pairs 0 … 20 stay, those from 46 on slow by the whole factor."""
     slowed = rotary_angles([1], 128)[0] / rotary_angles([1], 128, scaling=of("yarn", 64))[0]
     close(slowed[:21], np.ones(21))
     close(slowed[46:], np.full(18, 4))

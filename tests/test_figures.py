@@ -151,7 +151,7 @@ class Table:
         )
 
     def dot(self, i, j):
-        """The pixel in the middle of a cell that may be smaller than a pixel, with its neighbours."""
+        """The pixel amid a cell that may be smaller than a pixel, with its neighbours."""
         y, x = round((self.y[i] + self.y[i + 1]) / 2), round((self.x[j] + self.x[j + 1]) / 2)
         return self.pixels[y - 2 : y + 3, x - 2 : x + 3].reshape(-1, 3)
 
@@ -491,7 +491,7 @@ def test_steps_draw_all_scores_on_one_scale(style, scale):
 
 
 def column_of_bars(picture, title):
-    """The widths of the bars of one column, from top to bottom; 0 where there is none to be seen."""
+    """The widths of the bars of one column, from top to bottom; 0 where none is to be seen."""
     heads = sorted(
         (text.get_position()[0], text.get_text())
         for text in picture.sheet.texts

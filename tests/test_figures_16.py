@@ -234,7 +234,7 @@ def test_the_strip_of_colours_says_where_it_ends():
 
 
 def test_no_name_lies_on_a_point():
-    """Points in a row, so near that a name beside one would cover the next: it goes above or below."""
+    """Points in a row, so near that a name beside one would cover the next: above or below."""
     x = np.arange(8) * 0.03
     picture = scatter(np.append(x, 1), np.append(x * 0, 1), [f"point {i}" for i in range(9)])
     picture.draw_without_rendering()

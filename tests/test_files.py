@@ -98,7 +98,7 @@ from attnlib import _files, masks
 from attnlib.show import AttentionView, heatmap
 import resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000))          # as on a full disk, no file grows beyond this
+resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000))  # as on a full disk: no file grows more
 view = AttentionView(np.full((12, 12), 1 / 12))
 for kind in ("html", "png", "svg"):
     try:

@@ -548,7 +548,7 @@ def no_process(*given, **named):
 
 threading.Thread.start, subprocess.Popen.__init__ = no_thread, no_process
 fine = time.perf_counter
-time.perf_counter = lambda: np.floor(fine() * 1000) / 1000  # a browser's clock is coarse, on purpose
+time.perf_counter = lambda: np.floor(fine() * 1000) / 1000  # a browser's clock is coarse
 """
 ATTENTION = """
 from attnlib import flash_attention, local_attention, masks, scaled_dot_product_attention as plain

@@ -1,4 +1,4 @@
-"""masks.py: every cell of every mask against its slow twin, and what the course says about masks."""
+"""masks.py: every cell of every mask against its slow twin; what the course says about masks."""
 
 import itertools
 

@@ -185,7 +185,7 @@ def ends_of(control):
         return [option[1] if isinstance(option, tuple) else option for option in control.options]
     return [control.min, control.max] if hasattr(control, "min") else [control.value]
 
-def room_taken():                                                      # the height of the picture's frame, the lines of its text
+def room_taken():  # the height of the picture's frame, the lines of its text
     return hasattr(swept, "frame") and (swept.frame.layout.min_height, swept.longest)
 
 def sweep(names):
@@ -194,9 +194,10 @@ def sweep(names):
         for value in [*ends_of(swept.controls[name]), start]:
             swept.controls[name].value = value
             assert not swept.error, f"{swept.values}: {swept.error}"
-            assert room_taken() == shown, f"{swept.values}: the page jumps from {shown} to {room_taken()}"
+            assert room_taken() == shown, (
+                f"{swept.values}: the page jumps from {shown} to {room_taken()}")
 
-def sweep_under_choices():                                             # what a slider does may depend on a choice
+def sweep_under_choices():  # what a slider does may depend on a choice
     for control in swept.controls.values():
         start = control.value
         for value in ends_of(control) if hasattr(control, "options") else []:
@@ -262,7 +263,7 @@ def test_nan_is_refused_by_attnlib(path, tmp_path):
 
 
 def refused_by_attnlib(error, kind, argument):
-    """The error names the argument, and was raised in a file of attnlib, not by luck further down."""
+    """The error names the argument, and was raised in attnlib, not by luck further down."""
     assert error.ename == kind.__name__, f"{error.ename}: {error.evalue}"
     assert argument in error.evalue
     trace = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))

@@ -128,7 +128,7 @@ def shown(cell):
 
 
 def sections(cells):
-    """The places of the first cells of the head and of every section, and where the last one ends."""
+    """The places of the first cells of the head and every section, and where the last ends."""
     starts = [
         n
         for n, cell in enumerate(cells)
@@ -156,7 +156,7 @@ def sources(cells, place, start, end, folded):
 
 
 def unproved(notebook, allowed=()):
-    """(cell id, number) for every number in the prose that no code holds and no exception allows."""
+    """(cell id, number) for every number in the prose that no code or exception accounts for."""
     cells, missing = notebook.cells, []
     starts = sections(cells)
     for start, end in itertools.pairwise(starts):

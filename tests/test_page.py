@@ -166,15 +166,18 @@ def test_the_page_is_one_document_with_a_landmark():
 
 WIDGETS = """<div class="widget-vbox">
   <div class="widget-slider"><label class="widget-label">n heads</label>
-    <div><div role="slider" aria-valuetext="2.0000000000000004"></div></div><div class="widget-readout">2.00</div></div>
+    <div><div role="slider" aria-valuetext="2.0000000000000004"></div></div>
+    <div class="widget-readout">2.00</div></div>
   <div class="widget-toggle-buttons"><label class="widget-label">pattern</label>
     <button class="mod-active">causal</button><button>local</button></div>
   <img class="widget-image"><div role="status">one two</div><div id="page"></div></div>"""
 RENDER = """async (source) => {
-  const { default: page } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+  const { default: page } = await import(URL.createObjectURL(
+    new Blob([source], { type: "text/javascript" })));
   window.model = { get: () => false, set() {}, save_changes() {} };
   window.done = page.render({ model, el: document.getElementById("page") });
-  window.frames = (n) => new Promise((go) => { const step = () => (n-- ? requestAnimationFrame(step) : go()); step(); });
+  window.frames = (n) => new Promise((go) => {
+    const step = () => (n-- ? requestAnimationFrame(step) : go()); step(); });
   await frames(3);
 }"""
 
@@ -199,8 +202,10 @@ def test_controls_and_pictures_have_names_and_states(browser):
     assert said("img", "alt") == "one two"
     page.evaluate("""async () => {
         document.querySelector(".widget-readout").textContent = "3.00";
-        document.querySelector("[role=slider]").setAttribute("aria-valuetext", "3.0000000000000004");
-        document.querySelectorAll("button").forEach((button) => button.classList.toggle("mod-active"));
+        document.querySelector("[role=slider]")
+            .setAttribute("aria-valuetext", "3.0000000000000004");
+        document.querySelectorAll("button")
+            .forEach((button) => button.classList.toggle("mod-active"));
         document.querySelector("[role=status]").textContent = "three";
         await frames(4);
     }""")
@@ -209,11 +214,14 @@ def test_controls_and_pictures_have_names_and_states(browser):
         "false",
         "true",
     ]
-    written = """async () => { let count = 0; const seen = new MutationObserver((all) => (count += all.length));
-        seen.observe(document.body, { subtree: true, attributes: true }); await frames(20); return count; }"""
+    written = """async () => { let count = 0;
+        const seen = new MutationObserver((all) => (count += all.length));
+        seen.observe(document.body, { subtree: true, attributes: true });
+        await frames(20); return count; }"""
     assert page.evaluate(written) == 0, "it does not answer itself"
     page.evaluate(
-        """async () => { done(); document.querySelector("[role=status]").textContent = "four"; await frames(4); }"""
+        """async () => { done();
+        document.querySelector("[role=status]").textContent = "four"; await frames(4); }"""
     )
     assert said("img", "alt") == "three", "and ends with its view"
     page.close()

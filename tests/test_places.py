@@ -83,7 +83,7 @@ def test_moving_the_repository_changes_every_address(tmp_path, monkeypatch):
 
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch):
-    """The course in another folder, with the placeholder for an address, where `links` may write."""
+    """The course in another folder, its address the placeholder, where `links` may write."""
     shutil.copytree(
         ROOT,
         tmp_path / "course",
@@ -177,7 +177,8 @@ with capture_output() as said:
 seconds = time.perf_counter() - start
 error = repr(result.error_before_exec or result.error_in_exec or "")
 found = sorted(name for name in ("attnlib", "np") if name in shell.user_ns)
-print(json.dumps({"seconds": seconds, "asked": asked, "said": said.stdout + said.stderr, "error": error, "found": found}))
+print(json.dumps({"seconds": seconds, "asked": asked, "said": said.stdout + said.stderr,
+                  "error": error, "found": found}))
 """
 
 
@@ -225,7 +226,9 @@ def test_the_set_up_cell_rounds_what_is_printed_and_leaves_the_threads_alone():
 HIDDEN = """
 import importlib.machinery, importlib.util, sys
 real = importlib.util.find_spec
-importlib.util.find_spec = lambda name, package=None: None if name == "attnlib" else real(name, package)
+def none(name, package=None):
+    return None if name == "attnlib" else real(name, package)
+importlib.util.find_spec = none
 sys.platform = {platform!r}
 """
 
@@ -286,8 +289,9 @@ LOOK = """
 import json, sys, ipywidgets, anywidget, matplotlib
 from attnlib.show import AttentionView
 view = AttentionView(np.full((2, 3, 3), 1 / 3), list("abc"))
-print(json.dumps({"numpy": np.__version__, "ipywidgets": ipywidgets.__version__, "matplotlib": matplotlib.__version__,
-                  "calls": len(sys.modules["google.colab.output"].calls), "file": attnlib.__file__}))
+print(json.dumps({"numpy": np.__version__, "ipywidgets": ipywidgets.__version__,
+                  "matplotlib": matplotlib.__version__, "file": attnlib.__file__,
+                  "calls": len(sys.modules["google.colab.output"].calls)}))
 """
 
 

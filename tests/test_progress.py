@@ -574,7 +574,7 @@ def test_threads_that_pass_at_the_same_time_lose_nothing(kept, capsys):
 
 
 def test_a_link_is_followed(tmp_path, monkeypatch, capsys):
-    """A home on a share, as Binder and many hubs have it: the file behind the link is what is kept."""
+    """A home on a share, as Binder and many hubs have it: what is kept lies behind the link."""
     (tmp_path / "share").mkdir()
     target, link = tmp_path / "share" / "kept.json", tmp_path / "progress.json"
     link.symlink_to(target)

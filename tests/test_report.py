@@ -24,7 +24,10 @@ HEAD = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language"
 PARAMETERS = 'word = "cat"\nn: int = 2\nlevel = 0.5\nplaces = [0, 1]\nother = word'
 DEFAULTS = {"word": "cat", "n": 2, "level": 0.5, "places": [0, 1], "other": ...}
 WORK = 'import os\nprint(f"{word!r} {n!r} {level!r} {places!r} {1 / n:.2f}")\nprint(os.getcwd())'
-DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+DOT = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ"
+    "AAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 PICTURE = (
     f"dot = '{DOT}'\nfrom IPython.display import publish_display_data as"
     " publish\npublish({'image/png': dot, 'text/plain': 'a dot',"

@@ -1,4 +1,4 @@
-"""A cell that is run again lets go of the views that it showed before; what is not its own stays."""
+"""A cell that is run again lets go of the views it showed before; what is not its own stays."""
 
 import gc
 import os
@@ -188,7 +188,8 @@ def test_outside_a_notebook_nothing_is_closed():
         from attnlib.show import AttentionView
         from ipywidgets.widgets.widget import _instances
         views = [AttentionView(np.eye(3)) for _ in range(3)]
-        assert len({view.model_id for view in views}) == 3 and all(view.comm is not None for view in views)
+        assert len({view.model_id for view in views}) == 3
+        assert all(view.comm is not None for view in views)
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60

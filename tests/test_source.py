@@ -1,4 +1,4 @@
-"""show/source.py: the source that is shown is the source that runs, with or without its docstring."""
+"""show/source.py: the source that is shown is the source that runs, its docstring or not."""
 
 import ast
 import functools

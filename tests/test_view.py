@@ -503,7 +503,8 @@ def test_a_page_asks_for_nothing():
     for text in (page, page_state(page.encode())["source"]):
         asks = (
             r"https?://[^\"'`"
-            r" ]*|url\([^)]*|@import|\bfetch\(|XMLHttpRequest|WebSocket|<link|src=(?!\"data:image/png;base64,)"
+            r" ]*|url\([^)]*|@import|\bfetch\(|XMLHttpRequest|WebSocket|<link"
+            r"|src=(?!\"data:image/png;base64,)"
         )
         assert set(re.findall(asks, text)) <= {"http://www.w3.org/2000/svg"}
 

@@ -6,8 +6,8 @@ from attnlib.exercises import Exercise
 
 
 def predict_shapes(h, n):
-    """The shapes of weights.sum(axis=-1), weights.mean(axis=0) and weights * mask: weights (h, n,
-    n), mask (n, n).
+    """The shapes of weights.sum(axis=-1), weights.mean(axis=0) and weights * mask: weights
+    (h, n, n), mask (n, n).
     """
     return (h, n), (n, n), (h, n, n)
 
@@ -53,16 +53,10 @@ shapes = Exercise(
         "the mask took the axis of the heads away: (n, n) is stretched over all heads": (
             lambda h, n: ((h, n), (n, n), (n, n))
         ),
-        "the product lost an axis: * goes number by number, and the mask is stretched over all heads": lambda h, n: (
-            (h, n),
-            (n, n),
-            (h, n),
-        ),
-        "the heads got lost: every head has a table of its own, so the first axis stays h": lambda h, n: (
-            (n,),
-            (n, n),
-            (n, n),
-        ),
+        "the product lost an axis: * goes number by number, and the mask is stretched over all "
+        "heads": lambda h, n: ((h, n), (n, n), (h, n)),
+        "the heads got lost: every head has a table "
+        "of its own, so the first axis stays h": lambda h, n: ((n,), (n, n), (n, n)),
     },
     hints=[
         (
@@ -82,8 +76,8 @@ shapes = Exercise(
 
 
 def most_looked_at(weights):
-    """For every head and query, the position of the key with the largest weight. (h, n, n) -> (h,
-    n)
+    """For every head and query, the position of the key with the largest weight. (h, n, n)
+    -> (h, n)
     """
     return weights.argmax(axis=-1)
 
@@ -101,9 +95,8 @@ looks_most_at = Exercise(
     inputs=_tables,
     names=("positions",),
     mistakes={
-        "you took the largest of each column (axis=-2): that says by whom a key is looked at most, not at whom a query looks": lambda w: (
-            w.argmax(axis=-2)
-        ),
+        "you took the largest of each column (axis=-2): that says by whom a key is looked at most, "
+        "not at whom a query looks": lambda w: w.argmax(axis=-2),
         "you took the largest over the heads (axis=0)": lambda w: w.argmax(axis=0),
         "you returned the largest weights, not the positions where they stand": lambda w: w.max(
             axis=-1

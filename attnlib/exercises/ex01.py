@@ -7,7 +7,7 @@ from attnlib.exercises import Exercise
 
 
 def cosines(x):
-    """The cosine of the angle between every two rows; 0 where a row has no length. (n, d) -> (n, n)"""
+    """The cosine of the angle between two rows; 0 where a row has no length. (n, d) -> (n, n)"""
     lengths = np.sqrt((x**2).sum(axis=1, keepdims=True))  # (n, 1)
     unit = x / np.where(lengths == 0, 1, lengths)  # (n, d): every row has length 1, or 0
     return unit @ unit.T  # (n, n)
@@ -39,16 +39,16 @@ alike = Exercise(
     inputs=_rows,
     names=("cosines",),
     mistakes={
-        "the dot products are right, but not divided by the lengths: long arrows still count more": (
-            lambda x: x @ x.T
-        ),
+        "the dot products are right, but not divided "
+        "by the lengths: long arrows still count more": (lambda x: x @ x.T),
         "only one of the two lengths was divided out: row i needs it, and column j too": [
             lambda x: x @ x.T / _lengths(x, axis=1, keepdims=True),
             lambda x: x @ x.T / _lengths(x, axis=1),
             lambda x: x @ x.T / _guarded(x),
             lambda x: x @ x.T / _guarded(x).T,
         ],
-        "you divided by the squared length of one row: a cosine has two lengths below the line, one of each row": [
+        "you divided by the squared length of one row: a cosine has two lengths below the line, "
+        "one of each row": [
             lambda x: x @ x.T / (x**2).sum(axis=1, keepdims=True),
             lambda x: x @ x.T / (x**2).sum(axis=1),
             lambda x: x @ x.T / _guarded(x) ** 2,
@@ -57,10 +57,10 @@ alike = Exercise(
             lambda x: x @ x.T / np.outer((x**2).sum(axis=1), (x**2).sum(axis=1)),
             lambda x: x @ x.T / (_guarded(x) @ _guarded(x).T) ** 2,
         ],
-        "you divided by one length for all rows: each row has its own (axis=1), and a cosine has two": (
-            lambda x: x @ x.T / _lengths(x)
-        ),
-        "the length is the sum of the absolute values: it should be the root of the sum of squares": [
+        "you divided by one length for all rows: each row has its own (axis=1), and a cosine has "
+        "two": (lambda x: x @ x.T / _lengths(x)),
+        "the length is the sum of the absolute values: "
+        "it should be the root of the sum of squares": [
             lambda x: x @ x.T / np.outer(abs(x).sum(axis=1), abs(x).sum(axis=1)),
             lambda x: (
                 x @ x.T / np.maximum(np.outer(abs(x).sum(axis=1), abs(x).sum(axis=1)), 1e-300)
@@ -69,9 +69,8 @@ alike = Exercise(
         "the length was taken over all rows at once: each row has its own, sum(axis=1)": (
             lambda x: x @ x.T / (x**2).sum()
         ),
-        "keepdims=True is missing: without it the lengths stand in a row, (n,), and divide the columns": lambda x: (
-            (x / _lengths(x, axis=1)) @ (x / _lengths(x, axis=1)).T
-        ),
+        "keepdims=True is missing: without it the lengths stand in a row, (n,), and divide the "
+        "columns": lambda x: (x / _lengths(x, axis=1)) @ (x / _lengths(x, axis=1)).T,
         "the lengths were taken down the columns (axis 0): a row is one arrow, so sum along it": (
             lambda x: (
                 (x / _lengths(x, axis=0, keepdims=True))
@@ -81,15 +80,15 @@ alike = Exercise(
         "a row of length 0 became NaN: it points nowhere, so 0/0 should be 0 here": lambda x: (
             x @ x.T / np.outer(_lengths(x, axis=1), _lengths(x, axis=1))
         ),
-        "you returned distances: near rows get small numbers, but alike rows should get large ones": lambda x: (
-            _lengths(x[:, None] - x, axis=-1)
+        "you returned distances: near rows get small "
+        "numbers, but alike rows should get large ones": lambda x: _lengths(
+            x[:, None] - x, axis=-1
         ),
         "you returned angles: leave out the arccos": lambda x: np.arccos(
             np.clip(cosines(x), -1, 1)
         ),
-        "abs took the sign away: rows that point in opposite directions have the cosine -1": lambda x: (
-            abs(cosines(x))
-        ),
+        "abs took the sign away: rows that "
+        "point in opposite directions have the cosine -1": lambda x: abs(cosines(x)),
     },
     hints=[
         "Dot product = length × length × cosine. Which two lengths have to go?",
@@ -154,10 +153,10 @@ survives = Exercise(
     inputs=_numbers,
     names=("shares",),
     mistakes={
-        "exp of large numbers overflows, inf / inf is NaN: subtract the largest number of each row first": lambda x: (
-            _exp_over(x, axis=-1, keepdims=True)
-        ),
-        "keepdims=True is missing: without it the maxima or sums of the rows stand in a row themselves, (n,), and meet the columns. Write it in max and in sum": [
+        "exp of large numbers overflows, inf / inf is NaN: subtract the largest number of each row "
+        "first": lambda x: _exp_over(x, axis=-1, keepdims=True),
+        "keepdims=True is missing: without it the maxima or sums of the rows stand in a row "
+        "themselves, (n,), and meet the columns. Write it in max and in sum": [
             _unkept(lambda x: x.max(axis=-1), False),
             _unkept(lambda x: x.max(axis=-1), True),
             _unkept(lambda x: x.max(axis=-1, keepdims=True), False),
@@ -180,29 +179,26 @@ survives = Exercise(
                 / np.exp(x - x.max(axis=-1, keepdims=True)).sum(axis=0)
             ),
         ],
-        "the maximum of each column was subtracted (axis 0): each row needs its own, or its shares change": lambda x: (
-            _exp_over(x - x.max(axis=0), axis=-1, keepdims=True)
-        ),
-        "one maximum was subtracted for the whole array: rows far below it become 0/0. Each row needs its own": (
-            _one_maximum
-        ),
-        "the mean was subtracted: a number far above the mean still overflows. Subtract the largest": lambda x: (
-            _exp_over(x - x.mean(axis=-1, keepdims=True), axis=-1, keepdims=True)
-        ),
-        "the shares are of the numbers themselves, without exp: negative numbers give negative shares": lambda x: (
-            x / x.sum(axis=-1, keepdims=True)
-        ),
-        "the smallest number was subtracted: a number far above it still overflows. Subtract the largest": lambda x: (
-            _exp_over(x - x.min(axis=-1, keepdims=True), axis=-1, keepdims=True)
-        ),
+        "the maximum of each column was subtracted (axis 0): each row needs its own, or its shares "
+        "change": lambda x: _exp_over(x - x.max(axis=0), axis=-1, keepdims=True),
+        "one maximum was subtracted for the whole array: rows far below it become 0/0. Each row "
+        "needs its own": _one_maximum,
+        "the mean was subtracted: a number far above the mean still overflows. Subtract the "
+        "largest": lambda x: _exp_over(x - x.mean(axis=-1, keepdims=True), axis=-1, keepdims=True),
+        "the shares are of the numbers themselves, without exp: negative numbers give negative "
+        "shares": lambda x: x / x.sum(axis=-1, keepdims=True),
+        "the smallest number was subtracted: a number far above it still overflows. Subtract the "
+        "largest": lambda x: _exp_over(x - x.min(axis=-1, keepdims=True), axis=-1, keepdims=True),
         "the largest number was divided out instead of subtracted": [
             lambda x: _exp_over(x / x.max(axis=-1, keepdims=True), axis=-1, keepdims=True),
             lambda x: _exp_over(x / np.abs(x).max(axis=-1, keepdims=True), axis=-1, keepdims=True),
         ],
-        "nan_to_num hides what overflowed, but the right shares are not 0 there: subtract the largest number of each row first": lambda x: (
-            np.nan_to_num(_exp_over(x, axis=-1, keepdims=True))
+        "nan_to_num hides what overflowed, but the right shares are not 0 there: subtract the "
+        "largest number of each row first": lambda x: np.nan_to_num(
+            _exp_over(x, axis=-1, keepdims=True)
         ),
-        "clip made different numbers equal: subtract the largest number of each row, then nothing needs a clip": [
+        "clip made different numbers equal: subtract the largest number of each row, then nothing "
+        "needs a clip": [
             lambda x: _exp_over(np.clip(x, -700, 700), axis=-1, keepdims=True),
             lambda x: _exp_over(np.clip(x, -500, 500), axis=-1, keepdims=True),
             lambda x: _exp_over(np.minimum(x, 700), axis=-1, keepdims=True),
@@ -214,9 +210,10 @@ survives = Exercise(
             lambda x: softmax(-x),
             lambda x: _exp_over(-x, axis=-1, keepdims=True),
         ],
-        "the largest number gets everything: this is a hard choice, and softmax is a soft one": lambda x: (
-            (x == x.max(axis=-1, keepdims=True)).astype(float)
-        ),
+        "the largest number gets everything: this is a "
+        "hard choice, and softmax is a soft one": lambda x: (
+            x == x.max(axis=-1, keepdims=True)
+        ).astype(float),
     },
     hints=[
         "exp(x - c) / sum(exp(x - c)) is the same for every c. Which c keeps exp from overflowing?",
@@ -254,9 +251,8 @@ lookup = Exercise(
     names=("answer",),
     mistakes={
         "the temperature is not used": lambda q, k, v, t: softmax(k @ q) @ v,
-        "the scores are multiplied by the temperature: a high temperature should make the answer more even": lambda q, k, v, t: (
-            softmax(k @ q * t) @ v
-        ),
+        "the scores are multiplied by the temperature: a high temperature should make the answer "
+        "more even": lambda q, k, v, t: softmax(k @ q * t) @ v,
         "the weights are divided by the temperature: divide the scores, before the softmax": (
             lambda q, k, v, t: softmax(k @ q) / t @ v
         ),
@@ -280,7 +276,8 @@ lookup = Exercise(
             lambda q, k, v, t: softmax(-_lengths(k - q, axis=1) / t) @ v,
             lambda q, k, v, t: softmax(-(_lengths(k - q, axis=1) ** 2) / t) @ v,
         ],
-        "you divided out the lengths: that compares directions only; here it is the plain dot product": [
+        "you divided out the lengths: that compares directions only; here it is the plain dot "
+        "product": [
             lambda q, k, v, t: softmax(k @ q / _lengths(k, axis=1) / _lengths(q) / t) @ v,
             lambda q, k, v, t: softmax(k @ q / _lengths(k, axis=1) / _lengths(q)) @ v,
         ],
@@ -290,9 +287,8 @@ lookup = Exercise(
         "you divided by √d instead of the temperature": (
             lambda q, k, v, t: softmax(k @ q / np.sqrt(len(q))) @ v
         ),
-        "the mean was taken at the end: the weights already sum to 1, so add the weighted values up": lambda q, k, v, t: (
-            softmax(k @ q / t) @ v / len(v)
-        ),
+        "the mean was taken at the end: the weights already sum to 1, so add the weighted values "
+        "up": lambda q, k, v, t: softmax(k @ q / t) @ v / len(v),
     },
     hints=[
         "Three steps: scores, weights, mixture.",

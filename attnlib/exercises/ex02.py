@@ -52,30 +52,24 @@ def _spread_fault(got, d, rng):
 
 
 _NEAR = {
-    "That is near d, the variance: the standard deviation is its square root (.std(), not .var())": (
-        lambda d: d
-    ),
-    "That is near 1: one number of q, or one product, strays that far (or you divided by √d). Measure the dot products, which add up d products, as they are": (
-        lambda d: 1
-    ),
+    "That is near d, the variance: the standard "
+    "deviation is its square root (.std(), not .var())": (lambda d: d),
+    "That is near 1: one number of q, or one product, strays that far (or you divided by √d). "
+    "Measure the dot products, which add up d products, as they are": (lambda d: 1),
     "That is near 1/√d: you took the mean of the d products; the dot product is their sum": (
         lambda d: d**-0.5
     ),
-    "That is near 0.8·√d, the mean of the absolute values: the standard deviation is larger, .std()": (
-        lambda d: (2 * d / np.pi) ** 0.5
-    ),
-    "That is near √(2d), the spread of q·q, of q with itself, and the mean distance of q and k. Take q·k, two different draws": (
-        lambda d: (2 * d) ** 0.5
-    ),
-    "Your arrows seem to hold numbers from 0 to 1 only. Take rng.normal: they should point anywhere": (
-        lambda d: (7 * d / 144) ** 0.5
-    ),
+    "That is near 0.8·√d, the mean of the absolute values: the standard deviation is larger, "
+    ".std()": (lambda d: (2 * d / np.pi) ** 0.5),
+    "That is near √(2d), the spread of q·q, of q with itself, and the mean distance of q and k. "
+    "Take q·k, two different draws": (lambda d: (2 * d) ** 0.5),
+    "Your arrows seem to hold numbers from 0 to 1 only. Take rng.normal: they should point "
+    "anywhere": (lambda d: (7 * d / 144) ** 0.5),
     "Your arrows seem to hold numbers from -1 to 1 only. Take rng.normal": lambda d: d**0.5 / 3,
 }
 _NEAR_ONE = {
-    "That is the mean length of q: for large d it is near √d too, for d = 1 it is not. Measure q·k": (
-        lambda d: (2 / np.pi) ** 0.5
-    )
+    "That is the mean length of q: for large d it is "
+    "near √d too, for d = 1 it is not. Measure q·k": (lambda d: (2 / np.pi) ** 0.5)
 }
 
 
@@ -126,9 +120,8 @@ repair = Exercise(
     ],
     names=("weights",),
     mistakes={
-        "the bug is still there: x.shape[-1] is d_model, the width of a token; the dot product adds up d_head numbers": _scaled(
-            lambda x, W: np.sqrt(x.shape[-1])
-        ),
+        "the bug is still there: x.shape[-1] is d_model, the width of a token; the dot product "
+        "adds up d_head numbers": _scaled(lambda x, W: np.sqrt(x.shape[-1])),
         "you divide by d_model itself: it should be the square root, and of d_head": _scaled(
             lambda x, W: x.shape[-1]
         ),
@@ -195,12 +188,10 @@ slope = Exercise(
         "the sign is turned around: raising a score raises its own weight": (
             lambda w: np.outer(w, w) - np.diag(w)
         ),
-        "w * w took the place of the table of all products, but it is one row: take np.outer(w, w)": (
-            lambda w: np.diag(w) - w * w
-        ),
-        "w @ w took the place of the table of all products, but it is one number: take np.outer(w, w)": (
-            lambda w: np.diag(w) - w @ w
-        ),
+        "w * w took the place of the table of "
+        "all products, but it is one row: take np.outer(w, w)": (lambda w: np.diag(w) - w * w),
+        "w @ w took the place of the table of all products, but it is one number: take np.outer(w, "
+        "w)": (lambda w: np.diag(w) - w @ w),
         "the two parts are added: the product of the weights is taken away": (
             lambda w: np.diag(w) + np.outer(w, w)
         ),
@@ -213,9 +204,8 @@ slope = Exercise(
         "the rows do not sum to 0, because the weights were put through the softmax again": (
             lambda w: softmax_slope(softmax(w))
         ),
-        "you returned one slope per weight; every weight depends on every score, so the result is a table (n, n)": (
-            lambda w: w * (1 - w)
-        ),
+        "you returned one slope per weight; every weight depends on every score, so the result is "
+        "a table (n, n)": (lambda w: w * (1 - w)),
     },
     hints=[
         (

@@ -89,7 +89,8 @@ attention = Exercise(
         "the weights are divided by √d: divide the scores, before the softmax": (
             lambda q, k, v: _with(softmax(q @ k.T) / np.sqrt(q.shape[-1]), v)
         ),
-        "the softmax runs down the columns (axis 0): then the columns sum to 1, and the rows do not": [
+        "the softmax runs down the columns (axis 0): then the columns sum to 1, and the rows do "
+        "not": [
             lambda q, k, v: _with(softmax(q @ k.T / np.sqrt(q.shape[-1]), axis=0), v),
             lambda q, k, v: _naive(q, k, v, q.shape[-1], axis=0),
         ],
@@ -121,12 +122,10 @@ attention = Exercise(
             lambda q, k, v: _naive(q, k, v, q.shape[-1]),
             _mean_subtracted,
         ],
-        "two things are missing: the scores are not divided by √d, and exp of large scores overflows": lambda q, k, v: (
-            _naive(q, k, v, 1)
-        ),
-        "one maximum was subtracted for the whole table: each row needs its own, or rows far below it become 0/0": (
-            _one_maximum
-        ),
+        "two things are missing: the scores are not divided by √d, and exp of large scores "
+        "overflows": lambda q, k, v: _naive(q, k, v, 1),
+        "one maximum was subtracted for the whole table: each row needs its own, or rows far below "
+        "it become 0/0": _one_maximum,
     },
     hints=[
         "Three lines: scores, weights, output. Write the shape of each behind it.",

@@ -36,17 +36,18 @@ past = Exercise(
     inputs=_sizes,
     names=("mask",),
     mistakes={
-        "the window is off by one: with <= a token sees window + 1 tokens; here it sees window, itself included": _back(
-            lambda back, w: (back >= 0) & (back <= w)
-        ),
-        "the window is off by one the other way, or leaves out the token itself: window = 1 means only me": [
+        "the window is off by one: with <= a token sees window + 1 tokens; here it sees window, "
+        "itself included": _back(lambda back, w: (back >= 0) & (back <= w)),
+        "the window is off by one the other way, or leaves out the token itself: window = 1 means "
+        "only me": [
             _back(lambda back, w: (back > 0) & (back < w)),
             _back(lambda back, w: (back >= 0) & (back < w - 1)),
         ],
         "a token does not see itself, but one more before it: window counts the token itself": (
             _back(lambda back, w: (back > 0) & (back <= w))
         ),
-        "the future is allowed too: for a key after the query, i - j is negative, and that is no step back": [
+        "the future is allowed too: for a key after the query, i - j is negative, and that is no "
+        "step back": [
             _back(lambda back, w: abs(back) < w),
             _back(lambda back, w: abs(back) <= w),
             _back(lambda back, w: back < w),
@@ -55,13 +56,13 @@ past = Exercise(
         "the two rules are joined by |: both rules must hold, so it is &": _back(
             lambda back, w: (back >= 0) | (back < w)
         ),
-        "rows and columns changed places, so that everyone looks into the future: row i is who looks": [
+        "rows and columns changed places, so that everyone looks into the future: row i is who "
+        "looks": [
             _back(lambda back, w: (back <= 0) & (-back < w)),
             _back(lambda back, w: (back <= 0) & (-back <= w)),
         ],
-        "a slice starts below 0, which counts from the end, so the first rows are empty: start at max(0, i - window + 1)": (
-            _sliced
-        ),
+        "a slice starts below 0, which counts from the end, so the first rows are empty: start at "
+        "max(0, i - window + 1)": _sliced,
         "the window is the same for every row: it should move along with the query": _back(
             lambda back, w: (back >= 0) & (np.arange(len(back)) < w)
         ),
@@ -87,8 +88,8 @@ past = Exercise(
 
 
 def find_influence(attend, x):
-    """Which token moves which output: entry (i, j) is True if nudging token j changes output i. (n,
-    n)
+    """Which token moves which output: entry (i, j) is True if nudging token j changes output i.
+    (n, n)
     """
     before = attend(x)
     moved = np.zeros((len(x), len(x)), bool)
@@ -161,9 +162,8 @@ leaks = Exercise(
         "one maximum was taken for all outputs: max(axis=-1) keeps one number for each": _nudging(
             lambda change: np.abs(change).max() > 1e-9
         ),
-        "the maximum is taken over the tokens (axis 0): take it over the features of each output, axis=-1": _nudging(
-            lambda change: np.abs(change).max(axis=0) > 1e-9
-        ),
+        "the maximum is taken over the tokens (axis 0): take it over the features of each output, "
+        "axis=-1": _nudging(lambda change: np.abs(change).max(axis=0) > 1e-9),
         "np.abs is missing: a number that becomes smaller has moved too": _nudging(
             lambda change: change.max(axis=-1) > 1e-9
         ),
@@ -173,15 +173,12 @@ leaks = Exercise(
         "True and False changed places: True means that the output moves": (
             lambda attend, x: ~find_influence(attend, x)
         ),
-        "nothing moved at all: nudged = x is the same array under a second name, so you compared it with itself. Nudge x.copy()": lambda attend, x: (
-            np.zeros((len(x), len(x)), bool)
-        ),
-        "rows and columns changed places: row i is the output that moves, column j the token that was nudged": (
-            _transposed
-        ),
-        "the nudges pile up: work on a copy of x each time, or token 0 stays nudged while you try token 1": (
-            _no_copy
-        ),
+        "nothing moved at all: nudged = x is the same array under a second name, so you compared "
+        "it with itself. Nudge x.copy()": lambda attend, x: np.zeros((len(x), len(x)), bool),
+        "rows and columns changed places: row i is the output that moves, column j the token that "
+        "was nudged": _transposed,
+        "the nudges pile up: work on a copy of x each time, or token 0 stays nudged while you try "
+        "token 1": _no_copy,
     },
     hints=[
         (
@@ -195,8 +192,8 @@ leaks = Exercise(
 
 
 def masked_softmax(scores, mask):
-    """Softmax of each row over the allowed keys only; a row with no allowed key is all zeros. (n_q,
-    n_k)
+    """Softmax of each row over the allowed keys only; a row with no allowed key is all zeros.
+    (n_q, n_k)
     """
     weights = np.zeros(scores.shape)
     for i, allowed in enumerate(mask):
@@ -290,7 +287,9 @@ empty_row = Exercise(
     names=("weights",),
     mistakes={
         "the mask came after the softmax: the rows no longer sum to 1": lambda s, m: softmax(s) * m,
-        "forbidden scores still count in the maximum or in the first sum: where they are far larger, the allowed weights round to 0, and you divide 0 by 0. Take both over the allowed keys only": [
+        "forbidden scores still count in the maximum or in the first sum: where they are far "
+        "larger, the allowed weights round to 0, and you divide 0 by 0. Take both over the allowed "
+        "keys only": [
             *map(_renormalised, (None, 0, 1e-9, 1e-8, 1e-12)),
             lambda s, m: np.nan_to_num(_renormalised(0)(s, m)),
         ],
@@ -299,28 +298,30 @@ empty_row = Exercise(
             _zeros(_without_maximum),
             lambda s, m: np.nan_to_num(_without_maximum(s, m)),
         ],
-        "keepdims=True is missing: without it the maxima or sums of the rows stand in a row themselves, (n,), and meet the columns. Write it in max and in sum": [
+        "keepdims=True is missing: without it the maxima or sums of the rows stand in a row "
+        "themselves, (n,), and meet the columns. Write it in max and in sum": [
             _unkept(peak, total, guarded)
             for guarded in (True, False)
             for peak, total in ((0, 0), (0, 1), (1, 0))
         ],
-        "a row with nothing allowed became NaN: -inf minus -inf is not a number. Give such a row zeros": _filled(
-            -np.inf
-        ),
-        "a row with nothing allowed became even: with -1e9 everywhere, all keys look equally good. Give such a row zeros": _filled(
-            -1e9
-        ),
+        "a row with nothing allowed became NaN: -inf minus -inf is not a number. Give such a row "
+        "zeros": _filled(-np.inf),
+        "a row with nothing allowed became even: with -1e9 everywhere, all keys look equally good. "
+        "Give such a row zeros": _filled(-1e9),
         "a row with nothing allowed became even. Give such a row zeros": lambda s, m: np.where(
             m.any(axis=-1, keepdims=True), masked_softmax(s, m), 1 / s.shape[-1]
         ),
-        "a large negative number took the place of −inf: an allowed score of −2e9 loses against it. Take -np.inf": [
+        "a large negative number took the place of −inf: an allowed score of −2e9 loses against "
+        "it. Take -np.inf": [
             _zeros(_filled(-1e9)),
             lambda s, m: _filled(-1e9)(s, m) * m.any(axis=-1, keepdims=True),
         ],
-        "−1e9 is added to forbidden scores: where nothing is allowed, a row of equal scores comes out even; and float16 has no −1e9: it becomes −inf there, and 0 · −inf is NaN": _added(
+        "−1e9 is added to forbidden scores: where nothing is allowed, a row of equal scores comes "
+        "out even; and float16 has no −1e9: it becomes −inf there, and 0 · −inf is NaN": _added(
             False
         ),
-        "−1e9 is added to forbidden scores: it is no −inf (an allowed score of −2e9 loses against it), and float16 has no −1e9: it becomes −inf there, and 0 · −inf is NaN": [
+        "−1e9 is added to forbidden scores: it is no −inf (an allowed score of −2e9 loses against "
+        "it), and float16 has no −1e9: it becomes −inf there, and 0 · −inf is NaN": [
             _added(True),
             lambda s, m: _added(False)(s, m) * m.any(axis=-1, keepdims=True),
         ],

@@ -185,14 +185,10 @@ count = Exercise(
             d * h * e,
             3 * d * h * e,
         ),
-        "you took all heads together to be d_model wide: often they are, but d_head is given here": lambda d, h, e: (
-            d * d,
-            4 * d * d,
-        ),
-        "you gave W_o the shape (d_model, d_model): it takes what the heads bring, n_heads · d_head": lambda d, h, e: (
-            d * h * e,
-            3 * d * h * e + d * d,
-        ),
+        "you took all heads together to be d_model "
+        "wide: often they are, but d_head is given here": lambda d, h, e: (d * d, 4 * d * d),
+        "you gave W_o the shape (d_model, d_model): it takes what the heads bring, n_heads · "
+        "d_head": lambda d, h, e: (d * h * e, 3 * d * h * e + d * d),
         "you counted W_o for one head: it takes what all heads bring, n_heads · d_head": (
             lambda d, h, e: (d * h * e, 3 * d * h * e + d * e)
         ),
@@ -291,9 +287,8 @@ many = Exercise(
         "the scores are divided by √d_model: each head adds up only d_head products": _heads_with(
             divisor=lambda x, q: np.sqrt(x.shape[-1])
         ),
-        "the scores are divided by the width of all heads together: each head adds up only d_head products": _heads_with(
-            divisor=lambda x, q: np.sqrt(q.shape[-1] * len(q))
-        ),
+        "the scores are divided by the width of all heads together: each head adds up only d_head "
+        "products": _heads_with(divisor=lambda x, q: np.sqrt(q.shape[-1] * len(q))),
         "the scores are not divided by √d_head": _heads_with(divisor=lambda x, q: 1),
         "the scores are divided by d_head, not by its square root": _heads_with(
             divisor=lambda x, q: q.shape[-1]
@@ -308,8 +303,9 @@ many = Exercise(
         "the scores are divided by √n_heads; it should be √d_head, the width of one head": (
             _heads_with(divisor=lambda x, q: np.sqrt(len(q)))
         ),
-        "q and k changed places: row i of the scores belongs to query i, so it is q times k transposed": lambda x, W_q, W_k, W_v, W_o, n_heads: (
-            multi_head(x, W_k, W_q, W_v, W_o, n_heads)
+        "q and k changed places: row i of the scores belongs to query i, so it is q times k "
+        "transposed": lambda x, W_q, W_k, W_v, W_o, n_heads: multi_head(
+            x, W_k, W_q, W_v, W_o, n_heads
         ),
         "W_v is not used: the values are x @ W_v, and neither the keys nor the queries": [
             lambda x, W_q, W_k, W_v, W_o, n_heads: multi_head(x, W_q, W_k, W_k, W_o, n_heads),
@@ -319,13 +315,12 @@ many = Exercise(
         "the two results changed places: first the output, then the weights": (
             lambda *given: multi_head(*given)[::-1]
         ),
-        "x @ W was reshaped to (n_heads, n, d_head) directly: that mixes the tokens up. Reshape to (n, n_heads, d_head), then swap the first two axes": _heads_with(
-            split=_rows_first
-        ),
-        "the heads were reshaped back without swapping the axes first: that mixes tokens and heads up": _heads_with(
-            merge=lambda x: x.reshape(x.shape[1], -1)
-        ),
-        "both reshapes lack the swap of axes: tokens get mixed up on the way in and on the way out": _heads_with(
+        "x @ W was reshaped to (n_heads, n, d_head) directly: that mixes the tokens up. Reshape to "
+        "(n, n_heads, d_head), then swap the first two axes": _heads_with(split=_rows_first),
+        "the heads were reshaped back without swapping the axes first: that mixes tokens and heads "
+        "up": _heads_with(merge=lambda x: x.reshape(x.shape[1], -1)),
+        "both reshapes lack the swap of axes: tokens get mixed "
+        "up on the way in and on the way out": _heads_with(
             split=_rows_first, merge=lambda x: x.reshape(x.shape[1], -1)
         ),
         "head 0 got every n_heads-th column: it should get the first d_head columns": _heads_with(
@@ -336,9 +331,8 @@ many = Exercise(
         "W_o was left out: it is the last step": lambda x, W_q, W_k, W_v, W_o, n_heads: multi_head(
             x, W_q, W_k, W_v, np.eye(len(W_o)), n_heads
         ),
-        "the weights of the heads were averaged: every head has a table of its own, (n_heads, n, n)": (
-            _mean_weights
-        ),
+        "the weights of the heads were averaged: every head has a table of its own, (n_heads, n, "
+        "n)": _mean_weights,
         "this is one wide head; the columns have to be split into heads first": [
             _one_head,
             lambda *given: (_one_head(*given)[0], np.stack([_one_head(*given)[1]] * given[-1])),

@@ -34,9 +34,8 @@ _OTHER_SPEEDS = {
     "the angles are taken in degrees: here they are radians": [
         lambda d, base: np.deg2rad(_speeds(d, base))
     ],
-    "the angles are multiplied by 2π: the first hand moves by 1 radian per word, not by a whole turn": [
-        lambda d, base: 2 * np.pi * _speeds(d, base)
-    ],
+    "the angles are multiplied by 2π: the first hand moves by 1 radian per word, not by a whole "
+    "turn": [lambda d, base: 2 * np.pi * _speeds(d, base)],
 }
 
 
@@ -112,9 +111,8 @@ hands = Exercise(
         "sine and cosine changed places: the even columns should be the sines": _hands(
             parts=(np.cos, np.sin)
         ),
-        "all sines stand first, then all cosines: here they take turns, encoding[:, 0::2] and encoding[:, 1::2]": _hands(
-            halves=True
-        ),
+        "all sines stand first, then all cosines: here they take turns, encoding[:, 0::2] and "
+        "encoding[:, 1::2]": _hands(halves=True),
         "all cosines stand first, then all sines: here sine and cosine take turns": _hands(
             halves=True, parts=(np.cos, np.sin)
         ),
@@ -129,10 +127,8 @@ hands = Exercise(
         "the hands turn to the left: the sines have a minus": _hands(
             parts=(lambda angles: -np.sin(angles), np.cos)
         ),
-        "every column has a speed of its own: the columns 2i and 2i + 1 are one hand, and share the exponent 2i/d": [
-            _speed_per_column(1),
-            _speed_per_column(2),
-        ],
+        "every column has a speed of its own: the columns 2i and 2i + 1 are one hand, and share "
+        "the exponent 2i/d": [_speed_per_column(1), _speed_per_column(2)],
         "the cosines are missing: every odd column is 0": _hands(parts=(np.sin, np.zeros_like)),
         "the sines are missing: every even column is 0": _hands(parts=(np.zeros_like, np.cos)),
         "the rows got mixed up: stack sine and cosine along a new last axis before you reshape": (
@@ -254,9 +250,8 @@ shift = Exercise(
     names=("R",),
     fault=_shift_fault,
     mistakes={
-        "R turns the other way: the row (sine, cosine) stands to the left of R, so the minus belongs to the other sine": _blocks(
-            lambda cos, sin: [[cos, sin], [-sin, cos]]
-        ),
+        "R turns the other way: the row (sine, cosine) stands to the left of R, so the minus "
+        "belongs to the other sine": _blocks(lambda cos, sin: [[cos, sin], [-sin, cos]]),
         "the sign of k is lost: with a negative k the hands turn back": _blocks(
             angle=lambda k, speed: abs(k) * speed
         ),
@@ -281,20 +276,18 @@ shift = Exercise(
             _blocks(lambda cos, sin: [[cos, sin], [sin, -cos]]),
             _blocks(lambda cos, sin: [[-cos, sin], [sin, cos]]),
         ],
-        "sine and cosine changed places in the blocks: for k = 0 nothing may change, so the cosines stand on the diagonal": [
+        "sine and cosine changed places in the blocks: for k = 0 nothing may change, so the "
+        "cosines stand on the diagonal": [
             _blocks(lambda cos, sin: [[sin, -cos], [cos, sin]]),
             _blocks(lambda cos, sin: [[sin, cos], [-cos, sin]]),
             _blocks(lambda cos, sin: [[sin, cos], [cos, -sin]]),
             _blocks(lambda cos, sin: [[-sin, cos], [cos, sin]]),
             _blocks(lambda cos, sin: [[sin, cos], [cos, sin]]),
         ],
-        "only the cosines are there: that makes the hands shorter; the sines beside the diagonal turn them": _blocks(
-            lambda cos, sin: [[cos, 0], [0, cos]]
-        ),
-        "column i is paired with column i + d/2: here a hand is two neighbours, columns 2i and 2i + 1": [
-            _halves(1),
-            _halves(-1),
-        ],
+        "only the cosines are there: that makes the hands shorter; the sines beside the diagonal "
+        "turn them": _blocks(lambda cos, sin: [[cos, 0], [0, cos]]),
+        "column i is paired with column i + d/2: here a hand is two neighbours, columns 2i and 2i "
+        "+ 1": [_halves(1), _halves(-1)],
         "the blocks overlap: hand i has the rows and columns 2i and 2i + 1": _blocks(step=1),
         "only the first hand turns: there are d / 2 blocks": [
             _blocks(most=1),
@@ -368,9 +361,8 @@ distance = Exercise(
             _sum(lambda a: np.cos(a) ** 2),
             _sum(lambda a: np.cos(a) ** 2 - np.sin(a) ** 2),
         ],
-        "you divided by the number of hands: that is the cosine similarity; the dot product adds the hands up": lambda k, d, base: (
-            worth(k, d, base) / (d / 2)
-        ),
+        "you divided by the number of hands: that is the cosine similarity; the dot product adds "
+        "the hands up": lambda k, d, base: worth(k, d, base) / (d / 2),
         "you divided by √d, as for scores: here it is the plain dot product": (
             lambda k, d, base: worth(k, d, base) / np.sqrt(d)
         ),
@@ -413,9 +405,8 @@ distance = Exercise(
         "it is 0 for every distance": lambda k, d, base: 0.0,
         "the distance is not used": lambda k, d, base: worth(1, d, base),
         "you returned d / 2, which is right only for distance 0": lambda k, d, base: d / 2,
-        "you returned d: that is the number of columns; at distance 0 it is d / 2, one for each hand": (
-            lambda k, d, base: d
-        ),
+        "you returned d: that is the number of columns; at distance 0 it is d / 2, one for each "
+        "hand": (lambda k, d, base: d),
         "it is one step too far: the angle is k · speed": lambda k, d, base: worth(k + 1, d, base),
         "it is one step too few: the angle is k · speed": lambda k, d, base: worth(k - 1, d, base),
         **_with_other_speeds(lambda speeds: _sum(speeds=speeds)),

@@ -49,18 +49,19 @@ alibi = Exercise(
         "words behind lose nothing: the distance counts in both directions, |i − j|": _bias(
             lambda s, back: -s * np.maximum(-back, 0)
         ),
-        "words ahead are blocked: that is the work of a mask; the bias is slope × distance in both directions": [
+        "words ahead are blocked: that is the work of a mask; the bias is slope × distance in both "
+        "directions": [
             _bias(lambda s, back, far=far: np.where(back >= 0, -s * back, far))
             for far in (-np.inf, -1e9, -1e4, np.nan)
         ],
-        "every row is the same: only the place of the key is counted, not how far the query is from it": [
+        "every row is the same: only the place of the key is counted, not how far the query is "
+        "from it": [
             lambda s, n: np.tile(s * np.arange(n), (n, 1)),
             lambda s, n: np.tile(-s * np.arange(n), (n, 1)),
             lambda s, n: np.tile(-s * np.arange(n)[::-1], (n, 1)),
         ],
-        "every column is the same: only the place of the query is counted, not how far the key is from it": [
-            lambda s, n: np.tile(-s * np.arange(n)[:, None], (1, n))
-        ],
+        "every column is the same: only the place of the query is counted, not how far the key is "
+        "from it": [lambda s, n: np.tile(-s * np.arange(n)[:, None], (1, n))],
         "places are added, i + j: the distance is their difference": (
             lambda s, n: -s * (np.arange(n)[:, None] + np.arange(n))
         ),
@@ -103,7 +104,8 @@ alibi = Exercise(
             _bias(lambda s, back: 1 - s * np.abs(back)),
             _bias(lambda s, back: 1 / (1 + s * np.abs(back))),
         ],
-        "you return weights: the softmax comes later; the bias is added to the scores before it": _bias(
+        "you return weights: the softmax comes later; the "
+        "bias is added to the scores before it": _bias(
             lambda s, back: (
                 np.exp(-s * np.abs(back)) / np.exp(-s * np.abs(back)).sum(axis=1, keepdims=True)
             )
@@ -195,30 +197,26 @@ turn = Exercise(
         ),
         "both signs are plus: one of the two sines has a minus": _turned(minus=1),
         "both signs are minus: only the first has one": _turned(plus=-1),
-        "the pairs are right, but they came back in halves: put them into [:, 0::2] and [:, 1::2]": _turned(
-            out_halves=True
-        ),
-        "the first line overwrote what the second still needs: keep a and b before you change anything": (
-            _in_place
-        ),
-        "the angles stand in the wrong order beside the columns: each angle is needed twice in a row, np.repeat, not np.tile": _mixed(
-            "neighbours", lambda a: np.tile(a, 2)
-        ),
-        "column i is paired with column i + d/2, and the angles are repeated for neighbours: here neighbours are pairs": _mixed(
-            "halves", lambda a: np.repeat(a, 2, axis=1)
-        ),
+        "the pairs are right, but they came back in "
+        "halves: put them into [:, 0::2] and [:, 1::2]": _turned(out_halves=True),
+        "the first line overwrote what the second still needs: keep a and b before you change "
+        "anything": _in_place,
+        "the angles stand in the wrong order beside the columns: each angle is needed twice in a "
+        "row, np.repeat, not np.tile": _mixed("neighbours", lambda a: np.tile(a, 2)),
+        "column i is paired with column i + d/2, and the angles are repeated for neighbours: here "
+        "neighbours are pairs": _mixed("halves", lambda a: np.repeat(a, 2, axis=1)),
         "sine and cosine changed places: at angle 0 nothing may change": [
             lambda x, angles: rotate_pairs(x, np.pi / 2 - angles),
             lambda x, angles: rotate_pairs(x, angles - np.pi / 2),
         ],
-        "a and b changed places in the result: a cos − b sin goes into [:, 0::2], a sin + b cos into [:, 1::2]": lambda x, angles: (
+        "a and b changed places in the result: a cos − b sin goes into [:, 0::2], a sin + b cos "
+        "into [:, 1::2]": lambda x, angles: (
             rotate_pairs(x, angles).reshape(len(x), -1, 2)[:, :, ::-1].reshape(x.shape)
         ),
-        "the rows got mixed up on the way back: stack the two along a new last axis before you reshape": lambda x, angles: (
-            np.stack([rotate_pairs(x, angles)[:, 0::2], rotate_pairs(x, angles)[:, 1::2]]).reshape(
-                x.shape
-            )
-        ),
+        "the rows got mixed up on the way back: stack the two along a new last axis before you "
+        "reshape": lambda x, angles: np.stack(
+            [rotate_pairs(x, angles)[:, 0::2], rotate_pairs(x, angles)[:, 1::2]]
+        ).reshape(x.shape),
         "all pairs of a word turn by its first angle: each pair has one of its own": (
             lambda x, angles: rotate_pairs(x, np.broadcast_to(angles[:, :1], angles.shape))
         ),
@@ -230,8 +228,9 @@ turn = Exercise(
         "the second of each pair stays as it was: both numbers change": lambda x, angles: _columns(
             x[:, 0::2] * np.cos(angles) - x[:, 1::2] * np.sin(angles), x[:, 1::2]
         ),
-        "the first of each pair is multiplied by the cosine, the second by the sine: a rotation mixes the two": lambda x, angles: (
-            _columns(x[:, 0::2] * np.cos(angles), x[:, 1::2] * np.sin(angles))
+        "the first of each pair is multiplied by the cosine, the second by the sine: a rotation "
+        "mixes the two": lambda x, angles: _columns(
+            x[:, 0::2] * np.cos(angles), x[:, 1::2] * np.sin(angles)
         ),
         "nothing was turned": lambda x, angles: x.copy(),
         "each column is multiplied by the cosine alone": (
@@ -315,12 +314,10 @@ convert = Exercise(
             W, W.shape[1] // 2, axis=1
         ),
         "nothing has changed": lambda W: W.copy(),
-        "only columns 1 and d/2 changed places: every column has a new place, but the first and the last": lambda W: (
-            _swap(W.copy(), 1, W.shape[1] // 2)
-        ),
-        "columns were swapped one pair after the other: a later swap moves what an earlier one has put; fill a new array": (
-            _one_by_one
-        ),
+        "only columns 1 and d/2 changed places: every column has a new place, but the first and "
+        "the last": lambda W: _swap(W.copy(), 1, W.shape[1] // 2),
+        "columns were swapped one pair after the other: a later swap moves what an earlier one has "
+        "put; fill a new array": _one_by_one,
         "the second half stands in reverse: pair i is columns i and i + d/2, in the same order": (
             lambda W: np.hstack([W[:, 0::2], W[:, 1::2][:, ::-1]])
         ),
@@ -328,7 +325,8 @@ convert = Exercise(
             lambda W: np.hstack([W[:, 0::2], W[:, 0::2]]),
             lambda W: np.hstack([W[:, 1::2], W[:, 1::2]]),
         ],
-        "the rows got mixed up, as by np.vstack or .T before a reshape: np.hstack puts columns side by side": [
+        "the rows got mixed up, as by np.vstack or .T before a reshape: np.hstack puts columns "
+        "side by side": [
             lambda W: np.vstack([W[:, 0::2], W[:, 1::2]]).reshape(W.shape),
             lambda W: W.reshape(2, -1).T.reshape(W.shape),
         ],

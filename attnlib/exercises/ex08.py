@@ -57,7 +57,8 @@ norm = Exercise(
         "you multiply by 1 + gain: here it is gain itself": (
             lambda x, g, b, e: _normed(x, eps=e) * (1 + g) + b
         ),
-        "mean and variance were taken down the columns: that mixes the words; a norm stays within a row, axis=-1": [
+        "mean and variance were taken down the columns: that mixes the words; a norm stays within "
+        "a row, axis=-1": [
             lambda x, g, b, e: _normed(x, axis=0, eps=e) * g + b,
             lambda x, g, b, e: _normed(x, axis=-2, eps=e) * g + b,
         ],
@@ -246,7 +247,7 @@ exactly_one = Exercise(
 
 
 def pre_norm_block(x, attention, feed_forward, norm_1, norm_2):
-    """The stream behind a pre-norm block: each layer reads a normed copy, and adds to the stream."""
+    """The stream behind a pre-norm block: each layer reads a normed copy, and adds to it."""
     x = x + attention(norm_1(x))
     return x + feed_forward(norm_2(x))
 
@@ -313,7 +314,8 @@ block = Exercise(
             lambda x, a, f, n1, n2: n2(x + a(n1(x)) + f(x + a(n1(x)))),
             lambda x, a, f, n1, n2: n1(x + a(x)) + f(n2(n1(x + a(x)))),
         ],
-        "there is one more norm at the end: a model has it behind its last block, not behind each": [
+        "there is one more norm at the end: a "
+        "model has it behind its last block, not behind each": [
             lambda x, a, f, n1, n2: n1(pre_norm_block(x, a, f, n1, n2)),
             lambda x, a, f, n1, n2: n2(pre_norm_block(x, a, f, n1, n2)),
         ],
@@ -322,20 +324,17 @@ block = Exercise(
             _normed_stream(True, False),
             _normed_stream(False, True),
         ],
-        "the feed-forward layer reads the stream before attention: it should read what attention has added": (
-            _parallel
-        ),
+        "the feed-forward layer reads the stream before attention: it should read what attention "
+        "has added": _parallel,
         "there is no plus: layers add to the stream, they do not replace it": (
             lambda x, a, f, n1, n2: f(n2(a(n1(x))))
         ),
         "the second plus is missing": lambda x, a, f, n1, n2: f(n2(x + a(n1(x)))),
         "the first plus is missing": lambda x, a, f, n1, n2: a(n1(x)) + f(n2(a(n1(x)))),
-        "the second line adds to the x from before: what attention has added is lost from the stream": lambda x, a, f, n1, n2: (
-            x + f(n2(x + a(n1(x))))
-        ),
-        "x itself is not in the sum: what the layers add is there, but not the stream they add it to": lambda x, a, f, n1, n2: (
-            pre_norm_block(x, a, f, n1, n2) - x
-        ),
+        "the second line adds to the x from before: what attention has added is lost from the "
+        "stream": lambda x, a, f, n1, n2: x + f(n2(x + a(n1(x)))),
+        "x itself is not in the sum: what the layers add is there, but not the stream they add it "
+        "to": lambda x, a, f, n1, n2: pre_norm_block(x, a, f, n1, n2) - x,
         "the norms are missing": lambda x, a, f, n1, n2: x + a(x) + f(x + a(x)),
         "norm_1 is missing": lambda x, a, f, n1, n2: x + a(x) + f(n2(x + a(x))),
         "norm_2 is missing": lambda x, a, f, n1, n2: x + a(n1(x)) + f(x + a(n1(x))),

@@ -8,8 +8,8 @@ from attnlib.exercises import Exercise
 
 
 def cross_by_hand(x, context, W_q, W_k, W_v):
-    """The rows of x look at the rows of context. -> output (n_target, d_v), weights (n_target,
-    n_source)
+    """The rows of x look at the rows of context. -> output (n_target, d_v), weights
+    (n_target, n_source)
     """
     q, k, v = x @ W_q, context @ W_k, context @ W_v
     scores = q @ k.T / np.sqrt(q.shape[-1])  # (n_target, n_source)
@@ -112,9 +112,8 @@ cross = Exercise(
         "the scores are divided by √n_source; it should be √d, the width of q and k": _cross_with(
             divide=lambda q, k: np.sqrt(len(k))
         ),
-        "the softmax runs over the wrong axis: each target token shares out 1 over the source, axis=-1": _cross_with(
-            axis=0
-        ),
+        "the softmax runs over the wrong axis: each target token shares out 1 over the source, "
+        "axis=-1": _cross_with(axis=0),
         "the softmax runs over the whole table: each row sums to 1 on its own": _cross_with(
             axis=None
         ),
@@ -204,9 +203,8 @@ alignment = Exercise(
         "you took the largest weight of any head: take the mean of all heads first": _aligned_with(
             pool=lambda w: w.max(axis=0)
         ),
-        "you asked for each source token who looks at it most: it is the source token for each target token": _aligned_with(
-            axis=0
-        ),
+        "you asked for each source token who looks at it most: it is the source token for each "
+        "target token": _aligned_with(axis=0),
         "each head has a row of its own: take the mean of the heads first": _aligned_with(
             pool=lambda w: w
         ),
@@ -262,7 +260,7 @@ def _beam_with(
     said=None,
     after=None,
 ):
-    """best_successors with one part exchanged: how candidates are rated, ordered, what is reported."""
+    """best_successors with one part exchanged: how candidates are rated, ordered, reported."""
 
     def wrong(so_far, next_log, k):
         rated = totals(so_far, next_log)
@@ -309,9 +307,8 @@ beam = Exercise(
         "the log-probabilities were multiplied: logarithms are added": _beam_with(
             totals=lambda s, n: s[:, None] * n
         ),
-        "the right ones, but their log-probability is that of the new sign alone: add that of the beginning": _beam_with(
-            said=lambda s, n: n
-        ),
+        "the right ones, but their log-probability is that of the new sign alone: add that of the "
+        "beginning": _beam_with(said=lambda s, n: n),
         "the right ones, but as probabilities: the logarithms are asked for": _beam_with(
             said=lambda s, n: np.exp(s[:, None] + n)
         ),
@@ -331,7 +328,8 @@ beam = Exercise(
         "the place in the flattened table was divided by b: divide by the size of the vocabulary": (
             _flat_places
         ),
-        "the mean per beginning was compared: add both logarithms, and divide by nothing": _beam_with(
+        "the mean per beginning was compared: "
+        "add both logarithms, and divide by nothing": _beam_with(
             totals=lambda s, n: (s[:, None] + n) / 2
         ),
     },

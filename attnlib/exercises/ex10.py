@@ -21,7 +21,7 @@ def keys_of_block(first, last, n, window, causal):
 
 
 def _blocks(rng):
-    """In the middle, at the beginning, at the end, and the whole text; with and without `causal`."""
+    """In the middle, at the beginning, at the end, the whole text; with and without `causal`."""
     trials = []
     for causal in rng.permutation([False, True]):
         n, size, window = (
@@ -75,7 +75,8 @@ keys = Exercise(
         "start and stop can lie outside the text: keep them between 0 and n": _keys_with(
             low=False, high=False
         ),
-        "the window is counted without the token itself, so the slice is one key too wide at each end": [
+        "the window is counted without the token itself, so the slice is one key too wide at each "
+        "end": [
             _keys_with(start=lambda a, b, w: a - w, stop=lambda a, b, w: b + w),
             _keys_with(start=lambda a, b, w: a - w, stop=lambda a, b, w: b - 1 + w),
             _keys_with(stop=lambda a, b, w: b + w),
@@ -314,9 +315,8 @@ blocked = _Watched(
             scale=lambda q, w: len(q) ** -0.5
         ),
         "the scores are mixed as they are, without the softmax": _blocked_with(softmax=False),
-        "all keys of the window count alike: they are mixed by the softmax of the scores": _blocked_with(
-            scale=lambda q, w: 0.0
-        ),
+        "all keys of the window count alike: they "
+        "are mixed by the softmax of the scores": _blocked_with(scale=lambda q, w: 0.0),
     },
     hints=[
         (
@@ -399,7 +399,8 @@ layers = Exercise(
     inputs=_pairs,
     names=("layers",),
     mistakes={
-        "a layer is thought to reach `window` steps: it reaches window - 1, for the window counts the token itself": [
+        "a layer is thought to reach `window` steps: it reaches window - 1, for the window counts "
+        "the token itself": [
             _layers_with(lambda w, dilation: w * dilation),
             _layers_with(lambda w, dilation: w * dilation, up=lambda a, b: a // b),
             _layers_with(lambda w, dilation: w * dilation - 1),

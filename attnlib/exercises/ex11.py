@@ -34,8 +34,8 @@ def _built(
     join=np.logical_or,
     at=lambda n, places: places,
 ):
-    """with_operators with one part exchanged; glob: how a global row (n, 1) and a global column (1,
-    n) come together.
+    """with_operators with one part exchanged; glob: how a global row (n, 1) and a global column
+    (1, n) come together.
     """
 
     def wrong(n, window, places):
@@ -61,12 +61,10 @@ operators = Exercise(
         "the operators hear all, but only their neighbours hear them: their columns are missing": (
             _built(glob=lambda i, j: i | j * 0)
         ),
-        "only the operators hear each other: that is where their rows and columns cross. All of the row, and all of the column": _built(
-            glob=lambda i, j: i & j
-        ),
-        "nobody became an operator: the rows and columns at `places` are missing (mask[places, places] sets only single cells)": _built(
-            glob=lambda i, j: i & j & False
-        ),
+        "only the operators hear each other: that is where their rows and columns cross. All of "
+        "the row, and all of the column": _built(glob=lambda i, j: i & j),
+        "nobody became an operator: the rows and columns at `places` are missing (mask[places, "
+        "places] sets only single cells)": _built(glob=lambda i, j: i & j & False),
         "the first tokens became operators: `places` says where they are, not how many": _built(
             at=lambda n, places: range(len(places))
         ),
@@ -86,9 +84,8 @@ operators = Exercise(
             _built(near=lambda i, j, w: i + j < 0),
             _built(near=lambda i, j, w: i == j),
         ],
-        "the two patterns are joined by &: a look is allowed if one of them allows it, so it is |": _built(
-            join=np.logical_and
-        ),
+        "the two patterns are joined by &: a look is "
+        "allowed if one of them allows it, so it is |": _built(join=np.logical_and),
         "the future was forbidden: here everyone may look both ways": lambda n, window, places: (
             with_operators(n, window, places) & np.tri(n, dtype=bool)
         ),
@@ -167,12 +164,10 @@ layers = Exercise(
     inputs=_masks,
     names=("layers",),
     mistakes={
-        "rows and columns changed places: row i says whom token i looks at; you counted until the others know of i": lambda mask, i: (
-            layers_until(mask.T, i)
-        ),
-        "you treat every look as a look both ways: that i looks at j does not mean that j looks at i": lambda mask, i: (
-            layers_until(mask | mask.T, i)
-        ),
+        "rows and columns changed places: row i says whom token i looks at; you counted until the "
+        "others know of i": lambda mask, i: layers_until(mask.T, i),
+        "you treat every look as a look both ways: that i looks at j does not mean that j looks at "
+        "i": lambda mask, i: layers_until(mask | mask.T, i),
         "you stopped after two layers: go on until nothing changes": _relabelled(
             lambda x, mask, i: np.where(x > 2, -1, x)
         ),

@@ -77,9 +77,8 @@ step = Exercise(
         "the new token cannot see itself: append its key and value first, then look": _step_with(
             hidden=slice(-1, None)
         ),
-        "the new token was left out: its own key and value belong to those it looks at, and to what is held": _step_with(
-            join=lambda held, new: held
-        ),
+        "the new token was left out: its own key and value belong to those it looks at, and to "
+        "what is held": _step_with(join=lambda held, new: held),
         "the new token was put in front: it comes last, behind those that are held": _step_with(
             join=lambda held, new: np.concatenate([new, held], axis=1)
         ),
@@ -89,9 +88,8 @@ step = Exercise(
         "the oldest token was thrown out: nothing that is held gets lost": _step_with(
             join=lambda held, new: np.concatenate([held[:, 1:], new], axis=1)
         ),
-        "a causal mask was put in the top left corner: the newest token then sees only the first one. It may see all": _step_with(
-            hidden=slice(1, None)
-        ),
+        "a causal mask was put in the top left corner: the newest token then sees only the first "
+        "one. It may see all": _step_with(hidden=slice(1, None)),
         "the output is right, but nothing was added to what is held": _step_with(
             keep=lambda k, v, k_held, v_held: (k_held, v_held)
         ),
@@ -106,7 +104,8 @@ step = Exercise(
         "the scores are divided by d, not by its square root": _step_with(
             scale=lambda q, k: 1 / q.shape[-1]
         ),
-        "the scores are divided by √n, the number of tokens; it should be √d, the width of a head": _step_with(
+        "the scores are divided by √n, the number of "
+        "tokens; it should be √d, the width of a head": _step_with(
             scale=lambda q, k: k.shape[-2] ** -0.5
         ),
         "the softmax runs over the wrong axis: the keys are the last one, axis=-1": [
@@ -171,7 +170,8 @@ size = Exercise(
         "you counted keys or values, not both": (
             lambda n, d, h, g, t, b: n * g * (d // h) * t * b // 8
         ),
-        "you counted every query head: only kv heads are held, and each is d_model / n_heads wide": [
+        "you counted every query head: only kv heads "
+        "are held, and each is d_model / n_heads wide": [
             lambda n, d, h, g, t, b: 2 * n * d * t * b // 8,
             lambda n, d, h, g, t, b: 2 * n * d * g * t * b // 8,
         ],
@@ -303,12 +303,10 @@ batch = Exercise(
         ),
         "a query cannot see itself: the key in its own column is allowed": _batch_with(causal="<"),
         "the mask is upside down: True means may attend": _batch_with(polarity=False),
-        "the mask is right, and the places are those of the columns: count them from where each text begins": _batch_with(
-            places=_everywhere
-        ),
-        "the mask is right, and the places begin at 0 in every step: the queries stand behind the tokens before them": _batch_with(
-            places=_from_zero
-        ),
+        "the mask is right, and the places are those of the columns: count them from where each "
+        "text begins": _batch_with(places=_everywhere),
+        "the mask is right, and the places begin at 0 in every step: the queries stand behind the "
+        "tokens before them": _batch_with(places=_from_zero),
         "the mask is right, and places on padding are below 0: make them 0, np.maximum(…, 0)": (
             _batch_with(places=_below_zero)
         ),
@@ -317,7 +315,8 @@ batch = Exercise(
                 np.arange(n_k - n_q, n_k) - padding + 1, 0
             )
         ),
-        "the mask is right, and the places are those of the first columns: the queries are the last ones": _batch_with(
+        "the mask is right, and the places are those of the first columns: the queries are the "
+        "last ones": _batch_with(
             places=lambda lengths, n_q, n_k, padding: np.maximum(np.arange(n_q) - padding, 0)
         ),
         "a query on padding sees itself: padding is hidden from everyone, even from itself": (

@@ -64,21 +64,17 @@ running = Exercise(
     inputs=_streams,
     names=("m", "l"),
     mistakes={
-        "the sum was not corrected where m rose: what was summed before must shrink by exp(old m - new m)": lambda s: (
-            _sums(s, lambda m, s, i: np.exp(s[: i + 1] - m[: i + 1]))
-        ),
+        "the sum was not corrected where m rose: what was summed before must shrink by exp(old m - "
+        "new m)": lambda s: _sums(s, lambda m, s, i: np.exp(s[: i + 1] - m[: i + 1])),
         "nothing is subtracted before exp: l is the sum of exp(score - m)": lambda s: _sums(
             s, lambda m, s, i: np.exp(s[: i + 1])
         ),
         "l belongs to the largest of all scores: after score i, only those up to i are known": (
             lambda s: _sums(s, lambda m, s, i: np.exp(s[: i + 1] - s.max()))
         ),
-        "m and l both belong to the largest of all scores: after score i, only those up to i are known": lambda s: (
-            _sums(
-                s,
-                lambda m, s, i: np.exp(s[: i + 1] - s.max()),
-                m=lambda s: np.full(len(s), s.max()),
-            )
+        "m and l both belong to the largest of all scores: after score i, only those up to i are "
+        "known": lambda s: _sums(
+            s, lambda m, s, i: np.exp(s[: i + 1] - s.max()), m=lambda s: np.full(len(s), s.max())
         ),
         "m is the newest score: it should be the largest so far": lambda s: _sums(
             s, _exp, m=lambda s: s
@@ -196,9 +192,8 @@ merge = Exercise(
     inputs=_parts,
     names=("m", "l", "o"),
     mistakes={
-        "neither sum is corrected: each belongs to its own maximum, and must be brought to the common one": _merge_with(
-            l=_bare_sum, o=_bare_sum
-        ),
+        "neither sum is corrected: each belongs to its own maximum, and must be brought to the "
+        "common one": _merge_with(l=_bare_sum, o=_bare_sum),
         "l is corrected, and o is not: both are sums of the same exponentials": _merge_with(
             o=_bare_sum
         ),
@@ -209,7 +204,8 @@ merge = Exercise(
         "only the second part is corrected, as if the first always held the maximum": _merge_with(
             l=lambda a, b, f, g: a + b * g, o=lambda a, b, f, g: a + b * g
         ),
-        "only the first part is corrected, as in absorb: there the new tile is summed with the new m. Here both are old": _merge_with(
+        "only the first part is corrected, as in absorb: there the new tile is summed with the new "
+        "m. Here both are old": _merge_with(
             l=lambda a, b, f, g: a * f + b, o=lambda a, b, f, g: a * f + b
         ),
         "a query that has seen nothing in both parts gives NaN: -inf - -inf is not a number": (
@@ -244,8 +240,8 @@ merge = Exercise(
 
 
 def tiles_repaired(scores, v, block):
-    """softmax(scores) @ v, `block` keys at a time; a row that is all -inf gives 0. scores (n_q,
-    n_k), v (n_k, d_v)
+    """softmax(scores) @ v, `block` keys at a time; a row that is all -inf gives 0. scores
+    (n_q, n_k), v (n_k, d_v)
     """
     m = np.full((len(scores), 1), -np.inf)
     l, o = np.zeros_like(m), np.zeros((len(scores), v.shape[1]))
@@ -335,9 +331,8 @@ repair = Exercise(
             guard=False
         ),
         "masked keys count as scores of 0: they should not count": _tiles_with(fill=0.0),
-        "the row with nothing at all is the mean of the values: -1e9 is a number, and exp makes a row of equal ones of it": _tiles_with(
-            fill=-1e9
-        ),
+        "the row with nothing at all is the mean of the values: -1e9 is a number, and exp makes a "
+        "row of equal ones of it": _tiles_with(fill=-1e9),
         "the last tile is left out, because it is shorter": _tiles_with(last=False),
         "the sum is not divided by l in the end": _tiles_with(divide=False),
         "each tile has a softmax of its own": _each_tile_alone,

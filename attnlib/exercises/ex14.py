@@ -7,8 +7,8 @@ from attnlib.exercises import Exercise
 
 
 def softmax_back(grad_weights, weights):
-    """From the gradient of the weights to that of the scores, row by row. (n_q, n_k), (n_q, n_k) ->
-    (n_q, n_k)
+    """From the gradient of the weights to that of the scores, row by row. (n_q, n_k), (n_q, n_k)
+    -> (n_q, n_k)
     """
     # (n_q, 1) the mean gradient, by shares
     mean = (grad_weights * weights).sum(axis=-1, keepdims=True)
@@ -33,15 +33,13 @@ softmax_backward = Exercise(
         "only the direct part is there: raising a score also lowers the shares of all others": (
             lambda g, w: w * g
         ),
-        "the plain mean of the gradients was subtracted: it should be the mean weighted by the shares": lambda g, w: (
-            w * (g - g.mean(axis=-1, keepdims=True))
-        ),
+        "the plain mean of the gradients was subtracted: it should be the mean weighted by the "
+        "shares": lambda g, w: w * (g - g.mean(axis=-1, keepdims=True)),
         "the plain sum of the gradients was subtracted: it should be weighted by the shares": (
             lambda g, w: w * (g - g.sum(axis=-1, keepdims=True))
         ),
-        "you have the slope of each share by its own score, w (1 − w), and nothing between different ones": (
-            lambda g, w: g * w * (1 - w)
-        ),
+        "you have the slope of each share by its own score, w (1 − w), and nothing between "
+        "different ones": (lambda g, w: g * w * (1 - w)),
         "the mean runs down the columns (axis 0): each row is a softmax of its own": lambda g, w: (
             w * (g - (g * w).sum(axis=0, keepdims=True))
         ),
@@ -157,27 +155,30 @@ backward = Exercise(
         ),
         "grad_q lacks the division by √d": _backwards(softmax_back, scale_q=False),
         "grad_k lacks the division by √d": _backwards(softmax_back, scale_k=False),
-        "the softmax was skipped: what arrives at the weights is not yet what arrives at the scores": _backwards(
-            lambda g, w: g
-        ),
+        "the softmax was skipped: what arrives at the weights is not yet what arrives at the "
+        "scores": _backwards(lambda g, w: g),
         "on the way through the softmax only the direct part is there: weights * grad_weights": (
             _backwards(lambda g, w: g * w)
         ),
         "on the way through the softmax you have w (1 − w), and nothing between different scores": (
             _backwards(lambda g, w: g * w * (1 - w))
         ),
-        "the softmax was taken backwards down the columns, or over the whole table: each row is a softmax of its own": [
+        "the softmax was taken backwards down the columns, or over the whole table: each row is a "
+        "softmax of its own": [
             _backwards(lambda g, w: w * (g - (g * w).sum(axis=0, keepdims=True))),
             _backwards(lambda g, w: w * (g - (g * w).sum())),
         ],
-        "on the way through the softmax the plain mean or sum was subtracted: it should be weighted by the shares": [
+        "on the way through the softmax the plain mean or sum was subtracted: it should be "
+        "weighted by the shares": [
             _backwards(lambda g, w: w * (g - g.mean(axis=-1, keepdims=True))),
             _backwards(lambda g, w: w * (g - g.sum(axis=-1, keepdims=True))),
         ],
-        "on the way through the softmax the weighted gradients were averaged: the shares already sum to 1, so add them up": _backwards(
+        "on the way through the softmax the weighted gradients were averaged: the shares already "
+        "sum to 1, so add them up": _backwards(
             lambda g, w: w * (g - (g * w).mean(axis=-1, keepdims=True))
         ),
-        "on the way through the softmax the factor weights is missing in front of both terms, or of the second": [
+        "on the way through the softmax the factor weights is missing in front of both terms, or "
+        "of the second": [
             _backwards(lambda g, w: g - (g * w).sum(axis=-1, keepdims=True)),
             _backwards(lambda g, w: g * w - (g * w).sum(axis=-1, keepdims=True)),
         ],
@@ -204,9 +205,8 @@ backward = Exercise(
         "the three gradients stand in another order: return grad_q, grad_k, grad_v": [
             _in_order(*order) for order in [(2, 1, 0), (2, 0, 1), (0, 2, 1), (1, 2, 0)]
         ],
-        "grad_v used the weights without turning them around: key j collects from all queries, so it is weights.T @ grad_output": _with_grad_v(
-            lambda g, v, w: w @ g
-        ),
+        "grad_v used the weights without turning them around: key j collects from all queries, so "
+        "it is weights.T @ grad_output": _with_grad_v(lambda g, v, w: w @ g),
         "grad_v lacks the weights": _with_grad_v(
             lambda g, v, w: np.broadcast_to(g.sum(axis=0), v.shape)
         ),
@@ -308,16 +308,16 @@ score = Exercise(
     inputs=_texts,
     names=("score",),
     mistakes={
-        "you counted the earlier copies themselves: an induction head looks at the token behind them": _scored(
-            _earlier
-        ),
+        "you counted the earlier copies themselves: an induction head looks at the token behind "
+        "them": _scored(_earlier),
         "you counted the token before each earlier copy: it should be the one behind": [
             _scored(lambda i, ids: [j - 1 for j in _earlier(i, ids)]),
             _scored(lambda i, ids: [j - 1 for j in _earlier(i, ids)], counts="copies"),
             # weights[i, -1]
             _scored(lambda i, ids: [(j - 1) % len(ids) for j in _earlier(i, ids)]),
         ],
-        "all n queries count: only those whose token was there before do (and the query itself, j = i, is no earlier copy)": _scored(
+        "all n queries count: only those whose token was there before do (and the query itself, j "
+        "= i, is no earlier copy)": _scored(
             lambda i, ids: [j + 1 for j in _earlier(i, ids)], counts="all"
         ),
         "only the last earlier copy was counted: what follows any of them counts": _scored(
@@ -336,13 +336,12 @@ score = Exercise(
         "the sums were added up over the queries: return their mean": lambda w, ids: (
             score_of_induction(w, ids) * sum(bool(_earlier(i, ids)) for i in range(len(ids)))
         ),
-        "queries whose token comes only later count, too: only those whose token stood earlier do": (
-            _with_later
-        ),
-        "the first place counts as if it came behind the last token: ids[-1], or np.roll, goes around the end": _scored(
-            lambda i, ids: [j for j in range(i + 1) if ids[j - 1] == ids[i]]
-        ),
-        "a copy directly before the query was left out: what follows it is the query's own place, and counts": [
+        "queries whose token comes only later count, "
+        "too: only those whose token stood earlier do": _with_later,
+        "the first place counts as if it came behind the last token: ids[-1], or np.roll, goes "
+        "around the end": _scored(lambda i, ids: [j for j in range(i + 1) if ids[j - 1] == ids[i]]),
+        "a copy directly before the query was left out: what follows it is the query's own place, "
+        "and counts": [
             _scored(lambda i, ids: [j + 1 for j in _earlier(i, ids) if j + 1 < i]),
             _scored(lambda i, ids: [j + 1 for j in _earlier(i, ids) if j + 1 < i], counts="copies"),
         ],

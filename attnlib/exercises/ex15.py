@@ -49,9 +49,8 @@ previous = Exercise(
     inputs=_all_heads,
     names=("shares",),
     mistakes={
-        "row 0 looked at the last token: weights[..., 0, -1] is the last column. The first query has nobody before it": (
-            _wrapped
-        ),
+        "row 0 looked at the last token: weights[..., 0, -1] is the last column. The first query "
+        "has nobody before it": _wrapped,
         "you divided by n: the first query has nobody before it, so the mean is over n - 1": (
             lambda w: _along(w, -1, np.sum) / w.shape[-1]
         ),
@@ -64,9 +63,8 @@ previous = Exercise(
         "you took the largest: the measure is a mean over the queries": lambda w: _along(
             w, -1, np.max
         ),
-        "you counted how often the token before is the one most looked at: add up the weights themselves": (
-            _hits
-        ),
+        "you counted how often the token before is the one most looked at: add up the weights "
+        "themselves": _hits,
         "you took the mean over the heads too: each head gets a number of its own": [
             lambda w: _along(w, -1).mean(axis=1),
             lambda w: _along(w, -1).mean(),
@@ -74,7 +72,8 @@ previous = Exercise(
         "these are the weights of each query, not yet their mean": lambda w: np.diagonal(
             w, -1, axis1=-2, axis2=-1
         ),
-        "np.diagonal went along the layers and heads: its last two axes must be named, axis1=-2, axis2=-1": [
+        "np.diagonal went along the layers and heads: its last two axes must be named, axis1=-2, "
+        "axis2=-1": [
             lambda w: np.diagonal(w, -1).mean(axis=-1),
             lambda w: np.diagonal(w, -1).mean(axis=0),
         ],
@@ -101,8 +100,8 @@ previous = Exercise(
 
 
 def sink_by_hand(weights):
-    """How much of each layer's weight lies on the first token. weights (layers, heads, n, n) ->
-    (layers,)
+    """How much of each layer's weight lies on the first token. weights (layers, heads, n, n)
+    -> (layers,)
     """
     on_first = weights[:, :, 1:, 0]  # (layers, heads, n - 1): all queries but the first
     return on_first.mean(axis=(1, 2))
@@ -127,12 +126,10 @@ sink = Exercise(
     inputs=_causal_and_not,
     names=("shares",),
     mistakes={
-        "the first query counts, too: behind a causal mask it can look at nobody else, so leave it out": (
-            lambda w: w[..., 0].mean(axis=(1, 2))
-        ),
-        "you took the row of the first query, where it looks: the column says who looks at it, weights[..., 0]": lambda w: (
-            w[..., 0, 1:].mean(axis=(1, 2))
-        ),
+        "the first query counts, too: behind a causal mask it can look at nobody else, so leave it "
+        "out": (lambda w: w[..., 0].mean(axis=(1, 2))),
+        "you took the row of the first query, where it looks: the column says who looks at it, "
+        "weights[..., 0]": lambda w: w[..., 0, 1:].mean(axis=(1, 2)),
         "this is one number for each head: take the mean over the heads, too": (
             lambda w: w[..., 1:, 0].mean(axis=-1)
         ),
@@ -157,9 +154,8 @@ sink = Exercise(
         "you took the head with the most: the mean over all heads is asked for": (
             lambda w: w[..., 1:, 0].mean(axis=-1).max(axis=-1)
         ),
-        "you took the mean over a row, which is 1/n in every head: the first token as a key is a column, weights[..., 0]": lambda w: (
-            w.mean(axis=(1, 2, 3))
-        ),
+        "you took the mean over a row, which is 1/n in every head: the first token as a key is a "
+        "column, weights[..., 0]": lambda w: w.mean(axis=(1, 2, 3)),
         "you left out the last query, not the first": lambda w: w[..., :-1, 0].mean(axis=(1, 2)),
     },
     hints=[
@@ -203,7 +199,8 @@ tokens = Exercise(
         "0 · log 0 is NaN: a weight of 0 should add nothing": lambda w: np.exp(
             -(w * np.log(w)).sum(axis=-1)
         ),
-        "a small number was added to every weight: near, but not exact. Take the log of 1 where the weight is 0": [
+        "a small number was added to every weight: near, but not exact. Take the log of 1 where "
+        "the weight is 0": [
             lambda w: np.exp(-(w * np.log(w + 1e-3)).sum(axis=-1)),
             lambda w: np.exp(-(w * np.log(w + 1e-2)).sum(axis=-1)),
         ],
@@ -227,7 +224,8 @@ tokens = Exercise(
         "this is 1 / the largest weight: that looks at one weight of each row only": (
             lambda w: 1 / w.max(axis=-1)
         ),
-        "you added up over the queries: each query has a number of its own, so the sum is over the keys, axis=-1": [
+        "you added up over the queries: each query has a number of its own, so the sum is over the "
+        "keys, axis=-1": [
             lambda w: np.exp(_entropy(w, axis=0)),
             lambda w: np.exp(_entropy(w, axis=None)),
         ],

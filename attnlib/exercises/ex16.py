@@ -61,9 +61,8 @@ norms = Exercise(
         "every head used the rows of head 0 in W_o: each head has its own": _brought(
             lambda W_o, h, d: W_o[None, :d]
         ),
-        "the rows of W_o were dealt out in turn: the first d_head belong to head 0, the next d_head to head 1": _brought(
-            lambda W_o, h, d: W_o.reshape(d, h, -1).swapaxes(0, 1)
-        ),
+        "the rows of W_o were dealt out in turn: the first d_head belong to head 0, the next "
+        "d_head to head 1": _brought(lambda W_o, h, d: W_o.reshape(d, h, -1).swapaxes(0, 1)),
         "the heads took their rows of W_o from the wrong end": _brought(
             lambda W_o, h, d: W_o.reshape(h, d, -1)[::-1]
         ),
@@ -212,8 +211,8 @@ flow = Exercise(
 
 
 def moved_by_hiding(weights, values):
-    """How far each output moves when a key is hidden before the softmax. (n_q, n_k), (n_k, d) ->
-    (n_q, n_k)
+    """How far each output moves when a key is hidden before the softmax. (n_q, n_k), (n_k, d)
+    -> (n_q, n_k)
     """
     output = weights @ values  # (n_q, d)
     # (n_q, n_k) from the output to each value
@@ -258,7 +257,8 @@ hidden = Exercise(
     inputs=_rows,
     names=("distance",),
     mistakes={
-        "the weight was set to 0 after the softmax, and its share is lost: a mask before it gives it to the others": [
+        "the weight was set to 0 after the softmax, and its share is lost: a mask before it gives "
+        "it to the others": [
             _hidden_by_hand(renormalise=False),
             lambda w, v: w * np.linalg.norm(v, axis=-1),
         ],

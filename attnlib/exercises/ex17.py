@@ -43,7 +43,8 @@ cost = Exercise(
     inputs=_priced,
     names=("share", "looks"),
     mistakes={
-        "the share is taken of the past alone, n (n + 1) / 2 pairs: here it is of all n², as everywhere in the course": _cost(
+        "the share is taken of the past alone, n (n + 1) / 2 pairs: here it is of all n², as "
+        "everywhere in the course": _cost(
             lambda m: m.sum() / _possible(m), lambda m: m.mean() * m.shape[-1]
         ),
         "what may not attend was counted: True = may attend": [
@@ -52,7 +53,8 @@ cost = Exercise(
         ],
         "only the first head of the first layer was counted": lambda m: price(m[0, 0]),
         "only the first layer was counted": lambda m: price(m[0]),
-        "looks is the sum over layers and heads: the mean is asked for, what one token spends in one head": [
+        "looks is the sum over layers and heads: the mean is asked for, what one token spends in "
+        "one head": [
             _cost(np.mean, lambda m: m.sum() / m.shape[-1]),
             _cost(np.mean, lambda m: m.sum(axis=(0, 1, 3)).mean()),
         ],
@@ -136,12 +138,10 @@ front = Exercise(
         "a design is out as soon as another is cheaper or better: it must be no worse in both": (
             _beaten(lambda c, s, mine, my: c < mine or s > my)
         ),
-        "a design is out only where another is cheaper and better: as cheap and better, or as good and cheaper, beats it, too": _beaten(
-            lambda c, s, mine, my: c < mine and s > my
-        ),
-        "two designs that are the same in both threw each other out: neither is better than the other": _beaten(
-            lambda c, s, mine, my: c <= mine and s >= my
-        ),
+        "a design is out only where another is cheaper and better: as cheap and better, or as good "
+        "and cheaper, beats it, too": _beaten(lambda c, s, mine, my: c < mine and s > my),
+        "two designs that are the same in both threw each other out: neither is better than the "
+        "other": _beaten(lambda c, s, mine, my: c <= mine and s >= my),
         "equal scores were no reason to look at the price: as good and cheaper beats it, too": (
             _beaten(lambda c, s, mine, my: c <= mine and s > my)
         ),

@@ -1,4 +1,4 @@
-"""BERT, an encoder: every token looks at every other. With it its relatives DistilBERT and ALBERT."""
+"""BERT, an encoder: every token looks at every other. With its relatives DistilBERT and ALBERT."""
 
 import numpy as np
 
@@ -283,7 +283,10 @@ def _options(config):
 
 
 WORDS = "embeddings.word_embeddings.weight"
-OTHER_HEADS = r"embeddings\.position_ids|(pooler|classifier|pre_classifier|qa_outputs|cls\.seq_relationship|sop_classifier)\..*"
+OTHER_HEADS = (
+    r"embeddings\.position_ids|(pooler|classifier|pre_classifier|qa_outputs"
+    r"|cls\.seq_relationship|sop_classifier)\..*"
+)
 FAMILIES = {
     "bert": Family(
         bert,

@@ -61,8 +61,8 @@ class TextModel(Reader):
         self.stop = tokenizer.start if stop is None else stop
 
     def forward(self, ids, *, mask=None):
-        """ids (n,) or (b, n) -> `Trace`: weights (layers, ..., h, n, n), logits (..., n,
-        vocabulary).
+        """ids (n,) or (b, n) -> `Trace`: weights (layers, ..., h, n, n), logits
+        (..., n, vocabulary).
 
         mask   as in `GPT.logits`; for a padded batch, False on the padding: (b, 1, 1, n)
         """
@@ -70,7 +70,7 @@ class TextModel(Reader):
         return Trace(self.names(ids), steps.weights, steps.logits)
 
     def next_tokens(self, text, *, best=8, temperature=1.0):
-        """The tokens that are most likely to come next: [(token, share), …], the likeliest first."""
+        """The tokens most likely to come next: [(token, share), …], the likeliest first."""
         return self.best(
             self.model.logits(self.encode(text))[-1], best=best, temperature=temperature
         )

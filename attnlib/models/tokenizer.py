@@ -64,7 +64,7 @@ class BytePairs:
         return b"".join(self.bytes[i] for i in ids).decode("utf-8", "replace")
 
     def tokens(self, ids):
-        """Ids -> a string for each: what it stands for, with its space; a part of a sign as <C3>."""
+        """Ids -> a string for each: what it stands for, its space too; a part of a sign as <C3>."""
         return [
             "<start>" if i == self.start else _readable(self.bytes[i]) for i in self._checked(ids)
         ]

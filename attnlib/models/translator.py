@@ -116,7 +116,7 @@ class Translator:
         return written if isinstance(text, (list, tuple)) else written[0]
 
     def beam_search(self, text, *, n_beams=3, n_max=None, length_penalty=0):
-        """The steps of `beam_search`, with characters for tokens; n_max as far as the model goes."""
+        """The steps of `beam_search`, characters for tokens; n_max as far as the model goes."""
         n_max = self.model.n_max if n_max is None else n_max
         options = {
             "start": self.target.start,

@@ -89,8 +89,8 @@ def beside(*pictures, title="", columns=None):
 
 
 def _checked(x, lines, axes, log, cursor, limits):
-    """What `curves` is given, as numbers: x (n,), lines name -> (runs, n), a place or None, (low,
-    high) or None.
+    """What `curves` is given, as numbers: x (n,), lines name -> (runs, n), a place or None,
+    (low, high) or None.
     """
     x = _check.finite("x", _check.floats("x", x, "n")) + 0.0  # 0 for -0
     if x.ndim != 1 or not len(x):

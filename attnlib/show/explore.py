@@ -132,9 +132,12 @@ class Explore(widgets.VBox):
         self.frame.layout.min_height = f"{self.tallest}px"
 
     def _write(self, alt, text):
-        """The words below the picture: the description for screen readers, and the text as it is."""
+        """The words below the picture: the description for screen readers, and the text as is."""
         alt = f'<div role="status" style="{HIDDEN}">{html.escape(alt)}</div>' if alt else ""
-        look = f"min-height:{min(1.3 * self.longest, 24):.1f}em;max-height:24em;overflow:auto;line-height:1.3"
+        look = (
+            f"min-height:{min(1.3 * self.longest, 24):.1f}em;max-height:24em;"
+            "overflow:auto;line-height:1.3"
+        )
         table = f'<pre style="{look}">{html.escape(text)}</pre>' if text or self.longest else ""
         self.text.value = alt + table
 

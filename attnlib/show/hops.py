@@ -96,7 +96,7 @@ class Fine(Grid):
 
 
 def _said(layers):
-    """The largest and the mean number of layers between two tokens, and how many pairs never meet."""
+    """The largest and mean number of layers between two tokens; how many pairs never meet."""
     known, never = layers[layers > 0], int((layers < 0).sum())
     words = [f"largest {known.max()}, mean {known.mean():.1f}"] if known.size else []
     return "; ".join(words + [f"{never:,} pairs never"] * bool(never)) or "one token"

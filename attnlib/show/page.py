@@ -9,7 +9,7 @@ from attnlib.show.sheet import drawn_on
 
 
 class Page(anywidget.AnyWidget):
-    """Shows nothing, and says whether the page around it is dark; false until a page has answered."""
+    """Shows nothing, says whether the page around it is dark; false until a page has answered."""
 
     # a path would be watched, and hold every view
     _esm = Path(__file__).with_name("page.js").read_text(encoding="utf-8")

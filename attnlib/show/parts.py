@@ -1,4 +1,4 @@
-"""The parts that pictures are made of: matrices of cells, bars, arrows, and what the colours mean."""
+"""The parts that pictures are made of: matrices of cells, bars, arrows, what the colours mean."""
 
 import numpy as np
 from matplotlib.collections import LineCollection, PatchCollection

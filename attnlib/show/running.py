@@ -62,7 +62,7 @@ def _checked(steps):
 
 
 def _stages(steps, at):
-    """The factor of correction, and (1 + d_v,) numbers l, o: before, corrected, after, and o / l."""
+    """The factor of correction; (1 + d_v,) numbers l, o: before, corrected, after, and o / l."""
     now = steps[at]
     after = np.array([*now.l[0], *now.o[0]], dtype=float)
     before, factor = np.zeros_like(after), 0.0

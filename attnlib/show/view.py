@@ -362,7 +362,7 @@ def _span(array, signed=False):
 
 
 def _pack(array, span):
-    """Numbers as whole numbers: little-endian uint16 between span[0] and span[1], 65,535 for NaN."""
+    """Numbers as whole ones: little-endian uint16 between span[0] and span[1], 65,535 for NaN."""
     shares = (np.asarray(array, np.float32) - np.float32(span[0])) / np.float32(span[1] - span[0])
     levels = np.where(
         np.isnan(shares), _LEVELS + 1, np.clip(np.rint(np.nan_to_num(shares) * _LEVELS), 0, _LEVELS)
@@ -385,7 +385,8 @@ def _written(blob, path):
 # preview, a page whose policy
 # forbids scripts or pictures shows what it may show of them.
 _PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>TITLE</title>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">\
+<title>TITLE</title>
 <style>body{margin:12px;background:#fff;color:#1b1f24;font-family:system-ui,sans-serif}img{max-width:100%;background:#fff}
 @media(prefers-color-scheme:dark){body{background:#181a1f;color:#e8eaed}}</style>
 <main id="view"><img src="data:image/png;base64,PICTURE" alt="ALT">
@@ -396,13 +397,15 @@ const place = document.getElementById("view"), still = [...place.childNodes];
 const open = async (text) => {
   const raw = atob(text), bytes = new Uint8Array(raw.length);
   for (let k = 0; k < raw.length; k++) bytes[k] = raw.charCodeAt(k);
-  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).arrayBuffer();
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))\
+).arrayBuffer();
 };
 for (const name in blobs) state[name] = new DataView(await open(blobs[name]));
 const model = { get: (name) => state[name], save_changes() {}, off() {},
   set(name, value) { state[name] = value; (heard["change:" + name] || []).forEach((f) => f()); },
   on(name, f) { (heard[name] ||= []).push(f); } };
 place.replaceChildren();
-try { view.render({ model, el: place }); } catch (error) { place.replaceChildren(...still); throw error; } }
+try { view.render({ model, el: place }); } catch (error) { \
+place.replaceChildren(...still); throw error; } }
 </script></html>
 """

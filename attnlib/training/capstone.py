@@ -116,16 +116,16 @@ def both(rng):
 
 
 def stride_pattern(n, stride=2):
-    """The near past, and of the far past every `stride`-th token, the same ones for everybody. (n,
-    n)
+    """The near past, and of the far past every `stride`-th token, the same ones for everybody.
+    (n, n)
     """
     far = (np.arange(n) + 1) % _check.integer("stride", stride) == 0
     return masks.causal(n) & (masks.local(n, window=stride + 1) | far)
 
 
 def draw_masks(rng, n):
-    """For each head a pattern by chance: the whole past, a window, or a window and sinks. (layers,
-    heads, n, n)
+    """For each head a pattern by chance: the whole past, a window, or a window and sinks.
+    (layers, heads, n, n)
 
     The SAFE head of the first layer looks at least one token back, that of the second sees the
     whole past: without these nobody could answer.

@@ -49,7 +49,7 @@ def load_checkpoint(path, optimizer, rng):
 
 
 def load_parameters(path, parameters):
-    """Only the parameters of a checkpoint, into {name: array}, as `parameters(model)` gives them."""
+    """Only the parameters of a checkpoint, {name: array}, as `parameters(model)` gives them."""
     stored = _group(_read(path), "parameters")
     _check_fits(path, parameters, stored)
     _check_finite(path, stored)

@@ -80,7 +80,7 @@ def late(losses):
 
 
 def trained_model(encoding):
-    """The shipped model of an encoding, one of ENCODINGS: seed 0, its weights rounded to float16."""
+    """The shipped model of an encoding, one of ENCODINGS: seed 0, weights rounded to float16."""
     model = cast(untrained_model(encoding, seed=0), np.float32)
     with np.load(FILE, allow_pickle=False) as file:
         for name, array in parameters(model).items():

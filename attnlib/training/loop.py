@@ -91,7 +91,7 @@ def train(
 
 
 def _step(model, batch, loss, optimizer, rate, clip, step):
-    """Forward, backward, and a step of the optimiser. Returns the loss and the gradient's length."""
+    """Forward, backward, a step of the optimiser. Returns the loss and the gradient's length."""
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is reported below
         try:
             value, gradients = loss(model, *batch)

@@ -95,7 +95,7 @@ def draw_word(rng):
 
 
 def draw_date(rng):
-    """A random day of the years 1000 to 2999 in a random form, and the same as ISO 8601 writes it."""
+    """A random day of the years 1000 to 2999 in a random form, and as ISO 8601 writes it."""
     day = date.fromordinal(
         int(rng.integers(date(1000, 1, 1).toordinal(), date(2999, 12, 31).toordinal() + 1))
     )
@@ -110,7 +110,7 @@ def draw_date(rng):
 
 
 def write_date(day, form):
-    """A `datetime.date` in one of FORMS -> the text, and where its year, month and day stand in it."""
+    """A `datetime.date` in one of FORMS -> the text, and where its year, month and day stand."""
     n, month = day.day, MONTHS[day.month - 1]
     ending = "th" if n in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
     fields = {
@@ -227,8 +227,8 @@ def anti_diagonal_score(model, task, examples):
 
 
 def part_scores(model, task, examples):
-    """How much the year, month and day that are written look at those that are read: (layers,
-    heads, 3, 3).
+    """How much the year, month and day that are written look at those that are read:
+    (layers, heads, 3, 3).
 
     Row: the part that is written next; column: the part of the text that is looked at.
     """

@@ -123,8 +123,8 @@ def held_out_loss(model, ids, start):
 
 
 def head_scores(model, start, rng):
-    """On texts of random tokens that repeat themselves: previous token and induction, each (layers,
-    heads).
+    """On texts of random tokens that repeat themselves: previous token and induction, each
+    (layers, heads).
     """
     batch = induction_batch(rng, batch=16, n=N - 1, vocabulary=start, period=PERIOD)
     weights = model.steps(np.insert(batch.ids, 0, start, axis=1)).weights[..., 1:, 1:]
