@@ -8,12 +8,13 @@ that do; what stands below it is all that the function does. Layers with paramet
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from attnlib import _guard
 
 
 @np.errstate(over="ignore")  # a difference below -1e308 is -inf: its share is 0
-def softmax(x, axis=-1, where=None):
+def softmax(x, axis=-1, where=None) -> NDArray:
     """Turn numbers into shares: not negative, and 1 in sum along `axis`.
 
     exp(x - max) / sum(exp(x - max)): subtracting the maximum changes no result and keeps
@@ -33,13 +34,13 @@ def softmax(x, axis=-1, where=None):
     return e.astype(dtype, copy=False)
 
 
-def log_softmax(x):
+def log_softmax(x) -> NDArray:
     """log(softmax(x)) along the last axis, without the overflow of either. (...) -> (...)"""
     x = x - x.max(axis=-1, keepdims=True)
     return x - np.log(np.exp(x).sum(axis=-1, keepdims=True))
 
 
-def attention_scores(q, k, *, mask=None, bias=None, scale=None, softcap=None):
+def attention_scores(q, k, *, mask=None, bias=None, scale=None, softcap=None) -> NDArray:
     """How well each query fits each key: q·k · scale → softcap → + bias → -inf where masked.
 
     q        (..., n_q, d)  or  (..., h, n_q, d)
@@ -66,7 +67,7 @@ def attention_scores(q, k, *, mask=None, bias=None, scale=None, softcap=None):
 
 def scaled_dot_product_attention(
     q, k, v, *, mask=None, bias=None, scale=None, softcap=None, sinks=None
-):
+) -> tuple[NDArray, NDArray]:
     """softmax(q kᵀ / √d) v: the weights say where each query looks, the output what it gets.
 
     q k mask bias scale softcap   as in `attention_scores`
@@ -87,14 +88,14 @@ def scaled_dot_product_attention(
     return output.astype(dtype, copy=False), weights.astype(dtype, copy=False)
 
 
-def split_heads(x, n_heads):
+def split_heads(x, n_heads) -> NDArray:
     """(..., n, h·d_head) -> (..., h, n, d_head): head 0 gets the first d_head columns, …"""
     x, n_heads = _guard.split_heads(x, n_heads)
     x = x.reshape(*x.shape[:-1], n_heads, x.shape[-1] // n_heads)  # (..., n, h, d_head)
     return x.swapaxes(-2, -3)  # (..., h, n, d_head)
 
 
-def merge_heads(x):
+def merge_heads(x) -> NDArray:
     """(..., h, n, d_head) -> (..., n, h·d_head): the heads side by side, as before the split."""
     x = _guard.merge_heads(x).swapaxes(-2, -3)  # (..., n, h, d_head)
     return x.reshape(*x.shape[:-2], x.shape[-2] * x.shape[-1])

@@ -9,10 +9,12 @@ text.
 # ruff: noqa: E741     l is the paper's name for the sum
 
 import math
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from attnlib import _guard, _threads, masks
 from attnlib.attention import attention_scores
@@ -43,7 +45,7 @@ class FlashStep(NamedTuple):
 # ---- the algorithm -------------------------------------------------------------------------------
 
 
-def flash_steps(q, k, v, block=4):
+def flash_steps(q, k, v, block=4) -> Iterator[FlashStep]:
     """One head of flash attention at work: what is known after each tile of `block` keys.
 
     q        (n_q, d)      k (n_k, d)      v (n_k, d_v)
@@ -55,7 +57,7 @@ def flash_steps(q, k, v, block=4):
     return tile_by_tile(q, k, v, block)
 
 
-def tile_by_tile(q, k, v, block):
+def tile_by_tile(q, k, v, block) -> Iterator[FlashStep]:
     """Yields the FlashStep of each tile: the state before it absorbs the tile's scores."""
     state = nothing_seen(q, v)
     for start in range(0, len(k), block):
@@ -65,7 +67,7 @@ def tile_by_tile(q, k, v, block):
 
 
 @np.errstate(over="ignore")  # a difference below -1e308 is -inf: exp gives 0
-def absorb(state, scores, v):
+def absorb(state, scores, v) -> State:
     """The state after one more tile of keys. scores (n_q, t), v (t, d_v)
 
     If the largest score rises from m to m', every exp(score - m) summed so far must become
@@ -80,12 +82,12 @@ def absorb(state, scores, v):
     return State(m, l, o)
 
 
-def nothing_seen(q, v):
+def nothing_seen(q, v) -> State:
     m = np.full((len(q), 1), -np.inf, q.dtype)
     return State(m, np.zeros_like(m), np.zeros((len(q), v.shape[-1]), q.dtype))
 
 
-def running_sums(q, k, v, tiles, scale, softcap):
+def running_sums(q, k, v, tiles, scale, softcap) -> NDArray:
     """The output of some queries of one head, safe for any scores: the algorithm above."""
     state = nothing_seen(q, v)
     for keys, mask, bias in tiles:
@@ -94,7 +96,7 @@ def running_sums(q, k, v, tiles, scale, softcap):
     return state.o / np.where(state.l == 0, 1, state.l)  # a query with no key gets 0
 
 
-def quick_sums(q, k, v, tiles, scale, softcap):
+def quick_sums(q, k, v, tiles, scale, softcap) -> NDArray | None:
     """The same without a maximum, about 1.4 times as fast; None where the sums leave the safe
     range.
 
@@ -149,7 +151,7 @@ def flash_attention(
     softcap=None,
     block=None,
     workers=None,
-):
+) -> NDArray:
     """The output of `scaled_dot_product_attention`, without its (n_q, n_k) weights.
 
     q k v mask bias scale softcap   as there; of mask and bias one tile at a time is read, so a
@@ -175,7 +177,7 @@ def flash_attention(
 
 def local_attention(
     q, k, v, *, window, causal=False, n_global=0, scale=None, softcap=None, workers=None
-):
+) -> NDArray:
     """Attention in a window, at the cost of the window: the same as a mask, in O(n · window).
 
     q k v scale softcap   as in `scaled_dot_product_attention`
@@ -238,7 +240,7 @@ class Pattern(NamedTuple):
                 yield keys, allowed, None if self.bias is None else self.bias[head][queries, keys]
 
 
-def edge(first, n_q, n_k, window, causal):
+def edge(first, n_q, n_k, window, causal) -> NDArray | None:
     """The mask of a tile on the edge of the pattern, None inside it; `first`: query 0 among its
     keys.
     """
@@ -254,7 +256,7 @@ def _band(first, n_q, n_k, window, causal):
     return seen & masks.local(n_q, n_k, window=window, offset=first) if window else seen
 
 
-def cut(start, stop, size):
+def cut(start, stop, size) -> list[slice]:
     """start … stop in slices of `size`, the last one shorter."""
     return [slice(a, min(a + size, stop)) for a in range(start, stop, size)]
 
@@ -262,7 +264,7 @@ def cut(start, stop, size):
 # ---- work for the threads ------------------------------------------------------------------------
 
 
-def attend(heads, parts, workers):
+def attend(heads, parts, workers) -> NDArray:
     """The output of all heads; parts: (pattern, slices of queries)."""
     output = np.empty((*heads.q.shape[:-1], heads.v.shape[-1]), heads.dtype)
     tame = {head: _tame(*heads.one(head), heads.scale) for head in np.ndindex(heads.q.shape[:-2])}

@@ -5,15 +5,20 @@ turning queries and keys  rotary_angles, rotate, Rotary
 added to the scores       alibi, t5_bias, T5Bias: a bias (h, n_q, n_k) for `bias=`
 """
 
+from typing import Literal
+
 import numpy as np
+from numpy.typing import NDArray
 
 from attnlib import _check, _guard
 from attnlib.rope_scaling import attention_factor, checked, scaled_speeds
 
+Layout = Literal["half", "interleaved"]  # which two numbers are a pair
+
 # ---- added to the tokens -----------------------------------------------------------------
 
 
-def sinusoidal(n, d_model, *, base=10_000, layout="interleaved"):
+def sinusoidal(n, d_model, *, base=10_000, layout: Layout = "interleaved") -> NDArray:
     """Positions as clock hands: pair i turns base^(-2i/d_model) radians per token. (n, d_model)
 
     base    the slowest hand needs nearly 2π·base tokens for one turn
@@ -58,7 +63,7 @@ class Learned:
 # ---- turning queries and keys ------------------------------------------------------------
 
 
-def rotary_angles(positions, d_head, *, base=10_000, scaling=None):
+def rotary_angles(positions, d_head, *, base=10_000, scaling=None) -> NDArray:
     """How far rotary encoding turns each pair of numbers at each position, in radians.
 
     positions  (...) one number per token
@@ -81,7 +86,7 @@ def rotary_angles(positions, d_head, *, base=10_000, scaling=None):
     return positions[..., None] * speeds  # (..., d_head / 2)
 
 
-def rotate(x, angles, *, layout):
+def rotate(x, angles, *, layout: Layout) -> NDArray:
     """Turn each pair of numbers of x in its plane. (..., n, d_head)
 
     angles   (n, d_head / 2), or with leading axes that broadcast to those of x
@@ -114,7 +119,7 @@ class Rotary:
     RoFormer (Su et al. 2021), section 3.2.
     """
 
-    def __init__(self, *, base=10_000, layout="half", scaling=None):
+    def __init__(self, *, base=10_000, layout: Layout = "half", scaling=None):
         checked(scaling)
         self.base, self.scaling = _check.positive("base", base), scaling
         self.layout = _check.choice("layout", layout, ["half", "interleaved"])
@@ -139,7 +144,7 @@ class Rotary:
 # ---- added to the scores -----------------------------------------------------------------
 
 
-def alibi_slopes(n_heads):
+def alibi_slopes(n_heads) -> NDArray:
     """How much a head loses per step of distance: a geometric series. (n_heads,)
 
     2^(-8/h), 2^(-16/h) … 2^-8 where h is a power of two. Else the slopes of the next smaller
@@ -154,7 +159,7 @@ def alibi_slopes(n_heads):
     return np.concatenate([slopes, between[: n_heads - power]])
 
 
-def alibi(n_heads, n_q, n_k=None):
+def alibi(n_heads, n_q, n_k=None) -> NDArray:
     """A score falls in a line with the distance: -slope · |distance|. (n_heads, n_q, n_k)
 
     n_k   n_q unless given; with n_k > n_q the queries are the last tokens, as in `masks.causal`
@@ -166,7 +171,7 @@ def alibi(n_heads, n_q, n_k=None):
     return -alibi_slopes(n_heads)[:, None, None] * np.abs(behind(n_q, n_k))
 
 
-def t5_bucket(distance, *, bidirectional, n_buckets=32, max_distance=128):
+def t5_bucket(distance, *, bidirectional, n_buckets=32, max_distance=128) -> NDArray:
     """In which drawer a distance lies: near ones have their own, far ones share. (...) -> (...)
 
     distance       (...) whole numbers: how many steps the key lies behind the query, i - j
@@ -189,7 +194,7 @@ def t5_bucket(distance, *, bidirectional, n_buckets=32, max_distance=128):
     return first + np.where(steps < exact, steps, np.minimum(far, buckets - 1))
 
 
-def t5_bias(table, n_q, n_k=None, *, bidirectional, max_distance=128):
+def t5_bias(table, n_q, n_k=None, *, bidirectional, max_distance=128) -> NDArray:
     """A trained number for each bucket and head, added to the scores. (h, n_q, n_k)
 
     table   (n_buckets, h)
@@ -233,12 +238,12 @@ class T5Bias:
 # ---- shared ------------------------------------------------------------------------------
 
 
-def frequencies(d, base=10_000):
+def frequencies(d, base=10_000) -> NDArray:
     """Radians per token of each pair, the fastest first: base^(-2i/d). (d / 2,)"""
     return base ** (-np.arange(0, d, 2) / d)
 
 
-def behind(n_q, n_k=None):
+def behind(n_q, n_k=None) -> NDArray:
     """How many steps key j lies behind query i; the last query is the last key. (n_q, n_k)"""
     n_q, n_k, offset = _guard.behind(n_q, n_k, None)
     return np.arange(n_q)[:, None] + offset - np.arange(n_k)

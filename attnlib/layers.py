@@ -3,19 +3,25 @@
 Tokens are rows, (..., n, d_model). Attention mixes tokens; everything here works on each alone.
 """
 
+from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from attnlib import _check, _guard, masks
 from attnlib._erfc import normal_tail
 from attnlib.heads import CrossAttention, KVCache, SelfAttention, n_held
 
+Activation = Literal["relu", "gelu", "gelu_tanh", "silu"]
+Norm = Literal["layer", "rms"]
+Place = Literal["pre", "post"] | None  # where the norm stands
+
 # ---- functions ---------------------------------------------------------------------------
 
 
-def layer_norm(x, gain=None, bias=None, *, eps=1e-5):
+def layer_norm(x, gain=None, bias=None, *, eps=1e-5) -> NDArray:
     """Shift and scale each row to mean 0 and variance 1, then times gain, plus bias.
 
     x           (..., d)
@@ -32,7 +38,7 @@ def layer_norm(x, gain=None, bias=None, *, eps=1e-5):
     return (normed * gain + bias).astype(dtype, copy=False)
 
 
-def rms_norm(x, gain=None, *, eps=1e-6):
+def rms_norm(x, gain=None, *, eps=1e-6) -> NDArray:
     """Scale each row to mean square 1, then times gain: layer norm without the centring.
 
     x        (..., d)
@@ -48,7 +54,7 @@ def rms_norm(x, gain=None, *, eps=1e-6):
     return (normed * gain).astype(dtype, copy=False)
 
 
-def relu(x):
+def relu(x) -> NDArray:
     """What is below 0 becomes 0. (...) -> (...)
 
     The bend of Vaswani et al. 2017, "Attention Is All You Need", equation 2.
@@ -56,7 +62,7 @@ def relu(x):
     return np.maximum(_check.floats("x", x, ""), 0)
 
 
-def gelu(x, *, approximate="none"):
+def gelu(x, *, approximate: Literal["none", "tanh"] = "none") -> NDArray:
     """x times the chance that a normally distributed number is below x: a soft relu.
 
     approximate  "none": x·Φ(x), as in BERT
@@ -72,12 +78,12 @@ def gelu(x, *, approximate="none"):
     return np.maximum(x, 0) - size * normal_tail(size).astype(x.dtype, copy=False)
 
 
-def gelu_bend(x):
+def gelu_bend(x) -> NDArray:
     """√(2/π)(x + 0.044715 x³): its tanh is close to 2Φ(x) - 1. (...) -> (...)"""
     return x * (SLOPE + SLOPE * 0.044715 * x * x)
 
 
-def silu(x):
+def silu(x) -> NDArray:
     """x times the logistic function 1 / (1 + exp(-x)): the bend of Llama, also called swish.
 
     Elfwing, Uchibe and Doya 2017, "Sigmoid-Weighted Linear Units", equation 5.
@@ -86,7 +92,7 @@ def silu(x):
     return np.maximum(x, -FAR) * logistic(x)
 
 
-def logistic(x):
+def logistic(x) -> NDArray:
     """1 / (1 + exp(-x)), written with tanh, which does not overflow. (...) -> (...)"""
     return 0.5 * (1 + np.tanh(0.5 * x))
 
@@ -143,7 +149,14 @@ class FeedForward:
     """
 
     def __init__(
-        self, d_model, d_hidden=None, *, activation="gelu", gated=False, use_bias=False, rng=None
+        self,
+        d_model,
+        d_hidden=None,
+        *,
+        activation: Activation = "gelu",
+        gated=False,
+        use_bias=False,
+        rng=None,
     ):
         d_model = _check.integer("d_model", d_model)
         d_hidden = _check.integer("d_hidden", 4 * d_model if d_hidden is None else d_hidden)
@@ -211,13 +224,13 @@ class EncoderBlock:
         n_heads,
         *,
         d_hidden=None,
-        norm="pre",
-        norm_type="layer",
+        norm: Place = "pre",
+        norm_type: Norm = "layer",
         eps=None,
         n_kv_heads=None,
         d_head=None,
         rotary=None,
-        activation="gelu",
+        activation: Activation = "gelu",
         gated=False,
         use_bias=False,
         rng=None,
@@ -293,8 +306,8 @@ class CrossDecoderBlock(EncoderBlock):
         d_model,
         n_heads,
         *,
-        norm="pre",
-        norm_type="layer",
+        norm: Place = "pre",
+        norm_type: Norm = "layer",
         eps=None,
         d_head=None,
         use_bias=False,
@@ -341,7 +354,7 @@ class CrossDecoderBlock(EncoderBlock):
         return CrossBlockSteps(attention, cross, feed_forward, feed_forward.output)
 
 
-def residual(x, layer, norm, place, **options):
+def residual(x, layer, norm, place: Place, **options) -> "ResidualSteps":
     """What a layer says is added to the stream: x + layer(norm(x)), or norm(x + layer(x)).
 
     place    "pre", "post", or None for no norm: where the norm stands
@@ -388,8 +401,8 @@ class LayerCache(NamedTuple):
 NORMS = {"layer": LayerNorm, "rms": RMSNorm}
 
 
-def norm_maker(norm_type, eps=None):
-    """ "layer" or "rms" -> a function of d_model that makes the norm."""
+def norm_maker(norm_type: Norm, eps=None) -> Callable:
+    """A function of d_model that makes the norm of that type."""
     make = NORMS[_check.choice("norm_type", norm_type, list(NORMS))]
     return make if eps is None else partial(make, eps=_check.positive("eps", eps))
 
@@ -397,7 +410,7 @@ def norm_maker(norm_type, eps=None):
 # ---- parameters --------------------------------------------------------------------------
 
 
-def parameters(layer):
+def parameters(layer) -> dict[str, NDArray]:
     """Every trained array of a layer or model by its name, for example "attention.W_q".
 
     The arrays themselves, not copies: who writes into them changes the layer.

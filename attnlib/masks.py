@@ -6,32 +6,33 @@ the last key ("bottom-right aligned"); `offset` is the place of query 0 among th
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from attnlib import _check, _guard
 
 
-def behind(n_q, n_k=None, offset=None):
+def behind(n_q, n_k=None, offset=None) -> NDArray:
     """How many steps key j lies behind query i, negative ahead of it. (n_q, n_k)"""
     n_q, n_k, offset = _guard.behind(n_q, n_k, offset)
     return np.arange(n_q)[:, None] + offset - np.arange(n_k)
 
 
-def full(n_q, n_k=None):
+def full(n_q, n_k=None) -> NDArray:
     """Standard attention: everyone may look at everyone. (n_q, n_k)"""
     return np.ones(behind(n_q, n_k).shape, bool)
 
 
-def causal(n_q, n_k=None, *, offset=None):
+def causal(n_q, n_k=None, *, offset=None) -> NDArray:
     """Nobody looks at the future: key j at or before query i. (n_q, n_k)"""
     return behind(n_q, n_k, offset) >= 0
 
 
-def local(n_q, n_k=None, *, window, offset=None):
+def local(n_q, n_k=None, *, window, offset=None) -> NDArray:
     """Only near tokens: less than `window` steps away, itself included. (n_q, n_k)"""
     return np.abs(behind(n_q, n_k, offset)) < _check.integer("window", window)
 
 
-def dilated(n_q, n_k=None, *, window, dilation, offset=None):
+def dilated(n_q, n_k=None, *, window, dilation, offset=None) -> NDArray:
     """A window with gaps: every `dilation`-th token, less than `window` such steps away. (n_q, n_k)
 
     Longformer (Beltagy et al. 2020), section 3.1.
@@ -41,7 +42,7 @@ def dilated(n_q, n_k=None, *, window, dilation, offset=None):
     return (distance % dilation == 0) & (distance // dilation < window)
 
 
-def strided(n_q, n_k=None, *, stride, offset=None):
+def strided(n_q, n_k=None, *, stride, offset=None) -> NDArray:
     """Every `stride`-th token, counted from the query itself. (n_q, n_k)
 
     Sparse Transformer (Child et al. 2019), section 4.3, which adds `local` and `causal`.
@@ -49,7 +50,7 @@ def strided(n_q, n_k=None, *, stride, offset=None):
     return behind(n_q, n_k, offset) % _check.integer("stride", stride) == 0
 
 
-def prefix(n, *, n_prefix):
+def prefix(n, *, n_prefix) -> NDArray:
     """Everyone sees the first `n_prefix` tokens; behind those, only the past. (n, n)
 
     The prefix language model of T5 (Raffel et al. 2020), figure 3.
@@ -58,7 +59,7 @@ def prefix(n, *, n_prefix):
     return causal(n) | (np.arange(n) < n_prefix)
 
 
-def padding(lengths, n_k):
+def padding(lengths, n_k) -> NDArray:
     """Hide the padding behind each text: key j before its length.
 
     lengths  a whole number -> mask (1, n_k)
@@ -68,7 +69,7 @@ def padding(lengths, n_k):
     return np.arange(n_k) < lengths
 
 
-def documents(ids):
+def documents(ids) -> NDArray:
     """Several texts packed in one row: a token sees only tokens with the same id, its own text.
 
     ids  (n,) -> mask (n, n);   (b, n) -> mask (b, 1, n, n), for weights (b, h, n, n)
@@ -78,7 +79,7 @@ def documents(ids):
     return same if ids.ndim == 1 else same[:, None]
 
 
-def global_tokens(n, *, n_global):
+def global_tokens(n, *, n_global) -> NDArray:
     """The first `n_global` tokens see everyone, and everyone sees them. (n, n)
 
     Longformer (Beltagy et al. 2020), section 3.1.
@@ -88,7 +89,7 @@ def global_tokens(n, *, n_global):
     return first[:, None] | first[None, :]
 
 
-def random_keys(n_q, n_k=None, *, n_random, rng=None):
+def random_keys(n_q, n_k=None, *, n_random, rng=None) -> NDArray:
     """Each query sees `n_random` different keys drawn by chance. (n_q, n_k)
 
     rng  numpy Generator, default_rng(0) unless given
@@ -100,7 +101,7 @@ def random_keys(n_q, n_k=None, *, n_random, rng=None):
     return rng.permuted(keys, axis=1) < n_random
 
 
-def global_local(n, *, window, n_global):
+def global_local(n, *, window, n_global) -> NDArray:
     """A window for everyone, and `n_global` first tokens that see all and are seen. (n, n)
 
     Longformer (Beltagy et al. 2020), figure 2d.
@@ -108,7 +109,7 @@ def global_local(n, *, window, n_global):
     return local(n, window=window) | global_tokens(n, n_global=n_global)
 
 
-def bigbird(n, *, window, n_global, n_random, rng=None):
+def bigbird(n, *, window, n_global, n_random, rng=None) -> NDArray:
     """A window, global tokens, and `n_random` keys drawn by chance for each query. (n, n)
 
     A drawn key may be one that the window or the global tokens show already.
@@ -121,7 +122,7 @@ def bigbird(n, *, window, n_global, n_random, rng=None):
     return global_local(n, window=window, n_global=n_global) | drawn
 
 
-def streaming(n, *, window, n_sinks):
+def streaming(n, *, window, n_sinks) -> NDArray:
     """A causal window, and the first `n_sinks` tokens, the sinks, which stay in sight. (n, n)
 
     StreamingLLM (Xiao et al. 2023), figure 1d.
@@ -130,7 +131,7 @@ def streaming(n, *, window, n_sinks):
     return causal(n) & (local(n, window=window) | (np.arange(n) < n_sinks))
 
 
-def receptive_field(mask, n_layers):
+def receptive_field(mask, n_layers) -> NDArray:
     """What token i can know of after some layers with this mask: True = j can have reached i.
 
     One layer hears of those it looks at, two also of those whom they look at, and so on; the
@@ -148,7 +149,7 @@ def receptive_field(mask, n_layers):
     return known
 
 
-def hops(mask):
+def hops(mask) -> NDArray:
     """How many layers it takes until token i knows of token j: 0 for itself, -1 for never.
 
     mask     boolean (..., n, n), the same in every layer
@@ -170,22 +171,22 @@ def _itself(mask):
     return np.broadcast_to(np.eye(mask.shape[-1], dtype=bool), mask.shape).copy()
 
 
-def next_layer(known, mask):
+def next_layer(known, mask) -> NDArray:
     """Each token keeps what it knows, and learns what those it looks at know."""
     return known | (mask.astype(np.float32) @ known.astype(np.float32) > 0)
 
 
-def density(mask):
+def density(mask) -> float:
     """The share of pairs that may attend, 0 to 1."""
     return float(_guard.density(mask).mean())
 
 
-def empty_rows(mask):
+def empty_rows(mask) -> NDArray:
     """Which queries may look at nothing. (..., n_q, n_k) -> (..., n_q)"""
     return ~_check.boolean("mask", mask).any(axis=-1)
 
 
-def influence(attend, x, *, size=1.0):
+def influence(attend, x, *, size=1.0) -> NDArray:
     """Who really influences whom, measured: nudge one token at a time, see which outputs move.
 
     attend   a function (n, d) -> (n, d_out), or one that returns (output, weights)

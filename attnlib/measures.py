@@ -11,11 +11,12 @@ can be told apart.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from attnlib import _guard
 
 
-def previous_share(weights):
+def previous_share(weights) -> NDArray:
     """How much a head looks one token back, 0 to 1: a mean over all queries but the first.
 
     weights  (..., n_q, n_k) -> (...)
@@ -23,7 +24,7 @@ def previous_share(weights):
     return step_share(weights, -1)
 
 
-def next_share(weights):
+def next_share(weights) -> NDArray:
     """How much a head looks one token ahead, 0 to 1: a mean over all queries but the last.
 
     weights  (..., n_q, n_k) -> (...)
@@ -31,7 +32,7 @@ def next_share(weights):
     return step_share(weights, 1)
 
 
-def step_share(weights, step):
+def step_share(weights, step) -> NDArray:
     """How much a head looks `step` tokens further, 0 to 1: -1 is the token before, 0 itself.
 
     weights  (..., n_q, n_k) -> (...): a mean over the queries that have such a key
@@ -42,7 +43,7 @@ def step_share(weights, step):
     return _mean(on_step, _looks(weights)[..., first : first + on_step.shape[-1]])
 
 
-def sink_share(weights, key=0):
+def sink_share(weights, key=0) -> NDArray:
     """How much of a head's weight lies on one key, 0 to 1: the first key unless given, -1 the last.
 
     weights  (..., n_q, n_k) -> (...): a mean over all queries but `key` itself. In a model that
@@ -57,7 +58,7 @@ def sink_share(weights, key=0):
     return _mean(weights[..., key], _looks(weights) & others)
 
 
-def entropy(weights):
+def entropy(weights) -> NDArray:
     """How evenly a head looks, in nats: 0 at one token, log n at n tokens alike.
 
     weights  (..., n_q, n_k) -> (...)
@@ -71,7 +72,7 @@ def entropy(weights):
     return _mean(-(weights * logs).sum(axis=-1), _looks(weights))
 
 
-def distance(weights):
+def distance(weights) -> NDArray:
     """How far a head looks on average, in tokens, in either direction. (..., n_q, n_k) -> (...)
 
     Vig and Belinkov 2019, "Analyzing the Structure of Attention in a Transformer Language Model".
@@ -85,7 +86,7 @@ def distance(weights):
 # ---- scores: what does the distance decide? ------------------------------------------------------
 
 
-def within_diagonals(scores):
+def within_diagonals(scores) -> NDArray:
     """How much of the spread of scores lies within diagonals, 0 to 1; 0: only the distance decides.
 
     scores  (..., n, n) -> (...)
@@ -105,7 +106,7 @@ def within_diagonals(scores):
 # ---- rows: can they be told apart? ---------------------------------------------------------------
 
 
-def directions(rows, *, least=1e-6):
+def directions(rows, *, least=1e-6) -> NDArray:
     """In how many independent directions the rows differ: from 0, all the same, to n - 1.
 
     rows    (..., n, d) -> (...)
@@ -122,7 +123,7 @@ def directions(rows, *, least=1e-6):
     return (apart > least * whole).sum(axis=-1)
 
 
-def closest(rows):
+def closest(rows) -> NDArray:
     """The distance of the two nearest rows, as a share of the length of the longest row.
 
     rows  (..., n, d) -> (...)
