@@ -1,8 +1,11 @@
 """Positional encodings: attention does not see order, so it has to be told where a token is.
 
-added to the tokens       sinusoidal, Learned
+added to the tokens       sinusoidal, Sinusoidal, Learned
 turning queries and keys  rotary_angles, rotate, Rotary
-added to the scores       alibi, t5_bias, T5Bias: a bias (h, n_q, n_k) for `bias=`
+added to the scores       alibi, Alibi, t5_bias, T5Bias: a bias (h, n_q, n_k) for `bias=`
+
+The classes are parts of a model, and `Positions` is what they share: a class of your own made from
+it is an encoding too.
 """
 
 from typing import Literal
@@ -14,6 +17,55 @@ from attnlib import _check, _guard
 from attnlib.rope_scaling import attention_factor, checked, scaled_speeds
 
 Layout = Literal["half", "interleaved"]  # which two numbers are a pair
+
+# ---- what a model asks -------------------------------------------------------------------
+
+
+class Positions:
+    """No positions at all: the three questions a model asks its encoding, each left unanswered.
+
+    An encoding is a class made from this one that answers one of them, or several:
+    GPT(…, positions=Mine()). Tokens that a cache holds come before those that are asked about.
+    """
+
+    n_max = None  # how many tokens a text may have, None for no end
+
+    def added(self, n, held=0):
+        """What is added to n embedded tokens behind those held: (n, d_model), or None."""
+        return None
+
+    def turned(self, x, positions=None):
+        """Queries or keys, turned by where they are: (..., n, d_head) -> (..., n, d_head).
+
+        positions   (n,), or (b, n) for x (b, h, n, d_head); 0 … n-1 unless given
+        """
+        return x
+
+    def bias(self, n_q, n_k=None):
+        """What is added to the scores: (h, n_q, n_k), or None.
+
+        n_k   n_q unless given; with n_k > n_q the queries are the last tokens
+        """
+        return None
+
+    @property
+    def turns(self):
+        """Whether this class has its own `turned`: the attention layers are then handed it."""
+        return type(self).turned is not Positions.turned
+
+    def onto(self, x, held=0, positions=None):
+        """Embedded tokens and what is added to them. (..., n, d_model) -> (..., n, d_model)
+
+        positions   whole numbers (n,) or (b, n): those behind the tokens held unless given
+        """
+        n = x.shape[-2] if positions is None else int(positions.max()) + 1
+        rows = self.added(n, held if positions is None else 0)  # (n, d_model)
+        if rows is None:
+            return x
+        rows, shape = np.asarray(rows, x.dtype), (n, x.shape[-1])
+        rows = np.broadcast_to(_check.broadcasts("added(n, held)", rows, shape, "the rows'"), shape)
+        return x + (rows if positions is None else rows[positions])
+
 
 # ---- added to the tokens -----------------------------------------------------------------
 
@@ -36,7 +88,23 @@ def sinusoidal(n, d_model, *, base=10_000, layout: Layout = "interleaved") -> ND
     return np.stack([sines, cosines], axis=-1).reshape(n, d_model)  # sin cos sin cos …
 
 
-class Learned:
+class Sinusoidal(Positions):
+    """`sinusoidal` as a part of a model: nothing to learn, and no last row.
+
+    d_model, base, layout   as in `sinusoidal`
+    """
+
+    def __init__(self, d_model, *, base=10_000, layout="interleaved"):
+        sinusoidal(1, d_model, base=base, layout=layout)  # refuses what has no hands
+        self.d_model, self.base, self.layout = d_model, base, layout
+
+    def added(self, n, held=0):
+        """The encodings of n positions from `held` on. (n, d_model)"""
+        options = {"base": self.base, "layout": self.layout}
+        return sinusoidal(held + n, self.d_model, **options)[held:]
+
+
+class Learned(Positions):
     """A table with one row per position, filled by training: position p is row p.
 
     n_max    number of rows; there is no row for a later position
@@ -51,13 +119,20 @@ class Learned:
         n_max, d_model = _check.integer("n_max", n_max), _check.integer("d_model", d_model)
         self.table = _check.generator(rng).normal(0, d_model**-0.5, (n_max, d_model))
 
-    def __call__(self, n):
-        """The encodings of positions 0 … n-1. (n, d_model)"""
-        n, rows = _check.integer("n", n), len(self.table)
-        if n > rows:
-            cliff = f"the learned table has {rows} rows, the text {n} tokens"
-            raise ValueError(f"n must be at most {rows}: {cliff}")
-        return self.table[:n]
+    @property
+    def n_max(self):
+        """How many tokens a text may have: one per row."""
+        return len(self.table)
+
+    def added(self, n, held=0):
+        """The encodings of n positions from `held` on. (n, d_model)"""
+        end, rows = held + _check.integer("n", n), len(self.table)
+        if end > rows:
+            cliff = f"the learned table has {rows} rows, the text {end} tokens"
+            raise ValueError(f"n must be at most {rows - held}: {cliff}")
+        return self.table[held:end]
+
+    __call__ = added
 
 
 # ---- turning queries and keys ------------------------------------------------------------
@@ -110,7 +185,7 @@ def rotate(x, angles, *, layout: Layout) -> NDArray:
     return turned
 
 
-class Rotary:
+class Rotary(Positions):
     """Rotary encoding with its options, for a layer: SelfAttention(…, rotary=Rotary()).
 
     base, scaling   as in `rotary_angles`
@@ -124,7 +199,7 @@ class Rotary:
         self.base, self.scaling = _check.positive("base", base), scaling
         self.layout = _check.choice("layout", layout, ["half", "interleaved"])
 
-    def __call__(self, x, positions=None):
+    def turned(self, x, positions=None):
         """Queries or keys, turned by their positions: (..., n, d_head) -> (..., n, d_head).
 
         positions   (n,), or (b, n) for x (b, h, n, d_head); 0 … n-1 unless given
@@ -132,6 +207,8 @@ class Rotary:
         x = _check.floats("x", x, "n d_head")
         angles = self.angles(positions, *x.shape[-2:])
         return attention_factor(self.scaling) * rotate(x, angles, layout=self.layout)
+
+    __call__ = turned
 
     def angles(self, positions, n, d_head):
         """The `rotary_angles` of n tokens: (n, d_head / 2), or (b, 1, n, d_head / 2)."""
@@ -169,6 +246,17 @@ def alibi(n_heads, n_q, n_k=None) -> NDArray:
     ALiBi: Press, Smith and Lewis 2022, "Train Short, Test Long", section 3.
     """
     return -alibi_slopes(n_heads)[:, None, None] * np.abs(behind(n_q, n_k))
+
+
+class Alibi(Positions):
+    """`alibi` as a part of a model: nothing to learn."""
+
+    def __init__(self, n_heads):
+        self.n_heads = _check.integer("n_heads", n_heads)
+
+    def bias(self, n_q, n_k=None):
+        """The bias of the scores. (n_heads, n_q, n_k)"""
+        return alibi(self.n_heads, n_q, n_k)
 
 
 def t5_bucket(distance, *, bidirectional, n_buckets=32, max_distance=128) -> NDArray:
@@ -211,7 +299,7 @@ def t5_bias(table, n_q, n_k=None, *, bidirectional, max_distance=128) -> NDArray
     return np.moveaxis(table[buckets], -1, 0)  # (h, n_q, n_k)
 
 
-class T5Bias:
+class T5Bias(Positions):
     """The table of `t5_bias`, (n_buckets, n_heads): zeros at first, filled by training.
 
     bidirectional, n_buckets, max_distance   as in `t5_bucket`
@@ -224,15 +312,44 @@ class T5Bias:
         self.bidirectional, self.max_distance = bidirectional, max_distance
         self.table = np.zeros((n_buckets, _check.integer("n_heads", n_heads)))
 
-    def __call__(self, n_q, n_k=None):
+    def bias(self, n_q, n_k=None):
         """The bias of the scores. (n_heads, n_q, n_k)"""
         options = {"bidirectional": self.bidirectional, "max_distance": self.max_distance}
         return t5_bias(self.table, n_q, n_k, **options)
+
+    __call__ = bias
 
     def buckets(self, n_q, n_k=None):
         """Which row of the table each pair of tokens reads. (n_q, n_k)"""
         options = {"bidirectional": self.bidirectional, "max_distance": self.max_distance}
         return t5_bucket(behind(n_q, n_k), n_buckets=len(self.table), **options)
+
+
+# ---- by name -----------------------------------------------------------------------------
+
+
+def positions_maker(
+    positions, names, *, n_max, d_model, n_heads, rng, layout="interleaved", own=False
+):
+    """What the `positions` of a model stand for: () -> `Positions`. Anything else is refused.
+
+    positions   one of `names`, None, or where `own` is True a `Positions`, which is handed back
+    layout      of sinusoidal ones
+    """
+    if own and isinstance(positions, Positions):
+        return lambda: positions
+    makers = {
+        None: Positions,
+        "learned": lambda: Learned(n_max, d_model, rng),
+        "sinusoidal": lambda: Sinusoidal(d_model, layout=layout),
+        "rotary": Rotary,
+        "alibi": lambda: Alibi(n_heads),
+        "t5": lambda: T5Bias(n_heads, bidirectional=False),
+    }
+    if own and not isinstance(positions, (str, type(None))):
+        named = f"positions must be one of {', '.join(map(repr, names))}, got {positions!r}"
+        raise ValueError(f"{named}; one of your own is an object of a class made from Positions")
+    return makers[None if positions is None else _check.choice("positions", positions, names)]
 
 
 # ---- shared ------------------------------------------------------------------------------

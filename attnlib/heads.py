@@ -122,7 +122,7 @@ class SelfAttention(MultiHead):
         use_bias=False,
         rng=None,
     ):
-        if rotary is not None and not callable(rotary):
+        if rotary is not None and not getattr(rotary, "turns", False):
             raise TypeError(f"rotary must be an encodings.Rotary, as Rotary(), got {rotary!r}")
         super().__init__(d_model, d_model, n_heads, n_kv_heads, d_head, use_bias, rng)
         d_head = self.W_q.shape[1] // n_heads
@@ -168,7 +168,7 @@ class SelfAttention(MultiHead):
         """q and k as they meet: turned by their positions, where there is a rotary."""
         if self.rotary is None:
             return q, k
-        return self.rotary(q, positions), self.rotary(k, positions)
+        return self.rotary.turned(q, positions), self.rotary.turned(k, positions)
 
     def check_positions(self, positions, tokens):
         """ValueError unless they are None, or one number per token that rotary reads."""

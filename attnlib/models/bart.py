@@ -4,7 +4,6 @@ a bias.
 
 import numpy as np
 
-from attnlib.encodings import sinusoidal
 from attnlib.layers import LayerNorm
 from attnlib.models import config as checks
 from attnlib.models.checkpoint import Blank, Family
@@ -17,12 +16,14 @@ class Bart(Seq2Seq):
     Parts: those of a `Seq2Seq`, source_embedding_norm and target_embedding_norm (None in Marian),
     and logits_bias (vocabulary,). Both sides share one embedding, which also scores the tokens.
 
-    `scale` is 1, or √d_model. Where no table of positions is learned, they are `sinusoidal`, all
+    `scale` is 1, or √d_model. Where no table of positions is learned, they are `Sinusoidal`, all
     sines first.
 
     BART: Lewis et al. 2020. Marian: Junczys-Dowmunt et al. 2018; the models: Tiedemann and
     Thottingal 2020.
     """
+
+    layout = "half"
 
     def __init__(
         self, vocabulary, d_model, n_layers, n_heads, *, embedding_norm, scale=1.0, **options
@@ -43,19 +44,9 @@ class Bart(Seq2Seq):
 
     def embedded(self, side, ids, held=0):
         """What the first block of a side reads: (..., n, d_model)"""
-        rows = getattr(self, f"{side}_embedding")[ids] * self.scale
-        rows = rows + self.places(side, held, ids.shape[-1], rows.shape[-1]).astype(
-            rows.dtype, copy=False
-        )
+        rows = self.placed(side, getattr(self, f"{side}_embedding")[ids] * self.scale, held)
         norm = getattr(self, f"{side}_embedding_norm")
         return rows if norm is None else norm(rows)
-
-    def places(self, side, held, n, d_model):
-        """What is added to n tokens behind those held: (n, d_model)"""
-        learned = super().places(side, held, n, d_model)  # and an error past the last place
-        if self.source_positions != "sinusoidal":
-            return learned
-        return sinusoidal(held + n, d_model, layout="half")[held:]
 
     def scores(self, final):
         """How well each token of the vocabulary fits what came out: (..., n_target, vocabulary)"""

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from attnlib import _check
-from attnlib.encodings import Learned, Rotary, T5Bias, alibi, sinusoidal
+from attnlib.encodings import positions_maker
 from attnlib.heads import KVCache, all_or_nothing, n_held
 from attnlib.layers import DecoderBlock, cast, norm_maker
 from attnlib.models import Trace
@@ -21,7 +21,8 @@ class GPT:
                 d_hidden=0 and norm=None make an attention-only model
     positions   added to the tokens: "learned" (for at most n_max of them), "sinusoidal";
                 turning q and k: "rotary"; added to the scores: "alibi", "t5"; or None.
-                a `Learned`, `Rotary` or `T5Bias` of your own becomes a part of the model
+                an `encodings.Positions` of your own becomes a part of the model: it is asked
+                what it adds to the tokens, how it turns q and k, what it adds to the scores
     tied        score the next token with the embedding itself (Press and Wolf 2017)
     dtype       of all parameters
     rng         numpy Generator for the untrained weights, default_rng(0) unless given
@@ -54,22 +55,16 @@ class GPT:
         vocabulary = _check.integer("vocabulary", vocabulary, minimum=2)
         d_model = _check.integer("d_model", d_model)
         n_layers = _check.integer("n_layers", n_layers)
-        if positions is not None and not isinstance(positions, (Learned, Rotary, T5Bias)):
-            _check.choice("positions", positions, POSITIONS)
         if np.dtype(dtype).kind != "f":
             raise TypeError(f"dtype must be a float type, as np.float32, got {dtype!r}")
         rng = _check.generator(rng)
+        sizes = {"n_max": n_max, "d_model": d_model, "n_heads": n_heads, "rng": rng}
+        make_positions = positions_maker(positions, POSITIONS, own=True, **sizes)
         block |= {"norm": norm, "norm_type": norm_type, "activation": activation, "rng": rng}
         self.embedding = rng.normal(0, d_model**-0.5, (vocabulary, d_model))
-        if positions == "learned":
-            positions = Learned(n_max, d_model, rng)
-        elif positions == "rotary":
-            positions = Rotary()
-        elif positions == "t5":
-            positions = T5Bias(n_heads, bidirectional=False)
-        if isinstance(positions, Rotary):
-            block["rotary"] = positions
-        self.positions = positions
+        self.positions = make_positions()
+        if self.positions.turns:
+            block["rotary"] = self.positions
         self.blocks = [self.make_block(d_model, n_heads, **block) for _ in range(n_layers)]
         self.final_norm = (
             norm_maker(norm_type, block.get("eps"))(d_model) if norm == "pre" else None
@@ -108,12 +103,12 @@ class GPT:
         ids, caches = _check.ids("ids", ids, len(self.embedding)), self._checked_caches(caches)
         n, held = ids.shape[-1], n_held(caches[0])
         positions = self._checked_positions(positions, ids.shape)
-        x = self.embedded(ids) + self._added(positions, held, n)  # (..., n, d_model)
+        x = self.positions.onto(self.embedded(ids), held, positions)  # (..., n, d_model)
         bias, blocks = self._bias(n, held + n), []  # (h, n, n_k) or None
         with all_or_nothing(*caches):
             for block, cache in zip(self.blocks, caches):
-                places = None if block.attention.rotary is None else positions
-                blocks.append(block.steps(x, mask=mask, bias=bias, cache=cache, positions=places))
+                options = {"mask": mask, "bias": bias, "cache": cache, "positions": positions}
+                blocks.append(block.steps(x, **options))
                 x = blocks[-1].output
             final = x if self.final_norm is None else self.final_norm(x)
             logits = self.scores(final)  # (..., n, vocabulary)
@@ -134,27 +129,12 @@ class GPT:
     @property
     def n_max(self):
         """How many tokens a text may have: the rows of a learned table, else None for no end."""
-        return len(self.positions.table) if isinstance(self.positions, Learned) else None
-
-    def _added(self, positions, held, n):
-        """What is added to the n tokens behind those held: (n, d_model), (b, n, d_model) or 0."""
-        rows = held + n if positions is None else positions.max() + 1
-        if isinstance(self.positions, Learned):
-            table = self.positions(rows)  # a clear error past its end
-        elif self.positions == "sinusoidal":
-            table = sinusoidal(rows, self.embedding.shape[1]).astype(self.embedding.dtype)
-        else:
-            return self.embedding.dtype.type(0)
-        return table[held:] if positions is None else table[positions]
+        return self.positions.n_max
 
     def _bias(self, n, n_k):
         """What is added to the scores of every layer: (h, n, n_k), or None."""
-        if isinstance(self.positions, T5Bias):
-            return self.positions(n, n_k)
-        if self.positions == "alibi":
-            n_heads = self.blocks[0].attention.n_heads
-            return alibi(n_heads, n, n_k).astype(self.embedding.dtype)
-        return None
+        bias = self.positions.bias(n, n_k)
+        return None if bias is None else np.asarray(bias, self.embedding.dtype)
 
     def _checked_caches(self, caches):
         """One KVCache per layer, all of the same length, or None for each."""
@@ -190,7 +170,7 @@ class GPTSteps(NamedTuple):
     """What the model computes, in this order; a backward pass reads it."""
 
     ids: np.ndarray  # (..., n)
-    bias: np.ndarray  # (h, n, n_k) of alibi or t5, else None
+    bias: np.ndarray  # (h, n, n_k) of the positions, as of alibi or t5, else None
     blocks: list  # the BlockSteps of each layer
     stream: np.ndarray  # (..., n, d_model) behind the last block
     final: np.ndarray  # (..., n, d_model) the same behind the last norm

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from attnlib import _check
-from attnlib.encodings import Learned, sinusoidal
+from attnlib.encodings import positions_maker
 from attnlib.heads import KVCache, all_or_nothing, n_held
 from attnlib.layers import CrossDecoderBlock, EncoderBlock, LayerCache, cast, norm_maker
 from attnlib.models import Trace
@@ -36,6 +36,8 @@ class Seq2Seq:
     Vaswani et al. 2017, "Attention Is All You Need", figure 1.
     """
 
+    layout = "interleaved"  # of sinusoidal positions
+
     def __init__(
         self,
         source_vocabulary,
@@ -56,20 +58,17 @@ class Seq2Seq:
         sizes = {"source_vocabulary": source_vocabulary, "target_vocabulary": target_vocabulary}
         sizes = [_check.integer(name, size, minimum=2) for name, size in sizes.items()]
         d_model, n_layers = _check.integer("d_model", d_model), _check.integer("n_layers", n_layers)
-        if positions is not None:
-            _check.choice("positions", positions, POSITIONS)
         self.n_max = None if n_max is None else _check.integer("n_max", n_max)
         if np.dtype(dtype).kind != "f":
             raise TypeError(f"dtype must be a float type, as np.float32, got {dtype!r}")
         rng = _check.generator(rng)
+        widths = {"n_max": n_max, "d_model": d_model, "n_heads": n_heads, "rng": rng}
+        make_positions = positions_maker(positions, POSITIONS, layout=self.layout, **widths)
         block |= {"norm": norm, "norm_type": norm_type, "activation": activation, "rng": rng}
         self.source_embedding, self.target_embedding = (
             rng.normal(0, d_model**-0.5, (n, d_model)) for n in sizes
         )
-        tables = [
-            Learned(n_max, d_model, rng) if positions == "learned" else positions for _ in sizes
-        ]
-        self.source_positions, self.target_positions = tables
+        self.source_positions, self.target_positions = (make_positions() for _ in sizes)
         self.encoder = [EncoderBlock(d_model, n_heads, **block) for _ in range(n_layers)]
         self.decoder = [CrossDecoderBlock(d_model, n_heads, **block) for _ in range(n_layers)]
         make_norm = norm_maker(norm_type, block.get("eps"))
@@ -159,21 +158,14 @@ class Seq2Seq:
         side   "source" or "target"
         held   how many tokens come before these
         """
-        rows = getattr(self, f"{side}_embedding")[ids]
-        return rows + self.places(side, held, ids.shape[-1], rows.shape[-1]).astype(
-            rows.dtype, copy=False
-        )
+        return self.placed(side, getattr(self, f"{side}_embedding")[ids], held)
 
-    def places(self, side, held, n, d_model):
-        """What is added to n tokens behind those held: (n, d_model)"""
-        if self.n_max is not None and held + n > self.n_max:
-            raise ValueError(f"a text may have {self.n_max} tokens here, got {held + n}")
-        positions = getattr(self, f"{side}_positions")
-        if positions is None:
-            return np.zeros((1, 1))
-        return (
-            positions(held + n) if isinstance(positions, Learned) else sinusoidal(held + n, d_model)
-        )[held:]
+    def placed(self, side, rows, held):
+        """Embedded tokens behind those held, with what their places add: (..., n, d_model)"""
+        n = held + rows.shape[-2]
+        if self.n_max is not None and n > self.n_max:
+            raise ValueError(f"a text may have {self.n_max} tokens here, got {n}")
+        return getattr(self, f"{side}_positions").onto(rows, held)
 
     def bias(self, side, n, n_k=None):
         """What is added to the scores of the "encoder" or "decoder": nothing here."""

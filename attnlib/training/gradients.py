@@ -9,9 +9,9 @@ from functools import partial
 import numpy as np
 
 from attnlib.attention import merge_heads, split_heads
-from attnlib.encodings import Learned, T5Bias
+from attnlib.encodings import Learned, Rotary, T5Bias
 from attnlib.heads import CrossAttention, SelfAttention
-from attnlib.layers import ACTIVATIONS, FeedForward, RMSNorm
+from attnlib.layers import ACTIVATIONS, FeedForward, RMSNorm, parameters
 from attnlib.training import backward
 
 
@@ -22,8 +22,9 @@ def self_attention_backward(grad_output, layer, steps):
     """
     grad_q, grad_k, grad_v, gradients = _heads_backward(grad_output, layer, steps)
     if layer.rotary is not None:
-        grad_q = backward.rotary_backward(grad_q, layer.rotary, steps.positions)
-        grad_k = backward.rotary_backward(grad_k, layer.rotary, steps.positions)
+        turned_backward = of_kind(TURNED_BACKWARD, layer.rotary)
+        grad_q = turned_backward(grad_q, layer.rotary, steps.positions)
+        grad_k = turned_backward(grad_k, layer.rotary, steps.positions)
     grad_x = _through(merge_heads(grad_q), steps.x, layer, "q", gradients)
     grad_x += _through(merge_heads(grad_k), steps.x, layer, "k", gradients)
     grad_x += _through(merge_heads(grad_v), steps.x, layer, "v", gradients)
@@ -108,10 +109,31 @@ def gpt_backward(grad_logits, model, steps):
     gradients["embedding"] = backward.embedding_backward(grad, steps.ids, len(model.embedding))
     if tied:
         gradients["embedding"] += grad_unembedding.T
-    gradients |= _of_table("positions", model.positions, grad)
-    if isinstance(model.positions, T5Bias):
-        gradients["positions.table"] = backward.t5_bias_backward(grad_bias, model.positions)
-    return gradients
+    return gradients | positions_backward("positions", model.positions, grad, grad_bias)
+
+
+def positions_backward(name, positions, grad_added, grad_bias=0):
+    """Of the numbers that an encoding learns: {name.table: gradient}, {} where it learns none.
+
+    grad_added  (..., n, d_model) of what it added to the tokens
+    grad_bias   (h, n, n) of what it added to the scores of all blocks; 0 where that was nothing
+    """
+    if not parameters(positions):
+        return {}
+    gradients = of_kind(POSITIONS_BACKWARD, positions)(positions, grad_added, grad_bias)
+    return named({name: gradients})
+
+
+def learned_backward(positions, grad_added, grad_bias):
+    """`Learned`: each row of the table collects the gradients of the tokens it was added to."""
+    table, rows = np.zeros_like(positions.table), grad_added.shape[-2:]
+    table[: rows[0]] = backward.sum_to(grad_added, rows)
+    return {"table": table}
+
+
+def t5_backward(positions, grad_added, grad_bias):
+    """`T5Bias`."""
+    return {"table": backward.t5_bias_backward(grad_bias, positions)}
 
 
 def loss_and_gradients(model, ids, targets, where=None):
@@ -142,7 +164,7 @@ def seq2seq_backward(grad_logits, model, steps):
     gradients["target_embedding"] = backward.embedding_backward(
         grad, steps.decoder_ids, len(model.target_embedding)
     )
-    gradients |= _of_table("target_positions", model.target_positions, grad)
+    gradients |= positions_backward("target_positions", model.target_positions, grad)
     return gradients | _encoder_backward(grad_context, model, steps)
 
 
@@ -158,7 +180,7 @@ def _encoder_backward(grad_context, model, steps):
     gradients["source_embedding"] = backward.embedding_backward(
         grad, steps.ids, len(model.source_embedding)
     )
-    return gradients | _of_table("source_positions", model.source_positions, grad)
+    return gradients | positions_backward("source_positions", model.source_positions, grad)
 
 
 def seq2seq_loss_and_gradients(model, ids, source_mask, decoder_ids, targets, where=None):
@@ -182,6 +204,18 @@ def named(parts):
         for part, found in parts.items()
         for name, gradient in found.items()
     }
+
+
+def of_kind(table, positions):
+    """The function that a table of classes holds for an encoding."""
+    for kind, function in table.items():
+        if isinstance(positions, kind):
+            return function
+    known = ", ".join(kind.__name__ for kind in table)
+    raise TypeError(
+        f"gradients are known of {known}, got {positions!r}: put its backward pass into "
+        f"{'TURNED_BACKWARD' if table is TURNED_BACKWARD else 'POSITIONS_BACKWARD'}"
+    )
 
 
 def _heads_backward(grad_output, layer, steps):
@@ -212,21 +246,13 @@ def _through(grad_output, x, layer, name, gradients):
     return grad_x
 
 
-def _of_table(name, positions, grad):
-    """{name.table: its gradient} for positions that are learned, else {}. grad (..., n, d_model)"""
-    if not isinstance(positions, Learned):
-        return {}
-    table = np.zeros_like(positions.table)
-    rows = grad.shape[-2:]
-    table[: rows[0]] = backward.sum_to(grad, rows)
-    return {f"{name}.table": table}
-
-
 LAYERS_BACKWARD = {
     SelfAttention: self_attention_backward,
     CrossAttention: cross_attention_backward,
     FeedForward: feed_forward_backward,
 }
+TURNED_BACKWARD = {Rotary: backward.rotary_backward}  # of x, in x = positions.turned(x)
+POSITIONS_BACKWARD = {Learned: learned_backward, T5Bias: t5_backward}  # of the encoding itself
 ACTIVATIONS_BACKWARD = {
     "relu": backward.relu_backward,
     "gelu": backward.gelu_backward,
