@@ -71,8 +71,8 @@ def emptied(out):
 
 
 def wheels(python, folder):
-    """attnlib as a wheel, and beside it what it and its live views need, in the versions whose front
-    ends the site has.
+    """attnlib as a wheel, and beside it all that it and its live views need, in the versions whose
+    front ends the site has.
     """
     pip = [python, "-m", "pip", "--disable-pip-version-check"]
     run(*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT)
