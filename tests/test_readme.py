@@ -1,0 +1,159 @@
+"""What README promises to a reader in lines of code and in minutes."""
+
+import re
+from types import SimpleNamespace
+
+import nbformat
+import numpy as np
+import pytest
+
+import notebooks
+from attnlib import show
+
+README = (notebooks.ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.M | re.S)
+TOKENS = ["The", "Ġcat", "Ġsat", "Ġon", "Ġthe", "Ġmat"]
+
+
+# ---- code ----------------------------------------------------------------------------------------
+
+
+def test_attnlib_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (block,) = [block for block in BLOCKS if "masks.causal" in block]
+    names = {}
+    exec(block, names)
+    assert (tmp_path / "weights.png").stat().st_size > 5_000
+    assert names["weights"].shape == (2, 6, 6) and names["mask"].sum() == 6 + 5 + 4
+
+
+class Tensor:
+    """As far as the five lines ask: a tensor on a device, in half precision, whose gradient is
+    wanted. NumPy gets its numbers only when it is none of these.
+    """
+
+    def __init__(self, array, *barriers):
+        self.array, self.barriers = array, set(barriers)
+
+    def __getitem__(self, index):
+        return Tensor(self.array[index], *self.barriers)
+
+    def _without(self, barrier):
+        return Tensor(self.array, *self.barriers - {barrier})
+
+    def detach(self):
+        return self._without("gradient")
+
+    def float(self):
+        return self._without("bfloat16")
+
+    def cpu(self):
+        return self._without("device")
+
+    def numpy(self):
+        assert not self.barriers, f"torch refuses: {self.barriers}"
+        return self.array
+
+    def __array__(self, *given, **named):
+        raise TypeError("torch refuses")
+
+
+def layers(n_layers, n_heads, n, seed=0):
+    """What a model returns: a tuple of tensors (1, h, n, n) whose rows share out 1."""
+    scores = np.exp(np.random.default_rng(seed).normal(size=(n_layers, 1, n_heads, n, n)))
+    weights = (scores / scores.sum(axis=-1, keepdims=True)).astype(np.float32)
+    return tuple(Tensor(layer, "gradient", "bfloat16", "device") for layer in weights)
+
+
+def test_your_own_model_in_five_lines(tmp_path, monkeypatch):
+    (block,) = [block for block in BLOCKS if "output_attentions" in block]
+    lines = [line for line in block.splitlines() if line and "import " not in line]
+    assert len(lines) == 5
+    asked, seen = [], []
+
+    def tokenizer(text, return_tensors):
+        asked.append((text, return_tensors))
+        return {"input_ids": [[0, 1, 2, 3, 4, 5]]}
+
+    def model(input_ids, output_attentions):
+        assert output_attentions is True
+        return SimpleNamespace(attentions=layers(3, 4, len(input_ids[0])))
+
+    tokenizer.convert_ids_to_tokens = lambda ids: [TOKENS[i] for i in ids]
+    real = show.AttentionView
+    monkeypatch.setattr(
+        show, "AttentionView", lambda *given, **named: seen.append(real(*given, **named))
+    )
+    exec(block, {"tokenizer": tokenizer, "model": model})
+    assert asked == [("The cat sat on the mat", "pt")]
+    (view,) = seen
+    wanted = np.stack([layer.array[0] for layer in layers(3, 4, 6)])
+    np.testing.assert_array_equal(view.array, wanted)
+    view.to_html(tmp_path / "mine.html")
+    page = (tmp_path / "mine.html").read_text(encoding="utf-8")
+    assert all(token in page for token in TOKENS)
+
+
+# ---- minutes -------------------------------------------------------------------------------------
+
+ROWS = re.findall(
+    r"^\| \[(\d\d)\]\(notebooks/(\S+)\) \| ([\d, to]+) \| (\d+) \|",
+    re.search(r"<!-- two hours -->\n(.*?)<!-- /two hours -->", README, re.S)[1],
+    re.M,
+)
+
+
+def sections(words):
+    """ "1, 3 to 5" -> [1, 3, 4, 5]"""
+    found = []
+    for part in words.split(","):
+        first, _, last = part.strip().partition(" to ")
+        found += range(int(first), int(last or first) + 1)
+    return found
+
+
+def lengths(notebook):
+    """Section -> its words, a cell of code counted as 40 more; 0 for what stands before the
+    first.
+    """
+    now, found = 0, {0: 0}
+    for cell in notebook.cells:
+        if cell.id in ("launch", "setup", "navigation"):
+            continue
+        heading = re.search(r"^## (\d+) · (.*)$", cell.source, re.M)
+        now = int(heading[1]) if heading else now
+        if heading and "xercises" in heading[2]:
+            now = None  # they have minutes of their own
+        if now is not None:
+            words = len(cell.source.split()) + 40 * (cell.cell_type == "code")
+            found[now] = found.get(now, 0) + words
+    return found
+
+
+@pytest.mark.parametrize("number, name, words, minutes", ROWS, ids=[row[0] for row in ROWS])
+def test_the_sections_of_the_two_hours_take_the_minutes_that_are_said(number, name, words, minutes):
+    assert name.startswith(number)
+    notebook = nbformat.read(notebooks.NOTEBOOKS / name, 4)
+    head = "\n".join(cell.source for cell in notebook.cells[:4])
+    whole = int(re.search(r"\*\*Time\*\* about (\d+) minutes", head)[1])
+    found, chosen = lengths(notebook), sections(words)
+    assert set(chosen) <= set(found), "a section that is not there, or is exercises"
+    share = sum(found[section] for section in [0, *chosen]) / sum(found.values())
+    assert abs(whole * share - int(minutes)) <= 2, f"{whole * share:.1f} minutes"
+
+
+def test_two_hours_are_two_hours():
+    assert len(ROWS) >= 5 and [row[0] for row in ROWS] == sorted({row[0] for row in ROWS})
+    assert sum(int(row[3]) for row in ROWS) == 120
+
+
+def test_every_module_stands_on_one_shelf():
+    """What can be imported without an underscore, as a row of one of the three tables."""
+    shelved = re.findall(r"`attnlib\.(\w+)`", "".join(re.findall(r"^\| `attnlib.*$", README, re.M)))
+    rooms = {
+        path.stem
+        for path in (notebooks.ROOT / "attnlib").iterdir()
+        if not path.name.startswith("_")
+        and (path.suffix == ".py" or (path / "__init__.py").exists())
+    }
+    assert sorted(shelved) == sorted(rooms - {"rope_scaling"}), "rope_scaling belongs to encodings"
