@@ -25,7 +25,8 @@ class Positions:
     """No positions at all: the three questions a model asks its encoding, each left unanswered.
 
     An encoding is a class made from this one that answers one of them, or several:
-    GPT(…, positions=Mine()). Tokens that a cache holds come before those that are asked about.
+    GPT(…, positions=Mine()). `held` tokens come before the n that are asked about: a cache has
+    them. As in every layer, an array among the attributes is a parameter, and is trained.
     """
 
     n_max = None  # how many tokens a text may have, None for no end
@@ -336,20 +337,22 @@ def positions_maker(
     positions   one of `names`, None, or where `own` is True a `Positions`, which is handed back
     layout      of sinusoidal ones
     """
+    if positions is None:
+        return Positions
     if own and isinstance(positions, Positions):
         return lambda: positions
+    if own and not isinstance(positions, str):
+        named = f"positions must be one of {', '.join(map(repr, names))}, got {positions!r}"
+        mine = "one of your own is an object of a class made from encodings.Positions"
+        raise ValueError(f"{named}; {mine}")
     makers = {
-        None: Positions,
         "learned": lambda: Learned(n_max, d_model, rng),
         "sinusoidal": lambda: Sinusoidal(d_model, layout=layout),
         "rotary": Rotary,
         "alibi": lambda: Alibi(n_heads),
         "t5": lambda: T5Bias(n_heads, bidirectional=False),
     }
-    if own and not isinstance(positions, (str, type(None))):
-        named = f"positions must be one of {', '.join(map(repr, names))}, got {positions!r}"
-        raise ValueError(f"{named}; one of your own is an object of a class made from Positions")
-    return makers[None if positions is None else _check.choice("positions", positions, names)]
+    return makers[_check.choice("positions", positions, names)]
 
 
 # ---- shared ------------------------------------------------------------------------------

@@ -100,7 +100,8 @@ class SelfAttention(MultiHead):
     n_kv_heads  number of key and value heads, n_heads unless given; fewer is grouped-query
                 attention (Ainslie et al. 2023)
     d_head      width of a head, d_model // n_heads unless given
-    rotary      an `encodings.Rotary`, which turns q and k by their positions; none unless given
+    rotary      an `encodings.Rotary`, or another encoding that turns q and k by their positions;
+                none unless given
     use_bias    also add b_q, b_k, b_v, b_o, zeros at first
     rng         numpy Generator for the untrained weights, default_rng(0) unless given
 
@@ -122,7 +123,7 @@ class SelfAttention(MultiHead):
         use_bias=False,
         rng=None,
     ):
-        if rotary is not None and not getattr(rotary, "turns", False):
+        if rotary is not None and getattr(rotary, "turns", False) is not True:
             raise TypeError(f"rotary must be an encodings.Rotary, as Rotary(), got {rotary!r}")
         super().__init__(d_model, d_model, n_heads, n_kv_heads, d_head, use_bias, rng)
         d_head = self.W_q.shape[1] // n_heads

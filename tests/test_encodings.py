@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 
 from attnlib import masks, softmax
 from attnlib.encodings import (
+    Alibi,
     Learned,
+    Positions,
     Rotary,
+    Sinusoidal,
     T5Bias,
     alibi,
     alibi_slopes,
@@ -532,6 +535,81 @@ def test_t5_bias_with_its_table(bidirectional):
         len(T5Bias(2, bidirectional=True).table) == 32
         and T5Bias(2, bidirectional=True).max_distance == 128
     )
+
+
+# ---- what a model asks ---------------------------------------------------------------------------
+
+PARTS = {  # a part of a model: which of the three questions it answers, and how its functions do
+    "none": (Positions(), {}),
+    "sinusoidal": (
+        Sinusoidal(8, base=50, layout="half"),
+        {"added": lambda n, held: sinusoidal(held + n, 8, base=50, layout="half")[held:]},
+    ),
+    "learned": (Learned(12, 8), {"added": lambda n, held: Learned(12, 8).table[held : held + n]}),
+    "rotary": (
+        Rotary(base=50),
+        {"turned": lambda x, at: rotate(x, rotary_angles(at, 8, base=50), layout="half")},
+    ),
+    "alibi": (Alibi(3), {"bias": lambda n, held: alibi(3, n, held + n)}),
+    "t5": (
+        T5Bias(3, bidirectional=False),
+        {"bias": lambda n, held: t5_bias(np.zeros((32, 3)), n, held + n, bidirectional=False)},
+    ),
+}
+
+
+@pytest.mark.parametrize("part, answers", PARTS.values(), ids=PARTS)
+def test_all_encodings_answer_the_same_three_questions(part, answers):
+    x, at = np.random.default_rng(0).normal(size=(2, 5, 8)), np.array([3, 1, 4, 1, 5])
+    tokens = x[0].astype(np.float32)
+    assert isinstance(part, Positions)
+    assert part.turns == ("turned" in answers)
+    assert part.n_max == (12 if isinstance(part, Learned) else None)
+    for held in (0, 1, 7):
+        for question in ("added", "bias"):
+            found = getattr(part, question)(5, held if question == "added" else held + 5)
+            if question in answers:
+                np.testing.assert_array_equal(found, answers[question](5, held))
+            else:
+                assert found is None
+        rows = answers["added"](5, held) if "added" in answers else np.zeros((5, 8))
+        seen = part.onto(tokens, held)
+        assert seen.dtype == np.float32
+        np.testing.assert_array_equal(seen, tokens + rows.astype(np.float32))
+    if "turned" in answers:
+        np.testing.assert_array_equal(part.turned(x, at), answers["turned"](x, at))
+        np.testing.assert_array_equal(part.turned(x), answers["turned"](x, np.arange(5)))
+    else:
+        assert part.turned(x, at) is x
+    if "added" in answers:
+        np.testing.assert_array_equal(part.onto(x, 7, at), x + part.added(6)[at])
+        batch = np.stack([at, at[::-1]])
+        np.testing.assert_array_equal(part.onto(x, 0, batch), x + part.added(6)[batch])
+    else:
+        np.testing.assert_array_equal(part.onto(x, 7, at), x)
+
+
+def test_parts_are_called_by_what_they_answer():
+    x = np.ones((3, 4))
+    learned, rotary, t5 = Learned(6, 4), Rotary(), T5Bias(2, bidirectional=True)
+    np.testing.assert_array_equal(learned(3), learned.added(3))
+    np.testing.assert_array_equal(rotary(x, [5, 6, 7]), rotary.turned(x, [5, 6, 7]))
+    np.testing.assert_array_equal(t5(3, 4), t5.bias(3, 4))
+
+
+def test_a_table_ends_behind_what_is_held():
+    np.testing.assert_array_equal(Learned(6, 4).added(2, 4), Learned(6, 4).table[4:])
+    with pytest.raises(ValueError, match=r"n must be at most 2: .*6 rows, the text 7 tokens"):
+        Learned(6, 4).added(3, 4)
+
+
+def test_hands_and_slopes_that_cannot_be_made_are_refused_at_once():
+    with pytest.raises(ValueError, match=r"d_model must be even.*got 3"):
+        Sinusoidal(3)
+    with pytest.raises(ValueError, match=r"layout must be one of .* got 'gptj'"):
+        Sinusoidal(4, layout="gptj")
+    with pytest.raises(ValueError, match=r"n_heads must be at least 1, got 0"):
+        Alibi(0)
 
 
 def test_inputs_stay():

@@ -10,6 +10,7 @@ import pytest
 from attnlib import encodings, masks
 from attnlib.layers import LayerNorm, RMSNorm, layer_norm, parameters
 from attnlib.models import Trace
+from attnlib.models.generation import generate
 from attnlib.models.gpt import GPT
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -67,7 +68,7 @@ def test_the_forward_pass_in_words_of_its_parts(options):
         x = x + model.positions.table[:7]
     elif options["positions"] == "sinusoidal":
         x = x + encodings.sinusoidal(7, 8)
-    bias = encodings.alibi(4, 7) if model.positions == "alibi" else None
+    bias = encodings.alibi(4, 7) if options.get("positions") == "alibi" else None
     if isinstance(model.positions, encodings.T5Bias):
         bias = encodings.t5_bias(
             model.positions.table, 7, bidirectional=False, max_distance=model.positions.max_distance
@@ -245,3 +246,131 @@ def test_rotary_blocks_see_no_shift():
         1e-10,
     )
     assert np.abs(block(x, positions=2 * np.arange(7))[0] - block(x)[0]).max() > 1e-3
+
+
+# ---- an encoding of your own ---------------------------------------------------------------------
+
+
+class Beats(encodings.Positions):
+    """Every third token is a little louder."""
+
+    def added(self, n, held=0):
+        return np.where(np.arange(held, held + n)[:, None] % 3, 0, np.linspace(0.5, 2, 8))
+
+
+class Near(encodings.Positions):
+    """Scores fall with the square of the distance, in some heads faster."""
+
+    def bias(self, n_q, n_k=None):
+        n_k = n_q if n_k is None else n_k
+        steps = np.arange(n_k - n_q, n_k)[:, None] - np.arange(n_k)
+        return -np.array([0.1, 0.2, 0.3, 0.4])[:, None, None] * steps**2
+
+
+class Flips(encodings.Positions):
+    """Every other token's queries and keys look the other way."""
+
+    def turned(self, x, positions=None):
+        positions = np.arange(x.shape[-2]) if positions is None else np.asarray(positions)
+        signs = (1 - 2 * (positions % 2))[..., None, :, None]  # (1, n, 1), or (b, 1, n, 1)
+        return (x * signs).astype(x.dtype)
+
+
+class Mine(Beats, Near, Flips):
+    """All three at once."""
+
+
+OWN = [Beats, Near, Flips, Mine]
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_an_encoding_of_your_own_is_asked(kind):
+    """The same model without positions, and by hand what this encoding does."""
+    own, plain = tiny(positions=kind()), tiny(positions=None)
+    assert isinstance(own.positions, kind) and own.n_max is None
+    assert list(parameters(own)) == list(parameters(plain))
+    adds, biased, turns = (issubclass(kind, one) for one in (Beats, Near, Flips))
+    x, bias = plain.embedding[IDS], Near().bias(7) if biased else None
+    if adds:
+        x[:, [0, 3, 6]] += np.linspace(0.5, 2, 8)
+    for block in plain.blocks:
+        attention = block.attention
+        if turns:
+            signs = np.array([1, -1, 1, -1, 1, -1, 1])[:, None]
+            attention.placed = lambda q, k, positions, signs=signs: (q * signs, k * signs)
+        x, _ = block(x, bias=bias)
+    close(own.logits(IDS), plain.scores(plain.final_norm(x)))
+    assert np.abs(own.logits(IDS) - tiny(positions=None).logits(IDS)).max() > 1e-2
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_an_encoding_of_your_own_with_caches(kind):
+    """Read bit by bit is read at once, and a batch of padded texts is written as each alone."""
+    model = tiny(positions=kind())
+    logits = model.logits(IDS)
+    for cuts in ((1, 2, 3, 4, 5, 6), (3,), (2, 6)):
+        caches = model.caches()
+        parts = [model.logits(ids, caches=caches) for ids in np.split(IDS, cuts, axis=1)]
+        close(np.concatenate(parts, axis=1), logits)
+    options = {"n_new": 12, "temperature": 0}
+    for ids in IDS:
+        np.testing.assert_array_equal(
+            generate(model, ids, **options), generate(model, ids, cached=False, **options)
+        )
+    texts = [IDS[0], IDS[1, :3], IDS[2, :4]]
+    for text, written in zip(texts, generate(model, texts, **options)):
+        np.testing.assert_array_equal(written, generate(model, text, **options))
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_an_encoding_of_your_own_at_other_places(kind):
+    model, places = tiny(positions=kind()), np.array([[0, 1, 2], [4, 5, 7], [1, 1, 6]])
+    both = model.logits(IDS[:, :3], positions=places)
+    for ids, where, alone in zip(IDS[:, :3], places, both):
+        close(model.logits(ids, positions=where), alone)
+    close(both[0], model.logits(IDS[0, :3]))
+    moved = np.abs(both - model.logits(IDS[:, :3])).max(axis=(1, 2)) > 1e-3
+    # who counts steps in the row reads no places
+    assert moved.tolist() == [False, kind is not Near, kind is not Near]
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_an_encoding_of_your_own_in_float32(kind):
+    model = tiny(np.float32, positions=kind())
+    steps = model.steps(IDS)
+    assert {steps.logits.dtype, steps.stream.dtype, steps.blocks[0].attention.x.dtype} == {
+        np.dtype(np.float32)
+    }
+    assert steps.bias is None or steps.bias.dtype == np.float32
+    close(steps.logits, tiny(positions=kind()).logits(IDS), 2e-4)
+
+
+class Twin:
+    """It has the three answers, but does not say that it is an encoding."""
+
+    added, turned, bias = Beats.added, Flips.turned, Near.bias
+
+
+@pytest.mark.parametrize("wrong", [Mine, Twin(), 7, ["rotary"], {"base": 100}, np.ones((9, 8))])
+def test_what_is_no_encoding_is_refused(wrong):
+    with pytest.raises(ValueError, match=r"^positions must be one of 'learned', .*'t5', got ") as e:
+        tiny(positions=wrong)
+    assert str(e.value).endswith(
+        f"got {wrong!r}; one of your own is an object of a class made from encodings.Positions"
+    )
+
+
+@pytest.mark.parametrize("wrong", [Beats(), encodings.Learned(9, 8), Flips, Twin(), "rotary"])
+def test_what_does_not_turn_is_no_rotary(wrong):
+    with pytest.raises(TypeError, match=r"rotary must be an encodings.Rotary, as Rotary\(\), got "):
+        tiny(positions=None, rotary=wrong)
+
+
+def test_rows_and_biases_that_do_not_fit_are_refused():
+    fit = r"added\(n, held\) has the shape \(7, 6\), which does not fit the rows' shape \(7, 8\)"
+    with pytest.raises(ValueError, match=fit):
+        tiny(positions=encodings.Sinusoidal(6)).logits(IDS)
+    with pytest.raises(ValueError, match=r"shape \(9, 6\), which does not fit .* \(9, 8\)"):
+        tiny(positions=encodings.Sinusoidal(6)).logits([1, 2], positions=[8, 0])
+    with pytest.raises(ValueError, match=r"bias has the shape \(3, 7, 7\), .*\(3, 4, 7, 7\)"):
+        tiny(positions=encodings.Alibi(3)).logits(IDS)

@@ -605,6 +605,66 @@ def test_gpt(name):
             check(name, value, start, gradients[parameter_name], tolerance, h)
 
 
+class Waves(encodings.Positions):
+    """Added to the tokens and to the scores, with nothing to learn."""
+
+    def added(self, n, held=0):
+        return np.sin(np.arange(held, held + n)[:, None] * np.arange(1, 9))
+
+    def bias(self, n_q, n_k=None):
+        n_k = n_q if n_k is None else n_k
+        return np.cos(np.arange(n_k - n_q, n_k)[:, None] - np.arange(n_k)) * np.ones((2, 1, 1))
+
+
+class Loud(encodings.Learned):
+    """A learned table under another name."""
+
+
+class Turning(encodings.Positions):
+    def turned(self, x, positions=None):
+        return -x
+
+
+class Tuned(encodings.Positions):
+    def __init__(self):
+        self.slope = np.ones(2)
+
+    def bias(self, n_q, n_k=None):
+        return self.slope[:, None, None]
+
+
+def test_an_encoding_of_your_own_is_trained():
+    """One that learns nothing as it is, one made from `Learned` as that, and any other is refused
+    until its backward pass stands in a table.
+    """
+    ids, targets, _ = tiny_batch()
+    model = tiny(positions=Waves())
+    _, gradients = training.loss_and_gradients(model, ids, targets)
+    assert gradients.keys() == parameters(model).keys() == parameters(tiny(positions=None)).keys()
+    for name, parameter in parameters(model).items():
+        start = parameter.copy()
+
+        def value(a, parameter=parameter, start=start):
+            parameter[...] = a
+            loss = training.loss_and_gradients(model, ids, targets)[0]
+            parameter[...] = start
+            return loss
+
+        check("Waves", value, start, gradients[name], 1e-7, 1e-3)
+    model, loud = tiny(), tiny(positions=Loud(6, 8))
+    for name, parameter in parameters(loud).items():
+        parameter[...] = parameters(model)[name]
+    for name, gradient in training.loss_and_gradients(loud, ids, targets)[1].items():
+        np.testing.assert_array_equal(
+            gradient, training.loss_and_gradients(model, ids, targets)[1][name]
+        )
+    for own, known in ((Turning(), "Rotary"), (Tuned(), "Learned, T5Bias")):
+        with pytest.raises(
+            TypeError, match=f"positions must be {known} here, got .*{type(own).__name__}"
+        ):
+            training.loss_and_gradients(tiny(positions=own), ids, targets)
+
+
 @pytest.mark.parametrize("options", MODELS.values(), ids=MODELS)
 def test_gradients_in_float32(options):
     loss, gradients = training.loss_and_gradients(tiny(np.float32, **options), *tiny_batch())

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 import attnlib
-from attnlib.encodings import Learned, Rotary
+from attnlib.encodings import Rotary
 from attnlib.layers import cast, parameters
 from attnlib.models.gpt import GPT
 from attnlib.training.backward import log_softmax
@@ -112,7 +112,7 @@ def position_losses(model, n, texts=TEXTS):
     """The loss at each position of texts with n tokens, a mean over those where the answer can be
     known. (n,)
     """
-    if isinstance(model.positions, Learned) and n > len(model.positions.table):
+    if model.n_max is not None and n > model.n_max:
         return np.full(n, np.nan)
     rng, total, count = np.random.default_rng([12345, n]), np.zeros(n), np.zeros(n)
     for _ in range(0, texts, 32):
@@ -140,8 +140,9 @@ def stretched(model, recipe, n):
     if recipe == "yarn":
         scaling["beta_fast"] = 8
     model = copy.deepcopy(model)
+    model.positions = Rotary(scaling=scaling)
     for block in model.blocks:
-        block.attention.rotary = Rotary(scaling=scaling)
+        block.attention.rotary = model.positions
     return model
 
 

@@ -207,14 +207,14 @@ def named(parts):
 
 
 def of_kind(table, positions):
-    """The function that a table of classes holds for an encoding."""
-    for kind, function in table.items():
-        if isinstance(positions, kind):
-            return function
+    """The backward pass that a table of classes holds for an encoding."""
+    for kind in type(positions).__mro__:
+        if kind in table:
+            return table[kind]
     known = ", ".join(kind.__name__ for kind in table)
     raise TypeError(
-        f"gradients are known of {known}, got {positions!r}: put its backward pass into "
-        f"{'TURNED_BACKWARD' if table is TURNED_BACKWARD else 'POSITIONS_BACKWARD'}"
+        f"positions must be {known} here, got {positions!r}: to train another one, write its "
+        "backward pass into the table of training/gradients.py that names these"
     )
 
 
