@@ -1,13 +1,14 @@
 """What a heatmap leaves out: what each weight brings, and what happens without it.
 
 from arrays   value_norms, rollout, redrawn, rank_correlation, divergence
-on a model    edited, silenced, replaced: run it with an attention layer changed; afterwards it is
-              as it was
+on a model    edited, silenced, replaced: run it with an attention layer changed; edits add up, and
+              afterwards it is as it was
               head_means, head_effects: what each head says, and what happens without it
               hide_each, swap_each: what happens without each token
 """
 
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 
@@ -139,29 +140,24 @@ def edited(attention, edit):
                on to W_o, (..., h, n_q, d_head). weights @ values is what they do by themselves.
                The weights that the model reports stay the true ones.
 
+    Edits of one layer add up, whichever `with` stands outside: a map that is `replaced` comes
+    first, then a head that is `silenced` loses its values, and an edit is given what is left. What
+    contradicts itself is refused: another map or another number for the same head when the `with`
+    begins, two edits that change the same head when the model runs.
+
     No parameter is touched. Afterwards the layer is as it was, whatever was raised in between.
     """
-    _check_attention(attention)
-    before, original = vars(attention).get("steps"), attention.steps
-
-    def steps(*given, **options):
-        done = original(*given, **options)
-        values = np.repeat(done.v, attention.n_heads // attention.n_kv_heads, axis=-3)
-        mixed = np.asarray(edit(done.weights, values))
-        if mixed.shape != (*done.weights.shape[:-1], values.shape[-1]):
-            wanted = f"(..., h, n_q, d_head), here {(*done.weights.shape[:-1], values.shape[-1])}"
-            raise ValueError(f"edit must return an array of the shape {wanted}, got {mixed.shape}")
-        joined = merge_heads(mixed).astype(done.joined.dtype, copy=False)
-        output = (joined @ attention.W_o + attention.b_o).astype(done.output.dtype, copy=False)
-        return done._replace(joined=joined, output=output)
-
-    attention.steps = steps
+    edits = _edits_of(attention)  # those that are open, and this one as soon as it fits them
+    edits.check(edit)
+    this = object()
     try:
+        edits.open[this] = edit
+        attention.steps = edits  # the layer's own steps, and behind them all edits that are open
         yield
     finally:
-        del attention.steps
-        if before is not None:  # edited from outside, too
-            attention.steps = before
+        edits.open.pop(this, None)
+        if not edits.open:
+            edits.leave()
 
 
 def silenced(attention, *heads, to=0.0):
@@ -180,58 +176,38 @@ def silenced(attention, *heads, to=0.0):
             "to must be a number or have the shape (h, d_head), here"
             f" {(attention.n_heads, d_head)}, got {to.shape}"
         )
-    instead = np.broadcast_to(to, (attention.n_heads, d_head))
-
-    def edit(weights, values):
-        mixed = weights @ values  # (..., h, n_q, d_head)
-        mixed[..., heads, :, :] = instead[heads, None, :]
-        return mixed
-
-    return edited(attention, edit)
+    rows = np.broadcast_to(to, (attention.n_heads, d_head)).copy()
+    return edited(attention, _Silence({head: rows[head] for head in heads}))
 
 
 def replaced(attention, head, weights):
     """with replaced(layer, 1, weights): head 1 looks as these weights say; see `edited`.
 
-    weights   (n_q, n_k) in the place of the whole map, or (n_k,) in the place of its last row
+    weights   (n_q, n_k) in the place of the whole map, or (n_k,) in the place of its last row. No
+              mask counts there: a token that is hidden is looked at all the same
     """
     _check_attention(attention)
     head = _check.integer("head", head, 0, attention.n_heads - 1)
     weights = _check.finite("weights", _check.floats("weights", weights, "n_k"))
     if weights.ndim > 2:
         raise ValueError(f"weights must have the shape (n_q, n_k) or (n_k,), got {weights.shape}")
-
-    def edit(own, values):
-        own = own.copy()  # (..., h, n_q, n_k)
-        place = own[..., head, :, :] if weights.ndim == 2 else own[..., head, -1, :]
-        if place.shape[-weights.ndim :] != weights.shape:
-            raise ValueError(
-                f"weights must have the shape {place.shape[-weights.ndim :]} here, got"
-                f" {weights.shape}"
-            )
-        place[...] = weights
-        return own @ values
-
-    return edited(attention, edit)
+    return edited(attention, _Map(head, weights.copy()))
 
 
 def head_means(attention, run):
     """What each head hands on, on average over all tokens that look while run() runs the model: (h,
     d_head)
+
+    Under edits of the layer that are open, the means are those of what it hands on then.
     """
     seen = []
-
-    def watch(weights, values):
-        seen.append(weights @ values)
-        return seen[-1]
-
-    with edited(attention, watch):
+    with edited(attention, _Watch(seen)):
         run()
     if not seen:
         raise ValueError("run must run the model that this attention layer is in, and did not")
-    # (tokens, h·d_head) each
-    rows = [merge_heads(mixed).reshape(-1, len(attention.W_o)) for mixed in seen]
-    return np.concatenate(rows).mean(axis=0).reshape(attention.n_heads, -1)
+    rows = np.concatenate([mixed.reshape(-1, len(attention.W_o)) for mixed in seen])
+    means = rows[0] + (rows - rows[0]).mean(axis=0)  # exact where all are alike. (h·d_head,)
+    return means.reshape(attention.n_heads, -1)
 
 
 def head_effects(layers, measure, *, mean=False):
@@ -280,6 +256,155 @@ def swap_each(model, ids, candidates):
         one[:, place] = candidates
     after = model.logits(batch.reshape(-1, len(ids)))[:, -1].reshape(len(ids), len(candidates), -1)
     return divergence(model.logits(ids)[-1], after).mean(axis=1)
+
+
+class _Silence(NamedTuple):
+    """What `silenced` asks for."""
+
+    rows: dict  # head -> (d_head,) what it hands on instead
+
+
+class _Map(NamedTuple):
+    """What `replaced` asks for."""
+
+    head: int
+    weights: np.ndarray  # (n_q, n_k), or (n_k,) for the last row
+
+    def put_into(self, weights):
+        """Write it over the head's own weights. (..., h, n_q, n_k)"""
+        place = weights[..., self.head, :, :]
+        place = place if self.weights.ndim == 2 else place[..., -1, :]
+        if place.shape[-self.weights.ndim :] != self.weights.shape:
+            raise ValueError(
+                f"weights must have the shape {place.shape[-self.weights.ndim :]} here, got"
+                f" {self.weights.shape}"
+            )
+        place[...] = self.weights
+
+
+class _Watch(NamedTuple):
+    """Changes nothing; collects what the heads hand on."""
+
+    seen: list  # (..., n_q, h·d_head) each
+
+
+class _Edits:
+    """The edits of one attention layer that are open; it stands before the layer's own steps."""
+
+    def __init__(self, attention):
+        self.attention, self.before = attention, vars(attention).get("steps")
+        self.own, self.open = attention.steps, {}  # a key of its own for each `with` -> edit
+
+    def leave(self):
+        """The layer's attributes as they were."""
+        if vars(self.attention).get("steps") is self:
+            del self.attention.steps
+            if self.before is not None:
+                self.attention.steps = self.before
+
+    def __reduce_ex__(self, protocol):
+        """A copy would run the parameters of the original: TypeError, for copy and for pickle."""
+        named = _named(self.attention)
+        raise TypeError(f"{named} is edited here: copy or save it before the `with`, or behind it")
+
+    def of(self, kind):
+        """The open edits of one kind."""
+        return [edit for edit in self.open.values() if isinstance(edit, kind)]
+
+    def check(self, new):
+        """TypeError where it is no edit, ValueError where it contradicts one that is open."""
+        if not callable(new) and not isinstance(new, (_Silence, _Map, _Watch)):
+            wanted = "a function (weights, values) -> what the heads hand on"
+            raise TypeError(f"edit must be {wanted}, got {type(new).__name__}")
+        if isinstance(new, _Silence):
+            held = self.silent()
+            for head in new.rows.keys() & held.keys():
+                if not np.allclose(new.rows[head], held[head], rtol=1e-6, atol=0):
+                    fix = "end that `with` first, or give both the same `to`"
+                    self.refuse(head, "is silenced already, to other numbers", fix)
+        if isinstance(new, _Map):
+            for old in self.of(_Map):
+                if new.head == old.head and not np.array_equal(new.weights, old.weights):
+                    fix = "end that `with` first, or put both into one map"
+                    self.refuse(new.head, "is replaced already, by other weights", fix)
+
+    def refuse(self, head, why, fix):
+        """ValueError: which head of which layer, why not, and what to do."""
+        raise ValueError(f"head {head} of {_named(self.attention)} {why}: {fix}")
+
+    def silent(self):
+        """The silenced heads: head -> (d_head,) what each hands on."""
+        return {head: row for edit in self.of(_Silence) for head, row in edit.rows.items()}
+
+    def __call__(self, *given, **options):
+        """The layer's steps, with what the heads hand on under all edits."""
+        done, layer = self.own(*given, **options), self.attention
+        if not self.open:
+            return done
+        values = np.repeat(done.v, layer.n_heads // layer.n_kv_heads, axis=-3)
+        mixed = self.handed_on(done.weights.copy(), values)  # (..., h, n_q, d_head)
+        joined = merge_heads(mixed).astype(done.joined.dtype, copy=False)
+        for watch in self.of(_Watch):
+            watch.seen.append(joined)
+        output = joined @ layer.W_o + layer.b_o
+        if hasattr(layer, "norm_behind"):  # as in Gemma 2
+            output = layer.norm_behind(output)
+        return done._replace(joined=joined, output=output.astype(done.output.dtype, copy=False))
+
+    def handed_on(self, weights, values):
+        """Look (replaced), bring (silenced), hand on (edited): (..., h, n_q, d_head)."""
+        for one in self.of(_Map):
+            one.put_into(weights)
+        silent = self.silent()
+        for head in silent:
+            values[..., head, :, :] = 0
+        mixed = self.changed(weights, values)
+        for head, row in silent.items():
+            mixed[..., head, :, :] += row.astype(mixed.dtype)
+        return mixed
+
+    def changed(self, weights, values):
+        """weights @ values, with each head as the one edit that changes it hands it on."""
+        mixed = weights @ values  # (..., h, n_q, d_head)
+        edits = [edit for edit in self.open.values() if callable(edit)]
+        results = [self.result(edit, weights, values, mixed) for edit in edits]
+        if len(results) < 2:
+            return (results or [mixed])[0]
+        # (edits, h): how far each edit moves each head, and what may be rounding
+        far = np.array([_largest(one - mixed) for one in results])
+        rounding = 100 * np.finfo(mixed.dtype).eps * _largest(np.abs(weights) @ np.abs(values))
+        for head in np.flatnonzero((~(far <= rounding)).sum(axis=0) > 1):
+            why = "is changed by two edits at once, and neither sees what the other does"
+            self.refuse(head, why, "do both in one edit, or end the first `with` before the second")
+        for head, which in enumerate(far.argmax(axis=0)):
+            mixed[..., head, :, :] = results[which][..., head, :, :]
+        return mixed
+
+    def result(self, edit, weights, values, mixed):
+        """What one edit hands on; it is given copies, to do with as it likes."""
+        found = np.asarray(edit(weights.copy(), values.copy()))
+        if found.shape != mixed.shape:
+            wanted = f"(..., h, n_q, d_head), here {mixed.shape}"
+            raise ValueError(f"edit must return an array of the shape {wanted}, got {found.shape}")
+        return found.astype(mixed.dtype)
+
+
+def _edits_of(attention):
+    """What stands before the layer's own steps: what is there already, or a new one."""
+    _check_attention(attention)
+    held = vars(attention).get("steps")
+    return held if isinstance(held, _Edits) else _Edits(attention)
+
+
+def _named(attention):
+    """A layer in words: which kind, and its size."""
+    width, n_heads = attention.W_o.shape[1], attention.n_heads
+    return f"this {type(attention).__name__} (d_model {width}, {n_heads} heads)"
+
+
+def _largest(mixed):
+    """The largest number of each head, whatever its sign: (..., h, n_q, d_head) -> (h,)"""
+    return np.abs(mixed).max(axis=(-2, -1)).reshape(-1, mixed.shape[-3]).max(axis=0)
 
 
 def _check_attention(attention):

@@ -1,10 +1,16 @@
 """effects.py: sums that must come out, slow loops, and models that are the same afterwards."""
 
+import ast
+import copy
+import pickle
+
+import nbformat
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import notebooks
 from attnlib import CrossAttention, SelfAttention, softmax
 from attnlib.effects import (
     divergence,
@@ -20,9 +26,10 @@ from attnlib.effects import (
     swap_each,
     value_norms,
 )
-from attnlib.layers import parameters
+from attnlib.layers import RMSNorm, parameters
 from attnlib.models.bert import Bert
 from attnlib.models.gpt import GPT
+from attnlib.models.llama import GemmaAttention
 from attnlib.models.pretrained import load
 from attnlib.models.seq2seq import Seq2Seq
 
@@ -360,6 +367,416 @@ def test_edits_go_into_each_other_and_come_off_in_turn():
             close(model.logits(IDS), both)
         close(model.logits(IDS), one)
     assert "steps" not in vars(layer)
+
+
+# ---- several edits at once -----------------------------------------------------------------------
+
+TAKEN = RNG(20).normal(size=(2, 4))  # (h, d_head), numbers to silence a head to
+PUSH = RNG(21).normal(size=4)
+MAPS = [maps(RNG(seed), 7, 7) for seed in (22, 23)]
+ROW = RNG(24).dirichlet(np.ones(7))
+
+
+def small():
+    """A GPT without norms and feed-forward layers: two layers of attention, two heads in each."""
+    return GPT(11, 8, 2, 2, n_max=12, norm=None, d_hidden=0, dtype=np.float64, rng=RNG(3))
+
+
+def pushed(head):
+    def edit(weights, values):
+        mixed = weights @ values
+        mixed[..., head, :, :] += PUSH
+        return mixed
+
+    return edit
+
+
+def nobody_looks_at_the_first(weights, values):
+    weights[..., 1:, 0] = 0
+    return weights @ values
+
+
+def by_einsum(weights, values):
+    return np.einsum("...hqk,...hkd->...hqd", weights, values)
+
+
+# name -> (how it is opened, what it does to which head, told to `forward` below)
+KINDS = {
+    "silenced 0": (lambda layer: silenced(layer, 0), {0: ("to", 0.0)}),
+    "silenced 1": (lambda layer: silenced(layer, 1), {1: ("to", 0.0)}),
+    "silenced 0 and 1": (lambda layer: silenced(layer, 0, 1), {0: ("to", 0.0), 1: ("to", 0.0)}),
+    "silenced 1 to numbers": (lambda layer: silenced(layer, 1, to=TAKEN), {1: ("to", TAKEN[1])}),
+    "replaced 0": (lambda layer: replaced(layer, 0, MAPS[0]), {0: ("map", MAPS[0])}),
+    "replaced 1": (lambda layer: replaced(layer, 1, MAPS[1]), {1: ("map", MAPS[1])}),
+    "replaced 1, last row": (lambda layer: replaced(layer, 1, ROW), {1: ("row", ROW)}),
+    "pushed 0": (lambda layer: edited(layer, pushed(0)), {0: ("push", PUSH)}),
+    "pushed 1": (lambda layer: edited(layer, pushed(1)), {1: ("push", PUSH)}),
+    "nobody looks at the first": (
+        lambda layer: edited(layer, nobody_looks_at_the_first),
+        {0: ("blind", None), 1: ("blind", None)},
+    ),
+    "an edit that changes nothing": (lambda layer: edited(layer, by_einsum), {}),
+}
+each_kind = pytest.mark.parametrize("one", KINDS)
+
+
+def by_hand(layer, x, context, seen, names):
+    """The output of an attention layer, written out anew: query i sees the keys seen[i]."""
+    written = np.zeros((len(x), 8))
+    for head in range(2):
+        part = slice(4 * head, 4 * head + 4)
+        q, k, v = x @ layer.W_q[:, part], context @ layer.W_k[:, part], context @ layer.W_v[:, part]
+        done = [KINDS[name][1][head] for name in names if head in KINDS[name][1]]
+        weights = np.zeros((len(x), len(context)))
+        for i, keys in enumerate(seen):
+            shares = np.exp([q[i] @ k[j] / 2 for j in keys])
+            weights[i, keys] = shares / shares.sum()
+        for what, numbers in done:
+            if what == "map":
+                weights = numbers.copy()
+            if what == "row":
+                weights[-1] = numbers
+        if any(what == "blind" for what, _ in done):
+            weights[1:, 0] = 0
+        instead = [numbers for what, numbers in done if what == "to"]
+        said = np.zeros((len(x), 4)) + instead[0] if instead else weights @ v
+        written += (said + sum(numbers for what, numbers in done if what == "push")) @ layer.W_o[
+            part
+        ]
+    return written
+
+
+def forward(model, ids, changes=((), ()), mask=None):
+    """The logits of `small`, written out anew: changes holds names of KINDS for each layer."""
+    x = np.array([model.embedding[token] + model.positions.table[i] for i, token in enumerate(ids)])
+    seen = [[j for j in range(i + 1) if mask is None or mask[i, j]] for i in range(len(ids))]
+    for block, names in zip(model.blocks, changes):
+        x = x + by_hand(block.attention, x, x, seen, names)
+    return x @ model.unembedding
+
+
+def clash(one, two):
+    """The heads at which two kinds cannot both be true."""
+
+    def at_odds(a, b):
+        if {a[0], b[0]} <= {"push", "blind"} or {a[0], b[0]} == {"map", "row"}:
+            return True
+        return a[0] == b[0] and not np.array_equal(a[1], b[1])
+
+    one, two = KINDS[one][1], KINDS[two][1]
+    return [head for head in one if head in two and at_odds(one[head], two[head])]
+
+
+def test_without_an_edit_the_pass_of_these_tests_is_that_of_the_model():
+    model = small()
+    close(forward(model, IDS), model.logits(IDS), rtol=1e-12, atol=1e-14)
+
+
+@each_kind
+@pytest.mark.parametrize("two", KINDS)
+def test_two_edits_of_one_layer_add_up_or_are_refused(one, two):
+    """All kinds, both orders, in both layers."""
+    for place in (0, 1):
+        model = small()
+        layer, before = model.blocks[place].attention, model.logits(IDS)
+        changes = [(), ()]
+        changes[place] = (one, two)
+        if heads := clash(one, two):
+            fix = "end that `with` first|do both in one edit"
+            words = rf"^head {heads[0]} of this SelfAttention \(d_model 8, 2 heads\) is .*({fix})"
+            with pytest.raises(ValueError, match=words):
+                with KINDS[one][0](layer), KINDS[two][0](layer):
+                    model.logits(IDS)
+        else:
+            with KINDS[one][0](layer), KINDS[two][0](layer):
+                close(model.logits(IDS), forward(model, IDS, changes), rtol=1e-10, atol=1e-12)
+        assert "steps" not in vars(layer)
+        np.testing.assert_array_equal(model.logits(IDS), before)
+
+
+@each_kind
+@pytest.mark.parametrize("two", KINDS)
+def test_edits_of_a_cross_attention_add_up_or_are_refused(one, two):
+    layer, x, context = CrossAttention(8, 2, rng=RNG(6)), *RNG(7).normal(size=(2, 7, 8))
+    if clash(one, two):
+        with pytest.raises(ValueError, match=r"of this CrossAttention \(d_model 8, 2 heads\)"):
+            with KINDS[one][0](layer), KINDS[two][0](layer):
+                layer(x, context)
+    else:
+        wanted = by_hand(layer, x, context, [list(range(7))] * 7, (one, two))
+        with KINDS[one][0](layer), KINDS[two][0](layer):
+            close(layer(x, context)[0], wanted, rtol=1e-10, atol=1e-12)
+    assert "steps" not in vars(layer)
+
+
+@each_kind
+@pytest.mark.parametrize("two", KINDS)
+def test_edits_of_two_layers_never_meet(one, two):
+    model = small()
+    first, second = (block.attention for block in model.blocks)
+    wanted = forward(model, IDS, [(one,), (two,)])
+    with KINDS[one][0](first), KINDS[two][0](second):
+        close(model.logits(IDS), wanted, rtol=1e-10, atol=1e-12)
+    with KINDS[two][0](second), KINDS[one][0](first):
+        close(model.logits(IDS), wanted, rtol=1e-10, atol=1e-12)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([0, 1]), st.sampled_from(list(KINDS))), max_size=6),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=60, deadline=None)
+def test_edits_end_in_any_order(wanted, random):
+    """Many at once, closed out of their order: after each, what is left is what is open."""
+    model, left = small(), []
+    before = model.logits(IDS)
+    for layer, kind in wanted:
+        if any(layer == place and clash(kind, other) for place, other, _ in left):
+            continue
+        one = KINDS[kind][0](model.blocks[layer].attention)
+        one.__enter__()
+        left.append((layer, kind, one))
+    random.shuffle(left)
+    while left:
+        changes = [[kind for at, kind, _ in left if at == layer] for layer in (0, 1)]
+        close(model.logits(IDS), forward(model, IDS, changes), rtol=1e-9, atol=1e-11)
+        left.pop()[2].__exit__(None, None, None)
+    assert not any("steps" in vars(block.attention) for block in model.blocks)
+    np.testing.assert_array_equal(model.logits(IDS), before)
+
+
+@each_kind
+def test_what_is_measured_under_an_edit_is_measured_of_the_edited_model(one):
+    model, changes = small(), [(one,), ()]
+    layer = model.blocks[0].attention
+    last = forward(model, IDS, changes)[-1]
+    hidden, swapped = [], []
+    for j in range(7):
+        mask = np.ones((7, 7), bool)
+        mask[:, j] = np.arange(7) == j
+        hidden.append(divergence(last, forward(model, IDS, changes, mask)[-1]))
+        other = np.array([*IDS[:j], 6, *IDS[j + 1 :]])
+        swapped.append(divergence(last, forward(model, other, changes)[-1]))
+    spared = [
+        forward(model, IDS, [(one,), (f"silenced {head}",)])[-1, 0] - last[0] for head in (0, 1)
+    ]
+    with KINDS[one][0](layer):
+        close(hide_each(model, IDS), hidden, atol=1e-10)
+        close(swap_each(model, IDS, [6]), swapped, atol=1e-10)
+        upper = [model.blocks[1].attention]
+        close(head_effects(upper, lambda: model.logits(IDS)[-1, 0])[0], spared, atol=1e-10)
+        joined = model.steps(IDS).blocks[0].attention.inner.joined
+        means = head_means(layer, lambda: model.logits(IDS))
+        close(means, joined.mean(axis=0).reshape(2, 4), rtol=1e-10, atol=1e-12)
+
+
+def test_a_head_that_is_silenced_already_has_nothing_left_to_lose():
+    model = small()
+    layer = model.blocks[0].attention
+
+    def measure():
+        return float(model.logits(IDS)[-1, 0])
+
+    with silenced(layer, 1):
+        assert head_effects([layer], measure)[0, 1] == 0
+        assert head_effects([layer], measure, mean=True)[0, 1] == 0
+    with silenced(layer, 1, to=TAKEN):
+        means = head_means(layer, measure)
+        np.testing.assert_array_equal(means[1], TAKEN[1])
+        assert head_effects([layer], measure, mean=True)[0, 1] == 0
+        with pytest.raises(
+            ValueError, match=r"head 1 of this .* silenced already, to other numbers"
+        ):
+            head_effects([layer], measure)
+    assert "steps" not in vars(layer)
+
+
+def test_two_heads_of_tiny_gpt_silenced_one_by_one_are_two_heads_silenced():
+    """The next token's share was as if one head alone were gone."""
+    gpt = load("tiny-gpt")
+    layer, ids = gpt.model.blocks[0].attention, gpt.encode("The President of the United")
+
+    def share():
+        return softmax(gpt.model.logits(ids)[-1]).max()
+
+    with silenced(layer, 1):
+        one = share()
+    with silenced(layer, 0), silenced(layer, 1):
+        nested = share()
+    kept = layer.W_o.copy()
+    layer.W_o[: 2 * len(layer.W_o) // 4] = 0
+    try:
+        by_hand = share()
+    finally:
+        layer.W_o[...] = kept
+    assert nested == pytest.approx(by_hand, abs=1e-5) and by_hand < 0.5 < 0.9 < one
+
+
+@each_model
+def test_heads_silenced_one_by_one_are_those_whose_rows_of_W_o_are_zero(name):
+    layer, run, _ = models()[name]
+    with silenced(layer, 1), silenced(layer, 0):
+        found = run()
+    layer.W_o[...] = 0
+    close(found, run(), rtol=1e-5, atol=1e-7)
+
+
+def test_a_norm_behind_the_layer_still_stands_behind_it():
+    layer, x = GemmaAttention(8, 2, rng=RNG(1)), RNG(2).normal(size=(5, 8))
+    layer.norm_behind = RMSNorm(8)
+    whole = layer(x)[0]
+    with edited(layer, by_einsum):
+        close(layer(x)[0], whole, rtol=1e-10)
+    with silenced(layer, 1):
+        found = layer(x)[0]
+    layer.W_o[4:] = 0
+    close(found, layer(x)[0], rtol=1e-10)
+
+
+@each_kind
+def test_whatever_happens_in_between_the_layer_is_as_it_was(one):
+    model = small()
+    layer, before = model.blocks[0].attention, model.logits(IDS)
+    opened = KINDS[one][0]
+
+    def as_it_was():
+        np.testing.assert_array_equal(model.logits(IDS), before)
+        return "steps" not in vars(layer)
+
+    for error in (ZeroDivisionError, KeyboardInterrupt, GeneratorExit, SystemExit):
+        with (
+            pytest.raises(error),
+            opened(layer),
+            silenced(layer),
+            opened(model.blocks[1].attention),
+        ):
+            raise error
+        assert as_it_was()
+
+    def left_open():
+        with opened(layer):
+            yield model.logits(IDS)
+
+    generator = left_open()
+    close(next(generator), forward(model, IDS, [(one,), ()]), rtol=1e-10, atol=1e-12)
+    generator.close()
+    assert as_it_was()
+    generator = left_open()
+    next(generator)
+    del generator  # nobody closes it
+    assert as_it_was()
+    never_entered = opened(layer)
+    del never_entered
+    assert as_it_was()
+
+
+def test_the_same_edit_twice_is_there_until_both_have_ended():
+    model = small()
+    layer, wanted = model.blocks[0].attention, forward(small(), IDS, [("silenced 1",), ()])
+    one, two = silenced(layer, 1), silenced(layer, 1)
+    one.__enter__()
+    two.__enter__()
+    one.__exit__(None, None, None)
+    close(model.logits(IDS), wanted, rtol=1e-10, atol=1e-12)
+    two.__exit__(None, None, None)
+    assert "steps" not in vars(layer)
+
+
+def test_what_a_layer_was_given_by_hand_is_there_afterwards():
+    model = small()
+    layer = model.blocks[0].attention
+    mine = layer.steps
+    layer.steps = mine
+    with silenced(layer, 0), replaced(layer, 1, MAPS[1]):
+        wanted = forward(model, IDS, [("silenced 0", "replaced 1"), ()])
+        close(model.logits(IDS), wanted, rtol=1e-10, atol=1e-12)
+    assert vars(layer)["steps"] is mine
+
+
+def test_an_edit_may_write_into_what_it_is_given():
+    model = small()
+    layer, true = model.blocks[0].attention, model.steps(IDS).weights[0]
+
+    def edit(weights, values):
+        weights[:] = 0
+        values[:] = 0
+        return weights @ values
+
+    with edited(layer, edit):
+        np.testing.assert_array_equal(model.steps(IDS).weights[0], true)
+
+
+def test_the_map_that_is_put_in_is_a_copy():
+    model, given = small(), MAPS[0].copy()
+    with replaced(model.blocks[0].attention, 0, given):
+        given[:] = 0
+        wanted = forward(model, IDS, [("replaced 0",), ()])
+        close(model.logits(IDS), wanted, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, pickle.dumps], ids=["deepcopy", "pickle"])
+def test_an_edited_model_is_not_copied(copied):
+    """The copy's layer would run the parameters of the original."""
+    model = small()
+    with silenced(model.blocks[0].attention, 0):
+        with pytest.raises(TypeError, match=r"SelfAttention .* is edited here: copy or save it"):
+            copied(model)
+    copied(model)
+
+
+def test_two_edits_are_refused_when_the_model_runs_and_only_then():
+    model = small()
+    layer = model.blocks[1].attention
+    with edited(layer, pushed(1)):
+        with edited(layer, pushed(1)):
+            with pytest.raises(ValueError, match=r"head 1 .* changed by two edits at once"):
+                model.logits(IDS)
+        wanted = forward(model, IDS, [(), ("pushed 1",)])
+        close(model.logits(IDS), wanted, rtol=1e-10, atol=1e-12)
+
+
+def sets_an_array(target):
+    """Whether an assignment writes into something of the name W_o, as layer.W_o[:4] = 0."""
+    if isinstance(target, (ast.Tuple, ast.List)):
+        return any(map(sets_an_array, target.elts))
+    return isinstance(target, (ast.Subscript, ast.Attribute)) and any(
+        getattr(node, "attr", getattr(node, "id", None)) == "W_o" for node in ast.walk(target)
+    )
+
+
+def silences_by_hand(source):
+    """The lines of a cell that write into a W_o."""
+    lines = [line for line in source.splitlines() if not line.lstrip().startswith(("%", "!"))]
+    found = []
+    for node in ast.walk(ast.parse("\n".join(lines))):
+        targets = getattr(node, "targets", [getattr(node, "target", None)])
+        found += [ast.unparse(node) for target in targets if target and sets_an_array(target)]
+    return found
+
+
+@pytest.mark.parametrize(
+    "source, found",
+    [
+        ("layer.W_o[16 * head : 16 * head + 16] = 0", 1),
+        ("W_o.reshape(n_heads, -1, 64)[list(heads)] = 0", 1),
+        ("model.blocks[0].attention.W_o.reshape(4, -1, 128)[head] *= 0", 1),
+        ("layer.W_o = np.zeros((8, 8))", 1),
+        ("W_o[...], b = kept, 1", 1),
+        ("W_o = rng.normal(size=(8, 6))\nx = together @ W_o[:4]\ntable[0] = 1", 0),
+    ],
+)
+def test_silencing_by_hand_is_found(source, found):
+    assert len(silences_by_hand(source)) == found
+
+
+@pytest.mark.parametrize("path", notebooks.paths(), ids=lambda path: path.stem)
+def test_no_notebook_silences_a_head_by_hand(path):
+    for cell in nbformat.read(path, 4).cells:
+        if cell.cell_type == "code" and cell.id != "setup":
+            assert not silences_by_hand(cell.source), f"with silenced(layer, head): ({cell.id})"
+
+
+# ---- what the edits of a layer do ----------------------------------------------------------------
 
 
 def test_mean_ablation_hands_on_the_mean_and_leaves_the_others():
