@@ -20,7 +20,7 @@ import notebooks
 
 PATHS = notebooks.paths()
 COURSE = "The cat sat on the mat because it was tired"
-LONG = " ".join([COURSE] * 8)
+LONG = " ".join([COURSE] * 7)
 ODD = 'Naïve “café” isn\'t a "test" — 日本 😀 שלום, <b>$5</b> \\n it'
 
 QUICK = {"steps": 20}  # a training that is not long, unless it is what is tried
