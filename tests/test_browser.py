@@ -1398,6 +1398,21 @@ def test_lab_explorer_error_and_recovery(in_lab):
     latency(in_lab, cell, "temperature", "explorer's view, 64 tokens")
 
 
+def told_to_a_screen_reader(cell):
+    """The controls of a real page have names and states, and the picture its words."""
+    for handle in cell.locator("[role=slider]").all():
+        line = handle.locator("xpath=ancestor::*[.//*[contains(@class, 'widget-readout')]][1]")
+        assert handle.get_attribute("aria-label") == line.locator(".widget-label").inner_text()
+        readout = line.locator(".widget-readout").inner_text()
+        assert handle.get_attribute("aria-valuetext") == readout
+    groups = cell.locator(".widget-toggle-buttons")
+    for group in groups.all():
+        pressed = [one.get_attribute("aria-pressed") for one in group.locator("button").all()]
+        assert group.get_attribute("aria-label") and pressed.count("true") == 1
+    assert cell.locator("[role=slider]").count() and groups.count()
+    assert len(cell.locator("img").first.get_attribute("alt")) > 10
+
+
 def test_lab_explore(in_lab):
     cell = in_lab.cell("explore")
     image = cell.locator("img")
@@ -1407,10 +1422,13 @@ def test_lab_explore(in_lab):
     in_lab.page.wait_for_timeout(500)
     latency(in_lab, cell, "x", "explore, 64 tokens")
     old = image.get_attribute("src")
+    told_to_a_screen_reader(cell)
     drag(in_lab, cell, "x", -40)
     in_lab.page.wait_for_function(
         "([image, old]) => image.src !== old", arg=[image.element_handle(), old]
     )
+    in_lab.tab.frames()
+    told_to_a_screen_reader(cell)
 
 
 def test_lab_ladder_follows_the_pin(in_lab):
