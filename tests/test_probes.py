@@ -1,11 +1,12 @@
-"""training/probes.py: the questions of the notebook on cross-attention, put to a few texts, against
-answers found one by one.
+"""training/probes.py: the questions of the notebooks, put to a few texts, against answers found one
+by one.
 """
 
 import numpy as np
 import pytest
 
 from attnlib.models import translator
+from attnlib.models.gpt import GPT
 from attnlib.training import probes
 from attnlib.training.seq2seq import TASKS, draw_examples
 
@@ -18,6 +19,48 @@ def reverser():
 @pytest.fixture(scope="module")
 def dates():
     return translator.load("dates")
+
+
+def one_by_one(logits, ids, places):
+    """The mean of -log(share), token by token; a text or several."""
+    losses = []
+    for one, text in zip(logits.reshape(-1, *logits.shape[-2:]), ids.reshape(-1, ids.shape[-1])):
+        for place in places:
+            shares = [float(np.exp(x)) for x in one[place - 1]]
+            losses.append(-np.log(shares[text[place]] / sum(shares)))
+    return sum(losses) / len(losses)
+
+
+@pytest.mark.parametrize("shape", [(6,), (3, 6)])
+@pytest.mark.parametrize("first", [1, 2, 5])
+def test_surprise_is_that_of_the_tokens_one_by_one(shape, first):
+    rng = np.random.default_rng(0)
+    ids, logits = rng.integers(7, size=shape), rng.normal(size=(*shape, 7))
+    found = probes.surprise(logits, ids, first=first)
+    assert found == pytest.approx(one_by_one(logits, ids, range(first, 6)), abs=1e-12)
+    even = probes.surprise(np.zeros((*shape, 7)), ids, first=first)
+    assert even == pytest.approx(np.log(7), abs=1e-12)
+
+
+def test_two_copies_are_two_surprises():
+    model = GPT(9, 8, 1, 2, n_max=12, dtype=np.float64, rng=np.random.default_rng(1))
+    ids = np.array([0, 3, 1, 4, 3, 1, 4])
+    logits = model.logits(ids)
+    wanted = [one_by_one(logits, ids, places) for places in ((1, 2, 3), (4, 5, 6))]
+    np.testing.assert_allclose(probes.copies(model, ids), wanted, rtol=1e-12)
+
+
+@pytest.mark.parametrize("ids", [[3, 1, 3, 1], [0, 3, 1, 1, 3], [0], []])
+def test_copies_ask_for_a_text_twice(ids):
+    model = GPT(9, 8, 1, 2, n_max=12, rng=np.random.default_rng(1))
+    with pytest.raises(ValueError, match="one token and then a text twice"):
+        probes.copies(model, ids)
+
+
+@pytest.mark.parametrize("first, words", [(0, "at least 1"), (6, "at most 5")])
+def test_surprise_needs_a_token_before(first, words):
+    with pytest.raises(ValueError, match=f"first must be {words}"):
+        probes.surprise(np.zeros((6, 7)), np.zeros(6, int), first=first)
 
 
 def test_an_untrained_model_has_the_same_shape_and_other_numbers(reverser):

@@ -19,6 +19,7 @@ from attnlib.show.figures import (
 from attnlib.show.hops import cone, hop_map
 from attnlib.show.labels import most_attended
 from attnlib.show.linked import CompareView, LadderView
+from attnlib.show.pareto import panels, pareto
 from attnlib.show.rows import rows
 from attnlib.show.running import running
 from attnlib.show.scatter import scatter
@@ -53,6 +54,8 @@ __all__ = [
     "measure_figure",
     "mosaic",
     "most_attended",
+    "panels",
+    "pareto",
     "rows",
     "running",
     "scatter",

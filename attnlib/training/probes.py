@@ -1,14 +1,43 @@
-"""What the reverser and the date reader do on many texts: behind errors, with another text before
-them, beyond their training.
+"""Questions to a trained model, each put to as many texts as you have: one text is an anecdote.
 
-One text is an anecdote; each of these puts the same question to a list of them.
+a GPT           surprise, copies: how well a text is guessed, and its second copy beside the first
+the reverser    and the date reader: what they do behind errors, with another text before them,
+                beyond their training
 """
 
 import numpy as np
 
+from attnlib import _check
 from attnlib.models.seq2seq import Seq2Seq
 from attnlib.models.translator import Translator
+from attnlib.training.backward import cross_entropy
 from attnlib.training.seq2seq import WEEKDAYS
+
+
+def surprise(logits, ids, *, first=1):
+    """How surprised a model is by a text: the mean of -log(share of the token that came), in nats.
+
+    logits  (..., n, vocabulary), what the model said when it read ids
+    ids     (..., n), one text or texts of the same length
+    first   the tokens from this place on are counted; 1 for all that have one before them
+    """
+    ids = np.asarray(ids)
+    first = _check.integer("first", first, 1, ids.shape[-1] - 1)
+    return cross_entropy(logits[..., first - 1 : -1, :], ids[..., first:])[0]
+
+
+def copies(model, ids):
+    """The surprise at the first copy of a text, and at the second one right behind it. (2,)
+
+    model   with logits(ids), as `GPT`
+    ids     (1 + 2m,) a token to begin with, <start>, and the text of m tokens, twice
+    """
+    ids, m = np.asarray(ids), len(ids) // 2
+    if len(ids) != 1 + 2 * m or not m or (ids[1 : 1 + m] != ids[1 + m :]).any():
+        raise ValueError(f"ids must be one token and then a text twice, got {len(ids)} ids")
+    logits = model.logits(ids)
+    one, two = surprise(logits[: m + 1], ids[: m + 1]), surprise(logits, ids, first=m + 1)
+    return np.array([one, two])
 
 
 def untrained(translator, seed=0):
