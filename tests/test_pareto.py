@@ -9,7 +9,8 @@ from conftest import in_both_themes
 from matplotlib.colors import to_hex
 
 from attnlib import masks
-from attnlib.show.pareto import front, panels, pareto
+from attnlib.show import panels, pareto
+from attnlib.show.pareto import front
 from attnlib.show.sheet import colour
 
 pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("style")]
