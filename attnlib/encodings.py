@@ -8,6 +8,7 @@ The classes are parts of a model, and `Positions` is what they share: a class of
 it is an encoding too.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -331,7 +332,7 @@ class T5Bias(Positions):
 
 def positions_maker(
     positions, names, *, n_max, d_model, n_heads, rng, layout="interleaved", own=False
-):
+) -> Callable:
     """What the `positions` of a model stand for: () -> `Positions`. Anything else is refused.
 
     positions   one of `names`, None, or where `own` is True a `Positions`, which is handed back

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import attnlib
-from attnlib import SelfAttention, attention_scores, encodings, layers, masks, softmax
+from attnlib import SelfAttention, attention_scores, encodings, layers, masks, show, softmax
+from attnlib.show.sheet import Picture
 
 ROOMS = ["attention", "masks", "encodings", "layers", "efficient", "measures"]
 
@@ -28,6 +29,14 @@ def test_every_function_says_what_it_returns(room):
     for function in functions(room):
         hints = typing.get_type_hints(inspect.unwrap(function))  # raises where a name is wrong
         assert "return" in hints or function is layers.cast, function.__name__
+
+
+def test_every_picture_says_that_it_is_one():
+    figures = [show.__dict__[name] for name in show.__all__ if name.islower()]
+    others = {"explore", "explorer", "most_attended", "show_source", "theme"}
+    for figure in figures:
+        if figure.__name__ not in others:
+            assert typing.get_type_hints(figure)["return"] is Picture, figure.__name__
 
 
 def test_the_hints_are_handed_on_to_other_projects():

@@ -25,7 +25,7 @@ def mosaic(
     vmax=1.0,
     title="",
     width=9.5,
-):
+) -> Picture:
     """All heads of a model as one image: a row for each layer, a column for each head, numbers from
     0.
 
@@ -260,7 +260,7 @@ def _legend(picture, x, y, tiles, masked):
     picture.write(0.3 + tiles.row_width, y + 0.17, words, size=8, color=colour("faint"), va="top")
 
 
-def measure_figure(values, *, title="", vmax=None, marked=None):
+def measure_figure(values, *, title="", vmax=None, marked=None) -> Picture:
     """One number for each head, as a grid: a row for each layer, with its mean, a column for each
     head, numbers from 0.
 

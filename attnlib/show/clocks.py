@@ -9,7 +9,7 @@ RADIUS, STEP, LINE = 0.42, 1.08, 1.3  # inches: a clock, from one to the next, f
 PER_ROW = 8
 
 
-def clocks(hands, *, captions=None, title=""):
+def clocks(hands, *, captions=None, title="") -> Picture:
     """Each pair of numbers (sine, cosine) as the hand of a clock that starts at 12 and turns to the
     right.
 

@@ -2,6 +2,8 @@
 the steps of a training.
 """
 
+from typing import Literal
+
 import numpy as np
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
@@ -15,8 +17,17 @@ LEFT = 0.75  # inches for the numbers and the name of the vertical axis
 
 
 def curves(
-    x, lines, *, title="", axes=("x", "y"), log="", cursor=None, limits=None, width=6.2, height=3.4
-):
+    x,
+    lines,
+    *,
+    title="",
+    axes=("x", "y"),
+    log: Literal["", "x", "y", "xy"] = "",
+    cursor=None,
+    limits=None,
+    width=6.2,
+    height=3.4,
+) -> Picture:
     """Lines with their names at their ends.
 
     x        (n,) the horizontal axis
@@ -52,7 +63,7 @@ def curves(
     return picture
 
 
-def beside(*pictures, title="", columns=None):
+def beside(*pictures, title="", columns=None) -> Picture:
     """Several pictures in one, from left to right, `columns` to a row."""
     if not pictures:
         raise ValueError("beside needs at least one picture")

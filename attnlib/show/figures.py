@@ -40,7 +40,7 @@ def heatmap(
     vmax=None,
     sums=None,
     axes=None,
-):
+) -> Picture:
     """One matrix of weights, or of signed numbers, with its numbers, its row sums and a colour bar.
 
     weights      (n_q, n_k)
@@ -76,7 +76,7 @@ def heads(
     show_mask=False,
     title="",
     vmax=None,
-):
+) -> Picture:
     """All heads side by side, in one picture and one scale of colour, and the mask behind them if
     `show_mask`.
 
@@ -137,7 +137,7 @@ def _head_grids(weights, tokens, key_tokens, titles, mask, show_mask, vmax):
     return grids, titles
 
 
-def mask_figure(mask, tokens=None, *, key_tokens=None, title=""):
+def mask_figure(mask, tokens=None, *, key_tokens=None, title="") -> Picture:
     """One mask, or several in a dict name -> mask: green may be looked at, hatched may not; at the
     right, how many keys.
 
@@ -209,7 +209,7 @@ def _named_masks(mask):
 
 def compare(
     a, b, tokens=None, *, titles=("a", "b"), key_tokens=None, mask=None, title="", vmax=None
-):
+) -> Picture:
     """Two matrices of weights and their signed difference b - a. a, b (n_q, n_k); mask: one, or a
     pair of masks.
     """
@@ -232,7 +232,7 @@ def compare(
     return row_of_grids(grids, [*titles, f"{titles[1]} − {titles[0]}"], title)
 
 
-def steps(q, k, *, tokens=None, mask=None, scale=None, title=""):
+def steps(q, k, *, tokens=None, mask=None, scale=None, title="") -> Picture:
     """From queries and keys to weights, one matrix per step: q·k, times 1/√d, mask, softmax. q
     (n_q, d), k (n_k, d).
 
@@ -253,7 +253,7 @@ def steps(q, k, *, tokens=None, mask=None, scale=None, title=""):
     return row_of_grids(grids, [name for name, *_ in stages], title)
 
 
-def ladder(q, k, v, query, key, *, tokens=None, dims=None, mask=None, title=""):
+def ladder(q, k, v, query, key, *, tokens=None, dims=None, mask=None, title="") -> Picture:
     """One row of attention, step by step: products of q and k bar by bar, q·k, /√d, mask, softmax,
     × v.
 
@@ -352,7 +352,7 @@ def _mixture(picture, x, y, row, weights, v, output):
     return end
 
 
-def encoding_figure(encoding, *, title=""):
+def encoding_figure(encoding, *, title="") -> Picture:
     """A positional encoding and what it makes of distance. encoding (n, d): its numbers, and every
     row times every row.
     """
@@ -397,7 +397,7 @@ def encoding_figure(encoding, *, title=""):
     return picture
 
 
-def aim(q, k, v, tokens, *, value_names=None, mask=None, title=""):
+def aim(q, k, v, tokens, *, value_names=None, mask=None, title="") -> Picture:
     """Queries and keys as arrows in the plane, beside the weights that they make, the values, and
     the output.
 
@@ -455,7 +455,7 @@ def choice(
     value_name="value",
     temperature=1.0,
     title="",
-):
+) -> Picture:
     """One query among keys in the plane: the arrows, to scale; the scores, the weights, and the
     mixture of the values.
 

@@ -15,7 +15,7 @@ DEPTH, ACROSS = 0.24, 5.6  # inches: of one layer of a cone, and of all its toke
 LABELS = 12  # tokens that are named, at most
 
 
-def hop_map(mask, tokens=None, *, title="", farthest=10, show_mask=True):
+def hop_map(mask, tokens=None, *, title="", farthest=10, show_mask=True) -> Picture:
     """A mask, and beside it the layers until token i knows of token j: dark is far, hatched is
     never.
 
@@ -42,7 +42,7 @@ def hop_map(mask, tokens=None, *, title="", farthest=10, show_mask=True):
     return picture
 
 
-def cone(mask, n_layers, *, room=None, title="", vmax=0.3):
+def cone(mask, n_layers, *, room=None, title="", vmax=0.3) -> Picture:
     """What the last token can hear through a stack of layers, down to the input; hatched is never.
 
     mask      boolean (n, n), the same in every layer

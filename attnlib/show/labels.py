@@ -61,7 +61,7 @@ def visible(tokens):
     return name_repeats([_seen(str(token)) for token in tokens])
 
 
-def most_attended(weights, tokens, *, key_tokens=None, names=None):
+def most_attended(weights, tokens, *, key_tokens=None, names=None) -> str:
     """For every token, the token it looks at most, with the weight, as a table of text.
 
     weights   (n_q, n_k), or (heads, n_q, n_k) for a column per head; names: the heads' names

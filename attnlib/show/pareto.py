@@ -35,7 +35,7 @@ def pareto(
     limits=((0, 0.6), (0, 1.03)),
     width=6.6,
     height=3.6,
-):
+) -> Picture:
     """Designs by what they cost and what they reach; a line runs along the front of those that
     nothing beats.
 
@@ -205,7 +205,7 @@ def _words(title, axes, groups):
     )
 
 
-def panels(mask, *, title="", width=4.6):
+def panels(mask, *, title="", width=4.6) -> Picture:
     """Small maps of a design, a row for each layer and a column for each head: green may be looked
     at.
 

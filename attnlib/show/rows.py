@@ -12,7 +12,7 @@ ROW, THICK = 0.26, 0.19  # inches
 
 def rows(
     values, names, *, texts=None, full=None, marked=(), title="", axis="", width=6.2, room=None
-):
+) -> Picture:
     """One bar for each number, in the order given, with its name before it and its text behind it.
 
     values   (n,) not below 0        names   n strings

@@ -16,7 +16,7 @@ ROW, COLUMN = 0.27, 0.98  # one running number; the stages side by side
 NUMBERED, NAMED = 14, 40  # more keys than this have no numbers, or no names: they would touch
 
 
-def running(steps, at, *, names=None, value_names=None, title=""):
+def running(steps, at, *, names=None, value_names=None, title="") -> Picture:
     """One tile of `flash_steps` for one query: what m, l and o were, how they are corrected, what
     the tile adds.
 

@@ -1,5 +1,7 @@
 """Points with names: one measured number of each thing against another."""
 
+from typing import Literal
+
 import numpy as np
 
 from attnlib import _check
@@ -11,7 +13,18 @@ from attnlib.show.sheet import Picture, colour
 NEAR = [(0.07, 0, "left"), (-0.07, 0, "right"), (0, -0.12, "center"), (0, 0.12, "center")]
 
 
-def scatter(x, y, names, *, marked=(), title="", axes=("x", "y"), log="", width=6.2, height=3.6):
+def scatter(
+    x,
+    y,
+    names,
+    *,
+    marked=(),
+    title="",
+    axes=("x", "y"),
+    log: Literal["", "x", "y", "xy"] = "",
+    width=6.2,
+    height=3.6,
+) -> Picture:
     """A point for each thing, with its name where there is room for it.
 
     x, y     (n,) each        names   n strings

@@ -14,7 +14,7 @@ from attnlib.show.sheet import Picture, colour, ink_on, text_width
 LINE, SIZE = 0.215, 8.5  # inches from line to line; points
 
 
-def shaded(tokens, weights, *, vmax=None, title="", axis="weight", width=6.2):
+def shaded(tokens, weights, *, vmax=None, title="", axis="weight", width=6.2) -> Picture:
     """The tokens as running text, each on the colour of its weight.
 
     tokens   n strings, with a space in front where they begin a word, as `Trace.tokens`

@@ -11,7 +11,7 @@ from attnlib.show.sheet import Picture, colour, text_width
 
 def stacked(
     values, names, parts, *, texts, full, limit, limit_name="", title="", width=8, room=("", "")
-):
+) -> Picture:
     """One bar for each name, made of parts laid end to end, and a dashed line at a limit.
 
     values   (n, p) not below 0      names   n strings         parts   p strings, for the key

@@ -13,7 +13,7 @@ LAYER, WRITTEN, NORM = 0, 1, 2  # their colours, among those of lines
 HIGH, LOW = 0.95, 2.05  # where the stream runs, and the layer below it
 
 
-def stream(parts, *, norm="pre", title=""):
+def stream(parts, *, norm="pre", title="") -> Picture:
     """The stream from left to right, with the layers that hang on it.
 
     parts   name of a layer -> five arrays (..., n, d_model): the stream before, what the layer

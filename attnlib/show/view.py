@@ -8,6 +8,7 @@ import json
 import re
 import zlib
 from pathlib import Path
+from typing import Literal
 
 import anywidget
 import numpy as np
@@ -81,7 +82,7 @@ class AttentionView(anywidget.AnyWidget):
         mask=None,
         layer=0,
         head=0,
-        scale="absolute",
+        scale: Literal["absolute", "row", "sqrt"] = "absolute",
         titles=None,
         title="",
         signed=False,

@@ -10,7 +10,9 @@ from attnlib.show.parts import Grid, colour_bar
 from attnlib.show.sheet import Picture, colour
 
 
-def written(weights, n, tokens, *, key_tokens, title="", axes=("target token", "source token")):
+def written(
+    weights, n, tokens, *, key_tokens, title="", axes=("target token", "source token")
+) -> Picture:
     """The first n rows of a map of weights, and room for the others.
 
     weights      (n_q, n_k), all rows of the map
