@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from attnlib import _check, masks
+from attnlib import _check, masks, patterns
 from attnlib.training.capstone import LENGTHS, N_HEADS, N_LAYERS, TASKS, read, trained
 
 SHAPE = (N_LAYERS, N_HEADS)
@@ -145,32 +145,13 @@ def score(design, name="", *, model="any", looks=None, lengths=LENGTHS, many=12,
 # ---- what there is to beat ---------------------------------------------------------------
 
 
-def _full(n, knob):
-    return masks.causal(n)
-
-
-def _local(n, knob):
-    return masks.causal(n) & masks.local(n, window=knob)
-
-
-def _global_local(n, knob):
-    return masks.causal(n) & masks.global_local(n, window=knob, n_global=8)
-
-
-def _bigbird(n, knob):
-    return masks.causal(n) & masks.bigbird(n, window=knob, n_global=2, n_random=min(knob, n))
-
-
-def _streaming(n, knob):
-    return masks.streaming(n, window=knob, n_sinks=4)
-
-
+# name -> the pattern of `attnlib.patterns`, and the numbers that stay as they are
 FAMILIES = {
-    "full": _full,
-    "local": _local,
-    "global-local": _global_local,
-    "bigbird": _bigbird,
-    "streaming": _streaming,
+    "full": ("causal", {}),
+    "local": ("local", {}),
+    "global-local": ("global-local", {"n_global": 8}),
+    "bigbird": ("bigbird", {"n_global": 2}),
+    "streaming": ("streaming", {"n_sinks": 4}),
 }
 KNOBS = (4, 8, 16, 32, 64)
 
@@ -180,7 +161,14 @@ def baseline(family, knob):
     bigbird also n_random.
     """
     knob = _check.integer("knob", knob)
-    return partial(FAMILIES[_check.choice("family", family, list(FAMILIES))], knob=knob)
+    pattern, fixed = FAMILIES[_check.choice("family", family, list(FAMILIES))]
+    return partial(_past_of, pattern, knob=knob, fixed=fixed)
+
+
+def _past_of(pattern, n, *, knob, fixed):
+    """What a pattern shows of the past. (n, n)"""
+    drawn = min(knob, n)
+    return masks.causal(n) & patterns.mask(pattern, n, window=knob, n_random=drawn, **fixed)
 
 
 def baselines(many=12, seed=0):

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from attnlib import _check, encodings, masks
+from attnlib import _check, encodings, patterns
 from attnlib.heads import SelfAttention
 
 WORDS = {
@@ -100,14 +100,7 @@ _TABLE = {
     for word in words.split()
 }
 
-PATTERNS = {
-    "standard": lambda n, window, n_global: masks.full(n),
-    "causal": lambda n, window, n_global: masks.causal(n),
-    "local": lambda n, window, n_global: masks.local(n, window=window),
-    "global-local": lambda n, window, n_global: masks.global_local(
-        n, window=window, n_global=n_global
-    ),
-}
+PATTERNS = patterns.with_numbers("window", "n_global")
 ENCODINGS = ("none", "sinusoidal", "learned")
 
 
@@ -319,8 +312,8 @@ def look(
 ):
     """Let the toy layer read a sentence.
 
-    pattern    "standard", "causal", "local" (uses window) or "global-local" (uses window and
-               n_global)
+    pattern    one of PATTERNS: "standard", "causal", "local" (uses window) or "global-local" (uses
+               window and n_global)
     n_heads n_global encoding temperature control   as in `layer` and `attnlib.masks`
     """
     _check.choice("pattern", pattern, PATTERNS)
@@ -334,7 +327,7 @@ def look(
         n_heads, _check.choice("encoding", encoding, ENCODINGS), temperature, bool(control)
     )
     tokens = tokenize(sentence)
-    mask = PATTERNS[pattern](len(tokens), window, n_global)
+    mask = patterns.mask(pattern, len(tokens), window=window, n_global=n_global)
     output, weights = attention(embed(tokens, encoding), mask=mask)
     names = [f"random {h + 1}" for h in range(n_heads)] if control else list(HEADS)[:n_heads]
     return Look(tokens, names, weights, mask, output)

@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from attnlib import softmax, toy
+from attnlib import patterns, softmax, toy
 from attnlib.models.pretrained import load
 from attnlib.show import LadderView, explore, explorer, heatmap, most_attended
 from attnlib.show.explore import Explore
@@ -511,9 +511,8 @@ def seen_by(values):
     """What the toy world itself says for these values of the controls, or tiny-gpt itself."""
     arguments = dict(values)
     if values["matrices"] == "tiny-gpt":
-        mask = toy.PATTERNS[values["pattern"]](
-            len(GPT.tokens(values["sentence"])), values["window"], values["n_global"]
-        )
+        numbers = {name: values[name] for name in ("window", "n_global")}
+        mask = patterns.mask(values["pattern"], len(GPT.tokens(values["sentence"])), **numbers)
         trace = GPT.forward(GPT.encode(values["sentence"]), mask=mask)
         shares = softmax(trace.output[-1].astype(float) / values["temperature"])
         allowed = np.tril(mask)

@@ -29,7 +29,10 @@ OURS = "attnlib"
 
 
 class Pattern(NamedTuple):
-    """Who may look at whom."""
+    """What the contestants are asked for, in the numbers that a kernel takes.
+
+    No mask by its name, as in `attnlib.patterns`: most of them never make one.
+    """
 
     name: str
     causal: bool = False

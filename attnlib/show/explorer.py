@@ -8,7 +8,7 @@ from typing import NamedTuple
 import ipywidgets as widgets
 import numpy as np
 
-from attnlib import _check, masks, toy
+from attnlib import _check, masks, patterns, toy
 from attnlib.models.pretrained import load
 from attnlib.show import figures
 from attnlib.show.explore import Explore, _png
@@ -89,9 +89,11 @@ def read(sentence, pattern="standard", window=3, n_global=1, temperature=1.0):
             f"the sentence has {len(ids):,} tokens, tiny-gpt was trained on at most {LONGEST}:"
             " shorten it"
         )
-    mask = toy.PATTERNS[pattern](
-        len(ids), _check.integer("window", window), _check.integer("n_global", n_global, minimum=0)
+    window, n_global = (
+        _check.integer("window", window),
+        _check.integer("n_global", n_global, minimum=0),
     )
+    mask = patterns.mask(pattern, len(ids), window=window, n_global=n_global)
     trace = gpt.forward(ids, mask=mask)
     names = [f"head {h}" for h in range(trace.weights.shape[1])]
     next_tokens = gpt.best(
@@ -202,8 +204,8 @@ class Explorer(Explore):
             )
         else:
             self.view.update(seen.weights, seen.tokens, **shown)
-        self.controls["window"].disabled = values["pattern"] not in ("local", "global-local")
-        self.controls["n_global"].disabled = values["pattern"] != "global-local"
+        for name in ("window", "n_global"):
+            self.controls[name].disabled = name not in patterns.numbers(values["pattern"])
         for name in ("n_heads", "encoding"):
             self.controls[name].disabled = trained
         temperature = self.controls["temperature"]

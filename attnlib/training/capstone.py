@@ -145,7 +145,9 @@ def _draw(rng, n):
     )
 
 
-PATTERNS = {
+# lesson -> what its model may see: drawn anew at each step, for one head or for all. (So these are
+# not the patterns of `attnlib.patterns`, which know n and nothing else.)
+SEEN = {
     "full": lambda rng, n: masks.causal(n),
     "stride": lambda rng, n: stride_pattern(n),
     "any": draw_masks,
@@ -181,7 +183,7 @@ def learn(name, model, *, seed=0, steps=None, progress=True):
         list(LESSONS).index(name),
     )
     lesson["warmup"] = min(lesson["warmup"], lesson["steps"])
-    loss = partial(loss_under, PATTERNS[name], np.random.default_rng([seed, number, 1]))
+    loss = partial(loss_under, SEEN[name], np.random.default_rng([seed, number, 1]))
     return train(
         model,
         both,

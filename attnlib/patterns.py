@@ -1,0 +1,46 @@
+"""Patterns by name: who may look at whom, as it is chosen in a menu or on the command line.
+
+A new mask is on offer everywhere as soon as it has its line here: its name and its function n, and
+its numbers -> boolean (n, n), True = may attend.
+"""
+
+from inspect import signature
+
+from numpy.typing import NDArray
+
+from attnlib import _check, masks
+
+PATTERNS = {
+    "standard": masks.full,
+    "causal": masks.causal,
+    "local": masks.local,
+    "global-local": masks.global_local,
+    "bigbird": masks.bigbird,
+    "streaming": masks.streaming,
+}
+
+
+def numbers(pattern) -> tuple:
+    """What a pattern asks for beside n: ("window", "n_global") for "global-local"."""
+    asked = signature(PATTERNS[_check.choice("pattern", pattern, list(PATTERNS))]).parameters
+    return tuple(
+        name
+        for name, one in asked.items()
+        if one.kind is one.KEYWORD_ONLY and one.default is one.empty
+    )
+
+
+def mask(pattern, n, **given) -> NDArray:
+    """The mask of a pattern for n tokens, boolean (n, n).
+
+    given   window, n_global …: those that the pattern asks for count, the others are passed over
+    """
+    asked = numbers(pattern)
+    if missing := [name for name in asked if name not in given]:
+        raise ValueError(f"pattern {pattern!r} asks for {', '.join(missing)}: give that too")
+    return PATTERNS[pattern](n, **{name: given[name] for name in asked})
+
+
+def with_numbers(*names) -> tuple:
+    """The patterns that ask for nothing but these numbers."""
+    return tuple(pattern for pattern in PATTERNS if set(numbers(pattern)) <= set(names))
