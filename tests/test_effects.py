@@ -735,22 +735,33 @@ def test_two_edits_are_refused_when_the_model_runs_and_only_then():
         close(model.logits(IDS), wanted, rtol=1e-10, atol=1e-12)
 
 
-def sets_an_array(target):
-    """Whether an assignment writes into something of the name W_o, as layer.W_o[:4] = 0."""
-    if isinstance(target, (ast.Tuple, ast.List)):
-        return any(map(sets_an_array, target.elts))
-    return isinstance(target, (ast.Subscript, ast.Attribute)) and any(
-        getattr(node, "attr", getattr(node, "id", None)) == "W_o" for node in ast.walk(target)
-    )
+def array_behind(node):
+    """The array that an expression is a view of: "W_o" for layer.W_o.reshape(4, -1)[0]."""
+    while node is not None and not isinstance(node, ast.Name):
+        if isinstance(node, ast.Attribute) and node.attr == "W_o":
+            return "W_o"
+        if isinstance(node, ast.Attribute) and node.attr == "copy":
+            return None
+        node = getattr(node, "value", getattr(node, "func", None))
+    return getattr(node, "id", None)
 
 
 def silences_by_hand(source):
-    """The lines of a cell that write into a W_o."""
+    """What a cell writes into a W_o, whatever name it has there."""
     lines = [line for line in source.splitlines() if not line.lstrip().startswith(("%", "!"))]
-    found = []
-    for node in ast.walk(ast.parse("\n".join(lines))):
-        targets = getattr(node, "targets", [getattr(node, "target", None)])
-        found += [ast.unparse(node) for target in targets if target and sets_an_array(target)]
+    names, found = {"W_o"}, []
+    for node in ast.walk(ast.parse("\n".join(lines))):  # assignments of one depth in their order
+        for target in getattr(node, "targets", [getattr(node, "target", None)]):
+            values = getattr(node, "value", None)
+            pairs = [(target, values)]
+            if isinstance(target, ast.Tuple):
+                values = values.elts if isinstance(values, ast.Tuple) else [None] * 99
+                pairs = list(zip(target.elts, values))
+            for one, value in pairs:
+                if isinstance(one, (ast.Subscript, ast.Attribute)) and array_behind(one) in names:
+                    found.append(ast.unparse(node))
+                if isinstance(one, ast.Name) and array_behind(value) in names:
+                    names.add(one.id)
     return found
 
 
@@ -762,6 +773,9 @@ def silences_by_hand(source):
         ("model.blocks[0].attention.W_o.reshape(4, -1, 128)[head] *= 0", 1),
         ("layer.W_o = np.zeros((8, 8))", 1),
         ("W_o[...], b = kept, 1", 1),
+        ("a, mine = 1, layer.W_o.reshape(4, -1, 8)\nmine[2] = 0", 1),
+        ("mine = layer.W_o.copy()\nmine[2] = 0", 0),
+        ("table[W_o.argmax()], x.shape = 1, 2", 0),
         ("W_o = rng.normal(size=(8, 6))\nx = together @ W_o[:4]\ntable[0] = 1", 0),
     ],
 )
