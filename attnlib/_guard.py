@@ -394,6 +394,67 @@ def directions(matrix, least):
     return rows(matrix), _check.positive("least", least)
 
 
+# ---- effects -------------------------------------------------------------------------------------
+
+
+def value_norms(weights, values, W_o):
+    """Arrays that fit: a row of values for each key, d_head rows of W_o for each head."""
+    weights = _check.floats("weights", weights, "h n_q n_k")
+    values, W_o = (
+        _check.floats("values", values, "h n_k d_head"),
+        _check.floats("W_o", W_o, "h·d_head d_model"),
+    )
+    n_heads, d_head = weights.shape[-3], values.shape[-1]
+    found = f"got weights {weights.shape}, values {values.shape}, W_o {W_o.shape}"
+    if values.shape[-2] != weights.shape[-1] or n_heads % values.shape[-3]:
+        raise ValueError(
+            f"values must have a row for each key, and heads that fit those of weights, {found}"
+        )
+    if W_o.ndim != 2 or len(W_o) != n_heads * d_head:
+        raise ValueError(
+            f"W_o must have the shape (h·d_head, d_model) with {n_heads}·{d_head} rows, {found}"
+        )
+    return weights, values, W_o
+
+
+def rollout(weights, residual):
+    """The weights as an array (layers, h, n, n); the residual is a share."""
+    weights = _check.floats("weights", weights, "layers h n n")
+    if weights.ndim != 4 or weights.shape[-1] != weights.shape[-2] or 0 in weights.shape:
+        raise ValueError(f"weights must have the shape (layers, h, n, n), got {weights.shape}")
+    if not 0 <= _check.number("residual", residual) <= 1:
+        raise ValueError(f"residual must be a share, 0 to 1, got {residual!r}")
+    return weights
+
+
+def redrawn(weights, values, wish):
+    """One row of weights, its values, and a wish, as float64 arrays that fit each other."""
+    weights = _check.finite("weights", _check.floats("weights", weights, "n_k")).astype(float)
+    values = _check.finite("values", _check.floats("values", values, "n_k d")).astype(float)
+    wish = _check.finite("wish", _check.floats("wish", wish, "n_k")).astype(float)
+    if (
+        weights.ndim != 1
+        or values.ndim != 2
+        or weights.shape != wish.shape
+        or len(values) != len(weights)
+    ):
+        shapes = f"got {weights.shape}, {values.shape} and {wish.shape}"
+        raise ValueError(
+            f"weights, values and wish must have the shapes (n_k,), (n_k, d) and (n_k,), {shapes}"
+        )
+    if (weights < 0).any():
+        raise ValueError(f"weights must not be below 0, got {weights.min():.3g}")
+    return weights, values, wish
+
+
+def rank_correlation(a, b):
+    """Two finite arrays of one shape (n,)."""
+    a, b = (_check.finite(name, _check.floats(name, x, "n")) for name, x in (("a", a), ("b", b)))
+    if a.ndim != 1 or a.shape != b.shape:
+        raise ValueError(f"a and b must have the same shape (n,), got {a.shape} and {b.shape}")
+    return a, b
+
+
 # ---- efficient -----------------------------------------------------------------------------------
 
 

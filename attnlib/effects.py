@@ -8,13 +8,11 @@ on a model    edited, silenced, replaced: run it with an attention layer changed
 """
 
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import numpy as np
 
-from attnlib import _check
-from attnlib.attention import log_softmax, merge_heads
-from attnlib.heads import MultiHead
+from attnlib import _edits, _guard
+from attnlib.attention import log_softmax
 
 
 def value_norms(weights, values, W_o):
@@ -28,21 +26,8 @@ def value_norms(weights, values, W_o):
 
     Kobayashi et al. 2020, "Attention is Not Only a Weight": ‖α f(x)‖.
     """
-    weights = _check.floats("weights", weights, "h n_q n_k")
-    values, W_o = (
-        _check.floats("values", values, "h n_k d_head"),
-        _check.floats("W_o", W_o, "h·d_head d_model"),
-    )
+    weights, values, W_o = _guard.value_norms(weights, values, W_o)
     n_heads, d_head = weights.shape[-3], values.shape[-1]
-    found = f"got weights {weights.shape}, values {values.shape}, W_o {W_o.shape}"
-    if values.shape[-2] != weights.shape[-1] or n_heads % values.shape[-3]:
-        raise ValueError(
-            f"values must have a row for each key, and heads that fit those of weights, {found}"
-        )
-    if W_o.ndim != 2 or len(W_o) != n_heads * d_head:
-        raise ValueError(
-            f"W_o must have the shape (h·d_head, d_model) with {n_heads}·{d_head} rows, {found}"
-        )
     values = np.repeat(values, n_heads // values.shape[-3], axis=-3)
     brought = values @ W_o.reshape(n_heads, d_head, -1)  # (..., h, n_k, d_model)
     return weights * np.linalg.norm(brought, axis=-1)[..., None, :]
@@ -60,11 +45,7 @@ def rollout(weights, *, residual=0.5):
 
     Abnar and Zuidema 2020, "Quantifying Attention Flow in Transformers": attention rollout.
     """
-    weights = _check.floats("weights", weights, "layers h n n")
-    if weights.ndim != 4 or weights.shape[-1] != weights.shape[-2] or 0 in weights.shape:
-        raise ValueError(f"weights must have the shape (layers, h, n, n), got {weights.shape}")
-    if not 0 <= _check.number("residual", residual) <= 1:
-        raise ValueError(f"residual must be a share, 0 to 1, got {residual!r}")
+    weights = _guard.rollout(weights, residual)
     itself = np.eye(weights.shape[-1], dtype=weights.dtype)  # (n, n)
     flow = itself
     for layer in weights.mean(axis=1):  # (n, n)
@@ -84,7 +65,7 @@ def redrawn(weights, values, wish):
 
     Brunner et al. 2020, "On Identifiability in Transformers": with n_k > d there is room.
     """
-    weights, values, wish = _row_of_weights(weights, values, wish)
+    weights, values, wish = _guard.redrawn(weights, values, wish)
     row, free = weights.copy(), np.ones(len(weights), bool)
     kept = np.vstack([values.T, np.ones(len(row))])  # (d + 1, n_k) output, sum
     while free.any():
@@ -109,11 +90,8 @@ def rank_correlation(a, b):
 
     Spearman 1904, "The Proof and Measurement of Association between Two Things".
     """
-    a, b = (_check.finite(name, _check.floats(name, x, "n")) for name, x in (("a", a), ("b", b)))
-    if a.ndim != 1 or a.shape != b.shape:
-        raise ValueError(f"a and b must have the same shape (n,), got {a.shape} and {b.shape}")
-    # mean 0
-    ranks = [(np.less.outer(x, x).sum(0) - np.greater.outer(x, x).sum(0)) / 2.0 for x in (a, b)]
+    a, b = _guard.rank_correlation(a, b)
+    ranks = [(np.less.outer(x, x).sum(0) - np.greater.outer(x, x).sum(0)) / 2 for x in (a, b)]
     lengths = [np.sqrt(r @ r) for r in ranks]
     return float(ranks[0] @ ranks[1] / (lengths[0] * lengths[1])) if all(lengths) else float("nan")
 
@@ -147,8 +125,7 @@ def edited(attention, edit):
 
     No parameter is touched. Afterwards the layer is as it was, whatever was raised in between.
     """
-    edits = _edits_of(attention)  # those that are open, and this one as soon as it fits them
-    edits.check(edit)
+    edits = _edits.edits_of(attention, edit)  # those that are open; this one fits them
     this = object()
     try:
         edits.open[this] = edit
@@ -167,17 +144,7 @@ def silenced(attention, *heads, to=0.0):
     to      what they hand on instead: 0 (zero ablation), or an array (h, d_head) with a row for
             each head, say the `head_means` (mean ablation)
     """
-    _check_attention(attention)
-    heads = [_check.integer("heads", head, 0, attention.n_heads - 1) for head in heads]
-    to = _check.finite("to", _check.floats("to", to, ""))
-    d_head = len(attention.W_o) // attention.n_heads
-    if to.shape not in ((), (attention.n_heads, d_head)):
-        raise ValueError(
-            "to must be a number or have the shape (h, d_head), here"
-            f" {(attention.n_heads, d_head)}, got {to.shape}"
-        )
-    rows = np.broadcast_to(to, (attention.n_heads, d_head)).copy()
-    return edited(attention, _Silence({head: rows[head] for head in heads}))
+    return edited(attention, _edits.silence(attention, heads, to))
 
 
 def replaced(attention, head, weights):
@@ -186,12 +153,7 @@ def replaced(attention, head, weights):
     weights   (n_q, n_k) in the place of the whole map, or (n_k,) in the place of its last row. No
               mask counts there: a token that is hidden is looked at all the same
     """
-    _check_attention(attention)
-    head = _check.integer("head", head, 0, attention.n_heads - 1)
-    weights = _check.finite("weights", _check.floats("weights", weights, "n_k"))
-    if weights.ndim > 2:
-        raise ValueError(f"weights must have the shape (n_q, n_k) or (n_k,), got {weights.shape}")
-    return edited(attention, _Map(head, weights.copy()))
+    return edited(attention, _edits.map_of(attention, head, weights))
 
 
 def head_means(attention, run):
@@ -201,7 +163,7 @@ def head_means(attention, run):
     Under edits of the layer that are open, the means are those of what it hands on then.
     """
     seen = []
-    with edited(attention, _Watch(seen)):
+    with edited(attention, _edits.Watch(seen)):
         run()
     if not seen:
         raise ValueError("run must run the model that this attention layer is in, and did not")
@@ -256,179 +218,3 @@ def swap_each(model, ids, candidates):
         one[:, place] = candidates
     after = model.logits(batch.reshape(-1, len(ids)))[:, -1].reshape(len(ids), len(candidates), -1)
     return divergence(model.logits(ids)[-1], after).mean(axis=1)
-
-
-class _Silence(NamedTuple):
-    """What `silenced` asks for."""
-
-    rows: dict  # head -> (d_head,) what it hands on instead
-
-
-class _Map(NamedTuple):
-    """What `replaced` asks for."""
-
-    head: int
-    weights: np.ndarray  # (n_q, n_k), or (n_k,) for the last row
-
-    def put_into(self, weights):
-        """Write it over the head's own weights. (..., h, n_q, n_k)"""
-        place = weights[..., self.head, :, :]
-        place = place if self.weights.ndim == 2 else place[..., -1, :]
-        if place.shape[-self.weights.ndim :] != self.weights.shape:
-            raise ValueError(
-                f"weights must have the shape {place.shape[-self.weights.ndim :]} here, got"
-                f" {self.weights.shape}"
-            )
-        place[...] = self.weights
-
-
-class _Watch(NamedTuple):
-    """Changes nothing; collects what the heads hand on."""
-
-    seen: list  # (..., n_q, h·d_head) each
-
-
-class _Edits:
-    """The edits of one attention layer that are open; it stands before the layer's own steps."""
-
-    def __init__(self, attention):
-        self.attention, self.before = attention, vars(attention).get("steps")
-        self.own, self.open = attention.steps, {}  # a key of its own for each `with` -> edit
-
-    def leave(self):
-        """The layer's attributes as they were."""
-        if vars(self.attention).get("steps") is self:
-            del self.attention.steps
-            if self.before is not None:
-                self.attention.steps = self.before
-
-    def __reduce_ex__(self, protocol):
-        """A copy would run the parameters of the original: TypeError, for copy and for pickle."""
-        named = _named(self.attention)
-        raise TypeError(f"{named} is edited here: copy or save it before the `with`, or behind it")
-
-    def of(self, kind):
-        """The open edits of one kind."""
-        return [edit for edit in self.open.values() if isinstance(edit, kind)]
-
-    def check(self, new):
-        """TypeError where it is no edit, ValueError where it contradicts one that is open."""
-        if not callable(new) and not isinstance(new, (_Silence, _Map, _Watch)):
-            wanted = "a function (weights, values) -> what the heads hand on"
-            raise TypeError(f"edit must be {wanted}, got {type(new).__name__}")
-        if isinstance(new, _Silence):
-            held = self.silent()
-            for head in new.rows.keys() & held.keys():
-                if not np.allclose(new.rows[head], held[head], rtol=1e-6, atol=0):
-                    fix = "end that `with` first, or give both the same `to`"
-                    self.refuse(head, "is silenced already, to other numbers", fix)
-        if isinstance(new, _Map):
-            for old in self.of(_Map):
-                if new.head == old.head and not np.array_equal(new.weights, old.weights):
-                    fix = "end that `with` first, or put both into one map"
-                    self.refuse(new.head, "is replaced already, by other weights", fix)
-
-    def refuse(self, head, why, fix):
-        """ValueError: which head of which layer, why not, and what to do."""
-        raise ValueError(f"head {head} of {_named(self.attention)} {why}: {fix}")
-
-    def silent(self):
-        """The silenced heads: head -> (d_head,) what each hands on."""
-        return {head: row for edit in self.of(_Silence) for head, row in edit.rows.items()}
-
-    def __call__(self, *given, **options):
-        """The layer's steps, with what the heads hand on under all edits."""
-        done, layer = self.own(*given, **options), self.attention
-        if not self.open:
-            return done
-        values = np.repeat(done.v, layer.n_heads // layer.n_kv_heads, axis=-3)
-        mixed = self.handed_on(done.weights.copy(), values)  # (..., h, n_q, d_head)
-        joined = merge_heads(mixed).astype(done.joined.dtype, copy=False)
-        for watch in self.of(_Watch):
-            watch.seen.append(joined)
-        output = joined @ layer.W_o + layer.b_o
-        if hasattr(layer, "norm_behind"):  # as in Gemma 2
-            output = layer.norm_behind(output)
-        return done._replace(joined=joined, output=output.astype(done.output.dtype, copy=False))
-
-    def handed_on(self, weights, values):
-        """Look (replaced), bring (silenced), hand on (edited): (..., h, n_q, d_head)."""
-        for one in self.of(_Map):
-            one.put_into(weights)
-        silent = self.silent()
-        for head in silent:
-            values[..., head, :, :] = 0
-        mixed = self.changed(weights, values)
-        for head, row in silent.items():
-            mixed[..., head, :, :] += row.astype(mixed.dtype)
-        return mixed
-
-    def changed(self, weights, values):
-        """weights @ values, with each head as the one edit that changes it hands it on."""
-        mixed = weights @ values  # (..., h, n_q, d_head)
-        edits = [edit for edit in self.open.values() if callable(edit)]
-        results = [self.result(edit, weights, values, mixed) for edit in edits]
-        if len(results) < 2:
-            return (results or [mixed])[0]
-        # (edits, h): how far each edit moves each head, and what may be rounding
-        far = np.array([_largest(one - mixed) for one in results])
-        rounding = 100 * np.finfo(mixed.dtype).eps * _largest(np.abs(weights) @ np.abs(values))
-        for head in np.flatnonzero((~(far <= rounding)).sum(axis=0) > 1):
-            why = "is changed by two edits at once, and neither sees what the other does"
-            self.refuse(head, why, "do both in one edit, or end the first `with` before the second")
-        for head, which in enumerate(far.argmax(axis=0)):
-            mixed[..., head, :, :] = results[which][..., head, :, :]
-        return mixed
-
-    def result(self, edit, weights, values, mixed):
-        """What one edit hands on; it is given copies, to do with as it likes."""
-        found = np.asarray(edit(weights.copy(), values.copy()))
-        if found.shape != mixed.shape:
-            wanted = f"(..., h, n_q, d_head), here {mixed.shape}"
-            raise ValueError(f"edit must return an array of the shape {wanted}, got {found.shape}")
-        return found.astype(mixed.dtype)
-
-
-def _edits_of(attention):
-    """What stands before the layer's own steps: what is there already, or a new one."""
-    _check_attention(attention)
-    held = vars(attention).get("steps")
-    return held if isinstance(held, _Edits) else _Edits(attention)
-
-
-def _named(attention):
-    """A layer in words: which kind, and its size."""
-    width, n_heads = attention.W_o.shape[1], attention.n_heads
-    return f"this {type(attention).__name__} (d_model {width}, {n_heads} heads)"
-
-
-def _largest(mixed):
-    """The largest number of each head, whatever its sign: (..., h, n_q, d_head) -> (h,)"""
-    return np.abs(mixed).max(axis=(-2, -1)).reshape(-1, mixed.shape[-3]).max(axis=0)
-
-
-def _check_attention(attention):
-    """TypeError unless it is one of the two attention layers."""
-    if not isinstance(attention, MultiHead):
-        wanted = "a SelfAttention or CrossAttention, as model.blocks[0].attention"
-        raise TypeError(f"attention must be {wanted}, got {type(attention).__name__}")
-
-
-def _row_of_weights(weights, values, wish):
-    """One row of weights, its values, and a wish, as float64 arrays that fit each other."""
-    weights = _check.finite("weights", _check.floats("weights", weights, "n_k")).astype(float)
-    values = _check.finite("values", _check.floats("values", values, "n_k d")).astype(float)
-    wish = _check.finite("wish", _check.floats("wish", wish, "n_k")).astype(float)
-    if (
-        weights.ndim != 1
-        or values.ndim != 2
-        or weights.shape != wish.shape
-        or len(values) != len(weights)
-    ):
-        shapes = f"got {weights.shape}, {values.shape} and {wish.shape}"
-        raise ValueError(
-            f"weights, values and wish must have the shapes (n_k,), (n_k, d) and (n_k,), {shapes}"
-        )
-    if (weights < 0).any():
-        raise ValueError(f"weights must not be below 0, got {weights.min():.3g}")
-    return weights, values, wish
