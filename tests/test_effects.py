@@ -408,6 +408,7 @@ KINDS = {
     "silenced 1 to numbers": (lambda layer: silenced(layer, 1, to=TAKEN), {1: ("to", TAKEN[1])}),
     "replaced 0": (lambda layer: replaced(layer, 0, MAPS[0]), {0: ("map", MAPS[0])}),
     "replaced 1": (lambda layer: replaced(layer, 1, MAPS[1]), {1: ("map", MAPS[1])}),
+    "replaced 1 otherwise": (lambda layer: replaced(layer, 1, MAPS[0]), {1: ("map", MAPS[0])}),
     "replaced 1, last row": (lambda layer: replaced(layer, 1, ROW), {1: ("row", ROW)}),
     "pushed 0": (lambda layer: edited(layer, pushed(0)), {0: ("push", PUSH)}),
     "pushed 1": (lambda layer: edited(layer, pushed(1)), {1: ("push", PUSH)}),
