@@ -6,11 +6,17 @@ import numpy as np
 import pytest
 
 from attnlib import (
+    CrossAttention,
+    KVCache,
     SelfAttention,
     attention_scores,
+    effects,
+    efficient,
     encodings,
+    heads,
     layers,
     masks,
+    measures,
     merge_heads,
     scaled_dot_product_attention,
     softmax,
@@ -1584,6 +1590,234 @@ TRAINING = [
     ),
 ]
 
+# ---- what has test files of its own: one line for each name, as test_twins.py wants --------------
+
+
+class Narrow(encodings.Positions):
+    """An encoding whose rows are 3 wide, whatever the tokens are."""
+
+    def added(self, n, held=0):
+        return ones(n, 3)
+
+
+def even(n):
+    return ones(n, n) / n
+
+
+def three(function, **options):
+    """A function of q, k and v, each (3, 4)."""
+    return function(ones(3, 4), ones(3, 4), ones(3, 4), **options)
+
+
+NO_LAYER = "attention must be a SelfAttention or CrossAttention, .* got int"
+OTHERS = [
+    (
+        "a key without a value",
+        lambda: KVCache().append(ones(2, 3), ones(1, 3)),
+        ValueError,
+        r"k and v must agree on every axis but the last, .* got k \(2, 3\), v \(1, 3\)",
+    ),
+    (
+        "a context of another width",
+        lambda: CrossAttention(8, 2, d_context=6)(ones(3, 8), ones(2, 8)),
+        ValueError,
+        r"context must have the shape \(..., n_k, d_context=6\), got \(2, 8\)",
+    ),
+    ("no queries", lambda: masks.behind(0), ValueError, r"n_q must be at least 1, got 0"),
+    (
+        "too many drawn keys",
+        lambda: masks.bigbird(4, window=1, n_global=1, n_random=5),
+        ValueError,
+        r"n_random must be at most 4, got 5",
+    ),
+    (
+        "sinks below 0",
+        lambda: masks.streaming(4, window=1, n_sinks=-1),
+        ValueError,
+        r"n_sinks must be at least 0, got -1",
+    ),
+    (
+        "a field of no square",
+        lambda: masks.receptive_field(np.ones((2, 3), bool), 1),
+        ValueError,
+        r"mask must have the shape \(..., n, n\), got \(2, 3\)",
+    ),
+    (
+        "hops over numbers",
+        lambda: masks.hops(ones(3, 3)),
+        TypeError,
+        r"mask must be boolean .* additive numbers go in bias=",
+    ),
+    ("no cache", lambda: heads.n_held(5), TypeError, r"cache must be a KVCache, got int"),
+    (
+        "half a hand",
+        lambda: encodings.Sinusoidal(3),
+        ValueError,
+        r"d_model must be even, a sine and a cosine per hand, got 3",
+    ),
+    ("nothing behind", lambda: encodings.behind(0), ValueError, r"n_q must be at least 1, got 0"),
+    ("no head", lambda: encodings.Alibi(0), ValueError, r"n_heads must be at least 1, got 0"),
+    (
+        "rows that do not fit the tokens",
+        lambda: Narrow().onto(ones(2, 4)),
+        ValueError,
+        r"added\(n, held\) has the shape \(2, 3\), which does not fit the rows' shape \(2, 4\)",
+    ),
+    (
+        "positions by another name",
+        lambda: encodings.positions_maker(
+            "clock", ["alibi"], n_max=4, d_model=4, n_heads=2, rng=None
+        ),
+        ValueError,
+        r"positions must be one of 'alibi', got 'clock'",
+    ),
+    (
+        "a decoder without a context",
+        lambda: layers.CrossDecoderBlock(8, 2)(ones(3, 8), None),
+        ValueError,
+        r"context must be given, unless a filled cache is",
+    ),
+    (
+        "a norm of another kind",
+        lambda: layers.norm_maker("batch"),
+        ValueError,
+        r"norm_type must be one of 'layer', 'rms', got 'batch'",
+    ),
+    (
+        "steps of two heads",
+        lambda: efficient.flash_steps(ones(2, 3, 4), ones(3, 4), ones(3, 4)),
+        ValueError,
+        r"flash_steps shows one head, .* got q \(2, 3, 4\), k \(3, 4\), v \(3, 4\)",
+    ),
+    (
+        "tiles of nothing",
+        lambda: three(efficient.flash_attention, block=0),
+        ValueError,
+        r"block must be at least 1, got 0",
+    ),
+    (
+        "a window of nothing",
+        lambda: three(efficient.local_attention, window=0),
+        ValueError,
+        r"window must be at least 1, got 0",
+    ),
+    (
+        "scores for weights",
+        lambda: measures.previous_share(ones(3, 3)),
+        ValueError,
+        r"weights must be shares of 1, but a row sums to 3; scores become shares by softmax",
+    ),
+    (
+        "nobody ahead",
+        lambda: measures.next_share(even(1)),
+        ValueError,
+        r"step=1 leads out of the weights, \(1, 1\)",
+    ),
+    (
+        "a step too far",
+        lambda: measures.step_share(even(3), 3),
+        ValueError,
+        r"step=3 leads out of the weights, \(3, 3\)",
+    ),
+    (
+        "a key that is not there",
+        lambda: measures.sink_share(even(3), key=3),
+        ValueError,
+        r"key must be at most 2, got 3",
+    ),
+    (
+        "weights below 0",
+        lambda: measures.entropy(-even(2)),
+        ValueError,
+        r"weights must be shares of 1, but one is -0.5; scores become shares by softmax",
+    ),
+    (
+        "one row of weights",
+        lambda: measures.distance(ones(3)),
+        ValueError,
+        r"weights must have the shape \(..., n_q, n_k\), got \(3,\)",
+    ),
+    (
+        "scores of no square",
+        lambda: measures.within_diagonals(ones(2, 3)),
+        ValueError,
+        r"scores must be square, got \(2, 3\)",
+    ),
+    (
+        "no least difference",
+        lambda: measures.directions(ones(2, 3), least=0),
+        ValueError,
+        rf"least {ABOVE} 0",
+    ),
+    (
+        "one row alone",
+        lambda: measures.closest(ones(3)),
+        ValueError,
+        r"rows must have the shape \(..., n, d\), got \(3,\)",
+    ),
+    (
+        "values of other keys",
+        lambda: effects.value_norms(ones(2, 3, 3), ones(2, 4, 5), ones(10, 4)),
+        ValueError,
+        r"values must have a row for each key, .* got weights \(2, 3, 3\), values \(2, 4, 5\)",
+    ),
+    (
+        "rollout of more than all",
+        lambda: effects.rollout(ones(1, 2, 3, 3), residual=2),
+        ValueError,
+        r"residual must be a share, 0 to 1, got 2",
+    ),
+    (
+        "a wish for other keys",
+        lambda: effects.redrawn(ones(3), ones(3, 3), ones(2)),
+        ValueError,
+        r"weights, values and wish must have the shapes .* got \(3,\), \(3, 3\) and \(2,\)",
+    ),
+    (
+        "ranks of two lengths",
+        lambda: effects.rank_correlation(ones(3), ones(4)),
+        ValueError,
+        r"a and b must have the same shape \(n,\), got \(3,\) and \(4,\)",
+    ),
+    (
+        "nothing to edit",
+        lambda: effects.edited(5, lambda weights, values: values).__enter__(),
+        TypeError,
+        NO_LAYER,
+    ),
+    ("nothing to silence", lambda: effects.silenced(5, 0), TypeError, NO_LAYER),
+    (
+        "a stack of maps",
+        lambda: effects.replaced(SelfAttention(8, 2), 0, ones(2, 3, 3)),
+        ValueError,
+        r"weights must have the shape \(n_q, n_k\) or \(n_k,\), got \(2, 3, 3\)",
+    ),
+    (
+        "means of a layer that did not run",
+        lambda: effects.head_means(SelfAttention(8, 2), lambda: None),
+        ValueError,
+        r"run must run the model that this attention layer is in, and did not",
+    ),
+    (
+        "effects of no layer",
+        lambda: effects.head_effects([5], lambda: 1.0, mean=True),
+        TypeError,
+        NO_LAYER,
+    ),
+    (
+        "a hidden token that there is not",
+        lambda: effects.hide_each(gpt(), [1, 9]),
+        ValueError,
+        r"ids must lie between 0 and 4, got 1 to 9",
+    ),
+    (
+        "a swapped token that there is not",
+        lambda: effects.swap_each(gpt(), [1, 2], [9]),
+        ValueError,
+        r"ids must lie between 0 and 4, got 1 to 9",
+    ),
+]
+
 TABLE = [
     (f"{part}: {name}", *rest)
     for part, rows in [
@@ -1597,6 +1831,7 @@ TABLE = [
         ("layers", LAYERS),
         ("gpt", MODELS),
         ("training", TRAINING),
+        ("others", OTHERS),
     ]
     for name, *rest in rows
 ]
