@@ -16,7 +16,10 @@ from fractions import Fraction
 
 
 def _shape(x):
-    return (len(x), *_shape(x[0])) if isinstance(x, (list, tuple)) and len(x) else ()
+    """Of lists in lists, or of an array, which is read like them."""
+    if not isinstance(x, (list, tuple)) and not getattr(x, "ndim", 0):
+        return ()
+    return (len(x), *(_shape(x[0]) if len(x) else ()))
 
 
 def _nested(shape, cell, index=()):
