@@ -57,21 +57,29 @@ def names_in(tree):
     return found | {node.attr for node in nodes if isinstance(node, ast.Attribute)}
 
 
-def reads(tree):
-    """Every name that code reads and that may be one of ours: x, and x of masks.x."""
-    nodes = list(ast.walk(tree))
-    found = {node.id for node in nodes if isinstance(node, ast.Name)}
-    inner = [node for node in nodes if isinstance(node, ast.Attribute)]
-    return found | {node.attr for node in inner if getattr(node.value, "id", None) in MODULES}
+def reads(node, known):
+    """What a function or class reads of the known names: x, and x of masks.x; its own variables
+    are its own.
+    """
+    nodes = list(ast.walk(node))
+    names = [one for one in nodes if isinstance(one, ast.Name)]
+    own = {one.id for one in names if isinstance(one.ctx, ast.Store)}
+    own |= {one.arg for one in nodes if isinstance(one, ast.arg)}
+    inner = [one for one in nodes if isinstance(one, ast.Attribute)]
+    found = {one.attr for one in inner if getattr(one.value, "id", None) in MODULES}
+    return found | {one.id for one in names if one.id in known - own}
 
 
 def bodies():
     """What each function and class of the ground floor and of the models reads, by its name."""
     floor = notebooks.ROOT / "attnlib"
     for path in [*(floor / f"{name}.py" for name in MODULES), *(floor / "models").glob("*.py")]:
-        for node in ast.parse(path.read_text("utf-8")).body:
-            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-                yield f"{path.stem}.{node.name}", reads(node)
+        tree = ast.parse(path.read_text("utf-8"))
+        made = [node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+        brought = [node.names for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        known = {node.name for node in made} | {one.name for names in brought for one in names}
+        for node in made:
+            yield f"{path.stem}.{node.name}", reads(node, known)
 
 
 READS = dict(bodies())
@@ -974,7 +982,9 @@ ROWS = {
 def test_stands_in_the_table_of_the_readme(name):
     """By its name, or by its name in plain words, as "random keys" or "BigBird"."""
     place, own = name.split(".")
-    said = {glossary.key(part) for part in re.split(r"[,;|:()]| and ", ROWS.get(place, ""))}
+    line = ROWS.get(place, "")
+    parts = [*re.split(r"[,;|:()]| and ", line), *re.findall(r"`(\w+)`", line)]
+    said = set(map(glossary.key, parts))
     demand(
         glossary.key(own) in said,
         name,
