@@ -230,6 +230,11 @@ def square_mask(mask):
     return mask
 
 
+def receptive_field(mask, n_layers):
+    """The mask as a boolean array (..., n, n), and a whole number."""
+    return square_mask(mask), _check.integer("n_layers", n_layers, minimum=0)
+
+
 def density(mask):
     """The mask as a boolean array with something in it."""
     mask = _check.boolean("mask", mask)
@@ -277,6 +282,17 @@ def rotate(x, angles, layout):
     _check.broadcasts("angles", angles, (*x.shape[:-1], half), "the pairs'")
     _check.choice("layout", layout, ["half", "interleaved"])
     return x, angles, half
+
+
+def positions(value, names, kind):
+    """Refuses what is neither one of the names nor, where there is a kind, an object of it."""
+    if kind is not None and isinstance(value, kind):
+        return
+    if kind is not None and not isinstance(value, str):
+        named = f"positions must be one of {', '.join(map(repr, names))}, got {value!r}"
+        mine = f"one of your own is an object of a class made from encodings.{kind.__name__}"
+        raise ValueError(f"{named}; {mine}")
+    _check.choice("positions", value, names)
 
 
 def t5_bucket(distance, bidirectional, n_buckets, max_distance):
@@ -327,6 +343,13 @@ def rms_norm(x, gain, eps):
         return x, x.dtype.type(1), eps, dtype
     gain = _check.broadcasts("gain", _check.floats("gain", gain, ""), x.shape, "x's")
     return x, gain, eps, dtype
+
+
+def norm_maker(norm_type, eps, names):
+    """Refuses a norm that there is not, and an eps that is not above 0."""
+    _check.choice("norm_type", norm_type, names)
+    if eps is not None:
+        _check.positive("eps", eps)
 
 
 def gelu(x, approximate):

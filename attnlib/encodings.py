@@ -340,12 +340,9 @@ def positions_maker(
     """
     if positions is None:
         return Positions
-    if own and isinstance(positions, Positions):
+    _guard.positions(positions, names, Positions if own else None)
+    if isinstance(positions, Positions):
         return lambda: positions
-    if own and not isinstance(positions, str):
-        named = f"positions must be one of {', '.join(map(repr, names))}, got {positions!r}"
-        mine = "one of your own is an object of a class made from encodings.Positions"
-        raise ValueError(f"{named}; {mine}")
     makers = {
         "learned": lambda: Learned(n_max, d_model, rng),
         "sinusoidal": lambda: Sinusoidal(d_model, layout=layout),
@@ -353,7 +350,7 @@ def positions_maker(
         "alibi": lambda: Alibi(n_heads),
         "t5": lambda: T5Bias(n_heads, bidirectional=False),
     }
-    return makers[_check.choice("positions", positions, names)]
+    return makers[positions]
 
 
 # ---- shared ------------------------------------------------------------------------------

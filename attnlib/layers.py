@@ -403,8 +403,9 @@ NORMS = {"layer": LayerNorm, "rms": RMSNorm}
 
 def norm_maker(norm_type: Norm, eps=None) -> Callable:
     """A function of d_model that makes the norm of that type."""
-    make = NORMS[_check.choice("norm_type", norm_type, list(NORMS))]
-    return make if eps is None else partial(make, eps=_check.positive("eps", eps))
+    _guard.norm_maker(norm_type, eps, list(NORMS))
+    make = NORMS[norm_type]
+    return make if eps is None else partial(make, eps=float(eps))
 
 
 # ---- parameters --------------------------------------------------------------------------

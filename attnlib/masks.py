@@ -140,9 +140,9 @@ def receptive_field(mask, n_layers) -> NDArray:
     mask     boolean (..., n, n), the same in every layer
     returns  boolean (..., n, n): the n_layers-th power of (mask or identity)
     """
-    mask = _guard.square_mask(mask)
+    mask, n_layers = _guard.receptive_field(mask, n_layers)
     known = _itself(mask)
-    for _ in range(_check.integer("n_layers", n_layers, minimum=0)):
+    for _ in range(n_layers):
         before, known = known, next_layer(known, mask)
         if (known == before).all():  # more layers add nothing
             break
