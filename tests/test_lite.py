@@ -347,7 +347,8 @@ def put_pyodide(site):
 
 def stub(path, name, version):
     with zipfile.ZipFile(path, "w") as wheel:
-        wheel.writestr(f"{name}/__init__.py", STUB.format(name=name))
+        for inside in ["__init__", *(["typing"] if name == "numpy" else [])]:
+            wheel.writestr(f"{name}/{inside}.py", STUB.format(name=name))
         wheel.writestr(
             f"{name}-{version}.dist-info/METADATA",
             f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
