@@ -208,7 +208,7 @@ def shares(rng, least=1):
     """Attention weights, some of whose queries look at nobody."""
     n_q = whole(rng, least, 5)
     shape = (*lead(rng), n_q, n_q + whole(rng, 0, 3))
-    return softmax(rows(rng, *shape), where=rng.random(shape) < 0.7)
+    return softmax(rows(rng, *shape), where=rng.random(shape) < rng.choice([0.4, 0.9]))
 
 
 def step_of(rng):
