@@ -81,9 +81,10 @@ def scaled_dot_product_attention(
     """
     q, k, v, sinks, dtype = _guard.scaled_dot_product_attention(q, k, v, sinks)
     scores = attention_scores(q, k, mask=mask, bias=bias, scale=scale, softcap=softcap)
-    if sinks is not None:
-        scores = np.concatenate([scores, sinks], axis=-1)  # (..., n_q, n_k + 1)
-    weights = softmax(scores)[..., : k.shape[-2]]  # (..., n_q, n_k)
+    if sinks is None:
+        weights = softmax(scores)  # (..., n_q, n_k)
+    else:
+        weights = softmax(np.concatenate([scores, sinks], axis=-1))[..., :-1]
     output = weights @ v  # (..., n_q, d_v)
     return output.astype(dtype, copy=False), weights.astype(dtype, copy=False)
 
