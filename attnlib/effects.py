@@ -157,8 +157,8 @@ def replaced(attention, head, weights):
 
 
 def head_means(attention, run):
-    """What each head hands on, on average over all tokens that look while run() runs the model: (h,
-    d_head)
+    """What each head hands on, on average over all tokens that look while run() runs the model:
+    (h, d_head)
 
     Under edits of the layer that are open, the means are those of what it hands on then.
     """
