@@ -312,8 +312,8 @@ def look(
 ):
     """Let the toy layer read a sentence.
 
-    pattern    one of PATTERNS: "standard", "causal", "local" (uses window) or "global-local" (uses
-               window and n_global)
+    pattern    one of PATTERNS, say "standard", "causal", "local" (uses window) or "global-local"
+               (uses window and n_global)
     n_heads n_global encoding temperature control   as in `layer` and `attnlib.masks`
     """
     _check.choice("pattern", pattern, PATTERNS)
