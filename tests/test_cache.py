@@ -9,12 +9,12 @@ import pytest
 import slow
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_gpt import OPTIONS, tiny
+from test_gpt import ENDING, OPTIONS, tiny
 
 from attnlib import encodings, masks
 from attnlib.heads import CrossAttention, KVCache, SelfAttention, all_or_nothing
 from attnlib.layers import DecoderBlock, EncoderBlock, parameters
-from attnlib.models.gpt import GPT
+from attnlib.models.gpt import GPT, POSITIONS
 
 pytestmark = pytest.mark.filterwarnings("error")
 examples = settings(max_examples=30, deadline=None, derandomize=True)
@@ -677,8 +677,9 @@ def test_rotary_positions_of_a_model():
 
 def test_n_max_is_the_end_of_the_table():
     assert tiny().n_max == 9
-    for positions in (None, "sinusoidal", "rotary", "alibi", "t5"):
-        assert tiny(positions=positions).n_max is None
+    for positions in (None, *POSITIONS):
+        ends = tiny(positions=positions).n_max is not None
+        assert ends == (positions in ENDING), f"{positions!r}: ENDING of tests/test_gpt.py"
 
 
 def two_caches(model, *lengths):

@@ -1351,7 +1351,8 @@ MODELS = [
         "positions",
         lambda: gpt(positions="learnt"),
         ValueError,
-        r"positions must be one of 'learned', 'sinusoidal', 'rotary', 'alibi', 't5', got 'learnt'",
+        r"positions must be one of 'learned', 'sinusoidal', 'rotary', 'alibi', 't5'(, '\w+')*, "
+        r"got 'learnt'",
     ),
     (
         "positions in a dict",

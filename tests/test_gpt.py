@@ -6,12 +6,13 @@ from inspect import isfunction
 
 import numpy as np
 import pytest
+from test_encodings import PARTS
 
 from attnlib import encodings, masks
 from attnlib.layers import LayerNorm, RMSNorm, layer_norm, parameters
 from attnlib.models import Trace
 from attnlib.models.generation import generate
-from attnlib.models.gpt import GPT
+from attnlib.models.gpt import GPT, POSITIONS
 
 pytestmark = pytest.mark.filterwarnings("error")
 YARN = {"type": "yarn", "factor": 2, "original_max_position_embeddings": 4}
@@ -41,6 +42,9 @@ OPTIONS = {
     },
 }
 both = pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+TABLES = {"learned", "t5"}  # names of positions whose `table` is trained
+ENDING = {"learned"}  # those that have a last position
+TURNING = {"rotary"}  # those that turn q and k
 
 
 def tiny(dtype=np.float64, seed=0, **options):
@@ -60,19 +64,22 @@ def close(a, b, atol=1e-12):
     np.testing.assert_allclose(a, b, rtol=0, atol=atol)
 
 
+@pytest.mark.parametrize("name", POSITIONS)
+def test_every_name_of_positions_is_tried(name):
+    tried = [options.get("positions", "learned") for options in OPTIONS.values()]
+    assert name in tried, (
+        f'add "{name}": {{"positions": "{name}"}} to OPTIONS of tests/test_gpt.py: test_cache.py and'
+        " test_generation.py read it, too, and compare texts with a cache and without"
+    )
+    assert name in PARTS, f"add {name!r} to PARTS of tests/test_encodings.py: what it answers"
+    assert f'"{name}"' in GPT.__doc__, f'say "{name}" in the docstring of GPT, at positions'
+
+
 @both
 def test_the_forward_pass_in_words_of_its_parts(options):
     model = tiny(**options)
-    x = model.embedding[IDS]
-    if options.get("positions", "learned") == "learned":
-        x = x + model.positions.table[:7]
-    elif options["positions"] == "sinusoidal":
-        x = x + encodings.sinusoidal(7, 8)
-    bias = encodings.alibi(4, 7) if options.get("positions") == "alibi" else None
-    if isinstance(model.positions, encodings.T5Bias):
-        bias = encodings.t5_bias(
-            model.positions.table, 7, bidirectional=False, max_distance=model.positions.max_distance
-        )
+    x, added, bias = model.embedding[IDS], model.positions.added(7), model.positions.bias(7)
+    x = x if added is None else x + added
     for block in model.blocks:
         x, _ = block(x, bias=bias)
     if options.get("norm", "pre") == "pre" and options.get("norm_type") != "rms":
@@ -162,8 +169,9 @@ def test_names_of_the_parameters():
     ]
     assert {"final_norm.gain", "final_norm.bias"} < set(parameters(GPT(5, 4, 1, 2)))
     assert "unembedding" not in parameters(GPT(5, 4, 1, 2, tied=True))
-    for positions in ("sinusoidal", "rotary", "alibi", None):
-        assert "positions.table" not in parameters(GPT(5, 4, 1, 2, positions=positions))
+    for positions in (None, *POSITIONS):
+        found = "positions.table" in parameters(GPT(5, 4, 1, 2, positions=positions))
+        assert found == (positions in TABLES), f"{positions!r}: TABLES of tests/test_gpt.py"
     assert parameters(GPT(5, 4, 1, 2, positions="t5"))["positions.table"].shape == (32, 2)
 
 
@@ -216,8 +224,17 @@ def test_what_the_names_of_positions_stand_for():
     )
     t5 = GPT(5, 4, 2, 2, positions="t5").positions
     assert (len(t5.table), t5.max_distance, t5.bidirectional) == (32, 128, False)
-    for positions in ("alibi", "t5", "learned", "sinusoidal", None):
-        assert GPT(5, 4, 1, 2, positions=positions).blocks[0].attention.rotary is None
+    np.testing.assert_array_equal(
+        t5.bias(2, 9), encodings.t5_bias(t5.table, 2, 9, bidirectional=False, max_distance=128)
+    )
+    learned = GPT(5, 4, 1, 2, n_max=6).positions
+    np.testing.assert_array_equal(learned.added(3), learned.table[:3])
+    np.testing.assert_array_equal(
+        GPT(5, 4, 1, 2, positions="sinusoidal").positions.added(3), encodings.sinusoidal(3, 4)
+    )
+    for positions in (None, *POSITIONS):
+        turns = GPT(5, 4, 1, 2, positions=positions).blocks[0].attention.rotary is not None
+        assert turns == (positions in TURNING), f"{positions!r}: TURNING of tests/test_gpt.py"
     assert (
         GPT(5, 4, 1, 2, positions="learned", rotary=encodings.Rotary()).blocks[0].attention.rotary
         is not None
@@ -230,7 +247,7 @@ def test_what_the_names_of_positions_stand_for():
 
 def test_only_the_table_ends():
     """All but the learned table take texts of any length."""
-    for positions in (None, "sinusoidal", "rotary", "alibi", "t5"):
+    for positions in (None, *(name for name in POSITIONS if name not in ENDING)):
         assert np.isfinite(tiny(positions=positions).logits(np.arange(40) % 11)).all()
     with pytest.raises(ValueError, match="9 rows, the text 10 tokens"):
         tiny().logits(np.arange(10))
@@ -351,9 +368,12 @@ class Twin:
     added, turned, bias = Beats.added, Flips.turned, Near.bias
 
 
+NAMED = r"^positions must be one of 'learned', .*'t5'(, '\w+')*, got "
+
+
 @pytest.mark.parametrize("wrong", [Mine, Twin(), 7, ["rotary"], {"base": 100}, np.ones((9, 8))])
 def test_what_is_no_encoding_is_refused(wrong):
-    with pytest.raises(ValueError, match=r"^positions must be one of 'learned', .*'t5', got ") as e:
+    with pytest.raises(ValueError, match=NAMED) as e:
         tiny(positions=wrong)
     assert str(e.value).endswith(
         f"got {wrong!r}; one of your own is an object of a class made from encodings.Positions"

@@ -875,8 +875,11 @@ def test_equals_its_slow_twin(name):
     demand(
         name in ARGUMENTS or name in AT_WORK,
         name,
-        "has no random arguments yet: say in ARGUMENTS of tests/test_twins.py how to draw them "
-        f'(arguments and options), as "{name}": lambda rng: ((whole(rng, 1, 6),), {{…}})',
+        "has no random arguments yet: say in AT_WORK of tests/test_twins.py how it is made and "
+        "asked, by a function of its own or by that of a relative which is made and asked alike"
+        if inspect.isclass(NAMES[name])
+        else "has no random arguments yet: say in ARGUMENTS of tests/test_twins.py how to draw "
+        f'them (arguments and options), as "{name}": lambda rng: ((whole(rng, 1, 6),), {{…}})',
     )
     demand(
         hasattr(slow, own),

@@ -91,8 +91,8 @@ class GPT:
         mask       boolean, True = may attend, broadcasts to (b, h, n, n_k); the future stays
                    hidden whatever it says. n_k is n, or the tokens in the caches and these.
         positions  where the tokens are, whole numbers (n,) or (b, n): 0 … n-1 unless given, or
-                   the n places behind those in the caches. alibi and t5 count the steps between
-                   tokens in the row, and do not read them.
+                   the n places behind those in the caches. What is added to the scores counts the
+                   steps between tokens in the row, and does not read them.
         caches     of the tokens before these, as `caches()` makes them: the layers add these
                    tokens to them. After an error they are as they were before.
         """
@@ -170,7 +170,7 @@ class GPTSteps(NamedTuple):
     """What the model computes, in this order; a backward pass reads it."""
 
     ids: np.ndarray  # (..., n)
-    bias: np.ndarray  # (h, n, n_k) of the positions, as of alibi or t5, else None
+    bias: np.ndarray  # (h, n, n_k) what the positions add to the scores, or None
     blocks: list  # the BlockSteps of each layer
     stream: np.ndarray  # (..., n, d_model) behind the last block
     final: np.ndarray  # (..., n, d_model) the same behind the last norm
