@@ -54,8 +54,11 @@ class Times(NamedTuple):
 
 def times(notebook):
     """From the cell `goals`: "**Time** about 50 minutes, and 15 for the exercises." """
-    goals = next(cell.source for cell in notebook.cells if cell.id == "goals")
+    goals = "".join(cell.source for cell in notebook.cells if cell.id == "goals")
     found = re.search(r"\*\*Time\*\* about (\d+) minutes, and (\d+) for the exercises", goals)
+    if not found:
+        wanted = '"**Time** about 50 minutes, and 15 for the exercises."'
+        raise SystemExit(f"{notebooks.title(notebook)}: its cell `goals` must say {wanted}")
     return Times(int(found[1]), int(found[2]))
 
 

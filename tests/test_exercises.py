@@ -5,13 +5,13 @@ words.
 import inspect
 import pkgutil
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 from answers import RIGHT, WRONG
 
 import attnlib.exercises
+import notebooks
 from attnlib.exercises import Exercise, _progress
 
 SEEDS = range(10)
@@ -64,12 +64,15 @@ every_exercise_with_inputs = pytest.mark.parametrize(
 
 
 def test_there_are_exercises():
-    assert MODULES == [f"ex{number:02}" for number in range(18)]
-    readme = (Path(attnlib.__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    assert f"{len(EXERCISES)} exercises" in readme, "README.md counts them"
+    assert MODULES == [f"ex{path.name[:2]}" for path in notebooks.paths()], (
+        "for each notebook NN a file attnlib/exercises/exNN.py, and for each file a notebook"
+    )
+    readme = (notebooks.ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"{len(EXERCISES)} exercises" in readme, f"README.md says: {len(EXERCISES)} exercises"
     assert len(EXERCISES) >= 2 * len(MODULES)
     assert {name[:2] for name in EXERCISES} == {module[2:] for module in MODULES}
-    assert len({exercise.title for exercise in EXERCISES.values()}) == len(EXERCISES)
+    titles = [exercise.title for exercise in EXERCISES.values()]
+    assert [title for title in set(titles) if titles.count(title) > 1] == [], "a title of its own"
 
 
 @every_exercise
@@ -137,11 +140,17 @@ def test_a_wrong_answer_meets_the_right_words(name, which):
 
 @every_exercise
 def test_enough_wrong_and_right_answers_are_tried(name):
-    assert len(WRONG.get(name, [])) >= 8 and len(RIGHT.get(name, [])) >= 3, (
-        f"add answers for {name} to tests/answers/"
+    right, said = RIGHT.get(name, []), [words for _, words in WRONG.get(name, {}).values() if words]
+    assert len(said) >= 8 and len(right) >= 3, (
+        f'add answers to "{name}" in tests/answers/ex{name[:2]}.py: 3 right ones, and 8 wrong ones'
+        f" with words of what they meet; it has {len(right)} and {len(said)}"
     )
-    assert sum(bool(words) for _, words in WRONG[name].values()) >= 8
-    assert set(WRONG) <= set(EXERCISES) and set(RIGHT) <= set(EXERCISES)
+
+
+def test_answers_are_to_exercises_that_are_there():
+    assert sorted({*WRONG, *RIGHT} - {*EXERCISES}) == [], (
+        "tests/answers/ has answers to these, attnlib/exercises/ does not have them: NN.name"
+    )
 
 
 @pytest.mark.parametrize(
@@ -163,11 +172,16 @@ def test_a_known_mistake_is_called_by_its_name(name, words, number):
 @every_exercise
 def test_every_exercise_knows_mistakes_and_hints(name):
     exercise = EXERCISES[name]
-    assert (len(exercise.mistakes) >= 5 or exercise.fault) and len(exercise.hints) >= 3
-    assert all(len(words) > 10 and words[-1] not in ".!" for words in exercise.mistakes), (
-        "the sentence goes on around it"
+    assert (len(exercise.mistakes) >= 5 or exercise.fault) and len(exercise.hints) >= 3, (
+        f"attnlib/exercises/ex{name[:2]}.py: at least 5 mistakes and 3 hints; it has"
+        f" {len(exercise.mistakes)} and {len(exercise.hints)}"
     )
-    assert exercise.level in (1, 2, 3) and 3 <= exercise.minutes <= 30 and exercise.title
+    assert all(len(words) > 10 and words[-1] not in ".!" for words in exercise.mistakes), (
+        "the words of a mistake end without a full stop: the sentence goes on around them"
+    )
+    assert exercise.level in (1, 2, 3) and 3 <= exercise.minutes <= 30 and exercise.title, (
+        f"level 1 to 3, 3 to 30 minutes, a title: {exercise.level}, {exercise.minutes}"
+    )
     told = " ".join(
         [*exercise.mistakes, *exercise.hints, *(words for _, words in WRONG.get(name, {}).values())]
     )

@@ -69,7 +69,9 @@ def letters():
 
 
 def test_every_line_is_an_entry():
-    assert [line for line in LINES if not LINE.fullmatch(line)] == []
+    assert [line for line in LINES if not LINE.fullmatch(line)] == [], (
+        "the form is: - **word**: what it is. [NN](NN_name.ipynb)"
+    )
     assert len(ENTRIES) > 100
 
 
@@ -93,7 +95,10 @@ def test_sorted_below_its_letter():
 def test_every_notebook_has_words_in_it():
     """A new notebook brings new words."""
     said = [entry["file"] for entry in ENTRIES]
-    assert [path.name for path in notebooks.paths() if said.count(path.name) < 2] == []
+    assert [path.name for path in notebooks.paths() if said.count(path.name) < 2] == [], (
+        "each needs at least two lines in notebooks/glossary.md that end in a link to it:"
+        " - **word**: what it is. [NN](NN_name.ipynb)"
+    )
 
 
 @each
@@ -104,13 +109,17 @@ def test_link(entry):
 
 @each
 def test_the_word_stands_in_its_notebook(entry):
-    assert stands(entry["word"].casefold(), READ[entry["file"]].casefold())
+    assert stands(entry["word"].casefold(), READ[entry["file"]].casefold()), (
+        f"{entry['word']} does not stand in {entry['file']}, where this line of the glossary leads"
+    )
 
 
 @each
 def test_names_stand_in_its_notebook(entry):
     found = [name for one in code(entry)[1] for name in re.findall(r"[A-Za-z_][\w.]*", one)]
-    assert [name for name in found if not stands(name, READ[entry["file"]])] == []
+    assert [name for name in found if not stands(name, READ[entry["file"]])] == [], (
+        f"names in the code of this line that do not stand in {entry['file']}, where it leads"
+    )
 
 
 @each
@@ -137,4 +146,4 @@ def test_axes_are_in_the_order_of_the_course(entry):
 
 @each
 def test_short(entry):
-    assert len(entry["said"].split()) <= 45
+    assert len(entry["said"].split()) <= 45, "at most 45 words"

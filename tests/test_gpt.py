@@ -68,8 +68,8 @@ def close(a, b, atol=1e-12):
 def test_every_name_of_positions_is_tried(name):
     tried = [options.get("positions", "learned") for options in OPTIONS.values()]
     assert name in tried, (
-        f'add "{name}": {{"positions": "{name}"}} to OPTIONS of tests/test_gpt.py: test_cache.py and'
-        " test_generation.py read it, too, and compare texts with a cache and without"
+        f'add "{name}": {{"positions": "{name}"}} to OPTIONS of tests/test_gpt.py: test_cache.py'
+        " and test_generation.py read it, too, and compare texts with a cache and without"
     )
     assert name in PARTS, f"add {name!r} to PARTS of tests/test_encodings.py: what it answers"
     assert f'"{name}"' in GPT.__doc__, f'say "{name}" in the docstring of GPT, at positions'

@@ -2,7 +2,7 @@
 
 import ast
 import base64
-import importlib
+import importlib.util
 import io
 import itertools
 import re
@@ -45,6 +45,18 @@ def cell(path, id_):
     return READ[path].cells[place(path, id_)]
 
 
+def minutes(path):
+    """Of the head: for reading, for the exercises."""
+    found = re.search(
+        r"\*\*Time\*\* about (\d+) minutes, and (\d+) for the exercises", cell(path, "goals").source
+    )
+    assert found, (
+        f"{path.name}, cell goals: it must say"
+        ' "**Time** about 50 minutes, and 15 for the exercises."'
+    )
+    return int(found[1]), int(found[2])
+
+
 def heading(path, *words):
     """The place of the markdown cell with a section heading that holds one of these words."""
     found = [
@@ -53,7 +65,9 @@ def heading(path, *words):
         if one.cell_type == "markdown"
         and re.search(rf"^## .*({'|'.join(words)})", one.source, re.M | re.I)
     ]
-    assert len(found) == 1, f"one section {' or '.join(words)}, found {len(found)}"
+    assert len(found) == 1, (
+        f'one heading "## N · …" with the words {" or ".join(words)}, found {len(found)}'
+    )
     return found[0]
 
 
@@ -121,17 +135,20 @@ def test_the_file_is_a_valid_notebook(path):
 @each
 def test_the_name_says_the_number_and_the_title_too(path):
     assert re.fullmatch(r"\d\d_[a-z0-9_]+\.ipynb", path.name)
-    assert TITLES[path].startswith(f"{path.name[:2]} · ")
+    assert TITLES[path].startswith(f"{path.name[:2]} · "), f"begin with # {path.name[:2]} · …"
 
 
 @each
 def test_ids_are_words_and_unique(path):
     assert len(set(ids(path))) == len(ids(path))
     for id_ in ids(path):
-        assert re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", id_) and len(id_) <= 40, id_
+        assert re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", id_) and len(id_) <= 40, (
+            f'"id": "{id_}" in the file: write at most forty small letters, as in'
+            " words-with-hyphens"
+        )
         assert not re.fullmatch(r"[0-9a-f]{8}([0-9a-f-]{4,})?", id_) and re.search(
             "[aeiou]", id_
-        ), f"{id_} looks random"
+        ), f'"id": "{id_}" in the file looks random: write a word that says what the cell is'
 
 
 @each
@@ -141,13 +158,16 @@ def test_the_file_is_small(path):
 
 @each
 def test_the_size_of_the_notebook_and_of_its_cells(path):
-    assert 40 <= len(cells(path)) <= 80
+    assert 40 <= len(cells(path)) <= 80, f"40 to 80 cells, found {len(cells(path))}"
     lengths = [len(code_lines(one.source)) for one in cells(path, "code") if one.id != "setup"]
-    assert statistics.median(lengths) <= 5 and max(lengths) <= 25
+    assert statistics.median(lengths) <= 5, "half of the cells of code: at most 5 lines"
+    assert max(lengths) <= 25, "a cell of code: at most 25 lines"
     for one in cells(path, "code"):
         if one.id != "setup":
-            assert all(len(line) <= 100 for line in one.source.splitlines()), one.id
-    assert all(one.source.strip() for one in cells(path)), "no empty cells"
+            assert all(len(line) <= 100 for line in one.source.splitlines()), (
+                f"{one.id}: a line has at most 100 characters"
+            )
+    assert [one.id for one in cells(path) if not one.source.strip()] == [], "no empty cells"
 
 
 @each
@@ -159,7 +179,7 @@ def test_prose_and_code_are_in_balance(path, record_property):
         f"{path.name}: {words} words of prose, {lines} lines of code: {words / lines:.1f} words a"
         " line (wanted: 8 to 15)"
     )
-    assert 6 <= words / lines <= 40
+    assert 6 <= words / lines <= 40, f"6 to 40 words of prose a line of code: {words / lines:.1f}"
 
 
 # ---- the bones -----------------------------------------------------------------------------------
@@ -167,19 +187,20 @@ def test_prose_and_code_are_in_balance(path, record_property):
 
 @each
 def test_the_head(path):
-    assert ids(path)[:3] == ["title", "launch", "goals"]
+    assert ids(path)[:3] == ["title", "launch", "goals"], "the ids of the first three cells"
     title, launch, goals = READ[path].cells[:3]
     assert {title.cell_type, launch.cell_type, goals.cell_type} == {"markdown"}
     claim = title.source.split("\n", 1)[1].strip()
-    assert re.fullmatch(r"\*\*[^*]+\.\*\*", claim), "one sentence that claims something"
+    assert re.fullmatch(r"\*\*[^*]+\.\*\*", claim), (
+        "below the title one sentence in bold that claims something, and nothing else"
+    )
     for part in ("**You will**", "**You need**", "**Time**"):
-        assert goals.source.count(part) == 1
-    assert 3 <= len(re.findall(r"^- ", goals.source, re.M)) <= 5
-    minutes = int(re.search(r"\*\*Time\*\* about (\d+) minutes", goals.source)[1])
-    assert 30 <= minutes <= 90
+        assert goals.source.count(part) == 1, f"{part} once in the cell goals"
+    assert 3 <= len(re.findall(r"^- ", goals.source, re.M)) <= 5, "goals: three to five"
+    assert 30 <= minutes(path)[0] <= 90, "30 to 90 minutes for reading"
     needs = goals.source.split("**You need**")[1].split("**Time**")[0]
     assert path == PATHS[0] or any(link.endswith(".ipynb") for link in links(needs)), (
-        "which notebooks come first"
+        "**You need**: a link to each notebook that comes first"
     )
 
 
@@ -207,7 +228,9 @@ def test_navigation_goes_through_all_notebooks():
 def test_the_set_up_cell_is_the_same_everywhere_and_comes_first(path):
     assert cell(path, "setup").cell_type == "code"
     assert cell(path, "setup").source == cell(PATHS[0], "setup").source
-    assert [one.id for one in cells(path, "code")][:2] == ["setup", "parameters"]
+    assert [one.id for one in cells(path, "code")][:2] == ["setup", "parameters"], (
+        "the ids of the first two cells of code"
+    )
     source = cell(path, "setup").source
     assert f"attnlib=={notebooks.version()}" in source
     block = re.search(r'^if not find_spec\("attnlib"\):.*\n((?: {4}.*\n)+)', source, re.M)[1]
@@ -225,20 +248,21 @@ def test_the_set_up_cell_is_the_same_everywhere_and_comes_first(path):
 
 @each
 def test_one_cell_of_parameters_with_plain_values(path):
-    (tagged,) = [one for one in cells(path) if "parameters" in one.metadata.get("tags", [])]
-    assert tagged.id == "parameters"
+    tagged = [one for one in cells(path) if "parameters" in one.metadata.get("tags", [])]
+    assert [one.id for one in tagged] == ["parameters"], "one cell has this tag, and this id"
+    (tagged,) = tagged
     names = []
     for statement in ast.parse(tagged.source).body:
         assert (
             isinstance(statement, ast.Assign)
             and len(statement.targets) == 1
             and isinstance(statement.targets[0], ast.Name)
-        )
+        ), f"parameters: lines name = value, and no other: {ast.unparse(statement)}"
         ast.literal_eval(statement.value)
         names.append(statement.targets[0].id)
     assert (
         {"sentence", "seed"} & set(names) and len(names) == len(set(names)) and 2 <= len(names) <= 8
-    )
+    ), f"two to eight parameters, among them sentence or seed: {names}"
     used = {
         node.id
         for one in cells(path, "code")
@@ -246,7 +270,7 @@ def test_one_cell_of_parameters_with_plain_values(path):
         for node in ast.walk(ast.parse(one.source))
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
     }
-    assert set(names) <= used, "every parameter is used"
+    assert set(names) <= used, f"parameters that no cell uses: {sorted(set(names) - used)}"
 
 
 @each
@@ -256,7 +280,7 @@ def test_the_hero_has_a_still_twin(path):
         for number, one in enumerate(READ[path].cells)
         if one.cell_type == "code" and re.search(r"\bexplor(e|er)\(", one.source)
     ]
-    assert live
+    assert live, "a cell that calls explore(…) or an …explorer(…)"
     for number in live:
         for after in READ[path].cells[number + 1 : number + 4]:
             if after.cell_type == "code":
@@ -280,20 +304,29 @@ def test_sections_at_the_end(path):
     assert (
         control < pitfalls
         and exercises < pitfalls < questions < recap < references == len(ids(path)) - 2
+    ), (
+        "the order at the end: control and exercises, pitfalls, quick questions, recap, references,"
+        " navigation"
     )
     text = [READ[path].cells[number].source for number in range(len(ids(path)))]
     web = [link for link in links(text[pitfalls]) if link.startswith("https://")]
     assert len(set(web)) >= 2, "pitfalls name other libraries, with links"
-    assert text[questions].count("<details><summary>") == text[questions].count("</details>") == 3
+    assert (
+        text[questions].count("<details><summary>") == text[questions].count("</details>") == 3
+    ), "three quick questions: <details><summary>…</summary> … </details>"
     promised, known = (
         len(re.findall(r"^- ", t, re.M)) for t in (cell(path, "goals").source, text[recap])
     )
-    assert 3 <= known <= promised + 3
+    assert 3 <= known <= promised + 3, (
+        f"the recap says what **You will** promised, as facts: {known} lines for {promised} goals"
+    )
     entries = re.findall(r"^- .*", text[references], re.M)
-    assert 3 <= len(entries) <= 6
+    assert 3 <= len(entries) <= 6, f"three to six references, found {len(entries)}"
     for entry in entries:
-        assert len([link for link in links(entry) if link.startswith("https://")]) >= 1
-        assert len(prose(entry).split()) >= 12, "a line on why to read it"
+        assert len([link for link in links(entry) if link.startswith("https://")]) >= 1, (
+            f"a reference without a link: {entry}"
+        )
+        assert len(prose(entry).split()) >= 12, f"at least 12 words, with why to read it: {entry}"
     assert cell(path, ids(path)[control + 1]).cell_type == "code" or "```" in text[control], (
         "the control is run, not told"
     )
@@ -306,7 +339,9 @@ def test_sections_are_numbered(path):
         for one in cells(path, "markdown")
         for n in re.findall(r"^## (\d+) · \S", one.source, re.M)
     ]
-    assert numbers == list(range(1, len(numbers) + 1)) and len(numbers) >= 8
+    assert numbers == list(range(1, len(numbers) + 1)) and len(numbers) >= 8, (
+        f'at least eight headings "## N · …", from 1 in order: {numbers}'
+    )
     assert (
         len(
             [
@@ -317,7 +352,7 @@ def test_sections_are_numbered(path):
             ]
         )
         == 1
-    )
+    ), "one heading # …: the title"
 
 
 @each
@@ -328,18 +363,27 @@ def test_exercises_are_stubs_with_a_check(path):
         for one in cells(path, "code")
         for call in re.findall(r"^(ex\d\d)\.(\w+)\.check\((\w+)\)", one.source, re.M)
     ]
-    assert 2 <= len(checks) <= 3
+    assert 2 <= len(checks) <= 3, (
+        f"two or three exercises, each a cell with its function and"
+        f" ex{number}.NAME.check(FUNCTION): found {len(checks)}"
+    )
     assert any(
         f"from attnlib.exercises import ex{number}" in one.source for one in cells(path, "code")
-    )
+    ), f"from attnlib.exercises import ex{number}"
     text = "\n".join(one.source for one in cells(path, "markdown"))
-    assert len(re.findall(r"^### Exercise \d", text, re.M)) == len(checks)
-    assert len(re.findall(r"^Difficulty [●○]{3} · \d+ minutes", text, re.M)) == len(checks)
+    assert len(re.findall(r"^### Exercise \d", text, re.M)) == len(checks), (
+        "### Exercise 1 · Its title, above each"
+    )
+    assert len(re.findall(r"^Difficulty [●○]{3} · \d+ minutes", text, re.M)) == len(checks), (
+        "Difficulty ●○○ · 10 minutes, in the line below each of these titles"
+    )
     for one, (module, name, function) in checks:
         assert (
             module == f"ex{number}" and f"def {function}(" in one.source and "    ..." in one.source
+        ), f"{one.id}: def {function}(…) with the body ... and ex{number}.{name}.check({function})"
+        assert "Not yet" in "".join(output_text(output) for output in one.outputs), (
+            f"{one.id} does not show Not yet: run python .ci/notebooks.py refresh {number}"
         )
-        assert "Not yet" in "".join(output_text(output) for output in one.outputs)
         assert f"{module}.{name}.hint()" in text or f"{module}." in text
 
 
@@ -349,15 +393,20 @@ def test_titles_and_minutes_of_exercises_are_those_of_the_package(path):
     text = "\n".join(one.source for one in READ[path].cells)
     said = re.findall(r"^### Exercise \d · (.+)\nDifficulty ([●○]{3}) · (\d+) minutes$", text, re.M)
     checked = re.findall(rf"ex{path.name[:2]}\.(\w+)\.check", text)
-    for (title, stars, minutes), name in zip(said, checked, strict=True):
+    assert len(said) == len(checked), (
+        'two lines above each exercise: "### Exercise 1 · Its title"'
+        ' and "Difficulty ●○○ · 10 minutes"'
+    )
+    for (title, stars, spent), name in zip(said, checked, strict=True):
         exercise = getattr(module, name)
-        assert (title, stars.count("●"), int(minutes)) == (
+        assert (title, stars.count("●"), int(spent)) == (
             exercise.title,
             exercise.level,
             exercise.minutes,
-        )
-    whole = int(re.search(r"and (\d+) for the exercises", cell(path, "goals").source)[1])
-    assert abs(whole - sum(int(minutes) for *_, minutes in said)) <= 5
+        ), f"the notebook, and {name} in attnlib/exercises/ex{path.name[:2]}.py"
+    assert abs(minutes(path)[1] - sum(int(spent) for *_, spent in said)) <= 5, (
+        "the minutes of the exercises, and what the cell goals says of them"
+    )
 
 
 def test_every_exercise_of_the_package_is_in_its_notebook():
@@ -365,10 +414,16 @@ def test_every_exercise_of_the_package_is_in_its_notebook():
     from attnlib.exercises import Exercise
 
     for path in PATHS:
-        module = importlib.import_module(f"attnlib.exercises.ex{path.name[:2]}")
+        name = f"ex{path.name[:2]}"
+        assert importlib.util.find_spec(f"attnlib.exercises.{name}"), (
+            f"attnlib/exercises/{name}.py is missing: the exercises of {path.name}"
+        )
+        module = importlib.import_module(f"attnlib.exercises.{name}")
         names = {name for name, thing in vars(module).items() if isinstance(thing, Exercise)}
         code = "\n".join(one.source for one in cells(path, "code"))
-        assert names == set(re.findall(rf"ex{path.name[:2]}\.(\w+)\.check", code))
+        assert names == set(re.findall(rf"{name}\.(\w+)\.check", code)), (
+            f"the exercises of attnlib/exercises/{name}.py, and those that {path.name} checks"
+        )
 
 
 # ---- words and links -----------------------------------------------------------------------------
@@ -377,10 +432,9 @@ def test_every_exercise_of_the_package_is_in_its_notebook():
 @each
 def test_no_shouting_and_no_emoji(path):
     for one in cells(path, "markdown"):
-        assert "!" not in prose(one.source), one.id
-        assert not EMOJI.search(one.source), one.id
-    for one in cells(path, "code"):
-        assert not EMOJI.search(one.source), one.id
+        assert "!" not in prose(one.source), f"{one.id}: no exclamation marks"
+    for one in cells(path):
+        assert not EMOJI.search(one.source), f"{one.id}: no emoji"
 
 
 @each
@@ -519,7 +573,7 @@ def test_nothing_of_this_machine_is_saved(path):
 @each
 def test_outputs_belong_to_these_cells(path):
     assert READ[path].metadata.attnlib.sources == notebooks.sources(READ[path]), (
-        "run: python .ci/notebooks.py refresh"
+        f"run: python .ci/notebooks.py refresh {path.name[:2]}"
     )
     counts = [one.execution_count for one in cells(path, "code")]
     assert counts == list(range(1, len(counts) + 1))
@@ -535,7 +589,7 @@ def test_saved_pictures_open_and_have_words(path):
     pictures = [
         (id_, output) for id_, output in outputs(path) if "image/png" in output.get("data", {})
     ]
-    assert len(pictures) >= 4
+    assert len(pictures) >= 4, f"at least four pictures, found {len(pictures)}"
     for id_, output in pictures:
         image = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))
         image.load()
@@ -562,4 +616,4 @@ def test_every_import_is_used(path):
         for alias in node.names
     }
     used = {node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    assert imported <= used, imported - used
+    assert imported <= used, f"imported and not used: {sorted(imported - used)}"
