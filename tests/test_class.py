@@ -235,10 +235,10 @@ def test_the_generated_parts_are_current():
 def test_a_page_that_is_out_of_date_is_brought_up_to_date(tmp_path, monkeypatch, capsys):
     old = re.sub(r"^\| .*\[.*\n", "", PAGE, flags=re.M)  # no rows with links
     old = re.sub(r"^### \[(\d\d) · .*$", r"### \1 · An old title", old, flags=re.M)
-    assert (
-        old.count("An old title") == len(notebooks.paths())
-        and class_links.link(notebooks.paths()[0]) not in old
+    assert old.count("An old title") == len(notebooks.paths()), (
+        "notebooks/teaching.md has one section ### [NN · …](…) for each notebook"
     )
+    assert class_links.link(notebooks.paths()[0]) not in old
     (tmp_path / "page.md").write_text(old, encoding="utf-8")
     monkeypatch.setattr(class_links, "PAGE", tmp_path / "page.md")
     monkeypatch.setattr(sys, "argv", ["class_links.py"])

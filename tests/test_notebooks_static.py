@@ -57,6 +57,14 @@ def minutes(path):
     return int(found[1]), int(found[2])
 
 
+def exercises_of(path):
+    """The module attnlib.exercises.exNN."""
+    name = f"ex{path.name[:2]}"
+    there = importlib.util.find_spec(f"attnlib.exercises.{name}") is not None
+    assert there, f"attnlib/exercises/{name}.py is missing: the exercises of {path.name}"
+    return importlib.import_module(f"attnlib.exercises.{name}")
+
+
 def heading(path, *words):
     """The place of the markdown cell with a section heading that holds one of these words."""
     found = [
@@ -389,7 +397,7 @@ def test_exercises_are_stubs_with_a_check(path):
 
 @each
 def test_titles_and_minutes_of_exercises_are_those_of_the_package(path):
-    module = importlib.import_module(f"attnlib.exercises.ex{path.name[:2]}")
+    module = exercises_of(path)
     text = "\n".join(one.source for one in READ[path].cells)
     said = re.findall(r"^### Exercise \d · (.+)\nDifficulty ([●○]{3}) · (\d+) minutes$", text, re.M)
     checked = re.findall(rf"ex{path.name[:2]}\.(\w+)\.check", text)
@@ -414,11 +422,7 @@ def test_every_exercise_of_the_package_is_in_its_notebook():
     from attnlib.exercises import Exercise
 
     for path in PATHS:
-        name = f"ex{path.name[:2]}"
-        assert importlib.util.find_spec(f"attnlib.exercises.{name}"), (
-            f"attnlib/exercises/{name}.py is missing: the exercises of {path.name}"
-        )
-        module = importlib.import_module(f"attnlib.exercises.{name}")
+        name, module = f"ex{path.name[:2]}", exercises_of(path)
         names = {name for name, thing in vars(module).items() if isinstance(thing, Exercise)}
         code = "\n".join(one.source for one in cells(path, "code"))
         assert names == set(re.findall(rf"{name}\.(\w+)\.check", code)), (
