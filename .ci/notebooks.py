@@ -35,10 +35,9 @@ PARTS = {
 }
 FETCH = '%pip install --quiet --no-deps {live} "attnlib @ git+{address}@v{version}"'
 HOMELESS = """raise ModuleNotFoundError(
-            "attnlib is not installed, and this copy of the course does not know where it \
-comes from: its address is still "
-            "YOUR_ORG. Run `pip install -e .` in the folder of the course, \
-or let `python .ci/notebooks.py links` fill it in."
+            "attnlib is not installed, and this copy of the course does not know where it comes "
+            "from: its address is still YOUR_ORG. Run `pip install -e .` in the folder of the "
+            "course, or let `python .ci/notebooks.py links` fill it in."
         )"""
 KEPT = ("image/png", "text/markdown", "text/plain")
 
@@ -56,8 +55,9 @@ if not find_spec("attnlib"):  # on Colab or in the browser: fetch it once; NumPy
     else:
         {fetch}
     if not find_spec("attnlib"):
-        raise ModuleNotFoundError("attnlib could not be fetched. \
-Is there a connection? Then run this cell again.")
+        raise ModuleNotFoundError(
+            "attnlib could not be fetched. Is there a connection? Then run this cell again."
+        )
 
 import attnlib
 import numpy as np
