@@ -28,7 +28,8 @@ def softmax(x, axis=-1, where=None) -> NDArray:
     """
     x, dtype = _guard.softmax(x, axis, where)  # -inf where `where` is False
     peak = x.max(axis=axis, keepdims=True, initial=-np.inf)
-    e = np.exp(x - np.where(peak == -np.inf, 0, peak))  # the largest becomes exp(0) = 1
+    e = x - np.where(peak == -np.inf, 0, peak)  # the largest becomes 0
+    np.exp(e, out=e)  # in its own place: a second table would cost as much again
     total = e.sum(axis=axis, keepdims=True)
     e /= np.where(total == 0, 1, total)  # a line with nothing allowed stays 0
     return e.astype(dtype, copy=False)
@@ -61,7 +62,7 @@ def attention_scores(q, k, *, mask=None, bias=None, scale=None, softcap=None) ->
     if bias is not None:
         scores = scores + bias
     if mask is not None:
-        scores = np.where(mask, scores, -np.inf)
+        np.copyto(scores, -np.inf, where=~mask)
     return scores
 
 
