@@ -7,15 +7,17 @@ on a model    edited, silenced, replaced: run it with an attention layer changed
               hide_each, swap_each: what happens without each token
 """
 
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
+from numpy.typing import NDArray
 
 from attnlib import _edits, _guard
 from attnlib.attention import log_softmax
 
 
-def value_norms(weights, values, W_o):
+def value_norms(weights, values, W_o) -> NDArray:
     """How long the vector is that each key brings to each query: ‖w · v W_o‖, w its weight.
 
     weights  (..., h, n_q, n_k)
@@ -33,7 +35,7 @@ def value_norms(weights, values, W_o):
     return weights * np.linalg.norm(brought, axis=-1)[..., None, :]
 
 
-def rollout(weights, *, residual=0.5):
+def rollout(weights, *, residual=0.5) -> NDArray:
     """How much of each input token is in each token at the end, if weights were all that counts.
 
     In every layer a token keeps the share `residual` of itself and takes the rest from where it
@@ -53,7 +55,7 @@ def rollout(weights, *, residual=0.5):
     return flow
 
 
-def redrawn(weights, values, wish):
+def redrawn(weights, values, wish) -> NDArray:
     """Another row of weights with the same output, as near to a wish as a simple walk comes.
 
     The walk starts at the true row and heads for the wish, only in directions that change neither
@@ -82,11 +84,11 @@ def redrawn(weights, values, wish):
     return row
 
 
-def rank_correlation(a, b):
-    """Spearman's rank correlation: 1 for the same order, -1 for the opposite one, NaN where one has
-    no order.
+def rank_correlation(a, b) -> float:
+    """Spearman's rank correlation: 1 for the same order, -1 for the opposite one.
 
-    a, b   (n,) each; equal numbers share their mean rank
+    a, b     (n,) each; equal numbers share their mean rank
+    returns  -1 to 1; NaN where a or b has no order
 
     Spearman 1904, "The Proof and Measurement of Association between Two Things".
     """
@@ -96,7 +98,7 @@ def rank_correlation(a, b):
     return float(ranks[0] @ ranks[1] / (lengths[0] * lengths[1])) if all(lengths) else float("nan")
 
 
-def divergence(logits, others):
+def divergence(logits, others) -> NDArray:
     """How far the shares behind `others` are from those behind `logits`: Kullback-Leibler, in nats.
 
     logits, others   (..., vocabulary) each, broadcast against each other
@@ -110,7 +112,7 @@ def divergence(logits, others):
 
 
 @contextmanager
-def edited(attention, edit):
+def edited(attention, edit) -> Iterator[None]:
     """with edited(layer, edit): whoever runs the model meets this layer changed.
 
     attention  a `SelfAttention` or `CrossAttention` in the model
@@ -137,7 +139,7 @@ def edited(attention, edit):
             edits.leave()
 
 
-def silenced(attention, *heads, to=0.0):
+def silenced(attention, *heads, to=0.0) -> AbstractContextManager:
     """with silenced(layer, 1): head 1 of this layer says nothing; see `edited`.
 
     heads   numbers of heads
@@ -147,7 +149,7 @@ def silenced(attention, *heads, to=0.0):
     return edited(attention, _edits.silence(attention, heads, to))
 
 
-def replaced(attention, head, weights):
+def replaced(attention, head, weights) -> AbstractContextManager:
     """with replaced(layer, 1, weights): head 1 looks as these weights say; see `edited`.
 
     weights   (n_q, n_k) in the place of the whole map, or (n_k,) in the place of its last row. No
@@ -156,9 +158,10 @@ def replaced(attention, head, weights):
     return edited(attention, _edits.map_of(attention, head, weights))
 
 
-def head_means(attention, run):
-    """What each head hands on, on average over all tokens that look while run() runs the model:
-    (h, d_head)
+def head_means(attention, run) -> NDArray:
+    """What each head hands on, on average over all tokens that look. (h, d_head)
+
+    run      a function without arguments that runs the model
 
     Under edits of the layer that are open, the means are those of what it hands on then.
     """
@@ -172,7 +175,7 @@ def head_means(attention, run):
     return means.reshape(attention.n_heads, -1)
 
 
-def head_effects(layers, measure, *, mean=False):
+def head_effects(layers, measure, *, mean=False) -> NDArray:
     """How much measure() changes when one head after the other is silenced: (layers, h)
 
     layers    attention layers with the same number of heads
@@ -190,11 +193,11 @@ def head_effects(layers, measure, *, mean=False):
     return np.array(changes).reshape(len(layers), -1)
 
 
-def hide_each(model, ids):
-    """What the last prediction loses when a token is hidden from all others, for each token. (n,)
-    -> (n,)
+def hide_each(model, ids) -> NDArray:
+    """What the last prediction loses when a token is hidden from all others: (n,), one for each.
 
     model   with logits(ids, mask=...), as `GPT`
+    ids     (n,)
     A mask hides it, so that the other weights are shared out anew. In nats, see `divergence`; 0 for
     the last token, which cannot be hidden from itself.
     """
@@ -203,10 +206,10 @@ def hide_each(model, ids):
     return divergence(model.logits(ids)[-1], np.array(hidden))
 
 
-def swap_each(model, ids, candidates):
-    """What the last prediction loses when another token stands in its place, for each token. (n,)
-    -> (n,)
+def swap_each(model, ids, candidates) -> NDArray:
+    """What the last prediction loses when another token stands in a token's place: (n,), one each.
 
+    ids          (n,)
     candidates   (m,) ids that are put there, one after the other; the effects are averaged
     In nats, see `divergence`.
     """

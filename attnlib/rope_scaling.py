@@ -8,6 +8,7 @@ names of a published model's config.json ("rope_scaling").
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from attnlib import _check
 
@@ -26,7 +27,7 @@ OPTIONAL = {
 }
 
 
-def scaled_speeds(speeds, n, *, base, scaling):
+def scaled_speeds(speeds, n, *, base, scaling) -> NDArray:
     """The speeds of the pairs as a recipe changes them.
 
     speeds   (pairs,) radians per token, base^(-2i/d_head)
@@ -52,7 +53,7 @@ def scaled_speeds(speeds, n, *, base, scaling):
     return speeds
 
 
-def linear(speeds, *, factor):
+def linear(speeds, *, factor) -> NDArray:
     """All pairs slow down alike: position p is turned as p / factor was. (pairs,)
 
     "Position interpolation": Chen et al. 2023, equation 4.
@@ -60,7 +61,7 @@ def linear(speeds, *, factor):
     return speeds / factor
 
 
-def dynamic(speeds, n, trained, *, factor):
+def dynamic(speeds, n, trained, *, factor) -> NDArray:
     """The slower a pair, the more it slows down, and all the more the longer the text. (pairs,)
 
     Up to the trained length nothing changes. Beyond it the fastest pair keeps its speed, the
@@ -73,7 +74,7 @@ def dynamic(speeds, n, trained, *, factor):
     return speeds / stretch ** np.linspace(0, 1, len(speeds))
 
 
-def yarn(speeds, trained, *, base, factor, beta_fast=32, beta_slow=1, truncate=True):
+def yarn(speeds, trained, *, base, factor, beta_fast=32, beta_slow=1, truncate=True) -> NDArray:
     """Pairs with many turns in the trained length stay, those with few slow down. (pairs,)
 
     beta_fast  a pair with at least so many turns keeps its speed
@@ -100,7 +101,7 @@ def yarn(speeds, trained, *, base, factor, beta_fast=32, beta_slow=1, truncate=T
     return _blend(speeds, 1 - np.clip(ramp, 0, 1), factor)
 
 
-def llama3(speeds, trained, *, factor, low_freq_factor, high_freq_factor):
+def llama3(speeds, trained, *, factor, low_freq_factor, high_freq_factor) -> NDArray:
     """As yarn, with a ramp over the number of turns in the trained length. (pairs,)
 
     high_freq_factor   a pair with at least so many turns keeps its speed
@@ -113,7 +114,7 @@ def llama3(speeds, trained, *, factor, low_freq_factor, high_freq_factor):
     return _blend(speeds, np.clip(ramp, 0, 1), factor)
 
 
-def longrope(speeds, n, trained, short_factor, long_factor):
+def longrope(speeds, n, trained, short_factor, long_factor) -> NDArray:
     """Each pair is slowed by a factor of its own, found by search. (pairs,)
 
     short_factor, long_factor   (pairs,) for texts up to the trained length, and for longer ones
@@ -132,7 +133,7 @@ def _blend(speeds, keep, factor):
     return speeds * (keep + (1 - keep) / factor)
 
 
-def attention_factor(scaling):
+def attention_factor(scaling) -> float:
     """How much longer a recipe makes q and k, each: q·k grows by the square of it.
 
     1 but for two types: longer texts flatten the softmax, and this sharpens it again.
@@ -153,7 +154,7 @@ def attention_factor(scaling):
     return (0.1 * above * math.log(factor) + 1) / (0.1 * below * math.log(factor) + 1)
 
 
-def checked(scaling):
+def checked(scaling) -> tuple[str, dict]:
     """(type, options) of a scaling; an option that is None is left out. None is "default"."""
     if scaling is None:
         return "default", {}

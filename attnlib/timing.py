@@ -7,18 +7,19 @@ fastest says most about the work, and in turns a busy moment hits all alike.
 import time
 
 import numpy as np
+from numpy.typing import NDArray
 
 from attnlib import _check
 
 
-def milliseconds(work):
+def milliseconds(work) -> float:
     """How long work() takes, once."""
     start = time.perf_counter()
     work()
     return 1e3 * (time.perf_counter() - start)
 
 
-def fastest(*works, rounds=5):
+def fastest(*works, rounds=5) -> NDArray:
     """The fastest of several rounds in which all works take turns: (works,), in milliseconds."""
     rounds = range(_check.integer("rounds", rounds))
     return np.min([[milliseconds(work) for work in works] for _ in rounds], axis=0)

@@ -12,7 +12,17 @@ import attnlib
 from attnlib import SelfAttention, attention_scores, encodings, layers, masks, show, softmax
 from attnlib.show.sheet import Picture
 
-ROOMS = ["attention", "masks", "encodings", "layers", "efficient", "measures"]
+ROOMS = [
+    "attention",
+    "masks",
+    "encodings",
+    "layers",
+    "efficient",
+    "measures",
+    "effects",
+    "timing",
+    "rope_scaling",
+]
 
 
 def functions(room):
