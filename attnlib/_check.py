@@ -1,6 +1,4 @@
-"""Checks of arguments, shared by the ground floor: each raises before any work and names the
-argument.
-"""
+"""Checks of arguments for the ground floor: each raises before any work and names the argument."""
 
 import operator
 
@@ -81,8 +79,8 @@ def floats(name, value, axes):
 
 
 def tokens(name, value, width, axes="n d_model"):
-    """`value` as a finite float array of tokens, (..., n, width); the last of `axes` names the
-    width.
+    """`value` as a finite float array of tokens, (..., n, width). The last of `axes` names
+    the width.
     """
     array = finite(name, floats(name, value, axes))
     if array.shape[-1] != width:

@@ -423,10 +423,8 @@ def directions(matrix, least):
 def value_norms(weights, values, W_o):
     """Arrays that fit: a row of values for each key, d_head rows of W_o for each head."""
     weights = _check.floats("weights", weights, "h n_q n_k")
-    values, W_o = (
-        _check.floats("values", values, "h n_k d_head"),
-        _check.floats("W_o", W_o, "h·d_head d_model"),
-    )
+    values = _check.floats("values", values, "h n_k d_head")
+    W_o = _check.floats("W_o", W_o, "h·d_head d_model")
     n_heads, d_head = weights.shape[-3], values.shape[-1]
     found = f"got weights {weights.shape}, values {values.shape}, W_o {W_o.shape}"
     if values.shape[-2] != weights.shape[-1] or n_heads % values.shape[-3]:

@@ -2,8 +2,7 @@
 
 A tile is a few hundred queries by a few hundred keys. One tile after the other, a query keeps a
 running maximum m and two running sums, l and o, from which its output follows: `flash_steps` shows
-them. The memory beyond the inputs is the output and one tile per worker, whatever the length of the
-text.
+them. The memory beyond the inputs is the output and one tile per worker, for texts of any length.
 """
 
 # ruff: noqa: E741     l is the paper's name for the sum
@@ -83,6 +82,7 @@ def absorb(state, scores, v) -> State:
 
 
 def nothing_seen(q, v) -> State:
+    """The state before the first key: m (n_q, 1) is -inf, l (n_q, 1) and o (n_q, d_v) are 0."""
     m = np.full((len(q), 1), -np.inf, q.dtype)
     return State(m, np.zeros_like(m), np.zeros((len(q), v.shape[-1]), q.dtype))
 
@@ -97,8 +97,7 @@ def running_sums(q, k, v, tiles, scale, softcap) -> NDArray:
 
 
 def quick_sums(q, k, v, tiles, scale, softcap) -> NDArray | None:
-    """The same without a maximum, about 1.4 times as fast; None where the sums leave the safe
-    range.
+    """The same without a maximum, about 1.4 times as fast; None where a sum is not safe.
 
     exp(score) needs no m while its sums stay far from the ends of float32, as with all but the
     largest scores; then nothing is to be corrected. exp2 is cheaper than exp, and its factor
@@ -241,8 +240,10 @@ class Pattern(NamedTuple):
 
 
 def edge(first, n_q, n_k, window, causal) -> NDArray | None:
-    """The mask of a tile on the edge of the pattern, None inside it; `first`: query 0 among its
-    keys.
+    """The mask of a tile on the edge of the pattern, None inside it.
+
+    first    where its query 0 stands among its keys; it may stand before or behind them
+    returns  (n_q, n_k)
     """
     farthest = max(first + n_q - 1, n_k - 1 - first)
     window = None if window is None or farthest < window else window

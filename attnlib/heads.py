@@ -44,8 +44,7 @@ class KVCache:
         return 0 if self._k is None else self.k.nbytes + self.v.nbytes
 
     def append(self, k, v):
-        """Hold more tokens: k (..., h_kv, n, d_head), v (..., h_kv, n, d_v) -> all keys, all
-        values.
+        """Hold more tokens: k (..., h_kv, n, d_head), v (..., h_kv, n, d_v) -> all k, all v.
 
         What comes back are views, not copies: they stay right while the cache grows.
         """

@@ -437,6 +437,3 @@ def _places(layer, prefix=""):
                 yield from _places(item, f"{name}.{i}.")
         elif hasattr(value, "__dict__"):
             yield from _places(value, f"{name}.")
-
-
-# ---- checks ------------------------------------------------------------------------------

@@ -110,8 +110,7 @@ def directions(rows, *, least=1e-6) -> NDArray:
     """In how many independent directions the rows differ: from 0, all the same, to n - 1.
 
     rows    (..., n, d) -> (...)
-    least   what counts as a difference, as a share of the largest singular value of the rows
-            themselves
+    least   what counts as a difference, as a share of the rows' largest singular value
 
     It is the rank of the rows after their mean was taken away; and 0 means that they can no longer
     be told apart.

@@ -65,12 +65,10 @@ SAFE = (2, 1)  # a head of each layer
 
 
 def recall_batch(rng, *, batch=32, n=96, vocabulary=VOCABULARY, shift=None):
-    """Pairs of a key and its value in any order, each pair twice: the second time, the value can be
-    told.
+    """Pairs of a key and its value in any order, each twice: the second value can be told.
 
     n        an even number; the text holds n / 4 keys (rounded down), twice each
-    shift    how many tokens stand before the first pair: 0, 1, or for each text one of them by
-             chance
+    shift    how many tokens stand before the first pair: 0, 1, or for each text one by chance
     returns  a `Batch`; keys are ids of the lower half of the vocabulary, values of the upper half
     """
     batch, n = _check.integer("batch", batch), _check.integer("n", n, minimum=4)
@@ -78,10 +76,10 @@ def recall_batch(rng, *, batch=32, n=96, vocabulary=VOCABULARY, shift=None):
     rng = _check.generator(rng)
     ids = np.tile(np.arange(half), (batch, 1))  # (b, half)
     keys, values = rng.permuted(ids, axis=1)[:, :m], half + rng.permuted(ids, axis=1)[:, :m]
-    # (b, 2m) which pair
-    order = rng.permuted(np.tile(np.repeat(np.arange(m), 2), (batch, 1)), axis=1)
-    # (b, 2m) the second time
-    again = np.tril(order[:, :, None] == order[:, None, :], -1).any(axis=-1)
+    pairs = np.tile(np.repeat(np.arange(m), 2), (batch, 1))
+    order = rng.permuted(pairs, axis=1)  # (b, 2m) which pair
+    same = order[:, :, None] == order[:, None, :]
+    again = np.tril(same, -1).any(axis=-1)  # (b, 2m) the second time
     text, where = half + rng.integers(half, size=(batch, n + 1)), np.zeros((batch, n + 1), bool)
     first = (
         rng.integers(2, size=batch)
@@ -96,8 +94,9 @@ def recall_batch(rng, *, batch=32, n=96, vocabulary=VOCABULARY, shift=None):
 
 
 def copying_batch(rng, *, batch=32, n=96, vocabulary=VOCABULARY):
-    """A block of different tokens, again and again, a quarter to a half of the text long: a
-    `Batch`.
+    """A block of different tokens, again and again, a quarter to a half of the text long.
+
+    returns  a `Batch`
     """
     return induction_batch(rng, batch=batch, n=n, vocabulary=vocabulary, period=(n // 4, n // 2))
 
@@ -116,9 +115,7 @@ def both(rng):
 
 
 def stride_pattern(n, stride=2):
-    """The near past, and of the far past every `stride`-th token, the same ones for everybody.
-    (n, n)
-    """
+    """The near past, and every `stride`-th token of the far past, for everybody the same. (n, n)"""
     far = (np.arange(n) + 1) % _check.integer("stride", stride) == 0
     return masks.causal(n) & (masks.local(n, window=stride + 1) | far)
 
@@ -196,7 +193,7 @@ def learn(name, model, *, seed=0, steps=None, progress=True):
 
 @lru_cache(maxsize=len(LESSONS))
 def trained(name="any"):
-    """A shipped model: "full", "stride" or "any". It is the same object in every call; copy it to
+    """A shipped model: "full", "stride" or "any". Every call gives the same object: copy it to
     change it.
     """
     model = cast(GPT(**MODEL), np.float32)

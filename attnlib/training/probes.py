@@ -58,9 +58,9 @@ def largest_change(translator, text, other, target=None, head=0):
 
     target   what is written in both cases; unless given, what the model writes for each
     """
-    # (n_target, n_source) each
-    maps = [translator(one, target=target).cross_weights[0, head] for one in (text, other)]
-    return float(np.abs(maps[0] - maps[1]).max())
+    traces = [translator(one, target=target) for one in (text, other)]
+    before, after = [trace.cross_weights[0, head] for trace in traces]  # (n_target, n_source) each
+    return float(np.abs(before - after).max())
 
 
 def follows_the_source(translator, words, others):
@@ -69,9 +69,9 @@ def follows_the_source(translator, words, others):
     """
     found = []
     for word, other in zip(words, others):
-        # without what comes behind the word
-        predicted = translator(other, target=word[::-1]).output.argmax(axis=-1)[:-1]
-        found.append(np.array_equal(predicted, translator.target.encode(other[::-1])[:-1]))
+        predicted = translator(other, target=word[::-1]).output.argmax(axis=-1)
+        right = translator.target.encode(other[::-1])
+        found.append(np.array_equal(predicted[:-1], right[:-1]))  # without what follows the word
     return float(np.mean(found))
 
 
@@ -105,7 +105,7 @@ def on_the_weekday(reader, examples):
     names, shares = [day[:3].lower() for day in WEEKDAYS], []
     for one in examples:
         if one.text[:3].lower() in names:
-            # (n_source,)
-            row = reader(one.text, target=one.target).cross_weights[0][:, 5:7].mean(axis=(0, 1))
+            weights = reader(one.text, target=one.target).cross_weights[0]
+            row = weights[:, 5:7].mean(axis=(0, 1))  # (n_source,)
             shares.append((row[: one.text.index(" ")].sum(), row[slice(*one.spans["month"])].sum()))
     return np.array(shares).reshape(-1, 2)
