@@ -47,17 +47,25 @@ def ruff(*arguments):
     return done.returncode, (done.stdout + done.stderr)[-6000:]
 
 
+def skip_other_ruff(does):
+    """Skip unless this is the house's ruff: another version has rules and a way of its own."""
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    ours, here = re.search(r"ruff==([\d.]+)", hooks)[1], ruff("--version")[1].split()[-1]
+    if here != ours:
+        pytest.skip(f"ruff {here} {does} than {ours}, which this house uses")
+
+
 def test_ruff_has_nothing_to_say():
     status, said = ruff("check", "--no-cache", "--output-format=concise", ".")
+    if status:
+        skip_other_ruff("may ask for other things")
     assert status == 0, said
 
 
 def test_the_formatter_has_nothing_to_change():
-    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
-    ours, here = re.search(r"ruff==([\d.]+)", hooks)[1], ruff("--version")[1].split()[-1]
     status, said = ruff("format", "--no-cache", "--check", ".")
-    if status and here != ours:
-        pytest.skip(f"ruff {here} sets code in another way than {ours}, which this house uses")
+    if status:
+        skip_other_ruff("sets code in another way")
     assert status == 0, f"{said}\nruff format . mends it"
 
 

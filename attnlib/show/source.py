@@ -36,6 +36,8 @@ def show_source(thing, *, docstring=True):
     if not (inspect.isroutine(thing) or inspect.isclass(thing)):
         raise TypeError(f"show_source needs a function or class written in Python, got {thing!r}")
     try:
+        if inspect.getfile(inspect.unwrap(thing)) == "<string>":  # exec, or python -c: no file
+            raise OSError
         code = textwrap.dedent(inspect.getsource(thing))
     except (TypeError, OSError):
         raise TypeError(
