@@ -93,7 +93,7 @@ def tokens(name, value, width, axes="n d_model"):
 
 def finite(name, array):
     """`array` itself; ValueError if it holds NaN or an infinity."""
-    if not square_sum(array) < np.inf and not np.isfinite(array).all():
+    if not (_quick(array) and np.vdot(array, array) < np.inf) and not np.isfinite(array).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise ValueError(
             f"{name} must be finite, but {name}[{', '.join(map(str, where))}] is {array[where]}"
@@ -101,11 +101,20 @@ def finite(name, array):
     return array
 
 
-def square_sum(array):
-    """The sum of all squares, as a float: one pass, in which NaN and infinity win. Squares of
-    large numbers overflow to infinity.
-    """
-    return float(np.vdot(array, array))
+def length(name, array):
+    """At least the length of `array` as one long vector, as a float; ValueError unless finite."""
+    if _quick(array):
+        found = float(np.vdot(array, array)) ** 0.5
+    else:
+        found = max(float(array.max()), -float(array.min())) * array.size**0.5
+    if not found < np.inf:  # NaN and infinity win; so does what overflows when squared
+        finite(name, array)
+    return found
+
+
+def _quick(array):
+    """Whether a product with itself, in which NaN and infinity win, is the quickest look."""
+    return array.flags.c_contiguous and array.dtype != np.float16
 
 
 def below_infinity(name, array):

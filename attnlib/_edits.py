@@ -42,6 +42,8 @@ class Watch(NamedTuple):
 class Edits:
     """The edits of one attention layer that are open; it stands before the layer's own steps."""
 
+    __slots__ = "attention", "before", "open", "own"  # no part of the layer: no __dict__
+
     def __init__(self, attention):
         self.attention, self.before = attention, vars(attention).get("steps")
         self.own, self.open = attention.steps, {}  # a key of its own for each `with` -> edit
@@ -121,14 +123,15 @@ class Edits:
         results = [self.result(edit, weights, values, mixed) for edit in edits]
         if len(results) < 2:
             return (results or [mixed])[0]
-        # (edits, h): how far each edit moves each head, and what may be rounding
-        far = np.array([largest(one - mixed) for one in results])
+        moves = np.array([one - mixed for one in results])  # (edits, ..., h, n_q, d_head)
+        far = np.array([largest(move) for move in moves])  # (edits, h)
         rounding = 100 * np.finfo(mixed.dtype).eps * largest(np.abs(weights) @ np.abs(values))
         for head in np.flatnonzero((~(far <= rounding)).sum(axis=0) > 1):
             why = "is changed by two edits at once, and neither sees what the other does"
             self.refuse(head, why, "do both in one edit, or end the first `with` before the second")
-        for head, which in enumerate(far.argmax(axis=0)):
-            mixed[..., head, :, :] = results[which][..., head, :, :]
+        for head, most in enumerate(far.argmax(axis=0)):
+            others = np.delete(moves[..., head, :, :], most, axis=0).sum(axis=0)
+            mixed[..., head, :, :] = results[most][..., head, :, :] + others  # rounding, or small
         return mixed
 
     def result(self, edit, weights, values, mixed):

@@ -30,19 +30,16 @@ def softmax(x, axis, where):
 
 
 def attention_scores(q, k, mask, bias, scale, softcap):
-    """Arrays that fit, k with as many heads as q, and numbers in the dtype of q; no product of q
-    and k overflows.
-    """
+    """Finite arrays that fit, k with as many heads as q; no product of q and k overflows."""
     q, k = fitting(q, k)
+    longest = _check.length("q", q) * max(_check.length("k", k), 1)  # |q·k| is at most |q||k|
     k = repeat_kv(k, q, "k")
-    number = q.dtype.type
-    scale = number(q.shape[-1] ** -0.5 if scale is None else _check.positive("scale", scale))
-    bound = _check.square_sum(q) * _check.square_sum(k)  # |q·k|² is at most |q|²|k|²
-    if not bound * max(float(scale), 1) ** 2 < 1e70:
+    scale = None if scale is None else _check.positive("scale", scale)
+    if not longest * max(scale or 0, 1) < 1e35:
         with np.errstate(over="ignore", invalid="ignore"):
-            _check.finite("q @ k", (q * scale) @ k.mT)
+            _check.finite("q @ k", (q * (scale or q.shape[-1] ** -0.5)) @ k.mT)
     if softcap is not None:
-        softcap = number(_check.positive("softcap", softcap))
+        softcap = _check.positive("softcap", softcap)
     if bias is None and mask is None:
         return q, k, mask, bias, scale, softcap
     shape = (*leading(q, k, "k"), q.shape[-2], k.shape[-2])
@@ -55,15 +52,16 @@ def attention_scores(q, k, mask, bias, scale, softcap):
 
 
 def scaled_dot_product_attention(q, k, v, sinks):
-    """q, k, v as arrays that fit each other, k and v with as many heads as q; sinks as a column
+    """q, k, v as arrays that fit each other, v with as many heads as q; sinks as a column
     beside the scores, (..., n_q, 1); and the dtype of the answer.
     """
     dtype = _check.floats("q", q, "n_q d").dtype
-    q, k, v = fitting(q, k, v)
-    k, v = repeat_kv(k, q, "k"), repeat_kv(v, q, "v")
+    q, k, v = fitting(q, k, v)  # attention_scores looks whether q and k are finite
+    _check.finite("v", v)
+    lead, v = leading(q, k, "k"), repeat_kv(v, q, "v")
     if sinks is not None:
         sinks = _check.finite("sinks", _check.floats("sinks", sinks, "h"))
-        shape = (*leading(q, k, "k"), q.shape[-2], k.shape[-2])
+        shape = (*lead, q.shape[-2], k.shape[-2])
         if len(shape) < 3 or sinks.shape != shape[-3:-2]:
             found = f"got {sinks.shape} for weights of the shape {shape}"
             raise ValueError(f"sinks must have one number per head, {found}")
@@ -89,7 +87,7 @@ def merge_heads(x):
 
 
 def fitting(*qkv):
-    """q, k (and v) as finite arrays of one float dtype whose shapes fit each other."""
+    """q, k (and v) as arrays of one float dtype whose shapes fit each other."""
     axes = ("q", "n_q d"), ("k", "n_k d"), ("v", "n_k d_v")
     arrays = [_check.floats(name, x, wanted) for (name, wanted), x in zip(axes, qkv)]
     q, k, *v = arrays
@@ -99,12 +97,14 @@ def fitting(*qkv):
         raise ValueError(f"k and v must agree on every axis but the last, {_shapes(arrays)}")
     if not q.size or not k.size:
         raise ValueError(f"q and k need at least one token and one dimension, {_shapes(arrays)}")
-    for name, array in zip("qkv", arrays):
-        _check.finite(name, array)
     if q.dtype == np.float16 or any(array.dtype != q.dtype for array in arrays):
         dtype = np.result_type(np.float32, *arrays)
         arrays = [array.astype(dtype, copy=False) for array in arrays]
     return arrays
+
+
+def _finite(arrays):
+    return [_check.finite(name, array) for name, array in zip("qkv", arrays)]
 
 
 def _shapes(arrays):
@@ -113,25 +113,25 @@ def _shapes(arrays):
 
 def repeat_kv(x, q, name):
     """Repeat each kv head for its group of query heads: (..., h_kv, n, d) -> (..., h, n, d)."""
-    if x.shape[:-2] == q.shape[:-2]:
-        return x
-    if q.ndim > 2 and x.ndim > 2 and x.shape[-3] not in (1, q.shape[-3]):
-        if q.shape[-3] % x.shape[-3]:
-            found = f"got q {q.shape}, {name} {x.shape}"
-            raise ValueError(f"the heads of q must be a multiple of those of {name}, {found}")
-        x = np.repeat(x, q.shape[-3] // x.shape[-3], axis=-3)
     leading(q, x, name)
+    if q.ndim > 2 and x.ndim > 2 and x.shape[-3] not in (1, q.shape[-3]):
+        x = np.repeat(x, q.shape[-3] // x.shape[-3], axis=-3)
     return x
 
 
 def leading(q, x, name):
-    """The axes in front of tokens and numbers, broadcast: (batch …, h)."""
-    if x.shape[:-2] == q.shape[:-2]:
-        return q.shape[:-2]
+    """The axes in front of tokens and numbers, (batch …, h): those of q and x, which has to fit."""
+    lead = x.shape[:-2]
+    if lead == q.shape[:-2]:
+        return lead
+    found = f"got q {q.shape}, {name} {x.shape}"
+    if q.ndim > 2 and x.ndim > 2 and x.shape[-3] not in (1, q.shape[-3]):
+        if q.shape[-3] % x.shape[-3]:
+            raise ValueError(f"the heads of q must be a multiple of those of {name}, {found}")
+        lead = (*lead[:-1], q.shape[-3])
     try:
-        return np.broadcast_shapes(q.shape[:-2], x.shape[:-2])
+        return np.broadcast_shapes(q.shape[:-2], lead)
     except ValueError:
-        found = f"got q {q.shape}, {name} {x.shape}"
         raise ValueError(f"the leading axes of q and {name} do not fit, {found}") from None
 
 
@@ -264,6 +264,14 @@ def sinusoidal(n, d_model, base, layout):
     return n, d_model, _check.positive("base", base)
 
 
+def frequencies(d, base):
+    """An even width, and the base as a float."""
+    d = _check.integer("d", d, minimum=2)
+    if d % 2:
+        raise ValueError(f"d must be even, two numbers per pair, got {d}")
+    return d, _check.positive("base", base)
+
+
 def rotary_angles(positions, d_head, base):
     """Finite positions, an even width, and the base as a float."""
     positions = _check.finite("positions", _check.floats("positions", positions, ""))
@@ -284,9 +292,18 @@ def rotate(x, angles, layout):
     return x, angles, half
 
 
+def placed(turned, x):
+    """What an encoding made of queries or keys x: an array of their shape and dtype."""
+    turned = _check.floats("turned(x, positions)", turned, "")
+    if turned.shape != x.shape:
+        wanted = f"keep the shape of x, {x.shape}"
+        raise ValueError(f"turned(x, positions) must {wanted}, got {turned.shape}")
+    return turned.astype(x.dtype, copy=False)
+
+
 def positions(value, names, kind):
-    """Refuses what is neither one of the names nor, where there is a kind, an object of it."""
-    if kind is not None and isinstance(value, kind):
+    """Refuses what is not None, one of the names or, where there is a kind, an object of it."""
+    if value is None or (kind is not None and isinstance(value, kind)):
         return
     if kind is not None and not isinstance(value, str):
         named = f"positions must be one of {', '.join(map(repr, names))}, got {value!r}"
@@ -506,37 +523,39 @@ class Heads(NamedTuple):
 
 
 def flash_attention(q, k, v, causal, mask, bias, scale, softcap, block, workers):
-    """The heads, and mask and bias as views with the shape of the weights."""
+    """The heads, and mask and bias as views with the shape of the weights; block and workers as
+    whole numbers.
+    """
     found = heads(q, k, v, scale, softcap)
-    if block is not None:
-        _check.integer("block", block)
+    block = whole_or_none("block", block)
     if mask is not None:
         mask = found.stretched("mask", _check.boolean("mask", mask))
     if bias is not None:
         bias = _check.below_infinity("bias", _check.floats("bias", bias, ""))
         bias = found.stretched("bias", bias)
     _check.flag("causal", causal)
-    if workers is not None:
-        _check.integer("workers", workers)
-    return found, mask, bias
+    return found, mask, bias, block, whole_or_none("workers", workers)
 
 
 def local_attention(q, k, v, window, causal, n_global, scale, softcap, workers):
-    """The heads."""
-    found = heads(q, k, v, scale, softcap)
-    _check.integer("window", window)
-    if _check.integer("n_global", n_global, minimum=0) and found.offset < 0:
+    """The heads; window, n_global and workers as whole numbers."""
+    found, window = heads(q, k, v, scale, softcap), _check.integer("window", window)
+    n_global = _check.integer("n_global", n_global, minimum=0)
+    if n_global and found.offset < 0:
         shapes = f"got n_q={found.n_q}, n_k={found.n_k}"
         raise ValueError(f"with n_global, q must have no more tokens than k, {shapes}")
     _check.flag("causal", causal)
-    if workers is not None:
-        _check.integer("workers", workers)
-    return found
+    return found, window, n_global, whole_or_none("workers", workers)
+
+
+def whole_or_none(name, value):
+    """A whole number, or None."""
+    return None if value is None else _check.integer(name, value)
 
 
 def flash_steps(q, k, v, block):
     """q, k and v of one head, and the number of keys in a tile."""
-    q, k, v = fitting(q, k, v)
+    q, k, v = _finite(fitting(q, k, v))
     if q.ndim > 2 or k.ndim > 2:
         wanted = "flash_steps shows one head, q (n_q, d), k (n_k, d), v (n_k, d_v)"
         raise ValueError(f"{wanted}, {_shapes([q, k, v])}")
@@ -546,7 +565,7 @@ def flash_steps(q, k, v, block):
 def heads(q, k, v, scale, softcap):
     """The `Heads` of q, k and v that fit each other."""
     dtype = _check.floats("q", q, "n_q d").dtype
-    q, k, v = fitting(q, k, v)
+    q, k, v = _finite(fitting(q, k, v))
     scale = q.shape[-1] ** -0.5 if scale is None else _check.positive("scale", scale)
     softcap = None if softcap is None else _check.positive("softcap", softcap)
     shapes, group = f"got q {q.shape}, k {k.shape}", 1

@@ -56,6 +56,7 @@ def attention_scores(q, k, *, mask=None, bias=None, scale=None, softcap=None) ->
     Vaswani et al. 2017, "Attention Is All You Need", equation 1; softcap: Gemma 2 (2024).
     """
     q, k, mask, bias, scale, softcap = _guard.attention_scores(q, k, mask, bias, scale, softcap)
+    scale = q.shape[-1] ** -0.5 if scale is None else scale  # 1/√d
     scores = (q * scale) @ k.mT  # (..., n_q, n_k)
     if softcap is not None:
         scores = softcap * np.tanh(scores / softcap)

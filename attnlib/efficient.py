@@ -166,7 +166,7 @@ def flash_attention(
     end. Before it Rabe & Staats 2021, "Self-attention Does Not Need O(n²) Memory", and Dao et al.
     2022, "FlashAttention", whose outer loop goes over the keys.
     """
-    heads, mask, bias = _guard.flash_attention(
+    heads, mask, bias, block, workers = _guard.flash_attention(
         q, k, v, causal, mask, bias, scale, softcap, block, workers
     )
     rows, columns = TILE if block is None else (block, block)
@@ -191,7 +191,9 @@ def local_attention(
 
     Beltagy et al. 2020, "Longformer", section 3.1; Jiang et al. 2023, "Mistral 7B", section 2.
     """
-    heads = _guard.local_attention(q, k, v, window, causal, n_global, scale, softcap, workers)
+    heads, window, n_global, workers = _guard.local_attention(
+        q, k, v, window, causal, n_global, scale, softcap, workers
+    )
     everyone = Pattern(heads.n_k, heads.offset, TILE[1], causal=causal)
     near = everyone._replace(window=window, n_global=n_global)
     n_far = min(max(n_global - heads.offset, 0), heads.n_q) if n_global else 0  # they see everyone

@@ -27,10 +27,12 @@ class Positions:
 
     An encoding is a class made from this one that answers one of them, or several:
     GPT(…, positions=Mine()). `held` tokens come before the n that are asked about: a cache has
-    them. As in every layer, an array among the attributes is a parameter, and is trained.
+    them. As in every layer, an array among the attributes is a parameter; what `added` or `bias`
+    reads of it is trained once the class has a backward pass in training/gradients.py.
     """
 
     n_max = None  # how many tokens a text may have, None for no end
+    pairs = False  # whether `turned` turns pairs of numbers: d_head must then be even
 
     def added(self, n, held=0):
         """What is added to n embedded tokens behind those held: (n, d_model), or None."""
@@ -60,8 +62,11 @@ class Positions:
 
         positions   whole numbers (n,) or (b, n): those behind the tokens held unless given
         """
-        n = x.shape[-2] if positions is None else int(positions.max()) + 1
-        rows = self.added(n, held if positions is None else 0)  # (n, d_model)
+        n, held = (x.shape[-2], held) if positions is None else (int(positions.max()) + 1, 0)
+        rows = self.added(n, held)  # (n, d_model)
+        if self.n_max is not None and held + n > self.n_max:
+            end = f"{type(self).__name__} takes {self.n_max} tokens, the text has {held + n}"
+            raise ValueError(f"n must be at most {self.n_max - held}: {end}")
         if rows is None:
             return x
         rows, shape = np.asarray(rows, x.dtype), (n, x.shape[-1])
@@ -134,7 +139,9 @@ class Learned(Positions):
             raise ValueError(f"n must be at most {rows - held}: {cliff}")
         return self.table[held:end]
 
-    __call__ = added
+    def __call__(self, n, held=0):
+        """As `added`."""
+        return self.added(n, held)
 
 
 # ---- turning queries and keys ------------------------------------------------------------
@@ -196,6 +203,8 @@ class Rotary(Positions):
     RoFormer (Su et al. 2021), section 3.2.
     """
 
+    pairs = True
+
     def __init__(self, *, base=10_000, layout: Layout = "half", scaling=None):
         checked(scaling)
         self.base, self.scaling = _check.positive("base", base), scaling
@@ -210,7 +219,9 @@ class Rotary(Positions):
         angles = self.angles(positions, *x.shape[-2:])
         return attention_factor(self.scaling) * rotate(x, angles, layout=self.layout)
 
-    __call__ = turned
+    def __call__(self, x, positions=None):
+        """As `turned`."""
+        return self.turned(x, positions)
 
     def angles(self, positions, n, d_head):
         """The `rotary_angles` of n tokens: (n, d_head / 2), or (b, 1, n, d_head / 2)."""
@@ -319,7 +330,9 @@ class T5Bias(Positions):
         options = {"bidirectional": self.bidirectional, "max_distance": self.max_distance}
         return t5_bias(self.table, n_q, n_k, **options)
 
-    __call__ = bias
+    def __call__(self, n_q, n_k=None):
+        """As `bias`."""
+        return self.bias(n_q, n_k)
 
     def buckets(self, n_q, n_k=None):
         """Which row of the table each pair of tokens reads. (n_q, n_k)"""
@@ -338,9 +351,9 @@ def positions_maker(
     positions   one of `names`, None, or where `own` is True a `Positions`, which is handed back
     layout      of sinusoidal ones
     """
+    _guard.positions(positions, names, Positions if own else None)
     if positions is None:
         return Positions
-    _guard.positions(positions, names, Positions if own else None)
     if isinstance(positions, Positions):
         return lambda: positions
     makers = {
@@ -358,6 +371,7 @@ def positions_maker(
 
 def frequencies(d, base=10_000) -> NDArray:
     """Radians per token of each pair, the fastest first: base^(-2i/d). (d / 2,)"""
+    d, base = _guard.frequencies(d, base)
     return base ** (-np.arange(0, d, 2) / d)
 
 

@@ -29,7 +29,8 @@ def causal(n_q, n_k=None, *, offset=None) -> NDArray:
 
 def local(n_q, n_k=None, *, window, offset=None) -> NDArray:
     """Only near tokens: less than `window` steps away, itself included. (n_q, n_k)"""
-    return np.abs(behind(n_q, n_k, offset)) < _check.integer("window", window)
+    window = _check.integer("window", window)
+    return np.abs(behind(n_q, n_k, offset)) < window
 
 
 def dilated(n_q, n_k=None, *, window, dilation, offset=None) -> NDArray:
@@ -37,8 +38,8 @@ def dilated(n_q, n_k=None, *, window, dilation, offset=None) -> NDArray:
 
     Longformer (Beltagy et al. 2020), section 3.1.
     """
-    distance = np.abs(behind(n_q, n_k, offset))
     window, dilation = _guard.dilated(window, dilation)
+    distance = np.abs(behind(n_q, n_k, offset))
     return (distance % dilation == 0) & (distance // dilation < window)
 
 
@@ -47,7 +48,8 @@ def strided(n_q, n_k=None, *, stride, offset=None) -> NDArray:
 
     Sparse Transformer (Child et al. 2019), section 4.3, which adds `local` and `causal`.
     """
-    return behind(n_q, n_k, offset) % _check.integer("stride", stride) == 0
+    stride = _check.integer("stride", stride)
+    return behind(n_q, n_k, offset) % stride == 0
 
 
 def prefix(n, *, n_prefix) -> NDArray:

@@ -783,3 +783,53 @@ def test_a_rotary_layer_sees_the_order_and_not_the_place():
         layer(x[::-1], positions=np.arange(5)[::-1])[0], output[::-1], rtol=0, atol=1e-12
     )
     assert layer(x.astype(np.float32))[0].dtype == np.float32
+
+
+# ---- extremes ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype, big", [(np.float32, 1e18), (np.float64, 1e150)])
+def test_a_product_that_overflows_is_refused_wherever_it_does(dtype, big):
+    """In q · scale, in q · k, or in both: by name, and without a warning of NumPy's."""
+    ones, large = np.ones((2, 2), dtype), np.full((2, 2), big, dtype)
+    with np.errstate(all="raise", under="ignore"):
+        for q, k, scale in [
+            (large, large, None),
+            (large, large * dtype(big), 1),
+            (large, ones, 1e300),
+            (large, dtype(1) / large, 1e300),
+            (ones, ones, 1e300),
+        ]:
+            try:
+                scores = attention_scores(q, k, scale=scale)
+            except ValueError as error:
+                assert str(error).startswith("q @ k must be finite")
+            else:
+                assert np.isfinite(scores).all()
+    with pytest.raises(ValueError, match=r"^q @ k must be finite"):
+        attention_scores(large, large * dtype(big), scale=big)
+
+
+def test_a_scale_may_be_as_large_as_the_product_allows():
+    scores = attention_scores(np.ones((2, 2)), np.full((2, 2), 1e-200), scale=1e200)
+    np.testing.assert_allclose(scores, 2, rtol=1e-12)
+
+
+@pytest.mark.parametrize("layout", ["C", "F", "view", "broadcast", "read-only"])
+@pytest.mark.parametrize("name", ["q", "k", "v"])
+def test_what_is_not_finite_is_found_however_it_lies_in_memory(layout, name):
+    rng = np.random.default_rng(0)
+    arrays = {one: rng.normal(size=(3, 4, 6)) for one in "qkv"}
+    bad = arrays[name]
+    bad[1, 2, 3] = np.nan
+    if layout == "F":
+        bad = np.asfortranarray(bad)
+    elif layout == "view":
+        bad = np.repeat(bad, 2, axis=1)[:, ::2]
+    elif layout == "broadcast":
+        bad = np.broadcast_to(bad[1], (3, 4, 6))
+    elif layout == "read-only":
+        bad.flags.writeable = False
+    arrays[name] = bad
+    with pytest.raises(ValueError, match=rf"^{name} must be finite, but {name}\["):
+        scaled_dot_product_attention(*arrays.values())

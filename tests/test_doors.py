@@ -36,12 +36,22 @@ def functions(room):
     return [node for node in tree.body if isinstance(node, ast.FunctionDef)]
 
 
+def first(function):
+    """The first statement behind the docstring."""
+    return function.body[1 if ast.get_docstring(function) is not None else 0]
+
+
 @pytest.mark.parametrize("room", ROOMS)
-def test_a_function_has_at_most_one_door(room):
+def test_a_function_has_at_most_one_door_and_begins_with_it(room):
     for function in functions(room):
-        lines = [node.lineno for node in checks(function)]
+        found = checks(function)
+        lines = [node.lineno for node in found]
         assert len(lines) <= 1, (
             f"{room}.{function.name} checks in lines {lines}: put that into _guard.{function.name}"
+        )
+        after_its_work = function.name == "head_means"  # whether run() did run the model
+        assert not found or after_its_work or found[0] is first(function), (
+            f"{room}.{function.name} works before it checks, in line {lines[0]}"
         )
 
 

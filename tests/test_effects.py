@@ -1,6 +1,7 @@
 """effects.py: sums that must come out, slow loops, and models that are the same afterwards."""
 
 import ast
+import contextlib
 import copy
 import pickle
 
@@ -26,12 +27,13 @@ from attnlib.effects import (
     swap_each,
     value_norms,
 )
-from attnlib.layers import RMSNorm, parameters
+from attnlib.layers import RMSNorm, cast, parameters
 from attnlib.models.bert import Bert
 from attnlib.models.gpt import GPT
 from attnlib.models.llama import GemmaAttention
 from attnlib.models.pretrained import load
 from attnlib.models.seq2seq import Seq2Seq
+from attnlib.training import AdamW
 
 pytestmark = pytest.mark.filterwarnings("error")
 close = np.testing.assert_allclose
@@ -715,6 +717,26 @@ def test_the_map_that_is_put_in_is_a_copy():
         close(model.logits(IDS), wanted, rtol=1e-10, atol=1e-12)
 
 
+def test_the_parameters_are_the_same_under_edits():
+    """An open edit is no part of the layer: names, order and arrays stay, and so does `cast`."""
+    model = gpt()
+    layer = model.blocks[0].attention
+    whole, of_layer = parameters(model), parameters(layer)
+    edits = [
+        silenced(layer, 0),
+        replaced(layer, 1, np.eye(7)),
+        edited(layer, lambda weights, values: weights @ values),
+    ]
+    for edit in edits:
+        with edit:
+            for part, outside in ((model, whole), (layer, of_layer)):
+                inside = parameters(part)
+                assert list(inside) == list(outside)
+                assert all(inside[name] is outside[name] for name in outside)
+            assert cast(model, np.float64) is model
+            AdamW(inside, lr=0.1)
+
+
 @pytest.mark.parametrize("copied", [copy.deepcopy, pickle.dumps], ids=["deepcopy", "pickle"])
 def test_an_edited_model_is_not_copied(copied):
     """The copy's layer would run the parameters of the original."""
@@ -939,3 +961,35 @@ def test_wrong_shapes_are_refused_when_the_model_runs():
         model.logits(IDS)
     with pytest.raises(ValueError, match="run must run the model"):
         head_means(layer, lambda: None)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [1e-7, 1e-6, 1e-5, 1e-3, 0.1])
+def test_two_small_edits_of_one_head_add_up_or_are_refused(dtype, size):
+    """However small: none of two is dropped because it might be rounding."""
+    layer = cast(SelfAttention(8, 2), dtype)
+    x = np.random.default_rng(0).normal(size=(4, 8)).astype(dtype)
+
+    def moved(by):
+        def edit(weights, values):
+            mixed = weights @ values
+            mixed[..., 1, :, :] += dtype(by)
+            return mixed
+
+        return edit
+
+    before = layer(x)[0]
+
+    def change(*edits):
+        with contextlib.ExitStack() as stack:
+            for edit in edits:
+                stack.enter_context(edited(layer, edit))
+            return layer(x)[0] - before
+
+    try:
+        both = change(moved(size), moved(2 * size))
+    except ValueError as error:
+        assert str(error).startswith("head 1 of this SelfAttention")
+    else:
+        alone = change(moved(size)) + change(moved(2 * size))
+        np.testing.assert_allclose(both, alone, rtol=0, atol=20 * np.finfo(dtype).eps)

@@ -973,3 +973,23 @@ def test_published_onnx_cases_through_flash(monkeypatch, block):
     for case in cases:
         test_conformance.test_published_case(case)
     assert len(calls) == len(cases) >= 93
+
+
+@pytest.mark.parametrize("whole", [np.uint8, np.int8, np.uint32, np.int64, np.uint64, np.array])
+def test_whole_numbers_of_numpy_are_whole_numbers(whole):
+    """A small or unsigned kind must not wrap around in the arithmetic of the tiles."""
+    q, k, v = normal(20, 300, 8), normal(21, 300, 8), normal(22, 300, 8)
+    plain = local_attention(q, k, v, window=100, n_global=2, workers=1)
+    found = local_attention(q, k, v, window=whole(100), n_global=whole(2), workers=whole(1))
+    np.testing.assert_array_equal(found, plain)
+    plain = flash_attention(q, k, v, block=64, workers=1)
+    np.testing.assert_array_equal(
+        flash_attention(q, k, v, block=whole(64), workers=whole(1)), plain
+    )
+
+
+def test_running_sums_warn_of_nothing_at_the_ends_of_the_numbers():
+    state = efficient.State(*(np.full((1, 1), x) for x in (-1.7e308, 1.0, 1.0)))
+    with np.errstate(all="raise", under="ignore"):
+        after = efficient.absorb(state, np.array([[1.7e308]]), np.ones((1, 1)))
+    assert after.l == 1 and after.o == 1, "the old sums are worth nothing beside the new key"

@@ -770,6 +770,13 @@ MASKS = [
 ]
 
 ENCODINGS = [
+    ("odd d", lambda: encodings.frequencies(5), ValueError, r"d must be even.*got 5"),
+    (
+        "base 0",
+        lambda: encodings.frequencies(4, 0),
+        ValueError,
+        r"base must be a finite number above 0",
+    ),
     ("n 0", lambda: encodings.sinusoidal(0, 4), ValueError, r"n must be at least 1, got 0"),
     ("n 2.0", lambda: encodings.sinusoidal(2.0, 4), TypeError, rf"n {WHOLE} 2.0"),
     ("d_model odd", lambda: encodings.sinusoidal(3, 5), ValueError, r"d_model must be even.*got 5"),

@@ -7,8 +7,9 @@ nothing, and changes none of its arguments.
 
 import numpy as np
 
-from attnlib import _check, _guard
+from attnlib import _check
 from attnlib._erfc import normal_tail
+from attnlib._guard import repeat_kv
 from attnlib.attention import attention_scores, log_softmax
 from attnlib.encodings import attention_factor, rotate
 from attnlib.layers import FAR, SLOPE, gelu_bend, logistic
@@ -40,7 +41,7 @@ def scaled_dot_product_attention_backward(
     Dao et al. 2022, "FlashAttention", appendix B.2.
     """
     scale = q.shape[-1] ** -0.5 if scale is None else float(scale)
-    keys, values = _guard.repeat_kv(k, q, "k"), _guard.repeat_kv(v, q, "v")  # (..., h, n_k, d)
+    keys, values = repeat_kv(k, q, "k"), repeat_kv(v, q, "v")  # (..., h, n_k, d)
     grad_v = weights.mT @ grad_output  # (..., h, n_k, d_v)
     grad_weights = grad_output @ values.mT  # (..., h, n_q, n_k)
     grad_bias = softmax_backward(grad_weights, weights)  # (..., h, n_q, n_k)
