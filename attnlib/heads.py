@@ -123,10 +123,12 @@ class SelfAttention(MultiHead):
         rng=None,
     ):
         if rotary is not None and getattr(rotary, "turns", False) is not True:
-            raise TypeError(f"rotary must be an encodings.Rotary, as Rotary(), got {rotary!r}")
+            named = f"rotary must be an encodings.Rotary, as Rotary(), got {rotary!r}"
+            mine = "one of your own is made from encodings.Positions and has its own `turned`"
+            raise TypeError(f"{named}; {mine}")
         super().__init__(d_model, d_model, n_heads, n_kv_heads, d_head, use_bias, rng)
         d_head = self.W_q.shape[1] // n_heads
-        if rotary is not None and d_head % 2:
+        if rotary is not None and rotary.pairs and d_head % 2:
             raise ValueError(f"d_head must be even, for rotary turns pairs, got {d_head}")
         self.rotary = rotary
 
@@ -168,7 +170,8 @@ class SelfAttention(MultiHead):
         """q and k as they meet: turned by their positions, where there is a rotary."""
         if self.rotary is None:
             return q, k
-        return self.rotary.turned(q, positions), self.rotary.turned(k, positions)
+        turned = self.rotary.turned
+        return _guard.placed(turned(q, positions), q), _guard.placed(turned(k, positions), k)
 
     def check_positions(self, positions, tokens):
         """ValueError unless they are None, or one number per token that rotary reads."""

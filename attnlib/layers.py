@@ -426,14 +426,21 @@ def cast(layer, dtype):
     return layer
 
 
-def _places(layer, prefix=""):
-    """(name, object, attribute) of every array in a layer and in the layers inside it."""
+def _places(layer, prefix="", seen=None):
+    """(name, object, attribute) of every array in a layer and in the layers inside it.
+
+    An object that stands in several places is visited in the first: `seen` holds the ids.
+    """
+    seen = set() if seen is None else seen
+    if id(layer) in seen:
+        return
+    seen.add(id(layer))
     for attribute, value in vars(layer).items():
         name = prefix + attribute
         if isinstance(value, np.ndarray):
             yield name, layer, attribute
         elif isinstance(value, list):
             for i, item in enumerate(value):
-                yield from _places(item, f"{name}.{i}.")
+                yield from _places(item, f"{name}.{i}.", seen)
         elif hasattr(value, "__dict__"):
-            yield from _places(value, f"{name}.")
+            yield from _places(value, f"{name}.", seen)

@@ -597,6 +597,33 @@ def test_parts_are_called_by_what_they_answer():
     np.testing.assert_array_equal(t5(3, 4), t5.bias(3, 4))
 
 
+def test_a_call_asks_what_a_subclass_answers():
+    def seven(self, *given, **options):
+        return 7
+
+    for kind, made, asked in (
+        (Learned, (6, 4), "added"),
+        (Rotary, (), "turned"),
+        (T5Bias, (2,), "bias"),
+    ):
+        options = {"bidirectional": True} if kind is T5Bias else {}
+        part = type("Mine", (kind,), {asked: seven})(*made, **options)
+        assert part(np.ones((3, 4)) if kind is Rotary else 3) == 7
+    np.testing.assert_array_equal(Learned(6, 4)(n=2, held=3), Learned(6, 4).table[3:5])
+
+
+def test_the_end_of_an_own_class_and_of_a_table():
+    short, x = type("Short", (Positions,), {"n_max": 3})(), np.ones((5, 4))
+    assert short.onto(x[:3]) is not None and short.onto(x[:1], 2) is not None
+    with pytest.raises(ValueError, match=r"^n must be at most 1: Short takes 3 tokens, .* has 7"):
+        short.onto(x, 2)
+    with pytest.raises(ValueError, match=r"^n must be at most 3: Short takes 3 tokens, .* has 5"):
+        short.onto(x, 0, np.array([0, 1, 4, 1, 0]))
+    short.onto(x, 2, np.array([0, 1, 2, 1, 0]))
+    with pytest.raises(ValueError, match=r"^n must be at most 4: the learned table has 4 rows"):
+        Learned(4, 4).onto(x)
+
+
 def test_a_table_ends_behind_what_is_held():
     np.testing.assert_array_equal(Learned(6, 4).added(2, 4), Learned(6, 4).table[4:])
     with pytest.raises(ValueError, match=r"n must be at most 2: .*6 rows, the text 7 tokens"):

@@ -386,6 +386,86 @@ def test_what_does_not_turn_is_no_rotary(wrong):
         tiny(positions=None, rotary=wrong)
 
 
+def test_what_does_not_turn_hears_what_does():
+    with pytest.raises(TypeError, match=r"Positions and has its own `turned`$"):
+        tiny(positions=None, rotary=Beats())
+    assert tiny(positions=None, rotary=Flips()).blocks[0].attention.rotary.turns
+
+
+class Misturned(encodings.Positions):
+    """What a test says instead of the turned queries and keys."""
+
+    def __init__(self, turned):
+        self.instead = turned
+
+    def turned(self, x, positions=None):
+        return self.instead(x)
+
+
+def test_what_is_turned_keeps_its_shape():
+    for wrong in (lambda x: x[..., :1], lambda x: x[..., :1, :], lambda x: x.sum(), lambda x: x[0]):
+        with pytest.raises(ValueError, match=r"^turned\(x, positions\) must keep .*\(3, 4, 7, 2\)"):
+            tiny(positions=Misturned(wrong)).logits(IDS)
+    with pytest.raises(TypeError, match=r"^turned\(x, positions\) must hold real numbers"):
+        tiny(positions=Misturned(lambda x: None)).logits(IDS)
+    found = tiny(np.float32, positions=Misturned(lambda x: x.astype(float))).steps(IDS)
+    assert found.blocks[0].attention.inner.q.dtype == np.float32
+
+
+def test_only_pairs_want_an_even_width():
+    odd = GPT(11, 6, 2, 2, positions=Flips(), rng=np.random.default_rng(0))
+    plain = GPT(11, 6, 2, 2, positions=None, rng=np.random.default_rng(0))
+    assert np.abs(odd.logits(IDS) - plain.logits(IDS)).max() > 1e-3
+    for paired in ("rotary", encodings.Rotary(), type("Mine", (encodings.Rotary,), {})()):
+        with pytest.raises(ValueError, match="d_head must be even, for rotary turns pairs, got 3"):
+            GPT(11, 6, 2, 2, positions=paired)
+
+
+def test_an_end_of_your_own():
+    """`n_max` counts for a class that has one, whatever it answers, and however a text is read."""
+    for kind in (encodings.Positions, *OWN):
+        model = tiny(positions=type("Short", (kind,), {"n_max": 3})())
+        assert model.n_max == 3 and np.isfinite(model.logits(IDS[:, :3])).all()
+        with pytest.raises(ValueError, match=r"^n must be at most 3: Short takes 3 .* has 5$"):
+            model.logits(IDS[:, :5])
+        caches = model.caches()
+        model.logits(IDS[:, :2], caches=caches)
+        with pytest.raises(ValueError, match=r"^n must be at most 1: Short takes 3 .* has 4$"):
+            model.logits(IDS[:, 2:4], caches=caches)
+        model.logits(IDS[:, 2:3], caches=caches)
+        model.logits(IDS[:, :5], positions=[0, 1, 2, 2, 0])
+        last = "^positions must be at most 2, the last that Short takes, got 3"
+        with pytest.raises(ValueError, match=last):
+            model.logits(IDS[:, :2], positions=[0, 3])
+
+
+def test_an_end_before_that_of_the_table():
+    model = tiny(positions=type("Short", (encodings.Learned,), {"n_max": 3})(9, 8))
+    with pytest.raises(ValueError, match=r"at most 2, the last that Short takes, got 3"):
+        model.logits(IDS[:, :2], positions=[0, 3])
+    with pytest.raises(ValueError, match=r"^n must be at most 3: Short takes 3 tokens"):
+        model.logits(IDS)
+    with pytest.raises(ValueError, match=r"^n must be at most 9: the learned table has 9 rows"):
+        model.logits(np.arange(10))
+
+
+class Speeds(Flips):
+    """An encoding that turns, with an array and a part of its own."""
+
+    def __init__(self):
+        self.w, self.inner = np.ones(2), encodings.Learned(3, 2)
+
+
+def test_an_encoding_in_every_layer_is_one_part():
+    own = Speeds()
+    model = tiny(np.float32, positions=own)
+    found, plain = parameters(model), parameters(tiny(np.float32, positions=None))
+    names = list(plain)
+    assert list(found) == [names[0], "positions.w", "positions.inner.table", *names[1:]]
+    assert model.positions is own and found["positions.w"] is own.w
+    assert own.w.dtype == own.inner.table.dtype == np.float32  # taken over, and cast
+
+
 def test_rows_and_biases_that_do_not_fit_are_refused():
     fit = r"added\(n, held\) has the shape \(7, 6\), which does not fit the rows' shape \(7, 8\)"
     with pytest.raises(ValueError, match=fit):

@@ -396,6 +396,26 @@ def test_float32_stays_float32(options):
     close(block(x)[0], wide[0], 1e-5)
 
 
+class Part:
+    """Two arrays and whatever parts it is given."""
+
+    def __init__(self, **parts):
+        self.w, self.b = np.ones(2), np.zeros(1)
+        vars(self).update(parts)
+
+
+def test_a_part_in_two_places_is_named_by_the_first():
+    shared = Part()
+    whole = Part(first=shared, others=[Part(again=shared), shared], last=shared)
+    shared.owner = whole  # round in a circle
+    assert list(parameters(whole)) == ["w", "b", "first.w", "first.b", "others.0.w", "others.0.b"]
+    cast(whole, np.float32)
+    assert shared.w.dtype == whole.others[0].b.dtype == np.float32
+    twins = Part()
+    twins.b = twins.w  # one array in two places, as where an embedding is tied, keeps both
+    assert list(parameters(twins)) == ["w", "b"]
+
+
 def test_every_step_is_there_to_look_at():
     block, x = EncoderBlock(8, 2), np.random.default_rng(0).normal(size=(5, 8))
     steps = block.steps(x)

@@ -37,6 +37,7 @@ from attnlib.layers import (
     silu,
 )
 from attnlib.models.gpt import GPT
+from attnlib.training import gradients as by_hand
 from attnlib.training import progress
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -663,6 +664,90 @@ def test_an_encoding_of_your_own_is_trained():
             TypeError, match=f"positions must be {known} here, got .*{type(own).__name__}"
         ):
             training.loss_and_gradients(tiny(positions=own), ids, targets)
+
+
+class Half(encodings.Rotary):
+    def turned(self, x, positions=None):
+        return super().turned(x, positions) / 2
+
+
+class Squared(encodings.Learned):
+    def added(self, n, held=0):
+        return super().added(n, held) ** 2
+
+
+class Doubled(encodings.T5Bias):
+    def bias(self, n_q, n_k=None):
+        return 2 * super().bias(n_q, n_k)
+
+
+class Before(Turning, encodings.Rotary):
+    """`turned` is that of `Turning`."""
+
+
+def overwritten():
+    """An object of a known class whose answer is replaced in the object alone."""
+    rotary = encodings.Rotary()
+    rotary.turned = lambda x, positions=None: -x
+    return rotary
+
+
+@pytest.mark.parametrize(
+    "make, known",
+    [
+        (Half, "Rotary"),
+        (Before, "Rotary"),
+        (overwritten, "Rotary"),
+        (lambda: Squared(6, 8), "Learned, T5Bias"),
+        (lambda: Doubled(2, bidirectional=False), "Learned, T5Bias"),
+    ],
+    ids=["Half", "Before", "overwritten", "Squared", "Doubled"],
+)
+def test_an_answer_of_its_own_has_no_backward_pass_of_its_parent(make, known, monkeypatch):
+    """It would be trained by the gradients of another function, and nobody would see it."""
+    ids, targets, _ = tiny_batch()
+    model = tiny(positions=make())
+    with pytest.raises(TypeError, match=f"positions must be {known} here, got .*write its"):
+        training.loss_and_gradients(model, ids, targets)
+    table = by_hand.TURNED_BACKWARD if known == "Rotary" else by_hand.POSITIONS_BACKWARD
+    if type(model.positions) not in table:  # written into the table, it is used
+        parent = next(kind for kind in type(model.positions).__mro__ if kind in table)
+        monkeypatch.setitem(table, type(model.positions), table[parent])
+        training.loss_and_gradients(model, ids, targets)
+
+
+class Stretched(encodings.Rotary):
+    """It turns as `Rotary` does, by angles of its own: `rotary_backward` asks for these."""
+
+    def angles(self, positions, n, d_head):
+        return 2 * super().angles(positions, n, d_head)
+
+
+class Both(encodings.Learned, encodings.Rotary):
+    """A table that is added, and turned q and k."""
+
+    def __init__(self):
+        encodings.Rotary.__init__(self)
+        encodings.Learned.__init__(self, 6, 8)
+
+
+@pytest.mark.parametrize("make", [Stretched, Both])
+def test_who_shares_the_answer_shares_the_backward_pass(make):
+    ids, targets, _ = tiny_batch()
+    model = tiny(positions=make())
+    found = training.loss_and_gradients(model, ids, targets)[1]
+    assert found.keys() == parameters(model).keys()
+    for name in found.keys() & {"blocks.0.attention.W_q", "positions.table"}:
+        parameter = parameters(model)[name]
+        start = parameter.copy()
+
+        def value(a, parameter=parameter, start=start):
+            parameter[...] = a
+            loss = training.loss_and_gradients(model, ids, targets)[0]
+            parameter[...] = start
+            return loss
+
+        check(name, value, start, found[name], 1e-7, 1e-3)
 
 
 @pytest.mark.parametrize("options", MODELS.values(), ids=MODELS)

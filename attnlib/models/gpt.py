@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from attnlib import _check
-from attnlib.encodings import positions_maker
+from attnlib.encodings import Learned, positions_maker
 from attnlib.heads import KVCache, all_or_nothing, n_held
 from attnlib.layers import DecoderBlock, cast, norm_maker
 from attnlib.models import Trace
@@ -21,8 +21,9 @@ class GPT:
                 d_hidden=0 and norm=None make an attention-only model
     positions   added to the tokens: "learned" (for at most n_max of them), "sinusoidal";
                 turning q and k: "rotary"; added to the scores: "alibi", "t5"; or None.
-                an `encodings.Positions` of your own becomes a part of the model: it is asked
-                what it adds to the tokens, how it turns q and k, what it adds to the scores
+                an `encodings.Positions` of your own becomes a part of the model, itself and
+                not a copy, its arrays cast to `dtype`: it is asked what it adds to the tokens,
+                how it turns q and k, what it adds to the scores
     tied        score the next token with the embedding itself (Press and Wolf 2017)
     dtype       of all parameters
     rng         numpy Generator for the untrained weights, default_rng(0) unless given
@@ -150,7 +151,7 @@ class GPT:
         return caches
 
     def _checked_positions(self, positions, shape):
-        """positions as an array of whole numbers, (n,) or (b, n), with a row in a learned table."""
+        """positions as an array of whole numbers, (n,) or (b, n), each below n_max."""
         if positions is None:
             return None
         positions = np.asarray(positions)
@@ -161,8 +162,11 @@ class GPT:
         if positions.min() < 0:
             raise ValueError(f"positions must be at least 0, got {positions.min()}")
         if self.n_max is not None and positions.max() >= self.n_max:
-            last = f"{self.n_max - 1}, the last row of the learned table"
-            raise ValueError(f"positions must be at most {last}, got {positions.max()}")
+            last = f"the last that {type(self.positions).__name__} takes"
+            if isinstance(self.positions, Learned) and len(self.positions.table) == self.n_max:
+                last = "the last row of the learned table"
+            wanted = f"at most {self.n_max - 1}, {last}"
+            raise ValueError(f"positions must be {wanted}, got {positions.max()}")
         return positions
 
 

@@ -207,15 +207,27 @@ def named(parts):
 
 
 def of_kind(table, positions):
-    """The backward pass that a table of classes holds for an encoding."""
+    """The backward pass that a table of classes holds for an encoding.
+
+    A class made from one of them shares its backward pass where it shares its answer.
+    """
     for kind in type(positions).__mro__:
         if kind in table:
-            return table[kind]
+            answers = ANSWERS & vars(kind).keys()
+            if all(_shares(positions, kind, answer) for answer in answers):
+                return table[kind]
+            break
     known = ", ".join(kind.__name__ for kind in table)
     raise TypeError(
         f"positions must be {known} here, got {positions!r}: to train another one, write its "
         "backward pass into the table of training/gradients.py that names these"
     )
+
+
+def _shares(positions, kind, answer):
+    """Whether an encoding answers as its class `kind` does, and not in a way of its own."""
+    own = getattr(positions, answer)
+    return getattr(own, "__func__", own) is getattr(kind, answer)
 
 
 def _heads_backward(grad_output, layer, steps):
@@ -251,6 +263,7 @@ LAYERS_BACKWARD = {
     CrossAttention: cross_attention_backward,
     FeedForward: feed_forward_backward,
 }
+ANSWERS = {"added", "turned", "bias"}  # of an encoding, to what a model asks
 TURNED_BACKWARD = {Rotary: backward.rotary_backward}  # of x, in x = positions.turned(x)
 POSITIONS_BACKWARD = {Learned: learned_backward, T5Bias: t5_backward}  # of the encoding itself
 ACTIVATIONS_BACKWARD = {
