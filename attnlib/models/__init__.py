@@ -12,8 +12,8 @@ class Trace(NamedTuple):
     Row i of the decoder's weights and of the output stands for decoder token i, the last one read;
     what is chosen there is token i + 1.
 
-    For a batch of b texts the strings are b lists, weights (layers, b, heads, n_q, n_k), output (b,
-    n, …).
+    For a batch of b texts the strings are b lists, the weights (layers, b, heads, n_q, n_k) and the
+    output (b, n, …).
     """
 
     tokens: list  # n strings

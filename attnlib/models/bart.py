@@ -1,6 +1,4 @@
-"""BART and Marian, encoder-decoders of one build: norms behind the layers, every linear layer with
-a bias.
-"""
+"""BART and Marian, encoder-decoders of one build: norms behind the layers, biases everywhere."""
 
 import numpy as np
 
@@ -59,8 +57,8 @@ def bart(config, tensors):
 
 
 def marian(config, tensors):
-    """config.json of model_type "marian" -> `Bart` with sinusoidal positions, which no file holds;
-    still empty.
+    """config.json of model_type "marian" -> `Bart`, still empty, with sinusoidal positions, which
+    no file holds.
     """
     return _build(config, positions="sinusoidal", embedding_norm=False)
 
@@ -151,8 +149,8 @@ BART = MARIAN | {
 
 
 def one_row(tensors):
-    """The bias of the logits is stored as (1, vocabulary): -> (vocabulary,), with a name like every
-    other bias.
+    """The bias of the logits is stored as (1, vocabulary), under a name of its own. Here it becomes
+    (vocabulary,), with a name like every other bias.
     """
     tensors = dict(tensors)
     if "final_logits_bias" in tensors:

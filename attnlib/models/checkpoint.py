@@ -1,10 +1,9 @@
-"""Checkpoints: a folder with config.json and model.safetensors, and the way from its tensors to our
-parameters.
+"""Checkpoints: from a folder with config.json and model.safetensors to our parameters.
 
 A family of models is a `Family`: what its config means (`build`) and what its tensors are called
 (`names`). Nothing in a checkpoint is ever executed: JSON and numbers are all that is read. And
-nothing is built that the file does not fill: config.json is checked against the shapes in
-model.safetensors.
+nothing is built that the file does not fill: the shapes in model.safetensors must be those that
+config.json asks for.
 """
 
 import json
@@ -282,8 +281,9 @@ def fill(model, tensors, names, path="the file"):
 
 
 def _tensor_of(name, names):
-    """ "blocks.3.attention.W_q" -> ("encoder.layer.3.attention.self.query.weight", True):
-    transposed.
+    """Our name -> the name in the file, and whether the tensor is transposed there.
+
+    "blocks.3.attention.W_q" -> ("encoder.layer.3.attention.self.query.weight", True)
     """
     owner, _, last = name.rpartition(".")
     if last[:2] in ("W_", "b_"):  # one of several in a layer

@@ -21,8 +21,7 @@ def greedy(model, ids, *, start, end, n_max, source_mask=None, begun=()):
     start, end   the ids that stand before a target and that end it; neither is returned
     n_max        how many tokens a target may have, `end` counted
     source_mask  as in `Seq2Seq.logits`
-    begun        (n_begun,) or (b, n_begun): how the targets begin, whatever the model would have
-                 written
+    begun        (n_begun,) or (b, n_begun): how the targets begin, whatever the model would write
     """
     start, end, n_max = _checked_ends(model, start, end, n_max)
     one, rows = np.ndim(ids) == 1, np.atleast_2d(ids)

@@ -65,8 +65,8 @@ def gpt2(config, tensors):
 
 
 def as_linear(tensors):
-    """GPT-2 stores q, k and v in one tensor, and its weights as (d_in, d_out): -> three,
-    (d_out, d_in).
+    """GPT-2 stores q, k and v in one tensor, and all weights as (d_in, d_out). Here they become
+    three, each (d_out, d_in).
     """
     tidy = {}
     for name, array in tensors.items():

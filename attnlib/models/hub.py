@@ -142,9 +142,7 @@ def from_cache(name, model):
 
 
 def from_package(name, model):
-    """An installed package that carries the files. It is looked at, not imported: no torch is
-    needed.
-    """
+    """An installed package with the files. It is looked at, not imported: no torch is needed."""
     module = _module(model)
     found = importlib.util.find_spec(module) if module else None
     if found is None or not found.submodule_search_locations:

@@ -1,5 +1,4 @@
-"""Llama and its relatives Mistral, Qwen2, Qwen3 and Gemma 2: a `GPT` with rotary positions and
-grouped heads.
+"""Llama, Mistral, Qwen2, Qwen3 and Gemma 2: a `GPT` with rotary positions and grouped heads.
 
 What each adds: Mistral a window, Qwen2 biases of q, k and v, Qwen3 norms of q and k, Gemma 2 soft
 caps and a norm behind each layer too.
@@ -136,9 +135,7 @@ def llama(config, tensors):
 
 
 def mistral(config, tensors):
-    """config.json of model_type "mistral" -> `Llama` in which every block has the same window,
-    still empty.
-    """
+    """config.json of model_type "mistral" -> `Llama`, still empty, one window for all blocks."""
     return decoder(Llama, config)
 
 

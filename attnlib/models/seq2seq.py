@@ -1,5 +1,4 @@
-"""Seq2Seq, an encoder-decoder: it reads a source text and scores every possible next token of a
-target.
+"""Seq2Seq, an encoder-decoder: it reads a source text and scores each next token of a target.
 
 What writes the target with it: decoding.py. What turns strings into ids and back: translator.py.
 """

@@ -1,6 +1,4 @@
-"""T5, an encoder-decoder that knows positions by distance alone: a trained bias per bucket and
-head.
-"""
+"""T5, an encoder-decoder that knows distances alone: a trained bias per bucket and head."""
 
 import numpy as np
 
@@ -13,12 +11,11 @@ from attnlib.models.seq2seq import Seq2Seq
 class T5(Seq2Seq):
     """A `Seq2Seq` without positions in the tokens; a `T5Bias` per side serves all its layers.
 
-    Scores are not divided by √d_head, no linear layer has a bias, the cross-attention has no
-    positions.
+    Scores are not divided by √d_head, linear layers have no bias, cross-attention no positions.
 
     Parts: those of a `Seq2Seq`, encoder_bias and decoder_bias.
-    `scale` multiplies the last state before it is scored: d_model^-0.5 where the embedding does
-    that.
+    `scale` multiplies the last state before it is scored: d_model^-0.5 where the embedding
+    does that.
 
     Raffel et al. 2020, "Exploring the Limits of Transfer Learning", section 2.1.
     """

@@ -124,11 +124,10 @@ class TextToText(Reader):
         return self.tokenizer.decode(self._written(self.encode(text), n_max))
 
     def forward(self, ids, decoder_ids=None, *, source_mask=None):
-        """Source ids (n,) or (b, n) -> `Trace`, with decoder_tokens, decoder_weights and
-        cross_weights.
+        """Source ids (n,) or (b, n) -> `Trace` with decoder_tokens, decoder_weights, cross_weights.
 
-        decoder_ids   (n_target,) or (b, n_target), `start` in front; what the model writes unless
-                      given
+        decoder_ids   (n_target,) or (b, n_target), `start` in front; unless given, what the
+                      model writes
         source_mask   boolean, of the shape of ids: False on padding, which nobody looks at
         """
         if decoder_ids is None:
@@ -241,9 +240,7 @@ class NoTokenizer:
 
 
 def read_tokenizer(folder):
-    """folder/tokenizer.json -> `FileTokenizer`, or `NoTokenizer` where that or the library is
-    missing.
-    """
+    """folder/tokenizer.json -> `FileTokenizer`; `NoTokenizer` without that file or the library."""
     path = Path(folder, "tokenizer.json")
     if not path.is_file():
         return NoTokenizer(f"{str(folder)!r} has no tokenizer.json")

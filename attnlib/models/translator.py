@@ -145,8 +145,9 @@ class Translator:
         return self.source.tokens(self.encode_text(text))
 
     def forward(self, ids, decoder_ids=None):
-        """Source ids (n,) -> `Trace`; decoder_ids, with <start> in front, are what it writes unless
-        given.
+        """Source ids (n,) -> `Trace`.
+
+        decoder_ids   (n_target,), with <start> in front; what the model writes unless given
         """
         if decoder_ids is None:
             decoder_ids = np.insert(self._written(ids), 0, self.target.start)

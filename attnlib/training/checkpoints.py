@@ -9,8 +9,9 @@ from attnlib import _files
 
 
 def save_checkpoint(path, optimizer, rng, records):
-    """Write parameters, optimiser, random numbers and history. A crash leaves the file before
-    whole.
+    """Write parameters, optimiser, random numbers and history.
+
+    A crash leaves the file before whole.
 
     path       the file, ending in .npz
     optimizer  an `AdamW`, which holds the parameters
@@ -32,8 +33,7 @@ def save_checkpoint(path, optimizer, rng, records):
 def load_checkpoint(path, optimizer, rng):
     """Put everything back where `save_checkpoint` took it from. Returns the records, a list.
 
-    Raises ValueError, before anything is changed, where the file is damaged or belongs to another
-    model.
+    Raises ValueError, before anything is changed, where the file is damaged or of another model.
     """
     stored, state = _read(path), _state(optimizer)
     for kind, group in state.items():

@@ -44,16 +44,13 @@ STRETCHED = {  # the trained rotary models, asked in another way: (recipe, tuned
 
 
 class Extrapolation(NamedTuple):
-    """What was measured. A row is an encoding; NaN where nothing is defined or nothing can be
-    known.
-    """
+    """What was measured. A row is an encoding; NaN where nothing is defined or can be known."""
 
     rows: list  # names: ENCODINGS, then STRETCHED
     losses: dict  # {64: (rows, seeds, 64), 128: …, 256: …} nats at each position, mean over texts
     training: np.ndarray  # (encodings, seeds, steps) loss of each training step
     chance: float  # the loss of who knows nothing: ln(vocabulary)
-    # the loss of who knows the tokens of the block, but not their order: mean ln(period)
-    unordered: float
+    unordered: float  # … of who knows the block's tokens, but not their order: mean ln(period)
     about: dict  # command, seeds, versions, seconds
 
 
@@ -73,8 +70,7 @@ def extrapolation():
 def late(losses):
     """One number per text length: the mean over the second half of the positions. (…, n) -> (…)
 
-    Up to 64 tokens that is 32 … 63, up to 128 it is 64 … 127: no position was seen in training, and
-    so on.
+    Up to 64 tokens that is 32 … 63, up to 128 it is 64 … 127, never seen in training, and so on.
     """
     return losses[..., losses.shape[-1] // 2 :].mean(axis=-1)
 
@@ -109,8 +105,9 @@ def train_model(model, seed, n=TRAINED, **options):
 
 
 def position_losses(model, n, texts=TEXTS):
-    """The loss at each position of texts with n tokens, a mean over those where the answer can be
-    known. (n,)
+    """The loss at each position of texts with n tokens. (n,)
+
+    A mean over the texts in which the answer can be known there.
     """
     if model.n_max is not None and n > model.n_max:
         return np.full(n, np.nan)

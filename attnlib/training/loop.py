@@ -50,8 +50,7 @@ def train(
     watch             called as watch(step, model) before the first step and after each one;
                       `step` is the number of steps done
     checkpoint        a path, ending in .npz, written every `checkpoint_every` steps and at the end
-    resume            go on from `checkpoint` where it is there, to the same numbers as without a
-                      stop
+    resume            go on from `checkpoint` if it is there, to the same numbers as without a stop
     progress          False for silence
     returns           `History`; after Ctrl-C or the stop button that of the steps done so far
 

@@ -50,8 +50,7 @@ def learning_rate(step, lr, *, warmup=0, steps=None):
     """The step size at step 0, 1, …: it rises in a line, then stays, or falls as a cosine to 0.
 
     warmup  number of steps until lr is reached
-    steps   number of all steps for the cosine; behind the last the rate is 0. Without `steps` it
-            stays
+    steps   number of all steps for the cosine; behind the last the rate is 0. None: it stays
 
     Warm-up: Vaswani et al. 2017, section 5.3; cosine: Loshchilov and Hutter 2017, "SGDR".
     """

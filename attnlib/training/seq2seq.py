@@ -85,9 +85,7 @@ class Example(NamedTuple):
 
 
 def draw_word(rng):
-    """A random word and its reverse. Half of the words have few different letters, so that some
-    come twice.
-    """
+    """A random word and its reverse. Half of the words have few letters: some come twice."""
     n, kinds = rng.integers(3, 13), rng.choice([26, rng.integers(1, 6)])
     letters = rng.permutation(26)[:kinds]
     word = "".join(string.ascii_lowercase[i] for i in rng.choice(letters, n))
@@ -212,8 +210,9 @@ def accuracy(model, task, examples):
 
 
 def anti_diagonal_score(model, task, examples):
-    """How much a head looks at the letter that is written next, which is the t-th from the end:
-    (layers, heads).
+    """How much a head looks at the letter that it writes next, the t-th from the end.
+
+    returns  (layers, heads)
     """
     return np.mean(
         [
@@ -243,9 +242,7 @@ def part_scores(model, task, examples):
 
 
 def _cross_weights(model, task, examples):
-    """(example, its weights (layers, heads, n_target, n_source)) while the model reads the right
-    target.
-    """
+    """Each example and its weights, (layers, heads, n_target, n_source), with the right target."""
     for example in examples:
         batch = as_batch(task, [example])
         yield example, model.forward(batch.ids[0], batch.decoder_ids[0]).cross_weights

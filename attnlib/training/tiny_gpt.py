@@ -123,9 +123,7 @@ def held_out_loss(model, ids, start):
 
 
 def head_scores(model, start, rng):
-    """On texts of random tokens that repeat themselves: previous token and induction, each
-    (layers, heads).
-    """
+    """Previous token and induction, on random tokens that repeat: (layers, heads) each."""
     batch = induction_batch(rng, batch=16, n=N - 1, vocabulary=start, period=PERIOD)
     weights = model.steps(np.insert(batch.ids, 0, start, axis=1)).weights[..., 1:, 1:]
     return previous_token_score(weights).mean(axis=1), induction_score(weights, batch.ids)
