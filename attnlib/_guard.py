@@ -32,7 +32,7 @@ def softmax(x, axis, where):
 def attention_scores(q, k, mask, bias, scale, softcap):
     """Finite arrays that fit, k with as many heads as q; no product of q and k overflows."""
     q, k = fitting(q, k)
-    longest = _check.length("q", q) * max(_check.length("k", k), 1)  # |q·k| is at most |q||k|
+    longest = max(_check.length("q", q), 1) * max(_check.length("k", k), 1)  # |q·k| ≤ |q||k|
     k = repeat_kv(k, q, "k")
     scale = None if scale is None else _check.positive("scale", scale)
     if not longest * max(scale or 0, 1) < 1e35:

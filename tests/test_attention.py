@@ -799,6 +799,7 @@ def test_a_product_that_overflows_is_refused_wherever_it_does(dtype, big):
             (large, ones, 1e300),
             (large, dtype(1) / large, 1e300),
             (ones, ones, 1e300),
+            (0 * ones, ones, 1e300),
         ]:
             try:
                 scores = attention_scores(q, k, scale=scale)
