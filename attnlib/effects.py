@@ -121,9 +121,10 @@ def edited(attention, edit) -> Iterator[None]:
                The weights that the model reports stay the true ones.
 
     Edits of one layer add up, whichever `with` stands outside: a map that is `replaced` comes
-    first, then a head that is `silenced` loses its values, and an edit is given what is left. What
-    contradicts itself is refused: another map or another number for the same head when the `with`
-    begins, two edits that change the same head when the model runs.
+    first, then a head that is `silenced` loses its values, and an edit is given what is left (so it
+    may let that head speak again). What contradicts itself is refused: another map or another
+    number for the same head when the `with` begins, two edits that change the same head when the
+    model runs.
 
     No parameter is touched. Afterwards the layer is as it was, whatever was raised in between.
     """
