@@ -21,11 +21,13 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+# for pip: wheels without compiled parts, for the Python of Pyodide
+PLATFORM = "--platform any --implementation py --abi none --python-version 3.14"
+PURE = ["--only-binary=:all:", *PLATFORM.split()]
 # pure Python, and not part of Pyodide
 WHEELS = ["anywidget", "comm", "ipywidgets", "jupyterlab_widgets", "platformdirs", "psygnal"]
 # %pip takes what the site carries and what is part of Pyodide, and nothing else: a name that is
-# missing there is not looked
-# up on PyPI, where anyone may have taken it.
+# missing there is not looked up on PyPI, where anyone may have taken it.
 KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
 APPS = ["lab", "notebooks", "tree"]
 
@@ -79,23 +81,12 @@ def wheels(python, folder):
     here = dict(
         line.split("==") for line in run(*pip, "freeze").splitlines() if line.count("==") == 1
     )
-    pure = [
-        "--only-binary=:all:",
-        "--platform",
-        "any",
-        "--implementation",
-        "py",
-        "--abi",
-        "none",
-        "--python-version",
-        "3.14",
-    ]
     run(
         *pip,
         "download",
         "--quiet",
         "--no-deps",
-        *pure,
+        *PURE,
         "--dest",
         folder,
         *(f"{name}=={here[name]}" for name in WHEELS),

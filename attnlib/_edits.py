@@ -42,8 +42,6 @@ class Watch(NamedTuple):
 class Edits:
     """The edits of one attention layer that are open; it stands before the layer's own steps."""
 
-    __slots__ = "attention", "before", "open", "own"  # no part of the layer: no __dict__
-
     def __init__(self, attention):
         self.attention, self.before = attention, vars(attention).get("steps")
         self.own, self.open = attention.steps, {}  # a key of its own for each `with` -> edit

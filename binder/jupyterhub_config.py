@@ -54,9 +54,8 @@ STARTING_AT_ONCE = 10
 # ---- one thread for each student -----------------------------------------------------------------
 
 # NumPy would start as many threads as the machine has processors, for every student: thirty
-# students on eight processors
-# are 240 threads that wait for each other. The matrices of the course are small, and one thread is
-# the fastest anyway.
+# students on eight processors are 240 threads that wait for each other. The matrices of the course
+# are small, and one thread is the fastest anyway.
 ONE_THREAD = {
     name: "1"
     for name in (
@@ -70,19 +69,17 @@ ONE_THREAD = {
 }
 
 # A kernel holds a student's arrays, and most of the memory. It is ended only if no browser tab
-# looks at it any more, so
-# nobody loses variables during a lecture. (Whoever comes back finds the notebook as saved, and runs
-# it again.)
+# looks at it any more, so nobody loses variables during a lecture. (Whoever comes back finds the
+# notebook as saved, and runs it again.)
 KERNELS = [
     f"--MappingKernelManager.cull_idle_timeout={IDLE_SECONDS}",
     "--MappingKernelManager.cull_interval=120",
 ]
 
 # The same for the spawner of each kind of hub: what stands under its own name would otherwise win
-# over `Spawner`.
-# Only the Littlest JupyterHub and Kubernetes can hold anyone to the limits of memory and
-# processors; a hub that simply
-# starts programs (LocalProcessSpawner) passes them on as a wish.
+# over `Spawner`. Only the Littlest JupyterHub and Kubernetes can hold anyone to the limits of
+# memory and processors; a hub that simply starts programs (LocalProcessSpawner) passes them on as a
+# wish.
 for spawner in (c.Spawner, c.SystemdSpawner, c.KubeSpawner):  # noqa: F821  (c is put here by the hub)
     spawner.environment.update(ONE_THREAD)
     spawner.mem_limit = MEMORY_LIMIT
@@ -103,8 +100,7 @@ hub.concurrent_spawn_limit = STARTING_AT_ONCE
 hub.active_server_limit = MAX_SERVERS
 
 # A server without activity is stopped. The two hubs above have a program for this; a plain one gets
-# it here, with no
-# more rights than it needs: to see who is active, and to stop servers.
+# it here, with no more rights than it needs: to see who is active, and to stop servers.
 services = copy.deepcopy(hub.services)  # a list, or what was added to one that is not there yet
 services = services if isinstance(services, list) else services.get_value([])
 has_culler = any("cull" in service.get("name", "") for service in services)

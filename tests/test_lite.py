@@ -324,21 +324,10 @@ def put_pyodide(site):
         name = canonicalize_name(todo.pop())
         todo += [] if name in needed else packages[name]["depends"]
         needed.add(name)
-    pure = [
-        "--only-binary=:all:",
-        "--platform",
-        "any",
-        "--implementation",
-        "py",
-        "--abi",
-        "none",
-        "--python-version",
-        "3.14",
-    ]
     exact = [
         f"{name}=={packages[name]['version']}" for name in sorted(needed - {"numpy", "matplotlib"})
     ]
-    pip(sys.executable, "download", "--quiet", "--no-deps", *pure, "--dest", folder, *exact)
+    pip(sys.executable, "download", "--quiet", "--no-deps", *lite.PURE, "--dest", folder, *exact)
     for name in ("numpy", "matplotlib"):
         stub(folder / packages[name]["file_name"], name, packages[name]["version"])
     for name in needed:

@@ -383,8 +383,7 @@ def _written(blob, path):
 
 
 # The still picture and its words stand in the page, and the script replaces them: a mail, a
-# preview, a page whose policy
-# forbids scripts or pictures shows what it may show of them.
+# preview, a page whose policy forbids scripts or pictures shows what it may show of them.
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">\
 <title>TITLE</title>
