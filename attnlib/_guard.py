@@ -35,9 +35,10 @@ def attention_scores(q, k, mask, bias, scale, softcap):
     longest = max(_check.length("q", q), 1) * max(_check.length("k", k), 1)  # |q·k| ≤ |q||k|
     k = repeat_kv(k, q, "k")
     scale = None if scale is None else _check.positive("scale", scale)
-    if not longest * max(scale or 0, 1) < 1e35:
+    factor = q.shape[-1] ** -0.5 if scale is None else scale
+    if not longest * max(factor, 1) < 1e35:  # then only the product itself can tell
         with np.errstate(over="ignore", invalid="ignore"):
-            _check.finite("q @ k", (q * (scale or q.shape[-1] ** -0.5)) @ k.mT)
+            _check.finite("q @ k", (q * factor) @ k.mT)
     if softcap is not None:
         softcap = _check.positive("softcap", softcap)
     if bias is None and mask is None:

@@ -354,7 +354,16 @@ class CrossDecoderBlock(EncoderBlock):
         return CrossBlockSteps(attention, cross, feed_forward, feed_forward.output)
 
 
-def residual(x, layer, norm, place: Place, **options) -> "ResidualSteps":
+class ResidualSteps(NamedTuple):
+    """One layer and the stream around it; inner.x is what the layer reads."""
+
+    x: np.ndarray  # (..., n, d_model) the stream before
+    inner: NamedTuple  # the steps of the layer
+    total: np.ndarray  # (..., n, d_model) x + inner.output
+    output: np.ndarray  # (..., n, d_model) the stream behind: total, or its norm
+
+
+def residual(x, layer, norm, place: Place, **options) -> ResidualSteps:
     """What a layer says is added to the stream: x + layer(norm(x)), or norm(x + layer(x)).
 
     place    "pre", "post", or None for no norm: where the norm stands
@@ -363,15 +372,6 @@ def residual(x, layer, norm, place: Place, **options) -> "ResidualSteps":
     inner = layer.steps(norm(x) if place == "pre" else x, **options)
     total = x + inner.output  # (..., n, d_model)
     return ResidualSteps(x, inner, total, norm(total) if place == "post" else total)
-
-
-class ResidualSteps(NamedTuple):
-    """One layer and the stream around it; inner.x is what the layer reads."""
-
-    x: np.ndarray  # (..., n, d_model) the stream before
-    inner: NamedTuple  # the steps of the layer
-    total: np.ndarray  # (..., n, d_model) x + inner.output
-    output: np.ndarray  # (..., n, d_model) the stream behind: total, or its norm
 
 
 class BlockSteps(NamedTuple):
