@@ -21,27 +21,24 @@ import notebooks
 
 PAGE = notebooks.NOTEBOOKS / "teaching.md"
 HUB = "https://hub.example.org"  # stands for the teacher's own; the name is reserved for examples
-PLANS = {
-    "afternoon": ["00 01 03"],
-    "sessions": ["00 01", "02 03", "04", "05", "06 08", "14"],
-    "term": [
-        "00 01",
-        "02",
-        "03",
-        "04",
-        "05",
-        "06",
-        "07",
-        "08",
-        "09",
-        "10",
-        "11",
-        "12",
-        "13",
-        "14",
-        "15 16",
-        "17",
+TOGETHER = [  # in one session of a whole term; every other notebook has one of its own
+    "start_here similarity_and_softmax",
+    "real_models do_not_believe_the_heatmap",
+]
+PLANS = {  # a session each, its notebooks by subject
+    "afternoon": ["start_here similarity_and_softmax queries_keys_values"],
+    "sessions": [
+        "start_here similarity_and_softmax",
+        "why_scale queries_keys_values",
+        "masks",
+        "many_heads",
+        "positional_encoding transformer_block",
+        "train_a_tiny_gpt",
     ],
+    "term": sorted(
+        TOGETHER + [one for one in notebooks.ORDER if one not in " ".join(TOGETHER).split()],
+        key=lambda session: notebooks.ORDER.index(session.split()[0]),
+    ),
 }
 
 
@@ -97,15 +94,20 @@ def time_table(titles, spent):
     return "\n".join(rows)
 
 
-def plan(sessions, spent):
+def short(title):
+    """The title of a notebook up to its colon: "04 · Attention masks"."""
+    return title.partition(":")[0]
+
+
+def plan(sessions, spent, titles):
     """Sessions with their notebooks and minutes; a notebook that is not there yet is left out."""
-    by_number = {path.name[:2]: path for path in spent}
+    by_subject = {path.stem[3:]: path for path in spent}
     rows = ["| session | notebooks | reading | with all exercises |", "|---|---|---|---|"]
     for session in sessions:
-        numbers = [number for number in session.split() if number in by_number]
-        if numbers:
-            here = [spent[by_number[number]] for number in numbers]
-            links = ", ".join(f"[{number}]({by_number[number].name})" for number in numbers)
+        here = [by_subject[subject] for subject in session.split() if subject in by_subject]
+        if here:
+            links = ", ".join(f"[{short(titles[path])}]({path.name})" for path in here)
+            here = [spent[path] for path in here]
             reading = sum(one.reading for one in here)
             rows.append(
                 f"| {len(rows) - 1} | {links} | {hours(reading)} | {hours(sum(map(sum, here)))} |"
@@ -123,7 +125,7 @@ def generated(page):
     titles = {path: notebooks.title(notebook) for path, notebook in read.items()}
     spent = {path: times(notebook) for path, notebook in read.items()}
     parts = {"times": time_table(titles, spent)} | {
-        name: plan(sessions, spent) for name, sessions in PLANS.items()
+        name: plan(sessions, spent, titles) for name, sessions in PLANS.items()
     }
     for name, text in parts.items():
         page = re.sub(
@@ -132,11 +134,24 @@ def generated(page):
             page,
             flags=re.S,
         )
+    return re.sub(
+        r"(?<=\n)### \[.*?(?=^## )",
+        lambda m: in_order(m[0], titles),
+        page,
+        count=1,
+        flags=re.S | re.M,
+    )
+
+
+def in_order(sections, titles):
+    """The sections of the notebooks, each below its title, in the order of the course."""
+    parts = re.split(r"^(?=### \[)", sections, flags=re.M)[1:]
+    known = {re.search(r"\(\d\d_(\w+)\.ipynb\)", part)[1]: part for part in parts}
     for path, title in titles.items():
-        page = re.sub(
-            rf"^### .*\b{path.name[:2]} · .*$", f"### [{title}]({path.name})", page, flags=re.M
-        )
-    return page
+        if path.stem[3:] in known:
+            text = known[path.stem[3:]].partition("\n")[2]
+            known[path.stem[3:]] = f"### [{title}]({path.name})\n{text}"
+    return "".join(known[subject] for subject in notebooks.ORDER if subject in known)
 
 
 def write():

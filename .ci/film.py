@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 import lab  # noqa: E402
 
 HEIGHT = 770  # pixels of the film
-CODE = "from attnlib.show import explorer\nexplorer()"
+CODE = "from attnlib.course import explorer\nexplorer()"
 HAND = """() => {
     const hand = document.createElement("div");
     hand.id = "hand";

@@ -114,7 +114,9 @@ def build(out, tools):
         work = Path(work)
         contents(work / "files")
         wheels(python, work / "pypi")
-        overrides = (ROOT / "attnlib" / "show" / "lab-settings.json").read_text(encoding="utf-8")
+        overrides = (ROOT / "attnlib" / "show" / "live" / "lab-settings.json").read_text(
+            encoding="utf-8"
+        )
         (work / "overrides.json").write_text(overrides, encoding="utf-8")
         lite = [python, "-m", "jupyter", "lite"]
         how = ["--lite-dir", work, "--output-dir", out]

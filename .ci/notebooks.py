@@ -4,6 +4,9 @@
                                                               outputs
     python .ci/notebooks.py links [--publish]                 only rewrite badges, set-up cell,
                                                               navigation, course map
+    python .ci/notebooks.py reorder                           give every notebook the number that
+                                                              attnlib/course/order.py says, in all
+                                                              names, titles and links
 
 The repository's address stands in one place, [project.urls] in pyproject.toml; `links` carries it
 everywhere. Where that place still holds the placeholder, `links` takes the address from
@@ -20,6 +23,7 @@ import argparse
 import hashlib
 import os
 import re
+import runpy
 import sys
 import tempfile
 from copy import deepcopy
@@ -27,13 +31,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
-PARTS = {
-    "00": "A first class",
-    "06": "The transformer",
-    "10": "What it costs",
-    "14": "Trained models, and what their pictures are worth",
-}
-FETCH = '%pip install --quiet --no-deps {live} "attnlib @ git+{address}@v{version}"'
+PARTS, ORDER = map(
+    runpy.run_path(str(ROOT / "attnlib" / "course" / "order.py")).get, ("PARTS", "ORDER")
+)
+FETCH = '%pip install --quiet --no-deps {live} "attnlib @ git+{address}@{tag}"'
 HOMELESS = """raise ModuleNotFoundError(
             "attnlib is not installed, and this copy of the course does not know where it comes "
             "from: its address is still YOUR_ORG. Run `pip install -e .` in the folder of the "
@@ -78,6 +79,13 @@ def version():
     )[1]
 
 
+def tag():
+    """What the set-up cell fetches: the tag of a release, and the branch main while the next one is
+    being made, for a notebook of that branch is opened from there.
+    """
+    return "main" if ".dev" in version() else f"v{version()}"
+
+
 def setup(where=None):
     """The set-up cell; with the placeholder for an address, it fetches nothing from there."""
     where = where or address()
@@ -85,7 +93,7 @@ def setup(where=None):
     live = " ".join(
         re.search(rf"^{name}==\S+", locked, re.M)[0] for name in ("anywidget", "psygnal")
     )
-    fetch = FETCH.format(live=live, address=where, version=version())
+    fetch = FETCH.format(live=live, address=where, tag=tag())
     return SETUP.format(fetch=HOMELESS if PLACEHOLDER in where else fetch, version=version())
 
 
@@ -105,6 +113,11 @@ def settle():
 
 def paths():
     return sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+
+
+def path(subject):
+    """Where the notebook of a subject is, as "masks"."""
+    return NOTEBOOKS / f"{ORDER.index(subject):02}_{subject}.ipynb"
 
 
 def title(notebook):
@@ -150,12 +163,12 @@ def course_map(notebooks):
     """The tables of notebooks in the README: path -> notebook, part by part, each with the claim of
     its head.
     """
-    rows = []
+    rows, begins = [], {subjects[0]: part for part, subjects in PARTS.items()}
     for path, notebook in notebooks.items():
-        if path.name[:2] in PARTS:
+        if path.stem[3:] in begins:
             rows += [
                 "",
-                f"**{PARTS[path.name[:2]]}**",
+                f"**{begins[path.stem[3:]]}**",
                 "",
                 "| notebook | open it in |",
                 "|---|---|",
@@ -196,6 +209,68 @@ def write_links():
         readme.write_text(new)
         changed.append(readme)
     return changed
+
+
+SUBJECT = rf"(?:{'|'.join(ORDER)})\b"
+LABELLED = re.compile(rf"\[\d\d( · [^\]\[]*\]\((?:notebooks/)?\d\d_({SUBJECT}))")
+NAMED = re.compile(rf"\b\d\d_({SUBJECT})")
+WRITTEN = (".md", ".py", ".json", ".yml", ".toml", ".txt")
+HOUSE = (
+    "README.md pyproject.toml notebooks attnlib tests binder .ci .github .devcontainer"
+).split()
+
+
+def numbered(text):
+    """A text in which every file name of a notebook, and every label of a link to it that begins
+    with a number, has the number of ORDER.
+    """
+    text = LABELLED.sub(lambda m: f"[{ORDER.index(m[2]):02}{m[1]}", text)
+    return NAMED.sub(lambda m: f"{ORDER.index(m[1]):02}_{m[1]}", text)
+
+
+def reorder():
+    """Bring names, titles and links in line with ORDER. -> the files that changed"""
+    import nbformat
+
+    found = {path.stem[3:]: path for path in paths()}
+    if sorted(found) != sorted(ORDER):
+        odd = ", ".join(sorted(set(found) ^ set(ORDER))) or "a subject stands there twice"
+        raise SystemExit(f"notebooks/ and attnlib/course/order.py name different subjects: {odd}")
+    changed = []
+    for subject, old in found.items():  # by way of a name that no other has
+        if old != path(subject):
+            old.rename(old.with_suffix(".moving"))
+    for old in NOTEBOOKS.glob("*.moving"):
+        old.rename(path(old.stem[3:]))
+        changed.append(path(old.stem[3:]))
+    for subject in ORDER:
+        notebook = nbformat.read(path(subject), 4)
+        known, was = notebook.metadata.get("attnlib", {}), sources(notebook)
+        for cell in notebook.cells:
+            cell.source = numbered(cell.source)
+        first = notebook.cells[0]
+        first.source = re.sub(r"^# \d\d ·", f"# {path(subject).name[:2]} ·", first.source)
+        if sources(notebook) != was:
+            if known.get("sources") == was:  # a number in a link changes no output
+                known["sources"] = sources(notebook)
+            save(notebook, path(subject))
+            changed.append(path(subject))
+    for file in texts_of_the_house():
+        text = file.read_text(encoding="utf-8")
+        if numbered(text) != text:
+            file.write_text(numbered(text), encoding="utf-8", newline="\n")
+            changed.append(file)
+    return list(dict.fromkeys([*changed, *write_links()]))
+
+
+def texts_of_the_house():
+    """The files, notebooks apart, that may name a notebook."""
+    for place in HOUSE:
+        for file in (
+            sorted((ROOT / place).rglob("*")) if (ROOT / place).is_dir() else [ROOT / place]
+        ):
+            if file.suffix in WRITTEN and "fixtures" not in file.parts:
+                yield file
 
 
 def save(notebook, path):
@@ -321,10 +396,12 @@ def refresh(names, pictures):
         os.environ["ATTNLIB_PROGRESS"] = os.path.join(empty, "attnlib-progress.json")
     write_links()
     chosen = [
-        path for path in paths() if not names or any(path.name.startswith(name) for name in names)
+        path
+        for path in paths()
+        if not names or any(path.name.startswith(name) or path.stem[3:] == name for name in names)
     ]
     if not chosen:
-        raise SystemExit(f"no notebook starts with {' or '.join(names)}")
+        raise SystemExit(f"no notebook is called {' or '.join(names)}")
     for number, path in enumerate(chosen, 1):
         print(f"[{number}/{len(chosen)}] {path.name} … ", end="", flush=True)
         old, new = nbformat.read(path, 4), execute(path)
@@ -358,6 +435,7 @@ def main():
         action="store_true",
         help="save also where only pixels or measured times differ",
     )
+    commands.add_parser("reorder")
     only = commands.add_parser("links")
     only.add_argument(
         "--publish",
@@ -367,6 +445,14 @@ def main():
     given = parser.parse_args()
     if given.command == "refresh":
         refresh(given.names, given.pictures)
+    elif given.command == "reorder":
+        import class_links
+
+        for path in [*reorder(), *([class_links.PAGE] if class_links.write() else [])]:
+            print(path)
+        print(
+            "Then: python .ci/notebooks.py refresh many_heads, which draws the exercises in order"
+        )
     else:
         if not settle() and given.publish:
             raise SystemExit(

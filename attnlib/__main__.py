@@ -14,13 +14,13 @@ from typing import NamedTuple
 import numpy as np
 
 from attnlib import _check, _files, masks, toy
+from attnlib.course.explorer import look, look_figure
 from attnlib.models.pretrained import SHIPPED, load
 from attnlib.models.text import TextModel
 from attnlib.show import figures
-from attnlib.show.explorer import look, look_figure
 from attnlib.show.labels import most_attended, visible
+from attnlib.show.live.view import AttentionView
 from attnlib.show.sheet import theme
-from attnlib.show.view import AttentionView
 
 BY_HAND = {
     "pattern": f"who may look at whom: {', '.join(toy.PATTERNS)} (default: standard)",
@@ -48,7 +48,7 @@ def main(arguments=None):
     """Draw who looks at whom in one sentence, and print it as a table. Returns the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] in (["bench"], ["report"]):
-        return import_module(f"attnlib.{arguments[0]}").main(arguments[1:])
+        return import_module(f"attnlib.tools.{arguments[0]}").main(arguments[1:])
     given = options().parse_args(arguments)
     try:
         theme(given.theme)

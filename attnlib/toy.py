@@ -14,7 +14,6 @@ Real models add positions on top of the words and mix all of it; here each has c
 import re
 import unicodedata
 import zlib
-from collections import Counter
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -156,19 +155,6 @@ def _kind(char):
     if category[0] in "LN":
         return "c" if _CJK.match(char) else "a"
     return " " if category in ("Cc", "Cf", "Cs") or char.isspace() else "s"
-
-
-def name_repeats(tokens):
-    """Number the tokens that occur more than once: ["a", "b", "a"] -> ["a₁", "b", "a₂"]."""
-    counts, seen, taken, names = Counter(tokens), Counter(), set(tokens), []
-    for token in tokens:
-        name = token
-        while counts[token] > 1 and name in taken:  # a name that is a token already is passed over
-            seen[token] += 1
-            name = token + str(seen[token]).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
-        names.append(name)
-        taken.add(name)
-    return names
 
 
 def features(word):

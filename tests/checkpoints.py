@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attnlib.models.checkpoint import read_tensors
+from attnlib.models.files.checkpoint import read_tensors
 from attnlib.models.pretrained import load
 
 FIXTURES = Path(__file__).with_name("fixtures")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from checkpoints import FIXTURES, FOLDERS, changed, forward, plus, reference, refused
 
-from attnlib.models.checkpoint import read_tensors
+from attnlib.models.files.checkpoint import read_tensors
 from attnlib.models.pretrained import load
 
 pytest.importorskip("safetensors", reason="pip install 'attnlib[models]'")

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attnlib.bench import main as bench_main
-from attnlib.bench import models as bench
-from attnlib.bench import worker
+from attnlib.tools.bench import main as bench_main
+from attnlib.tools.bench import models as bench
+from attnlib.tools.bench import worker
 
 pytest.importorskip("safetensors", reason="pip install 'attnlib[models]'")
 FIXTURES = Path(__file__).parent / "fixtures"

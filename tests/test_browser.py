@@ -11,8 +11,9 @@ import lab
 import numpy as np
 import pytest
 
-from attnlib.show import AttentionView, page, sheet
-from attnlib.show.view import SOURCE
+from attnlib.show import AttentionView, sheet
+from attnlib.show.live import page
+from attnlib.show.live.view import SOURCE
 
 WORDS = "The cat sat on a mat because it was so tired today".split()
 PICTURE = "canvas[role=application]"
@@ -1032,7 +1033,8 @@ ARRAYS = {
 CELLS = {
     "setup": (
         """import numpy as np
-from attnlib.show import AttentionView, CompareView, LadderView, explore, explorer, heatmap
+from attnlib.course import explorer
+from attnlib.show import AttentionView, CompareView, LadderView, explore, heatmap
 stored = np.load("arrays.npz")
 words = "The cat sat on a mat because it was so tired today".split()"""
     ),

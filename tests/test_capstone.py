@@ -8,10 +8,12 @@ import json
 import numpy as np
 import pytest
 
-from attnlib import capstone, masks
-from attnlib.capstone import BrokenRule, Result, baseline, keep_rules, leaderboard, score
+from attnlib import masks
+from attnlib.course import capstone
+from attnlib.course.capstone import BrokenRule, Result, baseline, keep_rules, leaderboard, score
+from attnlib.course.shipped import capstone as script
 from attnlib.layers import cast, parameters
-from attnlib.training import capstone as training
+from attnlib.training import recall as training
 
 LENGTHS = training.LENGTHS
 
@@ -69,9 +71,9 @@ def test_the_second_copy_is_what_is_asked_for():
 
 
 def test_half_of_a_batch_is_recall_and_all_lengths_come():
-    found = [training.both(np.random.default_rng(seed)) for seed in range(12)]
+    found = [script.both(np.random.default_rng(seed)) for seed in range(12)]
     assert {batch.ids.shape[1] for batch in found} == set(LENGTHS)
-    assert all(0.9 * training.TOKENS < batch.ids.size <= training.TOKENS for batch in found)
+    assert all(0.9 * script.TOKENS < batch.ids.size <= script.TOKENS for batch in found)
 
 
 @pytest.mark.parametrize("given", [{"n": 3}, {"shift": 2}, {"vocabulary": 40}, {"batch": 0}])
@@ -121,7 +123,7 @@ def test_the_gradient_under_masks_is_that_of_nudging():
     model = cast(copy.deepcopy(training.trained("any")), np.float64)
     ids, targets, where = training.recall_batch(np.random.default_rng(0), batch=2, n=12)
     pattern, rng = lambda rng, n: drawn(5, n), np.random.default_rng(1)
-    loss, gradients = training.loss_under(pattern, None, model, ids, targets, where)
+    loss, gradients = script.loss_under(pattern, None, model, ids, targets, where)
     logits = np.stack([by_hand(model, row, drawn(5)) for row in ids])
     shares = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
     assert np.isclose(
@@ -133,9 +135,9 @@ def test_the_gradient_under_masks_is_that_of_nudging():
             array.shape,
         )
         array[place] += 1e-5
-        above, _ = training.loss_under(pattern, None, model, ids, targets, where)
+        above, _ = script.loss_under(pattern, None, model, ids, targets, where)
         array[place] -= 2e-5
-        below, _ = training.loss_under(pattern, None, model, ids, targets, where)
+        below, _ = script.loss_under(pattern, None, model, ids, targets, where)
         array[place] += 1e-5
         assert np.isclose(gradients[name][place], (above - below) / 2e-5, atol=1e-7, rtol=1e-4), (
             name
@@ -174,7 +176,7 @@ def test_the_file_is_small_and_says_what_it_is():
     about = training.about()
     assert (
         about["model"] == training.MODEL
-        and about["lessons"] == training.LESSONS
+        and about["lessons"] == script.LESSONS
         and "training.capstone" in about["command"]
     )
     assert training.trained("any") is training.trained("any") and training.trained(
@@ -404,16 +406,16 @@ def test_wrong_arguments_are_refused(call, words):
 
 def test_training_lowers_the_loss():
     model = training.GPT(**training.MODEL, rng=np.random.default_rng(0))
-    history = training.learn("full", model, steps=40, progress=False)
+    history = script.learn("full", model, steps=40, progress=False)
     assert len(history.losses) == 40 and history.losses[-10:].max() < history.losses[:10].min()
 
 
 def test_the_script_writes_what_is_read(tmp_path, monkeypatch, capsys):
     file = tmp_path / "c.npz"
-    training.main(["--out", str(file), "--steps", "2"])
+    script.main(["--out", str(file), "--steps", "2"])
     monkeypatch.setattr(training, "FILE", file)
     said = capsys.readouterr().out
-    for name in training.LESSONS:
+    for name in script.LESSONS:
         assert f"{name}: loss" in said
         fresh, shipped = (
             parameters(model)
@@ -422,7 +424,7 @@ def test_the_script_writes_what_is_read(tmp_path, monkeypatch, capsys):
         assert fresh.keys() == shipped.keys() and not np.array_equal(
             fresh["embedding"], shipped["embedding"]
         )
-    assert json.dumps(training.about()["lessons"]) == json.dumps(training.LESSONS)
+    assert json.dumps(training.about()["lessons"]) == json.dumps(script.LESSONS)
     with np.load(file) as stored:
         assert {stored[name].dtype for name in stored.files if name != "about"} == {
             np.dtype(np.float16)

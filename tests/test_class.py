@@ -364,7 +364,7 @@ def test_the_page_is_calm_and_its_links_lead_somewhere():
 
 def test_commands_on_the_page_exist():
     """Options and files that the page names are those of the programs."""
-    from attnlib import report
+    from attnlib.tools import report
 
     known = {option for action in report._parser()._actions for option in action.option_strings}
     for line in re.findall(r"^python -m attnlib report.*", PAGE, re.M):
@@ -379,7 +379,7 @@ def test_commands_on_the_page_exist():
 
 
 def test_the_judge_on_the_page_judges():
-    from attnlib.exercises import ex03
+    from attnlib.exercises import queries_keys_values as queries
 
-    assert ex03.attention.judge(ex03.simple_attention, seed=2027)[0]
-    assert not ex03.attention.judge(lambda q, k, v: None, seed=2027)[0]
+    assert queries.attention.judge(queries.simple_attention, seed=2027)[0]
+    assert not queries.attention.judge(lambda q, k, v: None, seed=2027)[0]

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from checkpoints import FIXTURES, FOLDERS, LOGITS, changed, close, forward, reference, refused
 
-from attnlib.models import config
-from attnlib.models.checkpoint import load_model, read_tensors
+from attnlib.models.files import config
+from attnlib.models.files.checkpoint import load_model, read_tensors
 from attnlib.models.generation import generate
 from attnlib.models.pretrained import FAMILIES, load
 from attnlib.models.text import TextModel, TextToText

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attnlib import _threads, efficient, masks, scaled_dot_product_attention, split_heads
-from attnlib.bench import attention as bench
-from attnlib.bench import main as bench_main
-from attnlib.bench import peers
 from attnlib.efficient import flash_attention, flash_steps, local_attention
+from attnlib.tools.bench import attention as bench
+from attnlib.tools.bench import main as bench_main
+from attnlib.tools.bench import peers
 
 pytestmark = pytest.mark.filterwarnings("error")
 examples = settings(max_examples=120, deadline=None, derandomize=True)

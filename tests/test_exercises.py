@@ -15,7 +15,7 @@ import notebooks
 from attnlib.exercises import Exercise, _progress
 
 SEEDS = range(10)
-EXERCISES = _progress.exercises()  # "03.attention" -> the exercise
+EXERCISES = _progress.exercises()  # "queries_keys_values.attention" -> the exercise
 MODULES = sorted(
     m.name
     for m in pkgutil.iter_modules(attnlib.exercises.__path__)
@@ -106,17 +106,19 @@ def test_the_solution_in_half_the_digits_passes(name):
     "name, number", [(name, number) for name in RIGHT for number in range(len(RIGHT[name]))]
 )
 def test_other_ways_to_write_it_pass(name, number):
-    passes(name, RIGHT[name][number], range(3 if name == "02.spread" else 10))
+    passes(name, RIGHT[name][number], range(3 if name == "why_scale.spread" else 10))
 
 
 def test_fewer_pairs_are_enough_to_measure_the_spread():
     passed = [
-        EXERCISES["02.spread"].judge(fewer, seed=seed)[0]
+        EXERCISES["why_scale.spread"].judge(fewer, seed=seed)[0]
         for seed in range(20)
         for fewer in [few_pairs(1000)]
     ]
     assert sum(passed) >= 19
-    assert not all(EXERCISES["02.spread"].judge(few_pairs(20), seed=seed)[0] for seed in range(10))
+    assert not all(
+        EXERCISES["why_scale.spread"].judge(few_pairs(20), seed=seed)[0] for seed in range(10)
+    )
 
 
 def few_pairs(n):
@@ -195,7 +197,9 @@ def test_a_wrong_answer_nobody_foresaw_gets_no_name(name):
     def odd(part):
         part = np.asarray(part)
         return (
-            part[..., ::-1] if part.dtype.kind == "b" else part + 0.37 + 5 * (name == "02.spread")
+            part[..., ::-1]
+            if part.dtype.kind == "b"
+            else part + 0.37 + 5 * (name == "why_scale.spread")
         )
 
     for passed, report in answers(name, lambda *given: map_results(exercise.solve(*given), odd)):
@@ -377,9 +381,9 @@ class Replay:
 def test_remembered_results_do_not_pass(name):
     exercise = EXERCISES[name]
     for seed in range(5):
-        assert not exercise.judge(Replay(exercise, 999), seed=seed)[0] or name == "02.spread", (
-            "√d is much the same for d and d + 5"
-        )
+        assert (
+            not exercise.judge(Replay(exercise, 999), seed=seed)[0] or name == "why_scale.spread"
+        ), "√d is much the same for d and d + 5"
         assert exercise.judge(Replay(exercise, seed), seed=seed)[0], (
             "the same inputs for the same seed"
         )
@@ -394,7 +398,9 @@ def test_the_seed_of_a_check_is_not_numpys_own():
     for _ in range(3):
         np.random.seed(0)  # noqa: NPY002
         found = []
-        EXERCISES["01.alike"].judge(lambda x, found=found: found.append(x[0, 0]) or x)
+        EXERCISES["similarity_and_softmax.alike"].judge(
+            lambda x, found=found: found.append(x[0, 0]) or x
+        )
         seen.add(found[0])
     assert len(seen) == 3
 
@@ -453,7 +459,7 @@ def test_a_wrong_function_that_also_changes_its_input_hears_both():
         q *= 0.5
         return q @ k.T @ v, q @ k.T
 
-    passed, report = EXERCISES["03.attention"].judge(halved, seed=0)
+    passed, report = EXERCISES["queries_keys_values.attention"].judge(halved, seed=0)
     assert (
         not passed
         and "is not right yet" in report
@@ -549,7 +555,7 @@ def test_check_prints_the_report(name, capsys):
 def test_an_order_moves_every_token_and_is_not_its_own_undoing():
     """Otherwise `order` and `argsort(order)`, or nothing at all, would be the same."""
     for seed in range(50):
-        for _, order in draw("03.shuffled", seed):
+        for _, order in draw("queries_keys_values.shuffled", seed):
             assert sorted(order) == list(range(len(order)))
             assert (order != np.arange(len(order))).all() and (order != np.argsort(order)).any()
 
@@ -585,15 +591,18 @@ def kinds(row):
 
 # What a trial must show at least once, for a half-right answer to be found out.
 HARD = {
-    "15.sink": {"causal": lambda w: is_causal(w), "not causal": lambda w: not is_causal(w)},
-    "15.tokens": {
+    "real_models.sink": {
+        "causal": lambda w: is_causal(w),
+        "not causal": lambda w: not is_causal(w),
+    },
+    "real_models.tokens": {
         "a weight of 0 in an uneven row": lambda w: any(
             (row == 0).any() and kinds(row) > 1 for row in w
         ),
         "one token": lambda w: (w == 1).any(),
         "even": lambda w: any(kinds(row) == 1 < (row > 0).sum() for row in w),
     },
-    "16.flow": {
+    "do_not_believe_the_heatmap.flow": {
         "causal": lambda w, r: is_causal(w),
         "not causal": lambda w, r: not is_causal(w),
         "keeps little": lambda w, r: r < 0.4,
@@ -601,7 +610,7 @@ HARD = {
         "one head": lambda w, r: w.shape[1] == 1,
         "three layers": lambda w, r: len(w) == 3,
     },
-    "17.front": {
+    "capstone.front": {
         "twins": lambda c, s: len(set(zip(c, s))) < len(c),
         "one beats all": lambda c, s: s[c.argmin()] == s.max(),
         "as cheap and worse": lambda c, s: len(set(c)) < len(set(zip(c, s))),
@@ -618,7 +627,7 @@ def test_the_hard_cases_are_among_the_inputs(name, case):
 
 def test_a_design_is_asked_twice_for_the_same_length():
     for seed in SEEDS:
-        lengths = [n for (n,) in draw("17.design", seed)]
+        lengths = [n for (n,) in draw("capstone.design", seed)]
         assert len(set(lengths)) == 3 == len(lengths) - 1
 
 
@@ -626,7 +635,7 @@ def test_a_design_is_asked_twice_for_the_same_length():
 def test_the_inputs_are_small_enough_to_print(name):
     """A report prints the whole array, so that the wrong number can be seen."""
     for given in draw(name):
-        if name == "17.design" or (name == "10.blocked" and len(given[0]) > 20):
+        if name == "capstone.design" or (name == "local_attention.blocked" and len(given[0]) > 20):
             continue  # a whole design, a text for the memory: reported in words
         result = EXERCISES[name].solve(*given)
         for part in result if isinstance(result, tuple) else (result,):
@@ -634,7 +643,7 @@ def test_the_inputs_are_small_enough_to_print(name):
 
 
 def test_a_report_shows_yours_and_expected():
-    passed, report = EXERCISES["03.attention"].judge(
+    passed, report = EXERCISES["queries_keys_values.attention"].judge(
         lambda q, k, v: (q[:, :1] * v.sum(0), np.zeros((len(q), len(k)))), seed=1
     )
     assert (
@@ -643,9 +652,13 @@ def test_a_report_shows_yours_and_expected():
         and "expected:" in report
         and re.search(r"tried with q \(\d, \d\), k \(", report)
     )
-    passed, report = EXERCISES["03.attention"].judge(lambda q, k, v: (np.ones((7, 9)), v), seed=1)
+    passed, report = EXERCISES["queries_keys_values.attention"].judge(
+        lambda q, k, v: (np.ones((7, 9)), v), seed=1
+    )
     assert re.search(r"output should have the shape \(\d, \d\), but has the shape \(7, 9\)", report)
-    passed, report = EXERCISES["03.attention"].judge(lambda q, k, v: (1.0, v), seed=1)
+    passed, report = EXERCISES["queries_keys_values.attention"].judge(
+        lambda q, k, v: (1.0, v), seed=1
+    )
     assert re.search(
         r"output should have the shape \(\d, \d\), but has the shape \(\), one number", report
     )
@@ -653,11 +666,11 @@ def test_a_report_shows_yours_and_expected():
 
 def test_a_wrong_number_far_from_the_corner_is_shown():
     def last_wrong(n, window):
-        mask = EXERCISES["04.past"].solve(n, window)
+        mask = EXERCISES["masks.past"].solve(n, window)
         mask[-1, 0] ^= True
         return mask
 
-    for passed, report in answers("04.past", last_wrong):
+    for passed, report in answers("masks.past", last_wrong):
         yours, expected = re.search(
             r"yours:\n(.*)\nexpected:\n(.*)\n\(tried", report, re.DOTALL
         ).groups()
@@ -666,21 +679,23 @@ def test_a_wrong_number_far_from_the_corner_is_shown():
 
 def test_what_looks_alike_is_said_in_numbers():
     for off, said in [(3e-5, "3e-05"), (4e-4, "0.0004")]:
-        passed, report = EXERCISES["02.slope"].judge(
-            lambda w, off=off: EXERCISES["02.slope"].solve(w) + off, seed=0
+        passed, report = EXERCISES["why_scale.slope"].judge(
+            lambda w, off=off: EXERCISES["why_scale.slope"].solve(w) + off, seed=0
         )
         assert (
             not passed
             and f"slopes is close, but off by up to {said}: more than rounding does." in report
         )
-    assert EXERCISES["02.slope"].judge(lambda w: EXERCISES["02.slope"].solve(w) + 1e-8, seed=0)[0]
+    assert EXERCISES["why_scale.slope"].judge(
+        lambda w: EXERCISES["why_scale.slope"].solve(w) + 1e-8, seed=0
+    )[0]
 
 
 def test_half_precision_is_judged_by_its_three_digits():
     def in_half(scores, mask):
-        return EXERCISES["04.empty_row"].solve(scores, mask).astype(scores.dtype)
+        return EXERCISES["masks.empty_row"].solve(scores, mask).astype(scores.dtype)
 
-    passes("04.empty_row", in_half)
+    passes("masks.empty_row", in_half)
 
 
 def test_several_ways_to_make_one_mistake_share_their_words():

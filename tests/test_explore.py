@@ -16,10 +16,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from attnlib import patterns, softmax, toy
+from attnlib.course import explorer
+from attnlib.course.explorer import look
 from attnlib.models.pretrained import load
-from attnlib.show import LadderView, explore, explorer, heatmap, most_attended
-from attnlib.show.explore import Explore
-from attnlib.show.explorer import look
+from attnlib.show import LadderView, explore, heatmap, most_attended
+from attnlib.show.live.explore import Explore
 from attnlib.show.sheet import THEMES
 
 COURSE = "The cat sat on the mat because it was tired"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from attnlib import encodings, training
+from attnlib.course.shipped import extrapolation as script
 from attnlib.layers import parameters
 from attnlib.training import extrapolation as measured
 
@@ -88,7 +89,7 @@ def test_the_shipped_models_do_what_was_measured(shipped, name, n):
     """Seed 0, but with weights rounded to float16."""
     model = measured.trained_model(name)
     losses, file = (
-        measured.position_losses(model, n, texts=32),
+        script.position_losses(model, n, texts=32),
         shipped.losses[n][shipped.rows.index(name), 0],
     )
     assert {a.dtype for a in parameters(model).values()} == {np.dtype(np.float32)}
@@ -99,17 +100,15 @@ def test_a_shipped_rotary_model_stretched(shipped):
     model = measured.trained_model("rotary")
     before = model.logits(np.arange(9))
     for recipe in ("linear", "dynamic", "yarn"):
-        longer = measured.stretched(model, recipe, 128)
+        longer = script.stretched(model, recipe, 128)
         loss, file = (
-            measured.late(measured.position_losses(longer, 128, texts=32)),
+            measured.late(script.position_losses(longer, 128, texts=32)),
             row(shipped, f"rotary, {recipe}", 128)[0],
         )
         assert abs(loss - file) < 0.05 + 0.1 * file
         assert longer.blocks[1].attention.rotary.scaling["factor"] == 2
         assert (
-            measured.late(
-                measured.position_losses(measured.stretched(model, recipe, 64), 64, texts=32)
-            )
+            measured.late(script.position_losses(script.stretched(model, recipe, 64), 64, texts=32))
             < 0.01
         )
     # the model itself stays as it was
@@ -121,7 +120,7 @@ def test_losses_at_positions_are_the_loss():
     ids, targets, where = training.induction_batch(
         np.random.default_rng([12345, 64]), batch=32, n=64, **measured.TASK
     )
-    losses = measured.position_losses(model, 64, texts=32)
+    losses = script.position_losses(model, 64, texts=32)
     loss, _ = training.cross_entropy(model.logits(ids), targets, where=where)
     assert np.nansum(losses * where.sum(axis=0)) / where.sum() == pytest.approx(loss, rel=1e-5)
     at_40 = np.zeros_like(where)
@@ -140,7 +139,7 @@ def test_late_is_the_second_half():
 
 def test_measuring_in_small(capsys):
     lines = []
-    arrays = measured.measure(lengths=(64, 128), say=lines.append, **SHORT)
+    arrays = script.measure(lengths=(64, 128), say=lines.append, **SHORT)
     with np.load(measured.FILE) as file:
         assert set(arrays) == set(file.files) - {"about", "losses/256"}
         for name, array in arrays.items():
@@ -170,7 +169,7 @@ def test_all_encodings_of_a_seed_begin_alike():
     for texts, model in zip(seen, (none, rotary)):
         steps = model.steps
         model.steps = lambda ids, texts=texts, steps=steps: texts.append(ids) or steps(ids)
-        measured.train_model(model, 1, steps=2, lr=1e-3)
+        script.train_model(model, 1, steps=2, lr=1e-3)
     np.testing.assert_array_equal(*seen)
     assert np.shape(seen[0]) == (2, 32, 64)
 
@@ -179,5 +178,5 @@ def test_refused():
     with pytest.raises(ValueError, match=r"encoding must be one of 'none', .* got 'yarn'"):
         measured.trained_model("yarn")
     with pytest.raises(ValueError, match=r"scaling type must be one of .* got 'ntk'"):
-        measured.stretched(measured.untrained_model("rotary", 0), "ntk", 128)
+        script.stretched(measured.untrained_model("rotary", 0), "ntk", 128)
     assert isinstance(measured.untrained_model("t5", 0).positions, encodings.T5Bias)

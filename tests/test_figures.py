@@ -247,8 +247,9 @@ def test_inputs_are_left_alone():
 
 def test_pyplot_stays_asleep():
     code = (
-        "import sys, numpy as np\nfrom attnlib.show import explorer, heads,"
-        " heatmap\nheads(np.ones((2, 3, 3)) / 3).png(); heatmap(np.eye(2))._repr_mimebundle_();"
+        "import sys, numpy as np\nfrom attnlib.course import explorer\n"
+        "from attnlib.show import heads, heatmap\n"
+        "heads(np.ones((2, 3, 3)) / 3).png(); heatmap(np.eye(2))._repr_mimebundle_();"
         " explorer()._repr_mimebundle_()\nassert 'matplotlib.pyplot' not in sys.modules, 'pyplot"
         " was imported'\nimport matplotlib.pyplot as plt\nheads(np.ones((2, 3, 3)) /"
         " 3).png()\nassert plt.get_fignums() == [], 'a figure was left open'\n"

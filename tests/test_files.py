@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from attnlib import __main__ as command
-from attnlib import _files, report
+from attnlib import _files
 from attnlib.show import AttentionView
+from attnlib.tools import report
 
 
 def names(folder):

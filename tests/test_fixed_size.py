@@ -7,7 +7,8 @@ import re
 import numpy as np
 import pytest
 
-from attnlib.show import explore, explorer, heatmap
+from attnlib.course import explorer
+from attnlib.show import explore, heatmap
 
 
 def table(rows=3, lines=1, words="w"):

@@ -17,7 +17,7 @@ import platformdirs
 import pytest
 from checkpoints import WEIGHTS, changed, close, forward, reference, refused
 
-from attnlib.models import hub
+from attnlib.models.files import hub
 from attnlib.models.pretrained import load
 
 pytest.importorskip("safetensors", reason="pip install 'attnlib[models]'")

@@ -270,7 +270,7 @@ def standard_modules():
     """
     found = set()
     for path in (ROOT / "attnlib").rglob("*.py"):
-        if "bench" not in path.parts and path.name != "__main__.py":
+        if "tools" not in path.parts and path.name != "__main__.py":
             tree = ast.parse(path.read_text(encoding="utf-8"))
             tried = {
                 id(node)
@@ -450,7 +450,8 @@ state = json.loads(STATE)
 traits = {name: traitlets.Any(value).tag(sync=True) for name, value in state["plain"].items()}
 traits |= {name: traitlets.Bytes(base64.b64decode(value)).tag(sync=True)
            for name, value in state["bytes"].items()}
-View = type("View", (anywidget.AnyWidget,), {"_esm": folder / "show" / "view.js", **traits})
+script = folder / "show" / "live" / "view.js"
+View = type("View", (anywidget.AnyWidget,), {"_esm": script, **traits})
 view = View()
 view
 """
@@ -559,7 +560,7 @@ print("same")
 """
 MODELS = """
 from attnlib.models.pretrained import load
-from attnlib.show.explorer import explorer
+from attnlib.course.explorer import explorer
 trace = load("tiny-gpt")("The President of the United States")
 print(trace.weights.shape[:2], abs(trace.weights.sum(-1) - 1).max() < 1e-5)
 shown = explorer()

@@ -301,7 +301,7 @@ def notebook_of(*sources):
 
 PLANTED = {
     "a message behind a slider": (
-        "from attnlib.show import explorer\nview = explorer(sentence)\nview"
+        "from attnlib.course import explorer\nview = explorer(sentence)\nview"
     ),
     "an Output widget": "import ipywidgets\nbox = ipywidgets.Output()\nbox",
     "a complaint": "import sys\nprint('careful', file=sys.stderr)",

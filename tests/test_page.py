@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from attnlib.show import AttentionView
-from attnlib.show.page import Page
+from attnlib.show.live.page import Page
 
 TOKENS = ["The", "cat", "<sat>", "on", "the", 'm"at']
 

@@ -1,7 +1,8 @@
 """training/passages.py: the passages that tiny-gpt has never seen."""
 
+from attnlib.course.shipped.passages import passage
 from attnlib.models.pretrained import load
-from attnlib.training.passages import TOKENS, held_out, passage
+from attnlib.training.passages import TOKENS, held_out
 
 
 def test_twelve_passages_of_at_least_so_many_tokens():

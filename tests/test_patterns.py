@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import slow
 
-from attnlib import capstone, masks, patterns, toy
+from attnlib import masks, patterns, toy
 from attnlib.__main__ import BY_HAND
-from attnlib.show.explorer import explorer
+from attnlib.course import capstone
+from attnlib.course.explorer import explorer
 
 N, GIVEN = 9, {"window": 2, "n_global": 1, "n_random": 2, "n_sinks": 3}
 TWINS = {

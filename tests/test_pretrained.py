@@ -24,8 +24,8 @@ from checkpoints import (
 
 from attnlib import masks
 from attnlib.layers import parameters
-from attnlib.models import hub
-from attnlib.models.checkpoint import Blank, read_tensors
+from attnlib.models.files import hub
+from attnlib.models.files.checkpoint import Blank, read_tensors
 from attnlib.models.pretrained import FAMILIES, load
 from attnlib.models.text import NoTokenizer, TextEncoder, TextModel, TextToText, read_tokenizer
 from attnlib.models.translator import Translator

@@ -8,7 +8,7 @@ import pytest
 from attnlib.models import translator
 from attnlib.models.gpt import GPT
 from attnlib.training import probes
-from attnlib.training.seq2seq import TASKS, draw_examples
+from attnlib.training.translation import TASKS, draw_examples
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,10 @@ from nbclient import NotebookClient
 from PIL import Image
 
 from attnlib import _files, exercises
-from attnlib.exercises import Exercise, _limit, _progress, ex00, ex01, ex03, progress
+from attnlib.exercises import Exercise, _limit, _progress, progress
+from attnlib.exercises import queries_keys_values as queries
+from attnlib.exercises import similarity_and_softmax as similarity
+from attnlib.exercises import start_here as start
 from attnlib.exercises._limit import TooSlow, call
 from attnlib.show import theme
 
@@ -132,7 +135,7 @@ def test_what_never_returns_is_stopped(function, python, monkeypatch):
         )
     monkeypatch.setattr(exercises, "SECONDS", 0.15)
     start = time.perf_counter()
-    passed, report = ex01.alike.judge(function)
+    passed, report = similarity.alike.judge(function)
     assert time.perf_counter() - start < 3
     assert not passed and report.startswith(
         "Stopped: your function took more than 0.15 seconds. A loop that never ends?\n(tried"
@@ -146,9 +149,9 @@ def test_a_function_that_hangs_on_a_later_input_is_stopped(python, monkeypatch):
     hangs = [False, False, True]
 
     def function(x):
-        return forever() if hangs.pop(0) else ex01.alike.solve(x)
+        return forever() if hangs.pop(0) else similarity.alike.solve(x)
 
-    assert ex01.alike.judge(function)[1].startswith("Stopped")
+    assert similarity.alike.judge(function)[1].startswith("Stopped")
 
 
 def test_a_wrong_function_that_is_slow_elsewhere_gets_its_report(python, monkeypatch):
@@ -156,7 +159,7 @@ def test_a_wrong_function_that_is_slow_elsewhere_gets_its_report(python, monkeyp
     check.
     """
     monkeypatch.setattr(exercises, "SECONDS", 0.15)
-    passed, report = ex01.alike.judge(lambda x: x @ x.T if len(x) == 3 else forever())
+    passed, report = similarity.alike.judge(lambda x: x @ x.T if len(x) == 3 else forever())
     assert not passed and "is not right yet" in report
 
 
@@ -193,7 +196,7 @@ def test_the_stop_button_still_stops(python):
     with pytest.raises(KeyboardInterrupt):
         call(pressed, seconds=5)
     with pytest.raises(KeyboardInterrupt):
-        ex01.alike.check(pressed)
+        similarity.alike.check(pressed)
     assert time.perf_counter() - start < 2 and threading.active_count() == before
 
 
@@ -257,7 +260,10 @@ def test_where_there_are_no_threads_it_still_answers(python, monkeypatch):
 
     monkeypatch.setattr(threading.Timer, "start", no_threads)
     assert call(lambda: time.sleep(0.02) or "back", seconds=0.01) == "back"
-    assert ex01.alike.judge(ex01.alike.solve)[0] and not ex01.alike.judge(lambda x: x @ x.T)[0]
+    assert (
+        similarity.alike.judge(similarity.alike.solve)[0]
+        and not similarity.alike.judge(lambda x: x @ x.T)[0]
+    )
     with pytest.raises(ValueError, match="its own"):
         call(lambda: (_ for _ in ()).throw(ValueError("its own")), seconds=5)
 
@@ -331,12 +337,12 @@ def test_a_kernel_stops_an_exercise_and_runs_the_next_cell(kept, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     cells = [
         (
-            "import time\nfrom attnlib import exercises\nfrom attnlib.exercises import"
-            " ex01\nexercises.SECONDS = 0.3\ndef forever(x):\n    while True:\n       "
-            " pass\nex01.alike.check(forever)"
+            "import time\nfrom attnlib import exercises\n"
+            "from attnlib.exercises import similarity_and_softmax as ex\nexercises.SECONDS = 0.3\n"
+            "def forever(x):\n    while True:\n        pass\nex.alike.check(forever)"
         ),
-        "ex01.alike.check(lambda x: time.sleep(60))",
-        "exercises.SECONDS = 5\nex01.alike.check(ex01.alike.solve)",
+        "ex.alike.check(lambda x: time.sleep(60))",
+        "exercises.SECONDS = 5\nex.alike.check(ex.alike.solve)",
         "time.sleep(0.3)\nprint('no interrupt comes late')",
     ]
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
@@ -351,39 +357,39 @@ def test_a_kernel_stops_an_exercise_and_runs_the_next_cell(kept, monkeypatch):
         said[2].startswith("Right, on 4 different inputs.\n1 of ")
         and said[3] == "no interrupt comes late\n"
     )
-    assert list(json.loads(kept.read_text())) == ["01.alike"]
+    assert list(json.loads(kept.read_text())) == ["similarity_and_softmax.alike"]
 
 
 # ---- the file ------------------------------------------------------------------------------------
 
 
 def test_a_pass_is_recorded_once(kept, capsys, monkeypatch):
-    said = solve(ex01.alike, capsys)
+    said = solve(similarity.alike, capsys)
     total = len(_progress.exercises())
     assert (
         said == f"Right, on 4 different inputs.\n1 of {total} exercises done; kept in {kept}."
         " exercises.progress() draws them.\n"
     )
     first = kept.read_text()
-    assert list(json.loads(first)) == ["01.alike"] and TODAY.fullmatch(
-        json.loads(first)["01.alike"]
+    assert list(json.loads(first)) == ["similarity_and_softmax.alike"] and TODAY.fullmatch(
+        json.loads(first)["similarity_and_softmax.alike"]
     )
     monkeypatch.setattr(
         _files, "write", lambda *given: pytest.fail("there is nothing new to write")
     )
     assert (
-        solve(ex01.alike, capsys)
+        solve(similarity.alike, capsys)
         == f"Right, on 4 different inputs.\n1 of {total} exercises done.\n"
     )
     assert kept.read_text() == first and names(kept.parent) == [kept.name]
 
 
 def test_the_day_of_the_first_pass_stays(kept, capsys):
-    kept.write_text('{"01.alike": "2001-02-03"}')
-    solve(ex01.alike, capsys)
-    solve(ex00.shapes, capsys)
+    kept.write_text('{"similarity_and_softmax.alike": "2001-02-03"}')
+    solve(similarity.alike, capsys)
+    solve(start.shapes, capsys)
     assert (
-        json.loads(kept.read_text())["01.alike"] == "2001-02-03"
+        json.loads(kept.read_text())["similarity_and_softmax.alike"] == "2001-02-03"
         and len(json.loads(kept.read_text())) == 2
     )
 
@@ -393,12 +399,12 @@ def test_what_fails_writes_nothing(kept, capsys, monkeypatch):
         raise KeyboardInterrupt
 
     for function in (lambda x: x, lambda x: None, lambda x: 1 / 0, 5):
-        assert "exercises done" not in check(ex01.alike, function, capsys)
+        assert "exercises done" not in check(similarity.alike, function, capsys)
     with pytest.raises(KeyboardInterrupt):
-        ex01.alike.check(pressed)
+        similarity.alike.check(pressed)
     assert not kept.exists() and not names(kept.parent)
     kept.write_text("broken")
-    check(ex01.alike, lambda x: x, capsys)
+    check(similarity.alike, lambda x: x, capsys)
     assert kept.read_text() == "broken"
 
 
@@ -425,26 +431,31 @@ def test_every_exercise_is_recorded_under_its_own_name(kept, capsys):
 
 
 def test_a_new_process_and_another_kernel_add_to_it(kept, capsys):
-    solve(ex01.alike, capsys)
+    solve(similarity.alike, capsys)
     code = (
-        "from attnlib.exercises import ex00, ex03, progress, _progress\n"
-        "print(_progress.record(ex03.attention)); print(progress().alt)\n"
+        "from attnlib.exercises import _progress, progress\n"
+        "from attnlib.exercises import queries_keys_values as queries\n"
+        "print(_progress.record(queries.attention)); print(progress().alt)\n"
     )
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert run.returncode == 0, run.stderr
     assert run.stdout.startswith("2 of ") and "Alike in direction" not in run.stdout
-    said = solve(ex00.shapes, capsys)  # the first process knows of it, too
+    said = solve(start.shapes, capsys)  # the first process knows of it, too
     assert "\n3 of " in said
-    assert set(json.loads(kept.read_text())) == {"01.alike", "03.attention", "00.shapes"}
+    assert set(json.loads(kept.read_text())) == {
+        "similarity_and_softmax.alike",
+        "queries_keys_values.attention",
+        "start_here.shapes",
+    }
 
 
 def test_names_of_another_version_are_kept(kept, capsys):
-    kept.write_text('{"17.flash": "2031-01-01", "00.shapes": "2030-01-01"}')
-    said = solve(ex01.alike, capsys)
+    kept.write_text('{"capstone.flash": "2031-01-01", "start_here.shapes": "2030-01-01"}')
+    said = solve(similarity.alike, capsys)
     assert "\n2 of " in said, "what is not in the course is not counted"
-    assert json.loads(kept.read_text())["17.flash"] == "2031-01-01"
+    assert json.loads(kept.read_text())["capstone.flash"] == "2031-01-01"
     assert progress().alt.startswith("2 of ")
 
 
@@ -453,7 +464,7 @@ def test_names_of_another_version_are_kept(kept, capsys):
     "error", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["full", "killed"]
 )
 def test_a_crash_while_writing_leaves_the_old_file(where, error, kept, capsys, monkeypatch):
-    solve(ex01.alike, capsys)
+    solve(similarity.alike, capsys)
     before = kept.read_text()
 
     def fails(*given):
@@ -463,25 +474,25 @@ def test_a_crash_while_writing_leaves_the_old_file(where, error, kept, capsys, m
         # what is written has come to the disk, or it takes its place
         patch.setattr(_files.os, where, fails)
         if isinstance(error, OSError):
-            said = solve(ex00.shapes, capsys)
+            said = solve(start.shapes, capsys)
             assert said.startswith("Right, on ") and said.endswith(
                 f"(Your progress could not be kept: {kept}: No space left on device.)\n"
             )
         else:
             with pytest.raises(KeyboardInterrupt):
-                ex00.shapes.check(ex00.shapes.solve)
+                start.shapes.check(start.shapes.solve)
     assert kept.read_text() == before and names(kept.parent) == [kept.name], "no draft is left over"
-    assert "\n2 of " in solve(ex00.shapes, capsys)
+    assert "\n2 of " in solve(start.shapes, capsys)
 
 
 BROKEN = {
-    "half": b'{"01.alike": "2026-0',
+    "half": b'{"similarity_and_softmax.alike": "2026-0',
     "empty": b"",
-    "a list": b'["01.alike"]',
+    "a list": b'["similarity_and_softmax.alike"]',
     "a number": b"5",
     "null": b"null",
-    "no days": b'{"01.alike": true}',
-    "a deep table": b'{"01.alike": {"day": "2026-01-01"}}',
+    "no days": b'{"similarity_and_softmax.alike": true}',
+    "a deep table": b'{"similarity_and_softmax.alike": {"day": "2026-01-01"}}',
     "binary": bytes(range(256)),
     "latin": '{"é": "1"}'.encode("latin-1"),
     "too deep": b"[" * 100_000,
@@ -494,9 +505,9 @@ def test_a_file_that_makes_no_sense_is_kept_aside(kind, how, kept, capsys):
     kept.write_bytes(BROKEN[kind])
     aside = kept.with_name("progress.broken")
     if how == "check":
-        said = solve(ex01.alike, capsys)
+        said = solve(similarity.alike, capsys)
         assert said.startswith("Right, on 4 different inputs.\n") and "\n1 of " in said
-        assert list(json.loads(kept.read_text())) == ["01.alike"]
+        assert list(json.loads(kept.read_text())) == ["similarity_and_softmax.alike"]
     else:
         assert progress().alt.startswith("0 of ")
         said = capsys.readouterr().out
@@ -511,7 +522,7 @@ def test_a_file_that_makes_no_sense_is_kept_aside(kind, how, kept, capsys):
 def test_many_broken_files_are_all_kept(kept, capsys):
     for number in range(4):
         kept.write_text(f"broken {number}")
-        solve(ex01.alike, capsys)
+        solve(similarity.alike, capsys)
     asides = ["progress.broken", "progress.broken-2", "progress.broken-3", "progress.broken-4"]
     assert [kept.with_name(name).read_text() for name in asides] == [
         f"broken {number}" for number in range(4)
@@ -521,8 +532,8 @@ def test_many_broken_files_are_all_kept(kept, capsys):
 
 def test_a_file_saved_by_another_editor_is_read(kept, capsys):
     # Notepad: a mark in front, two ends of line
-    kept.write_bytes(b'\xef\xbb\xbf{\r\n "00.shapes": "2026-01-01"\r\n}\r\n')
-    assert "\n2 of " in solve(ex01.alike, capsys)
+    kept.write_bytes(b'\xef\xbb\xbf{\r\n "start_here.shapes": "2026-01-01"\r\n}\r\n')
+    assert "\n2 of " in solve(similarity.alike, capsys)
 
 
 ALL_AT_ONCE = """
@@ -579,12 +590,17 @@ def test_a_link_is_followed(tmp_path, monkeypatch, capsys):
     target, link = tmp_path / "share" / "kept.json", tmp_path / "progress.json"
     link.symlink_to(target)
     monkeypatch.setenv("ATTNLIB_PROGRESS", str(link))
-    assert "\n1 of " in solve(ex01.alike, capsys)  # at first there is nothing behind it
-    assert "\n2 of " in solve(ex00.shapes, capsys)
-    assert link.is_symlink() and set(json.loads(target.read_text())) == {"01.alike", "00.shapes"}
+    assert "\n1 of " in solve(similarity.alike, capsys)  # at first there is nothing behind it
+    assert "\n2 of " in solve(start.shapes, capsys)
+    assert link.is_symlink() and set(json.loads(target.read_text())) == {
+        "similarity_and_softmax.alike",
+        "start_here.shapes",
+    }
     target.write_text("broken")
-    assert "\n1 of " in solve(ex01.alike, capsys)
-    assert link.is_symlink() and list(json.loads(target.read_text())) == ["01.alike"]
+    assert "\n1 of " in solve(similarity.alike, capsys)
+    assert link.is_symlink() and list(json.loads(target.read_text())) == [
+        "similarity_and_softmax.alike"
+    ]
     assert names(tmp_path / "share") == ["kept.broken", "kept.json"] and names(tmp_path) == [
         "progress.json",
         "share",
@@ -597,8 +613,8 @@ def test_two_containers_with_the_same_process_number(kept, capsys, monkeypatch):
     with _files.replacing(kept) as other:  # the other container is half done
         other.write(b"{")
         other.flush()
-        assert "\n1 of " in solve(ex01.alike, capsys)
-        assert list(json.loads(kept.read_text())) == ["01.alike"]
+        assert "\n1 of " in solve(similarity.alike, capsys)
+        assert list(json.loads(kept.read_text())) == ["similarity_and_softmax.alike"]
         other.write(b"}")
     assert json.loads(kept.read_text()) == {} and names(kept.parent) == [kept.name]
 
@@ -614,11 +630,11 @@ def test_who_waits_too_long_for_another_is_told(kept, capsys, monkeypatch):
     ) as other:
         other.stdout.readline()
         assert (
-            "could not be kept" in (said := solve(ex01.alike, capsys))
+            "could not be kept" in (said := solve(similarity.alike, capsys))
             and "another program has held it" in said
         )
         other.communicate(b"\n")
-    assert "\n1 of " in solve(ex01.alike, capsys)
+    assert "\n1 of " in solve(similarity.alike, capsys)
 
 
 def test_a_file_of_november_2026_is_read_for_ever(kept, capsys):
@@ -648,7 +664,7 @@ def test_without_the_variable_it_lies_beside_the_notebook(tmp_path, monkeypatch,
             _progress.place() == tmp_path / "attnlib-progress.json"
             and "attnlib-progress.json" in progress().alt
         )
-    assert str(tmp_path / "attnlib-progress.json") in solve(ex01.alike, capsys)
+    assert str(tmp_path / "attnlib-progress.json") in solve(similarity.alike, capsys)
     assert (tmp_path / "attnlib-progress.json").exists()
 
 
@@ -656,22 +672,22 @@ def test_the_variable_may_name_a_file_at_home(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("ATTNLIB_PROGRESS", "~/mine.json")
     assert (
-        str(tmp_path / "mine.json") in solve(ex01.alike, capsys)
+        str(tmp_path / "mine.json") in solve(similarity.alike, capsys)
         and (tmp_path / "mine.json").exists()
     )
     monkeypatch.setenv("ATTNLIB_PROGRESS", "~nobody-of-this-name/mine.json")
-    assert "there is no folder" in solve(ex01.alike, capsys)
+    assert "there is no folder" in solve(similarity.alike, capsys)
 
 
 def test_the_place_is_looked_up_every_time(tmp_path, monkeypatch, capsys):
     for name in ("one.json", "two.json"):
         monkeypatch.setenv("ATTNLIB_PROGRESS", str(tmp_path / name))
-        assert "\n1 of " in solve(ex01.alike, capsys)
+        assert "\n1 of " in solve(similarity.alike, capsys)
 
 
 def test_a_folder_that_does_not_exist_is_said(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("ATTNLIB_PROGRESS", str(tmp_path / "class 7b" / "mine.json"))
-    said = solve(ex01.alike, capsys)
+    said = solve(similarity.alike, capsys)
     why = f"there is no folder {tmp_path / 'class 7b'}. Make it, or change ATTNLIB_PROGRESS"
     assert said == f"Right, on 4 different inputs.\n(Your progress could not be kept: {why}.)\n"
     assert progress().alt.startswith("0 of ") and not names(tmp_path)
@@ -679,7 +695,7 @@ def test_a_folder_that_does_not_exist_is_said(tmp_path, monkeypatch, capsys):
 
 def test_a_folder_in_place_of_a_file_is_said(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("ATTNLIB_PROGRESS", str(tmp_path))
-    said = solve(ex01.alike, capsys)
+    said = solve(similarity.alike, capsys)
     assert (
         said.startswith("Right, on")
         and f"({'Your progress could not be kept'}: {tmp_path} is a folder." in said
@@ -690,7 +706,7 @@ def test_a_folder_in_place_of_a_file_is_said(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize("place", ["/proc/attnlib-progress.json", "/dev/null/progress.json"])
 def test_a_place_that_cannot_be_written_is_no_error(place, monkeypatch, capsys):
     monkeypatch.setenv("ATTNLIB_PROGRESS", place)
-    said = solve(ex01.alike, capsys)
+    said = solve(similarity.alike, capsys)
     assert (
         said.startswith("Right, on 4 different inputs.\n(Your progress could not be kept: ")
         and said.count("\n") == 2
@@ -699,14 +715,14 @@ def test_a_place_that_cannot_be_written_is_no_error(place, monkeypatch, capsys):
 
 
 def test_a_file_that_may_not_be_read_is_not_replaced(kept, capsys, monkeypatch):
-    kept.write_text('{"00.shapes": "2026-01-01"}')
+    kept.write_text('{"start_here.shapes": "2026-01-01"}')
 
     def refused(*given, **how):
         raise PermissionError(13, "Permission denied", str(kept))
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "read_text", refused)
-        assert solve(ex01.alike, capsys).endswith(
+        assert solve(similarity.alike, capsys).endswith(
             f"(Your progress could not be kept: {kept}: Permission denied.)\n"
         )
         assert progress().alt.startswith("0 of ")
@@ -714,7 +730,7 @@ def test_a_file_that_may_not_be_read_is_not_replaced(kept, capsys, monkeypatch):
             capsys.readouterr().out
             == f"(Your progress could not be read: {kept}: Permission denied.)\n"
         )
-    assert kept.read_text() == '{"00.shapes": "2026-01-01"}'
+    assert kept.read_text() == '{"start_here.shapes": "2026-01-01"}'
 
 
 def test_a_broken_file_in_a_read_only_folder_is_left_where_it_is(kept, capsys, monkeypatch):
@@ -725,7 +741,7 @@ def test_a_broken_file_in_a_read_only_folder_is_left_where_it_is(kept, capsys, m
 
     with monkeypatch.context() as patch:
         patch.setattr(_progress.os, "replace", refused)
-        assert "could not be kept" in solve(ex01.alike, capsys) and progress().alt.startswith(
+        assert "could not be kept" in solve(similarity.alike, capsys) and progress().alt.startswith(
             "0 of "
         )
     assert kept.read_text() == "broken" and names(kept.parent) == [kept.name]
@@ -743,8 +759,8 @@ def test_the_picture_says_what_is_done_and_what_is_to_do(kept, capsys):
     alt = progress().alt
     assert alt.startswith(f"0 of {len(known)} exercises done; ") and kept.name in alt
     assert alt.endswith(f" To do: {', '.join(exercise.title for exercise in known.values())}.")
-    solve(ex01.alike, capsys)
-    _progress.record(ex03.attention)
+    solve(similarity.alike, capsys)
+    _progress.record(queries.attention)
     alt = progress().alt
     assert alt.startswith(
         f"2 of {len(known)} exercises done; kept in {kept}. To do: Shapes before numbers, "
@@ -752,23 +768,23 @@ def test_the_picture_says_what_is_done_and_what_is_to_do(kept, capsys):
     left = [
         exercise.title
         for name, exercise in known.items()
-        if name not in ("01.alike", "03.attention")
+        if name not in ("similarity_and_softmax.alike", "queries_keys_values.attention")
     ]
     assert alt.endswith(f" To do: {', '.join(left)}.")
     words = [text.get_text() for text in progress().sheet.texts]
     assert {exercise.title for exercise in known.values()} <= set(
         words
     ) and f"kept in {kept}" in words
-    assert words.count(f"done {json.loads(kept.read_text())['01.alike']}") == 2
-    assert [word for word in words if re.fullmatch(r"\d\d", word)] == sorted(
-        {name[:2] for name in known}
-    )
+    assert words.count(f"done {json.loads(kept.read_text())['similarity_and_softmax.alike']}") == 2
+    assert [word for word in words if re.fullmatch(r"\d\d", word)] == [
+        f"{number:02}" for number in range(len({name.partition(".")[0] for name in known}))
+    ]
     assert "●○○  8 minutes" in words and "●●●  20 minutes" in words
 
 
 @pytest.mark.parametrize("name", ["light", "dark"])
 def test_the_picture_is_drawn_in_both_themes_and_twice_alike(name, kept, capsys):
-    _progress.record(ex01.alike)
+    _progress.record(similarity.alike)
     theme(name)
     try:
         first, second = progress(), progress()
@@ -794,7 +810,7 @@ def test_done_is_green_and_bold_and_only_it(kept):
 
     assert greens() == 0
     found = []
-    for exercise in (ex00.shapes, ex01.alike, ex03.attention):
+    for exercise in (start.shapes, similarity.alike, queries.attention):
         _progress.record(exercise)
         found.append(greens())
     assert 0.01 < found[0] and found == pytest.approx(found[0] * np.arange(1, 4), rel=0.1)

@@ -16,7 +16,8 @@ import types
 import nbformat
 import pytest
 
-from attnlib import _files, report, stills
+from attnlib import _files
+from attnlib.tools import report, stills
 
 pytest.importorskip("papermill")
 
@@ -258,7 +259,8 @@ def test_a_notebook_becomes_a_page_with_its_still_pictures(tmp_path, executed):
     """
     pytest.importorskip("nbconvert")
     code = (
-        "import numpy as np\nfrom attnlib.show import AttentionView, explorer\nfrom IPython.display"
+        "import numpy as np\nfrom attnlib.course import explorer\n"
+        "from attnlib.show import AttentionView\nfrom IPython.display"
         " import display"
     )
     cells = [

@@ -16,7 +16,8 @@ import numpy as np
 from IPython.display import display
 from ipywidgets.widgets.widget import _instances
 
-from attnlib.show import AttentionView, CompareView, LadderView, explore, explorer, heatmap
+from attnlib.course import explorer
+from attnlib.show import AttentionView, CompareView, LadderView, explore, heatmap
 
 w = np.full((2, 3, 8, 8), 1 / 8, np.float32)
 large = np.full((10, 1, 700, 700), 1 / 700, np.float32)
@@ -230,7 +231,8 @@ def test_a_large_view_works_layer_by_layer(given):
 
 
 def test_large_and_small_arrays_give_the_same_view(monkeypatch):
-    from attnlib.show import AttentionView, view
+    from attnlib.show import AttentionView
+    from attnlib.show.live import view
 
     rng = np.random.default_rng(0)
     weights = rng.normal(size=(3, 2, 5, 6)).astype(np.float32)

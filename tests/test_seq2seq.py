@@ -12,13 +12,14 @@ import pytest
 from test_training import check
 
 from attnlib import training
+from attnlib.course.shipped import seq2seq as script
 from attnlib.heads import CrossAttention, KVCache
 from attnlib.layers import CrossDecoderBlock, LayerCache, parameters
 from attnlib.models import translator
 from attnlib.models.decoding import beam_search, greedy
 from attnlib.models.seq2seq import Seq2Seq
 from attnlib.models.translator import Characters, padded
-from attnlib.training import seq2seq as tasks
+from attnlib.training import translation as tasks
 from attnlib.training.gradients import block_backward, cross_attention_backward
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -869,7 +870,7 @@ def test_the_training_command(tmp_path, monkeypatch, capsys):
         monkeypatch.setitem(tasks.TASKS, name, small)
     monkeypatch.setattr(tasks, "BATCH", 4)
     for name in ("one.npz", "two.npz"):
-        tasks.main(["--out", str(tmp_path / name), "--steps", "2"])
+        script.main(["--out", str(tmp_path / name), "--steps", "2"])
     with np.load(tmp_path / "one.npz") as one, np.load(tmp_path / "two.npz") as two:
         assert one.files == two.files
         for key in set(one.files) - {"about"}:

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from attnlib import masks, softmax
+from attnlib.course.shipped import tiny_gpt as script
 from attnlib.layers import parameters
 from attnlib.models.pretrained import load
 from attnlib.training import cross_entropy, induction_batch, induction_score, previous_token_score
-from attnlib.training import tiny_gpt as script
 
 LINCOLN = (  # the address at Gettysburg, 1863: not among the messages to Congress
     "Four score and seven years ago our fathers brought forth on this continent, a new nation,"

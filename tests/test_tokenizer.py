@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attnlib.models.tokenizer import PIECES, BytePairs, learn_byte_pairs
+from attnlib.models.files.tokenizer import PIECES, BytePairs, learn_byte_pairs
 
 TEXT = (
     "low low low low low lower lower newest newest newest newest newest newest widest widest widest"

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 import attnlib
 from attnlib import toy
+from attnlib.show import labels
 
 pytestmark = pytest.mark.filterwarnings("error")
 examples = settings(max_examples=100, deadline=None, derandomize=True)
@@ -168,23 +169,23 @@ def test_only_strings_are_sentences(text):
 
 
 def test_name_repeats():
-    assert toy.name_repeats(["a", "b", "a"]) == ["a₁", "b", "a₂"]
-    assert toy.name_repeats(["the", "The"]) == ["the", "The"]
-    assert toy.name_repeats(["x"] * 12)[8:] == ["x₉", "x₁₀", "x₁₁", "x₁₂"]
-    assert toy.name_repeats([]) == []
+    assert labels.name_repeats(["a", "b", "a"]) == ["a₁", "b", "a₂"]
+    assert labels.name_repeats(["the", "The"]) == ["the", "The"]
+    assert labels.name_repeats(["x"] * 12)[8:] == ["x₉", "x₁₀", "x₁₁", "x₁₂"]
+    assert labels.name_repeats([]) == []
 
 
 @examples
 @given(st.lists(st.sampled_from(["a", "b", "c", "."]), max_size=15))
 def test_names_tell_the_tokens_apart(tokens):
     before = list(tokens)
-    names = toy.name_repeats(tokens)
+    names = labels.name_repeats(tokens)
     assert tokens == before and len(set(names)) == len(tokens)
     assert [name.rstrip("₀₁₂₃₄₅₆₇₈₉") for name in names] == tokens
 
 
 def test_names_stay_apart_when_the_text_has_subscripts():
-    names = toy.name_repeats(toy.tokenize("a a a₁"))
+    names = labels.name_repeats(toy.tokenize("a a a₁"))
     assert len(set(names)) == 3
 
 

@@ -22,7 +22,6 @@ from test_attention import problems
 
 from attnlib import SelfAttention, encodings, masks, scaled_dot_product_attention, softmax, training
 from attnlib.__main__ import main
-from attnlib.bench import training as bench
 from attnlib.layers import (
     DecoderBlock,
     EncoderBlock,
@@ -37,6 +36,7 @@ from attnlib.layers import (
     silu,
 )
 from attnlib.models.gpt import GPT
+from attnlib.tools.bench import training as bench
 from attnlib.training import gradients as by_hand
 from attnlib.training import progress
 

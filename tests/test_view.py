@@ -15,8 +15,9 @@ from PIL import Image
 
 from attnlib import toy
 from attnlib.attention import scaled_dot_product_attention
-from attnlib.show import AttentionView, CompareView, LadderView, explorer, figures, most_attended
-from attnlib.show import view as module
+from attnlib.course import explorer
+from attnlib.show import AttentionView, CompareView, LadderView, figures, most_attended
+from attnlib.show.live import view as module
 
 WORDS = "The cat sat on a mat because it was so tired today".split()
 WIDGET = "application/vnd.jupyter.widget-view+json"

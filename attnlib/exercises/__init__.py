@@ -1,8 +1,8 @@
 """Exercises that answer: `check` tries the learner's function, `hint` helps a little more each
 time, `solution` shows one.
 
-One module per notebook: `from attnlib.exercises import ex03`, then
-`ex03.attention.check(my_attention)`. `progress()` draws what has been passed across the course.
+One module per notebook, named after its subject: `from attnlib.exercises import masks as ex`, then
+`ex.past.check(my_function)`. `progress()` draws what has been passed across the course.
 """
 
 import contextlib

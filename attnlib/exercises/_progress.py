@@ -5,17 +5,24 @@ import importlib
 import itertools
 import json
 import os
-import pkgutil
-import re
 from pathlib import Path
 
 from matplotlib.patches import Rectangle
 
 from attnlib import _files
+from attnlib.course.order import ORDER
 from attnlib.show.sheet import KEY, Picture, colour
 
 FILE = "attnlib-progress.json"
 WIDE, HIGH = 2.9, 0.5  # inches: from one exercise to the next; the box of one
+# Notebooks by the numbers that they had until 0.1: exercises passed then are kept under these.
+NUMBERED = (
+    "start_here similarity_and_softmax why_scale queries_keys_values masks many_heads"
+    " positional_encoding relative_positions transformer_block cross_attention local_attention"
+    " global_and_sparse kv_cache flash_attention train_a_tiny_gpt real_models"
+    " do_not_believe_the_heatmap capstone"
+).split()
+OLD = {f"{number:02}": subject for number, subject in enumerate(NUMBERED)}
 
 
 def place():
@@ -26,18 +33,13 @@ def place():
 
 
 def exercises():
-    """ "03.attention" -> the exercise, for all of the course, in its order."""
+    """ "masks.leaks" -> the exercise, for all of the course, in its order."""
     import attnlib.exercises as package
 
-    names = sorted(
-        module.name
-        for module in pkgutil.iter_modules(package.__path__)
-        if re.fullmatch(r"ex\d\d", module.name)
-    )
-    modules = {name[2:]: importlib.import_module(f"attnlib.exercises.{name}") for name in names}
+    modules = {name: importlib.import_module(f"attnlib.exercises.{name}") for name in ORDER}
     return {
-        f"{number}.{name}": it
-        for number, module in modules.items()
+        f"{subject}.{name}": it
+        for subject, module in modules.items()
         for name, it in vars(module).items()
         if isinstance(it, package.Exercise)
     }
@@ -52,7 +54,7 @@ def read():
         kept = json.loads(path.read_text(encoding="utf-8-sig"))
         if not isinstance(kept, dict) or not all(isinstance(day, str) for day in kept.values()):
             raise ValueError("not a table of days")
-        return kept
+        return {_renamed(name): day for name, day in kept.items()}
     except FileNotFoundError:
         return {}
     except (ValueError, RecursionError):  # JSON and UTF-8 errors are ValueErrors too
@@ -61,6 +63,12 @@ def read():
         os.replace(path, aside)
         print(f"{path.name} could not be read. It is kept as {aside.name}, and a new one begins.")
         return {}
+
+
+def _renamed(name):
+    """An exercise as it is called now: "03.attention" is "queries_keys_values.attention"."""
+    notebook, _, exercise = name.partition(".")
+    return f"{OLD.get(notebook, notebook)}.{exercise}" if exercise else name
 
 
 def _aside(path):
@@ -111,7 +119,7 @@ def progress():
         kept, rows = {}, {}
         print(f"(Your progress could not be read: {_why(error)}.)")
     for name, exercise in exercises().items():
-        rows.setdefault(name[:2], []).append((name, exercise))
+        rows.setdefault(name.partition(".")[0], []).append((name, exercise))
     total, done = (
         sum(map(len, rows.values())),
         sum(name in kept for row in rows.values() for name, _ in row),
@@ -128,7 +136,8 @@ def progress():
     )
     for number, (notebook, row) in enumerate(rows.items()):
         y = 0.5 + number * (HIGH + 0.12)
-        picture.write(0.15, y + HIGH / 2, notebook, size=11, weight="bold", va="center_baseline")
+        at = f"{ORDER.index(notebook):02}"
+        picture.write(0.15, y + HIGH / 2, at, size=11, weight="bold", va="center_baseline")
         for column, (name, exercise) in enumerate(row):
             _box(picture, 0.6 + column * WIDE, y, exercise, kept.get(name))
     left = [exercise.title for row in rows.values() for name, exercise in row if name not in kept]

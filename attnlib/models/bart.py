@@ -3,8 +3,8 @@
 import numpy as np
 
 from attnlib.layers import LayerNorm
-from attnlib.models import config as checks
-from attnlib.models.checkpoint import Blank, Family
+from attnlib.models.files import config as checks
+from attnlib.models.files.checkpoint import Blank, Family
 from attnlib.models.seq2seq import Seq2Seq
 
 

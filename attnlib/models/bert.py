@@ -5,9 +5,9 @@ import numpy as np
 from attnlib import _check
 from attnlib.encodings import Learned
 from attnlib.layers import ACTIVATIONS, EncoderBlock, LayerNorm, cast
-from attnlib.models import Trace
-from attnlib.models import config as checks
-from attnlib.models.checkpoint import Blank, Family
+from attnlib.models.files import config as checks
+from attnlib.models.files.checkpoint import Blank, Family
+from attnlib.models.trace import Trace
 
 
 class Linear:

@@ -8,7 +8,7 @@ from attnlib import _check
 from attnlib.encodings import Learned, positions_maker
 from attnlib.heads import KVCache, all_or_nothing, n_held
 from attnlib.layers import DecoderBlock, cast, norm_maker
-from attnlib.models import Trace
+from attnlib.models.trace import Trace
 
 POSITIONS = ["learned", "sinusoidal", "rotary", "alibi", "t5"]
 

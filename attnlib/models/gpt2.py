@@ -1,7 +1,7 @@
 """GPT-2 out of a checkpoint: a `GPT` as the course trains it, and where its parameters lie."""
 
-from attnlib.models import config as checks
-from attnlib.models.checkpoint import Blank, Family
+from attnlib.models.files import config as checks
+from attnlib.models.files.checkpoint import Blank, Family
 from attnlib.models.gpt import GPT
 
 GPT2 = {

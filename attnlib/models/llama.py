@@ -10,8 +10,8 @@ from attnlib import _check, masks
 from attnlib.encodings import Rotary
 from attnlib.heads import SelfAttention, n_held
 from attnlib.layers import DecoderBlock, FeedForward, RMSNorm
-from attnlib.models import config as checks
-from attnlib.models.checkpoint import Blank, Family
+from attnlib.models.files import config as checks
+from attnlib.models.files.checkpoint import Blank, Family
 from attnlib.models.gpt import GPT
 from attnlib.rope_scaling import attention_factor
 

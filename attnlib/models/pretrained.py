@@ -8,13 +8,14 @@ import numpy as np
 
 from attnlib._memory import keep_memory
 from attnlib.layers import cast, parameters
-from attnlib.models import bart, bert, gpt2, hub, llama, t5, translator
+from attnlib.models import bart, bert, gpt2, llama, t5, translator
 from attnlib.models.bert import Bert
-from attnlib.models.checkpoint import load_model
+from attnlib.models.files import hub
+from attnlib.models.files.checkpoint import load_model
+from attnlib.models.files.tokenizer import BytePairs
 from attnlib.models.gpt import GPT
 from attnlib.models.seq2seq import Seq2Seq
 from attnlib.models.text import TextEncoder, TextModel, TextToText, read_tokenizer
-from attnlib.models.tokenizer import BytePairs
 
 SHIPPED = ["tiny-gpt", *translator.SHIPPED]
 FAMILIES = gpt2.FAMILIES | bert.FAMILIES | llama.FAMILIES | t5.FAMILIES | bart.FAMILIES
@@ -24,10 +25,10 @@ def load(path_or_name):
     """A trained model, ready to read.
 
     Trained by this repository and shipped with it:
-    "tiny-gpt"           a small GPT of English (training/tiny_gpt.py) -> `TextModel`
-    "reverse", "dates"   an encoder-decoder each (training/seq2seq.py) -> `Translator`
+    "tiny-gpt"           a small GPT of English (course/shipped/tiny_gpt.py) -> `TextModel`
+    "reverse", "dates"   an encoder-decoder each (course/shipped/seq2seq.py) -> `Translator`
 
-    Published, fetched once and then read from the cache (hub.py):
+    Published, fetched once and then read from the cache (files/hub.py):
     "minilm"             all-MiniLM-L6-v2, a BERT of 23 million parameters -> `TextEncoder`
     "bert-base-uncased"  110 million -> `TextEncoder`
     "gpt2"               124 million -> `TextModel`
@@ -68,7 +69,7 @@ def checkpoint(folder):
 
 
 def tiny_gpt(path):
-    """The file that training/tiny_gpt.py writes -> `TextModel`."""
+    """The file that course/shipped/tiny_gpt.py writes -> `TextModel`."""
     with np.load(path, allow_pickle=False) as file:
         about, merges = json.loads(str(file["about"])), file["merges"]
         model = cast(GPT(**about["model"]), np.float32)

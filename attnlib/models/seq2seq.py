@@ -11,7 +11,7 @@ from attnlib import _check
 from attnlib.encodings import positions_maker
 from attnlib.heads import KVCache, all_or_nothing, n_held
 from attnlib.layers import CrossDecoderBlock, EncoderBlock, LayerCache, cast, norm_maker
-from attnlib.models import Trace
+from attnlib.models.trace import Trace
 
 POSITIONS = ["learned", "sinusoidal"]
 

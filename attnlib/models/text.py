@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from attnlib import _check
-from attnlib.models import Trace
-from attnlib.models.checkpoint import EXTRA
 from attnlib.models.decoding import greedy
+from attnlib.models.files.checkpoint import EXTRA
 from attnlib.models.generation import generate, next_token_shares, stream
+from attnlib.models.trace import Trace
 
 
 class Reader:

@@ -1,6 +1,6 @@
 """Translators: an encoder-decoder with its characters, so that text goes in and text comes out.
 
-load("reverse") and load("dates") are trained; training/seq2seq.py says how.
+load("reverse") and load("dates") are trained; course/shipped/seq2seq.py says how.
 """
 
 import json
@@ -167,7 +167,7 @@ def load(name, path=FILE):
 
     name   "reverse": a word of small letters -> the same from its end
            "dates": a date as people write it, "3 March 1987" -> "1987-03-03"
-    How they were trained: attnlib/training/seq2seq.py, and `.about` of what comes back.
+    How they were trained: attnlib/course/shipped/seq2seq.py, and `.about` of what comes back.
     """
     with np.load(path, allow_pickle=False) as file:
         about = json.loads(str(file["about"]))

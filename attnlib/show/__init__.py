@@ -3,8 +3,6 @@
 from attnlib.show.atlas import measure_figure, mosaic
 from attnlib.show.clocks import clocks
 from attnlib.show.curves import beside, curves
-from attnlib.show.explore import explore
-from attnlib.show.explorer import explorer
 from attnlib.show.figures import (
     aim,
     choice,
@@ -18,7 +16,9 @@ from attnlib.show.figures import (
 )
 from attnlib.show.hops import cone, hop_map
 from attnlib.show.labels import most_attended
-from attnlib.show.linked import CompareView, LadderView
+from attnlib.show.live.explore import explore
+from attnlib.show.live.linked import CompareView, LadderView
+from attnlib.show.live.view import AttentionView
 from attnlib.show.pareto import panels, pareto
 from attnlib.show.rows import rows
 from attnlib.show.running import running
@@ -29,7 +29,6 @@ from attnlib.show.source import show_source
 from attnlib.show.stacked import stacked
 from attnlib.show.stream import stream
 from attnlib.show.stripes import stripes
-from attnlib.show.view import AttentionView
 from attnlib.show.written import written
 
 __all__ = [
@@ -45,7 +44,6 @@ __all__ = [
     "curves",
     "encoding_figure",
     "explore",
-    "explorer",
     "heads",
     "heatmap",
     "hop_map",

@@ -1,13 +1,12 @@
 """Names of tokens as a picture can show them, and the table of who looks at whom most."""
 
 import unicodedata
+from collections import Counter
 from functools import lru_cache
 
 import numpy as np
 from matplotlib import font_manager
 from matplotlib.ft2font import FT2Font
-
-from attnlib.toy import name_repeats
 
 LONGEST = 16
 # Tried after the default font, where the machine has them, for scripts which that font lacks.
@@ -25,6 +24,19 @@ MORE_FONTS = (
     "Nirmala UI",
     "Segoe UI Symbol",
 )
+
+
+def name_repeats(tokens):
+    """Number the tokens that occur more than once: ["a", "b", "a"] -> ["a₁", "b", "a₂"]."""
+    counts, seen, taken, names = Counter(tokens), Counter(), set(tokens), []
+    for token in tokens:
+        name = token
+        while counts[token] > 1 and name in taken:  # a name that is a token already is passed over
+            seen[token] += 1
+            name = token + str(seen[token]).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+        names.append(name)
+        taken.add(name)
+    return names
 
 
 def printable(tokens):

@@ -11,7 +11,7 @@ from attnlib import _check
 from attnlib.models.seq2seq import Seq2Seq
 from attnlib.models.translator import Translator
 from attnlib.training.backward import cross_entropy
-from attnlib.training.seq2seq import WEEKDAYS
+from attnlib.training.translation import WEEKDAYS
 
 
 def surprise(logits, ids, *, first=1):

@@ -1,0 +1,112 @@
+"""Exercises of start_here: shapes, and reading the table."""
+
+import numpy as np
+
+from attnlib.exercises import Exercise
+
+
+def predict_shapes(h, n):
+    """The shapes of weights.sum(axis=-1), weights.mean(axis=0) and weights * mask: weights
+    (h, n, n), mask (n, n).
+    """
+    return (h, n), (n, n), (h, n, n)
+
+
+shapes = Exercise(
+    predict_shapes,
+    title="Shapes before numbers",
+    level=1,
+    minutes=10,
+    inputs=lambda rng: [
+        tuple(int(x) for x in rng.choice(np.arange(2, 12), 2, replace=False)) for _ in range(4)
+    ],
+    names=("row sums", "mean of the heads", "weights * mask"),
+    mistakes={
+        "the row sums kept an axis: summing over the keys (the last axis) removes it": (
+            lambda h, n: ((h, n, 1), (n, n), (h, n, n))
+        ),
+        "the row sums were taken over the heads: axis=-1 is the last one, the keys": lambda h, n: (
+            (n, n),
+            (n, n),
+            (h, n, n),
+        ),
+        "you kept one sum for each head: every row of every head has its own": lambda h, n: (
+            (h,),
+            (n, n),
+            (h, n, n),
+        ),
+        "you added up the row sums of all heads: every head keeps its own": lambda h, n: (
+            (n,),
+            (n, n),
+            (h, n, n),
+        ),
+        "the mean kept the heads: axis=0 is the first one, and a mean over it removes it": [
+            lambda h, n: ((h, n), (h, n, n), (h, n, n)),
+            lambda h, n: ((h, n), (1, n, n), (h, n, n)),
+        ],
+        "the mean was taken over the queries or the keys: axis=0 is the first one, the heads": (
+            lambda h, n: ((h, n), (h, n), (h, n, n))
+        ),
+        "you kept one mean for each head: it goes over the heads, and leaves one table": (
+            lambda h, n: ((h, n), (h,), (h, n, n))
+        ),
+        "the mask took the axis of the heads away: (n, n) is stretched over all heads": (
+            lambda h, n: ((h, n), (n, n), (n, n))
+        ),
+        "the product lost an axis: * goes number by number, and the mask is stretched over all "
+        "heads": lambda h, n: ((h, n), (n, n), (h, n)),
+        "the heads got lost: every head has a table "
+        "of its own, so the first axis stays h": lambda h, n: ((n,), (n, n), (n, n)),
+    },
+    hints=[
+        (
+            "Put numbers in: h = 2, n = 3. Make the arrays with np.ones((2, 3, 3)) and np.ones((3,"
+            " 3)), and look at .shape."
+        ),
+        (
+            "A sum or a mean over an axis removes that axis: axis=-1 is the last one, axis=0 the"
+            " first."
+        ),
+        (
+            "A mask (n, n) is stretched over all h heads, so weights * mask keeps the shape of"
+            " weights."
+        ),
+    ],
+)
+
+
+def most_looked_at(weights):
+    """For every head and query, the position of the key with the largest weight. (h, n, n)
+    -> (h, n)
+    """
+    return weights.argmax(axis=-1)
+
+
+def _tables(rng):
+    shapes = [(1, 4, 4), (3, 5, 5), (2, 3, 6)]
+    return [(w / w.sum(-1, keepdims=True),) for w in map(rng.random, shapes)]
+
+
+looks_most_at = Exercise(
+    most_looked_at,
+    title="Read the table by code",
+    level=1,
+    minutes=10,
+    inputs=_tables,
+    names=("positions",),
+    mistakes={
+        "you took the largest of each column (axis=-2): that says by whom a key is looked at most, "
+        "not at whom a query looks": lambda w: w.argmax(axis=-2),
+        "you took the largest over the heads (axis=0)": lambda w: w.argmax(axis=0),
+        "you returned the largest weights, not the positions where they stand": lambda w: w.max(
+            axis=-1
+        ),
+        "you took the smallest of each row": lambda w: w.argmin(axis=-1),
+        "you counted from 1: NumPy counts from 0": lambda w: w.argmax(axis=-1) + 1,
+    },
+    hints=[
+        "One row per query: look along a row, from key to key. Which axis is that?",
+        "NumPy has a function for the position of the largest number: argmax.",
+        "The keys are the last axis: weights.argmax(axis=...).",
+    ],
+)

@@ -1,0 +1,1 @@
+"""What is published, read: safetensors, configs, tokenizers, and where they are fetched."""

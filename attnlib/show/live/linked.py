@@ -1,0 +1,128 @@
+"""Views that share a pinned cell: two heat maps and their difference, or one heat map and how a
+cell came about.
+"""
+
+import ipywidgets as widgets
+import numpy as np
+
+from attnlib import _check
+from attnlib.attention import scaled_dot_product_attention
+from attnlib.show import figures
+from attnlib.show.live import rerun
+from attnlib.show.live.page import Page
+from attnlib.show.live.view import AttentionView
+
+
+class CompareView(widgets.Box):
+    """Two arrays of weights side by side, and b - a in two-sided colours. A cell pinned in one is
+    pinned in all.
+
+    a, b     (n_q, n_k) or (heads, n_q, n_k), of the same shape
+    titles   names of the two
+    mask     boolean, one for both, or a pair
+    """
+
+    def __init__(self, a, b, tokens=None, *, titles=("a", "b"), key_tokens=None, mask=None):
+        a, b = _check.floats("a", a, "n_q n_k"), _check.floats("b", b, "n_q n_k")
+        if a.shape != b.shape:
+            raise ValueError(f"a and b must have the same shape, got {a.shape} and {b.shape}")
+        masks = mask if isinstance(mask, tuple) else (mask, mask)
+        either = (
+            None
+            if masks[0] is None or masks[1] is None
+            else np.asarray(masks[0]) | np.asarray(masks[1])
+        )
+        shared = {"key_tokens": key_tokens, "compact": True}
+        self.views = (
+            AttentionView(a, tokens, mask=masks[0], title=titles[0], **shared),
+            AttentionView(b, tokens, mask=masks[1], title=titles[1], **shared),
+            AttentionView(
+                b - a,
+                tokens,
+                mask=either,
+                title=f"{titles[1]} − {titles[0]}",
+                signed=True,
+                **shared,
+            ),
+        )
+        for view in self.views:
+            view.layout.width = "306px"  # three to a row, where there is room
+        first, *others = self.views
+        self.links = [
+            widgets.jslink((first, name), (other, name))
+            for other in others
+            for name in ("pinned", "head", "layer")
+        ]
+        layout = widgets.Layout(display="flex", flex_flow="row wrap", grid_gap="0 2px")
+        super().__init__(self.views, layout=layout)
+        rerun.replaces(self)
+        self._still = {
+            "tokens": first.tokens,
+            "key_tokens": first.key_tokens,
+            "titles": titles,
+            "masks": masks,
+        }
+
+    @property
+    def pinned(self):
+        """The cell that the reader has pinned, [query, key] or None."""
+        return self.views[0].pinned
+
+    def figure(self):
+        """The still picture, of the chosen head."""
+        first, second, _ = self.views
+        head = (first.layer, first.head)
+        masks = tuple(
+            None if m is None else np.broadcast_to(m, first.array.shape)[head]
+            for m in self._still["masks"]
+        )
+        names = {name: self._still[name] for name in ("tokens", "key_tokens", "titles")}
+        return figures.compare(first.array[head], second.array[head], mask=masks, **names)
+
+    def _repr_mimebundle_(self, **how):
+        return _with_still(super()._repr_mimebundle_(**how), self.figure())
+
+
+class LadderView(widgets.VBox):
+    """A heat map, and below it how the pinned cell came about: q·k bar by bar, /√d, mask, softmax,
+    × v.
+
+    q (n, d), k (n, d), v (n, d_v), mask as in `scaled_dot_product_attention`; dims: names of the d
+    columns of q and k
+    """
+
+    def __init__(self, q, k, v, tokens=None, *, dims=None, mask=None, pinned=(0, 0)):
+        _, weights = scaled_dot_product_attention(q, k, v, mask=mask)
+        self.view = AttentionView(weights, tokens, mask=mask, compact=True)
+        self.view.pinned = [int(place) for place in pinned]
+        self._given = {"tokens": tokens, "dims": dims, "mask": mask}
+        self._arrays = (q, k, v)
+        self.image = widgets.Image(
+            format="png", layout=widgets.Layout(max_width="calc(100% - 4px)", object_fit="contain")
+        )
+        self.page = Page()
+        self.view.observe(self._step, names="pinned")
+        self.page.observe(self._step, names="dark")
+        self._step()
+        super().__init__([self.view, self.image, self.page])
+        rerun.replaces(self)
+
+    def figure(self):
+        """The ladder of the pinned cell, or of the first one while none is pinned."""
+        return figures.ladder(*self._arrays, *(self.view.pinned or (0, 0)), **self._given)
+
+    def _step(self, change=None):
+        with self.page.paper():
+            figure = self.figure()
+        self.image.value = figure.png(fast=True)
+        self.image.layout.width = f"{round(figure.get_figwidth() * figure.dpi)}px"
+
+    def _repr_mimebundle_(self, **how):
+        return _with_still(super()._repr_mimebundle_(**how), self.figure())
+
+
+def _with_still(bundle, figure):
+    """A widget's MIME bundle with a still picture and its description beside the live view."""
+    live, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+    still, alt = figure._repr_mimebundle_()
+    return live | still, metadata | alt

@@ -1,0 +1,412 @@
+"""AttentionView: weights that can be touched, in a notebook, on a page of its own, or as a still
+picture.
+"""
+
+import base64
+import html
+import json
+import re
+import zlib
+from pathlib import Path
+from typing import Literal
+
+import anywidget
+import numpy as np
+import traitlets
+
+from attnlib import _check, _files
+from attnlib.show import figures
+from attnlib.show.labels import axis_names, most_attended, visible
+from attnlib.show.live import rerun
+
+SENT_AT_ONCE = 2_000_000  # with more weights than this, a layer at a time crosses to the browser
+# as many are copied, so that the caller may change them; more stay where they are
+COPIED = 2_000_000
+# a path would be watched, and hold every view
+SOURCE = Path(__file__).with_name("view.js").read_text(encoding="utf-8")
+_LEVELS = 65_534  # a weight crosses as a whole number up to this; 65,535 is NaN
+
+
+class AttentionView(anywidget.AnyWidget):
+    """A heat map of attention weights to hover, click and walk with the keyboard.
+
+    weights      (n_q, n_k), (heads, n_q, n_k) or (layers, heads, n_q, n_k); anything that NumPy can
+                 read
+    tokens       n_q strings; key_tokens: n_k strings, for cross-attention
+    mask         boolean, True = may attend, broadcasts to the weights
+    layer, head  what is shown first
+    scale        colours: "absolute" (0 to 1), "row" (relative to each row's largest) or "sqrt"
+    titles       names of the heads
+    title        a line under the picture
+    signed       the numbers are differences: two-sided colours, 0 in the middle, no row sums
+    compact      only the heat map: no controls, no sentence, no small pictures
+
+    `pinned` is the cell that the reader has pinned, [query, key] or None: read it in the next cell,
+    or set it. Keys: arrows move the pinned cell, Home and End go to the ends of its row, [ ] head,
+    { } layer, Esc unpins.
+
+    Nothing is corrected: NaN is red, a row that does not sum to 1 and a weight where none is
+    allowed are marked.
+    """
+
+    _esm = SOURCE
+
+    layer = traitlets.Int(0).tag(sync=True)
+    head = traitlets.Int(0).tag(sync=True)
+    pinned = traitlets.List(traitlets.Int(), None, allow_none=True).tag(sync=True)
+    scale = traitlets.Enum(["absolute", "row", "sqrt"], "absolute").tag(sync=True)
+    side = traitlets.Enum(["query", "key"], "query").tag(sync=True)
+    top_k = traitlets.Int(0).tag(sync=True)
+    threshold = traitlets.Float(0.0).tag(sync=True)
+    hide_first = traitlets.Bool(False).tag(sync=True)
+    tokens = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    key_tokens = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    titles = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    title = traitlets.Unicode("").tag(sync=True)
+    signed = traitlets.Bool(False).tag(sync=True)
+    compact = traitlets.Bool(False).tag(sync=True)
+    _shape = traitlets.List().tag(sync=True)
+    _range = traitlets.List().tag(sync=True)
+    _sum_range = traitlets.List().tag(sync=True)
+    _first = traitlets.Int(0).tag(sync=True)
+    _weights = traitlets.Bytes(b"").tag(sync=True)
+    _sums = traitlets.Bytes(b"").tag(sync=True)
+    _mask = traitlets.Bytes(b"").tag(sync=True)
+    _notes = traitlets.List(traitlets.Unicode()).tag(sync=True)
+
+    def __init__(
+        self,
+        weights,
+        tokens=None,
+        *,
+        key_tokens=None,
+        mask=None,
+        layer=0,
+        head=0,
+        scale: Literal["absolute", "row", "sqrt"] = "absolute",
+        titles=None,
+        title="",
+        signed=False,
+        compact=False,
+    ):
+        _check.choice("scale", scale, ["absolute", "row", "sqrt"])
+        state = _state(weights, tokens, key_tokens, mask, titles, signed, layer, head)
+        self.array, self.mask = state.pop("array"), state.pop("mask")
+        super().__init__(
+            scale=scale,
+            title=title,
+            signed=signed,
+            compact=compact,
+            **state,
+            **self._sent(layer, signed),
+        )
+        rerun.replaces(self)
+
+    def update(self, weights, tokens=None, *, key_tokens=None, mask=None, titles=None, title=None):
+        """Show other weights in the same view, in one message to the browser; the reader's pin
+        stays where it fits.
+        """
+        head, layer = self.head, self.layer
+        shape = np.shape(weights)
+        if len(shape) in (2, 3, 4):
+            head, layer = (
+                min(head, shape[-3] - 1 if len(shape) > 2 else 0),
+                min(layer, shape[0] - 1 if len(shape) > 3 else 0),
+            )
+        state = _state(weights, tokens, key_tokens, mask, titles, self.signed, layer, head)
+        self.array, self.mask = state.pop("array"), state.pop("mask")
+        if self.pinned and (
+            self.pinned[0] >= state["_shape"][2] or self.pinned[1] >= state["_shape"][3]
+        ):
+            state["pinned"] = None
+        if title is not None:
+            state["title"] = title
+        with self.hold_sync():
+            for name, value in (state | self._sent(layer, self.signed)).items():
+                setattr(self, name, value)
+
+    @traitlets.validate("layer", "head")
+    def _exists(self, proposal):
+        name, value = proposal["trait"].name, proposal["value"]
+        if self._shape:
+            _check.integer(
+                name, value, minimum=0, maximum=self._shape[0 if name == "layer" else 1] - 1
+            )
+        return value
+
+    @traitlets.observe("layer")
+    def _layer_chosen(self, change):
+        if (
+            hasattr(self, "array")
+            and self._shape
+            and not self._first <= change["new"] < self._first + self._n_sent
+        ):
+            with self.hold_sync():
+                self._first = change["new"]
+                self._weights = _pack(self.array[change["new"]], self._range)
+
+    @property
+    def _n_sent(self):
+        return len(self._weights) // 2 // max(1, int(np.prod(self._shape[1:])))
+
+    def _sent(self, layer, signed):
+        """The weights that cross to the browser: all of them, or the chosen layer where there are
+        many.
+        """
+        span, sums = _span(self.array, signed), _row_sums(self.array)
+        sum_span = _span(sums)
+        first, part = (
+            (0, self.array) if self.array.size <= SENT_AT_ONCE else (layer, [self.array[layer]])
+        )
+        weights = b"".join(_pack(one, span) for one in part)
+        packed = {"_weights": weights, "_sums": b"" if signed else _pack(sums, sum_span)}
+        return {"_range": span, "_sum_range": sum_span, "_first": first, **packed}
+
+    # ---- still pictures and pages ----
+
+    def figure(self):
+        """The chosen head as a still picture; with several heads, all heads of the layer."""
+        weights, mask = self.array[self.layer], self.mask
+        here = None if mask is None else np.broadcast_to(mask, self.array.shape)[self.layer]
+        if self.signed or len(weights) == 1 or len(weights) > 16:
+            part = None if here is None else here[self.head]
+            name = self.title or (self.titles[self.head] if self.titles else "")
+            vmax = float(np.nanmax(np.abs(weights), initial=1e-12)) if self.signed else None
+            return figures.heatmap(
+                weights[self.head],
+                self.tokens,
+                key_tokens=self.key_tokens,
+                mask=part,
+                title=name,
+                signed=self.signed,
+                vmax=vmax,
+            )
+        same = here is not None and (here == here[0]).all()
+        return figures.heads(
+            weights,
+            self.tokens,
+            key_tokens=self.key_tokens,
+            mask=here[0] if same else None,
+            titles=self.titles or None,
+            title=self.title,
+        )
+
+    def to_png(self, path=None):
+        """The still picture as PNG: bytes, or written to `path`."""
+        return _written(self.figure().png(), path)
+
+    def to_svg(self, path=None):
+        """The still picture as SVG: bytes, or written to `path`."""
+        return _written(self.figure().svg(), path)
+
+    def to_html(self, path=None):
+        """The live view as one page that needs nothing else, no kernel and no network: bytes, or
+        written to `path`.
+        """
+        names = [
+            n
+            for n in self.trait_names(sync=True)
+            if not n.startswith("_") or n in ("_shape", "_range", "_sum_range", "_notes")
+        ]
+        state = {
+            name: getattr(self, name)
+            for name in names
+            if name not in ("layout", "comm", "keys", "tabbable", "tooltip")
+        }
+        state["_first"] = 0
+        blobs = {
+            "_weights": (_pack(one, self._range) for one in self.array),
+            "_sums": [self._sums],
+            "_mask": [self._mask],
+        }
+        figure, text = self._still()
+        parts = {
+            "TITLE": html.escape(self.title or "Attention"),
+            "STATE": json.dumps(state).replace("<", "\\u003c"),
+            "BLOBS": json.dumps({name: _squeezed(blob) for name, blob in blobs.items()}),
+            "SOURCE": SOURCE.replace("export default {", "const view = {"),
+            "PICTURE": base64.b64encode(figure.png()).decode(),
+            "ALT": html.escape(figure.alt),
+            "TABLE": html.escape(text),
+        }
+        return _written(
+            re.sub("|".join(parts), lambda found: parts[found[0]], _PAGE).encode(), path
+        )
+
+    def _still(self):
+        """What stands in for the live view: the picture, and its weights and notes in words."""
+        part = self.array[self.layer]
+        table = (
+            ""
+            if self.signed
+            else most_attended(
+                part[: 8 if len(part) <= 16 else 1], self.tokens, key_tokens=self.key_tokens
+            )
+        )
+        return self.figure(), "\n".join(
+            filter(None, [table, *(f"note: {note}" for note in self._notes)])
+        )
+
+    def _repr_mimebundle_(self, **how):
+        data, metadata = super()._repr_mimebundle_(**how)
+        figure, text = self._still()
+        picture = base64.b64encode(figure.png()).decode()
+        text = "\n".join(filter(None, [figure.alt, text]))
+        return data | {"image/png": picture, "text/plain": text}, metadata | {
+            "image/png": {"alt": figure.alt}
+        }
+
+    def __repr__(self):
+        layers, heads, n_q, n_k = self._shape
+        return f"AttentionView({layers} layers, {heads} heads, {n_q} queries, {n_k} keys)"
+
+
+def _state(weights, tokens, key_tokens, mask, titles, signed, layer, head):
+    """Check everything, and say what is odd about the numbers: the traits of a view, and the arrays
+    behind them.
+    """
+    array = _check.floats("weights", weights, "n_q n_k")
+    if not 2 <= array.ndim <= 4 or 0 in array.shape:
+        wanted = "(n_q, n_k), (heads, n_q, n_k) or (layers, heads, n_q, n_k)"
+        raise ValueError(
+            f"weights must have the shape {wanted}, with no axis of length 0; got {array.shape}"
+        )
+    array = array.reshape((1,) * (4 - array.ndim) + array.shape)
+    if array.size <= COPIED:
+        array = array.astype(np.float32)
+    if any(np.isinf(one).any() for one in array):
+        raise ValueError(
+            "weights must not be infinite; these look like scores with -inf, before the softmax"
+        )
+    layers, heads, n_q, n_k = array.shape
+    _check.integer("layer", layer, minimum=0, maximum=layers - 1)
+    _check.integer("head", head, minimum=0, maximum=heads - 1)
+    tokens = axis_names("tokens", tokens, n_q, visible)
+    keys = (
+        tokens
+        if key_tokens is None and n_q == n_k
+        else axis_names("key_tokens", key_tokens, n_k, visible, "n_k")
+    )
+    if titles is not None and len(titles) != heads:
+        raise ValueError(
+            f"titles has {len(titles)} names, but weights {np.shape(weights)} has {heads} heads"
+        )
+    mask, bits = (None, b"") if mask is None else _planes(mask, array.shape)
+    return {
+        "array": array,
+        "mask": mask,
+        "tokens": tokens,
+        "key_tokens": keys,
+        "titles": [str(t) for t in titles or []],
+        "layer": layer,
+        "head": head,
+        "_shape": list(array.shape),
+        "_mask": bits,
+        "_notes": _odd(array, mask, signed),
+    }
+
+
+def _planes(mask, shape):
+    """The mask as a boolean array, and as bits: one plane for all heads, or where it has heads of
+    its own, a plane for each.
+    """
+    n_q, n_k = shape[-2:]
+    mask = _check.boolean("mask", mask)
+    _check.broadcasts(
+        "mask", mask, shape if mask.ndim == 4 else shape[-mask.ndim :] if mask.ndim > 1 else (n_k,)
+    )
+    planes = np.broadcast_to(mask, (1, 1, n_q, n_k) if mask.ndim <= 2 else shape)
+    # each plane starts at a byte
+    bits = [np.packbits(one.reshape(-1, n_q * n_k), axis=-1).tobytes() for one in planes]
+    return mask, b"".join(bits)
+
+
+def _odd(array, mask, signed):
+    """What a reader should know about these numbers, in words."""
+    allowed = np.broadcast_to(np.True_ if mask is None else mask, array.shape)
+    # a layer at a time: they are large
+    found = sum(np.array(_odd_in(*one)) for one in zip(array, allowed))
+    missing, leaks, off, negative = map(int, found)
+    said = {f"{missing:,} weights are NaN, drawn in red": missing}
+    if not signed:
+        said |= {
+            f"{leaks:,} weights stand where none is allowed, framed in red": leaks,
+            f"{off:,} of {np.prod(array.shape[:-1]):,} rows do not sum to 1": off,
+            f"{negative:,} weights are negative": negative,
+        }
+    return [note for note, count in said.items() if count]
+
+
+def _odd_in(layer, allowed):
+    """Of one layer (heads, n_q, n_k), the number of NaN, of weights where none is allowed, of odd
+    rows, of negative weights.
+    """
+    missing, sums = np.isnan(layer), layer.sum(axis=-1)
+    leaks = (layer != 0) & ~missing & ~allowed
+    empty = ~allowed.any(axis=-1) & (sums == 0)
+    off = (np.abs(sums - 1) > 1e-3) & ~empty
+    return missing.sum(), leaks.sum(), off.sum(), (layer < 0).sum()
+
+
+def _row_sums(array):
+    """(layers, heads, n_q), as float32."""
+    return np.array([layer.sum(axis=-1) for layer in array], np.float32)
+
+
+def _span(array, signed=False):
+    """The numbers that 0 and the largest level stand for: 0 and 1 unless the weights go beyond; if
+    signed, as far down as up.
+    """
+    low = min(float(np.nanmin(layer, initial=0)) for layer in array)
+    high = max(float(np.nanmax(layer, initial=0)) for layer in array)
+    most = max(-low, high) or 1.0
+    return [-most, most] if signed else [low, max(1.0, high)]
+
+
+def _pack(array, span):
+    """Numbers as whole ones: little-endian uint16 between span[0] and span[1], 65,535 for NaN."""
+    shares = (np.asarray(array, np.float32) - np.float32(span[0])) / np.float32(span[1] - span[0])
+    levels = np.where(
+        np.isnan(shares), _LEVELS + 1, np.clip(np.rint(np.nan_to_num(shares) * _LEVELS), 0, _LEVELS)
+    )
+    return levels.astype("<u2").tobytes()
+
+
+def _squeezed(blobs):
+    """Bytes that come in pieces, compressed, as text."""
+    squeeze = zlib.compressobj(6)
+    pieces = [squeeze.compress(blob) for blob in blobs]
+    return base64.b64encode(b"".join([*pieces, squeeze.flush()])).decode()
+
+
+def _written(blob, path):
+    return blob if path is None else _files.write(path, blob)
+
+
+# The still picture and its words stand in the page, and the script replaces them: a mail, a
+# preview, a page whose policy forbids scripts or pictures shows what it may show of them.
+_PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">\
+<title>TITLE</title>
+<style>body{margin:12px;background:#fff;color:#1b1f24;font-family:system-ui,sans-serif}img{max-width:100%;background:#fff}
+@media(prefers-color-scheme:dark){body{background:#181a1f;color:#e8eaed}}</style>
+<main id="view"><img src="data:image/png;base64,PICTURE" alt="ALT">
+<pre>TABLE</pre></main><script type="module">
+SOURCE
+{ const state = STATE, blobs = BLOBS, heard = {};
+const place = document.getElementById("view"), still = [...place.childNodes];
+const open = async (text) => {
+  const raw = atob(text), bytes = new Uint8Array(raw.length);
+  for (let k = 0; k < raw.length; k++) bytes[k] = raw.charCodeAt(k);
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))\
+).arrayBuffer();
+};
+for (const name in blobs) state[name] = new DataView(await open(blobs[name]));
+const model = { get: (name) => state[name], save_changes() {}, off() {},
+  set(name, value) { state[name] = value; (heard["change:" + name] || []).forEach((f) => f()); },
+  on(name, f) { (heard[name] ||= []).push(f); } };
+place.replaceChildren();
+try { view.render({ model, el: place }); } catch (error) { \
+place.replaceChildren(...still); throw error; } }
+</script></html>
+"""
