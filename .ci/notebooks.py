@@ -34,6 +34,7 @@ NOTEBOOKS = ROOT / "notebooks"
 PARTS, ORDER = map(
     runpy.run_path(str(ROOT / "attnlib" / "course" / "order.py")).get, ("PARTS", "ORDER")
 )
+SUBJECT = rf"(?:{'|'.join(ORDER)})\b"
 FETCH = '%pip install --quiet --no-deps {live} "attnlib @ git+{address}@{tag}"'
 HOMELESS = """raise ModuleNotFoundError(
             "attnlib is not installed, and this copy of the course does not know where it comes "
@@ -179,17 +180,40 @@ def course_map(notebooks):
     return "\n".join(rows[1:])
 
 
+def anchors(notebook):
+    """ "5" -> what a link to its section 5 ends in, "#5-·-The-leak-test"."""
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    found = re.findall(r"^## ((\d+) · .+)$", text, re.M)
+    return {number: "#" + re.sub(r"[*`]", "", said).replace(" ", "-") for said, number in found}
+
+
+def anchored(text, known):
+    """A text whose links to sections, "04_masks.ipynb#5", have the heading of today behind the
+    number. known: file name -> `anchors`
+    """
+    return re.sub(
+        rf"\b(\d\d_{SUBJECT}\.ipynb)#(\d+)\b[^)\s]*",
+        lambda m: m[1] + known[m[1]].get(m[2], f"#{m[2]}"),
+        text,
+    )
+
+
 def write_links():
-    """Bring the generated cells and the README's course map up to date; True if any changed."""
+    """Bring the generated cells, the links to sections and the README's course map up to date.
+    -> the files that changed
+    """
     import nbformat
 
     notebooks = {path: nbformat.read(path, 4) for path in paths()}
     titles = {path: title(notebook) for path, notebook in notebooks.items()}
+    sections = {path.name: anchors(notebook) for path, notebook in notebooks.items()}
     changed = []
     for path, notebook in notebooks.items():
         was, known = sources(notebook), notebook.metadata.get("attnlib", {})
         for cell in notebook.cells:
             cell.source = generated(path, titles).get(cell.id, cell.source)
+            if cell.cell_type == "markdown":
+                cell.source = anchored(cell.source, sections)
         if sources(notebook) != was:
             if known.get("sources") == was:  # a badge or the set-up changes no output
                 known["sources"] = sources(notebook)
@@ -208,10 +232,14 @@ def write_links():
     if new != old:
         readme.write_text(new)
         changed.append(readme)
-    return changed
+    for page in (readme, NOTEBOOKS / "glossary.md", NOTEBOOKS / "teaching.md"):
+        old = page.read_text(encoding="utf-8")
+        if (new := anchored(old, sections)) != old:
+            page.write_text(new, encoding="utf-8", newline="\n")
+            changed.append(page)
+    return list(dict.fromkeys(changed))
 
 
-SUBJECT = rf"(?:{'|'.join(ORDER)})\b"
 LABELLED = re.compile(rf"\[\d\d( · [^\]\[]*\]\((?:notebooks/)?\d\d_({SUBJECT}))")
 NAMED = re.compile(rf"\b\d\d_({SUBJECT})")
 WRITTEN = (".md", ".py", ".json", ".yml", ".toml", ".txt")
