@@ -129,7 +129,7 @@ cross = Exercise(
     hints=[
         (
             "Who asks? x makes q. Who answers? The context makes k and v. The rest is the attention"
-            " of notebook 03."
+            " of the notebook on queries, keys and values."
         ),
         (
             "q @ k.T is (n_target, n_source): one row for each token that is written. Divide by √d,"

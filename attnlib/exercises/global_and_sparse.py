@@ -95,8 +95,8 @@ operators = Exercise(
     },
     hints=[
         (
-            "First the window of notebook 04: np.arange(n)[:, None] - np.arange(n) is the table of"
-            " i - j."
+            "First the window, as in the notebook on masks: np.arange(n)[:, None] - np.arange(n) is"
+            " the table of i - j."
         ),
         "A row says whom a token sees, a column says who sees it. An operator needs both.",
         (

@@ -129,8 +129,8 @@ step = Exercise(
             " the values."
         ),
         (
-            "Then it is the attention of notebook 03, with one row of scores per head: (h, 1, n +"
-            " 1). No mask is needed."
+            "Then it is plain attention, with one row of scores per head: (h, 1, n + 1). No mask is"
+            " needed."
         ),
         "scores = q @ k_all.swapaxes(1, 2) / np.sqrt(d); a softmax along axis=-1; times v_all.",
     ],

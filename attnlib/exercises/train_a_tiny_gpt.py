@@ -73,7 +73,7 @@ softmax_backward = Exercise(
     },
     hints=[
         (
-            "Notebook 02: the slope of weight i by score j is w_i (δ_ij − w_j). The gradient of"
+            "The slope of softmax: that of weight i by score j is w_i (δ_ij − w_j). The gradient of"
             " score j adds up grad_i times that, over i."
         ),
         (
