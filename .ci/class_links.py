@@ -135,7 +135,7 @@ def generated(page):
             flags=re.S,
         )
     return re.sub(
-        r"(?<=\n)### \[.*?(?=^## )",
+        r"^### .*?\d\d · .*?(?=^## )",
         lambda m: in_order(m[0], titles),
         page,
         count=1,
@@ -144,14 +144,20 @@ def generated(page):
 
 
 def in_order(sections, titles):
-    """The sections of the notebooks, each below its title, in the order of the course."""
-    parts = re.split(r"^(?=### \[)", sections, flags=re.M)[1:]
-    known = {re.search(r"\(\d\d_(\w+)\.ipynb\)", part)[1]: part for part in parts}
-    for path, title in titles.items():
-        if path.stem[3:] in known:
-            text = known[path.stem[3:]].partition("\n")[2]
-            known[path.stem[3:]] = f"### [{title}]({path.name})\n{text}"
-    return "".join(known[subject] for subject in notebooks.ORDER if subject in known)
+    """The sections of the notebooks, each below its title, in the order of the course. A section is
+    known by the link in its title, or else by the number there.
+    """
+    known = {}
+    for part in re.split(r"^(?=### )", sections, flags=re.M)[1:]:
+        title, _, text = part.partition("\n")
+        found = re.search(r"\(\d\d_(\w+)\.ipynb\)", title)
+        number = re.search(r"\b(\d\d) · ", title)
+        known[found[1] if found else notebooks.ORDER[int(number[1])]] = text
+    return "".join(
+        f"### [{title}]({path.name})\n{known[path.stem[3:]]}"
+        for path, title in titles.items()
+        if path.stem[3:] in known
+    )
 
 
 def write():

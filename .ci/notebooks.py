@@ -24,6 +24,7 @@ import hashlib
 import os
 import re
 import runpy
+import subprocess
 import sys
 import tempfile
 from copy import deepcopy
@@ -74,9 +75,9 @@ def address(name="Repository"):
     return re.search(rf'^{name} = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.M)[1]
 
 
-def version():
+def version(root=ROOT):
     return re.search(
-        r'^__version__ = "(.+)"$', (ROOT / "attnlib" / "__init__.py").read_text(), re.M
+        r'^__version__ = "(.+)"$', (root / "attnlib" / "__init__.py").read_text(), re.M
     )[1]
 
 
@@ -85,6 +86,29 @@ def tag():
     being made, for a notebook of that branch is opened from there.
     """
     return "main" if ".dev" in version() else f"v{version()}"
+
+
+def unfit(root=ROOT):
+    """What keeps the set-up cell, the tag that it names and this checkout from fitting together, in
+    a sentence; empty where they do. A checkout without tags knows of none.
+    """
+
+    def git(*words):
+        return subprocess.run(["git", "-C", root, *words], capture_output=True, text=True)
+
+    said = version(root)
+    tags = [
+        tuple(map(int, one[1:].split("."))) for one in git("tag", "--list", "v*.*.*").stdout.split()
+    ]
+    number = tuple(map(int, said.removesuffix(".dev0").split(".")))
+    if ".dev" in said:
+        return f"v{said[:-5]} is released, and {said} comes before it" if number in tags else ""
+    if number in tags and git("diff", "--quiet", f"v{said}", "--", "attnlib").returncode:
+        return (
+            f"attnlib is no longer what v{said} has, which the set-up cells fetch: give __version__"
+            " the next number and .dev0"
+        )
+    return ""
 
 
 def setup(where=None):
@@ -474,9 +498,10 @@ def main():
     if given.command == "refresh":
         refresh(given.names, given.pictures)
     elif given.command == "reorder":
-        import class_links
+        changed = reorder()
+        import class_links  # it reads the order, which fits by now
 
-        for path in [*reorder(), *([class_links.PAGE] if class_links.write() else [])]:
+        for path in [*changed, *([class_links.PAGE] if class_links.write() else [])]:
             print(path)
         print(
             "Then: python .ci/notebooks.py refresh many_heads, which draws the exercises in order"

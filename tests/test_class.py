@@ -194,7 +194,7 @@ def test_a_real_hub_and_a_real_server_take_it(tmp_path):
 # ---- links ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", notebooks.paths(), ids=lambda path: path.name[:2])
+@pytest.mark.parametrize("path", notebooks.paths(), ids=lambda path: path.stem[3:])
 def test_a_link_fetches_the_course_and_opens_the_notebook(path):
     address = urlsplit(class_links.link(path, "https://hub.example.org/base/", "term 2027"))
     assert (address.scheme, address.netloc, address.path) == (
@@ -284,19 +284,19 @@ def test_a_trial_hub_cannot_be_reached_from_elsewhere():
 
 @pytest.mark.parametrize("name", class_links.PLANS)
 def test_a_plan_is_in_the_order_of_the_course_and_adds_up(name):
-    numbers = " ".join(class_links.PLANS[name]).split()
-    there = {path.name[:2] for path in notebooks.paths()}
-    assert numbers == sorted(set(numbers)) and set(numbers) <= there
+    planned = " ".join(class_links.PLANS[name]).split()
+    assert planned == [subject for subject in notebooks.ORDER if subject in planned], (
+        "each once, in the order of attnlib/course/order.py"
+    )
     spent = {path: class_links.times(nbformat.read(path, 4)) for path in notebooks.paths()}
     for session in class_links.PLANS[name] if name != "afternoon" else []:
-        whole = sum(sum(one) for path, one in spent.items() if path.name[:2] in session.split())
+        whole = sum(sum(one) for path, one in spent.items() if path.stem[3:] in session.split())
         assert whole <= 185, f"{session} takes {whole} minutes: more than a session of three hours"
 
 
 def test_a_term_holds_the_whole_course():
     planned = " ".join(class_links.PLANS["term"]).split()
-    left_out = [path.name[:2] for path in notebooks.paths() if path.name[:2] not in planned]
-    assert not left_out, f'{left_out}: add it to the "term" in PLANS of .ci/class_links.py'
+    assert planned == notebooks.ORDER
 
 
 def section(path):
@@ -311,19 +311,19 @@ def section(path):
     return found[0]
 
 
-@pytest.mark.parametrize("path", notebooks.paths(), ids=lambda path: path.name[:2])
+@pytest.mark.parametrize("path", notebooks.paths(), ids=lambda path: path.stem[3:])
 def test_each_misconception_is_one_that_an_exercise_knows(path):
     """The words in quotation marks are those that the exercise of this name prints."""
-    module = importlib.import_module(f"attnlib.exercises.ex{path.name[:2]}")
+    module = importlib.import_module(f"attnlib.exercises.{path.stem[3:]}")
     entries = re.findall(r"^- .*", section(path), re.M)
     assert len(entries) >= 2, (
         "two misconceptions in this section of notebooks/teaching.md, as lines"
-        f' - *"What they say."* Section 3. `ex{path.name[:2]}.name`: “words of its mistake”.'
+        f' - *"What they say."* Section 3. `{path.stem[3:]}.name`: “words of its mistake”.'
     )
     for entry in entries:
-        for number, name, words in re.findall(r"`ex(\d\d)\.(\w+)`: “([^”]+)”", entry):
+        for subject, name, words in re.findall(r"`(\w+)\.(\w+)`: “([^”]+)”", entry):
             exercise = getattr(module, name)
-            assert number == path.name[:2] and isinstance(exercise, Exercise), entry
+            assert subject == path.stem[3:] and isinstance(exercise, Exercise), entry
             assert any(words in mistake for mistake in exercise.mistakes), (
                 f"{name} does not say: {words}"
             )
@@ -333,7 +333,7 @@ def test_each_misconception_is_one_that_an_exercise_knows(path):
             assert re.search(rf"^## {place} · ", text, re.M), f"there is no section {place}"
 
 
-@pytest.mark.parametrize("path", notebooks.paths(), ids=lambda path: path.name[:2])
+@pytest.mark.parametrize("path", notebooks.paths(), ids=lambda path: path.stem[3:])
 def test_concept_questions_have_folded_answers_and_are_not_those_of_the_notebook(path):
     text = section(path)
     asked = re.findall(r"<details><summary>([^\n]+\?)</summary>\n\n(.+?)\n</details>", text, re.S)

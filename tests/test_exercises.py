@@ -16,11 +16,11 @@ from attnlib.exercises import Exercise, _progress
 
 SEEDS = range(10)
 EXERCISES = _progress.exercises()  # "queries_keys_values.attention" -> the exercise
-MODULES = sorted(
-    m.name
-    for m in pkgutil.iter_modules(attnlib.exercises.__path__)
-    if re.fullmatch(r"ex\d\d", m.name)
-)
+MODULES = {
+    module.name
+    for module in pkgutil.iter_modules(attnlib.exercises.__path__)
+    if not module.name.startswith("_")
+}
 every_exercise = pytest.mark.parametrize("name", EXERCISES)
 MISTAKES = [
     (name, words, number)
@@ -64,13 +64,13 @@ every_exercise_with_inputs = pytest.mark.parametrize(
 
 
 def test_there_are_exercises():
-    assert MODULES == [f"ex{path.name[:2]}" for path in notebooks.paths()], (
-        "for each notebook NN a file attnlib/exercises/exNN.py, and for each file a notebook"
+    assert MODULES == {path.stem[3:] for path in notebooks.paths()}, (
+        "for each notebook NN_SUBJECT a file attnlib/exercises/SUBJECT.py, for each file a notebook"
     )
     readme = (notebooks.ROOT / "README.md").read_text(encoding="utf-8")
     assert f"{len(EXERCISES)} exercises" in readme, f"README.md says: {len(EXERCISES)} exercises"
     assert len(EXERCISES) >= 2 * len(MODULES)
-    assert {name[:2] for name in EXERCISES} == {module[2:] for module in MODULES}
+    assert list(dict.fromkeys(name.partition(".")[0] for name in EXERCISES)) == notebooks.ORDER
     titles = [exercise.title for exercise in EXERCISES.values()]
     assert [title for title in set(titles) if titles.count(title) > 1] == [], "a title of its own"
 
@@ -142,16 +142,17 @@ def test_a_wrong_answer_meets_the_right_words(name, which):
 
 @every_exercise
 def test_enough_wrong_and_right_answers_are_tried(name):
+    subject = name.partition(".")[0]
     right, said = RIGHT.get(name, []), [words for _, words in WRONG.get(name, {}).values() if words]
     assert len(said) >= 8 and len(right) >= 3, (
-        f'add answers to "{name}" in tests/answers/ex{name[:2]}.py: 3 right ones, and 8 wrong ones'
+        f'add answers to "{name}" in tests/answers/{subject}.py: 3 right ones, and 8 wrong ones'
         f" with words of what they meet; it has {len(right)} and {len(said)}"
     )
 
 
 def test_answers_are_to_exercises_that_are_there():
     assert sorted({*WRONG, *RIGHT} - {*EXERCISES}) == [], (
-        "tests/answers/ has answers to these, attnlib/exercises/ does not have them: NN.name"
+        "tests/answers/ has answers to these, attnlib/exercises/ does not have them: SUBJECT.name"
     )
 
 
@@ -175,7 +176,7 @@ def test_a_known_mistake_is_called_by_its_name(name, words, number):
 def test_every_exercise_knows_mistakes_and_hints(name):
     exercise = EXERCISES[name]
     assert (len(exercise.mistakes) >= 5 or exercise.fault) and len(exercise.hints) >= 3, (
-        f"attnlib/exercises/ex{name[:2]}.py: at least 5 mistakes and 3 hints; it has"
+        f"attnlib/exercises/{name.partition('.')[0]}.py: at least 5 mistakes and 3 hints; it has"
         f" {len(exercise.mistakes)} and {len(exercise.hints)}"
     )
     assert all(len(words) > 10 and words[-1] not in ".!" for words in exercise.mistakes), (

@@ -240,7 +240,7 @@ sys.platform = {platform!r}
             "linux",
             (
                 'install --quiet --no-deps anywidget=={anywidget} psygnal=={psygnal} "attnlib @'
-                ' git+{address}@v{attnlib}"'
+                ' git+{address}@{tag}"'
             ),
         ),
         ("emscripten", "install --quiet attnlib=={attnlib}"),
@@ -250,7 +250,9 @@ def test_the_set_up_cell_asks_pip_once_and_says_what_is_wrong(platform, asked):
     """Here pip does nothing: as where there is no connection."""
     seen = in_shell(SETUP, before=HIDDEN.format(platform=platform))
     assert seen["asked"] == [
-        asked.format(address=ADDRESS, **pins() | {"attnlib": notebooks.version()})
+        asked.format(
+            address=ADDRESS, tag=notebooks.tag(), **pins() | {"attnlib": notebooks.version()}
+        )
     ]
     assert seen["error"].startswith(
         "ModuleNotFoundError('attnlib could not be fetched. Is there a connection?"
@@ -297,7 +299,9 @@ print(json.dumps({"numpy": np.__version__, "ipywidgets": ipywidgets.__version__,
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory):
-    """This attnlib as a git repository with the tag that the set-up cell names."""
+    """This attnlib as a git repository, there where the set-up cell looks for it and nowhere
+    else: under the tag of a release, or on main while the next one is made.
+    """
     folder = tmp_path_factory.mktemp("repository")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder)
@@ -319,10 +323,11 @@ def repository(tmp_path_factory):
         ["init", "--quiet"],
         ["add", "--all"],
         ["commit", "--quiet", "-m", "all"],
-        ["tag", f"v{notebooks.version()}"],
+        ["tag", notebooks.tag()] if notebooks.tag() != "main" else ["branch", "without"],
+        ["switch", "--quiet", "main" if notebooks.tag() != "main" else "without"],
     ):
         run(*git, *command)
-    shutil.rmtree(folder / "attnlib")  # only the tag has it: a branch that went on without
+    shutil.rmtree(folder / "attnlib")
     run(*git, "commit", "--quiet", "--all", "-m", "none")
     return folder
 

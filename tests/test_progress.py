@@ -2,6 +2,7 @@
 stopped, and nothing else.
 """
 
+import datetime
 import io
 import json
 import os
@@ -845,3 +846,38 @@ def test_no_words_leave_their_box_or_the_picture(kept):
                 for box in boxes
             )
     assert len(boxes) == len(titles)
+
+
+def test_what_was_passed_under_the_old_names_counts_and_is_kept(kept, capsys):
+    """Until 0.1 exercises were kept by the number of their notebook; nobody loses one by the new
+    names, nor by a new order.
+    """
+    *old, last = [f"{number}.{name}" for number, name in OLD_NAMES]
+    days = dict.fromkeys(old, "2026-11-01")
+    kept.write_text(json.dumps(days | {"17.flash": "2026-11-01", "note": "mine"}))
+    known, read = _progress.exercises(), _progress.read()
+    assert len(old) == 51 and len(read) == 53
+    assert set(read) - set(known) == {"capstone.flash", "note"}
+    assert [name for name in known if name not in read] == ["capstone.design"]
+    assert progress().alt.startswith(f"51 of {len(known)} exercises done")
+    _progress.record(known["capstone.design"])
+    today = datetime.date.today().isoformat()
+    assert json.loads(kept.read_text()) == read | {"capstone.design": today}
+    assert last == "17.design"
+
+
+OLD_NAMES = [  # all of 0.1.0, as they stood in its files
+    (number, name)
+    for number, names in (
+        line.split(":")
+        for line in """
+00: shapes looks_most_at\n01: alike survives lookup\n02: spread repair slope
+03: attention shuffled\n04: past leaks empty_row\n05: design count many
+06: hands shift distance\n07: alibi turn convert\n08: norm exactly_one block
+09: cross alignment beam\n10: keys blocked layers\n11: operators layers kept
+12: step size batch\n13: running merge repair\n14: softmax_backward backward score
+15: previous sink tokens\n16: norms flow hidden\n17: cost front design
+""".split("\n")[1:-1]
+    )
+    for name in names.split()
+]

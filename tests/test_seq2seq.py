@@ -868,7 +868,7 @@ def test_the_training_command(tmp_path, monkeypatch, capsys):
             model=task.model | {"d_model": 8, "n_heads": 2}, training=task.training | {"warmup": 1}
         )
         monkeypatch.setitem(tasks.TASKS, name, small)
-    monkeypatch.setattr(tasks, "BATCH", 4)
+    monkeypatch.setattr(script, "BATCH", 4)
     for name in ("one.npz", "two.npz"):
         script.main(["--out", str(tmp_path / name), "--steps", "2"])
     with np.load(tmp_path / "one.npz") as one, np.load(tmp_path / "two.npz") as two:

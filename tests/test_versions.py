@@ -9,6 +9,7 @@ import json
 import re
 import socket
 import socketserver
+import subprocess
 import sys
 import threading
 import time
@@ -28,6 +29,47 @@ PATHS = notebooks.paths()
 
 
 # ---- versions ------------------------------------------------------------------------------------
+
+
+def test_the_set_up_cell_the_tag_and_this_checkout_fit():
+    """Between two releases the version ends in .dev0 and the set-up cells fetch main, from which
+    the notebook was opened; a release fetches its tag, and has what the tag has.
+    """
+    assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev0)?", notebooks.version())
+    assert notebooks.unfit() == ""
+    released, said = ".dev" not in notebooks.version(), notebooks.version().removesuffix(".dev0")
+    assert notebooks.tag() == (f"v{said}" if released else "main")
+    notes = (ROOT / ".github" / "RELEASES.md").read_text(encoding="utf-8")
+    heading = re.search(r"^## (\d\S*?)(, .*)$", notes, re.M)
+    assert heading[1] == said and (heading[2] == ", not released yet") == (not released)
+    assert f"version = {{{said}}}" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "version, tag, changed, words",
+    [
+        ("0.2.0.dev0", "v0.1.0", True, ""),
+        ("0.2.0", "v0.1.0", True, ""),
+        ("0.2.0", "v0.2.0", False, ""),
+        ("0.2.0", "v0.2.0", True, "attnlib is no longer what v0.2.0 has"),
+        ("0.2.0.dev0", "v0.2.0", True, "v0.2.0 is released, and 0.2.0.dev0 comes before it"),
+        ("0.2.0", None, True, ""),
+    ],
+)
+def test_a_tag_that_no_longer_fits_is_found(version, tag, changed, words, tmp_path):
+    (tmp_path / "attnlib").mkdir()
+    (tmp_path / "attnlib" / "__init__.py").write_text(f'__version__ = "{version}"\n')
+    who = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+    commands = [["init", "--quiet"], ["add", "."], [*who, "commit", "--quiet", "-m", "all"]]
+    for command in [*commands, *([["tag", tag]] if tag else [])]:
+        subprocess.run(["git", "-C", tmp_path, *command], check=True)
+    if changed:
+        with open(tmp_path / "attnlib" / "__init__.py", "a") as file:
+            file.write("changed = True\n")
+    (tmp_path / "README.md").write_text("what is outside of attnlib does not count")
+    assert notebooks.unfit(tmp_path).startswith(words) and bool(words) == bool(
+        notebooks.unfit(tmp_path)
+    )
 
 
 def test_the_oldest_versions_are_those_of_the_bounds(capsys):

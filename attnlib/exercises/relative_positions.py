@@ -239,7 +239,7 @@ turn = Exercise(
         "the angles were added to the numbers: a rotation mixes the two numbers of a pair": (
             lambda x, angles: x + np.repeat(angles, 2, axis=1)
         ),
-        "clock hands were added, as in notebook 06: here each pair of x is turned": [
+        "clock hands were added, as sinusoids are: here each pair of x is turned": [
             lambda x, angles: x + _columns(np.sin(angles), np.cos(angles)),
             lambda x, angles: x + _columns(np.cos(angles), np.sin(angles)),
         ],
