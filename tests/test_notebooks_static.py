@@ -17,7 +17,7 @@ import notebooks
 PATHS = notebooks.paths()
 READ = {path: nbformat.read(path, nbformat.NO_CONVERT) for path in PATHS}
 TITLES = {path: notebooks.title(notebook) for path, notebook in READ.items()}
-each = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+each = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem[3:])
 
 EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\u2b50\u2b55\u231a\u231b\ufe0f]")
 MACHINE = re.compile(
@@ -58,8 +58,8 @@ def minutes(path):
 
 
 def exercises_of(path):
-    """The module attnlib.exercises.exNN."""
-    name = f"ex{path.name[:2]}"
+    """The module attnlib.exercises.SUBJECT."""
+    name = path.stem[3:]
     there = importlib.util.find_spec(f"attnlib.exercises.{name}") is not None
     assert there, f"attnlib/exercises/{name}.py is missing: the exercises of {path.name}"
     return importlib.import_module(f"attnlib.exercises.{name}")
@@ -103,6 +103,26 @@ def code_lines(source):
     return [
         line for line in source.splitlines() if line.strip() and not line.strip().startswith("#")
     ]
+
+
+def headings(text):
+    """The words of all headings of a Markdown text."""
+    return re.findall(r"^#+ +(.+?) *$", re.sub(r"^```.*?^```", "", text, flags=re.S | re.M), re.M)
+
+
+def places(file):
+    """What links to the sections of a notebook or page may end in."""
+    if file not in READ and (file.suffix != ".md" or not file.is_file()):
+        return set()
+    if file.suffix == ".ipynb":  # as JupyterLab does
+        text = "\n\n".join(one.source for one in cells(file, "markdown"))
+        return {re.sub(r"[*`]", "", words).replace(" ", "-") for words in headings(text)}
+    found = {}  # as GitHub does: a name that is there already gets a number
+    for words in headings(file.read_text(encoding="utf-8")):
+        words = re.sub(r"\]\([^)]*\)", "", words).lower()
+        name = re.sub(r"[^\w\- ]", "", words).replace(" ", "-")
+        found[name] = found.get(name, -1) + 1
+    return {name + f"-{n}" * bool(n) for name, last in found.items() for n in range(last + 1)}
 
 
 def outputs(path):
@@ -246,7 +266,7 @@ def test_the_set_up_cell_is_the_same_everywhere_and_comes_first(path):
     assert source.count("%pip") == block.count("%pip") == 1 + known, (
         "only where the package is missing: in the browser, and elsewhere"
     )
-    assert known == (f"@v{notebooks.version()}" in source) == ("--no-deps" in source)
+    assert known == (f'@{notebooks.tag()}"' in source) == ("--no-deps" in source)
     for one in cells(path, "code"):
         assert one.id == "setup" or not re.search(r"^\s*[!%]", one.source, re.M), (
             f"a magic in {one.id}"
@@ -365,19 +385,19 @@ def test_sections_are_numbered(path):
 
 @each
 def test_exercises_are_stubs_with_a_check(path):
-    number = path.name[:2]
+    subject = path.stem[3:]
     checks = [
         (one, call)
         for one in cells(path, "code")
-        for call in re.findall(r"^(ex\d\d)\.(\w+)\.check\((\w+)\)", one.source, re.M)
+        for call in re.findall(r"^ex\.(\w+)\.check\((\w+)\)", one.source, re.M)
     ]
     assert 2 <= len(checks) <= 3, (
-        f"two or three exercises, each a cell with its function and"
-        f" ex{number}.NAME.check(FUNCTION): found {len(checks)}"
+        "two or three exercises, each a cell with its function and ex.NAME.check(FUNCTION):"
+        f" found {len(checks)}"
     )
-    assert any(
-        f"from attnlib.exercises import ex{number}" in one.source for one in cells(path, "code")
-    ), f"from attnlib.exercises import ex{number}"
+    needed = f"from attnlib.exercises import {subject} as ex"
+    lines = [line for one in cells(path, "code") for line in one.source.splitlines()]
+    assert lines.count(needed) == 1, f"one cell of code: {needed}"
     text = "\n".join(one.source for one in cells(path, "markdown"))
     assert len(re.findall(r"^### Exercise \d", text, re.M)) == len(checks), (
         "### Exercise 1 · Its title, above each"
@@ -385,14 +405,16 @@ def test_exercises_are_stubs_with_a_check(path):
     assert len(re.findall(r"^Difficulty [●○]{3} · \d+ minutes", text, re.M)) == len(checks), (
         "Difficulty ●○○ · 10 minutes, in the line below each of these titles"
     )
-    for one, (module, name, function) in checks:
-        assert (
-            module == f"ex{number}" and f"def {function}(" in one.source and "    ..." in one.source
-        ), f"{one.id}: def {function}(…) with the body ... and ex{number}.{name}.check({function})"
-        assert "Not yet" in "".join(output_text(output) for output in one.outputs), (
-            f"{one.id} does not show Not yet: run python .ci/notebooks.py refresh {number}"
+    for one, (name, function) in checks:
+        assert f"def {function}(" in one.source and "    ..." in one.source, (
+            f"{one.id}: def {function}(…) with the body ... and ex.{name}.check({function})"
         )
-        assert f"{module}.{name}.hint()" in text or f"{module}." in text
+        assert "Not yet" in "".join(output_text(output) for output in one.outputs), (
+            f"{one.id} does not show Not yet: run python .ci/notebooks.py refresh {subject}"
+        )
+    named = re.findall(r"\bex\.(\w+)\.(?:hint|solution)\(\)", text)
+    assert named, f"below the first exercise: Stuck? `ex.{checks[0][1][0]}.hint()` …"
+    assert set(named) <= {name for _, (name, _) in checks}, f"no exercise of this notebook: {named}"
 
 
 @each
@@ -400,7 +422,7 @@ def test_titles_and_minutes_of_exercises_are_those_of_the_package(path):
     module = exercises_of(path)
     text = "\n".join(one.source for one in READ[path].cells)
     said = re.findall(r"^### Exercise \d · (.+)\nDifficulty ([●○]{3}) · (\d+) minutes$", text, re.M)
-    checked = re.findall(rf"ex{path.name[:2]}\.(\w+)\.check", text)
+    checked = re.findall(r"\bex\.(\w+)\.check\(", text)
     assert len(said) == len(checked), (
         'two lines above each exercise: "### Exercise 1 · Its title"'
         ' and "Difficulty ●○○ · 10 minutes"'
@@ -411,23 +433,22 @@ def test_titles_and_minutes_of_exercises_are_those_of_the_package(path):
             exercise.title,
             exercise.level,
             exercise.minutes,
-        ), f"the notebook, and {name} in attnlib/exercises/ex{path.name[:2]}.py"
+        ), f"{path.name}, and {name} in attnlib/exercises/{path.stem[3:]}.py"
     assert abs(minutes(path)[1] - sum(int(spent) for *_, spent in said)) <= 5, (
         "the minutes of the exercises, and what the cell goals says of them"
     )
 
 
-def test_every_exercise_of_the_package_is_in_its_notebook():
-
+@each
+def test_every_exercise_of_the_package_is_in_its_notebook(path):
     from attnlib.exercises import Exercise
 
-    for path in PATHS:
-        name, module = f"ex{path.name[:2]}", exercises_of(path)
-        names = {name for name, thing in vars(module).items() if isinstance(thing, Exercise)}
-        code = "\n".join(one.source for one in cells(path, "code"))
-        assert names == set(re.findall(rf"{name}\.(\w+)\.check", code)), (
-            f"the exercises of attnlib/exercises/{name}.py, and those that {path.name} checks"
-        )
+    module = exercises_of(path)
+    names = {name for name, thing in vars(module).items() if isinstance(thing, Exercise)}
+    code = "\n".join(one.source for one in cells(path, "code"))
+    assert names == set(re.findall(r"\bex\.(\w+)\.check\(", code)), (
+        f"the exercises of attnlib/exercises/{path.stem[3:]}.py, and those that {path.name} checks"
+    )
 
 
 # ---- words and links -----------------------------------------------------------------------------
@@ -463,6 +484,177 @@ def test_local_links_lead_somewhere(path):
                 )
 
 
+PAGES = [
+    notebooks.ROOT / "README.md",
+    *sorted(notebooks.NOTEBOOKS.glob("*.md")),
+    *sorted((notebooks.ROOT / ".github").glob("*.md")),
+]
+of_pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+
+
+def lost(file, text):
+    """The links of a text in `file` to a section of the course that is not there."""
+    for link in links(text):
+        name, mark, section = link.partition("#")
+        target = (file.parent / name).resolve() if name else file
+        if mark and not name.startswith("http") and section not in places(target):
+            yield link
+
+
+@each
+def test_a_link_to_a_section_leads_to_one(path):
+    found = [(one.id, link) for one in cells(path, "markdown") for link in lost(path, one.source)]
+    assert not found, f"no such section; for those of notebooks: .ci/notebooks.py links: {found}"
+
+
+@of_pages
+def test_a_link_of_a_page_to_a_section_leads_to_one(page):
+    found = list(lost(page, page.read_text(encoding="utf-8")))
+    assert not found, f"{page.name}, no such section: {found}"
+
+
+# A notebook has a name; its number is a matter of the order, and is written by `reorder`.
+BY_NUMBER = re.compile(r"\b[Nn]otebooks?\s+\d\d\b|\bex\d\d\b|\[\d\d\](?=\()")
+# "in 00 to 05": no other number begins so, but those of times and of the links to a hub
+BARE = re.compile(r"(?<![\w.,:#/\[-])(?<!\bh )(?<!open )0\d(?![\w:/-]|[.,]\d| ·)")
+LABEL = re.compile(rf"\[(\d\d\b[^\]]+)\]\((?:\w+/)*(\d\d_{notebooks.SUBJECT}\.ipynb)[^)]*\)")
+NAME = re.compile(rf"\[\*([^*\]]+)\*\]\((\d\d_{notebooks.SUBJECT}\.ipynb)[^)]*\)")
+# what tells of the old names, which were numbers
+HISTORY = {"attnlib/_moved.py", "tests/test_moved.py"}
+
+
+def by_number(text):
+    """What names a notebook, or its exercises, by a number."""
+    shown = re.sub(r"```.*?```|`[^`]*`|\]\([^)]*\)", lambda m: " " * len(m[0]), text, flags=re.S)
+    return BY_NUMBER.findall(text) + BARE.findall(shown)
+
+
+@each
+def test_no_cell_and_no_output_names_a_notebook_by_its_number(path):
+    for one in cells(path):
+        if one.cell_type == "markdown":
+            assert not by_number(one.source), f"{one.id}: {by_number(one.source)}"
+            continue
+        texts = [one.source, *map(output_text, one.outputs)]
+        texts += [str(output.get("metadata", "")) for output in one.outputs]
+        for text in texts:
+            assert not BY_NUMBER.search(text), f"{one.id}: {BY_NUMBER.search(text)[0]}"
+
+
+@of_pages
+def test_no_page_names_a_notebook_by_its_number(page):
+    text = page.read_text(encoding="utf-8")
+    text = re.sub(r"^## Old names.*?(?=^## |\Z)", "", text, flags=re.S | re.M)
+    text = re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
+    found = [(words, line[:60]) for line in text.splitlines() for words in by_number(line)]
+    assert not found, f"{page.name}, {len(found)} times: a link by name, or the name: {found[:9]}"
+
+
+def test_no_file_of_python_names_a_notebook_by_its_number():
+    found = []
+    for folder in ("attnlib", "tests"):
+        for file in sorted((notebooks.ROOT / folder).rglob("*.py")):
+            name = file.relative_to(notebooks.ROOT).as_posix()
+            # a string may go on in the next line
+            text = re.sub(r"[\"']\s*\n\s*f?[\"']", "", file.read_text(encoding="utf-8"))
+            if name not in HISTORY:
+                found += [f"{name}: {words!r}" for words in BY_NUMBER.findall(text)]
+    assert not found, "say the subject, as the notebook on masks:\n" + "\n".join(found)
+
+
+def mislabelled(text):
+    """Labels that begin with a number, and are not what the notebook behind them is called."""
+    titles = {path.name: title for path, title in TITLES.items()}
+    for label, name in LABEL.findall(text):
+        title = titles.get(name, "")
+        if label not in (title, title.partition(":")[0]):
+            yield label, title
+
+
+@each
+def test_a_label_with_a_number_has_the_number_and_the_name(path):
+    for one in cells(path, "markdown"):
+        assert not list(mislabelled(one.source)), one.id
+
+
+@of_pages
+def test_a_label_of_a_page_with_a_number_has_the_number_and_the_name(page):
+    found = list(mislabelled(page.read_text(encoding="utf-8")))
+    assert not found, f"{page.name}: {found}"
+
+
+@each
+def test_a_link_by_name_says_words_of_the_title(path):
+    titles = {path.name: title for path, title in TITLES.items()}
+    for one in cells(path, "markdown"):
+        for words, name in NAME.findall(one.source):
+            assert words.lower() in titles[name].lower(), (
+                f"{one.id}: *{words}* is not in {titles[name]!r}"
+            )
+
+
+@each
+def test_commands_and_files_that_the_prose_names_are_there(path):
+    for one in cells(path, "markdown"):
+        for module in re.findall(r"python -m (attnlib[.\w]*)", one.source):
+            file = notebooks.ROOT.joinpath(*module.split("."))
+            file = file / "__main__.py" if file.is_dir() else file.with_suffix(".py")
+            runs = file.is_file() and (
+                file.name == "__main__.py" or 'if __name__ == "__main__":' in file.read_text()
+            )
+            assert runs, f"{one.id}: python -m {module} runs nothing"
+        for name in re.findall(r"`(attnlib/[\w/.]+)`", one.source):
+            assert (notebooks.ROOT / name).exists(), f"{one.id}: there is no {name}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "as in note" + "book 02.",
+        "(note" + "books 03 and 04)",
+        "Note" + "book\n12 says",
+        "`e" + "x04.past.check(f)`",
+        "in [" + "00](00_start_here.ipynb) to here",
+        "In 00 to 05 you built",
+        "take 04, then more",
+    ],
+)
+def test_a_number_for_a_notebook_is_found(text):
+    assert by_number(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[04 · Attention masks](04_masks.ipynb)",
+        "[*Attention masks*](04_masks.ipynb#5-·-Mask)",
+        "in JupyterLab and in Note" + "book 7",
+        "the date 2021-03-05, at 10:05, and 0.05 of 1,000",
+        "the 12 heads of 10 notebooks",
+        "`python .ci/notebooks.py refresh 04 15`",
+    ],
+)
+def test_what_is_no_number_of_a_notebook_is_let_through(text):
+    assert not by_number(text)
+
+
+def test_a_wrong_label_is_found():
+    first = PATHS[0]
+    title = TITLES[first]
+    for label in (title, title.partition(":")[0]):
+        assert not list(mislabelled(f"[{label}]({first.name})"))
+    for label in (f"99{title[2:]}", f"{title[:2]} · Another", title[:-1], f"{title[:2]} ·"):
+        assert list(mislabelled(f"[{label}]({first.name})")), label
+
+
+def test_a_lost_section_is_found():
+    first = PATHS[0]
+    section = sorted(places(first))[0]
+    assert not list(lost(first, f"[there](#{section}), [there]({first.name}#{section})"))
+    assert list(lost(first, f"[gone](#{section}-s)")) == [f"#{section}-s"]
+    assert list(lost(PAGES[0], f"[gone](notebooks/{first.name}#1)"))
+
+
 @each
 def test_no_picture_comes_from_the_network(path):
     for one in cells(path, "markdown"):
@@ -491,7 +683,7 @@ def test_the_readme_clones_and_cites_this_version():
     assert f"git clone {notebooks.address()}.git" in text
     assert (
         f"url     = {{{notebooks.address()}}}" in text
-        and f"version = {{{notebooks.version()}}}" in text
+        and f"version = {{{notebooks.version().partition('.dev')[0]}}}" in text
     )
 
 
@@ -577,7 +769,7 @@ def test_nothing_of_this_machine_is_saved(path):
 @each
 def test_outputs_belong_to_these_cells(path):
     assert READ[path].metadata.attnlib.sources == notebooks.sources(READ[path]), (
-        f"run: python .ci/notebooks.py refresh {path.name[:2]}"
+        f"run: python .ci/notebooks.py refresh {path.stem[3:]}"
     )
     counts = [one.execution_count for one in cells(path, "code")]
     assert counts == list(range(1, len(counts) + 1))

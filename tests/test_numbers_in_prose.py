@@ -6,7 +6,7 @@ digits and more; not years, nor the number of a section or a version. Held is th
 rounded as the prose rounds it. For what is folded, outputs below it count, too: a reader may look.
 Where nothing is computed (the recap, the questions) all outputs of the notebook count that stand
 above; for the head, all. Whatever comes from elsewhere, such as the size of a published model,
-stands with its source in exceptions.tsv: notebook, words, where they come from.
+stands with its source in exceptions.tsv: subject, words, where they come from.
 """
 
 import itertools
@@ -21,7 +21,7 @@ import pytest
 import notebooks
 
 PATHS = notebooks.paths()
-each = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+each = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem[3:])
 EXCEPTIONS = [
     line.split("\t")
     for line in (Path(__file__).parent / "exceptions.tsv").read_text(encoding="utf-8").splitlines()
@@ -185,7 +185,7 @@ def unproved(notebook, allowed=()):
 
 @each
 def test_every_number_in_the_prose_comes_from_code(path):
-    allowed = [words for name, words, _ in EXCEPTIONS if path.name.startswith(name)]
+    allowed = [words for name, words, _ in EXCEPTIONS if path.stem[3:] == name]
     missing = unproved(nbformat.read(path, 4), allowed)
     assert not missing, (
         "print these in a cell above, in the same section; leave them out; or, if cited, see"
@@ -202,7 +202,7 @@ def test_every_exception_is_used_and_has_a_source():
         found = [
             text
             for path, each in texts.items()
-            if path.name.startswith(name)
+            if path.stem[3:] == name
             for text in each
             if words in text
         ]
@@ -260,7 +260,7 @@ def test_a_number_from_nowhere_is_found(words):
     "words",
     [
         "the 12 heads of layer 3",
-        "notebook 02",
+        "head 02",
         "in 2017",
         "(2023)",
         "one of 4",
