@@ -3,12 +3,14 @@ that GitHub and editors read.
 """
 
 import ast
+import graphlib
 import importlib.metadata
 import json
 import re
 import shlex
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import oldest
@@ -151,41 +153,225 @@ def test_the_workflows_call_tests_that_are_there():
 # ---- the map -------------------------------------------------------------------------------------
 
 
-def rooms():
-    """Room of attnlib -> the rooms that it imports, wherever in it that stands."""
+def name_of(path):
+    """attnlib/show/parts.py -> "attnlib.show.parts"; a face is called like its package."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+PATHS = sorted((ROOT / "attnlib").rglob("*.py"))
+SOURCES = {name_of(path): path.read_text(encoding="utf-8") for path in PATHS}
+FACES = {name_of(path) for path in PATHS if path.name == "__init__.py"}
+PICTURES = {"show", "show.live"}
+# progress() finds the exercises by their names when it is called, to draw them; and an exercise
+# that is passed asks the same file to write that down.
+BY_NAME = ("attnlib.exercises._progress", "attnlib.exercises")
+parsed = cache(ast.parse)
+
+
+def imports(file, tree):
+    """Every import of a file, wherever it stands: the name that it gives, or None, and the whole
+    name of what is meant.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for one in node.names:
+                yield one.asname, one.name
+        elif isinstance(node, ast.ImportFrom):
+            place = [node.module] if node.module else []
+            if node.level:
+                above = f"{file}.itself" if file in FACES else file
+                place = above.split(".")[: -node.level] + place
+            for one in node.names:
+                yield one.asname or one.name, ".".join([*place, one.name])
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            texts = [one.value for one in ast.walk(node) if isinstance(one, ast.Constant)]
+            yield None, str([*texts, ""][0]).rstrip(".")  # f"attnlib.tools.{name}", too
+
+
+@cache
+def reads(text):
+    """The names that code reads, and those with what it reads of them, "show.figures.heatmap"."""
+    nodes = list(ast.walk(parsed(text)))
+    names = {node.id for node in nodes if isinstance(node, ast.Name)}
+    long = {ast.unparse(node) for node in nodes if isinstance(node, ast.Attribute)}
+    return names, {one for one in long if re.fullmatch(r"[\w.]+", one)}
+
+
+def needs(sources):
+    """File -> the files of attnlib that it needs. A face is looked through: who imports a name from
+    a package needs the file that has it, and the face needs nothing that it only hands on.
+    """
+    given = {file: dict(imports(file, parsed(sources[file]))) for file in FACES}
+
+    def has(name):
+        """The file that has what is called so."""
+        place, _, own = name.rpartition(".")
+        handed = given.get(place, {}).get(own, name)
+        if name in sources or not place:
+            return name
+        return has(place if handed == name else handed)
+
     found = {}
-    for path in (ROOT / "attnlib").rglob("*.py"):
-        parts = path.relative_to(ROOT / "attnlib").with_suffix("").parts
-        named = found.setdefault(parts[0], set())
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                named |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and not node.level:
-                named |= {f"{node.module}.{alias.name}" for alias in node.names}
-    here = set(found) - {"__init__"}
-    return {
-        room: {one.split(".")[1] for one in named if one.startswith("attnlib.")} & here - {room}
-        for room, named in found.items()
-        if room in here
-    }
+    for file, text in sources.items():
+        read, attributes = reads(text)
+        names = set()
+        for own, name in imports(file, parsed(text)):
+            if file in FACES and name.startswith(f"{file}.") and own and own not in read:
+                continue  # handed on
+            start = own or name.split(".")[0]
+            whole = name if own else start
+            inner = {one for one in attributes if one.startswith(f"{start}.")}
+            if has(whole) in FACES:
+                names |= {f"{whole}{one.removeprefix(start)}" for one in inner}
+            if not inner or name != whole or has(whole) not in FACES:
+                names.add(name)
+        names = {one for one in names if f"{one}.".startswith("attnlib.") and one[-2:] != "__"}
+        found[file] = {has(name) for name in names} - {file}
+    return found
 
 
-def test_every_room_stands_on_its_floor_and_imports_only_from_below():
+def floors():
+    """Room -> its floor, as CONTRIBUTING's table says."""
     text = (GITHUB / "CONTRIBUTING.md").read_text(encoding="utf-8")
     table = re.search(r"<!-- floors -->\n(.*?)<!-- /floors -->", text, re.S)[1]
     rows = re.findall(r"^\| (\d+) \| ([^|]+) \|", table, re.M)
     assert [int(number) for number, _ in rows] == [*range(len(rows))][::-1]
-    names = [(room, int(number)) for number, row in rows for room in re.findall(r"`(\w+)`", row)]
-    floor, imported = dict(names), rooms()
-    assert len(floor) == len(names), "a room stands on one floor"
-    assert set(floor) == set(imported)
-    wrong = [
-        f"{room} ({floor[room]}) imports {other} ({floor[other]})"
-        for room, others in imported.items()
-        for other in sorted(others)
-        if floor[other] >= floor[room]
-    ]
-    assert not wrong
+    names = [(room, int(n)) for n, row in rows for room in re.findall(r"`([\w.]+)`", row)]
+    assert len(dict(names)) == len(names), "a room stands on one floor"
+    return dict(names)
+
+
+FLOORS = floors()
+
+
+def room_of(file):
+    """The smallest room of the table that a file stands in; None if there is none."""
+    parts = file.split(".")[1:] or ["__init__"]
+    rooms = [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
+    return next((room for room in rooms if room in FLOORS), None)
+
+
+def complaints(sources):
+    """Whatever is wrong with the imports of these files, in words."""
+    needed = needs(sources)
+    rooms = {file: room_of(file) for file in sources}
+    lost = [f"{file} has no room in CONTRIBUTING's table" for file in sources if not rooms[file]]
+    if lost:
+        return lost
+    said, models = [], FLOORS["models.files"]
+    for file, others in needed.items():
+        here = rooms[file]
+        for other in sorted(others):
+            there = rooms[other]
+            if there != here and FLOORS[there] >= FLOORS[here]:
+                said.append(f"{file}, floor {FLOORS[here]}, imports {other}, {FLOORS[there]}")
+            if here in PICTURES and there not in PICTURES and FLOORS[there] >= models:
+                said.append(f"{file} is a picture and imports {other}")
+    needed[BY_NAME[0]] = needed[BY_NAME[0]] - {BY_NAME[1]}
+    try:
+        graphlib.TopologicalSorter(needed).prepare()
+    except graphlib.CycleError as error:
+        said.append(f"a circle: {', '.join(error.args[1])}")
+    return said
+
+
+def test_every_room_stands_on_its_floor_and_imports_only_from_below():
+    assert complaints(SOURCES) == []
+    assert set(map(room_of, SOURCES)) == set(FLOORS), "a room of the table is empty"
+    assert BY_NAME[1] in needs(SOURCES)[BY_NAME[0]], "no exception is needed any more"
+    assert len({FLOORS[room] for room in ("attention", "masks", "encodings")}) == 1, "side by side"
+
+
+@pytest.mark.parametrize(
+    "file, line, words",
+    [
+        ("heads", "from attnlib.layers import gelu", "heads, floor 3, imports attnlib.layers, 5"),
+        ("heads", "from attnlib import layers", "heads, floor 3, imports attnlib.layers, 5"),
+        ("masks", "from attnlib.attention import softmax", "masks, floor 2, imports attnlib.att"),
+        ("encodings", "import attnlib.masks", "encodings, floor 2, imports attnlib.masks, 2"),
+        ("effects", "def f():\n    from . import toy", "effects, floor 5, imports attnlib.toy"),
+        (
+            "models.files.hub",
+            "from ..gpt import GPT",
+            "hub, floor 6, imports attnlib.models.gpt, 7",
+        ),
+        ("training.tasks", "import attnlib.course.shipped.seq2seq as s", "training.tasks, floor 8"),
+        ("training.loop", "from attnlib.show import explore", "imports attnlib.show.live.explore"),
+        ("show.parts", "from attnlib.show import AttentionView", "imports attnlib.show.live.view"),
+        ("toy", "import attnlib\nattnlib.exercises.progress()", "exercises._progress, 13"),
+        ("toy", "import attnlib.masks\nattnlib.tools.bench", "imports attnlib.tools.bench, 13"),
+        ("toy", "import attnlib.tools\nattnlib.masks.full", "imports attnlib.tools, 13"),
+        ("toy", "from attnlib import course\ncourse.order.ORDER", "attnlib.course.order, 12"),
+        (
+            "course.order",
+            "importlib.import_module('attnlib.tools.bench')",
+            "attnlib.tools.bench, 13",
+        ),
+        ("exercises.masks", "from attnlib.tools import stills", "tools.stills, 13"),
+        ("efficient", "from attnlib import load", "efficient, floor 3, imports attnlib, 14"),
+        ("show.parts", "def f():\n    from attnlib import models\n    models.load", "is a picture"),
+        ("show", "from attnlib.models import Trace", "attnlib.show is a picture"),
+        ("show.live.page", "from attnlib.training import tasks", "live.page is a picture"),
+        ("models.trace", "from attnlib.models.gpt import GPT", "a circle: attnlib.models."),
+        ("show.rows", "def f():\n    from attnlib.show import stacked", "a circle: attnlib.show"),
+        ("show.labels", "from attnlib.show import heatmap", "a circle: attnlib.show"),
+        ("spare", "", "attnlib.spare has no room"),
+    ],
+)
+def test_a_wrong_import_is_seen(file, line, words):
+    name = f"attnlib.{file}"
+    said = complaints({**SOURCES, name: f"{SOURCES.get(name, '')}\n{line}\n"})
+    assert any(words in one for one in said), said
+
+
+@pytest.mark.parametrize(
+    "file, line",
+    [
+        ("tools.stills", "from attnlib import __version__"),
+        ("course.order", "import attnlib\nattnlib.__version__"),
+        ("heads", "from attnlib import masks, _moved\nfrom attnlib.attention import softmax"),
+        ("training.tasks", "from attnlib import models\nmodels.load('tiny-gpt')"),
+    ],
+)
+def test_a_right_import_is_not_blamed(file, line):
+    name = f"attnlib.{file}"
+    assert complaints({**SOURCES, name: f"{SOURCES[name]}\n{line}\n"}) == []
+
+
+def loads(line):
+    """The modules that a line brings into a fresh Python."""
+    program = f"import sys; was = set(sys.modules); {line}; print(*{{*sys.modules}} - was)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def inside(modules, *packages):
+    return sorted(one for one in modules if f"{one}.".startswith(tuple(f"{p}." for p in packages)))
+
+
+def test_attention_needs_numpy_and_nothing_else():
+    """Neither do the other rooms below the models."""
+    lesson = [room for room in FLOORS if FLOORS[room] < FLOORS["models.files"]]
+    for line in ("import attnlib", f"import {', '.join(f'attnlib.{room}' for room in lesson)}"):
+        found = loads(line)
+        others = {one.split(".")[0] for one in found} - sys.stdlib_module_names
+        assert others == {"attnlib", "numpy"}
+        assert not inside(found, "attnlib.models", "attnlib.training", "attnlib.show")
+
+
+def test_pictures_load_no_model():
+    rooms = "models training toy exercises course tools"
+    found = loads("import attnlib.show")
+    assert "attnlib.show.live.view" in found
+    assert not inside(found, *(f"attnlib.{room}" for room in rooms.split()))
+
+
+def test_the_javascript_of_all_pictures_is_small():
+    """The files of Python that are read have a budget in tests/test_doors.py."""
+    files = sorted((ROOT / "attnlib").rglob("*.js"))
+    lines = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in files}
+    assert {"view.js", "page.js"} <= set(lines) and sum(lines.values()) <= 3000, lines
 
 
 # ---- pages for people ----------------------------------------------------------------------------
@@ -231,7 +417,7 @@ def test_every_file_that_a_page_names_is_there(page):
 def test_the_release_notes_have_this_version():
     notes = (GITHUB / "RELEASES.md").read_text(encoding="utf-8")
     newest = re.findall(r"^## (\d+\.\d+\.\d+)", notes, re.M)[0]
-    assert newest == notebooks.version()
+    assert newest == notebooks.version().removesuffix(".dev0")
 
 
 def test_blame_looks_through_commits_that_are_there():

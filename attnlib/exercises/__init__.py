@@ -9,14 +9,19 @@ import contextlib
 import inspect
 import io
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from attnlib import _moved
 from attnlib.exercises._limit import TooSlow, call
 from attnlib.exercises._progress import progress, record
 from attnlib.show.source import show_source
 
 __all__ = ["Exercise", "progress"]
+
+if not TYPE_CHECKING:  # an editor would take it for a promise of every name
+    __getattr__ = _moved.told_by(__name__)
 
 SECONDS = 5  # a function that takes longer, on one input, is stopped
 

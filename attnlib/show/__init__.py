@@ -1,5 +1,10 @@
-"""Pictures, sliders and source code: arrays and tokens in, something to look at out."""
+"""Pictures, sliders and source code: arrays and tokens in, something to look at out. What is
+handled stands in `live/`; no picture knows a model.
+"""
 
+from typing import TYPE_CHECKING
+
+from attnlib import _moved
 from attnlib.show.atlas import measure_figure, mosaic
 from attnlib.show.clocks import clocks
 from attnlib.show.curves import beside, curves
@@ -66,3 +71,6 @@ __all__ = [
     "theme",
     "written",
 ]
+
+if not TYPE_CHECKING:  # an editor would take it for a promise of every name
+    __getattr__ = _moved.told_by(__name__)
