@@ -5,6 +5,7 @@ MiniLM; texts.
 import json
 import os
 import sys
+import typing
 
 import numpy as np
 import pytest
@@ -22,11 +23,12 @@ from checkpoints import (
     without,
 )
 
-from attnlib import masks
+import attnlib
+from attnlib import masks, models
 from attnlib.layers import parameters
 from attnlib.models.files import hub
 from attnlib.models.files.checkpoint import Blank, read_tensors
-from attnlib.models.pretrained import FAMILIES, load
+from attnlib.models.pretrained import FAMILIES, SHIPPED, load
 from attnlib.models.text import NoTokenizer, TextEncoder, TextModel, TextToText, read_tokenizer
 from attnlib.models.translator import Translator
 
@@ -638,3 +640,41 @@ def test_a_t5_with_the_table_that_nobody_reads(tmp_path):
     )
     folder = changed(tmp_path, "t5", tensors=plus(**{name: np.ones((8, 4), np.float32)}))
     close(forward(load(folder), ref).output, ref["logits"], LOGITS)
+
+
+# ---- one door ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["tiny-gpt", "reverse", "dates", "gpt2", "bert", "bart"])
+def test_one_door_opens_every_model(name):
+    """attnlib.load gives what attnlib.models.load gives, and its hint names each kind."""
+    assert models.load is load
+    name = name if name in SHIPPED else FIXTURES / name
+    opened, same = attnlib.load(name), load(name)
+    assert type(opened) is type(same)
+    for key, array in parameters(opened.model).items():
+        np.testing.assert_array_equal(array, parameters(same.model)[key])
+    kinds = {kind.__name__: kind for kind in (TextModel, TextEncoder, TextToText, Translator)}
+    hints = typing.get_type_hints(attnlib.load, localns={**kinds, "os": os})
+    assert isinstance(opened, hints["return"]) and isinstance(name, hints["path_or_name"])
+    assert set(typing.get_args(hints["return"])) == set(kinds.values())
+
+
+@pytest.mark.parametrize(
+    "wrong, kind, words",
+    [
+        (3, TypeError, "path_or_name must be a string or a path, got 3"),
+        (None, TypeError, "path_or_name must be a string or a path, got None"),
+        (["tiny-gpt"], TypeError, "path_or_name must be a string or a path, got ['tiny-gpt']"),
+        ("tiny_gpt", ValueError, "no folder 'tiny_gpt', and no model of that name"),
+        ("no/such/folder", FileNotFoundError, "no folder 'no/such/folder'"),
+        (FIXTURES, FileNotFoundError, "config.json"),
+    ],
+)
+def test_one_door_refuses_in_the_words_of_load(wrong, kind, words):
+    said = []
+    for door in (attnlib.load, load):
+        with pytest.raises(kind) as caught:
+            door(wrong)
+        said.append(str(caught.value))
+    assert said[0] == said[1] and words in said[0]
