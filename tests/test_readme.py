@@ -7,6 +7,7 @@ import nbformat
 import numpy as np
 import pytest
 
+import attnlib
 import notebooks
 from attnlib import show
 
@@ -25,6 +26,18 @@ def test_attnlib_alone(tmp_path, monkeypatch):
     exec(block, names)
     assert (tmp_path / "weights.png").stat().st_size > 5_000
     assert names["weights"].shape == (2, 6, 6) and names["mask"].sum() == 6 + 5 + 4
+
+
+def test_a_trained_model_in_two_lines(monkeypatch):
+    (block,) = [block for block in BLOCKS if "attnlib.load" in block]
+    lines = [line for line in block.splitlines() if line and "import " not in line]
+    assert len(lines) == 2
+    seen, real = [], show.AttentionView
+    monkeypatch.setattr(show, "AttentionView", lambda *given: seen.append(real(*given)))
+    exec(block, names := {})
+    layers, heads, n, n_k = names["read"].weights.shape
+    assert n == n_k == len(names["read"].tokens) and layers * heads == 16
+    assert seen[0].array.shape == (layers, heads, n, n)
 
 
 class Tensor:
@@ -97,7 +110,7 @@ def test_your_own_model_in_five_lines(tmp_path, monkeypatch):
 # ---- minutes -------------------------------------------------------------------------------------
 
 ROWS = re.findall(
-    r"^\| \[(\d\d)\]\(notebooks/(\S+)\) \| ([\d, to]+) \| (\d+) \|",
+    r"^\| \[([^\]]+)\]\(notebooks/(\S+)\) \| ([\d, to]+) \| (\d+) \|",
     re.search(r"<!-- two hours -->\n(.*?)<!-- /two hours -->", README, re.S)[1],
     re.M,
 )
@@ -130,9 +143,8 @@ def lengths(notebook):
     return found
 
 
-@pytest.mark.parametrize("number, name, words, minutes", ROWS, ids=[row[0] for row in ROWS])
-def test_the_sections_of_the_two_hours_take_the_minutes_that_are_said(number, name, words, minutes):
-    assert name.startswith(number)
+@pytest.mark.parametrize("label, name, words, minutes", ROWS, ids=[row[1][3:-6] for row in ROWS])
+def test_the_sections_of_the_two_hours_take_the_minutes_that_are_said(label, name, words, minutes):
     notebook = nbformat.read(notebooks.NOTEBOOKS / name, 4)
     head = "\n".join(cell.source for cell in notebook.cells[:4])
     whole = int(re.search(r"\*\*Time\*\* about (\d+) minutes", head)[1])
@@ -143,13 +155,40 @@ def test_the_sections_of_the_two_hours_take_the_minutes_that_are_said(number, na
 
 
 def test_two_hours_are_two_hours():
-    assert len(ROWS) >= 5 and [row[0] for row in ROWS] == sorted({row[0] for row in ROWS})
+    subjects = [row[1][3:-6] for row in ROWS]
+    assert len(ROWS) >= 5 and subjects == [one for one in notebooks.ORDER if one in subjects]
     assert sum(int(row[3]) for row in ROWS) == 120
+
+
+# ---- notebooks by their names --------------------------------------------------------------------
+
+PAGES = [notebooks.ROOT / "README.md", *sorted((notebooks.ROOT / ".github").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_link_to_a_notebook_says_words_of_its_title(page):
+    """Or what one does there; never its number, which the order of the course may change."""
+    text = re.sub(r"<!-- course -->.*<!-- /course -->", "", page.read_text("utf-8"), flags=re.S)
+    found = re.findall(r"\[([^\]]+)\]\((?:\.\./)?notebooks/(\d\d_\w+\.ipynb)[^)]*\)", text)
+    assert found or page.stem not in ("README", "CONTRIBUTING")
+    for label, name in found:
+        notebook = nbformat.read(notebooks.NOTEBOOKS / name, 4)
+        known = notebooks.title(notebook).lower()
+        said = set(re.findall(r"[^\W\d]{4,}", label.lower()))
+        assert said & set(re.findall(r"\w+", known)), f"[{label}] is called {known}"
+        assert not re.search(r"\b\d\d\b", label), label
+    assert not re.findall(r"\bnotebooks? \d\d\b|\bex\d\d\b|\brefresh \d\d|-k \d\d", text)
+
+
+# ---- the three shelves ---------------------------------------------------------------------------
+
+SHELVES = dict(re.findall(r"^\| `attnlib\.(\w+)` \| (.+) \|$", README, re.M))
 
 
 def test_every_module_stands_on_one_shelf():
     """What can be imported without an underscore, as a row of one of the three tables."""
     shelved = re.findall(r"`attnlib\.(\w+)`", "".join(re.findall(r"^\| `attnlib.*$", README, re.M)))
+    shelved = [name for name in shelved if name not in attnlib.__all__]
     rooms = {
         path.stem
         for path in (notebooks.ROOT / "attnlib").iterdir()
@@ -157,3 +196,16 @@ def test_every_module_stands_on_one_shelf():
         and (path.suffix == ".py" or (path / "__init__.py").exists())
     }
     assert sorted(shelved) == sorted(rooms - {"rope_scaling"}), "rope_scaling belongs to encodings"
+    assert set(SHELVES) == set(shelved)
+
+
+@pytest.mark.parametrize("room", SHELVES)
+def test_what_stands_on_a_shelf_is_there(room):
+    """Every name in `…` of a row is a function, class or file of its module."""
+    place = notebooks.ROOT / "attnlib" / room
+    files = [*place.rglob("*.py")] or [place.with_suffix(".py")]
+    known = {file.stem for file in files} | {file.parent.name for file in files}
+    for file in files:
+        known |= set(re.findall(r"^\s*(?:def|class) (\w+)", file.read_text("utf-8"), re.M))
+    names = re.findall(r"`(\w+)(?:\([^`]*\))?`", SHELVES[room])
+    assert [name for name in names if name not in known] == []

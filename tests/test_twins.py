@@ -73,7 +73,7 @@ def reads(node, known):
 def bodies():
     """What each function and class of the ground floor and of the models reads, by its name."""
     floor = notebooks.ROOT / "attnlib"
-    for path in [*(floor / f"{name}.py" for name in MODULES), *(floor / "models").glob("*.py")]:
+    for path in [*(floor / f"{name}.py" for name in MODULES), *(floor / "models").rglob("*.py")]:
         tree = ast.parse(path.read_text("utf-8"))
         made = [node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
         brought = [node.names for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
