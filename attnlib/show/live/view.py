@@ -2,32 +2,23 @@
 picture.
 """
 
-import base64
-import html
-import json
-import re
-import zlib
-from pathlib import Path
 from typing import Literal
 
-import anywidget
 import numpy as np
 import traitlets
 
-from attnlib import _check, _files
+from attnlib import _check
 from attnlib.show import figures
 from attnlib.show.labels import axis_names, most_attended, visible
-from attnlib.show.live import rerun
+from attnlib.show.live.base import Live, joined
 
 SENT_AT_ONCE = 2_000_000  # with more weights than this, a layer at a time crosses to the browser
 # as many are copied, so that the caller may change them; more stay where they are
 COPIED = 2_000_000
-# a path would be watched, and hold every view
-SOURCE = Path(__file__).with_name("view.js").read_text(encoding="utf-8")
 _LEVELS = 65_534  # a weight crosses as a whole number up to this; 65,535 is NaN
 
 
-class AttentionView(anywidget.AnyWidget):
+class AttentionView(Live):
     """A heat map of attention weights to hover, click and walk with the keyboard.
 
     weights      (n_q, n_k), (heads, n_q, n_k) or (layers, heads, n_q, n_k); anything that NumPy can
@@ -49,7 +40,7 @@ class AttentionView(anywidget.AnyWidget):
     allowed are marked.
     """
 
-    _esm = SOURCE
+    _esm = joined("view")
 
     layer = traitlets.Int(0).tag(sync=True)
     head = traitlets.Int(0).tag(sync=True)
@@ -100,7 +91,6 @@ class AttentionView(anywidget.AnyWidget):
             **state,
             **self._sent(layer, signed),
         )
-        rerun.replaces(self)
 
     def update(self, weights, tokens=None, *, key_tokens=None, mask=None, titles=None, title=None):
         """Show other weights in the same view, in one message to the browser; the reader's pin
@@ -191,47 +181,15 @@ class AttentionView(anywidget.AnyWidget):
             title=self.title,
         )
 
-    def to_png(self, path=None):
-        """The still picture as PNG: bytes, or written to `path`."""
-        return _written(self.figure().png(), path)
-
-    def to_svg(self, path=None):
-        """The still picture as SVG: bytes, or written to `path`."""
-        return _written(self.figure().svg(), path)
-
-    def to_html(self, path=None):
-        """The live view as one page that needs nothing else, no kernel and no network: bytes, or
-        written to `path`.
-        """
-        names = [
-            n
-            for n in self.trait_names(sync=True)
-            if not n.startswith("_") or n in ("_shape", "_range", "_sum_range", "_notes")
-        ]
-        state = {
-            name: getattr(self, name)
-            for name in names
-            if name not in ("layout", "comm", "keys", "tabbable", "tooltip")
-        }
-        state["_first"] = 0
+    def _for_a_page(self):
+        """All weights, a layer at a time, also where only one layer has crossed."""
+        state, _ = super()._for_a_page()
         blobs = {
             "_weights": (_pack(one, self._range) for one in self.array),
             "_sums": [self._sums],
             "_mask": [self._mask],
         }
-        figure, text = self._still()
-        parts = {
-            "TITLE": html.escape(self.title or "Attention"),
-            "STATE": json.dumps(state).replace("<", "\\u003c"),
-            "BLOBS": json.dumps({name: _squeezed(blob) for name, blob in blobs.items()}),
-            "SOURCE": SOURCE.replace("export default {", "const view = {"),
-            "PICTURE": base64.b64encode(figure.png()).decode(),
-            "ALT": html.escape(figure.alt),
-            "TABLE": html.escape(text),
-        }
-        return _written(
-            re.sub("|".join(parts), lambda found: parts[found[0]], _PAGE).encode(), path
-        )
+        return state | {"_first": 0}, blobs
 
     def _still(self):
         """What stands in for the live view: the picture, and its weights and notes in words."""
@@ -246,15 +204,6 @@ class AttentionView(anywidget.AnyWidget):
         return self.figure(), "\n".join(
             filter(None, [table, *(f"note: {note}" for note in self._notes)])
         )
-
-    def _repr_mimebundle_(self, **how):
-        data, metadata = super()._repr_mimebundle_(**how)
-        figure, text = self._still()
-        picture = base64.b64encode(figure.png()).decode()
-        text = "\n".join(filter(None, [figure.alt, text]))
-        return data | {"image/png": picture, "text/plain": text}, metadata | {
-            "image/png": {"alt": figure.alt}
-        }
 
     def __repr__(self):
         layers, heads, n_q, n_k = self._shape
@@ -370,43 +319,3 @@ def _pack(array, span):
         np.isnan(shares), _LEVELS + 1, np.clip(np.rint(np.nan_to_num(shares) * _LEVELS), 0, _LEVELS)
     )
     return levels.astype("<u2").tobytes()
-
-
-def _squeezed(blobs):
-    """Bytes that come in pieces, compressed, as text."""
-    squeeze = zlib.compressobj(6)
-    pieces = [squeeze.compress(blob) for blob in blobs]
-    return base64.b64encode(b"".join([*pieces, squeeze.flush()])).decode()
-
-
-def _written(blob, path):
-    return blob if path is None else _files.write(path, blob)
-
-
-# The still picture and its words stand in the page, and the script replaces them: a mail, a
-# preview, a page whose policy forbids scripts or pictures shows what it may show of them.
-_PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">\
-<title>TITLE</title>
-<style>body{margin:12px;background:#fff;color:#1b1f24;font-family:system-ui,sans-serif}img{max-width:100%;background:#fff}
-@media(prefers-color-scheme:dark){body{background:#181a1f;color:#e8eaed}}</style>
-<main id="view"><img src="data:image/png;base64,PICTURE" alt="ALT">
-<pre>TABLE</pre></main><script type="module">
-SOURCE
-{ const state = STATE, blobs = BLOBS, heard = {};
-const place = document.getElementById("view"), still = [...place.childNodes];
-const open = async (text) => {
-  const raw = atob(text), bytes = new Uint8Array(raw.length);
-  for (let k = 0; k < raw.length; k++) bytes[k] = raw.charCodeAt(k);
-  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))\
-).arrayBuffer();
-};
-for (const name in blobs) state[name] = new DataView(await open(blobs[name]));
-const model = { get: (name) => state[name], save_changes() {}, off() {},
-  set(name, value) { state[name] = value; (heard["change:" + name] || []).forEach((f) => f()); },
-  on(name, f) { (heard[name] ||= []).push(f); } };
-place.replaceChildren();
-try { view.render({ model, el: place }); } catch (error) { \
-place.replaceChildren(...still); throw error; } }
-</script></html>
-"""

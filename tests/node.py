@@ -1,0 +1,41 @@
+"""node for the tests of JavaScript: the modules of attnlib/show/live as node imports them."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import lab
+
+ROOT = Path(__file__).resolve().parent.parent
+LIVE = ROOT / "attnlib" / "show" / "live"
+SCRIPTS = sorted((ROOT / "attnlib").rglob("*.js"))
+
+
+def node():
+    """The path of node; a test that needs it is skipped where it is missing, and fails in CI."""
+    return shutil.which("node") or lab.missing("no node: apt-get install -y npm")
+
+
+def modules(folder):
+    """A copy of the modules in which they are what they say, ES modules. -> its show/live"""
+    for path in SCRIPTS:
+        copy = folder / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    (folder / "package.json").write_text('{"type": "module"}')
+    return folder / LIVE.relative_to(ROOT)
+
+
+def run(folder, script, data=None, timeout=120):
+    """Run a module in `modules(folder)`, with `data` as JSON. -> what it prints, from JSON"""
+    (folder / "test.js").write_text(
+        'import { readFileSync } from "node:fs";\n'
+        'const data = JSON.parse(readFileSync(new URL("./data.json", import.meta.url)));\n' + script
+    )
+    (folder / "data.json").write_text(json.dumps(data))
+    done = subprocess.run(
+        [node(), folder / "test.js"], capture_output=True, text=True, timeout=timeout
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
