@@ -22,6 +22,7 @@ MOVED = {
     "attnlib.models.hub": "attnlib.models.files.hub",
     "attnlib.models.tokenizer": "attnlib.models.files.tokenizer",
     "attnlib.report": "attnlib.tools.report",
+    "attnlib.show.explore": "attnlib.show.live.explore",  # the file; the function is where it was
     "attnlib.show.explorer": "attnlib.course.explorer",
     "attnlib.show.linked": "attnlib.show.live.linked",
     "attnlib.show.page": "attnlib.show.live.page",

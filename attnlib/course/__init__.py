@@ -1,5 +1,5 @@
 """What belongs to the course alone: its order, the explorer of its first notebook, and the game of
-its last.
+its last; `shipped/` holds the scripts that trained what is shipped.
 """
 
 from attnlib.course import capstone

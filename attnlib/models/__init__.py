@@ -1,4 +1,6 @@
-"""Models: forward passes made of the layers. `load` opens them all; each hands back a `Trace`."""
+"""Models: forward passes made of the layers. `load`, also as `attnlib.load`, opens them all; each
+hands back a `Trace`. `files/` reads what is published.
+"""
 
 from attnlib.models.pretrained import load
 from attnlib.models.trace import Trace

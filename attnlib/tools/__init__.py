@@ -1,1 +1,3 @@
-"""What is run from the command line: bench, report, and a page with still pictures."""
+"""What is run from the command line: `bench` and `report` by `python -m attnlib`, `stills` by
+`jupyter nbconvert --to stills`.
+"""

@@ -5,6 +5,11 @@ gradients.py    the chain rule through layers and models
 optimizer.py    AdamW, learning rate, clipping
 loop.py         train(), with checkpoints.py and progress.py
 tasks.py        the induction task and its scores
+
+What was trained for the course, and is asked in its notebooks; course/shipped/ has the scripts:
+
+recall.py, translation.py, extrapolation.py     tasks, and the models that learned them
+passages.py, probes.py                          texts never seen, and questions to a model
 """
 
 from attnlib.training.backward import (
