@@ -503,11 +503,9 @@ def main():
     if given.command == "refresh":
         refresh(given.names, given.pictures)
     elif given.command == "reorder":
-        changed = reorder()
-        import class_links  # it reads the order, which fits by now
-
-        for path in [*changed, *([class_links.PAGE] if class_links.write() else [])]:
-            print(path)
+        for path in reorder():
+            print(path, flush=True)
+        subprocess.run([sys.executable, Path(__file__).with_name("class_links.py")], check=True)
         print(
             "Then: python .ci/notebooks.py refresh many_heads, which draws the exercises in order"
         )
