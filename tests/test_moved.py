@@ -76,7 +76,7 @@ def test_the_page_for_teachers_has_it(old):
     """In its table of old names, with the new one behind it."""
     page = (notebooks.NOTEBOOKS / "teaching.md").read_text(encoding="utf-8")
     table = page.partition("## Old names")[2].partition("\n## ")[0]
-    place, _, name = old.rpartition(".")
+    name = old.rpartition(".")[2]
     rows = [row.split(" | ") for row in table.splitlines() if row.startswith("| ")]
     new_place, _, new = _moved.MOVED[old].rpartition(".")
     assert any(
