@@ -124,7 +124,7 @@ def images_of(notebook):
 def cases(table):
     """(path, case) for every case that this notebook has a parameter for."""
     return [
-        pytest.param(path, case, id=f"{path.name[:2]}-{number}")
+        pytest.param(path, case, id=f"{path.stem[3:]}-{number}")
         for path in PATHS
         for number, case in enumerate(table)
         if fitting(path, case if isinstance(case, dict) else case[0])
@@ -213,7 +213,7 @@ print("swept", sum(map(len, map(ends_of, swept.controls.values()))), "ends")
 """
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name[:2])
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem[3:])
 def test_every_slider_can_be_moved_to_its_ends(path, tmp_path):
     notebook = nbformat.read(path, 4)
     live = [
@@ -247,7 +247,7 @@ def test_nonsense_is_refused_by_attnlib(path, case, tmp_path):
     refused_by_attnlib(error.value, kind, argument)
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name[:2])
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem[3:])
 def test_nan_is_refused_by_attnlib(path, tmp_path):
     numbers = [
         name
@@ -274,7 +274,7 @@ def refused_by_attnlib(error, kind, argument):
 # ---- the tools of this file ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name[:2])
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem[3:])
 def test_a_misspelled_parameter_is_an_error(path, tmp_path):
     with pytest.raises(KeyError, match="has no parameter sentense; it has "):
         run(path, {"sentense": COURSE}, tmp_path)

@@ -49,7 +49,9 @@ def test_every_model_type_has_a_checkpoint_here():
     assert {
         json.loads((FIXTURES / name / "config.json").read_text())["model_type"] for name in FOLDERS
     } == set(FAMILIES)
-    assert len(FAMILIES) == 12, "one more or one less: say so here, and in README and notebook 15"
+    assert len(FAMILIES) == 12, (
+        "one more or one less: say so here, in README and in the notebook real_models"
+    )
     made = json.loads((FIXTURES / "versions.json").read_text())
     assert all({"torch", "transformers"} <= made[name].keys() for name in FOLDERS)
 

@@ -253,7 +253,7 @@ def test_no_name_lies_on_a_point():
 
 @pytest.fixture(scope="module")
 def sliders():
-    """The names of notebook 16 behind the two sliders that shade a text; `shaded` keeps (largest
+    """The names of the heatmap notebook behind the two sliders that shade a text; `shaded` keeps (largest
     weight, vmax) in `drawn`.
     """
     path = next(path for path in notebooks.paths() if path.name.startswith("16_"))

@@ -145,14 +145,14 @@ def copied(gpt, period, before):
 
 
 def test_short_blocks_are_missed_at_the_start_of_a_text_only(gpt):
-    """Notebook 14 says so."""
+    """The notebook that trains a tiny GPT says so."""
     at_start = [copied(gpt, period, 0) for period in (2, 8, 24)]
     assert at_start[0] < 0.5 < at_start[1] < 0.9 < at_start[2], at_start
     assert min(copied(gpt, period, 12) for period in (2, 8, 24)) > 0.85
 
 
 def test_what_english_loses_without_its_heads(gpt):
-    """Notebook 14: without the previous-token head the first copy is harder, too; three heads of
+    """What train_a_tiny_gpt says: without the previous-token head the first copy is harder, too; three heads of
     layer 2 do the copying.
     """
     texts = [

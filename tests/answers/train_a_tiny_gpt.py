@@ -21,7 +21,7 @@ def back_by_loops(g, w):
 
 
 def back_by_slopes(g, w):
-    """The whole table of slopes for each row, as in notebook 02."""
+    """The whole table of slopes for each row, as in why_scale."""
     return np.stack([(np.diag(row) - np.outer(row, row)) @ grad for row, grad in zip(w, g)])
 
 
