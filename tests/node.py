@@ -1,4 +1,6 @@
-"""node for the tests of JavaScript: the modules of attnlib/show/live as node imports them."""
+"""node and npm for the tests of JavaScript: the modules of attnlib/show/live as node imports them,
+and axe-core, which looks whether everybody can use a page.
+"""
 
 import json
 import shutil
@@ -39,3 +41,27 @@ def run(folder, script, data=None, timeout=120):
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def axe(page, within=".attnlib-live", leave=()):
+    """What axe-core finds serious or critical in this part of a page (playwright's), in words;
+    `leave` names rules to leave out. The version is that of .ci/js/package-lock.json.
+    """
+    source = ROOT / ".ci" / "js" / "node_modules" / "axe-core" / "axe.min.js"
+    if not source.exists():
+        npm = shutil.which("npm") or lab.missing("no npm: apt-get install -y npm")
+        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        done = subprocess.run(command, cwd=ROOT / ".ci" / "js", capture_output=True, text=True)
+        if done.returncode:
+            lab.missing(f"npm cannot fetch axe-core:\n{done.stderr[-500:]}")
+    page.evaluate(source.read_text(encoding="utf-8"))
+    found = page.evaluate(
+        "([within, leave]) => axe.run(within, { rules: Object.fromEntries("
+        "leave.map((name) => [name, { enabled: false }])) })",
+        [within, list(leave)],
+    )
+    return [
+        f"{one['id']}: {one['help']} ({', '.join(node['html'][:120] for node in one['nodes'][:3])})"
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
