@@ -32,8 +32,9 @@ WORDS = {
         " queen student teacher woman"
     ),
     "thing": (
-        "ball bank bed book books box car chair computer door floor hat house key letter mat moon"
-        " phone picture river roof sea star stars sun table train tree trees wall window"
+        "ball bank bed book books bowl box boxes car chair computer door floor hat house key"
+        " letter mat moon phone picture river roof sea star stars sun table train tree trees wall"
+        " window"
     ),
     "place": (
         "bank city field forest garden home house kitchen market park river room school sea street"
@@ -52,10 +53,12 @@ WORDS = {
         " wrote are am be been has had have do does did can could will would should may might must"
     ),
     "quality": (
-        "asleep bad big black blue bright brown cold dark delicious empty fast fresh full good"
-        " green happy heavy hot hungry kind lazy little long loud new nice old quick quiet red"
-        " round sad short slow small soft sweet tall thirsty tired warm white wide wise yellow"
-        " young"
+        "afraid angry asleep awake bad big black blue bored brave bright broken brown cheap clean"
+        " clever cold comfortable curious dark deep delicious dirty dry empty expensive fast flat"
+        " fresh full good green happy hard heavy high hot hungry ill kind lazy little locked long"
+        " loud narrow nervous new nice old open proud quick quiet red ripe round sad scared short"
+        " sick sleepy slow small soft sweet tall thick thirsty tired warm wet white wide wise"
+        " wooden yellow young"
     ),
     "pronoun": (
         "he her hers him his i it its me my our she that their them they this us we who which you"
@@ -70,8 +73,8 @@ WORDS = {
         " with without"
     ),
     "plural": (
-        "animals apples birds books cats children dogs friends ingredients people stars trees we"
-        " they them us words"
+        "animals apples birds books boxes cats children dogs friends ingredients people stars"
+        " trees we they them us words"
     ),
     "past": (
         "asked ate barked bought built called chased cooked drank fell found gave grew jumped"
@@ -416,3 +419,110 @@ def _position_sharpness(encoding):
     100 against 6.
     """
     return 6 if encoding == "learned" else 100
+
+
+# ---- tired or soft -------------------------------------------------------------------------------
+
+# The story has four columns more, behind those of `embed`. Two a word brings along: is this quality
+# said of the living, or of things? (Of both: old, warm, wet, and then it stands in neither.) Two
+# are empty at first; what layer 1 brings goes there: the token wants such a noun.
+SAID = {
+    "said of the living": (
+        "afraid angry asleep awake bored brave clever curious happy hungry ill kind lazy nervous"
+        " proud sad scared sick sleepy thirsty tired wise young"
+    ),
+    "said of things": (
+        "broken cheap comfortable dark deep delicious empty expensive flat fresh hard high locked"
+        " narrow new open ripe round soft sweet thick wide wooden"
+    ),
+}
+WANTS = ("wants the living", "wants a thing")
+D_STORY = D_MODEL + len(SAID) + len(WANTS)
+
+# The two heads: what is asked, what answers, how loudly; and which columns are brought, and where.
+STORY = {
+    "pronoun → quality": (
+        # everyone else looks past the qualities
+        [({"pronoun": 2, "token": -1}, dict.fromkeys(SAID, 1), 8)],
+        dict(zip(SAID, WANTS)),
+    ),
+    "pronoun → noun that fits": (
+        [
+            ({"pronoun": 1}, {"noun": 1, "alive": 0.4}, 4.5),  # as the one head
+            ({"wants the living": 1}, {"alive": 1}, 8),
+            ({"wants a thing": 1}, {"noun": 1, "alive": -1}, 8),
+        ],
+        dict(zip(FEATURES, FEATURES)),
+    ),
+}
+
+
+class Story(NamedTuple):
+    """What it means: tokens (n), and weights (n, n) of the one head "pronoun → noun", of the first
+    head of STORY, and of the second; wants (n, 2), what the first one brought each token: WANTS.
+    """
+
+    tokens: list
+    one: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    wants: np.ndarray
+
+
+def story(sentence, *, side_by_side=False):
+    """The cat sat on the mat because it was tired, or soft: what is it? -> Story
+
+    Two layers, with one head of STORY each. In layer 1 a pronoun reads the qualities in the
+    sentence. In layer 2 it looks for a noun, and asks with what layer 1 brought.
+
+    side_by_side   both heads in one layer instead: the control. The second one asks before it can
+                   know what the first one finds.
+    """
+    tokens = tokenize(sentence)
+    one = look(sentence, n_heads=2).weights[1]
+    layers = [list(STORY)] if side_by_side else [[name] for name in STORY]
+    x, weights = story_embed(tokens), []  # (n, D_STORY)
+    for names in layers:
+        brought, seen = story_layer(*names)(x)  # (n, D_STORY), (h, n, n)
+        x = x + brought  # the residual: nothing is lost
+        weights.extend(seen)
+    return Story(tokens, one, *weights, x[:, -len(WANTS) :])
+
+
+def story_embed(tokens):
+    """The rows of `embed`, then SAID, then WANTS, which are still empty. (n, D_STORY)"""
+    x = embed(tokens)
+    said = [[token.lower() in words.split() for words in SAID.values()] for token in tokens]
+    return np.hstack([x, said, np.zeros((len(x), len(WANTS)))])
+
+
+def story_layer(*names):
+    """A `SelfAttention` of width D_STORY with these heads of STORY for weights."""
+    for name in names:
+        _check.choice("name", name, STORY)
+    attention = SelfAttention(
+        D_STORY, _check.integer("the number of names", len(names)), d_head=D_HEAD
+    )
+    W_q, W_k, W_v, W_o = zip(*(_story_head(*STORY[name]) for name in names))
+    attention.W_q, attention.W_k, attention.W_v = map(np.hstack, (W_q, W_k, W_v))
+    attention.W_o = np.vstack(W_o)
+    return attention
+
+
+def _story_head(questions, brings):
+    """One question a column of W_q and W_k; one column of W_v for each that is brought."""
+    W_q, W_k, W_v = np.zeros((3, D_STORY, D_HEAD))
+    W_o = np.zeros((D_HEAD, D_STORY))
+    for c, (asks, offers, loud) in enumerate(questions):
+        for name, amount in asks.items():
+            W_q[_column(name), c] = amount * loud * D_HEAD**0.5
+        for name, amount in offers.items():
+            W_k[_column(name), c] = amount
+    for c, (source, target) in enumerate(brings.items()):
+        W_v[_column(source), c] = W_o[c, _column(target)] = 1
+    return W_q, W_k, W_v, W_o
+
+
+def _column(name):
+    """Where a column of the story stands."""
+    return FEATURES.index(name) if name in FEATURES else D_MODEL + [*SAID, *WANTS].index(name)
