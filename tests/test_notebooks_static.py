@@ -115,8 +115,10 @@ def places(file):
     if file not in READ and (file.suffix != ".md" or not file.is_file()):
         return set()
     if file.suffix == ".ipynb":  # as JupyterLab does
-        text = "\n\n".join(one.source for one in cells(file, "markdown"))
-        return {re.sub(r"[*`]", "", words).replace(" ", "-") for words in headings(text)}
+        found = {one.id: headings(one.source) for one in cells(file, "markdown")}
+        return {f"cell-id={id_}" for id_, words in found.items() if words} | {
+            re.sub(r"[*`]", "", one).replace(" ", "-") for words in found.values() for one in words
+        }
     found = {}  # as GitHub does: a name that is there already gets a number
     for words in headings(file.read_text(encoding="utf-8")):
         words = re.sub(r"\]\([^)]*\)", "", words).lower()
@@ -649,9 +651,11 @@ def test_a_wrong_label_is_found():
 
 def test_a_lost_section_is_found():
     first = PATHS[0]
-    section = sorted(places(first))[0]
-    assert not list(lost(first, f"[there](#{section}), [there]({first.name}#{section})"))
-    assert list(lost(first, f"[gone](#{section}-s)")) == [f"#{section}-s"]
+    title = re.sub(r"[*`]", "", TITLES[first]).replace(" ", "-")
+    for there in ("cell-id=title", title):
+        assert not list(lost(first, f"[there](#{there}), [there]({first.name}#{there})")), there
+    for gone in ("cell-id=titles", "cell-id=goals", f"{title}-s", ""):  # goals has no heading
+        assert list(lost(first, f"[gone](#{gone})")) == [f"#{gone}"], gone
     assert list(lost(PAGES[0], f"[gone](notebooks/{first.name}#1)"))
 
 
