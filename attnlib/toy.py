@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from attnlib import _check, encodings, patterns
+from attnlib.attention import scaled_dot_product_attention
 from attnlib.heads import SelfAttention
 
 WORDS = {
@@ -442,7 +443,7 @@ D_STORY = D_MODEL + len(SAID) + len(WANTS)
 # The two heads: what is asked, what answers, how loudly; and which columns are brought, and where.
 STORY = {
     "pronoun → quality": (
-        # everyone else looks past the qualities
+        # a pronoun asks 2 - 1 = 1 times; all others -1: they look past the qualities
         [({"pronoun": 2, "token": -1}, dict.fromkeys(SAID, 1), 8)],
         dict(zip(SAID, WANTS)),
     ),
@@ -458,35 +459,39 @@ STORY = {
 
 
 class Story(NamedTuple):
-    """What it means: tokens (n), and weights (n, n) of the one head "pronoun → noun", of the first
-    head of STORY, and of the second; wants (n, 2), what the first one brought each token: WANTS.
+    """Where a story was looked up: tokens (n); weights (n, n) of the one head "pronoun → noun", of
+    the first head of STORY and of the second; output (n, D_STORY), the tokens behind both layers.
     """
 
     tokens: list
     one: np.ndarray
     first: np.ndarray
     second: np.ndarray
-    wants: np.ndarray
+    output: np.ndarray
+
+    @property
+    def wants(self):
+        """What the first head brought to each token, in the columns WANTS. (n, 2)"""
+        return self.output[:, -len(WANTS) :]
 
 
 def story(sentence, *, side_by_side=False):
-    """The cat sat on the mat because it was tired, or soft: what is it? -> Story
+    """The cat sat on the mat because it was tired, or soft: what is *it*? -> Story
 
-    Two layers, with one head of STORY each. In layer 1 a pronoun reads the qualities in the
-    sentence. In layer 2 it looks for a noun, and asks with what layer 1 brought.
+    One head can only ask the same question whatever the ending. Two layers can do it: in layer 1 a
+    pronoun reads the qualities in the sentence; in layer 2 it looks for a noun, and asks with what
+    layer 1 brought.
 
-    side_by_side   both heads in one layer instead: the control. The second one asks before it can
-                   know what the first one finds.
+    side_by_side   both heads in one layer instead, the control: the second has to ask before it
+                   knows what the first one found
     """
     tokens = tokenize(sentence)
     one = look(sentence, n_heads=2).weights[1]
-    layers = [list(STORY)] if side_by_side else [[name] for name in STORY]
-    x, weights = story_embed(tokens), []  # (n, D_STORY)
-    for names in layers:
-        brought, seen = story_layer(*names)(x)  # (n, D_STORY), (h, n, n)
-        x = x + brought  # the residual: nothing is lost
-        weights.extend(seen)
-    return Story(tokens, one, *weights, x[:, -len(WANTS) :])
+    x = story_embed(tokens)  # (n, D_STORY)
+    read, first = story_head("pronoun → quality", x)
+    after = x + read  # layer 1 adds what it brings: the residual
+    found, second = story_head("pronoun → noun that fits", x if side_by_side else after)
+    return Story(tokens, one, first, second, after + found)
 
 
 def story_embed(tokens):
@@ -496,33 +501,32 @@ def story_embed(tokens):
     return np.hstack([x, said, np.zeros((len(x), len(WANTS)))])
 
 
-def story_layer(*names):
-    """A `SelfAttention` of width D_STORY with these heads of STORY for weights."""
-    for name in names:
-        _check.choice("name", name, STORY)
-    attention = SelfAttention(
-        D_STORY, _check.integer("the number of names", len(names)), d_head=D_HEAD
-    )
-    W_q, W_k, W_v, W_o = zip(*(_story_head(*STORY[name]) for name in names))
-    attention.W_q, attention.W_k, attention.W_v = map(np.hstack, (W_q, W_k, W_v))
-    attention.W_o = np.vstack(W_o)
-    return attention
+def story_head(name, x):
+    """One head of STORY: x (n, D_STORY) -> what it brings (n, D_STORY), weights (n, n)."""
+    W_q, W_k, W_v, W_o = story_matrices(_check.choice("name", name, STORY))
+    output, weights = scaled_dot_product_attention(x @ W_q, x @ W_k, x @ W_v)
+    return output @ W_o, weights
 
 
-def _story_head(questions, brings):
-    """One question a column of W_q and W_k; one column of W_v for each that is brought."""
-    W_q, W_k, W_v = np.zeros((3, D_STORY, D_HEAD))
-    W_o = np.zeros((D_HEAD, D_STORY))
+@lru_cache(maxsize=len(STORY))
+def story_matrices(name):
+    """A head of STORY as matrices: W_q and W_k have a column for each question, W_v and W_o pick
+    the columns that are brought, and say where they go. Read-only.
+    """
+    questions, brings = STORY[name]
+    W_q, W_k = np.zeros((2, D_STORY, len(questions)))
+    W_v, W_o = np.zeros((D_STORY, len(brings))), np.zeros((len(brings), D_STORY))
     for c, (asks, offers, loud) in enumerate(questions):
-        for name, amount in asks.items():
-            W_q[_column(name), c] = amount * loud * D_HEAD**0.5
-        for name, amount in offers.items():
-            W_k[_column(name), c] = amount
+        W_q[[_column(each) for each in asks], c] = list(asks.values())
+        W_k[[_column(each) for each in offers], c] = list(offers.values())
+        W_q[:, c] *= loud * len(questions) ** 0.5  # as in every toy head: the division undone
     for c, (source, target) in enumerate(brings.items()):
         W_v[_column(source), c] = W_o[c, _column(target)] = 1
+    for W in (W_q, W_k, W_v, W_o):
+        W.flags.writeable = False
     return W_q, W_k, W_v, W_o
 
 
 def _column(name):
-    """Where a column of the story stands."""
+    """Where the story has a feature, or one of its own four columns."""
     return FEATURES.index(name) if name in FEATURES else D_MODEL + [*SAID, *WANTS].index(name)

@@ -815,6 +815,227 @@ TOO_HARD = {
     "two things": [("The cat put the ball into the box because it was empty", "box")],
 }
 
+EVERY_STORY = [story for half in PAIRS.values() for story in half]
+both_halves = pytest.mark.parametrize("half", PAIRS)
+
+
+def asking(tokens):
+    """Where the pronoun stands whose noun is asked for."""
+    return [token.lower() in ("it", "they") for token in tokens].index(True)
+
+
+def row_of(seen, table):
+    """What the pronoun gives to each word."""
+    return dict(zip(seen.tokens, table[asking(seen.tokens)]))
+
+
+def right(half, table_of, **options):
+    """In which of these sentences the noun that is meant gets most, and how much it gets."""
+    found = []
+    for sentence, noun in PAIRS[half]:
+        seen = toy.story(sentence, **options)
+        row = row_of(seen, table_of(seen))
+        others = [weight for token, weight in row.items() if token != noun]
+        found.append(row[noun] if row[noun] > max(others) + 1e-9 else np.nan)
+    return np.array(found)
+
+
+def test_half_of_the_sentences_were_kept_out_and_none_stands_twice():
+    assert [len(half) for half in PAIRS.values()] == [16, 16]
+    assert len({sentence for sentence, _ in EVERY_STORY}) == 32
+
+
+@both_halves
+def test_one_head_is_right_on_one_ending_of_each_pair(half):
+    found = right(half, lambda seen: seen.one).reshape(-1, 2)
+    assert (np.isfinite(found) == [True, False]).all(), "the living one, and never the thing"
+    assert (found[:, 0] > 0.8).all() and (found[:, 0] < 0.9).all()
+
+
+@both_halves
+def test_two_layers_are_right_on_both_endings(half):
+    found = right(half, lambda seen: seen.second)
+    assert (found > 0.99).all(), found
+
+
+@both_halves
+def test_the_first_layer_reads_the_quality(half):
+    """The pronoun gives nearly all to a word of SAID, and takes along what is said by it."""
+    for sentence, _ in PAIRS[half]:
+        seen = toy.story(sentence)
+        row, said = row_of(seen, seen.first), [words.split() for words in toy.SAID.values()]
+        best = max(row, key=row.get)
+        assert row[best] > 0.98
+        np.testing.assert_allclose(
+            seen.wants[asking(seen.tokens)], [best in words for words in said], atol=0.02
+        )
+
+
+@both_halves
+def test_two_heads_in_one_layer_do_not_help(half):
+    """The second asks with nothing, and sees what the one head sees, to the last digit."""
+    np.testing.assert_array_equal(
+        np.isfinite(right(half, lambda seen: seen.second, side_by_side=True)), [True, False] * 8
+    )
+    for sentence, _ in PAIRS[half]:
+        seen, beside = toy.story(sentence), toy.story(sentence, side_by_side=True)
+        np.testing.assert_allclose(beside.second, seen.one, atol=1e-12)
+        np.testing.assert_array_equal(beside.first, seen.first)
+        np.testing.assert_array_equal(beside.wants, seen.wants)
+
+
+@both_halves
+def test_with_the_qualities_exchanged_the_answers_are_exchanged(half, monkeypatch):
+    """So it is the quality that decides, and nothing else in the sentence."""
+    monkeypatch.setattr(toy, "SAID", dict(zip(toy.SAID, reversed(toy.SAID.values()))))
+    assert np.isnan(right(half, lambda seen: seen.second)).all()
+    for (one, living), (other, thing) in zip(PAIRS[half][::2], PAIRS[half][1::2]):
+        for sentence, noun in ((one, thing), (other, living)):
+            seen = toy.story(sentence)
+            assert row_of(seen, seen.second)[noun] > 0.99
+
+
+@pytest.mark.parametrize("ending", ["there", "warm", "purple", "old and small"])
+def test_without_a_quality_that_tells_them_apart_two_layers_are_the_one_head(ending):
+    """None; one that is said of both; one that the toy does not know; two."""
+    seen = toy.story(f"The cat sat on the mat because it was {ending}")
+    np.testing.assert_allclose(seen.second, seen.one, atol=1e-12)
+    assert not seen.wants.any()
+
+
+def answers(name):
+    for sentence, noun in TOO_HARD[name]:
+        seen = toy.story(sentence)
+        yield noun, row_of(seen, seen.second)
+
+
+def test_two_nouns_of_a_kind_get_the_same():
+    for (_, row), nouns in [
+        *((one, ("cat", "dog")) for one in answers("two living nouns")),
+        *((one, ("ball", "box")) for one in answers("two things")),
+    ]:
+        a, b = (row[noun] for noun in nouns)
+        assert a == pytest.approx(b, abs=1e-12) and a + b > 0.99
+
+
+def test_two_qualities_take_each_other_away():
+    """Half of each is brought; the living one wins, as it does for the one head."""
+    for _, row in answers("two qualities"):
+        assert 0.84 < row["cat"] < 0.87 and 0.13 < row["mat"] < 0.15
+
+
+def test_a_quality_of_another_word_misleads():
+    for noun, row in answers("a quality of another word"):
+        assert row[noun] < 0.01 and min(row["dog"], row["boy"]) > 0.49
+
+
+def slow_story(sentence, side_by_side=False):
+    """By names, number by number: a token is a dict of what it has."""
+    tokens = toy.tokenize(sentence)
+    x = [dict.fromkeys((*toy.FEATURES, *toy.SAID, *toy.WANTS), 0.0) for _ in tokens]
+    for token, row in zip(tokens, x):
+        row |= dict.fromkeys(toy.features(token), 1.0)
+        row |= {name: 1.0 for name, words in toy.SAID.items() if token.lower() in words.split()}
+    tables, after = [], [dict(row) for row in x]
+    for questions, brings in toy.STORY.values():
+        source = [dict(row) for row in (x if side_by_side else after)]
+        table = []
+        for i, query in enumerate(source):
+            loudness = [0.0] * len(source)
+            for j, key in enumerate(source):
+                for asks, offers, loud in questions:
+                    asked = sum(amount * query[name] for name, amount in asks.items())
+                    offered = sum(amount * key[name] for name, amount in offers.items())
+                    loudness[j] += loud * asked * offered
+            parts = [np.exp(one) for one in loudness]
+            table.append([part / sum(parts) for part in parts])
+            for column, target in brings.items():
+                after[i][target] += sum(share * key[column] for share, key in zip(table[i], source))
+        tables.append(table)
+    return tables, after
+
+
+@pytest.mark.parametrize("side_by_side", [False, True])
+@pytest.mark.parametrize("sentence", [story[0] for story in EVERY_STORY[::3]])
+def test_story_equals_its_slow_twin(sentence, side_by_side):
+    seen = toy.story(sentence, side_by_side=side_by_side)
+    (first, second), after = slow_story(sentence, side_by_side)
+    np.testing.assert_allclose(seen.first, first, atol=1e-12)
+    np.testing.assert_allclose(seen.second, second, atol=1e-12)
+    rows = [list(row.values()) for row in after]
+    columns = [*range(F), *range(toy.D_MODEL, toy.D_STORY)]
+    np.testing.assert_allclose(seen.output[:, columns], rows, atol=1e-12)
+    np.testing.assert_allclose(seen.wants, np.array(rows)[:, -2:], atol=1e-12)
+    np.testing.assert_array_equal(seen.output[:, F : toy.D_MODEL], toy.embed(seen.tokens)[:, F:])
+
+
+def test_the_one_head_is_that_of_the_first_notebook():
+    seen = toy.story("The cat sat on the mat because it was soft")
+    np.testing.assert_array_equal(
+        seen.one, weights_of("pronoun → noun", "The cat sat on the mat because it was soft")
+    )
+    assert row_of(seen, seen.one)["cat"] == pytest.approx(0.85, abs=0.005)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_position_is_read(seed):
+    """Words in another order: the same numbers, in that order."""
+    tokens = toy.tokenize("The cat sat on the mat because it was soft")
+    order = np.random.default_rng(seed).permutation(len(tokens))
+    seen, mixed = toy.story(" ".join(tokens)), toy.story(" ".join(tokens[i] for i in order))
+    for table, other in ((seen.first, mixed.first), (seen.second, mixed.second)):
+        np.testing.assert_allclose(other, table[np.ix_(order, order)], atol=1e-12)
+
+
+def test_who_is_no_pronoun_looks_past_the_qualities_then_at_everyone_alike():
+    seen = toy.story("The cat sat on the mat because it was soft")
+    rest = [i for i, token in enumerate(seen.tokens) if token != "it"]
+    assert (seen.first[rest, -1] < 1e-4).all() and np.ptp(seen.first[rest, :-1]) < 1e-4
+    np.testing.assert_allclose(seen.second[rest], 0.1, atol=1e-4)
+
+
+def test_rows_of_the_story():
+    """Those of embed, what is said by the word, and two columns that nobody has filled."""
+    tokens = ["The", "Tired", "soft", "old", "cat", "zyzzyva"]
+    x = toy.story_embed(tokens)
+    assert x.shape == (6, toy.D_STORY) and toy.D_STORY == toy.D_MODEL + 4
+    np.testing.assert_array_equal(x[:, : toy.D_MODEL], toy.embed(tokens))
+    said = [[0, 0], [1, 0], [0, 1], [0, 0], [0, 0], [0, 0]]
+    np.testing.assert_array_equal(x[:, toy.D_MODEL :], np.hstack([said, np.zeros((6, 2))]))
+
+
+def test_what_is_said_is_a_quality_and_stands_in_one_line():
+    living, things = (words.split() for words in toy.SAID.values())
+    assert len({*living, *things}) == len(living) + len(things)
+    assert {*living, *things} <= set(toy.WORDS["quality"].split())
+    columns = [*toy.FEATURES, *toy.SAID, *toy.WANTS]
+    assert len(set(columns)) == len(columns)
+
+
+def test_the_matrices_are_small_and_cannot_be_overwritten():
+    shapes = [[W.shape for W in toy.story_matrices(name)] for name in toy.STORY]
+    D = toy.D_STORY
+    assert shapes == [[(D, 1), (D, 1), (D, 2), (2, D)], [(D, 3), (D, 3), (D, F), (F, D)]]
+    for name in toy.STORY:
+        for W in toy.story_matrices(name):
+            with pytest.raises(ValueError, match="read-only"):
+                W[:] = 0
+
+
+@pytest.mark.parametrize("name", ["pronoun → noun", "", None, ["pronoun → quality"]])
+def test_a_head_that_the_story_has_not(name):
+    with pytest.raises(ValueError, match=r"^name must be one of 'pronoun → quality'"):
+        toy.story_head(name, toy.story_embed(["it"]))
+
+
+@pytest.mark.parametrize(
+    "sentence, error, message",
+    [("", ValueError, "sentence is empty"), (None, TypeError, "sentence must be a string")],
+)
+def test_story_refuses(sentence, error, message):
+    with pytest.raises(error, match=message):
+        toy.story(sentence)
+
 
 # ---- how well a job is done ----------------------------------------------------------------------
 
