@@ -200,7 +200,7 @@ function isDark(node) {                                                  // by w
 }
 
 /** The root of a picture below `el`: themed, announced, freed. @returns {{root, say, dark, colour, watch, present, close}}
- *  say(text)      a sentence for all, and for screen readers once it stands still
+ *  say(text)      a sentence for all, and for screen readers once it stands still; or its parts, text or [text, class]
  *  colour(name)   a token of the theme as a plain colour, for canvases: "ink", "w3"
  *  watch(f)       f() when theme or width change, and once at first
  *  present()      a button that shows the picture alone, twice as large or as large as the screen */
@@ -235,7 +235,10 @@ export function dress({ model, el }, name, { readout = true } = {}) {
     root,
     say(text) {
       if (line.parentElement !== root) root.append(line);
-      if (line.textContent !== text) line.textContent = text;
+      const parts = [text].flat(), [plain, tones] = [0, 1].map((n) => parts.map((part) => [part].flat()[n] ?? "").join(n ? " " : ""));
+      if (line.textContent === plain && line.dataset.tones === tones) return;
+      line.dataset.tones = tones;
+      line.replaceChildren(...parts.map((part) => (Array.isArray(part) ? make("span", null, { class: part[1] }, part[0]) : part)));
     },
     line,
     dark: () => tone === "dark",

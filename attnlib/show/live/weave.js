@@ -1,0 +1,399 @@
+// One head as threads or as a map, and every moment between: each thread becomes its own cell. Geometry and paint, and
+// nothing of a widget: whoever has words and weights can use it.
+//
+//   data   { weights (n_q, n_k), mask (n_q, n_k) or null, q: names, k: names, even: evens(weights, mask) }
+//   look   { morph: 0 threads … 1 map, side: "query" | "key" (the side that is chosen on), pins: [chosen words],
+//            dotted: (word, at) => true for a word that is to be marked }
+//
+//   loom(names, width, height) -> place      where everything is, for { q, k } names; again only when they change
+//   weave(pen, data, place, look)            draws with a `sketch` of core.js (4 layers); call pen.done() behind it
+//   pluck(event, place) -> {side, at, key}   the word (and in the map the key) that a click or a touch is on, or null
+//   picked(look, side, at, more) -> change   {side, pins} after that word was chosen; more: added to the others, or taken out
+//   stepped(event, look, n_q, n_k) -> change   the same for ↑ ↓ Home End, with Shift or after Space added; Esc; x: other side
+//   spun(weights, form) -> moving            what moves: aim(moving, weights, form, smooth), advance(moving, ms) -> still
+//                                            under way?, and at each frame moving.morph, drawn(moving) -> weights
+//   telling(data, look) -> parts             what a hand should know, in words, for dress().say
+//   thumb(pen, width, height, data, morph, colour)     the same head, small, on a canvas; colour: of dress()
+//   thumbs(parent, label, onchoice)          buttons with a thumb each; set(list of data with name, chosen, morph, colour)
+//
+// At most MOST words a side; weights below LEAST are not drawn as threads; an even row is a short mark.
+import { best, blue, clamp, ease, isEven, lerp, make, measure, press, share, sharp } from "./core.js";
+
+export const MOST = 24, LEAST = 0.02;
+const WOVEN = { head: 26, row: 32, cell: 56, sum: 44 };                 // names of the sides; a cell at most; room for a number
+
+// ---- numbers: pure -----------------------------------------------------------------------------------------------------
+
+/** @returns {boolean[]} for each row: does it look at all that it may see alike? */
+export const evens = (weights, mask) => weights.map((row, i) => isEven(row, mask?.[i]));
+
+/** What the chosen words of one side give to, or get from, each word of the other side, added up. */
+export function given({ weights, q, k }, { side, pins }) {
+  return side === "query" ? k.map((_, j) => pins.reduce((sum, i) => sum + weights[i][j], 0)) : q.map((_, i) => pins.reduce((sum, j) => sum + weights[i][j], 0));
+}
+
+const mixed = (a, b, t) => b.map((row, i) => row.map((w, j) => lerp(a[i][j], w, t)));
+
+export function spun(weights, form) {
+  const goal = +(form === "map");
+  return { from: null, to: weights, blend: 1, at: goal, goal, morph: goal };
+}
+export function aim(moving, weights, form, smooth) {
+  const same = moving.to.length === weights.length && moving.to[0]?.length === weights[0]?.length;
+  if (weights !== moving.to) Object.assign(moving, smooth && same ? { from: drawn(moving), blend: 0 } : { blend: 1 }, { to: weights });
+  moving.goal = +(form === "map");
+}
+export function advance(moving, ms) {                                    // 350 ms between threads and map, 250 ms between two heads
+  const left = moving.goal - moving.at;
+  moving.at += Math.sign(left) * Math.min(Math.abs(left), ms / 350);
+  moving.blend = Math.min(1, moving.blend + ms / 250);
+  moving.morph = moving.goal ? ease(moving.at) : 1 - ease(1 - moving.at);
+  return moving.at !== moving.goal || moving.blend < 1;
+}
+export const drawn = (moving) => (moving.blend < 1 ? mixed(moving.from, moving.to, ease(moving.blend)) : moving.to);
+
+// ---- hands: pure -------------------------------------------------------------------------------------------------------
+
+export function pluck(event, place) {
+  const { q, k } = event.target.dataset ?? {};
+  if (k !== undefined) return { side: "key", at: +k };
+  if (q === undefined) return null;
+  const box = event.currentTarget.getBoundingClientRect(), zoom = box.width / place.width || 1;
+  const key = Math.floor(((event.clientX - box.left) / zoom - place.x0) / place.cell);
+  return { side: "query", at: +q, key: event.target.dataset.row && key >= 0 && key < place.n_k ? key : null };
+}
+export function picked({ side: before, pins }, side, at, more = false) {
+  const others = side === before ? pins : [], there = others.includes(at);
+  if (more) return { side, pins: there ? others.filter((pin) => pin !== at) : [...others, at] };
+  return { side, pins: there && others.length === 1 ? [] : [at] };
+}
+export function stepped(event, look, n_q, n_k) {
+  const { side, pins, kept } = look, n = side === "query" ? n_q : n_k, last = pins.at(-1);
+  const to = { ArrowUp: (last ?? n) - 1, ArrowDown: (last ?? -1) + 1, Home: 0, End: n - 1 }[event.key];
+  if (to !== undefined && n) {
+    const at = (to + n) % n, others = (event.shiftKey || kept ? pins : pins.slice(0, -1)).filter((pin) => pin !== at);
+    return { pins: [...others, at], kept: false };
+  }
+  if (event.key === " ") return kept ? { pins: pins.slice(0, -1), kept: pins.length > 1 } : { kept: pins.length > 0 };
+  if (event.key === "Escape" && pins.length) return { pins: [], kept: false };
+  if (event.key === "x") return { side: side === "query" ? "key" : "query", pins: n_q === n_k ? pins : [0], kept: false };
+  return null;
+}
+
+// ---- geometry: pure ----------------------------------------------------------------------------------------------------
+
+/** A name that fits: its end gives way, the number of a repeat stays. */
+export function fitted(name, room, font, wide = measure) {
+  if (wide(name, font) <= room) return name;
+  const number = name.match(/[₀-₉]*$/)[0], signs = [...name.slice(0, name.length - number.length)];
+  while (signs.length > 1 && wide(`${signs.join("")}…${number}`, font) > room) signs.pop();
+  return `${signs.join("")}…${number}`;
+}
+
+function wordColumn(names, height, room, wide) {
+  const pitch = Math.min(40, (height - WOVEN.head) / Math.max(1, names.length)), size = clamp(pitch * 0.85, 12, 15);
+  const font = `600 ${size}px system-ui, sans-serif`;
+  const short = names.map((name) => fitted(name, room, font, wide)), widths = short.map((name) => wide(name, font));
+  return { pitch, size, names: short, widths, wide: Math.max(44, ...widths) };
+}
+
+/** Rows stay where they are; the words looked at stand right (threads) or above (map). */
+export function loom({ q, k }, width, height, wide = measure) {
+  const room = Math.max(56, width * 0.19), small = "12px system-ui, sans-serif";
+  const left = wordColumn(q, height, room, wide), right = wordColumn(k, height, room, wide);
+  const short = k.map((name) => fitted(name, room * 0.75, small, wide));
+  const quiet = Math.max(44, ...short.map((name) => wide(name, small))) + 32;
+  const x0 = 6 + left.wide + 12 + quiet + 6, x1 = width - Math.max(right.wide + WOVEN.sum, 92), n_k = Math.max(1, k.length);
+  const tails = (lean) => right.widths.map((w, j) => (width - x0 - w * lean) / (j + 0.5));
+  const cellOf = (lean) => Math.min(WOVEN.cell, (width - x0 - 2) / n_k, ...tails(lean));
+  const level = Math.max(0, ...right.widths) <= cellOf(0) - 6, steep = !level && cellOf(0.72) < 17;
+  const tilt = level ? 0 : steep ? -70 : -45, cell = cellOf(level ? 0 : steep ? 0.36 : 0.72);
+  const top = Math.min(height * 0.3, level ? 40 : 22 + Math.max(...right.widths) * (steep ? 0.94 : 0.72));
+  return {
+    width, height, n_q: q.length, n_k: k.length, q: left, k: right, short, quiet: left.wide + 18, x0, x1,
+    sum: x1 + right.wide + WOVEN.sum - 6,
+    tilt, cell, top,
+    row: Math.min(WOVEN.row, (height - top - (q.length > 16 ? 4 : 20)) / Math.max(1, q.length)),
+    thick: Math.min(22, Math.min(left.pitch, right.pitch) * 0.75),
+  };
+}
+
+const rowAt = (place, i, m) => lerp(WOVEN.head + place.q.pitch * (i + 0.5), place.top + place.row * (i + 0.5), m);
+const keyAt = (place, j) => WOVEN.head + place.k.pitch * (j + 0.5);
+
+/** A thread as an outline of eight points, two curves: there on one side, back on the other; ends are moved by a and b. */
+function ribbon(place, i, j, w, a, b) {
+  const { x0, x1 } = place, xb = x1 - 8, ya = rowAt(place, i, 0) + a, yb = keyAt(place, j) + b, h = (w * place.thick) / 2;
+  const ca = lerp(x0, xb, 0.42), cb = lerp(x0, xb, 0.58), angle = Math.atan2(1.72 * (yb - ya), xb - x0);
+  const dx = (-h * Math.sin(angle) * 4) / 3, dy = (h * (4 * Math.cos(angle) - 1)) / 3;   // as thick in the middle as at its ends
+  return [x0, ya - h, ca - dx, ya - dy, cb - dx, yb - dy, xb, yb - h, xb, yb + h, cb + dx, yb + dy, ca + dx, ya + dy, x0, ya + h];
+}
+/** A cell of the map as the same eight points. */
+function cellShape(place, i, j) {
+  const x = place.x0 + place.cell * j + 0.5, y = place.top + place.row * i + 0.5, w = place.cell - 1, h = place.row - 1;
+  const a = x + w / 3, b = x + (2 * w) / 3;
+  return [x, y, a, y, b, y, x + w, y, x + w, y + h, b, y + h, a, y + h, x, y + h];
+}
+const TENTH = (x) => Math.round(x * 10) / 10;
+const MARKS = ["M", " ", "C", " ", " ", " ", " ", " ", "L", " ", "C", " ", " ", " ", " ", " "];
+const threadPath = (thread, cell, t) => `${MARKS.map((mark, p) => mark + TENTH(lerp(thread[p], cell[p], t))).join("")}Z`;
+
+/** Where the threads of a word begin (or end): side by side, in the order of their other ends. @returns (i, j) => offset in weights */
+function threadEnds(rows, onKeys) {
+  const lists = new Map(), at = new Map();
+  rows.forEach((row, i) => row.forEach((w, j) => {
+    const word = onKeys ? j : i;
+    if (w > LEAST) lists.set(word, [...(lists.get(word) ?? []), [i, j, w]]);
+  }));
+  for (const list of lists.values()) {
+    const sum = list.reduce((all, one) => all + one[2], 0), squeeze = onKeys ? Math.min(1, 1.3 / sum) : 1;
+    let x = -sum / 2;
+    for (const [i, j, w] of list) {
+      at.set(`${i}.${j}`, (x + w / 2) * squeeze);
+      x += w;
+    }
+  }
+  return (i, j) => at.get(`${i}.${j}`) ?? 0;
+}
+
+// ---- paint -------------------------------------------------------------------------------------------------------------
+
+export function weave(pen, data, place, look) {
+  if (!data.q.length || !data.k.length) return;
+  weaveBands(pen, place, look);
+  weaveWeights(pen, data, place, look);
+  weaveQueries(pen, data, place, look);
+  weaveKeys(pen, data, place, look);
+  weaveHands(pen, data, place, look);
+}
+
+function weaveBands(pen, place, { morph: m, side, pins }) {
+  const { x0, x1, top, row, cell, n_q, n_k } = place;
+  for (const at of pins) {
+    const y = rowAt(place, at, m), h = lerp(place.q.pitch, row, m), onQueries = side === "query";
+    const asQuery = { x: 0, width: lerp(x0 - 4, x0 + cell * n_k, m), y: y - h / 2, height: h };
+    const asKey = { x: x1 - 6, width: place.sum - x1 + 12, y: keyAt(place, at) - place.k.pitch / 2, height: place.k.pitch };
+    const asColumn = { x: x0 + cell * at, width: cell, y: top - 4, height: row * n_q + 8 };
+    const box = onQueries ? asQuery : m < 0.5 ? asKey : asColumn;
+    pen.put(`band${at}`, "rect", 0, { ...box, rx: 6, fill: `color-mix(in srgb, var(--${side}) 10%, var(--paper))` });
+    if (!m) continue;
+    const ring = { x: onQueries ? x0 : x0 + cell * at, y: onQueries ? top + row * at : top };
+    const size = { width: onQueries ? cell * n_k : cell, height: onQueries ? row : row * n_q };
+    pen.put(`ring${at}`, "rect", 2, { ...ring, ...size, rx: 3, fill: "none", stroke: `var(--${side})`, "stroke-width": 1.5, opacity: m });
+  }
+  if (m) pen.put("frame", "rect", 2, { x: x0, y: top, width: cell * n_k, height: row * n_q, fill: "none", stroke: "var(--line)", opacity: m });
+  pen.put("nameq", "text", 3, { x: 6, y: lerp(14, top - 10, m), class: "part", fill: "var(--query-text)" }, "looks");
+  if (m < 0.5) pen.put("namek", "text", 3, { x: x1, y: 14, class: "part", fill: "var(--key-text)", opacity: 1 - 2 * m }, "is looked at");
+  else pen.put("named", "text", 3, { x: x0 - 10, y: top - 28, class: "part", "text-anchor": "end", fill: "var(--key-text)", opacity: 2 * m - 1 }, "is looked at →");
+}
+
+function weaveWeights(pen, data, place, look) {
+  const { weights, even } = data, { morph: m, side, pins } = look, chosen = new Set(pins);
+  const rows = weights.map((one, i) => (even[i] ? one.map(() => 0) : one)), left = threadEnds(rows, false), right = threadEnds(rows, true);
+  weights.forEach((one, i) => one.forEach((w, j) => {
+    const on = chosen.has(side === "query" ? i : j), shut = data.mask && !data.mask[i][j];
+    const x = place.x0 + place.cell * j + 0.5, y = place.top + place.row * i + 0.5, size = { width: place.cell - 1, height: place.row - 1 };
+    if (shut && m > 0.05) pen.put(`shut${i}.${j}`, "rect", 0, { x, y, ...size, fill: pen.hatch, opacity: m });
+    if (shut && !(w > LEAST)) return;                                    // what is forbidden and yet looked at is red
+    if (Number.isNaN(w)) pen.put(`nan${i}.${j}`, "rect", 1, { x, y, ...size, fill: "var(--bad)", opacity: m });
+    else if (even[i]) weaveEven(pen, place, look, i, j, w, on);
+    else if (w > LEAST || m >= 0.5) {
+      const thread = m < 1 && ribbon(place, i, j, clamp(w), left(i, j) * place.thick, right(i, j) * place.thick);
+      weaveOne(pen, place, look, { i, j, w, on, shut, thread });
+    }
+  }));
+  even.forEach((one, i) => {
+    if (!one || m >= 0.5 || (side === "query" && chosen.has(i))) return;
+    pen.put(`mark${i}`, "rect", 1, { x: place.x0, y: rowAt(place, i, m) - 0.5, width: 14, height: 1, fill: "var(--hatch)", opacity: 1 - 2 * m });
+  });
+}
+
+/** A thread on its way to its cell. */
+function weaveOne(pen, place, { morph: m, pins }, { i, j, w, on, shut, thread }) {
+  const square = cellShape(place, i, j), any = pins.length > 0, arrived = w > LEAST ? 1 : clamp(2 * m - 1);
+  const tone = on || m === 1 ? blue(lerp(0.4 + 0.45 * w, w, m)) : `color-mix(in oklab, ${blue(w)} ${Math.round(100 * m)}%, var(--w2))`;
+  const opacity = arrived * lerp(any ? (on ? 0.95 : 0.3) : 0.6, any && !on ? 0.75 : 1, m);
+  pen.put(`w${i}.${j}`, "path", 1, {
+    d: threadPath(thread || square, square, m), fill: shut ? "var(--bad)" : tone, "fill-opacity": opacity.toFixed(2), "data-q": i,
+  });
+  if (!on || m < 0.8 || w <= LEAST || place.cell < 22 || place.row < 12) return;
+  const where = { x: place.x0 + place.cell * (j + 0.5), y: rowAt(place, i, 1) + 4.5, "text-anchor": "middle", class: "small" };
+  pen.put(`n${i}.${j}`, "text", 2, { ...where, fill: w > 0.55 ? "var(--paper)" : "var(--ink)", opacity: (m - 0.8) * 5 }, share(w));
+}
+
+/** A cell of an even row: white, with a thin mark at 1/n; as threads, a faint fan where it is chosen. */
+function weaveEven(pen, place, { morph: m, side }, i, j, w, on) {
+  const { x0, cell, row, top } = place, fill = on ? "var(--w3)" : "var(--hatch)";
+  if (m > 0.5) pen.put(`even${i}.${j}`, "rect", 1, { x: x0 + cell * (j + 0.3), y: top + row * (i + 0.7), width: cell * 0.4, height: on ? 2 : 1, fill, opacity: 2 * m - 1 });
+  if (!on || side !== "query" || m === 1) return;
+  const d = threadPath(ribbon(place, i, j, Math.max(0.03, w * 0.6), 0, 0), cellShape(place, i, j), m);
+  pen.put(`fan${i}.${j}`, "path", 1, { d, fill: "var(--w2)", "fill-opacity": (0.7 * (1 - m)).toFixed(2), "data-q": i });
+}
+
+/** The words that look, and beside each, quietly, at whom most, or what it gives to the chosen ones. */
+function weaveQueries(pen, data, place, look) {
+  const { morph: m, side, pins, dotted = () => false } = look, { weights, even, q } = data, onQueries = side === "query";
+  const from = onQueries || !pins.length ? null : given(data, look);
+  const first = even.findIndex((one, i) => one && !(onQueries && pins.includes(i)));
+  const header = onQueries || !pins.length ? "most at" : pins.length > 1 ? `at these ${pins.length}` : `at ${place.short[pins[0]]}`;
+  pen.put("namemost", "text", 3, { x: place.quiet, y: lerp(14, place.top - 10, m), class: "small faint" }, header);
+  q.forEach((word, i) => {
+    const y = rowAt(place, i, m), chosen = onQueries && pins.includes(i), [w, j] = from ? [from[i], null] : best(weights[i])[0];
+    const looks = w > LEAST ? `${j === null ? "" : `${place.short[j]} `}${share(w)}` : "", most = !even[i] ? looks : i === first ? "all alike" : "";
+    pen.put(`q${i}`, "text", 3, {
+      x: 6, y: y + place.q.size * 0.34, "font-size": `${place.q.size}px`, class: `${chosen ? "part" : ""}${dotted(word, i) ? " dotted" : ""}`,
+      fill: chosen ? "var(--query-text)" : "var(--ink)",
+    }, place.q.names[i]);
+    pen.put(`most${i}`, "text", 3, { x: place.quiet, y: y + 4, class: chosen || (from && w > 0.1) ? "small" : "small faint" }, most);
+  });
+}
+
+/** The words that are looked at, with what the chosen ones give them, added up under the word. */
+function weaveKeys(pen, data, place, look) {
+  const { morph: m, side, pins, dotted = () => false } = look, { x0, cell } = place, onQueries = side === "query";
+  const got = onQueries && pins.length ? given(data, look) : null, bars = Boolean(got) && pins.some((i) => !data.even[i]);
+  data.k.forEach((word, j) => {
+    const shut = Boolean(got && data.mask && pins.every((i) => !data.mask[i][j]));
+    const strong = bars ? got[j] > 0.05 : !onQueries && pins.includes(j);
+    const lean = place.tilt ? 0.25 * place.k.size : -place.k.widths[j] / 2, mark = dotted(word, j) && (m < 0.5 || cell > 17);
+    const x = lerp(place.x1, x0 + cell * (j + 0.5) + lean, m), y = lerp(keyAt(place, j) + place.k.size * 0.34, place.top - 6, m);
+    pen.put(`k${j}`, "text", 3, {
+      transform: `translate(${x.toFixed(1)} ${y.toFixed(1)}) rotate(${(place.tilt * m).toFixed(1)})`, "font-size": `${place.k.size}px`,
+      class: `${strong ? "part" : ""}${mark ? " dotted" : ""}${shut ? " shut" : ""}`, fill: shut ? "var(--faint)" : strong ? "var(--key-text)" : "var(--ink)",
+    }, place.k.names[j]);
+  });
+  if (bars) weaveSums(pen, data, place, look, got);
+}
+
+/** What the chosen words give: a number at the word and bars under it, a piece for each; in the map a number under the column. */
+function weaveSums(pen, { weights }, place, { morph: m, pins }, got) {
+  const scale = (place.sum - place.x1 - 30) / Math.max(1, ...got), opacity = Math.abs(1 - 2 * m);
+  got.forEach((sum, j) => {
+    if (!(sum > LEAST)) return;
+    const y = keyAt(place, j), under = { x: place.x0 + place.cell * (j + 0.5), y: place.top + place.row * place.n_q + 14 };
+    if (m > 0.5) {
+      if (pins.length > 1 && place.n_q <= 16) pen.put(`total${j}`, "text", 3, { ...under, "text-anchor": "middle", class: "small", opacity }, share(sum));
+      return;
+    }
+    pen.put(`sum${j}`, "text", 3, { x: place.sum, y: y + 4.5, "text-anchor": "end", class: "small", opacity }, share(sum));
+    if (place.k.pitch < 24) return;
+    let x = place.x1;
+    for (const i of pins) {
+      const w = weights[i][j] * scale;
+      if (w > 0.5) pen.put(`bar${i}.${j}`, "rect", 2, { x, y: y + 9, width: Math.max(0.5, w - 0.5), height: 3, fill: blue(0.4 + 0.4 * weights[i][j]), opacity });
+      x += w;
+    }
+  });
+}
+
+/** What can be touched: a word of either side, and in the map a row. They carry roles and names for a screen reader. */
+function weaveHands(pen, { q, k }, place, { morph: m, side, pins }) {
+  const { x0, x1, cell, top, row } = place, hand = (name, on) => ({ class: "hit", role: "button", "aria-label": name, "aria-pressed": String(on) });
+  q.forEach((word, i) => {
+    const h = lerp(place.q.pitch, row, m), y = rowAt(place, i, m) - h / 2;
+    pen.put(`handq${i}`, "rect", 3, { x: 0, y, width: x0 - 4, height: h, "data-q": i, ...hand(`${word} looks`, side === "query" && pins.includes(i)) });
+    if (m > 0.5) pen.put(`handrow${i}`, "rect", 3, { x: x0, y, width: cell * place.n_k, height: h, class: "hit", "data-q": i, "data-row": 1 });
+  });
+  k.forEach((word, j) => {
+    const right = { x: x1 - 6, y: keyAt(place, j) - place.k.pitch / 2, width: place.sum - x1 + 12, height: place.k.pitch };
+    const box = m < 0.5 ? right : { x: x0 + cell * j, y: 6, width: cell, height: top - 8 };
+    pen.put(`handk${j}`, "rect", 3, { ...box, "data-k": j, ...hand(`${word} is looked at`, side === "key" && pins.includes(j)) });
+  });
+}
+
+// ---- in words ----------------------------------------------------------------------------------------------------------
+
+const eachShare = (pairs, names, tone) => pairs.flatMap(([w, at], n) => [n ? ", " : "", [names[at], tone], ` ${share(w)}`]);
+
+/** Parts for dress().say: plain text, or [word, "q" | "k"]. */
+export function telling(data, { side, pins }) {
+  const { even, q, k } = data, onQueries = side === "query", said = pins.slice(0, 3).flatMap((at) => (onQueries ? looksAt(data, at) : lookedAt(data, at)));
+  const [most, at] = pins.length > 1 ? best(given(data, { side, pins }))[0] : [0, 0];
+  if (most > Math.max(...pins.map((pin) => (onQueries ? data.weights[pin][at] : data.weights[at][pin]))) + LEAST) {
+    said.push(...(onQueries ? [`Together the ${pins.length} give `, [k[at], "k"], " "] : [[q[at], "q"], ` gives the ${pins.length} together `]), `${share(most)}. `);
+  }
+  const flat = even.filter((one, i) => one && !(onQueries && pins.includes(i))).length, others = pins.length && onQueries ? "other" : "word";
+  if (flat) said.push(flat === q.length ? "Every word looks everywhere alike. " : `${flat} ${others}${flat > 1 ? "s look" : " looks"} everywhere alike. `);
+  return said;
+}
+
+function looksAt({ weights, mask, even, q, k }, i) {
+  const row = weights[i], open = mask ? mask[i].filter(Boolean).length : k.length, some = best(row).filter(([w], n) => n < 3 && w > 0.05);
+  const who = [q[i], "q"], sum = row.reduce((a, w) => a + w, 0), odd = Math.abs(sum - 1) > 0.01 ? `; the row adds up to ${sum.toFixed(2)}` : "";
+  if (!open) return [who, " may look at nobody. "];
+  if (row.some(Number.isNaN)) return [who, " has weights that are no numbers (NaN). "];
+  if (even[i]) return [who, ` looks at ${open === k.length ? "all" : "its"} ${open} words alike, ${share(row[mask ? mask[i].indexOf(true) : 0])} each${odd}. `];
+  return [who, " looks at ", ...(some.length ? eachShare(some, k, "k") : ["nobody in particular"]), `${odd}. `];
+}
+
+function lookedAt({ weights, even, q, k }, j) {
+  const from = best(weights.map((row, i) => (even[i] ? 0 : row[j]))).filter(([w]) => w > 1.5 / k.length), rest = from.length > 4 ? ` and ${from.length - 4} more` : "";
+  return [[k[j], "k"], " is looked at by ", ...(from.length ? eachShare(from.slice(0, 4), q, "q") : ["nobody in particular"]), `${rest}. `];
+}
+
+// ---- small pictures ------------------------------------------------------------------------------------------------------
+
+/** One head on a canvas of width × height, as threads and as a map. */
+export function thumb(pen, width, height, { weights, mask, even }, m, colour) {
+  const rows = weights.length, columns = weights[0]?.length ?? 1, cell = (width - 2) / columns, tall = (height - 2) / rows;
+  const tones = [0, 1, 2, 3, 4].map((stop) => colour(`w${stop}`));
+  const yq = (i) => 2 + ((height - 4) / rows) * (i + 0.5), yk = (j) => 2 + ((height - 4) / columns) * (j + 0.5);
+  if (m > 0) {
+    pen.globalAlpha = m;
+    pen.fillStyle = colour("line");
+    mask?.forEach((row, i) => row.forEach((open, j) => open || pen.fillRect(1 + j * cell, 1 + i * tall, cell + 0.3, tall + 0.3)));
+    weights.forEach((row, i) => even[i] || row.forEach((w, j) => {
+      if (!(w > LEAST)) return;
+      pen.fillStyle = tones[Math.min(4, Math.ceil(w * 4))];
+      pen.fillRect(1 + j * cell, 1 + i * tall, cell, tall);
+    }));
+    pen.strokeStyle = colour("line");
+    pen.strokeRect(0.5, 0.5, width - 1, height - 1);
+  }
+  if (m < 1) {
+    pen.strokeStyle = colour("w3");
+    pen.fillStyle = colour("hatch");
+    weights.forEach((row, i) => {
+      const y = yq(i);
+      pen.globalAlpha = 1 - m;
+      if (even[i]) pen.fillRect(4, y - 0.5, 6, 1);
+      else row.forEach((w, j) => {
+        if (!(w > 0.04)) return;
+        pen.globalAlpha = (1 - m) * (0.35 + 0.6 * clamp(w));
+        pen.lineWidth = Math.max(0.5, clamp(w) * Math.min(5, ((height - 4) / rows) * 0.8));
+        pen.beginPath();
+        pen.moveTo(4, y);
+        pen.bezierCurveTo(width / 2, y, width / 2, yk(j), width - 4, yk(j));
+        pen.stroke();
+      });
+    });
+  }
+  pen.globalAlpha = 1;
+}
+
+/** Small pictures to choose from. set([{ name, data | null, why }], chosen, morph, colour, width, height): without data a dashed place. */
+export function thumbs(parent, label, onchoice) {
+  const group = make("div", parent, { class: "thumbs", role: "group", "aria-label": label }), buttons = [];
+  return {
+    node: group,
+    set(list, chosen, morph, colour, width, height) {
+      while (buttons.length < list.length) {
+        const at = buttons.length, button = press(group, "", () => onchoice(at));
+        const parts = { name: make("span", button), why: make("small", button), canvas: make("canvas", button, { "aria-hidden": true }) };
+        buttons.push({ button, ...parts });
+      }
+      buttons.forEach(({ button, name, why, canvas }, at) => {
+        button.hidden = at >= list.length;
+        if (button.hidden) return;
+        const one = list[at];
+        for (const [node, text] of [[name, one.name], [why, one.why ?? ""]]) if (node.textContent !== text) node.textContent = text;
+        why.hidden = !one.why;
+        button.classList.toggle("off", !one.data);
+        button.setAttribute("aria-pressed", at === chosen);
+        canvas.hidden = !one.data;
+        const tall = height - (one.why ? 16 : 0);
+        if (one.data) thumb(sharp(canvas, width, tall), width, tall, one.data, morph, colour);
+      });
+    },
+  };
+}
