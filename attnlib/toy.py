@@ -424,9 +424,9 @@ def _position_sharpness(encoding):
 
 # ---- tired or soft -------------------------------------------------------------------------------
 
-# The story has four columns more, behind those of `embed`. Two a word brings along: is this quality
-# said of the living, or of things? (Of both: old, warm, wet, and then it stands in neither.) Two
-# are empty at first; what layer 1 brings goes there: the token wants such a noun.
+# The story adds four columns behind those of `embed`. Two come with the word: is this quality said of
+# the living, or of things? (One that is said of both, such as old, warm or wet, has neither.) Two
+# are empty at first: there layer 1 writes which kind of noun a token wants.
 SAID = {
     "said of the living": (
         "afraid angry asleep awake bored brave clever curious happy hungry ill kind lazy nervous"
@@ -440,7 +440,8 @@ SAID = {
 WANTS = ("wants the living", "wants a thing")
 D_STORY = D_MODEL + len(SAID) + len(WANTS)
 
-# The two heads: what is asked, what answers, how loudly; and which columns are brought, and where.
+# Two heads. For each: its questions (what asks, what answers, how loudly); the columns that it
+# brings, and the columns where it puts them.
 STORY = {
     "pronoun → quality": (
         # a pronoun asks 2 - 1 = 1 times; all others -1: they look past the qualities
@@ -459,8 +460,8 @@ STORY = {
 
 
 class Story(NamedTuple):
-    """Where a story was looked up: tokens (n); weights (n, n) of the one head "pronoun → noun", of
-    the first head of STORY and of the second; output (n, D_STORY), the tokens behind both layers.
+    """What was read in a story: tokens (n); weights (n, n) of the one head "pronoun → noun", of
+    the first head of STORY and of the second; output (n, D_STORY), the tokens after both layers.
     """
 
     tokens: list
@@ -478,11 +479,11 @@ class Story(NamedTuple):
 def story(sentence, *, side_by_side=False):
     """The cat sat on the mat because it was tired, or soft: what is *it*? -> Story
 
-    One head can only ask the same question whatever the ending. Two layers can do it: in layer 1 a
+    One head asks the same question, whatever the ending says. Two layers can tell: in layer 1 a
     pronoun reads the qualities in the sentence; in layer 2 it looks for a noun, and asks with what
     layer 1 brought.
 
-    side_by_side   both heads in one layer instead, the control: the second has to ask before it
+    side_by_side   the control: both heads in one layer, so that the second has to ask before it
                    knows what the first one found
     """
     tokens = tokenize(sentence)
@@ -519,7 +520,7 @@ def story_matrices(name):
     for c, (asks, offers, loud) in enumerate(questions):
         W_q[[_column(each) for each in asks], c] = list(asks.values())
         W_k[[_column(each) for each in offers], c] = list(offers.values())
-        W_q[:, c] *= loud * len(questions) ** 0.5  # as in every toy head: the division undone
+        W_q[:, c] *= loud * len(questions) ** 0.5  # √d_head undone, as in every toy head
     for c, (source, target) in enumerate(brings.items()):
         W_v[_column(source), c] = W_o[c, _column(target)] = 1
     for W in (W_q, W_k, W_v, W_o):
