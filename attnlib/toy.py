@@ -424,9 +424,9 @@ def _position_sharpness(encoding):
 
 # ---- tired or soft -------------------------------------------------------------------------------
 
-# The story adds four columns behind those of `embed`. Two come with the word: is this quality said of
-# the living, or of things? (One that is said of both, such as old, warm or wet, has neither.) Two
-# are empty at first: there layer 1 writes which kind of noun a token wants.
+# The story adds four columns behind those of `embed`. Two come with the word: is this quality said
+# of the living, or of things? (One that is said of both, such as old, warm or wet, has neither.)
+# Two are empty at first: there layer 1 writes which kind of noun a token wants.
 SAID = {
     "said of the living": (
         "afraid angry asleep awake bored brave clever curious happy hungry ill kind lazy nervous"
