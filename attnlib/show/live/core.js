@@ -191,7 +191,7 @@ export function frames(tick) {
 
 // ---- the house around a picture ------------------------------------------------------------------------------------------
 
-function isDark(node) {                                                  // by what is really behind the picture
+export function isDark(node) {                                           // by what is really behind the picture
   for (; node; node = node.parentElement) {
     const c = getComputedStyle(node).backgroundColor.match(/[\d.]+/g);
     if (c && (c.length < 4 || +c[3] > 0)) return c[0] * 0.3 + c[1] * 0.59 + c[2] * 0.11 < 128;
@@ -202,19 +202,22 @@ function isDark(node) {                                                  // by w
 /** The root of a picture below `el`: themed, announced, freed. @returns {{root, say, dark, colour, watch, present, close}}
  *  say(text)      a sentence for all, and for screen readers once it stands still; or its parts, text or [text, class]
  *  colour(name)   a token of the theme as a plain colour, for canvases: "ink", "w3"
- *  watch(f)       f() when theme or width change, and once at first
+ *  watch(f)       f() when theme, width or dots of the screen change, and once at first
  *  present()      a button that shows the picture alone, twice as large or as large as the screen */
 export function dress({ model, el }, name, { readout = true } = {}) {
   const root = make("div", el, { class: `attnlib-live ${name}` }), heard = [], ends = [];
   const line = readout ? make("p", null, { class: "say", "aria-live": "polite" }) : null;
-  let tone = "", width = 0;
+  let tone = "", width = 0, dots = 0, screen = null;
   const classes = () => {
     root.className = ["attnlib-live", name, tone, root.classList.contains("present") ? "present" : "", ...(model.get("_dom_classes") || [])].filter(Boolean).join(" ");
   };
   const look = () => {
-    const now = isDark(el) ? "dark" : "light", wide = root.clientWidth;
-    if (now === tone && wide === width) return;
-    [tone, width] = [now, wide];
+    const now = isDark(el) ? "dark" : "light", wide = root.clientWidth, fine = devicePixelRatio * (+root.style.zoom || 1);
+    if (now === tone && wide === width && fine === dots) return;
+    [tone, width, dots] = [now, wide, fine];
+    screen?.removeEventListener("change", look);
+    screen = matchMedia(`(resolution: ${devicePixelRatio}dppx)`);          // a canvas is drawn again where the page is enlarged
+    screen.addEventListener("change", look);
     classes();
     heard.forEach((f) => f());
   };
@@ -228,6 +231,7 @@ export function dress({ model, el }, name, { readout = true } = {}) {
     root.classList.toggle("present", on);
     root.style.zoom = on ? Math.max(1, Math.min(innerWidth / Math.max(1, width), innerHeight / Math.max(1, root.dataset.tall || root.scrollHeight), 3)) : "";
     root.querySelector(".shown-alone")?.setAttribute("aria-pressed", on);
+    look();
   };
   document.addEventListener("fullscreenchange", full);
   ends.push(() => document.removeEventListener("fullscreenchange", full));
@@ -266,6 +270,7 @@ export function dress({ model, el }, name, { readout = true } = {}) {
       themes.disconnect();
       sizes.disconnect();
       system.removeEventListener("change", look);
+      screen?.removeEventListener("change", look);
       model.off("change:_dom_classes", classes);
       ends.forEach((end) => end());
     },
