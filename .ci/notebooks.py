@@ -43,9 +43,12 @@ HOMELESS = """raise ModuleNotFoundError(
             "course, or let `python .ci/notebooks.py links` fill it in."
         )"""
 KEPT = ("image/png", "text/markdown", "text/plain")
+# in JupyterLab and in Colab: there is nothing to read here
+FOLDED = {"jupyter": {"source_hidden": True}, "cellView": "form"}
 
 PLACEHOLDER = "YOUR_ORG"  # nobody's: what it leads to may be made by a stranger one day
 SETUP = """\
+# @title Set-up
 import os
 import sys
 from importlib.util import find_spec
@@ -204,6 +207,14 @@ def course_map(notebooks):
     return "\n".join(rows[1:])
 
 
+def folded(notebook):
+    """Fold the set-up cell. -> was it open?"""
+    setup_cell = next(cell for cell in notebook.cells if cell.id == "setup")
+    was = {name: setup_cell.metadata.get(name) for name in FOLDED}
+    setup_cell.metadata.update(deepcopy(FOLDED))
+    return was != FOLDED
+
+
 def anchors(notebook):
     """ "5" -> what a link to its section 5 ends in, "#cell-id=leak-test": the heading's cell, for
     JupyterLab finds no heading that has more than ASCII in it, as the "·" of all of ours.
@@ -243,7 +254,7 @@ def write_links():
             cell.source = generated(path, titles).get(cell.id, cell.source)
             if cell.cell_type == "markdown":
                 cell.source = anchored(cell.source, sections)
-        if sources(notebook) != was:
+        if sources(notebook) != was or folded(notebook):
             if known.get("sources") == was:  # a badge or the set-up changes no output
                 known["sources"] = sources(notebook)
             save(notebook, path)
@@ -354,7 +365,8 @@ def normalise(notebook):
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     count = 0
     for cell in notebook.cells:
-        cell.metadata = {name: value for name, value in cell.metadata.items() if name == "tags"}
+        kept = ("tags", *FOLDED) if cell.id == "setup" else ("tags",)
+        cell.metadata = {name: value for name, value in cell.metadata.items() if name in kept}
         if cell.cell_type != "code":
             continue
         count += 1
