@@ -75,7 +75,7 @@ def test_moving_the_repository_changes_every_address(tmp_path, monkeypatch):
     cells = notebooks.generated(PATHS[0], dict.fromkeys(PATHS, "a title"))
     assert not any(address in cell for cell in cells.values() for address in old)
     assert (
-        "git+https://github.com/me/mine@v" in cells["setup"]
+        "git+https://github.com/me/mine@" in cells["setup"]
         and cells["launch"].count("me/mine") == 2
     )
     assert f"https://lite.example/lab/index.html?path={PATHS[0].name}" in cells["launch"]
