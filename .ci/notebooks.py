@@ -32,8 +32,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
-PARTS, ORDER = map(
-    runpy.run_path(str(ROOT / "attnlib" / "course" / "order.py")).get, ("PARTS", "ORDER")
+PARTS, ORDER, ANATOMY = map(
+    runpy.run_path(str(ROOT / "attnlib" / "course" / "order.py")).get, ("PARTS", "ORDER", "ANATOMY")
 )
 SUBJECT = rf"(?:{'|'.join(ORDER)})\b"
 FETCH = '%pip install --quiet --no-deps {live} "attnlib @ git+{address}@{tag}"'
@@ -191,7 +191,7 @@ def course_map(notebooks):
     """The tables of notebooks in the README: path -> notebook, part by part, each with the claim of
     its head.
     """
-    rows, begins = [], {subjects[0]: part for part, subjects in PARTS.items()}
+    rows, begins = [], {next(iter(subjects)): part for part, subjects in PARTS.items()}
     for path, notebook in notebooks.items():
         if path.stem[3:] in begins:
             rows += [
@@ -207,12 +207,18 @@ def course_map(notebooks):
     return "\n".join(rows[1:])
 
 
-def folded(notebook):
-    """Fold the set-up cell. -> was it open?"""
-    setup_cell = next(cell for cell in notebook.cells if cell.id == "setup")
-    was = {name: setup_cell.metadata.get(name) for name in FOLDED}
-    setup_cell.metadata.update(deepcopy(FOLDED))
-    return was != FOLDED
+def is_folded(cell, path):
+    """The set-up cell, and in anatomy 2 that of the parameters, too."""
+    return cell.id == "setup" or (cell.id == "parameters" and ANATOMY[path.stem[3:]] == 2)
+
+
+def folded(notebook, path):
+    """Fold what is to be folded. -> was anything of it open?"""
+    cells = [cell for cell in notebook.cells if is_folded(cell, path)]
+    were = [{name: cell.metadata.get(name) for name in FOLDED} for cell in cells]
+    for cell in cells:
+        cell.metadata.update(deepcopy(FOLDED))
+    return any(was != FOLDED for was in were)
 
 
 def anchors(notebook):
@@ -228,8 +234,8 @@ def anchors(notebook):
 
 
 def anchored(text, known):
-    """A text whose links to sections, "04_masks.ipynb#5", have the heading of today behind the
-    number. known: file name -> `anchors`
+    """A text whose links to sections, "04_masks.ipynb#5", have the cell of today's heading behind
+    the number. known: file name -> `anchors`
     """
     return re.sub(
         rf"\b(\d\d_{SUBJECT}\.ipynb)#(\d+)\b[^)\s]*",
@@ -254,7 +260,7 @@ def write_links():
             cell.source = generated(path, titles).get(cell.id, cell.source)
             if cell.cell_type == "markdown":
                 cell.source = anchored(cell.source, sections)
-        if sources(notebook) != was or folded(notebook):
+        if sources(notebook) != was or folded(notebook, path):
             if known.get("sources") == was:  # a badge or the set-up changes no output
                 known["sources"] = sources(notebook)
             save(notebook, path)
@@ -302,7 +308,7 @@ def reorder():
 
     found = {path.stem[3:]: path for path in paths()}
     if sorted(found) != sorted(ORDER):
-        odd = ", ".join(sorted(set(found) ^ set(ORDER))) or "a subject stands there twice"
+        odd = ", ".join(sorted(set(found) ^ set(ORDER))) or "a subject stands in two parts"
         raise SystemExit(f"notebooks/ and attnlib/course/order.py name different subjects: {odd}")
     changed = []
     for subject, old in found.items():  # by way of a name that no other has
@@ -365,7 +371,7 @@ def normalise(notebook):
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     count = 0
     for cell in notebook.cells:
-        kept = ("tags", *FOLDED) if cell.id == "setup" else ("tags",)
+        kept = ("tags", *FOLDED) if cell.id in ("setup", "parameters") else ("tags",)
         cell.metadata = {name: value for name, value in cell.metadata.items() if name in kept}
         if cell.cell_type != "code":
             continue

@@ -60,7 +60,7 @@ def test_baselines(shipped):
 
 
 def test_what_the_course_says_of_it(shipped):
-    """relative_positions tells these facts; a new measurement must bear them out, for every seed."""
+    """relative_positions tells these facts; a new measurement must bear them out, every seed."""
     for name in ("learned", "sinusoidal", "t5", "alibi", "rotary"):
         assert (row(shipped, name, 64) < 0.05).all(), name
     for n in shipped.losses:

@@ -152,8 +152,8 @@ def test_short_blocks_are_missed_at_the_start_of_a_text_only(gpt):
 
 
 def test_what_english_loses_without_its_heads(gpt):
-    """What train_a_tiny_gpt says: without the previous-token head the first copy is harder, too; three heads of
-    layer 2 do the copying.
+    """What train_a_tiny_gpt says: without the previous-token head the first copy is harder, too;
+    three heads of layer 2 do the copying.
     """
     texts = [
         "Our farmers have had good crops, and the price of corn is higher than it was a year ago.",

@@ -1,0 +1,205 @@
+"""The bones of a notebook of anatomy 2: something to handle within the first screen, questions that
+are asked before they are answered, and nothing that tells the answer before.
+"""
+
+import ast
+import base64
+import io
+import itertools
+import re
+import statistics
+
+import nbformat
+import pytest
+from PIL import Image
+from test_notebooks_static import PATHS, READ, code_lines, heading, output_text, prose
+
+import notebooks
+
+NEW = [path for path in PATHS if notebooks.ANATOMY[path.stem[3:]] == 2]
+each = pytest.mark.parametrize("path", NEW, ids=lambda path: path.stem[3:])
+SCREEN = 1200  # pixels below a question in which its answer may not stand
+
+
+def test_every_notebook_has_one_of_two_anatomies():
+    assert set(notebooks.ANATOMY) == {path.stem[3:] for path in PATHS}
+    assert set(notebooks.ANATOMY.values()) <= {1, 2}
+
+
+def calls(notebook):
+    """(place, kind, the call) of every predict.KIND(…)"""
+    for number, cell in enumerate(notebook.cells):
+        if cell.cell_type == "code" and cell.id != "setup":
+            for node in ast.walk(ast.parse(cell.source)):
+                function = getattr(node, "func", None)
+                if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
+                    if function.value.id == "predict":
+                        yield number, function.attr, node
+
+
+def literal(node):
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError):
+        return None
+
+
+def answers(kind, call):
+    """What gives the answer away, in words: the right option, the numbers of the explanation and
+    what it sets in bold.
+    """
+    given = {one.arg: literal(one.value) for one in call.keywords}
+    why = given.get("why") or ""
+    found = set(re.findall(r"(?<![\d.])\d*\.\d{2,}(?!\d)", why)) | set(
+        re.findall(r"\*\*(.+?)\*\*", why)
+    )
+    options, right = (given.get(name) for name in ("options", "right"))
+    if kind == "choice":
+        args = [literal(one) for one in call.args]
+        options = options if options is not None else args[1]
+        right = right if right is not None else args[2]
+        if isinstance(right, int):
+            right = options[right]
+        found.add(right if isinstance(right, str) else right[0])
+    return {one for one in found if len(one) > 2}
+
+
+def seen(cell):
+    """What a reader sees of a cell, without what is folded."""
+    if cell.cell_type == "markdown":
+        return re.sub(r"<details.*?</details>", "", cell.source, flags=re.S)
+    strings = (
+        [
+            node.value
+            for node in ast.walk(ast.parse(cell.source))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        ]
+        if cell.id != "setup"
+        else []
+    )
+    return "\n".join([*strings, *map(output_text, cell.outputs)])
+
+
+def height(cell):
+    """About how many pixels a cell takes in JupyterLab, at a width of 1,100."""
+    text = re.sub(r"<details.*?</details>", "x", cell.source, flags=re.S)
+    high = sum(1 + len(line) // 115 for line in text.splitlines()) * 21 + 16
+    if cell.cell_type == "code":
+        high = 0 if cell.metadata.get("jupyter", {}).get("source_hidden") else high
+        for output in cell.outputs:
+            png = output.get("data", {}).get("image/png")
+            high += (
+                Image.open(io.BytesIO(base64.b64decode(png))).height
+                if png
+                else 18 * output_text(output).count("\n")
+            )
+    return high
+
+
+def spoilers(notebook):
+    """(cell of the question, cell that tells, what it tells)"""
+    for number, kind, call in calls(notebook):
+        below, left = [], SCREEN
+        for cell in notebook.cells[number + 1 :]:
+            below.append(cell)
+            left -= height(cell)
+            if left < 0:
+                break
+        for cell in [*notebook.cells[:number], *below]:
+            for answer in sorted(answers(kind, call)):
+                if re.search(rf"(?<![\w.]){re.escape(answer)}(?!\w)", seen(cell), re.I):
+                    yield notebook.cells[number].id, cell.id, answer
+
+
+@each
+def test_nothing_tells_the_answer_before_the_reader_has_guessed(path):
+    assert list(spoilers(READ[path])) == []
+
+
+def test_a_spoiler_would_be_found():
+    new = nbformat.v4
+    ask = "predict.choice('How many?', ['two', 'all of them'], 1, why='**All ten**, .25 each.')"
+    book = new.new_notebook(
+        cells=[
+            new.new_markdown_cell("## All of them look", id="heading"),
+            new.new_markdown_cell("<details>all of them, .25</details>", id="folded"),
+            new.new_code_cell("print('.25')", id="code"),
+            new.new_code_cell(ask, id="question"),
+            new.new_code_cell(
+                "1", id="near", outputs=[new.new_output("stream", text="0.25 and .25\n" * 40)]
+            ),
+            new.new_markdown_cell("word " * 1000, id="long"),
+            new.new_markdown_cell("All ten.", id="far"),
+        ]
+    )
+    assert list(spoilers(book)) == [
+        ("question", "heading", "all of them"),
+        ("question", "code", ".25"),
+        ("question", "near", ".25"),
+    ]
+
+
+@each
+def test_the_hero_comes_first(path):
+    cells = READ[path].cells
+    names = [cell.id for cell in cells]
+    assert names[:2] == ["title", "launch"]
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    assert [cell.id for cell in code[:3]] == ["setup", "parameters", "hero"]
+    for cell in code[:2]:
+        assert cell.metadata.get("jupyter") == {"source_hidden": True}, f"{cell.id} is folded"
+    assert all("image/png" in output.data for output in code[2].outputs) and code[2].outputs
+    assert re.search(r"\bhero = ", code[2].source), (
+        "by this name the next cell asks for its numbers"
+    )
+    again = code[3]
+    assert "np.allclose(" in again.source and "hero." in again.source, (
+        "below the hero NumPy says what its hands left there"
+    )
+    assert "True" in "".join(map(output_text, again.outputs))
+
+
+@each
+def test_four_or_five_questions_of_at_least_two_kinds(path):
+    found = list(calls(READ[path]))
+    assert 4 <= len(found) <= 5 and len({kind for _, kind, _ in found}) >= 2
+    for number, _, call in found:
+        given = {one.arg: literal(one.value) for one in call.keywords}
+        assert given.get("name") and given.get("why")
+        behind = READ[path].cells[number + 1]
+        assert behind.cell_type == "markdown" and behind.source.startswith("<details"), (
+            f"{READ[path].cells[number].id}: for GitHub and paper the answer stands folded behind"
+        )
+    names = [literal(one.value) for *_, call in found for one in call.keywords if one.arg == "name"]
+    assert len(set(names)) == len(names)
+
+
+@each
+def test_its_size(path):
+    cells = READ[path].cells
+    code = [cell for cell in cells if cell.cell_type == "code" and cell.id != "setup"]
+    text = "\n".join(prose(cell.source) for cell in cells if cell.cell_type == "markdown")
+    words, asides = len(text.split()), len(re.findall(r"\([^()]{25,}\)", text))
+    lengths = [len(code_lines(cell.source)) for cell in code]
+    tail = len(cells) - heading(path, "pitfalls")
+    print(f"{path.stem}: {words} words, {asides} asides, {len(cells)} cells, a tail of {tail}")
+    assert words <= 2400 and asides <= 12
+    assert 40 <= len(cells) <= 70 and tail <= len(cells) / 5
+    assert max(lengths) <= 20 and statistics.median(lengths) <= 5
+
+
+@each
+def test_no_still_follows_a_slider(path):
+    """`explore` carries its own film strip."""
+    cells = [cell for cell in READ[path].cells if cell.cell_type == "code"]
+    for slider, after in itertools.pairwise(cells):
+        drawn = re.search(r"explore\((\w+)", slider.source)
+        assert not (drawn and f"{drawn[1]}(" in after.source), after.id
+
+
+@each
+def test_a_line_of_contents_leads_to_every_section(path):
+    text = "\n".join(cell.source for cell in READ[path].cells if cell.cell_type == "markdown")
+    sections = re.findall(r"^## (\d+) · ", text, re.M)
+    line = next(line for line in text.splitlines() if line.startswith("**Contents**"))
+    assert re.findall(r"\[(\d+) · ", line) == sections
