@@ -23,6 +23,7 @@ from attnlib.show.hops import cone, hop_map
 from attnlib.show.labels import most_attended
 from attnlib.show.live.explore import explore
 from attnlib.show.live.linked import CompareView, LadderView
+from attnlib.show.live.player import Player
 from attnlib.show.live.predict import predict
 from attnlib.show.live.view import AttentionView
 from attnlib.show.pareto import panels, pareto
@@ -41,6 +42,7 @@ __all__ = [
     "AttentionView",
     "CompareView",
     "LadderView",
+    "Player",
     "aim",
     "beside",
     "choice",
