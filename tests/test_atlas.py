@@ -299,7 +299,7 @@ def test_measure_figure_says_what_is_wrong(values, how, words):
 
 def test_the_saved_notebook_shows_minilm():
     """A refresh where MiniLM is missing would show tiny-gpt alone, and the text is about both."""
-    (path,) = [path for path in notebooks.paths() if path.name.startswith("15_")]
+    path = notebooks.path("real_models")
     (opened,) = [cell for cell in nbformat.read(path, 4).cells if cell.id == "open-code"]
     printed = "".join(output.text for output in opened.outputs)
     assert printed.startswith("minilm ") and "tiny-gpt " in printed and "left out" not in printed
@@ -347,7 +347,7 @@ def test_a_head_is_sharp_where_each_query_looks_at_one_key():
 
 def test_a_model_that_cannot_be_fetched_is_said_in_one_line(capsys):
     """The reasons of four sources, one behind the other, are kept for those who ask."""
-    (path,) = [path for path in notebooks.paths() if path.name.startswith("15_")]
+    path = notebooks.path("real_models")
     (source,) = [cell.source for cell in nbformat.read(path, 4).cells if cell.id == "open-code"]
     long = (
         "'minilm' is not on this machine and could not be fetched: the cache does not hold it; pip"

@@ -373,7 +373,7 @@ def test_commands_on_the_page_exist():
     files = set(re.findall(r"(?:\.ci|binder)/\w+\.py", PAGE))
     assert len(files) == 3 and all((notebooks.ROOT / file).is_file() for file in files), files
     table = re.search(r"```\n(name,.*?)```", PAGE, re.S)[1]
-    notebook = nbformat.read(notebooks.NOTEBOOKS / "03_queries_keys_values.ipynb", 4)
+    notebook = nbformat.read(notebooks.path("queries_keys_values"), 4)
     assert set(table.splitlines()[0].split(",")) <= set(report.parameters_of(notebook)) | {"name"}
     assert "judge(their_function, seed=2027)" in PAGE
 
