@@ -1,16 +1,19 @@
 """What has been passed, kept in a small file beside the notebooks, and drawn."""
 
+import contextlib
 import datetime
 import importlib
 import itertools
 import json
 import os
+import re
 from pathlib import Path
 
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Circle, Rectangle, Wedge
 
 from attnlib import _files
 from attnlib.course.order import ORDER
+from attnlib.show.live.predict import predict
 from attnlib.show.sheet import KEY, Picture, colour
 
 FILE = "attnlib-progress.json"
@@ -111,8 +114,34 @@ def record(exercise):
     return f"{done}; kept in {place()}. exercises.progress() draws them." if new else f"{done}."
 
 
+def record_points(name, points):
+    """Remember how near the first guess at a question came, as "predict.NAME": "2026-12-01 0.85".
+    What is there already stays; a place that cannot be written is no error.
+    """
+    with contextlib.suppress(OSError), _files.locked(place()):
+        kept = read()
+        if (name := f"predict.{name}") not in kept:
+            kept[name] = f"{datetime.date.today().isoformat()} {points:.2f}"
+            _files.write(place(), json.dumps(kept, indent=1) + "\n")
+
+
+def guesses(kept):
+    """The points of all questions in a file of progress, in the order of the answers."""
+    found = [said.split() for name, said in kept.items() if name.startswith("predict.")]
+    return [
+        min(1.0, float(said[1]))
+        for said in found
+        if len(said) == 2 and re.fullmatch(r"\d+(\.\d+)?", said[1])
+    ]
+
+
+predict.record(record_points)
+
+
 def progress():
-    """Draw which exercises of the course are done. -> Figure, with where that is kept."""
+    """Draw which exercises of the course are done, and how near the guesses came. -> Figure, with
+    where that is kept.
+    """
     try:
         kept, rows = read(), {}
     except OSError as error:
@@ -127,10 +156,16 @@ def progress():
     picture = Picture(0.75 + WIDE * max(map(len, rows.values())), 0.95 + (HIGH + 0.12) * len(rows))
     said = f"{done} of {total} exercises done"
     # the same on every machine
+    points = guesses(kept)
     where = (
-        f"kept in {place()}" if done else f"what you pass will be kept in the file {place().name}"
+        f"kept in {place()}"
+        if done or points
+        else f"what you pass will be kept in the file {place().name}"
     )
     picture.write(0.12, 0.12, said, size=11, weight="bold", va="top")
+    if points:
+        said += f"; {len(points)} questions guessed at, {sum(points):.1f} points"
+        _discs(picture, points)
     picture.write(
         0.12, picture.get_figheight() - 0.12, where, size=7.5, color=colour("faint"), va="bottom"
     )
@@ -143,6 +178,22 @@ def progress():
     left = [exercise.title for row in rows.values() for name, exercise in row if name not in kept]
     picture.alt = f"{said}; {where}." + (f" To do: {', '.join(left)}." if left else "")
     return picture
+
+
+def _discs(picture, points):
+    """A disc for each guess, as full as it was near, and what they add up to."""
+    right, step = picture.get_figwidth() - 0.15, 0.15
+    sum_of_them = f"{sum(points):.1f} of {len(points)} points for guesses"
+    label = picture.write(right, 0.14, sum_of_them, size=9, va="top", ha="right")
+    end = label.get_window_extent().x0 / picture.dpi - 0.15
+    room = int((end - 3.2) / step)  # the newest, where there is not room for all
+    for k, got in enumerate(reversed(points[-room:])):
+        middle = (end - step * k, 0.215)
+        look = {"facecolor": KEY, "linewidth": 0}
+        picture.sheet.add_patch(Wedge(middle, 0.05, -90, -90 + 360 * got, **look))
+        picture.sheet.add_patch(
+            Circle(middle, 0.05, fill=False, edgecolor=colour("hatch"), linewidth=0.8)
+        )
 
 
 def _box(picture, x, y, exercise, day):

@@ -133,10 +133,10 @@ const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowD
 const free = (event) => !event.ctrlKey && !event.altKey && !event.metaKey;
 
 function maps(house, stage, panel, what, view) {
-  const data = film(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength), what), { rows, columns } = data, { scale } = what;
+  const data = film(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength), what), { rows, columns } = data;
   const canvas = make("canvas", stage, { "aria-hidden": "true" }), small = make("canvas", null, { width: columns, height: rows });
-  const over = sketch(stage, { role: "application", tabindex: 0, "aria-label": "heat map: arrow keys choose a cell" }, 2);
-  const named = { rows, columns, down: nameRepeats(what.tokens), across: nameRepeats(what.key_tokens) };
+  const over = sketch(stage, { role: "application", tabindex: 0, "aria-label": "heat map: the arrow keys choose a cell" }, 2);
+  const { scale } = what, named = { rows, columns, down: nameRepeats(what.tokens), across: nameRepeats(what.key_tokens) };
   const legend = make("div", panel, { class: scale[0] < 0 ? "legend signed" : "legend" });
   scale.forEach((end) => make("span", legend, {}, said(end)));
   let where = null, colours = null;

@@ -101,6 +101,9 @@ class Player(Live):
         said = ", ".join(self.names[k] for k in chosen)
         kind = "pictures" if "ends" in self._film else "heat maps"
         picture.alt = f"{self.title or 'A film'}: {len(chosen)} of {n} {kind}, {said}."
+        if "ends" not in self._film:
+            ends = [f"{self.names[k]}: {self._grid(k).describe(top=2)}" for k in sorted({0, n - 1})]
+            picture.alt += f" {' '.join(ends)}"
         lines = [f"{name}: {words}" for name, words in zip(self.names, self.captions) if words]
         return picture, "\n".join(lines[:40])
 
@@ -130,10 +133,7 @@ class Player(Live):
             picture = Picture(wide, image.height / DPI)
             picture.place(np.asarray(image), 0, 0, image.width / DPI, image.height / DPI)
             return picture
-        n_q, n_k = self.frames[k].shape
-        low, high = self._film["scale"]
-        tokens, keys = self._film["tokens"][:n_q], self._film["key_tokens"][:n_k]
-        grid = Grid("frames", self.frames[k], tokens, keys, None, low < 0, high)
+        grid, (n_q, n_k) = self._grid(k), self.frames[k].shape
         named = max(n_q, n_k) <= 16
         left, above = (grid.label_width(axis, 7.5) if named else 0.12 for axis in (0, 1))
         cell = min((wide - left - 0.25) / self._film["shape"][2], 2.2 / self._film["shape"][1], 0.3)
@@ -141,6 +141,12 @@ class Player(Live):
         look = {"size": 7.5, "numbers": False, "axes": False}
         grid.draw(picture, left, above, cell, rows=named, columns=named, **look)
         return picture
+
+    def _grid(self, k):
+        n_q, n_k = self.frames[k].shape
+        low, high = self._film["scale"]
+        tokens, keys = self._film["tokens"][:n_q], self._film["key_tokens"][:n_k]
+        return Grid("frames", self.frames[k], tokens, keys, None, low < 0, high)
 
 
 # ---- what is given -------------------------------------------------------------------------------
