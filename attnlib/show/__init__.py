@@ -25,6 +25,7 @@ from attnlib.show.live.explore import explore
 from attnlib.show.live.linked import CompareView, LadderView
 from attnlib.show.live.player import Player
 from attnlib.show.live.predict import predict
+from attnlib.show.live.threads import Threads
 from attnlib.show.live.view import AttentionView
 from attnlib.show.pareto import panels, pareto
 from attnlib.show.rows import rows
@@ -36,6 +37,7 @@ from attnlib.show.source import show_source
 from attnlib.show.stacked import stacked
 from attnlib.show.stream import stream
 from attnlib.show.stripes import stripes
+from attnlib.show.threads import threads
 from attnlib.show.written import written
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "CompareView",
     "LadderView",
     "Player",
+    "Threads",
     "aim",
     "beside",
     "choice",
@@ -73,6 +76,7 @@ __all__ = [
     "stream",
     "stripes",
     "theme",
+    "threads",
     "written",
 ]
 

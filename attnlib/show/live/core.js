@@ -207,6 +207,7 @@ export function isDark(node) {                                           // by w
 export function dress({ model, el }, name, { readout = true } = {}) {
   const root = make("div", el, { class: `attnlib-live ${name}` }), heard = [], ends = [];
   const line = readout ? make("p", null, { class: "say", "aria-live": "polite" }) : null;
+  const colours = new Map();                                             // as they are now: to ask the page for one takes long
   let tone = "", width = 0, dots = 0, screen = null;
   const classes = () => {
     root.className = ["attnlib-live", name, tone, root.classList.contains("present") ? "present" : "", ...(model.get("_dom_classes") || [])].filter(Boolean).join(" ");
@@ -219,6 +220,7 @@ export function dress({ model, el }, name, { readout = true } = {}) {
     screen = matchMedia(`(resolution: ${devicePixelRatio}dppx)`);          // a canvas is drawn again where the page is enlarged
     screen.addEventListener("change", look);
     classes();
+    colours.clear();
     heard.forEach((f) => f());
   };
   const themes = new MutationObserver(look), system = matchMedia("(prefers-color-scheme: dark)"), sizes = new ResizeObserver(look);
@@ -246,7 +248,10 @@ export function dress({ model, el }, name, { readout = true } = {}) {
     },
     line,
     dark: () => tone === "dark",
-    colour: (token) => getComputedStyle(root).getPropertyValue(`--${token}`).trim(),
+    colour(token) {
+      if (!colours.has(token)) colours.set(token, getComputedStyle(root).getPropertyValue(`--${token}`).trim());
+      return colours.get(token);
+    },
     watch(f) { heard.push(f); if (tone) f(); },
     start: look,
     present(bar) {

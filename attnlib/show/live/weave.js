@@ -14,7 +14,8 @@
 //                                            under way?, and at each frame moving.morph, drawn(moving) -> weights
 //   telling(data, look) -> parts             what a hand should know, in words, for dress().say
 //   thumb(pen, width, height, data, morph, colour)     the same head, small, on a canvas; colour: of dress()
-//   thumbs(parent, label, onchoice)          buttons with a thumb each; set(list of data with name, chosen, morph, colour)
+//   thumbSize(count, width, tall)            how many thumbs stand side by side, and how large each is
+//   thumbs(parent, label, onchoice)          buttons with a thumb each; set([{ name, data, why }], chosen, morph, colour, width, height)
 //
 // At most MOST words a side; weights below LEAST are not drawn as threads; an even row is a short mark.
 import { best, blue, clamp, ease, isEven, lerp, make, measure, press, share, sharp } from "./core.js";
@@ -336,17 +337,25 @@ function lookedAt({ weights, even, q, k }, j) {
 /** One head on a canvas of width × height, as threads and as a map. */
 export function thumb(pen, width, height, { weights, mask, even }, m, colour) {
   const rows = weights.length, columns = weights[0]?.length ?? 1, cell = (width - 2) / columns, tall = (height - 2) / rows;
-  const tones = [0, 1, 2, 3, 4].map((stop) => colour(`w${stop}`));
+  const tones = [colour("w3"), colour("w4")];
   const yq = (i) => 2 + ((height - 4) / rows) * (i + 0.5), yk = (j) => 2 + ((height - 4) / columns) * (j + 0.5);
   if (m > 0) {
     pen.globalAlpha = m;
     pen.fillStyle = colour("line");
-    mask?.forEach((row, i) => row.forEach((open, j) => open || pen.fillRect(1 + j * cell, 1 + i * tall, cell + 0.3, tall + 0.3)));
+    mask?.forEach((row, i) => {
+      for (let j = 0, from = 0; j <= columns; j++) {                     // what is shut, in one piece where it hangs together
+        if (j < columns && !row[j]) continue;
+        if (j > from) pen.fillRect(1 + from * cell, 1 + i * tall, (j - from) * cell + 0.3, tall + 0.3);
+        from = j + 1;
+      }
+    });
     weights.forEach((row, i) => even[i] || row.forEach((w, j) => {
       if (!(w > LEAST)) return;
-      pen.fillStyle = tones[Math.min(4, Math.ceil(w * 4))];
+      pen.globalAlpha = m * clamp(w * 1.2);
+      pen.fillStyle = tones[+(w > 0.6)];
       pen.fillRect(1 + j * cell, 1 + i * tall, cell, tall);
     }));
+    pen.globalAlpha = m;
     pen.strokeStyle = colour("line");
     pen.strokeRect(0.5, 0.5, width - 1, height - 1);
   }
@@ -369,6 +378,14 @@ export function thumb(pen, width, height, { weights, mask, even }, m, colour) {
     });
   }
   pen.globalAlpha = 1;
+}
+
+/** How many small pictures stand side by side, and how large each is, beside a picture or below it; `tall`: room for all. */
+export function thumbSize(count, width, tall) {
+  const beside = width >= 720, many = count > 8, inColumn = count > 18 || (many && tall < 300) ? 4 : many ? 3 : 2;
+  const across = beside ? inColumn : Math.min(count, many ? 8 : 4);
+  const room = beside ? 248 : width, high = beside ? Math.min(66, tall / Math.ceil(count / across) - 28) : many ? 34 : 62;
+  return { beside, across, width: Math.floor((room - 8 * (across - 1)) / across) - 10, height: Math.max(20, Math.floor(high)) };
 }
 
 /** Small pictures to choose from. set([{ name, data | null, why }], chosen, morph, colour, width, height): without data a dashed place. */
