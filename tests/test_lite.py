@@ -443,15 +443,13 @@ found["lacking"] = [name for name in NAMES if importlib.import_module(name) is N
 print(found)
 """
 VIEW = """
-import base64, json, pathlib
+import base64, json
 import anywidget, traitlets
-folder = pathlib.Path(attnlib.__file__).parent
 state = json.loads(STATE)
 traits = {name: traitlets.Any(value).tag(sync=True) for name, value in state["plain"].items()}
 traits |= {name: traitlets.Bytes(base64.b64decode(value)).tag(sync=True)
            for name, value in state["bytes"].items()}
-script = folder / "show" / "live" / "view.js"
-View = type("View", (anywidget.AnyWidget,), {"_esm": script, **traits})
+View = type("View", (anywidget.AnyWidget,), {**state["front"], **traits})
 view = View()
 view
 """
@@ -477,7 +475,8 @@ def view_state():
         if isinstance(value, (bytes, memoryview))
     }
     plain = {name: value for name, value in values.items() if name not in binary}
-    return weights, json.dumps({"plain": plain, "bytes": binary})
+    front = {"_esm": view._esm, "_css": view._css}
+    return weights, json.dumps({"plain": plain, "bytes": binary, "front": front})
 
 
 def test_a_notebook_runs_in_the_browser_alone(offline):
