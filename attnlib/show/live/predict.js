@@ -75,10 +75,13 @@ export function shifted(shares, k, to) {
   return shares.map((x, at) => (at === k ? +mine.toFixed(4) : at === k + 1 ? +(both - mine).toFixed(4) : x));
 }
 
-/** A line after a stroke from [k, y] to [k, y]; the given point stays. */
+/** A line after a stroke from [x, y] to [x, y]: what it crosses lies on it, and the place it nears follows; `given` stays. */
 export function stroke(heights, given, [from, low], [to, high]) {
-  const at = (k) => (from === to ? high : low + ((high - low) * (k - from)) / (to - from));
-  return heights.map((y, k) => (k === given || k < Math.min(from, to) || k > Math.max(from, to) ? y : at(k)));
+  return heights.map((y, k) => {
+    if (k === given) return y;
+    if (from !== to && (k - from) * (k - to) <= 0) return +(low + ((high - low) * (k - from)) / (to - from)).toPrecision(6);
+    return k === Math.round(to) && Math.abs(to - k) <= Math.abs(from - k) ? high : y;
+  });
 }
 
 /** **bold**, *slanted* and `code` -> [[tag, text], …] */
@@ -129,7 +132,7 @@ export const geometry = {
       X: (k) => box.x + step * k, Y: (y) => box.y + box.h * (1 - (y - low) / (high - low)),
       near(x, y) {                                                       // from the corner of the box: which place, how high
         const up = Math.round(100 * clamp(1 - y / box.h)) / 100;
-        return [clamp(Math.round(x / step), 0, last), +(low + (high - low) * up).toPrecision(6)];
+        return [clamp(x / step, 0, last), +(low + (high - low) * up).toPrecision(6)];
       },
       marks: [...xs.keys()].filter((k) => k === last || (k % every === 0 && last - k >= every)),
     };
@@ -322,14 +325,15 @@ const hands = {
       const far = { PageUp: [-4, 0], PageDown: [4, 0], Home: [0, -truth.length], End: [0, truth.length] }[key];
       const [down, right] = STEPS[key] ?? far ?? [0, 0], by = down * (shiftKey ? 0.01 : 0.05) * (high - low);
       if (!down && !right) return null;
-      const to = clamp(k + right, 0, truth.length - 1), from = state.guess[k] ?? (low + high) / 2;
-      const passed = (at) => at >= Math.min(k, to) && at <= Math.max(k, to);
-      if (right) return { focus: to, guess: state.guess.map((y, at) => (y === null && passed(at) ? from : y)) };
-      return { focus: k, guess: state.guess.map((y, at) => (at === k && k !== given ? +clamp(from - by, low, high).toPrecision(6) : y)) };
+      const guess = [...state.guess], to = clamp(k + right, 0, truth.length - 1), way = Math.sign(right);
+      guess[k] ??= (low + high) / 2;
+      for (let at = k; at !== to; at += way) guess[at + way] ??= guess[at];      // the line goes on level
+      if (k !== given && !right) guess[k] = +clamp(guess[k] - by, low, high).toPrecision(6);
+      return { focus: to, guess };
     }, change);
     drag(hit, ([x, y], event) => {
       const now = place().near(x, y);
-      change({ guess: stroke(state.guess, given, event.type === "pointerdown" ? now : last, now), focus: now[0] });
+      change({ guess: stroke(state.guess, given, event.type === "pointerdown" ? now : last, now), focus: Math.round(now[0]) });
       last = now;
     }, () => focused(svg, "point", state.focus));
   },

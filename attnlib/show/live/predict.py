@@ -260,10 +260,8 @@ def _limits(limits, truth):
         if low >= 0 and high <= 1:
             return [0.0, 1.0]
         unit = 10.0 ** np.floor(np.log10(max(abs(low), abs(high))))
-        return [
-            float(unit * np.floor(min(low, 0) / unit)),
-            float(unit * np.ceil(max(high, 0) / unit)),
-        ]
+        ends = unit * np.floor(min(low, 0) / unit), unit * np.ceil(max(high, 0) / unit)
+        return [float(f"{end:.6g}") for end in ends]
     given = _check.finite("limits", _check.floats("limits", limits, "2"))
     if given.shape != (2,) or not given[0] < given[1]:
         raise ValueError(f"limits must be two numbers, low < high, got {limits!r}")
@@ -347,7 +345,8 @@ def _cells_still(question):
                 _box(picture, left + j * cell, low + i * cell, cell - 0.02, cell - 0.02)
 
     who, whom = (", ".join(question[name]) for name in ("rows", "columns"))
-    words = f"An empty table: {len(rows)} rows ({who}), {len(columns)} columns ({whom})."
+    many = "row" if len(rows) == 1 else "rows"
+    words = f"An empty table: {len(rows)} {many} ({who}), {len(columns)} columns ({whom})."
     if question["rows"] == question["columns"]:
         words = f"An empty table with a row and a column for each of: {who}."
     return draw, above + cell * len(rows), words
