@@ -10,6 +10,7 @@ import lab
 import node
 import numpy as np
 import pytest
+from stage import Stages
 
 from attnlib.exercises import _progress, progress
 from attnlib.show import predict
@@ -380,6 +381,9 @@ def test_points_stand_in_the_file_of_progress(kept):
     assert alt.startswith(f"1 of {len(known)} exercises done; 2 questions guessed at, 0.8 points")
     words = [text.get_text() for text in progress().sheet.texts]
     assert "0.8 of 2 points for guesses" in words
+    predict.recorded.clear()  # tomorrow, in another Python
+    question("choice", name="masks.who").points = 1.0
+    assert json.loads(kept.read_text())["predict.masks.who"] == after["predict.masks.who"]
     monkeyed = after | {"predict.x": "2026-12-01 many", "predict.y": "2026-12-01"}
     kept.write_text(json.dumps(monkeyed))
     assert _progress.guesses(_progress.read()) == [0.0] and "1 questions" in progress().alt
@@ -394,48 +398,19 @@ def test_a_place_that_cannot_be_written_stops_nobody(monkeypatch):
 
 # ---- in the browser ------------------------------------------------------------------------------
 
-STAGE = """async ([source, style, state, blobs, views]) => {
-  const { default: view } = await import(URL.createObjectURL(
-    new Blob([source], { type: "text/javascript" })));
-  const heard = {}, sent = [], set = new Set();
-  for (const name in blobs) {
-    const bytes = Uint8Array.from(atob(blobs[name]), (c) => c.charCodeAt());
-    state[name] = new DataView(bytes.buffer);
-  }
-  const fire = (name) => [...(heard["change:" + name] || [])].forEach((f) => f());
-  window.model = {
-    get: (name) => state[name],
-    set(name, value) {
-      if (state[name] === value) return;
-      state[name] = value;
-      set.add(name);
-      fire(name); },
-    save_changes() {
-      sent.push(Object.fromEntries([...set].map((n) => [n, state[n]])));
-      set.clear(); },
-    on(name, f) { (heard[name] ||= []).push(f); },
-    off(name, f) { heard[name] = (heard[name] || []).filter((one) => one !== f); } };
-  Object.assign(window, { sent, heard, python: (news) => {
-    for (const name in news) state[name] = news[name];
-    for (const name in news) fire(name); } });
-  for (const end of window.ends || []) end();
-  document.body.innerHTML = "";
-  document.head.innerHTML = `<title>t</title><style>body{margin:12px;background:#fff}
-    @media(prefers-color-scheme:dark){body{background:#181a1f}}</style>`;
-  const css = document.head.appendChild(document.createElement("style"));
-  css.textContent = style;
-  window.ends = [];
-  for (let k = 0; k < views; k++) {
-    const el = document.body.appendChild(document.createElement("main"));
-    window.ends.push(view.render({ model: window.model, el }));
-  }
-}"""
-
 
 @pytest.fixture(scope="module")
-def browser():
-    with lab.chromium() as browser:
-        yield browser
+def stages():
+    with Stages() as stages:
+        yield stages
+
+
+@pytest.fixture
+def stage(stages):
+    """stage(question, dark=…, width=…): a Card; the console must be clean at the end."""
+    stages.forget()
+    yield lambda one, **how: Card(stages.open(one, **how))
+    stages.clean()
 
 
 class Card:
@@ -467,43 +442,6 @@ class Card:
             "(() => { const a = document.activeElement; return a.getAttribute('aria-label')"
             " || a.textContent || a.tagName; })()"
         )
-
-
-@pytest.fixture(scope="module")
-def tabs(browser):
-    """A tab for a mouse, and one for fingers."""
-    both = {fingers: lab.Tab(browser) for fingers in (False, True)}
-    tab = both[True]
-    tab.context.close()
-    tab.context = browser.new_context(has_touch=True)
-    tab.page = tab.context.new_page()
-    tab.page.on("pageerror", lambda error: tab.errors.append(str(error)))
-    yield both
-    for tab in both.values():
-        tab.context.close()
-
-
-@pytest.fixture
-def stage(tabs):
-    """stage(question, dark=…, width=…): a Card, on a model whose messages are heard; the console
-    must be clean at the end.
-    """
-
-    def start(one, *, dark=False, width=830, views=1, fingers=False, **media):
-        tab = tabs[fingers]
-        tab.page.set_viewport_size({"width": width, "height": 900})
-        plain = {"media": "screen", "reduced_motion": "no-preference", "forced_colors": "none"}
-        tab.page.emulate_media(color_scheme="dark" if dark else "light", **plain | media)
-        state, blobs = one._for_a_page()
-        blobs = {name: base64.b64encode(b"".join(blob)).decode() for name, blob in blobs.items()}
-        tab.page.evaluate(STAGE, [one._esm, one._css, state, blobs, views])
-        return Card(tab)
-
-    for tab in tabs.values():
-        tab.forget()
-    yield start
-    for tab in tabs.values():
-        tab.clean()
 
 
 def by_mouse(card, kind):
@@ -849,10 +787,10 @@ def test_what_is_closed_lets_go(stage):
 
 
 @each
-def test_the_page_works_alone_and_without_scripts(browser, tmp_path, kind):
+def test_the_page_works_alone_and_without_scripts(stages, tmp_path, kind):
     one = question(kind)
     one.to_html(tmp_path / "page.html")
-    tab = lab.Tab(browser, width=830)
+    tab = lab.Tab(stages.browser, width=830)
     tab.page.goto((tmp_path / "page.html").as_uri())
     card = Card(tab)
     card.root.wait_for()
@@ -863,7 +801,7 @@ def test_the_page_works_alone_and_without_scripts(browser, tmp_path, kind):
     tab.clean()
     tab.context.close()
     if kind == "choice":
-        context = browser.new_context(java_script_enabled=False)
+        context = stages.browser.new_context(java_script_enabled=False)
         page = context.new_page()
         page.goto((tmp_path / "page.html").as_uri())
         assert page.get_attribute("main img", "alt") == one.figure().alt
