@@ -7,7 +7,6 @@ import re
 import numpy as np
 import pytest
 
-from attnlib.course import explorer
 from attnlib.show import explore, heatmap
 
 
@@ -71,7 +70,3 @@ def test_a_picture_that_cannot_be_drawn_leaves_the_room():
     before = view.frame.layout.min_height
     view.controls["rows"].value = 9
     assert view.error == "too many" and view.frame.layout.min_height == before
-
-
-def test_the_explorer_has_a_view_of_its_own_height():
-    assert not hasattr(explorer(), "frame")

@@ -55,7 +55,7 @@ def test_a_new_mask_is_on_offer_in_menus(monkeypatch):
     """The menu of the explorer and the list of the command line are read from here."""
     assert toy.PATTERNS == patterns.with_numbers("window", "n_global")
     assert toy.PATTERNS[:4] == ("standard", "causal", "local", "global-local")
-    assert explorer().controls["pattern"].options == toy.PATTERNS
+    assert [explorer(pattern=name).pattern for name in toy.PATTERNS] == [*toy.PATTERNS]
     assert all(name in BY_HAND["pattern"] for name in toy.PATTERNS)
     for pattern, fixed in capstone.FAMILIES.values():
         assert set(fixed) | {"window", "n_random"} >= set(patterns.numbers(pattern))
@@ -63,14 +63,6 @@ def test_a_new_mask_is_on_offer_in_menus(monkeypatch):
     assert before[:3] == ("standard", "causal", "local")
     monkeypatch.setitem(patterns.PATTERNS, "my blocks", lambda n, *, window: masks.full(n))
     assert patterns.with_numbers("window") == (*before, "my blocks")
-
-
-def test_sliders_that_a_pattern_does_not_read_are_off():
-    seen = explorer("The cat sat")
-    for pattern in toy.PATTERNS:
-        seen.controls["pattern"].value = pattern
-        for name in ("window", "n_global"):
-            assert seen.controls[name].disabled == (name not in TWINS[pattern][1])
 
 
 def test_the_registry_is_the_only_one():

@@ -17,7 +17,7 @@ from IPython.display import display
 from ipywidgets.widgets.widget import _instances
 
 from attnlib.course import explorer
-from attnlib.show import AttentionView, CompareView, LadderView, explore, heatmap
+from attnlib.show import AttentionView, CompareView, LadderView, Threads, explore, heatmap
 
 w = np.full((2, 3, 8, 8), 1 / 8, np.float32)
 large = np.full((10, 1, 700, 700), 1 / 700, np.float32)
@@ -41,7 +41,8 @@ KINDS = {
     "explore with choices": "explore(draw, n=[2, 3])",
     "explore with a slider that was handed to it": "explore(draw, n=given)",
     "explorer": "explorer()",
-    "explorer with a model": "explorer(matrices='tiny-gpt')",
+    "explorer with a model": "explorer(model='tiny-gpt')",
+    "Threads": "Threads(w[0])",
 }
 
 

@@ -1,5 +1,5 @@
-"""AttentionView, CompareView, LadderView and the explorer's view, without a browser: what is taken,
-what is refused, what crosses.
+"""AttentionView, CompareView and LadderView, without a browser: what is taken and refused, what
+crosses.
 """
 
 import base64
@@ -14,9 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from attnlib import toy
 from attnlib.attention import scaled_dot_product_attention
-from attnlib.course import explorer
 from attnlib.show import AttentionView, CompareView, LadderView, figures, most_attended
 from attnlib.show.live import view as module
 
@@ -494,9 +492,7 @@ def test_a_page_holds_the_view():
         "_sum_range",
     ):
         assert state[name] == getattr(view, name), name
-    assert state["_first"] == 0 and state["source"] == (
-        Path(module.__file__).with_name("view.js")
-    ).read_text(encoding="utf-8")
+    assert state["_first"] == 0 and state["source"] == AttentionView._esm
     assert "<title>of &lt;b&gt; &amp; c</title>" in page.decode()
 
 
@@ -548,7 +544,7 @@ def test_the_client_script_never_sets_html():
     )
 
 
-@pytest.mark.parametrize("n, most", [(12, 80_000), (64, 1_000_000), (256, 13_000_000)])
+@pytest.mark.parametrize("n, most", [(12, 160_000), (64, 1_000_000), (256, 13_000_000)])
 def test_pages_are_small(n, most):
     size = len(AttentionView(softmax(6, 12, n, n), [WORDS[i % 12] for i in range(n)]).to_html())
     print(f"\n{n} tokens × 72 heads: {size:,} bytes")
@@ -742,56 +738,6 @@ def test_ladder_refuses_by_name(change, words):
         LadderView(**({"q": q, "k": k, "v": v} | change))
     for word in words:
         assert word in str(error.value)
-
-
-# ---- the explorer's view -------------------------------------------------------------------------
-
-SENTENCE = "The cat sat on the mat because it was tired"
-
-
-@pytest.mark.parametrize(
-    "name, value, how",
-    [
-        ("sentence", "Two birds sang", {"sentence": "Two birds sang"}),
-        ("pattern", "causal", {"pattern": "causal"}),
-        ("n_heads", 7, {"n_heads": 7}),
-        ("n_heads", 1, {"n_heads": 1}),
-        ("window", 1, {"window": 1}),
-        ("n_global", 4, {"n_global": 4}),
-        ("encoding", "learned", {"encoding": "learned"}),
-        ("temperature", 0.1, {"temperature": 0.1}),
-        ("matrices", "random", {"control": True}),
-    ],
-)
-def test_each_control_of_the_explorer_reaches_its_view(name, value, how):
-    thing = explorer(SENTENCE, pattern="global-local")
-    view, before = thing.view, thing.view.array
-    sent = listen(view)
-    thing.controls[name].value = value
-    settings = {"sentence": SENTENCE, "pattern": "global-local"} | how
-    seen = toy.look(settings.pop("sentence"), **settings)
-    assert thing.view is view and thing.error == "" and len(sent) == 1
-    assert (
-        np.abs(view.array[0] - seen.weights).max() < 1e-6
-        and np.abs(crossed(view)[0] - seen.weights).max() <= 1e-5
-    )
-    assert view.array.shape != before.shape or np.abs(view.array - before).max() > 1e-4
-    assert (
-        view.titles == seen.names and view.tokens == AttentionView(seen.weights, seen.tokens).tokens
-    )
-    assert (mask_crossed(view)[0] == seen.mask).all() and view._notes == []
-
-
-def test_the_explorer_keeps_its_view_while_the_sentence_is_empty():
-    thing = explorer(SENTENCE)
-    before = thing.view.array
-    thing.view.pinned = [9, 9]
-    thing.controls["sentence"].value = ""
-    assert thing.error and thing.view.array is before and thing.view.pinned == [9, 9]
-    thing.controls["sentence"].value = "Two birds sang"
-    assert (
-        thing.error == "" and thing.view.pinned is None and thing.view.array.shape == (1, 4, 3, 3)
-    )
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ from attnlib.show.sheet import KEY, QUERY, Picture, colour, text_width
 
 EDGE, GAP = 0.15, 0.1  # inches
 ROW, THICK = 0.3, 0.2  # a word, and a thread of weight 1
-SPAN = 2.7  # from the words that look to those that are looked at
+SPAN, WIDEST = (1.2, 2.7), 10.5  # from words that look to words that are looked at; the sheet
 MAPS = 3.4  # the small maps together
 LEAST, EVEN = 0.02, 0.012  # what is not drawn; what differs less is even
-BUSY = 40  # with more threads than this, those below twice LEAST are left out
+BUSY = 18  # threads: where there are more, the heaviest are drawn, and those of chosen words
 MOST = 8  # small maps
 
 
@@ -43,8 +43,8 @@ def threads(
     titles    names of the heads; head: the one that is drawn large
     pins      the chosen words, by their places: their threads are dark; side="key" chooses among
               the words that are looked at
-    A row that is even is a short mark, and a weight below 0.02 is not drawn (0.04 where there are
-    many).
+    A row that is even is a short mark, and a weight below 0.02 is not drawn. Where there are
+    very many threads, only the heaviest are, and those of the chosen words.
     """
     weights = np.asarray(weights)
     weights = matrix("weights", weights[None] if weights.ndim == 2 else weights, 3)
@@ -83,11 +83,12 @@ def _chosen(pins, side, shape):
 def _place(names, keys, n_heads, title):
     """Where everything stands, in inches."""
     n, left = max(len(names), len(keys)), max(text_width(name, 10) for name in names)
-    most = max(text_width(f"{key} .00", 9, "normal") for key in keys)
+    most = min(max(text_width(f"{key} .00", 9, "normal") for key in keys), 1.5)
     x0 = EDGE + max(left, 0.5) + GAP + most + GAP
-    x1 = x0 + SPAN
-    end = x1 + 0.08 + max(max(text_width(key, 10) for key in keys) + 0.45, 1.0)
+    right = 0.08 + max(max(text_width(key, 10) for key in keys) + 0.45, 1.0)
     maps = MAPS if n_heads > 1 else 0
+    x1 = x0 + float(np.clip(WIDEST - x0 - right - maps - EDGE, *SPAN))
+    end = x1 + right
     top = 0.75
     tall = max(ROW * n, 2.6 if n_heads > 1 else 0.9)
     rows = {"q": tall / len(names), "k": tall / len(keys)}
@@ -121,7 +122,9 @@ def _lines(picture, place, w, allowed, chosen):
     even = _even(w, allowed)
     drawn = np.where(even[:, None] | ~(w > LEAST), 0, np.nan_to_num(w))
     if (drawn > 0).sum() > BUSY:
-        drawn = np.where(drawn > 2 * LEAST, drawn, 0)
+        heavy = np.zeros(drawn.size, bool)
+        heavy[np.argsort(-drawn, axis=None, kind="stable")[:BUSY]] = True
+        drawn = np.where(chosen | heavy.reshape(drawn.shape), drawn, 0)
     ramp = LinearSegmentedColormap.from_list("weights", colour("weights"))
     leave = np.cumsum(drawn, axis=1) - drawn / 2 - drawn.sum(axis=1, keepdims=True) / 2
     arrive = np.cumsum(drawn, axis=0) - drawn / 2 - drawn.sum(axis=0) / 2

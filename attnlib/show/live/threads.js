@@ -1,6 +1,6 @@
 // Threads: who looks at whom, as threads between two columns of words or as a map, one head at a time.
 import { choice, dress, frames, keep, keys, make, numbers, press, sketch } from "./core.js";
-import { advance, aim, drawn, evens, loom, picked, pluck, spun, stepped, telling, thumbSize, thumbs, weave } from "./weave.js";
+import { advance, aim, drawn, evens, loom, picked, pluck, spun, stepped, telling, thumbSize, thumbs, weave, within } from "./weave.js";
 
 const TALL = 400;                                                        // of the picture
 const LABEL = "Who looks at whom. Up and down choose a word, Shift adds one, x changes sides, "
@@ -43,7 +43,7 @@ function render({ model, el }) {
     aim(moving, data.weights, state.form, "head" in news);
     form.set(state.form);
     clear.disabled = !state.pins.length;
-    house.say([many ? `${data.name}: ` : "", ...telling(data, state)]);
+    house.say(within([many ? `${data.name}: ` : "", ...telling(data, state)], house.root.clientWidth - 12, 2));
     if (place) picture.ask();
   }
   function hand(news) {                                                  // what the reader does goes back to Python

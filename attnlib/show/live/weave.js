@@ -13,6 +13,7 @@
 //   spun(weights, form) -> moving            what moves: aim(moving, weights, form, smooth), advance(moving, ms) -> still
 //                                            under way?, and at each frame moving.morph, drawn(moving) -> weights
 //   telling(data, look) -> parts             what a hand should know, in words, for dress().say
+//   within(parts, width, lines) -> parts     as many whole sentences of them as there is room for
 //   thumb(pen, width, height, data, morph, colour)     the same head, small, on a canvas; colour: of dress()
 //   thumbSize(count, width, tall)            how many thumbs stand side by side, and how large each is
 //   thumbs(parent, label, onchoice)          buttons with a thumb each; set([{ name, data, why }], chosen, morph, colour, width, height)
@@ -306,11 +307,24 @@ function weaveHands(pen, { q, k }, place, { morph: m, side, pins }) {
 
 const eachShare = (pairs, names, tone) => pairs.flatMap(([w, at], n) => [n ? ", " : "", [names[at], tone], ` ${share(w)}`]);
 
+/** As many whole sentences of these parts as there is room for, and at least the first: a picture keeps its size. */
+export function within(parts, width, lines) {
+  let long = 0, end = 0;
+  parts.forEach((part, at) => {
+    const text = [part].flat()[0];
+    long += text.length;
+    if (text.endsWith(". ") && (!end || long * 6.9 < width * lines)) end = at + 1;
+  });
+  return parts.slice(0, end || parts.length);
+}
+
+const clipped = (word) => ([...word].length > 20 ? `${[...word].slice(0, 19).join("")}…` : word);
+
 /** Parts for dress().say: plain text, or [word, "q" | "k"]. */
-export function telling(data, { side, pins }) {
-  const { even, q, k } = data, onQueries = side === "query", said = pins.slice(0, 3).flatMap((at) => (onQueries ? looksAt(data, at) : lookedAt(data, at)));
+export function telling({ q: rows, k: columns, ...rest }, { side, pins }) {
+  const q = rows.map(clipped), k = columns.map(clipped), data = { q, k, ...rest }, { even } = data, onQueries = side === "query", said = pins.slice(0, 3).flatMap((at) => (onQueries ? looksAt(data, at) : lookedAt(data, at)));
   const [most, at] = pins.length > 1 ? best(given(data, { side, pins }))[0] : [0, 0];
-  if (most > Math.max(...pins.map((pin) => (onQueries ? data.weights[pin][at] : data.weights[at][pin]))) + LEAST) {
+  if (pins.length > 1 && most > Math.max(...pins.map((pin) => (onQueries ? data.weights[pin][at] : data.weights[at][pin]))) + LEAST) {
     said.push(...(onQueries ? [`Together the ${pins.length} give `, [k[at], "k"], " "] : [[q[at], "q"], ` gives the ${pins.length} together `]), `${share(most)}. `);
   }
   const flat = even.filter((one, i) => one && !(onQueries && pins.includes(i))).length, others = pins.length && onQueries ? "other" : "word";
