@@ -31,12 +31,10 @@ def joined(script):
     """
     path = script if isinstance(script, Path) else HERE / f"{script}.js"
     sources = _with_imports(path.resolve(), {})
-    own = sources.pop(path.resolve())
-    shared = [
-        re.sub(r"^export (?=const|let|function|class)", "", one, flags=re.M)
+    return "\n".join(
+        re.sub(r"^export (?=const|let|(?:async )?function|class)", "", one, flags=re.M)
         for one in sources.values()
-    ]
-    return "\n".join([*shared, own])
+    )
 
 
 def _with_imports(path, known):
