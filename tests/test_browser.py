@@ -13,7 +13,6 @@ import pytest
 
 from attnlib.show import AttentionView, sheet
 from attnlib.show.live import page
-from attnlib.show.live.view import SOURCE
 
 WORDS = "The cat sat on a mat because it was so tired today".split()
 PICTURE = "canvas[role=application]"
@@ -58,27 +57,10 @@ class Seen:
             self.page.keyboard.press(name)
 
     def place(self, i, j):
-        """Where cell (i, j) is, in CSS pixels of the canvas: read off the frame around row 0, which
-        a pin at (0, 0) draws.
-        """
-        if not hasattr(self, "grid"):
-            self.keys("Escape", "ArrowUp")
-            self.tab.frames()
-            left, above, right, below = self.root.evaluate("""(root) => {
-                const canvas = root.querySelector("canvas[role=application]");
-                const { width, height } = canvas, xs = [], ys = [];
-                const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
-                for (let k = 0; k < width * height; k++)
-                    if (data[4 * k + 3] > 90) {
-                        xs.push(k % width); ys.push(Math.floor(k / width)); }
-                const low = (list) => list.reduce((a, b) => Math.min(a, b));
-                const high = (list) => list.reduce((a, b) => Math.max(a, b)) + 1;
-                return [low(xs), low(ys), high(xs), high(ys)]; }""")
-            width, columns = right - left - 3, round((right - left - 3) / (below - above - 3))
-            self.grid = left + 1.5, above + 1.5, width / columns
-            self.keys("Escape")
-        left, above, cell = self.grid
-        return left + (j + 0.5) * cell, above + (i + 0.5) * cell
+        """Where cell (i, j) is, in CSS pixels of the canvas."""
+        self.tab.frames()
+        left, above, width, height = map(float, self.canvas.get_attribute("data-cells").split())
+        return left + (j + 0.5) * width, above + (i + 0.5) * height
 
     def point(self, i, j, click=False):
         x, y = self.place(i, j)
@@ -94,7 +76,7 @@ class Seen:
         x, y = self.place(i + dy, j + dx)
         self.tab.frames()
         return self.root.evaluate(
-            """(root, [x, y]) => [...root.querySelectorAll("canvas")[0].getContext("2d")
+            """(root, [x, y]) => [...root.querySelector("canvas.cells").getContext("2d")
             .getImageData(Math.floor(x), Math.floor(y), 1, 1).data].slice(0, 3)""",
             [x, y],
         )
@@ -125,11 +107,11 @@ class Seen:
     def picture(self):
         """All pixels of the heat map, as one string."""
         self.tab.frames()
-        return self.root.evaluate("(root) => root.querySelector('canvas').toDataURL()")
+        return self.root.evaluate("(root) => root.querySelector('canvas.cells').toDataURL()")
 
     def changes_from(self, old):
         """Wait until the heat map is another one."""
-        look = "([root, old]) => root.querySelector('canvas').toDataURL() !== old"
+        look = "([root, old]) => root.querySelector('canvas.cells').toDataURL() !== old"
         self.page.wait_for_function(look, arg=[self.root.element_handle(), old])
 
 
@@ -274,7 +256,7 @@ def test_the_controls_choose_head_and_layer(show):
     seen.control("layer").select_option("1")
     check(seen.said(), weights[1, 2], 0, 0, tokens)
     atlas = seen.root.get_by_label("all heads")
-    atlas.click(position={"x": 30, "y": 26})  # the first small picture
+    atlas.click(position={"x": 30, "y": 50})  # the first small picture
     check(seen.said(), weights[0, 0], 0, 0, tokens)
     box = atlas.bounding_box()
     atlas.click(position={"x": box["width"] - 20, "y": box["height"] - 20})
@@ -666,7 +648,7 @@ def test_everything_is_reached_with_tab_and_shows_the_focus(show):
     assert seen.control("head").evaluate("e => e.value") == "1" and 'query 0 "The"' in seen.said()
 
 
-@pytest.mark.parametrize("n, most, ready_ms", [(12, 80_000, 1_500), (256, 13_000_000, 1_500)])
+@pytest.mark.parametrize("n, most, ready_ms", [(12, 160_000, 1_500), (256, 13_000_000, 1_500)])
 def test_size_and_speed(show, n, most, ready_ms):
     tokens = [WORDS[i % 12] for i in range(n)]
     view = AttentionView(softmax(6, 12, n, n), tokens)
@@ -677,11 +659,13 @@ def test_size_and_speed(show, n, most, ready_ms):
         const canvas = document.querySelector("canvas[role=application]");
         const said = document.querySelector(".attnlib-readout"), times = [];
         const box = canvas.getBoundingClientRect();
+        const [left, above, width, height] = canvas.dataset.cells.split(" ").map(Number);
         for (let k = 0; k < 15; k++) {
             const old = said.textContent, start = performance.now();
-            const clientX = box.left + box.width * (0.45 + 0.03 * (k % 2));
-            const clientY = box.top + box.height * (0.35 + 0.03 * k);
-            canvas.dispatchEvent(new MouseEvent("mousemove", { clientX, clientY, bubbles: true }));
+            const clientX = box.left + left + width * (2.5 + (k % 2));
+            const clientY = box.top + above + height * (0.5 + (k % 9));
+            canvas.dispatchEvent(new PointerEvent("pointermove",
+                { clientX, clientY, bubbles: true, pointerType: "mouse" }));
             while (said.textContent === old) await new Promise(requestAnimationFrame);
             times.push(performance.now() - start);
             await new Promise(requestAnimationFrame);
@@ -805,7 +789,7 @@ def stage(tab, tmp_path):
     """
     tab.forget()
 
-    def stage(widget, source=SOURCE):
+    def stage(widget, source=AttentionView._esm):
         state = widget.get_state()
         plain = {
             name: value
@@ -854,9 +838,12 @@ STIR = """() => { Object.assign(model.state, { pinned: [1, 1], title: "other" })
 VIEWS = {
     "view": (
         lambda: AttentionView(softmax(2, 2, 4, 4), WORDS[:4], mask=np.tri(4, dtype=bool)),
-        SOURCE,
+        AttentionView._esm,
     ),
-    "compact view": (lambda: AttentionView(softmax(4, 4), WORDS[:4], compact=True), SOURCE),
+    "compact view": (
+        lambda: AttentionView(softmax(4, 4), WORDS[:4], compact=True),
+        AttentionView._esm,
+    ),
     "page": (page.Page, page.Page._esm),
 }
 
@@ -1262,7 +1249,7 @@ def test_lab_compare_is_linked(in_lab):
 
 CHANGE = """async ([root, key]) => {  // from a key to changed pixels, in ms
     const image = [...root.querySelectorAll("img")].find((one) => one.offsetParent);
-    const canvas = root.querySelector("canvas");
+    const canvas = root.querySelector("canvas.cells, canvas");
     const look = () => { if (image) return image.complete ? image.src : null;
         const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
         let sum = canvas.width;

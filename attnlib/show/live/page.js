@@ -1,15 +1,8 @@
 // Shows nothing. Tells the kernel whether the page behind it is dark, and gives the controls around it the names and
 // states that a screen reader needs and that the front end leaves out.
+import { isDark } from "./core.js";
 
-function isDark(node) {                                  // as in view.js: a front end loads each file by itself
-  for (; node; node = node.parentElement) {
-    const c = getComputedStyle(node).backgroundColor.match(/[\d.]+/g);
-    if (c && (c.length < 4 || +c[3] > 0)) return c[0] * 0.3 + c[1] * 0.59 + c[2] * 0.11 < 128;
-  }
-  return false;
-}
-
-function say(node, name, value) {                        // writing what is there already would call the watcher for ever
+function told(node, name, value) {                        // writing what is there already would call the watcher for ever
   if (value && node.getAttribute(name) !== value) node.setAttribute(name, value);
 }
 
@@ -17,17 +10,17 @@ function describe(box) {
   const words = (node) => node?.textContent.trim();
   for (const handle of box.querySelectorAll("[role=slider]")) {
     const control = handle.closest(".widget-slider, .jupyter-widget-slider, .widget-inline-hbox");
-    say(handle, "aria-label", words(control?.querySelector(".widget-label")));
-    say(handle, "aria-valuetext", words(control?.querySelector(".widget-readout")));
+    told(handle, "aria-label", words(control?.querySelector(".widget-label")));
+    told(handle, "aria-valuetext", words(control?.querySelector(".widget-readout")));
   }
   for (const group of box.querySelectorAll(".widget-toggle-buttons")) {
-    say(group, "role", "group");
-    say(group, "aria-label", words(group.querySelector(".widget-label")));
+    told(group, "role", "group");
+    told(group, "aria-label", words(group.querySelector(".widget-label")));
     for (const button of group.querySelectorAll("button")) {
-      say(button, "aria-pressed", String(button.classList.contains("mod-active")));
+      told(button, "aria-pressed", String(button.classList.contains("mod-active")));
     }
   }
-  for (const picture of box.querySelectorAll("img")) say(picture, "alt", words(box.querySelector("[role=status]")));
+  for (const picture of box.querySelectorAll("img")) told(picture, "alt", words(box.querySelector("[role=status]")));
 }
 
 function render({ model, el }) {

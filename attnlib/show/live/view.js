@@ -1,469 +1,421 @@
-// AttentionView: one heat map that can be touched, in a notebook (anywidget) or in a page of its own.
-// Everything lives under `el`; tokens are only ever set as text. Python owns the numbers: weights come as
-// uint16 between `_range` (65535 is NaN), row sums as uint16, the mask as bits. Nothing is fetched.
+// AttentionView: one head as a heat map or as threads, its sentence above it, all heads beside it.
+// Python owns the numbers: weights come as uint16 between `_range` (65535 is NaN), row sums as uint16, the mask as bits.
+import { best, choice, clamp, dress, frames, keep, keys, make, measure, menu, sharp, sketch } from "./core.js";
+import {
+  added, cellAt, cellOf, chosen, coloured, css, geometry, headOf, inks, largest, level, paintAtlas, paintFocus, paintLegend, paintMap,
+  paintMost, paintNames, passing, range, ray, readable, rgb, table, thumbnail, tiles,
+} from "./heat.js";
+import { MOST, advance, aim, drawn, evens, loom, pluck, spun, telling, weave } from "./weave.js";
 
-const THEMES = {
-  light: { ink: "#1b1f24", faint: "#6b7280", paper: "#ffffff", blocked: "#e9eaec", hatch: "#b4b8bf", bad: "#d4002a",
-    query: "#D55E00", key: "#009E73",
-    weights: ["#f7fbff", "#c6dbef", "#6baed6", "#2171b5", "#08306b"],
-    signed: ["#7f3b08", "#e08214", "#fee0b6", "#f7f7f7", "#d8daeb", "#8073ac", "#2d004b"] },
-  dark: { ink: "#e8eaed", faint: "#9aa0aa", paper: "#181a1f", blocked: "#2b2e35", hatch: "#565b66", bad: "#ff5c77",
-    query: "#D55E00", key: "#009E73",
-    weights: ["#1d2733", "#1f4468", "#2b73b3", "#6fb1e4", "#e3f1fd"],
-    signed: ["#fdb863", "#c76b12", "#6b3a0c", "#23252b", "#453a66", "#8274bd", "#cfc6f2"] },
+const SCALES = ["absolute", "row", "sqrt"], SIDES = ["query", "key"], FORMS = ["threads", "map"];
+const HAND = ["pinned", "pins"];                         // what moves with the hand; all else is drawn anew
+const TRAITS = [
+  ...HAND, "layer", "head", "form", "side", "scale", "top_k", "threshold", "hide_first", "tokens", "key_tokens", "titles", "title", "signed", "compact",
+  "_weights", "_range", "_shape", "_first", "_sums", "_sum_range", "_mask", "_notes",
+];
+
+// ---- in words: pure --------------------------------------------------------------------------------------------------------
+
+/** The read-out of a cell, in parts for dress().say: text, or [word, "q" | "k"] */
+export function sentence(one, [i, j], { tokens, key_tokens, side, signed, pins }) {
+  const v = one.at(i, j), said = [`query ${i} "`, [tokens[i], "q"], `" → key ${j} "`, [key_tokens[j], "k"], '": '];
+  if (isNaN(v)) return [...said, "NaN, not a number"];
+  const closed = one.closed(i, j);
+  if (closed && (Math.abs(v) <= one.nothing || signed)) return [...said, "not allowed"];
+  if (signed) return [...said, `${v > 0 ? "+" : ""}${v.toFixed(3)}`];
+  const open = one.row(i).filter((_, n) => !one.closed(i, n)), rank = 1 + open.filter((u) => u > v).length;
+  if (closed) said.push("not allowed, but has the weight ");
+  said.push(`${v.toFixed(3)} (rank ${rank} of ${open.length}), row sum ${one.sum(i).toFixed(3)}`);
+  if (side === "key") said.push(`, column sum ${one.column(j).reduce((a, b) => a + b, 0).toFixed(2)} (columns need not sum to 1)`);
+  const words = chosen(pins, [i, j], side);
+  if (words.length < 2) return said;
+  const sums = added(one, words, side), most = sums.indexOf(largest(sums));
+  const [verb, word] = side === "key" ? ["get from", [tokens[most], "q"]] : ["give", [key_tokens[most], "k"]];
+  return [...said, `; together the ${words.length} ${verb} `, word, ` ${sums[most].toFixed(2)}`];
+}
+
+// ---- hands: pure --------------------------------------------------------------------------------------------------------
+// `state`: pinned, pins, side, layer, head, form, size {layers, heads, nq, nk}, woven: are these threads, why: why there can be
+// none, or "", cell(line, n): the cell of a word by itself
+
+const lineOf = (side) => SIDES.indexOf(side);
+
+/** A click at a cell. With `more` its word is added to those that are chosen, or taken out of them. @returns what changes */
+export function clicked(cell, more, state) {
+  const line = lineOf(state.side), word = cell[line], before = chosen(state.pins, state.pinned, state.side);
+  if (!more) return { pinned: cell, pins: [] };
+  if (!before.includes(word)) return { pinned: cell, pins: [...before, word] };
+  const left = before.filter((n) => n !== word);
+  return { pinned: left.length ? state.cell(line, left.at(-1)) : null, pins: left };
+}
+
+/** The same for a word among threads, where a click also says from which side one looks */
+export function wordClicked(side, n, more, state) {
+  const before = side === state.side ? state : { ...state, side, pinned: null, pins: [] };
+  return { side, ...clicked(state.cell(lineOf(side), n), more, before) };
+}
+
+const mapKeys = ({ pinned, size: { nq, nk } }) => {
+  const [i, j] = pinned ?? [-1, -1], go = (a, b) => () => ({ pinned: pinned ? [clamp(a, 0, nq - 1), clamp(b, 0, nk - 1)] : [0, 0] });
+  return {
+    ArrowUp: go(i - 1, j), ArrowDown: go(i + 1, j), ArrowLeft: go(i, j - 1), ArrowRight: go(i, j + 1), Home: go(i, 0), End: go(i, nk - 1),
+  };
 };
 
-// ---- small tools -------------------------------------------------------------------------------------------
-
-const LONGEST = 16;                                      // signs of a name beside the picture; the read-out has it all
-const short = (name) => (name.length > LONGEST ? [...name].slice(0, LONGEST - 1).join("") + "…" : name);
-const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
-
-const brightness = (c) => 0.2126 * (c[0] / 255) ** 2.2 + 0.7152 * (c[1] / 255) ** 2.2 + 0.0722 * (c[2] / 255) ** 2.2;
-
-function ramp(stops) {                                   // 256 colours between the stops
-  const table = [];
-  for (let i = 0; i < 256; i++) {
-    const place = (i / 255) * (stops.length - 1), low = Math.min(Math.floor(place), stops.length - 2);
-    const a = rgb(stops[low]), b = rgb(stops[low + 1]);
-    table.push(a.map((c, k) => Math.round(c + (b[k] - c) * (place - low))));
-  }
-  return table;
-}
-
-function make(tag, parent, style, attributes = {}) {
-  const node = document.createElement(tag);
-  node.style.cssText = style;
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  parent.append(node);
-  return node;
-}
-
-function isDark(node) {                                  // by what is really behind the view
-  for (; node; node = node.parentElement) {
-    const c = getComputedStyle(node).backgroundColor.match(/[\d.]+/g);
-    if (c && (c.length < 4 || +c[3] > 0)) return c[0] * 0.3 + c[1] * 0.59 + c[2] * 0.11 < 128;
-  }
-  return false;
-}
-
-function sharp(canvas, width, height) {                  // a canvas in CSS pixels, crisp on every screen
-  const dots = window.devicePixelRatio || 1;
-  Object.assign(canvas, { width: Math.ceil(width * dots), height: Math.ceil(height * dots) });
-  Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
-  const pen = canvas.getContext("2d");
-  pen.scale(dots, dots);
-  return pen;
-}
-
-// ---- the numbers -------------------------------------------------------------------------------------------
-
-function table(model) {                                  // readable access to what Python sent
-  const [layers, heads, nq, nk] = model.get("_shape"), [low, high] = model.get("_range");
-  const [lowest, highest] = model.get("_sum_range"), first = model.get("_first"), bytes = (name) => model.get(name);
-  const numbers = (view) => new Uint16Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
-  const weights = numbers(bytes("_weights")), sums = numbers(bytes("_sums")), bits = bytes("_mask");
-  const plane = Math.ceil((nq * nk) / 8), planes = bits.byteLength / plane;      // every plane of the mask starts at a byte
-  const sent = weights.length / (heads * nq * nk);
-  const number = (raw, from, to) => (raw === 65535 ? NaN : from + (raw / 65534) * (to - from));
+const threadKeys = ({ pinned, pins, side, cell, size: { nq, nk } }, more) => {
+  const line = lineOf(side), count = line ? nk : nq, word = pinned ? pinned[line] : -1;
+  const go = (n) => () => ({ pinned: cell(line, (n + count) % count), pins: more ? chosen(pins, pinned, side) : pins });
+  const across = (to) => () => ({ side: to, ...(to === side ? {} : { pins: [] }) });
   return {
-    layers, heads, nq, nk, low, high, masked: planes > 0, nothing: (high - low) / 131068,      // less than this is 0
-    has: (layer) => layer >= first && layer < first + sent,
-    value: (layer, head, i, j) => number(weights[(((layer - first) * heads + head) * nq + i) * nk + j], low, high),
-    sum: (layer, head, i) => (sums.length ? number(sums[(layer * heads + head) * nq + i], lowest, highest) : NaN),
-    blocked(layer, head, i, j) {
-      if (!planes) return false;
-      const at = i * nk + j, start = planes === 1 ? 0 : (layer * heads + head) * plane;
-      return !((bits.getUint8(start + (at >> 3)) >> (7 - (at & 7))) & 1);
+    ArrowUp: go(Math.max(word, 0) - 1), ArrowDown: go(word + 1), Home: go(0), End: go(count - 1),
+    ArrowLeft: across("query"), ArrowRight: across("key"),
+  };
+};
+
+/** A key. @returns what changes, or nothing */
+export function keyChange({ key, shiftKey }, state) {
+  const { pinned, pins, side, layer, head, size: { layers, heads } } = state, turn = (n, count) => (n + count) % count;
+  const kept = (word) => ({ pins: pins.includes(word) ? pins.filter((n) => n !== word) : [...pins, word] });
+  const answers = {
+    ...(state.woven ? threadKeys(state, shiftKey) : mapKeys(state)),
+    Escape: () => ({ pinned: null, pins: [] }), " ": () => (pinned ? kept(pinned[lineOf(side)]) : null),
+    "[": () => ({ head: turn(head - 1, heads) }), "]": () => ({ head: turn(head + 1, heads) }),
+    "{": () => ({ layer: turn(layer - 1, layers) }), "}": () => ({ layer: turn(layer + 1, layers) }),
+    x: () => ({ side: SIDES[1 - lineOf(side)], pins: [] }), m: () => (state.why ? null : { form: state.woven ? "map" : "threads" }),
+  };
+  return answers[key]?.();
+}
+
+/** Why these weights cannot be shown as threads, or "" */
+export function whyNot({ nq, nk, low, high }, { signed, compact }) {
+  if (compact || signed) return "a map alone";
+  if (Math.max(nq, nk) > MOST) return `up to ${MOST} words`;
+  return low < -1e-3 || high > 1.01 ? "shares of 1 only" : "";
+}
+
+// ---- the page around it ----------------------------------------------------------------------------------------------------
+
+const LAB = { "data-lm-suppress-shortcuts": "true" };
+
+/** A number or a tick with its name */
+function field(bar, label, attributes, onchange) {
+  const input = make("input", make("label", bar, {}, `${label} `), { ...LAB, "aria-label": label, ...attributes });
+  input.addEventListener("keydown", (event) => event.stopPropagation());
+  input.addEventListener(attributes.type === "checkbox" ? "change" : "input", () => onchange(input));
+  return input;
+}
+
+const COLOURS = ["absolute, 0 to 1", "relative to each row's largest", "square root"];
+
+/** The row of controls. @returns {{set}} set(state, data): as the state says */
+function controls(bar, house, { signed }, send) {
+  const layer = menu(bar, "layer", [], (n) => send({ layer: n })), head = menu(bar, "head", [], (n) => send({ head: n }));
+  const form = choice(bar, "form", FORMS, (name) => send({ form: name })), why = make("span", form.node, { class: "reason" });
+  const side = menu(bar, "view by", SIDES, (n) => send({ side: SIDES[n], pins: [] }));
+  const scale = signed ? null : menu(bar, "colours", COLOURS, (n) => send({ scale: SCALES[n] }));
+  const whole = { type: "number", min: 0, step: 1 }, part = { type: "number", min: 0, max: 1, step: 0.05 };
+  const top = field(bar, "only the top", whole, ({ value }) => send({ top_k: Math.max(0, Math.floor(+value) || 0) }));
+  const least = field(bar, "at least", part, ({ value }) => send({ threshold: Math.max(0, +value || 0) }));
+  const sink = field(bar, "hide the first column", { type: "checkbox" }, ({ checked }) => send({ hide_first: checked }));
+  house.present(bar);
+  const list = (one, count, name) => {                   // a list that is open stays as it is
+    const names = range(count).map(name), old = [...one.node.options].map((option) => option.textContent);
+    if (old.length !== count || old.some((text, n) => text !== names[n])) one.fill(names);
+    one.node.parentElement.hidden = count < 2;
+  };
+  const typed = (input, value) => {                      // a field is the reader's while he types
+    if (input.getRootNode().activeElement !== input) input.value = value || "";
+  };
+  return {
+    set(state, data) {
+      list(layer, data.layers, (n) => `${n}`);
+      list(head, data.heads, (n) => state.titles[n] || `${n}`);
+      layer.set(state.layer);
+      head.set(state.head);
+      side.set(lineOf(state.side));
+      scale?.set(SCALES.indexOf(state.scale));
+      form.set(state.woven ? "threads" : "map");
+      form.node.querySelector('[value="threads"]').disabled = Boolean(state.why);
+      why.textContent = state.why;
+      typed(top, state.top_k);
+      typed(least, state.threshold);
+      sink.checked = state.hide_first;
     },
   };
 }
 
-// ---- the view ----------------------------------------------------------------------------------------------
+const NS = "http://www.w3.org/2000/svg";
+
+/** The sentence: its words twice, and lines between them. It stays while the hand moves: a click needs both its ends on one word. */
+function laySentence(strip, names) {
+  const laid = strip.dataset.words, now = JSON.stringify(names);
+  if (laid === now) return;
+  strip.dataset.words = now;
+  strip.replaceChildren();
+  names.forEach((words, line) => {
+    if (line) strip.append(document.createElementNS(NS, "svg"));
+    const row = make("div", strip);
+    make("span", row, { class: line ? "side k" : "side q" }, SIDES[line]);
+    words.forEach((word, n) => make("span", row, { class: "word", dir: "auto", "data-place": `${line},${n}` }, word));
+  });
+}
+
+/** Lines only from the word that is looked at; `follow`: it comes into sight */
+function paintSentence(strip, one, focus, state, data, ink, follow) {
+  const line = lineOf(state.side), rows = [...strip.querySelectorAll("div")].map((row) => [...row.children].slice(1));
+  const words = chosen(state.pins, focus, state.side), from = focus && rows[line][focus[line]], seen = focus && ray(one, focus, state);
+  const [bad, blocked, paper] = [ink.bad, ink.blocked, ink.paper].map(rgb), look = { ...state, low: data.low, high: data.high };
+  const tone = (n, v) => (isNaN(v) ? bad : seen.closed[n] ? blocked : seen.shown[n] ? ink.ramp[level(v, seen.most, look)] : paper);
+  const dressed = (side, n) => {
+    if (side === line) return words.includes(n) ? `border-color:${line ? ink.key : ink.query}` : "";
+    if (!focus) return "";
+    const c = tone(n, seen.values[n]);
+    return `background:${css(c)};color:${readable(c)};${seen.closed[n] ? "text-decoration:line-through" : ""}`;
+  };
+  rows.forEach((row, side) => row.forEach((word, n) => {
+    const now = dressed(side, n);
+    if ((word.dataset.style ?? "") !== now) word.style.cssText = word.dataset.style = now;
+  }));
+  const lines = strip.querySelector("svg");
+  lines.replaceChildren();
+  if (!focus) return;
+  const off = from.offsetLeft - strip.scrollLeft;
+  if (follow && (off < 60 || off + from.offsetWidth > strip.clientWidth)) strip.scrollLeft = from.offsetLeft - strip.clientWidth / 2;
+  const middle = (word) => word.offsetLeft + word.offsetWidth / 2, strongest = best(seen.values).filter(([v, n]) => seen.shown[n] && v > 0);
+  for (const [v, n] of strongest.slice(0, state.top_k || 8)) {
+    const path = lines.appendChild(document.createElementNS(NS, "path")), ends = [from, rows[1 - line][n]].map(middle), [a, b] = line ? ends.reverse() : ends;
+    path.setAttribute("d", `M${a} 0 C${a} 15 ${b} 13 ${b} 28`);
+    path.setAttribute("stroke-width", Math.max(0.4, (6 * v) / Math.max(1, data.high)));
+  }
+}
+
+const APPLICATION = { tabindex: 0, role: "application", ...LAB };
+
+const HANDS = "arrow keys move, Home and End go to the ends of a row, space keeps a word, x looks from the other side, "
+  + "brackets change the head, braces the layer, m shows threads, Escape unpins";
+const AMONG_THREADS = "up and down choose a word, left and right its side, Shift or space adds one, brackets change the head, "
+  + "braces the layer, m shows the map, Escape unpins";
+
+/** All that is below the root, from top to bottom */
+function furnish(house) {
+  const { root, line } = house, heading = make("div", root, { class: "heading" }), bar = make("div", root, { class: "row" });
+  const body = make("div", root, { class: "body" }), heads = make("div", body, { class: "heads" }), scene = make("div", body, { class: "scene" });
+  const every = { "aria-label": "all heads, one small picture each", "aria-valuemin": 0 };
+  const atlas = make("canvas", heads, { tabindex: 0, role: "slider", ...every, ...LAB }), strip = make("div", scene, { class: "attnlib-sentence" });
+  const map = make("div", scene, { class: "map" }), base = make("canvas", map, { class: "cells" });
+  const overlay = make("canvas", map, { class: "hand", ...APPLICATION, "aria-label": `attention weights: ${HANDS}` });
+  const pen = sketch(scene, { class: "woven", ...APPLICATION, "aria-label": `attention as threads: ${AMONG_THREADS}` });
+  root.dir = "ltr";
+  line.classList.add("attnlib-readout");
+  root.append(line);
+  return { heading, bar, body, heads, atlas, strip, map, base, overlay, pen, notes: make("div", root, { class: "attnlib-notes" }) };
+}
+
+/** Where everything is, for what there is to show and the width of the page */
+function arrange(view) {
+  const { house: { root }, parts, state, data } = view, { heading, bar, body, heads, strip, pen } = parts, wide = root.clientWidth - 12;
+  const many = !state.compact && data.layers * data.heads > 1, names = { q: state.tokens, k: state.key_tokens }, narrow = wide < 700;
+  const rest = Math.max(320, 476 - heading.offsetHeight - bar.offsetHeight);           // 560 in all, with what stands below
+  body.classList.toggle("narrow", narrow);
+  heads.hidden = !many;
+  view.tiles = many ? tiles(data, { width: narrow ? wide : 196, tall: narrow ? 150 : rest - 4, narrow, titles: state.titles }) : null;
+  const width = wide - (many && !narrow ? view.tiles.width + 16 : 0), above = state.compact ? 0 : strip.offsetHeight + 4;
+  const tall = state.compact ? 250 : narrow ? 340 : rest - above;
+  const dots = window.devicePixelRatio || 1, wideOf = (text, size) => measure(text, `600 ${size}px system-ui, sans-serif`);
+  const look = { width, tall, sums: !state.signed, dots, wide: wideOf }, left = state.why ? null : loom(names, width, tall + above);
+  const place = view.place = { ...geometry(data, names, { ...look, left: left?.x0 }), quiet: left?.quiet };
+  const high = place.height + above, size = place.size;
+  view.loom = null;
+  parts.map.style.maxHeight = `${tall + 30}px`;          // what is larger is scrolled
+  if (state.why) return;
+  const woven = loom(names, width, high);
+  view.loom = {                                          // the threads have the whole scene, the cells are where the map has them
+    ...woven, x0: left.x0, quiet: left.quiet, top: above + place.y, row: place.ch, cell: place.cw, tilt: place.flat ? 0 : -45,
+    q: { ...woven.q, size }, k: { ...woven.k, size },
+  };
+  pen.resize(width, high);
+}
+
+/** The same head for weave.js: what is hidden is 0 */
+function fabric({ one, state, data }) {
+  const weights = range(data.nq).map((i) => {
+    const row = one.row(i), shown = passing(row, state);
+    return row.map((v, j) => (shown[j] ? v : 0));
+  });
+  const mask = data.masked ? weights.map((row, i) => row.map((_, j) => !one.closed(i, j))) : null;
+  return { weights, mask, q: state.tokens, k: state.key_tokens, even: evens(weights, mask) };
+}
+
+/** The small pictures in colours; made again only where they would be others */
+function smallPictures({ data, state, ink, tiles: { cw, ch }, small }) {
+  const key = [state._weights, state._mask, state._first, state.scale, ink.paper, cw, ch];
+  if (small && key.every((one, n) => one === small.key[n])) return small;
+  const look = { ...state, low: data.low, high: data.high }, [bad, blocked] = [ink.bad, ink.blocked].map(rgb);
+  const paint = (v) => (v === null ? blocked : isNaN(v) ? bad : ink.ramp[level(v, 1, look)]);
+  const dots = Math.max(1, Math.floor(Math.min(cw, ch) - 3));
+  const one = (layer, head) => (data.has(layer) ? thumbnail(data, layer, head, dots).map((row) => row.map(paint)) : null);
+  return { key, pictures: range(data.layers * data.heads).map((n) => one(Math.floor(n / data.heads), n % data.heads)) };
+}
+
+/** The chosen one among them, for eyes and for a screen reader */
+function showHeads(view, zoom) {
+  const { parts: { atlas }, data, state, ink } = view, { layer, head, titles } = state;
+  view.small = smallPictures(view);
+  paintAtlas(sharp(atlas, view.tiles.width, view.tiles.height, zoom), data, view.tiles, view.small.pictures, state, ink);
+  atlas.setAttribute("aria-valuemax", data.layers * data.heads - 1);
+  atlas.setAttribute("aria-valuenow", layer * data.heads + head);
+  atlas.setAttribute("aria-valuetext", `${data.layers > 1 ? `layer ${layer}, ` : ""}head ${titles[head] || head}`);
+}
+
+/** Everything, once per change of the numbers */
+function refresh(view) {
+  const { house, parts: { heading, strip, base, overlay, notes }, state } = view, zoom = +house.root.style.zoom || 1, data = table(state);
+  const [layer, head] = [Math.min(state.layer, data.layers - 1), Math.min(state.head, data.heads - 1)], why = whyNot(data, state);
+  Object.assign(state, { layer, head, size: data, why, woven: state.form === "threads" && !why });
+  Object.assign(view, { data, one: null });
+  view.controls?.set(state, data);
+  heading.textContent = state.title;
+  heading.hidden = !state.title;
+  if (!data.has(layer)) return house.say(`layer ${layer} is not here: it comes from the kernel`);
+  const one = view.one = headOf(data, layer, head), ink = view.ink = inks(house, state.signed);
+  state.cell = (line, n) => cellOf(one, line, n, null, state.side);
+  if (!state.compact) laySentence(strip, [state.tokens, state.key_tokens]);
+  arrange(view);
+  const { place } = view, { rows, hidden } = coloured(one, state, data, ink), pen = sharp(base, place.width, place.height, zoom);
+  sharp(overlay, place.width, place.height, zoom);
+  overlay.dataset.cells = [place.x, place.y, place.cw, place.ch].join(" ");
+  view.colours = rows;
+  paintMap(pen, one, place, rows, state.signed, ink);
+  paintNames(pen, one, place, state, ink);
+  paintLegend(pen, one, place, state, data, ink);
+  if (view.tiles) showHeads(view, zoom);
+  notes.replaceChildren();
+  const share_ = `${(100 * hidden).toFixed(hidden < 0.1 ? 1 : 0)} %`;
+  if (hidden > 0) make("div", notes, { class: "faint" }, `${share_} of the weight is hidden; what is shown is not rescaled`);
+  for (const text of state._notes) make("div", notes, { class: "odd" }, `⚠ ${text}`);
+  if (!view.loom) return;
+  view.fabric = fabric(view);
+  paintMost(pen, view.fabric, place, ink);
+  view.moving ??= spun(view.fabric.weights, state.woven ? "threads" : "map");
+  aim(view.moving, view.fabric.weights, state.woven ? "threads" : "map", true);
+}
+
+const HELP = {
+  compact: "Click a cell, or use the arrow keys.",
+  map: "Point at a cell, or click to pin it; with the keyboard, focus the picture and use the arrow keys.",
+  threads: "Point at a word, or click to pin it; with Shift several. With the keyboard, focus the picture and use the arrow keys.",
+};
+
+/** What is chosen now, by the hand or by the pin: the state, and the cell that is looked at */
+function looked({ hover, state, data: { nq, nk } }) {
+  const fits = (cell) => (cell && cell[0] >= 0 && cell[1] >= 0 && cell[0] < nq && cell[1] < nk ? cell : null);
+  const here = hover && fits(hover.cell), other = here && hover.side && hover.side !== state.side, count = state.side === "key" ? nk : nq;
+  const pins = other ? [] : state.pins.filter((n) => n < count);
+  const now = { ...state, pinned: fits(state.pinned), pins, side: other ? hover.side : state.side };
+  return { now, focus: here || now.pinned };
+}
+
+/** What moves with the hand: frame, sentence, threads, read-out */
+function followHand(view) {
+  const { house, parts: { overlay, pen, map, strip }, state, one, place, ink } = view, { now, focus } = looked(view);
+  const m = view.loom ? view.moving.morph : 1, words = { side: now.side, pins: chosen(now.pins, focus, now.side) };
+  if (m > 0.8) {                                         // the last steps towards the map are drawn twice, and the map comes up
+    paintFocus(sharp(overlay, place.width, place.height, +house.root.style.zoom || 1), one, place, focus, now, view.colours, ink);
+    if (!state.compact) paintSentence(strip, one, focus, now, view.data, ink, !view.inStrip);
+  }
+  if (m < 1) weave(pen, { ...view.fabric, weights: drawn(view.moving) }, view.loom, { ...words, morph: m });
+  pen.done();
+  const hand = house.root.getRootNode().activeElement;
+  for (const node of [map, strip]) Object.assign(node.style, { opacity: m < 1 ? clamp(5 * m - 4) : "", visibility: m > 0.8 ? "" : "hidden" });
+  pen.svg.style.display = m < 1 ? "" : "none";
+  if (state.woven && hand === overlay) pen.svg.focus({ preventScroll: true });
+  if (!state.woven && m === 1 && hand === pen.svg) overlay.focus({ preventScroll: true });
+  if (!focus) house.say(HELP[state.compact ? "compact" : state.woven ? "threads" : "map"]);
+  else house.say(state.woven ? telling(view.fabric, words) : sentence(one, focus, now));
+}
+
+const AROUND = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+
+/** Mouse, finger and pen: a mouse points, all of them click; shift, or a long touch, adds a word. */
+function hands(view, send, later) {
+  const { parts: { overlay, strip, atlas, pen }, state } = view, at = (node, event, width) => {
+    const box = node.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top].map((x) => (x * width) / (box.width || 1));
+  };
+  let touched = 0;
+  const cellOn = (event) => view.one && cellAt(view.place, at(overlay, event, view.place.width), view.data);
+  const wordOn = (event) => {
+    const [line, n] = event.target.dataset.place?.split(",").map(Number) ?? [];
+    return view.one && line !== undefined ? cellOf(view.one, line, n, state.pinned, state.side) : null;
+  };
+  const pulled = (event) => {
+    const word = view.one && view.loom && pluck(event, view.loom);
+    return word ? { side: word.side, n: word.at, cell: state.cell(lineOf(word.side), word.at) } : null;
+  };
+  const more = (event) => event.shiftKey || event.ctrlKey || event.metaKey || event.timeStamp - touched > 450;
+  const point = (node, find) => {
+    node.addEventListener("pointermove", (event) => {
+      if (event.pointerType === "touch") return;
+      const found = find(event), before = view.hover;
+      view.inStrip = node === strip;
+      view.hover = found && (Array.isArray(found) ? { cell: found } : found);
+      if (String(view.hover?.cell) !== String(before?.cell) || view.hover?.side !== before?.side) later();
+    });
+    node.addEventListener("pointerleave", () => { view.inStrip = false; view.hover = null; later(); });
+    node.addEventListener("pointerdown", (event) => { touched = event.timeStamp; });
+  };
+  point(overlay, cellOn);
+  point(strip, wordOn);
+  point(pen.svg, pulled);
+  for (const [node, find] of [[overlay, cellOn], [strip, wordOn]]) node.addEventListener("click", (event) => {
+    const cell = find(event);
+    if (cell) send(clicked(cell, more(event), state));
+  });
+  pen.svg.addEventListener("click", (event) => {
+    const word = pulled(event);
+    if (word) send(wordClicked(word.side, word.n, more(event), state));
+  });
+  atlas.addEventListener("click", (event) => {
+    const found = view.tiles?.at(at(atlas, event, view.tiles.width));
+    if (found) send({ layer: found[0], head: found[1] });
+  });
+  const answer = (event) => { view.hover = null; return view.one && keyChange(event, state); };
+  keys(overlay, answer, send);
+  keys(pen.svg, answer, send);
+  keys(atlas, ({ key }) => {
+    const { columns, alone, turned } = view.tiles, [down, across] = AROUND[key] ?? [0, 0];
+    const [l, h] = alone ? [0, across + down * columns] : turned ? [across, down] : [down, across];
+    return l || h ? { layer: clamp(state.layer + l, 0, view.data.layers - 1), head: clamp(state.head + h, 0, view.data.heads - 1) } : null;
+  }, send);
+}
 
 function render({ model, el }) {
-  const get = (name) => model.get(name);
-  const set = (changes) => { for (const n in changes) model.set(n, changes[n]); model.save_changes(); };
-  const signed = get("signed"), compact = get("compact");
-  let data = table(model), colours, map, cell, left, above, hover = null, inStrip = false;
-
-  const root = make("div", el, "font:13px system-ui,sans-serif;max-width:100%;overflow-x:auto;padding:2px", { class: "attnlib-view" });
-  const heading = make("div", root, "font-weight:600;margin-bottom:4px");
-  const bar = make("div", root, "display:flex;flex-wrap:wrap;gap:4px 14px;align-items:center;margin-bottom:6px");
-  const strip = make("div", root, "position:relative;overflow-x:auto;white-space:nowrap;padding:2px 0;margin-bottom:4px", { class: "attnlib-sentence" });
-  const middle = make("div", root, "display:flex;flex-wrap:wrap;gap:14px;align-items:flex-start");
-  const stage = make("div", middle, "position:relative;overflow:auto;max-width:100%");
-  const base = make("canvas", stage, "display:block");
-  const overlay = make("canvas", stage, "position:absolute;left:0;top:0;outline-offset:-2px;cursor:crosshair", { tabindex: "0",
-    role: "application", "data-lm-suppress-shortcuts": "true", "aria-label":
-      "attention weights: arrow keys move, Home and End go to the ends of a row, brackets change the head, braces the layer, Escape unpins" });
-  const atlas = make("canvas", middle, "cursor:pointer", { role: "img", "aria-label": "all heads, one small picture each" });
-  const said = make("div", root, "min-height:1.4em;margin-top:4px;font-variant-numeric:tabular-nums", { "aria-live": "polite", class: "attnlib-readout" });
-  const notes = make("div", root, "margin-top:2px", { class: "attnlib-notes" });
-
-  // controls: name -> [label, element kind, choices]
-  const controls = {};
-  function control(name, label, tag, attributes, choices = []) {
-    const wrap = make("label", bar, "display:inline-flex;gap:5px;align-items:center");
-    wrap.append(label);
-    const wide = tag === "select" ? "max-width:11em" : attributes.type === "number" ? "width:4.5em" : "";
-    const input = make(tag, wrap, `font:inherit;${wide}`, { "data-lm-suppress-shortcuts": "true", ...attributes });
-    choices.forEach((text, i) => { make("option", input, "", { value: i }).textContent = text; });
-    input.addEventListener("keydown", (event) => event.stopPropagation());
-    controls[name] = input;
-    return input;
-  }
-  const SCALES = ["absolute", "row", "sqrt"], SIDES = ["query", "key"];
-  if (!compact) {
-    control("layer", "layer", "select", {}).onchange = (e) => set({ layer: +e.target.value });
-    control("head", "head", "select", {}).onchange = (e) => set({ head: +e.target.value });
-    control("side", "view by", "select", {}, SIDES).onchange = (e) => set({ side: SIDES[e.target.value] });
-    if (!signed) control("scale", "colours", "select", {}, ["absolute, 0 to 1", "relative to each row's largest", "square root"])
-      .onchange = (e) => set({ scale: SCALES[e.target.value] });
-    control("top", "only the top", "input", { type: "number", min: 0, step: 1 })
-      .oninput = (e) => set({ top_k: Math.max(0, Math.floor(+e.target.value) || 0) });
-    control("least", "at least", "input", { type: "number", min: 0, max: 1, step: 0.05 })
-      .oninput = (e) => set({ threshold: Math.max(0, +e.target.value || 0) });
-    control("sink", "hide the first column", "input", { type: "checkbox" }).onchange = (e) => set({ hide_first: e.target.checked });
-  }
-
-  const here = () => [Math.min(get("layer"), data.layers - 1), Math.min(get("head"), data.heads - 1)];
-  const at = (i, j) => data.value(...here(), i, j);
-  const blocked = (i, j) => data.blocked(...here(), i, j);
-  const fits = (p) => (p && p[0] >= 0 && p[1] >= 0 && p[0] < data.nq && p[1] < data.nk ? p : null);
-  const pinned = () => fits(get("pinned"));
-  const rowOf = (i) => Array.from({ length: data.nk }, (_, j) => at(i, j));
-
-  function shownRow(i) {                                 // which cells of a row pass "top", "at least", "hide"
-    const row = rowOf(i), top = get("top_k"), least = get("threshold");
-    const bar = top > 0 && top < row.length ? [...row].map((v) => (isNaN(v) ? -1 : Math.abs(v))).sort((a, b) => b - a)[top - 1] : -Infinity;
-    return row.map((v, j) => isNaN(v) || (Math.abs(v) >= bar && Math.abs(v) >= least && !(get("hide_first") && j === 0)));
-  }
-
-  function shade(v, most) {                              // a weight -> a colour
-    const scale = signed ? "absolute" : get("scale");
-    const largest = scale === "row" ? most || 1 : signed ? Math.max(Math.abs(data.low), Math.abs(data.high)) : Math.max(1, data.high);
-    const t = signed ? (v / largest + 1) / 2 : scale === "sqrt" ? Math.sqrt(Math.max(0, v) / largest) : v / largest;
-    return map[Math.max(0, Math.min(255, Math.round(t * 255)))];
-  }
-
-  function paint() {                                     // the heat map itself, once per change of numbers
-    const { nq, nk } = data, tokens = get("tokens"), keys = get("key_tokens");
-    const length = (name) => 8 + 6.6 * Math.min(name.length, LONGEST), longest = (names) => Math.max(...names.map(length));
-    cell = Math.min(34, (compact ? 175 : 380) / Math.max(nq, nk));
-    if (cell < 3) cell = Math.max(1, Math.floor((compact ? 220 : 560) / Math.max(nq, nk)));        // whole pixels: all rows alike
-    const labels = cell >= 9;
-    left = (labels ? longest(tokens) : 10) + 20;
-    above = (labels ? 0.75 * longest(keys) + 6 : 8) + 18;
-    const sums = labels && data.nq <= 40 && !signed ? 36 : 26;
-    const slanted = labels ? keys.map((name, j) => left + (j + 0.5) * cell + 0.62 * length(name)) : [];
-    const width = Math.max(left + nk * cell + sums, left + (data.masked ? 190 : 110), ...slanted), height = Math.max(above + nq * cell + 24, 130);
-    const pen = sharp(base, width, height);
-    sharp(overlay, width, height);
-    const picture = new ImageData(nk, nq), mostOf = (row) => Math.max(...row.filter((v) => !isNaN(v)));
-    let hidden = 0, total = 0;
-    for (let i = 0; i < nq; i++) {
-      const row = rowOf(i), shown = shownRow(i), most = mostOf(row);
-      for (let j = 0; j < nk; j++) {
-        const v = row[j];
-        if (v > 0 || v < 0) { total += Math.abs(v); if (!shown[j]) hidden += Math.abs(v); }
-        const c = isNaN(v) ? rgb(colours.bad) : blocked(i, j) ? rgb(colours.blocked) : shown[j] ? shade(v, most) : rgb(colours.paper);
-        picture.data.set([...c, 255], 4 * (i * nk + j));
-      }
-    }
-    const small = new OffscreenCanvas(nk, nq);
-    small.getContext("2d").putImageData(picture, 0, 0);
-    pen.imageSmoothingEnabled = false;
-    pen.drawImage(small, left, above, nk * cell, nq * cell);
-    pen.strokeStyle = colours.hatch;
-    pen.strokeRect(left - 0.5, above - 0.5, nk * cell + 1, nq * cell + 1);
-    if (cell >= 5) marks(pen);
-    if (labels) names(pen, tokens, keys, sums > 30);
-    pen.font = "bold 11px system-ui,sans-serif";
-    pen.fillStyle = colours.key;
-    pen.fillText("key (who is looked at) →", left, 11);
-    pen.save();
-    pen.translate(10, above + Math.max(nq * cell, 110));
-    pen.rotate(-Math.PI / 2);
-    pen.fillStyle = colours.query;
-    pen.fillText("← query (who looks)", 0, 0);
-    pen.restore();
-    legend(pen, left, above + nq * cell + 8);
-    return total ? hidden / total : 0;
-  }
-
-  function marks(pen) {                                  // hatch what is not allowed, frame a weight that stands there
-    for (let i = 0; i < data.nq; i++) for (let j = 0; j < data.nk; j++) {
-      if (!blocked(i, j)) continue;
-      const x = left + j * cell, y = above + i * cell;
-      pen.strokeStyle = colours.hatch;
-      pen.lineWidth = 1;
-      pen.beginPath(); pen.moveTo(x, y + cell); pen.lineTo(x + cell, y); pen.stroke();
-      if (signed || !(Math.abs(at(i, j)) > data.nothing)) continue;
-      pen.strokeStyle = colours.bad;
-      pen.lineWidth = 2;
-      pen.strokeRect(x + 2, y + 2, cell - 4, cell - 4);
-    }
-  }
-
-  function names(pen, tokens, keys, sums) {
-    pen.font = `${Math.min(12, cell * 0.8 + 2)}px system-ui,sans-serif`;
-    pen.fillStyle = colours.ink;
-    pen.textBaseline = "middle";
-    pen.textAlign = "right";
-    tokens.forEach((name, i) => pen.fillText(short(name), left - 5, above + (i + 0.5) * cell, left - 24));
-    pen.textAlign = "left";
-    keys.forEach((name, j) => {
-      pen.save();
-      pen.translate(left + (j + 0.5) * cell, above - 6);
-      pen.rotate(-0.9);
-      pen.fillText(short(name), 0, 0, (above - 24) / 0.75);
-      pen.restore();
-    });
-    if (sums) for (let i = 0; i < data.nq; i++) {
-      const sum = data.sum(...here(), i), empty = Math.abs(sum) < 1e-4 && rowOf(i).every((v, j) => blocked(i, j));
-      pen.fillStyle = empty || Math.abs(sum - 1) < 1e-3 ? colours.faint : colours.bad;
-      pen.fillText(isNaN(sum) ? "NaN" : sum.toFixed(2), left + data.nk * cell + 6, above + (i + 0.5) * cell);
-    }
-    pen.textBaseline = "alphabetic";
-  }
-
-  function legend(pen, x, y) {                           // what the colours mean, in numbers
-    const row = get("scale") === "row" && !signed, root = get("scale") === "sqrt" && !signed;
-    const high = signed ? Math.max(Math.abs(data.low), Math.abs(data.high)) : Math.max(1, data.high);
-    for (let i = 0; i < 48; i++) { pen.fillStyle = `rgb(${map[Math.round(i * 5.4)]})`; pen.fillRect(x + i, y, 1.5, 9); }
-    pen.font = "11px system-ui,sans-serif";
-    pen.fillStyle = colours.faint;
-    pen.textAlign = "right";
-    pen.fillText(signed ? `−${+high.toPrecision(2)}` : "0", x - 4, y + 9);
-    pen.textAlign = "left";
-    pen.fillText(row ? "row's largest" : `${+high.toPrecision(signed ? 2 : 3)}${root ? " (root)" : ""}`, x + 53, y + 9);
-    if (!data.masked) return;
-    pen.fillStyle = colours.blocked; pen.fillRect(x + 110, y, 14, 9);
-    pen.strokeStyle = colours.hatch; pen.beginPath(); pen.moveTo(x + 110, y + 9); pen.lineTo(x + 124, y); pen.stroke();
-    pen.fillStyle = colours.faint; pen.fillText("not allowed", x + 129, y + 9);
-  }
-
-  function paintAtlas() {                                // every head as a small picture; the chosen one is framed
-    const { layers, heads, nq, nk } = data, show = !compact && layers * heads > 1;
-    atlas.style.display = show ? "" : "none";
-    if (!show) return;
-    const columns = layers > 1 ? heads : Math.min(heads, 4), size = Math.max(18, Math.min(68, 300 / Math.max(layers, columns)));
-    const rows = layers > 1 ? layers : Math.ceil(heads / columns), pen = sharp(atlas, columns * size + 22, rows * size + 18);
-    atlas.tile = (x, y) => { const c = Math.floor((x - 20) / size), r = Math.floor((y - 16) / size);
-      return c < 0 || r < 0 || c >= columns || r >= rows ? null : layers > 1 ? [r, c] : r * columns + c < heads ? [0, r * columns + c] : null; };
-    pen.font = "10px system-ui,sans-serif"; pen.fillStyle = colours.faint;
-    pen.fillText(layers > 1 ? "head →   (layer ↓)" : "heads", 20, 10);
-    const dots = Math.max(1, Math.floor(size - 3)), every = [Math.ceil(nq / dots), Math.ceil(nk / dots)];
-    const high = Math.ceil(nq / every[0]), wide = Math.ceil(nk / every[1]);
-    for (let l = 0; l < layers; l++) for (let h = 0; h < heads; h++) {
-      const x = 20 + (layers > 1 ? h : h % columns) * size, y = 16 + (layers > 1 ? l : Math.floor(h / columns)) * size;
-      if (data.has(l)) {
-        const picture = new ImageData(wide, high);
-        for (let a = 0; a < high; a++) for (let b = 0; b < wide; b++) {   // the largest of each block: no line gets lost
-          let best = 0, open = false, nan = false;
-          for (let i = a * every[0]; i < Math.min(nq, (a + 1) * every[0]); i++) for (let j = b * every[1]; j < Math.min(nk, (b + 1) * every[1]); j++) {
-            const v = data.value(l, h, i, j);
-            if (Math.abs(v) > Math.abs(best)) best = v;
-            nan ||= isNaN(v);
-            open ||= !data.blocked(l, h, i, j);
-          }
-          picture.data.set([...(nan ? rgb(colours.bad) : open ? shade(best, 1) : rgb(colours.blocked)), 255], 4 * (a * wide + b));
-        }
-        const small = new OffscreenCanvas(wide, high);
-        small.getContext("2d").putImageData(picture, 0, 0);
-        pen.imageSmoothingEnabled = false;
-        pen.drawImage(small, x, y, size - 3, size - 3);
-      }
-      const chosen = l === here()[0] && h === here()[1];
-      pen.lineWidth = chosen ? 2.5 : 0.5;
-      pen.strokeStyle = chosen ? colours.query : colours.hatch;
-      pen.strokeRect(x - 0.5, y - 0.5, size - 2, size - 2);
-    }
-  }
-
-  let words = [], lines = null;                          // the spans of both sentences, and the lines between them
-
-  function layStrip() {                                  // the spans stay while the hand moves: a click needs both its ends on one
-    strip.replaceChildren();
-    lines = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    lines.setAttribute("aria-hidden", "true");
-    words = [get("tokens"), get("key_tokens")].map((names, side) => {
-      if (side) { lines.style.cssText = "display:block;height:34px;overflow:visible"; strip.append(lines); }
-      const line = make("div", strip, "display:inline-flex;gap:3px;align-items:center");
-      make("span", line, `width:3.6em;flex:none;color:${side ? colours.key : colours.query};font-weight:600`).textContent = side ? "key" : "query";
-      return names.map((name, n) => {
-        const word = make("span", line, "padding:1px 5px;border-radius:4px;cursor:pointer;border:1.5px solid transparent");
-        word.textContent = name;
-        word.dataset.place = [side, n];
-        word.onclick = () => set({ pinned: cellOf(side, n) });
-        return word;
-      });
-    });
-  }
-
-  function paintStrip(focus) {                           // lines only from the focused word
-    strip.style.display = compact ? "none" : "";
-    if (compact) return;
-    const byQuery = get("side") === "query", plain = { borderColor: "transparent", textDecoration: "", background: "", color: "" };
-    lines.replaceChildren();
-    words.flat().forEach((word) => Object.assign(word.style, plain));
-    if (!focus) return;
-    const [i, j] = focus, from = byQuery ? words[0][i] : words[1][j], many = byQuery ? words[1] : words[0];
-    from.style.borderColor = byQuery ? colours.query : colours.key;
-    const values = many.map((_, n) => (byQuery ? at(i, n) : at(n, j))), most = Math.max(...values.filter((v) => !isNaN(v)));
-    const shown = byQuery ? shownRow(i) : values.map((_, n) => shownRow(n)[j]);
-    const strongest = values.map((v, n) => [v, n]).filter(([v, n]) => shown[n] && v > 0).sort((a, b) => b[0] - a[0]).slice(0, get("top_k") || 8);
-    values.forEach((v, n) => {
-      const closed = byQuery ? blocked(i, n) : blocked(n, j);
-      if (closed) many[n].style.textDecoration = "line-through";
-      const c = isNaN(v) ? rgb(colours.bad) : closed ? rgb(colours.blocked) : shown[n] ? shade(v, most) : rgb(colours.paper);
-      many[n].style.background = `rgb(${c})`;
-      many[n].style.color = brightness(c) < 0.18 ? "#fff" : "#000";         // at least 4.5 to 1 on every colour
-    });
-    const off = from.offsetLeft - strip.scrollLeft;       // a word that is out of sight comes into sight
-    if (!inStrip && (off < 50 || off + from.offsetWidth > strip.clientWidth)) strip.scrollLeft = from.offsetLeft - strip.clientWidth / 2;
-    const x = (node) => node.offsetLeft + node.offsetWidth / 2 - strip.offsetLeft * (node.offsetParent !== strip);
-    for (const [v, n] of strongest) {
-      const path = document.createElementNS("http://www.w3.org/2000/svg", "path"), [a, b] = byQuery ? [x(from), x(many[n])] : [x(many[n]), x(from)];
-      path.setAttribute("d", `M${a} 0 C${a} 18 ${b} 16 ${b} 34`);
-      path.setAttribute("fill", "none");
-      path.setAttribute("stroke", colours.faint);
-      path.setAttribute("stroke-width", Math.max(0.4, 6 * Math.abs(v) / Math.max(1, data.high)));
-      path.setAttribute("stroke-opacity", 0.7);
-      lines.append(path);
-    }
-  }
-
-  function sentence([i, j]) {                            // the read-out
-    const v = at(i, j), row = rowOf(i), allowed = row.filter((_, n) => !blocked(i, n)).length;
-    const name = `query ${i} "${get("tokens")[i]}" → key ${j} "${get("key_tokens")[j]}": `;
-    if (isNaN(v)) return name + "NaN, not a number";
-    if (blocked(i, j) && (Math.abs(v) <= data.nothing || signed)) return name + "not allowed";
-    const rank = 1 + row.filter((u, n) => u > v && !blocked(i, n)).length;
-    const number = signed ? `${v > 0 ? "+" : ""}${v.toFixed(3)}` : `${v.toFixed(3)} (rank ${rank} of ${allowed})`;
-    const column = get("side") === "key" ? `, column sum ${Array.from({ length: data.nq }, (_, n) => at(n, j)).reduce((a, b) => a + b, 0).toFixed(2)} (columns need not sum to 1)` : "";
-    return name + (blocked(i, j) ? "not allowed, but has the weight " : "") + number + (signed ? "" : `, row sum ${data.sum(...here(), i).toFixed(3)}`) + column;
-  }
-
-  const HELP = ["Click a cell, or use the arrow keys.",
-    "Point at a cell, or click to pin it; with the keyboard, focus the picture and use the arrow keys."];
-
-  function focusOn() {                                   // what changes while the hand moves: frame, strip, read-out
-    const focus = hover || pinned(), pen = overlay.getContext("2d");
-    pen.clearRect(0, 0, overlay.width, overlay.height);
-    if (focus) {
-      const [i, j] = focus, byQuery = get("side") === "query";
-      pen.lineWidth = 1;
-      pen.strokeStyle = byQuery ? colours.query : colours.key;
-      if (byQuery) pen.strokeRect(left - 1, above + i * cell - 1, data.nk * cell + 2, cell + 2);
-      else pen.strokeRect(left + j * cell - 1, above - 1, cell + 2, data.nq * cell + 2);
-      pen.lineWidth = 2.5;
-      pen.strokeStyle = colours.ink;
-      pen.strokeRect(left + j * cell, above + i * cell, Math.max(cell, 3), Math.max(cell, 3));
-    }
-    paintStrip(focus);
-    said.textContent = focus ? sentence(focus) : HELP[compact ? 0 : 1];
-  }
-
-  function refresh() {
-    data = table(model);
-    hover = fits(hover);
-    root.style.colorScheme = isDark(el) ? "dark" : "light";
-    colours = THEMES[isDark(el) ? "dark" : "light"];
-    map = ramp(signed ? colours.signed : colours.weights);
-    root.style.color = colours.ink;
-    const titles = get("titles"), fill = (select, count, name) => {
-      const old = [...select.options].map((option) => option.textContent);
-      if (old.length !== count || old.some((text, n) => text !== name(n))) {
-        select.replaceChildren();
-        for (let n = 0; n < count; n++) make("option", select, "", { value: n }).textContent = name(n);
-      }
-      select.parentElement.style.display = count > 1 ? "inline-flex" : "none";
-    };
-    if (!compact) {
-      fill(controls.layer, data.layers, (n) => `${n}`);
-      fill(controls.head, data.heads, (n) => titles[n] || `${n}`);
-      controls.layer.value = here()[0]; controls.head.value = here()[1];
-      controls.side.value = SIDES.indexOf(get("side"));
-      if (controls.scale) controls.scale.value = SCALES.indexOf(get("scale"));
-      if (document.activeElement !== controls.top) controls.top.value = get("top_k") || "";
-      if (document.activeElement !== controls.least) controls.least.value = get("threshold") || "";
-      controls.sink.checked = get("hide_first");
-    }
-    if (!data.has(here()[0])) { said.textContent = `layer ${here()[0]} is not here: it comes from the kernel`; return; }
-    heading.textContent = get("title");
-    const hidden = paint();
-    paintAtlas();
-    if (!compact) layStrip();
-    notes.replaceChildren();
-    const say = (text, color) => { make("div", notes, `color:${color}`).textContent = text; };
-    if (hidden > 0) say(`${(100 * hidden).toFixed(hidden < 0.1 ? 1 : 0)} % of the weight is hidden; what is shown is not rescaled`, colours.faint);
-    get("_notes").forEach((text) => say(`⚠ ${text}`, colours.bad));
-    focusOn();
-  }
-
-  // hand and keyboard
-  const cellAt = (event) => {
-    const box = overlay.getBoundingClientRect(), j = Math.floor((event.clientX - box.left - left) / cell), i = Math.floor((event.clientY - box.top - above) / cell);
-    return i >= 0 && j >= 0 && i < data.nq && j < data.nk ? [i, j] : null;
-  };
-  const cellOf = (side, n) => {                          // of a word: its cell in the pinned row, or the largest of its own row or column
-    const p = pinned();
-    if (p && (get("side") === "query") === (side === 1)) return side ? [p[0], n] : [n, p[1]];
-    const values = Array.from({ length: side ? data.nq : data.nk }, (_, m) => (side ? at(m, n) : at(n, m)));
-    const best = values.reduce((top, v, m) => (v > values[top] || isNaN(values[top]) ? m : top), 0);
-    return side ? [best, n] : [n, best];
-  };
-  strip.addEventListener("mousemove", (event) => {
-    const place = event.target.dataset.place, found = place ? cellOf(...place.split(",").map(Number)) : null;
-    inStrip = true;
-    if (String(found) !== String(hover)) { hover = found; later(); }
+  const house = dress({ model, el }, "attnlib-view"), view = { house, hover: null, inStrip: false, stale: true };
+  const kept = keep(model, TRAITS, (news) => {
+    Object.assign(view.state, news);
+    view.stale ||= Object.keys(news).some((name) => !HAND.includes(name));
+    picture.ask();
   });
-  strip.addEventListener("mouseleave", () => { inStrip = false; hover = null; later(); });
-  overlay.addEventListener("mousemove", (event) => { hover = cellAt(event); later(); });
-  overlay.addEventListener("mouseleave", () => { hover = null; later(); });
-  overlay.addEventListener("click", (event) => { const c = cellAt(event); if (c) set({ pinned: c }); });
-  overlay.addEventListener("focus", () => { overlay.style.outline = `2px solid ${colours.query}`; });
-  overlay.addEventListener("blur", () => { overlay.style.outline = ""; });
-  atlas.addEventListener("click", (event) => { const t = atlas.tile(event.offsetX, event.offsetY); if (t) set({ layer: t[0], head: t[1] }); });
-  overlay.addEventListener("keydown", (event) => {
-    const [i, j] = pinned() || [-1, -1], wrap = (n, size) => (n + size) % size, [l, h] = here();
-    const go = (a, b) => ({ pinned: i < 0 ? [0, 0] : [Math.max(0, Math.min(data.nq - 1, a)), Math.max(0, Math.min(data.nk - 1, b))] });
-    const change = { ArrowUp: () => go(i - 1, j), ArrowDown: () => go(i + 1, j), ArrowLeft: () => go(i, j - 1), ArrowRight: () => go(i, j + 1),
-      Home: () => go(i, 0), End: () => go(i, data.nk - 1), Escape: () => ({ pinned: null }),
-      "[": () => ({ head: wrap(h - 1, data.heads) }), "]": () => ({ head: wrap(h + 1, data.heads) }),
-      "{": () => ({ layer: wrap(l - 1, data.layers) }), "}": () => ({ layer: wrap(l + 1, data.layers) }) }[event.key];
-    if (!change || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    event.stopPropagation();
-    hover = null;
-    set(change());
+  view.state = kept.get();
+  view.parts = furnish(house);
+  const picture = frames((ms) => {
+    if (house.root.clientWidth === 0) return false;      // out of sight: the page says when it is seen
+    if (view.stale) refresh(view);
+    view.stale = false;
+    const moves = Boolean(view.one && view.loom) && advance(view.moving, ms);
+    if (view.one) followHand(view);
+    return moves;
   });
-
-  // what Python or the reader changes is drawn once per frame; only what moves with the hand if the numbers are the same
-  const numbers = ["_weights", "_range", "_shape", "_first", "_sums", "_sum_range", "_mask", "_notes", "layer", "head", "side", "scale",
-    "top_k", "threshold", "hide_first", "tokens", "key_tokens", "titles", "title"];
-  let due = 0, stale = true;
-  const draw = () => { if (stale) refresh(); else if (data.has(here()[0])) focusOn(); stale = false; };
-  const later = () => { cancelAnimationFrame(due); due = requestAnimationFrame(draw); };
-  const changed = () => { stale = true; later(); };
-  const classes = () => { root.className = ["attnlib-view", ...(get("_dom_classes") || [])].join(" "); };    // add_class in Python
-  classes();
-  model.on("change:_dom_classes", classes);
-  numbers.forEach((name) => model.on(`change:${name}`, changed));
-  model.on("change:pinned", later);
-  const watcher = new MutationObserver(changed), system = matchMedia("(prefers-color-scheme: dark)");     // light and dark
-  watcher.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "class"] });
-  system.addEventListener("change", changed);
-  later();
+  const { compact } = view.state, { bar, strip } = view.parts;
+  bar.hidden = strip.hidden = compact;
+  if (!compact) view.controls = controls(bar, house, view.state, kept.send);
+  hands(view, kept.send, picture.ask);
+  house.watch(() => { view.stale = true; picture.ask(); });
+  house.start();
   return () => {
-    cancelAnimationFrame(due);
-    watcher.disconnect();
-    system.removeEventListener("change", changed);
-    numbers.forEach((name) => model.off(`change:${name}`, changed));
-    model.off("change:pinned", later);
-    model.off("change:_dom_classes", classes);
+    picture.stop();
+    kept.close();
+    house.close();
   };
 }
 

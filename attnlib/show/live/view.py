@@ -10,7 +10,7 @@ import traitlets
 from attnlib import _check
 from attnlib.show import figures
 from attnlib.show.labels import axis_names, most_attended, visible
-from attnlib.show.live.base import Live, joined
+from attnlib.show.live.base import HERE, Live, joined
 
 SENT_AT_ONCE = 2_000_000  # with more weights than this, a layer at a time crosses to the browser
 # as many are copied, so that the caller may change them; more stay where they are
@@ -41,11 +41,14 @@ class AttentionView(Live):
     """
 
     _esm = joined("view")
+    _css = Live._css + (HERE / "view.css").read_text(encoding="utf-8")
 
     layer = traitlets.Int(0).tag(sync=True)
     head = traitlets.Int(0).tag(sync=True)
     pinned = traitlets.List(traitlets.Int(), None, allow_none=True).tag(sync=True)
     scale = traitlets.Enum(["absolute", "row", "sqrt"], "absolute").tag(sync=True)
+    pins = traitlets.List(traitlets.Int()).tag(sync=True)
+    form = traitlets.Enum(["map", "threads"], "map").tag(sync=True)
     side = traitlets.Enum(["query", "key"], "query").tag(sync=True)
     top_k = traitlets.Int(0).tag(sync=True)
     threshold = traitlets.Float(0.0).tag(sync=True)

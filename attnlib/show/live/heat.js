@@ -1,0 +1,360 @@
+// One head as a heat map, and all heads as small pictures: what Python sent, where everything is, and the paint. Nothing of a
+// widget. The numbers of a head are read cell by cell, never copied: a view may hold millions.
+import { best, clamp, lerp, measure, share } from "./core.js";
+
+const LONGEST = 16;                                      // signs of a name beside the picture; the read-out has it all
+
+// ---- numbers: pure ------------------------------------------------------------------------------------------------
+
+/** Readable access to what Python sent. `sent`: the traits of these names */
+export function table({ _shape, _range, _sum_range, _first, _weights, _sums, _mask }) {
+  const [layers, heads, nq, nk] = _shape, [low, high] = _range, [lowest, highest] = _sum_range;
+  const whole = (view) => new Uint16Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
+  const weights = whole(_weights), sums = whole(_sums), sent = weights.length / (heads * nq * nk);
+  const plane = Math.ceil((nq * nk) / 8), planes = _mask.byteLength / plane;           // every plane of the mask starts at a byte
+  const number = (raw, from, to) => (raw === 65535 ? NaN : from + (raw / 65534) * (to - from));
+  return {
+    layers, heads, nq, nk, low, high, masked: planes > 0, nothing: (high - low) / 131068,      // less than this is 0
+    has: (layer) => layer >= _first && layer < _first + sent,
+    value: (layer, head, i, j) => number(weights[(((layer - _first) * heads + head) * nq + i) * nk + j], low, high),
+    sum: (layer, head, i) => (sums.length ? number(sums[(layer * heads + head) * nq + i], lowest, highest) : NaN),
+    closed(layer, head, i, j) {
+      if (!planes) return false;
+      const at = i * nk + j, start = planes === 1 ? 0 : (layer * heads + head) * plane;
+      return !((_mask.getUint8(start + (at >> 3)) >> (7 - (at & 7))) & 1);
+    },
+  };
+}
+
+export const range = (n) => Array.from({ length: n }, (_, i) => i);
+export const largest = (values) => values.reduce((top, v) => (v > top ? v : top), -Infinity);
+
+/** One head of it: its cells, rows and columns */
+export function headOf(data, layer, head) {
+  const at = (i, j) => data.value(layer, head, i, j), { nq, nk } = data;
+  return {
+    nq, nk, at, nothing: data.nothing, closed: (i, j) => data.closed(layer, head, i, j), sum: (i) => data.sum(layer, head, i),
+    row: (i) => range(nk).map((j) => at(i, j)), column: (j) => range(nq).map((i) => at(i, j)),
+  };
+}
+
+/** Which cells of a row pass "only the top", "at least" and "hide the first column"; NaN always does */
+export function passing(row, { top_k, threshold, hide_first }) {
+  const sizes = row.map((v) => (isNaN(v) ? -1 : Math.abs(v)));
+  const least = top_k > 0 && top_k < row.length ? [...sizes].sort((a, b) => b - a)[top_k - 1] : -Infinity;
+  return row.map((v, j) => isNaN(v) || (sizes[j] >= least && sizes[j] >= threshold && !(hide_first && j === 0)));
+}
+
+/** What one word looks at, or by side "key" who looks at it: an entry for each word of the other line */
+export function ray(one, [i, j], look) {
+  const byQuery = look.side === "query", values = byQuery ? one.row(i) : one.column(j);
+  const shown = byQuery ? passing(values, look) : values.map((_, n) => passing(one.row(n), look)[j]);
+  return { values, shown, closed: values.map((_, n) => (byQuery ? one.closed(i, n) : one.closed(n, j))), most: largest(values) };
+}
+
+/** The words that are chosen: those that were kept, and the one that is looked at now */
+export const chosen = (pins, cell, side) => [...new Set([...pins, ...(cell ? [cell[side === "key" ? 1 : 0]] : [])])];
+
+/** What several words give, or get, added up */
+export function added(one, words, side) {
+  const rays = words.map((n) => (side === "key" ? one.column(n) : one.row(n)));
+  return range(side === "key" ? one.nq : one.nk).map((n) => rays.reduce((sum, values) => sum + (values[n] || 0), 0));
+}
+
+/** Of a word in the query line (0) or the key line (1): its cell in the pinned row, or the largest of its own row or column */
+export function cellOf(one, line, n, pinned, side) {
+  if (pinned && (side === "query") === (line === 1)) return line ? [pinned[0], n] : [n, pinned[1]];
+  const values = line ? one.column(n) : one.row(n);
+  const most = values.reduce((top, v, m) => (v > values[top] || isNaN(values[top]) ? m : top), 0);
+  return line ? [most, n] : [n, most];
+}
+
+/** A weight -> its place on the scale of colours, 0 to 255; `most`: the largest of its row */
+export function level(v, most, { signed, scale, low, high }) {
+  const top = signed ? Math.max(-low, high) : scale === "row" ? most || 1 : Math.max(1, high), t = v / top;
+  return Math.round(255 * clamp(signed ? (t + 1) / 2 : scale === "sqrt" ? Math.sqrt(Math.max(0, t)) : t));
+}
+
+/** The largest of each block of cells, so that no line gets lost: a number, NaN, or null where nothing is allowed */
+export function thumbnail(data, layer, head, dots) {
+  const { nq, nk } = data, [down, across] = [Math.ceil(nq / dots), Math.ceil(nk / dots)];
+  const block = (a, b) => {
+    let most = 0, open = false;
+    for (let i = a * down; i < Math.min(nq, (a + 1) * down); i++) {
+      for (let j = b * across; j < Math.min(nk, (b + 1) * across); j++) {
+        const v = data.value(layer, head, i, j);
+        if (isNaN(v)) return NaN;
+        if (Math.abs(v) > Math.abs(most)) most = v;
+        open ||= !data.closed(layer, head, i, j);
+      }
+    }
+    return open ? most : null;
+  };
+  return range(Math.ceil(nq / down)).map((a) => range(Math.ceil(nk / across)).map((b) => block(a, b)));
+}
+
+// ---- geometry: pure -----------------------------------------------------------------------------------------------------
+
+/** A long name gives way at its end, the number of a repeat stays */
+export function short(name) {
+  const number = name.match(/[₀-₉]*$/)[0], signs = [...name];
+  return signs.length > LONGEST ? `${signs.slice(0, LONGEST - 1 - number.length).join("")}…${number}` : name;
+}
+const SLANT = Math.SQRT1_2, STEEP = 130, FOOT = 36;     // names at 45 degrees, so long at most; room below the cells
+
+/** Where everything of the map is. data {nq, nk}; names {q, k}; look {width, tall, left: where the cells begin (0: behind the
+ *  names), sums: room for the rows' sums, dots: of a pixel, wide: (text, size) => px}
+ *  @returns {{width, height, x, y, cw, ch, flat, every: [row, column], size, left, sums}} */
+export function geometry({ nq, nk }, names, { width, tall, left = 0, sums, dots = 1, wide }) {
+  const size = Math.max(nq, nk) > 16 ? 12 : 13, side = sums ? 42 : 6, lengths = (list) => list.map((name) => wide(short(name), size));
+  const across = lengths(names.k), widest = Math.max(...across), before = Math.min(Math.max(...lengths(names.q)), 0.3 * width);
+  const x = left || Math.ceil(Math.max(36, before) + 10), top = 38;
+  const cellsOf = (above, right) => {                    // as large as there is room, at most twice as wide as high
+    const [w, h] = [(width - x - right) / nk, (tall - above - FOOT) / nq];
+    const both = [Math.min(64, w, Math.max(2 * h, 14)), Math.min(34, h, Math.max(2 * w, 14))];
+    return both.map((cell) => (cell < 3 ? Math.max(1, Math.floor(cell * dots) / dots) : cell));        // whole dots: all rows alike
+  };
+  const even = cellsOf(top, side), flat = widest < even[0] - 4;
+  const y = flat ? top : Math.max(top, Math.ceil(SLANT * Math.min(widest, STEEP)) + 14);
+  const lean = (cell) =>                                 // so far the last names lean over the right edge
+    Math.max(side, ...across.map((length, j) => SLANT * Math.min(length, STEEP) + 8 - (nk - j - 0.5) * cell));
+  const [cw, ch] = flat ? even : cellsOf(y, lean(cellsOf(y, lean(even[0]))[0]));
+  const every = [Math.ceil((size - 0.5) / ch), Math.ceil((flat ? 1 : 15) / cw)];       // as many names as can be read
+  return { width: Math.max(width, x + nk * cw + side), height: Math.ceil(y + nq * ch + FOOT), x, y, cw, ch, flat, every, size, left, sums };
+}
+
+/** The cell at a point, or null */
+export function cellAt({ x, y, cw, ch }, [px, py], { nq, nk }) {
+  const [i, j] = [Math.floor((py - y) / ch), Math.floor((px - x) / cw)];
+  return i >= 0 && j >= 0 && i < nq && j < nk ? [i, j] : null;
+}
+
+/** Where the small pictures are: layers downwards and heads to the right, turned where that fits a narrow page; a layer alone is
+ *  a square, or where its heads have names, a list. @returns sizes, at([x, y]) -> [layer, head] or null, place(layer, head) -> [x, y] */
+export function tiles({ layers, heads }, { width, tall, narrow, titles }) {
+  const alone = layers === 1, named = alone && !narrow && titles.length > 1 && heads <= 8, turned = narrow && layers > heads;
+  const columns = named ? 1 : alone ? (narrow ? heads : Math.ceil(Math.sqrt(heads))) : turned ? layers : heads;
+  const rows = named ? heads : alone ? Math.ceil(heads / columns) : turned ? heads : layers;
+  const x = alone ? 2 : 22, y = alone ? 20 : 36, w = (width - x - 2) / columns, h = (tall - y - 2) / rows, most = named ? 44 : 64;
+  const cw = Math.max(4, Math.min(most, w, 1.6 * h)), ch = Math.max(4, Math.min(most, h, 1.6 * w));
+  return {
+    width: named ? width : Math.max(x + columns * cw + 2, alone ? 40 : 110), height: y + rows * ch + 2,
+    x, y, cw, ch, rows, columns, alone, turned, named,
+    place(layer, head) {
+      const [r, c] = alone ? [Math.floor(head / columns), head % columns] : turned ? [head, layer] : [layer, head];
+      return [x + c * cw, y + r * ch];
+    },
+    at([px, py]) {
+      const [c, r] = [Math.floor((px - x) / (named ? width : cw)), Math.floor((py - y) / ch)];
+      if (c < 0 || r < 0 || c >= columns || r >= rows) return null;
+      const found = alone ? [0, r * columns + c] : turned ? [c, r] : [r, c];
+      return found[1] < heads ? found : null;
+    },
+  };
+}
+
+// ---- paint: draws and returns nothing --------------------------------------------------------------------------------------
+
+export const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+export const css = (colour) => `rgb(${colour})`;
+/** Black or white, whichever can be read on a colour: at least 4.5 to 1 */
+export function readable(colour) {
+  const light = colour.reduce((sum, c, k) => sum + [0.2126, 0.7152, 0.0722][k] * (c / 255) ** 2.2, 0);
+  return light < 0.18 ? "white" : "black";
+}
+
+/** The colours of the theme, and 256 colours between the stops of its scale */
+export function inks(house, signed) {
+  const stops = range(signed ? 7 : 5).map((n) => rgb(house.colour(`${signed ? "s" : "w"}${n}`)));
+  const ramp = range(256).map((i) => {
+    const at = (i / 255) * (stops.length - 1), low = Math.min(Math.floor(at), stops.length - 2);
+    return stops[low].map((c, k) => Math.round(lerp(c, stops[low + 1][k], at - low)));
+  });
+  const names = ["ink", "faint", "paper", "blocked", "hatch", "bad", "query", "key", "query-text", "key-text"];
+  return { ramp, ...Object.fromEntries(names.map((name) => [name, house.colour(name)])) };
+}
+
+const font = (size, bold) => `${bold ? 600 : 400} ${size}px system-ui, sans-serif`;
+
+function write(pen, text, x, y, fill, { size = 12, bold = false, align = "left", turn = 0, most, behind } = {}) {
+  pen.save();
+  pen.translate(x, y);
+  pen.rotate(turn);
+  Object.assign(pen, { font: font(size, bold), textAlign: align, textBaseline: "middle", direction: "ltr" });
+  if (behind) {                                          // paper behind what stands on other words
+    const length = Math.min(pen.measureText(text).width, most ?? Infinity) + 4;
+    pen.fillStyle = behind;
+    pen.fillRect({ left: -2, right: 2 - length, center: -length / 2 }[align], -size / 2 - 1, length, size + 2);
+  }
+  pen.fillStyle = fill;
+  pen.fillText(text, 0, 0, most);
+  pen.restore();
+}
+
+function paintPixels(pen, colours, x, y, width, height) {              // rows of colours, a cell each
+  const image = new ImageData(colours[0].length, colours.length), small = new OffscreenCanvas(image.width, image.height);
+  colours.flat().forEach((c, k) => image.data.set([...c, 255], 4 * k));
+  small.getContext("2d").putImageData(image, 0, 0);
+  pen.imageSmoothingEnabled = false;
+  pen.drawImage(small, x, y, width, height);
+}
+
+/** The colour of each cell, and the share of all weight that is hidden */
+export function coloured(one, state, data, ink) {
+  const [bad, blocked, paper] = [ink.bad, ink.blocked, ink.paper].map(rgb), look = { ...state, low: data.low, high: data.high };
+  let hidden = 0, total = 0;
+  const rows = range(one.nq).map((i) => {
+    const row = one.row(i), shown = passing(row, state), most = largest(row);
+    return row.map((v, j) => {
+      if (isNaN(v)) return bad;
+      total += Math.abs(v);
+      if (!shown[j]) hidden += Math.abs(v);
+      return one.closed(i, j) ? blocked : shown[j] ? ink.ramp[level(v, most, look)] : paper;
+    });
+  });
+  return { rows, hidden: total ? hidden / total : 0 };
+}
+
+/** The cells. What is not allowed is hatched, and framed if a weight stands there. */
+export function paintMap(pen, one, { x, y, cw, ch }, colours, signed, ink) {
+  paintPixels(pen, colours, x, y, one.nk * cw, one.nq * ch);
+  pen.strokeStyle = ink.hatch;
+  pen.lineWidth = 1;
+  pen.strokeRect(x - 0.5, y - 0.5, one.nk * cw + 1, one.nq * ch + 1);
+  if (Math.min(cw, ch) < 5) return;
+  const closed = range(one.nq).flatMap((i) => range(one.nk).filter((j) => one.closed(i, j)).map((j) => [i, j]));
+  pen.beginPath();
+  for (const [i, j] of closed) {
+    pen.moveTo(x + j * cw, y + (i + 1) * ch);
+    pen.lineTo(x + (j + 1) * cw, y + i * ch);
+  }
+  pen.stroke();
+  pen.strokeStyle = ink.bad;
+  pen.lineWidth = 2;
+  for (const [i, j] of signed ? [] : closed) {
+    if (Math.abs(one.at(i, j)) > one.nothing) pen.strokeRect(x + j * cw + 2, y + i * ch + 2, cw - 4, ch - 4);
+  }
+}
+
+/** A name of the query line (0) or the key line (1) */
+function paintName(pen, name, line, n, { x, y, cw, ch, flat, size, left }, fill, how = {}) {
+  const [across, down] = [x + (n + 0.5) * cw, y + (n + 0.5) * ch];
+  if (line === 0) write(pen, short(name), left ? 6 : x - 6, down, fill, { size, align: left ? "left" : "right", most: 0.3 * x + 80, ...how });
+  else if (flat) write(pen, short(name), across, y - 11, fill, { size, align: "center", ...how });
+  else write(pen, short(name), across + 1, y - 8, fill, { size, turn: -Math.PI / 4, most: STEEP, ...how });
+}
+
+export function paintNames(pen, one, place, state, ink) {
+  const { x, y, cw, ch, every } = place;
+  state.tokens.forEach((name, i) => { if (i % every[0] === 0) paintName(pen, name, 0, i, place, ink.ink); });
+  state.key_tokens.forEach((name, j) => { if (j % every[1] === 0) paintName(pen, name, 1, j, place, ink.ink); });
+  if (place.sums) range(one.nq).forEach((i) => {
+    const sum = one.sum(i), empty = Math.abs(sum) < 1e-4 && one.row(i).every((v, j) => one.closed(i, j));
+    const odd = !empty && !(Math.abs(sum - 1) < 1e-3), text = isNaN(sum) ? "NaN" : sum.toFixed(2);
+    if (odd || i % every[0] === 0) write(pen, text, x + one.nk * cw + 6, y + (i + 0.5) * ch, odd ? ink.bad : ink.faint);
+  });
+  write(pen, "query", place.left ? 6 : x - 6, y - 11, ink["query-text"], { bold: true, align: place.left ? "left" : "right" });
+  write(pen, "key →", x - 6, y - 28, ink["key-text"], { bold: true, align: "right" });
+}
+
+/** Beside each word, quietly, at whom it looks most. data: as weave.js takes it */
+export function paintMost(pen, { weights, even, k }, { x, y, ch, every, quiet }, ink) {
+  write(pen, "most at", quiet, y - 11, ink.faint);
+  weights.forEach((row, i) => {
+    const [[v, j]] = best(row), alike = even.indexOf(true) === i ? "all alike" : "", text = v > 0.02 ? `${short(k[j])} ${share(v)}` : "";
+    if (i % every[0] === 0) write(pen, even[i] ? alike : text, quiet, y + (i + 0.5) * ch, ink.faint, { most: x - quiet - 6 });
+  });
+}
+
+/** What the colours mean, in numbers */
+export function paintLegend(pen, one, place, { signed, scale }, data, ink) {
+  const high = signed ? Math.max(-data.low, data.high) : Math.max(1, data.high), number = `${+high.toPrecision(signed ? 2 : 3)}`;
+  const least = signed ? `−${number}` : "0", most = signed ? number : { row: "row's largest", sqrt: `${number} (root)`, absolute: number }[scale];
+  const x = place.x + measure(least, font(12)) + 6, y = place.y + one.nq * place.ch + 18, after = x + 72 + measure(most, font(12));
+  paintPixels(pen, [range(48).map((i) => ink.ramp[Math.round(i * 5.4)])], x, y - 5, 48, 10);
+  write(pen, least, place.x, y, ink.faint);
+  write(pen, most, x + 54, y, ink.faint);
+  if (!data.masked) return;
+  Object.assign(pen, { fillStyle: ink.blocked, strokeStyle: ink.hatch, lineWidth: 1 });
+  pen.fillRect(after, y - 5, 16, 10);
+  pen.beginPath();
+  pen.moveTo(after, y + 5);
+  pen.lineTo(after + 16, y - 5);
+  pen.stroke();
+  write(pen, "not allowed", after + 21, y, ink.faint);
+}
+
+/** What moves with the hand: frames, the names of what is chosen, and sums where several words are */
+export function paintFocus(pen, one, place, focus, state, colours, ink) {
+  const { x, y, cw, ch } = place, line = state.side === "query" ? 0 : 1, words = chosen(state.pins, focus, state.side);
+  const name = (n, where) => {
+    const names = where ? state.key_tokens : state.tokens, near = where ? 15 / cw : 12 / ch;
+    const step = place.every[where], before = n - (n % step);
+    for (const m of [before, before + step]) {           // a name that would stand in its way goes
+      if (m === n || m >= names.length || Math.abs(m - n) >= near) continue;
+      paintName(pen, names[m], where, m, place, ink.paper, { behind: ink.paper });
+    }
+    paintName(pen, names[n], where, n, place, ink[where ? "key-text" : "query-text"], { bold: true, behind: ink.paper });
+  };
+  pen.lineWidth = 1.5;
+  pen.strokeStyle = line ? ink.key : ink.query;
+  for (const n of words) {
+    if (line) pen.strokeRect(x + n * cw - 1, y - 1, cw + 2, one.nq * ch + 2);
+    else pen.strokeRect(x - 1, y + n * ch - 1, one.nk * cw + 2, ch + 2);
+    name(n, line);
+  }
+  if (words.length > 1 && !state.signed) paintSums(pen, one, place, added(one, words, state.side), line, ink);
+  if (!focus) return;
+  const [i, j] = focus;
+  name(focus[1 - line], 1 - line);
+  if (!line && !state.signed && cw > 26 && ch > 14) {
+    for (const [v, n] of best(one.row(i)).slice(0, 3)) {
+      if (v > 0.05) write(pen, share(v), x + (n + 0.5) * cw, y + (i + 0.5) * ch, readable(colours[i][n]), { align: "center" });
+    }
+  }
+  pen.lineWidth = 2.5;
+  pen.strokeStyle = ink.ink;
+  pen.strokeRect(x + j * cw, y + i * ch, Math.max(cw, 3), Math.max(ch, 3));
+}
+
+/** What several words give, below the columns; or get, beside the rows */
+function paintSums(pen, one, { x, y, cw, ch, width }, sums, line, ink) {
+  const most = Math.max(1, largest(sums)), thick = Math.min(16, (line ? ch : cw) - 2), said = [];
+  const edge = 4 + (line ? x + one.nk * cw : y + one.nq * ch);
+  pen.fillStyle = ink.paper;
+  if (line) pen.fillRect(edge, y - 2, width - edge, one.nq * ch + 4); else pen.fillRect(0, edge, width, FOOT);
+  for (const [v, n] of best(sums)) {
+    if (!(v > 0.01)) continue;
+    const long = Math.max(1, (16 * v) / most), at = line ? y + (n + 0.5) * ch : x + (n + 0.5) * cw;
+    pen.fillStyle = css(ink.ramp[165]);
+    if (line) pen.fillRect(edge, at - thick / 2, long, thick); else pen.fillRect(at - thick / 2, edge, thick, long);
+    if (v < 0.05 || said.length > 6 || said.some((other) => Math.abs(other - at) < (line ? 12 : 28))) continue;
+    said.push(at);
+    if (line) write(pen, share(v), edge + long + 3, at, ink.ink, { bold: true });
+    else write(pen, share(v), at, edge + long + 8, ink.ink, { bold: true, align: "center" });
+  }
+}
+
+/** Every head as a small picture, `pictures`: its colours or null where it has not come; the chosen one is framed */
+export function paintAtlas(pen, { layers, heads }, where, pictures, { layer, head, titles }, ink) {
+  const { cw, ch, x, y, alone, turned, named } = where, gap = cw > 30 ? 4 : 1;
+  const numbers = (count, size, chosen_, put) => range(count).forEach((n) => {       // the chosen one, and so many others as can be read
+    const here = n === chosen_, free = n % (size > 17 ? 1 : 5) === 0 && Math.abs(n - chosen_) * size > 15;
+    if (here || free) put(`${n}`, (n + 0.5) * size, here ? ink.ink : ink.faint, { bold: here });
+  });
+  write(pen, alone ? "heads" : turned ? "↓ head, → layer" : "↓ layer, → head", x, 9, ink.faint);
+  const across = (text, at, fill, how) => write(pen, text, x + at, y - 8, fill, { align: "center", ...how });
+  const down = (text, at, fill, how) => write(pen, text, x - 5, y + at, fill, { align: "right", ...how });
+  if (!alone) {
+    numbers(heads, turned ? ch : cw, head, turned ? down : across);
+    numbers(layers, turned ? cw : ch, layer, turned ? across : down);
+  }
+  for (const [n, cells] of pictures.entries()) {
+    const [l, h] = [Math.floor(n / heads), n % heads], [a, b] = where.place(l, h), here = l === layer && h === head;
+    if (cells) paintPixels(pen, cells, a, b, cw - gap, ch - gap);
+    pen.lineWidth = here ? 2.5 : 0.5;
+    pen.strokeStyle = here ? ink.query : ink.hatch;
+    pen.strokeRect(a - 0.5, b - 0.5, cw - gap + 1, ch - gap + 1);
+    if (named) write(pen, short(titles[h]), a + cw + 4, b + (ch - gap) / 2, here ? ink.ink : ink.faint, { bold: here, size: 13 });
+  }
+}
