@@ -124,7 +124,7 @@ function paintLine({ put }, { names, data, scale: [low, high] }, { from, step, t
   }
   put("stem", "line", 1, { x1: now, x2: now, y1: 2, y2: 38, stroke: "var(--faint)" });
   put("thumb", "circle", 2, { cx: now, cy: 38, r: 8, fill: "var(--ink)" });
-  put("touch", "rect", 2, { x: 0, y: 0, width, height: 66, fill: "transparent", cursor: "ew-resize" });
+  put("touch", "rect", 3, { x: 0, y: 0, width, height: 66, fill: "transparent", cursor: "ew-resize" });
 }
 
 // ---- what is on the stage: maps or pictures. Each: lay(width) -> its place; show(state); hands(get, change, toggle) -----------
@@ -212,11 +212,11 @@ const said = (x) => (x === null ? "not there" : isNaN(x) ? "NaN" : x !== 0 && Ma
 function keysOf(root, count, step, toggle) {
   const ten = Math.max(1, Math.round(count / 10)), far = { PageUp: ten, PageDown: -ten, Home: -count, End: count };
   root.addEventListener("keydown", (event) => {
-    const [down, right] = STEPS[event.key] ?? [0, 0], by = far[event.key] ?? right - down;
-    if (!free(event) || !(by || (event.key === " " && event.target.tagName !== "BUTTON"))) return;
+    const [down, right] = STEPS[event.key] ?? [0, 0], n = far[event.key] ?? right - down;
+    if (!free(event) || !(n || (event.key === " " && event.target.tagName !== "BUTTON"))) return;
     event.preventDefault();
     event.stopPropagation();
-    if (by) step(by); else toggle();
+    if (n) step(n); else toggle();
   });
 }
 
@@ -226,13 +226,14 @@ function render({ model, el }) {
   const body = make("div", root, { class: "body" }), stage = make("div", body, { class: "frame" }), panel = make("div", body, { class: "panel" });
   const title = make("p", panel, { class: "part" }), now = make("p", panel, { class: "big" }), caption = make("p", panel, { class: "caption" });
   const bar = make("div", root, { class: "bar" }), play = press(bar, "", toggle, { class: "go" });
-  const back = press(bar, "‹ back", () => go(here() - 1)), next = press(bar, "next ›", () => go(here() + 1));
-  const line = sketch(bar, { role: "slider", tabindex: 0, "aria-label": "frame", "aria-valuemin": 0, "aria-valuemax": last, class: "line" }, 3);
+  const back = press(bar, "‹ back", () => by(-1)), next = press(bar, "next ›", () => by(1));
+  const line = sketch(bar, { role: "slider", tabindex: 0, "aria-label": "frame", "aria-valuemin": 0, "aria-valuemax": last, class: "line" });
   house.present(bar);
   const seen = what.sizes ? pictures(house, stage, what, model.get("_frames")) : maps(house, stage, panel, what, model.get("_frames"));
   const state = { step: first, from: first, t: 1, playing: false, elapsed: 0, over: null, cell: null, last };
   let ruled = null, sending = false;
-  const here = () => (state.t < 0.5 ? state.from : state.step), each = () => pace(count, model.get("speed"));
+  const here = () => (state.t < 0.5 ? state.from : state.step), aim = () => (state.playing ? here() : state.step);
+  const by = (n) => go(aim() + n), each = () => pace(count, model.get("speed"));
   const clock = frames((gone) => {
     if (state.playing) {
       state.elapsed += gone;
@@ -252,7 +253,8 @@ function render({ model, el }) {
     line.svg.setAttribute("aria-valuenow", k);
     line.svg.setAttribute("aria-valuetext", [now.textContent, captions[k]].filter(Boolean).join(": "));
     play.textContent = state.playing ? "❚❚ pause" : "▶ play";
-    [back.disabled, next.disabled, play.disabled] = [k === 0 && !state.playing, k === last && !state.playing, last === 0];
+    const dead = [[back, aim() === 0], [next, aim() === last], [play, last === 0]];
+    for (const [button, is] of dead) button.setAttribute("aria-disabled", String(is));      // it keeps the focus
   }
   function change(news) {
     Object.assign(state, news);
@@ -271,7 +273,7 @@ function render({ model, el }) {
     rest(250);
   }
   function toggle() {
-    if (calm()) return go(here() + 1);
+    if (calm()) return by(1);
     if (state.playing) rest();
     else if (last) Object.assign(state, { playing: true, elapsed: here() === last ? 0 : here() * each() });
     change({});
@@ -296,8 +298,8 @@ function render({ model, el }) {
     paint();
   }
   seen.hands(state, change, toggle, line.svg);
-  keysOf(root, count, (by) => go(here() + by), toggle);
-  drag(line.put("touch", "rect", 2, {}), ([x]) => go(Math.round(((x - 10) / (ruled.width - 20)) * last), false), () => {
+  keysOf(root, count, by, toggle);
+  drag(line.put("touch", "rect", 3, {}), ([x]) => go(Math.round(((x - 10) / (ruled.width - 20)) * last), false), () => {
     line.svg.focus({ preventScroll: true });
     rest();
   });
