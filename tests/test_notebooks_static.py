@@ -17,6 +17,7 @@ import notebooks
 PATHS = notebooks.paths()
 READ = {path: nbformat.read(path, nbformat.NO_CONVERT) for path in PATHS}
 TITLES = {path: notebooks.title(notebook) for path, notebook in READ.items()}
+HERO_FIRST = {path: notebooks.ANATOMY[path.stem[3:]] == 2 for path in PATHS}
 each = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem[3:])
 
 EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\u2b50\u2b55\u231a\u231b\ufe0f]")
@@ -217,8 +218,9 @@ def test_prose_and_code_are_in_balance(path, record_property):
 
 @each
 def test_the_head(path):
-    assert ids(path)[:3] == ["title", "launch", "goals"], "the ids of the first three cells"
-    title, launch, goals = READ[path].cells[:3]
+    if not HERO_FIRST[path]:
+        assert ids(path)[:3] == ["title", "launch", "goals"], "the ids of the first three cells"
+    title, launch, goals = (cell(path, id_) for id_ in ("title", "launch", "goals"))
     assert {title.cell_type, launch.cell_type, goals.cell_type} == {"markdown"}
     claim = title.source.split("\n", 1)[1].strip()
     assert re.fullmatch(r"\*\*[^*]+\.\*\*", claim), (
@@ -305,6 +307,8 @@ def test_one_cell_of_parameters_with_plain_values(path):
 
 @each
 def test_the_hero_has_a_still_twin(path):
+    if HERO_FIRST[path]:
+        return  # its own still picture is its twin: see test_anatomy.py
     live = [
         number
         for number, one in enumerate(READ[path].cells)
