@@ -17,6 +17,7 @@ from PIL import Image
 from attnlib.attention import scaled_dot_product_attention
 from attnlib.show import AttentionView, CompareView, LadderView, figures, most_attended
 from attnlib.show.live import view as module
+from attnlib.show.threads import threads as figures_threads
 
 WORDS = "The cat sat on a mat because it was so tired today".split()
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -501,7 +502,7 @@ def test_a_page_asks_for_nothing():
     for text in (page, page_state(page.encode())["source"]):
         asks = (
             r"https?://[^\"'`"
-            r" ]*|url\([^)]*|@import|\bfetch\(|XMLHttpRequest|WebSocket|<link"
+            r" ]*|url\((?!#)[^)]*|@import|\bfetch\(|XMLHttpRequest|WebSocket|<link"
             r"|src=(?!\"data:image/png;base64,)"
         )
         assert set(re.findall(asks, text)) <= {"http://www.w3.org/2000/svg"}
@@ -586,6 +587,79 @@ def test_the_repr_is_one_line():
     )
 
 
+# ---- threads, and several words ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "weights, how, words",
+    [
+        (softmax(25, 3), {}, ["up to 24 tokens", "25, 3"]),
+        (softmax(2, 3, 25), {}, ["up to 24 tokens", "2, 3, 25"]),
+        (softmax(3, 3), {"compact": True}, ["compact"]),
+        (softmax(3, 3), {"signed": True}, ["signed"]),
+        (softmax(3, 3) * 2, {}, ["from 0 to 1"]),
+        (-softmax(3, 3), {}, ["from 0 to 1", "-0."]),
+    ],
+)
+def test_threads_are_refused_where_they_say_nothing(weights, how, words):
+    with pytest.raises(ValueError, match=r'form="threads" .*form="map"') as error:
+        AttentionView(weights, form="threads", **how)
+    for word in words:
+        assert word in str(error.value)
+    assert AttentionView(weights, form="map", **how).form == "map"
+    with pytest.raises(ValueError, match="form must be one of 'map', 'threads'"):
+        AttentionView(weights, form="net", **how)
+
+
+def test_threads_have_a_still_of_their_own():
+    mask = np.tril(np.ones((6, 6), bool))
+    weights = softmax(2, 3, 6, 6, mask=mask)
+    view = AttentionView(weights, WORDS[:6], mask=mask, form="threads", layer=1, head=2)
+    view.pinned, view.pins = [4, 1], [2, 4]
+
+    def drawn(**how):
+        return figures_threads(
+            view.array[1], WORDS[:6], mask=np.broadcast_to(mask, (3, 6, 6)), head=2, **how
+        ).png()
+
+    assert view.to_png() == drawn(pins=[2, 4])
+    view.side, view.pins = "key", []
+    assert view.to_png() == drawn(pins=[1], side="key")
+    view.pinned = None
+    assert view.to_png() == drawn()
+    assert "as threads" in view.figure().alt and len(view.to_png()) < 25_000
+    view.form = "map"
+    assert view.to_png() == figures.heads(view.array[1], WORDS[:6], mask=mask).png()
+    view.form = "threads"
+    view.update(softmax(25, 25))  # too many: shown as a map, as the page does
+    assert view.form == "threads" and view.to_png() == figures.heatmap(view.array[0, 0]).png()
+
+
+def test_the_bundle_and_the_page_of_threads():
+    view = AttentionView(softmax(4, 4), WORDS[:4], form="threads")
+    view.pins = [1, 3]
+    data, metadata = view._repr_mimebundle_()
+    assert base64.b64decode(data["image/png"]) == view.to_png()
+    assert "as threads" in metadata["image/png"]["alt"]
+    state = page_state(view.to_html())
+    assert (state["form"], state["pins"], state["side"]) == ("threads", [1, 3], "query")
+
+
+@pytest.mark.parametrize("pins", [[3], [0, -1], [7, 0]])
+def test_pins_are_words_that_are_there(pins):
+    view = AttentionView(softmax(3, 5), WORDS[:3])
+    with pytest.raises(ValueError, match=r"pins must be at (most 2|least 0)"):
+        view.pins = pins
+    view.side = "key"
+    view.pins = [4, 0]
+    assert view.pins == [4, 0]
+    view.update(softmax(3, 4))
+    assert view.pins == []
+    view.pins = [3]
+    view.update(softmax(2, 4))
+    assert view.pins == [3]
+
+
 @pytest.mark.parametrize("pin", [[1, 2], (0, 0), None])
 def test_pinned_can_be_set(pin):
     view = AttentionView(softmax(3, 3))
@@ -618,7 +692,9 @@ def test_compare_links_pin_head_and_layer_in_the_browser():
     found = {(link.source, link.target) for link in both.links}
     assert all(isinstance(link, widgets.widget_link.Link) for link in both.links)
     assert found == {
-        ((first, name), (other, name)) for other in others for name in ("pinned", "head", "layer")
+        ((first, name), (other, name))
+        for other in others
+        for name in ("pinned", "pins", "head", "layer")
     }
     assert both.pinned is None
     first.pinned = [1, 2]

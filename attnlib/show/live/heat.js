@@ -240,8 +240,8 @@ export function paintMap(pen, one, { x, y, cw, ch }, colours, signed, ink) {
 function paintName(pen, name, line, n, { x, y, cw, ch, flat, size, left }, fill, how = {}) {
   const [across, down] = [x + (n + 0.5) * cw, y + (n + 0.5) * ch];
   if (line === 0) write(pen, short(name), left ? 6 : x - 6, down, fill, { size, align: left ? "left" : "right", most: 0.3 * x + 80, ...how });
-  else if (flat) write(pen, short(name), across, y - 11, fill, { size, align: "center", ...how });
-  else write(pen, short(name), across + 1, y - 8, fill, { size, turn: -Math.PI / 4, most: STEEP, ...how });
+  else if (flat) write(pen, short(name), across, y - 6 - 0.34 * size, fill, { size, align: "center", ...how });
+  else write(pen, short(name), across, y - 6 - 0.24 * size, fill, { size, turn: -Math.PI / 4, most: STEEP, ...how });
 }
 
 export function paintNames(pen, one, place, state, ink) {
@@ -253,13 +253,13 @@ export function paintNames(pen, one, place, state, ink) {
     const odd = !empty && !(Math.abs(sum - 1) < 1e-3), text = isNaN(sum) ? "NaN" : sum.toFixed(2);
     if (odd || i % every[0] === 0) write(pen, text, x + one.nk * cw + 6, y + (i + 0.5) * ch, odd ? ink.bad : ink.faint);
   });
-  write(pen, "query", place.left ? 6 : x - 6, y - 11, ink["query-text"], { bold: true, align: place.left ? "left" : "right" });
-  write(pen, "key →", x - 6, y - 28, ink["key-text"], { bold: true, align: "right" });
+  write(pen, "query", place.left ? 6 : x - 6, y - 14, ink["query-text"], { bold: true, size: 13, align: place.left ? "left" : "right" });
+  write(pen, "key →", x - (place.left ? 10 : 6), y - 32, ink["key-text"], { bold: true, size: 13, align: "right" });
 }
 
 /** Beside each word, quietly, at whom it looks most. data: as weave.js takes it */
 export function paintMost(pen, { weights, even, k }, { x, y, ch, every, quiet }, ink) {
-  write(pen, "most at", quiet, y - 11, ink.faint);
+  write(pen, "most at", quiet, y - 14, ink.faint);
   weights.forEach((row, i) => {
     const [[v, j]] = best(row), alike = even.indexOf(true) === i ? "all alike" : "", text = v > 0.02 ? `${short(k[j])} ${share(v)}` : "";
     if (i % every[0] === 0) write(pen, even[i] ? alike : text, quiet, y + (i + 0.5) * ch, ink.faint, { most: x - quiet - 6 });
@@ -307,9 +307,9 @@ export function paintFocus(pen, one, place, focus, state, colours, ink) {
   if (!focus) return;
   const [i, j] = focus;
   name(focus[1 - line], 1 - line);
-  if (!line && !state.signed && cw > 26 && ch > 14) {
-    for (const [v, n] of best(one.row(i)).slice(0, 3)) {
-      if (v > 0.05) write(pen, share(v), x + (n + 0.5) * cw, y + (i + 0.5) * ch, readable(colours[i][n]), { align: "center" });
+  if (!line && !state.signed && cw > 22 && ch > 11) {
+    for (const [n, v] of one.row(i).entries()) {
+      if (v > 0.02) write(pen, share(v), x + (n + 0.5) * cw, y + (i + 0.5) * ch, readable(colours[i][n]), { align: "center" });
     }
   }
   pen.lineWidth = 2.5;

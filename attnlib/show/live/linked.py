@@ -14,8 +14,8 @@ from attnlib.show.live.view import AttentionView
 
 
 class CompareView(widgets.Box):
-    """Two arrays of weights side by side, and b - a in two-sided colours. A cell pinned in one is
-    pinned in all.
+    """Two arrays of weights side by side, and b - a in two-sided colours. What is chosen in one is
+    chosen in all.
 
     a, b     (n_q, n_k) or (heads, n_q, n_k), of the same shape
     titles   names of the two
@@ -51,7 +51,7 @@ class CompareView(widgets.Box):
         self.links = [
             widgets.jslink((first, name), (other, name))
             for other in others
-            for name in ("pinned", "head", "layer")
+            for name in ("pinned", "pins", "head", "layer")
         ]
         layout = widgets.Layout(display="flex", flex_flow="row wrap", grid_gap="0 2px")
         super().__init__(self.views, layout=layout)

@@ -319,15 +319,15 @@ function looked({ hover, state, data: { nq, nk } }) {
 function followHand(view) {
   const { house, parts: { overlay, pen, map, strip }, state, one, place, ink } = view, { now, focus } = looked(view);
   const m = view.loom ? view.moving.morph : 1, words = { side: now.side, pins: chosen(now.pins, focus, now.side) };
-  if (m > 0.8) {                                         // the last steps towards the map are drawn twice, and the map comes up
+  if (m > 0.97) {                                        // the last steps towards the map are drawn twice, and the map comes up
     paintFocus(sharp(overlay, place.width, place.height, +house.root.style.zoom || 1), one, place, focus, now, view.colours, ink);
     if (!state.compact) paintSentence(strip, one, focus, now, view.data, ink, !view.inStrip);
   }
   if (m < 1) weave(pen, { ...view.fabric, weights: drawn(view.moving) }, view.loom, { ...words, morph: m });
   pen.done();
   const hand = house.root.getRootNode().activeElement;
-  for (const node of [map, strip]) Object.assign(node.style, { opacity: m < 1 ? clamp(5 * m - 4) : "", visibility: m > 0.8 ? "" : "hidden" });
-  pen.svg.style.display = m < 1 ? "" : "none";
+  for (const node of [map, strip]) Object.assign(node.style, { opacity: m < 1 ? clamp((m - 0.97) * 33) : "", visibility: m > 0.97 ? "" : "hidden" });
+  Object.assign(pen.svg.style, { opacity: m > 0.97 ? clamp((1 - m) * 66) : "", display: m < 1 ? "" : "none" });
   if (state.woven && hand === overlay) pen.svg.focus({ preventScroll: true });
   if (!state.woven && m === 1 && hand === pen.svg) overlay.focus({ preventScroll: true });
   if (!focus) house.say(HELP[state.compact ? "compact" : state.woven ? "threads" : "map"]);

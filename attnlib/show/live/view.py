@@ -11,30 +11,36 @@ from attnlib import _check
 from attnlib.show import figures
 from attnlib.show.labels import axis_names, most_attended, visible
 from attnlib.show.live.base import HERE, Live, joined
+from attnlib.show.threads import threads
 
 SENT_AT_ONCE = 2_000_000  # with more weights than this, a layer at a time crosses to the browser
 # as many are copied, so that the caller may change them; more stay where they are
 COPIED = 2_000_000
 _LEVELS = 65_534  # a weight crosses as a whole number up to this; 65,535 is NaN
+WOVEN = 24  # so many words a side can be told apart as threads
 
 
 class AttentionView(Live):
-    """A heat map of attention weights to hover, click and walk with the keyboard.
+    """A heat map of attention weights to hover, click and walk with the keyboard; or the same head
+    as threads between words.
 
     weights      (n_q, n_k), (heads, n_q, n_k) or (layers, heads, n_q, n_k); anything that NumPy can
                  read
     tokens       n_q strings; key_tokens: n_k strings, for cross-attention
     mask         boolean, True = may attend, broadcasts to the weights
     layer, head  what is shown first
+    form         "map", or "threads" with up to 24 tokens a side
     scale        colours: "absolute" (0 to 1), "row" (relative to each row's largest) or "sqrt"
     titles       names of the heads
-    title        a line under the picture
+    title        a line above the picture
     signed       the numbers are differences: two-sided colours, 0 in the middle, no row sums
     compact      only the heat map: no controls, no sentence, no small pictures
 
-    `pinned` is the cell that the reader has pinned, [query, key] or None: read it in the next cell,
-    or set it. Keys: arrows move the pinned cell, Home and End go to the ends of its row, [ ] head,
-    { } layer, Esc unpins.
+    `pinned` is the cell that the reader has pinned, [query, key] or None; `pins` are further words
+    that are chosen with it, by Shift and a click, a long touch, or Space: queries, or keys where
+    `side` is "key". What the chosen words give is added up. Read both in the next cell, or set
+    them. Keys: arrows move the pin, Home and End go to the ends, Space keeps a word, x looks from
+    the other side, m turns the map into threads, [ ] head, { } layer, Esc unpins.
 
     Nothing is corrected: NaN is red, a row that does not sum to 1 and a weight where none is
     allowed are marked.
@@ -77,6 +83,7 @@ class AttentionView(Live):
         mask=None,
         layer=0,
         head=0,
+        form: Literal["map", "threads"] = "map",
         scale: Literal["absolute", "row", "sqrt"] = "absolute",
         titles=None,
         title="",
@@ -84,15 +91,15 @@ class AttentionView(Live):
         compact=False,
     ):
         _check.choice("scale", scale, ["absolute", "row", "sqrt"])
+        _check.choice("form", form, ["map", "threads"])
         state = _state(weights, tokens, key_tokens, mask, titles, signed, layer, head)
         self.array, self.mask = state.pop("array"), state.pop("mask")
+        sent = self._sent(layer, signed)
+        reason = _no_threads(self.array.shape, sent["_range"], signed, compact)
+        if form == "threads" and reason:
+            raise ValueError(f'form="threads" {reason}; form="map" shows them')
         super().__init__(
-            scale=scale,
-            title=title,
-            signed=signed,
-            compact=compact,
-            **state,
-            **self._sent(layer, signed),
+            form=form, scale=scale, title=title, signed=signed, compact=compact, **state, **sent
         )
 
     def update(self, weights, tokens=None, *, key_tokens=None, mask=None, titles=None, title=None):
@@ -112,6 +119,8 @@ class AttentionView(Live):
             self.pinned[0] >= state["_shape"][2] or self.pinned[1] >= state["_shape"][3]
         ):
             state["pinned"] = None
+        if max(self.pins, default=-1) >= state["_shape"][3 if self.side == "key" else 2]:
+            state["pins"] = []
         if title is not None:
             state["title"] = title
         with self.hold_sync():
@@ -126,6 +135,12 @@ class AttentionView(Live):
                 name, value, minimum=0, maximum=self._shape[0 if name == "layer" else 1] - 1
             )
         return value
+
+    @traitlets.validate("pins")
+    def _are_words(self, proposal):
+        n = self._shape[3 if self.side == "key" else 2] if self._shape else None
+        last = None if n is None else n - 1
+        return [_check.integer("pins", word, minimum=0, maximum=last) for word in proposal["value"]]
 
     @traitlets.observe("layer")
     def _layer_chosen(self, change):
@@ -158,9 +173,27 @@ class AttentionView(Live):
     # ---- still pictures and pages ----
 
     def figure(self):
-        """The chosen head as a still picture; with several heads, all heads of the layer."""
+        """The chosen head as a still picture; with several heads, all heads of the layer. In the
+        form in which it is shown, with the words that are chosen.
+        """
         weights, mask = self.array[self.layer], self.mask
         here = None if mask is None else np.broadcast_to(mask, self.array.shape)[self.layer]
+        if self.form == "threads" and not _no_threads(
+            self.array.shape, self._range, self.signed, self.compact
+        ):
+            pin = [] if self.pinned is None else [self.pinned[1 if self.side == "key" else 0]]
+            words = self.key_tokens if self.side == "key" else self.tokens
+            return threads(
+                weights,
+                self.tokens,
+                key_tokens=self.key_tokens,
+                mask=here,
+                titles=self.titles or None,
+                head=self.head,
+                pins=[word for word in dict.fromkeys([*self.pins, *pin]) if word < len(words)],
+                side=self.side,
+                title=self.title,
+            )
         if self.signed or len(weights) == 1 or len(weights) > 16:
             part = None if here is None else here[self.head]
             name = self.title or (self.titles[self.head] if self.titles else "")
@@ -256,6 +289,17 @@ def _state(weights, tokens, key_tokens, mask, titles, signed, layer, head):
         "_mask": bits,
         "_notes": _odd(array, mask, signed),
     }
+
+
+def _no_threads(shape, span, signed, compact):
+    """Why these weights cannot be shown as threads, or ""."""
+    if compact or signed:
+        return f"is not for a view that is {'compact' if compact else 'signed'}"
+    if max(shape[2:]) > WOVEN:
+        return f"is for up to {WOVEN} tokens a side, got weights {shape}"
+    if span[0] < -1e-3 or span[1] > 1.01:
+        return f"is for weights from 0 to 1, got {span[0]:.3g} to {span[1]:.3g}"
+    return ""
 
 
 def _planes(mask, shape):
