@@ -23,6 +23,7 @@ from attnlib.show.hops import cone, hop_map
 from attnlib.show.labels import most_attended
 from attnlib.show.live.explore import explore
 from attnlib.show.live.linked import CompareView, LadderView
+from attnlib.show.live.machine import Machine
 from attnlib.show.live.player import Player
 from attnlib.show.live.predict import predict
 from attnlib.show.live.threads import Threads
@@ -44,6 +45,7 @@ __all__ = [
     "AttentionView",
     "CompareView",
     "LadderView",
+    "Machine",
     "Player",
     "Threads",
     "aim",

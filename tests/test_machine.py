@@ -1,0 +1,989 @@
+"""Machine: what the page computes against attnlib, the geometry and the time in node, what Python
+takes and sends, and the picture in a browser, by mouse, keyboard and finger.
+"""
+
+import base64
+import io
+import re
+from itertools import pairwise
+
+import node
+import numpy as np
+import pytest
+from PIL import Image
+from stage import Stages
+
+from attnlib import SelfAttention, masks, softmax
+from attnlib.show import Machine, product
+from attnlib.show.live import base
+
+STAGES = product.STAGES
+KNOWN = [
+    ["The", "small word"],
+    ["cat", "noun", "alive", "animal"],
+    ["sat", "verb"],
+    ["on", "small word"],
+    ["the", "small word"],
+    ["mat", "noun", "thing"],
+    ["because", "small word"],
+    ["it", "pronoun"],
+    ["was", "verb"],
+    ["tired", "quality"],
+]
+WORDS = [word for word, *_ in KNOWN]
+ASKS, KINDS = ["noun", "alive", "verb", "small word"], ["noun", "verb", "small word", "pronoun"]
+GIVES = ["animal", "thing", "verb", "small word", "quality"]
+
+
+def has(names):
+    return np.array([[float(name in features) for name in names] for _, *features in KNOWN])
+
+
+def toys(**how):
+    """Two heads by hand: a pronoun looks for nouns; each word for its like."""
+    q = np.stack([has(["pronoun"]) * [9, 3.6, 0, 0], 9 * has(KINDS)])
+    k, v = np.stack([has(ASKS), has(KINDS)]), np.stack([has(GIVES)] * 2)
+    names = {"columns": [ASKS, KINDS], "values": GIVES, "titles": ["pronoun → noun", "same kind"]}
+    about = [", ".join(features) for _, *features in KNOWN]
+    return Machine(q, k, v, WORDS, about=about, **names | how)
+
+
+def drawn(rng, n_q=6, n_k=None, d=4, d_v=3, heads=1, **how):
+    n_k = n_q if n_k is None else n_k
+    loud = how.pop("loud", 1.0)
+    q = rng.normal(size=(heads, n_q, d)) * loud
+    return Machine(q, rng.normal(size=(heads, n_k, d)), rng.normal(size=(heads, n_k, d_v)), **how)
+
+
+def long(n=24, d=128, seed=0, **how):
+    """A head as one meets it in a trained model: two columns count, the others are noise."""
+    rng = np.random.default_rng(seed)
+    q, k, v = (rng.uniform(-0.5, 0.5, (n, d)) for _ in range(3))
+    q[n - 3, [17, 90]] += 5
+    k[n // 2, [17, 90]] += 4
+    return Machine(q, k, v, [f"word{i}" for i in range(n)], **how)
+
+
+# ---- in node: the numbers ------------------------------------------------------------------------
+
+READ = """
+const bytes = (text) => { const raw = Buffer.from(text, "base64");
+  return new DataView(raw.buffer.slice(raw.byteOffset, raw.byteOffset + raw.byteLength)); };
+const get = (one) => (name) => (one[name]?.bytes === undefined ? one[name]
+  : bytes(one[name].bytes));
+const numbers = (one, word = one.word, key = one.key) => {
+  const given = p.unpack(get(one)), open = given.open(one.head, one.masking);
+  const all = p.computed(given.heads[one.head], open, one._scale, one.temperature);
+  return p.chosen(all, word, key); };
+"""
+
+
+def sent(machine):
+    """The traits of a machine as they reach the page, as JSON."""
+    state, blobs = machine._for_a_page()
+    coded = {name: {"bytes": base64.b64encode(b"".join(of)).decode()} for name, of in blobs.items()}
+    return state | coded
+
+
+def run(tmp_path, script, data=None):
+    script = f'import * as p from "./product.js";\n{READ}\n{script}'
+    return node.run(node.modules(tmp_path), script, data)
+
+
+def cases():
+    rng = np.random.default_rng(5)
+    yield toys()
+    yield toys(head=1, mask=masks.causal(10))
+    for n_q, n_k, d, d_v, heads in [(1, 1, 1, 1, 1), (3, 7, 2, 5, 2), (24, 24, 128, 128, 1)]:
+        yield drawn(rng, n_q, n_k, d, d_v, heads, head=heads - 1)
+    for loud in (0.01, 30.0):
+        yield drawn(rng, loud=loud)
+    yield drawn(rng, mask=np.tri(6, k=-1, dtype=bool))  # the first row sees nobody
+    yield drawn(rng, heads=2, head=1, mask=rng.random((2, 6, 6)) < 0.6)
+    yield drawn(rng, scale=1.0)
+    yield drawn(rng, mask={"all": None, "own": np.eye(6, dtype=bool)})
+    yield Machine(rng.normal(size=(4, 5, 3)), *rng.normal(size=(2, 2, 5, 3)), head=3)
+    for machine in [drawn(rng), long(mask=masks.causal(24)), toys()]:
+        for temperature in (0.25, 3.0):
+            machine.temperature = temperature
+            yield machine
+    chosen = drawn(rng, mask={"all": None, "own": np.eye(6, dtype=bool)})
+    chosen.masking = "own"
+    yield chosen
+
+
+def states():
+    """(a machine's state as the page gets it, what Python says of the same state)"""
+    return [
+        (sent(one), {"scores": one.scores, "weights": one.weights, "output": one.output})
+        for one in cases()
+    ]
+
+
+def test_the_page_computes_what_python_says(tmp_path):
+    found = states()
+    script = """console.log(JSON.stringify(data.map((one) => {
+      const given = p.unpack(get(one)), open = given.open(one.head, one.masking);
+      const { scaled, weights, output } = p.computed(given.heads[one.head], open, one._scale,
+        one.temperature);
+      const scores = scaled.map((row, i) => row.map((s, j) => (open[i][j] ? s : null)));
+      return { scores, weights, output }; })));"""
+    computed = run(tmp_path, script, [one for one, _ in found])
+    for got, (state, wanted) in zip(computed, found, strict=True):
+        shut = np.isneginf(wanted["scores"])
+        scores = np.array(got["scores"], float)
+        assert (np.isnan(scores) == shut).all(), state["_shape"]
+        wanted["scores"], got["scores"] = wanted["scores"][~shut], scores[~shut]
+        for name, right in wanted.items():
+            np.testing.assert_allclose(got[name], right, rtol=1e-6, atol=1e-6, err_msg=name)
+
+
+def test_python_says_what_a_formula_says():
+    """.scores, .weights and .output once more, by hand."""
+    rng = np.random.default_rng(0)
+    machine = drawn(rng, 5, 5, 4, 3, 2, head=1, mask=masks.causal(5), scale=0.3)
+    machine.temperature = 2.0
+    q, k, v = (one[1].astype(float) for one in (machine.q, machine.k, machine.v))
+    scores = np.where(np.tri(5, dtype=bool), q @ k.T * 0.3 / 2, -np.inf)
+    np.testing.assert_allclose(machine.scores, scores)
+    np.testing.assert_allclose(machine.weights, softmax(scores))
+    np.testing.assert_allclose(machine.output, softmax(scores) @ v)
+
+
+def test_wide_heads_are_folded(tmp_path):
+    """The kept columns have the largest products of the chosen pair; nothing is lost in the sum."""
+    rng = np.random.default_rng(1)
+    found = [drawn(rng, 5, 5, d, d_v) for d, d_v in [(1, 9), (6, 6), (7, 7), (64, 20), (128, 128)]]
+    script = """console.log(JSON.stringify(data.map((one) => {
+      const { kept, parts, columns, gives, q, k, v, output, raw, word, key } = numbers(one);
+      return { kept, parts, columns, gives, q, k, v, output, raw: raw[word][key] }; })));"""
+    for machine, got in zip(found, run(tmp_path, script, [sent(one) for one in found])):
+        q, k, v = (one[0].astype(float) for one in (machine.q, machine.k, machine.v))
+        pairs, d = q[machine.word] * k[machine.key], q.shape[1]
+        kept, rest = product.fold(np.abs(pairs))
+        assert got["kept"] == kept.tolist() and len(kept) == (d if d <= 6 else 5)
+        assert np.abs(pairs[kept]).min() >= np.abs(pairs[rest]).max(initial=0)
+        np.testing.assert_allclose(sum(got["parts"]), got["raw"], rtol=1e-9)
+        np.testing.assert_allclose(np.array(got["q"])[:, : len(kept)], q[:, kept])
+        if len(rest):
+            assert got["columns"][-1] == f"{len(rest)} others"
+            length = np.linalg.norm(q[:, rest], axis=1)
+            np.testing.assert_allclose(np.array(got["q"])[:, -1], length)
+            np.testing.assert_allclose(got["parts"][-1], pairs[rest].sum(), atol=1e-12)
+        out, others = product.fold(np.abs(machine.output[machine.word]))
+        assert got["gives"][: len(out)] == [f"column {f}" for f in out]
+        np.testing.assert_allclose(np.array(got["v"])[:, : len(out)], v[:, out])
+        lengths = np.linalg.norm(machine.output[:, others], axis=1)
+        if len(others):
+            np.testing.assert_allclose(np.array(got["output"])[:, -1], lengths, rtol=1e-6)
+
+
+def test_a_waterfall_adds_up(tmp_path):
+    rng = np.random.default_rng(2)
+    found = [drawn(rng, 7, 7, 3, 4), toys(), long()]
+    script = """console.log(JSON.stringify(data.map((one) => { const made = numbers(one);
+      return made.gives.map((_, f) => p.waterfall(made, f)); })));"""
+    for machine, falls in zip(found, run(tmp_path, script, [sent(one) for one in found])):
+        kept, rest = product.fold(np.abs(machine.output[machine.word]))
+        values, weights = machine.v[machine.head].astype(float), machine.weights[machine.word]
+        for f, fall in zip(kept, falls):
+            parts = weights * values[:, f]
+            np.testing.assert_allclose(fall["plus"] - fall["minus"], fall["total"], atol=1e-9)
+            np.testing.assert_allclose([b - a for a, b in fall["pieces"]], parts, atol=1e-9)
+            up = [[a, b] for a, b in fall["pieces"] if b > a]
+            assert all(np.isclose(one[1], two[0]) for one, two in pairwise(up)), "end to end"
+        if len(rest):
+            assert falls[-1]["pieces"] == [] and falls[-1]["minus"] == 0
+
+
+def test_the_page_and_the_still_say_the_same_of_a_pair(tmp_path):
+    """Numbers are printed alike in JavaScript and in Python, and so is the receipt."""
+    tops = [0.003, 0.05, 0.85, 1.9, 2.0, 12.6, 99.9, 100.0, 4000.0]
+    pairs = [[x * top, top] for top in tops for x in (1, -0.39, 0.004, 0, 0.5)]
+    found = [toys(), toys(head=1), long(), long(scale=0.5)]
+    data = {"pairs": pairs, "states": [sent(one) for one in found]}
+    script = """console.log(JSON.stringify([data.pairs.map((pair) => p.said(...pair)),
+      data.states.map((one) => p.chain(numbers(one)))]));"""
+    numbers, chains = run(tmp_path, script, data)
+    for got, pair in zip(numbers, pairs):
+        assert got == product.number(*pair), pair
+    assert {".85", "−.33", "12.6", "0", "4000", "6.3"} <= {*numbers, product.number(6.3, 12.6)}
+    for machine, got in zip(found, chains):
+        alt = machine.figure().alt
+        for _, name, text in (got[0], got[1], got[2], got[-1]):
+            assert f"{name} {text}" in alt.replace("weight, after softmax", "weight")
+
+
+def test_the_receipt_is_the_softmax(tmp_path):
+    """e to the score ÷ the row's total = the weight; with large scores, less the row's largest."""
+    machine = drawn(np.random.default_rng(3), loud=60.0)
+    data = [sent(toys()), sent(machine), sent(drawn(np.random.default_rng(4)))]
+    script = "console.log(JSON.stringify(data.map((one) => p.chain(numbers(one)))));"
+    found = [[(name, text) for _, name, text in one] for one in run(tmp_path, script, data)]
+    assert found[0][2:] == [
+        ("mask", "open"),
+        ("e to that", "545"),
+        ("÷ row total", "643"),
+        ("weight", ".85"),
+    ]
+    largest = machine.scores[machine.word].max()
+    names = dict(found[1])
+    assert names[f"e to (that − {product.number(largest, 200)})"] == "1.00"
+    share = float(names["weight"].replace("1.00", "1"))
+    assert abs(share - machine.weights[machine.word].max()) < 0.006
+    e, total = (float(dict(found[2])[name]) for name in ("e to that", "÷ row total"))
+    assert abs(e / total - float(dict(found[2])["weight"])) < 0.02
+
+
+@pytest.mark.parametrize("stage", range(8))
+def test_each_stage_has_its_sentence(tmp_path, stage):
+    rng = np.random.default_rng(6)
+    shut = drawn(rng, mask=np.zeros((6, 6), bool), tokens=list("abcdef"))
+    found = [toys(), toys(word="cat"), long(), shut, drawn(rng, 3, 5, tokens=list("xyz"))]
+    script = """const [stage, states] = data;
+      console.log(JSON.stringify(states.map((one) => p.sentence({ ...numbers(one),
+        words: [one.tokens, one.key_tokens], about: one.about, cross: one._cross }, stage))));"""
+    said = [
+        (title, "".join(part if isinstance(part, str) else part[1] for part in parts))
+        for title, parts in run(tmp_path, script, [stage, [sent(one) for one in found]])
+    ]
+    for title, text in said:
+        assert 3 < len(title) < 32 and text.endswith((".", *"0123456789")), (title, text)
+        assert not re.search(r"undefined|NaN|Infinity|\.\.|  ", text), text
+    wanted = {
+        0: ["Chosen: it, pronoun", "cat, noun, alive", "Chosen: word", "", "5 others answer"],
+        1: ["it asks for noun 9.0, alive 3.6", "nothing", "Of 128 columns, the 5 that"],
+        2: ["it and cat: 12.6"],
+        3: ["There are 4 columns: divide by √4 = 2. ", "", "√128 = 11.3"],
+        4: ["Nothing is forbidden", "", "", "36 of 36 looks are forbidden"],
+        5: ["it gives cat .85", "cat prefers nobody: .10 for each", "", "may look at nobody"],
+        6: ["it takes .85 of what cat gives"],
+        7: ["it goes out as animal .85, thing .14.", "plain mean", "the other 123 columns"],
+    }
+    for part, (_, text) in zip(wanted[stage], said):
+        assert part in text, text
+
+
+# ---- in node: places and time --------------------------------------------------------------------
+
+SHAPES = [(1, 1, 1, 1), (3, 3, 2, 2), (10, 10, 4, 5), (14, 14, 7, 17), (24, 24, 128, 128)]
+PLACED = """const places = (one, width, word, eye = word) => {
+  const told = { cross: one._cross, room: [64, 60], high: 470, eye };
+  const made = { ...numbers(one, word, 0), ...told };
+  return [made, p.geometry(made, width)]; };
+"""
+
+
+def test_everything_has_its_place(tmp_path):
+    """Inside the picture at every width; the rows fill the same height wherever the eye is."""
+    rng = np.random.default_rng(7)
+    found = [sent(drawn(rng, *shape)) for shape in [*SHAPES, (2, 24, 5, 5), (24, 2, 128, 1)]]
+    script = (
+        PLACED
+        + """
+      console.log(JSON.stringify(data.flatMap((one) => [536, 576, 590, 770].flatMap((width) =>
+        [0, 0.4, one._shape[1] - 1].filter((eye) => eye < one._shape[1]).map((eye) => {
+          const [made, at] = places(one, width, Math.floor(eye), eye);
+          return { at, eye, width, n_q: made.q.length, n_k: made.k.length, g: made.gives.length,
+            seats: ["q", "k", "v"].map((kind) => made[kind].map((row, i) =>
+              row.map((_, f) => [0, 1, 1.5, 2].map((t) => p.seat(at, kind, i, f, t, 0))))) };
+        })))));"""
+    )
+    heights = {}
+    for one in run(tmp_path, script, found):
+        at, width = one["at"], one["width"]
+        shape = (one["n_q"], one["n_k"], one["g"])
+        assert at["grid"]["cw"] > 7 and min(at["heights"]) > 2.5, shape
+        assert max(at["heights"]) >= 17 or one["eye"] == 0.4, "the chosen row can be read"
+        assert at["far"] + at["sum"] + 30 <= width + 1
+        assert at["v"]["y"] + 13 * one["g"] <= 470
+        assert np.isclose(sum(at["heights"]), at["grid"]["bottom"] - at["grid"]["y"])
+        heights.setdefault(shape, set()).add(round(sum(at["heights"]), 6))
+        for kind in one["seats"]:
+            for x, y, w, h in np.array(kind).reshape(-1, 4):
+                assert w > 0 and h > 0 and -1 < x - w / 2 and x + w / 2 < width + 1
+                assert 40 < y - h / 2 and y + h / 2 <= 471
+    assert all(len(found) == 1 for found in heights.values())
+
+
+def test_a_point_finds_its_word_and_its_key(tmp_path):
+    rng = np.random.default_rng(8)
+    found = [sent(drawn(rng, *shape)) for shape in [(10, 10, 4, 5), (24, 24, 9, 9), (4, 7, 3, 3)]]
+    script = (
+        PLACED
+        + """
+      console.log(JSON.stringify(data.map((one) => { const [made, at] = places(one, 590, 2);
+        const x = (j) => at.grid.x + (j + 0.5) * at.grid.cw, y = (i) => at.centres[i];
+        const seen = (time, ...point) => Object.values(p.hit(at, made, time, ...point));
+        return { cells: made.q.flatMap((_, i) => made.k.map((__, j) => seen(7, x(j), y(i)))),
+          name: seen(7, 10, y(1)), above: seen(7, x(2), at.grid.y - 20), below: seen(7, x(2), 460),
+          corner: seen(7, 5, 30), list: seen(0, 40, 94 + 1.5 * at.born.rows),
+          other: seen(1, at.born.k + 5, 94 + 2.5 * at.born.keys) }; })));"""
+    )
+    for one, (n_q, n_k) in zip(run(tmp_path, script, found), [(10, 10), (24, 24), (4, 7)]):
+        assert one["cells"] == [[i, j] for i in range(n_q) for j in range(n_k)]
+        assert one["name"] == [1, -1] and one["above"] == one["below"] == [-1, 2]
+        assert one["corner"] == [-1, -1] and one["list"] == [1, -1]
+        assert one["other"] == ([-1, 2] if n_q != n_k else [2, -1])
+
+
+def test_time_passes(tmp_path):
+    """A step takes 350 ms, a jump over all of them twice as long; play stops at each stage."""
+    script = """
+      const rest = { time: 0, target: 0, speed: 1 / 350, playing: false, rest: 0, word: 3, eye: 3 };
+      const until = (news) => { const s = { ...rest, ...news };
+        for (let gone = 0; ; gone += 16) if (gone > 1e5 || !p.advance(s, 16)) return [s, gone]; };
+      const step = until({ target: 1 }), back = until({ time: 7, target: 0, speed: 3.5 / 350 });
+      const eye = until({ eye: 0 }), calm = { ...rest, target: 5, eye: 0 };
+      const still = p.advance(calm, 1e9), play = { ...rest, playing: true, rest: 700 };
+      const stops = new Set();
+      let gone = 0;
+      for (; p.advance(play, 16); gone += 16) if (play.rest > 2000) stops.add(play.time);
+      const all = { step, back, eye, calm, still, play, gone, stops: [...stops] };
+      console.log(JSON.stringify(all));"""
+    found = run(tmp_path, script)
+    assert found["step"][0]["time"] == 1 and 300 <= found["step"][1] <= 350
+    assert found["back"][0]["time"] == 0 and 600 <= found["back"][1] <= 700
+    assert found["eye"][0]["eye"] == 3 and 150 <= found["eye"][1] <= 400
+    assert not found["still"] and found["calm"]["time"] == 5 and found["calm"]["eye"] == 3
+    assert found["play"]["time"] == 7 and not found["play"]["playing"]
+    assert (
+        found["stops"] == [1, 2, 3, 4, 5, 6, 7][: len(found["stops"])] and len(found["stops"]) >= 6
+    )
+    assert 25_000 < found["gone"] < 35_000
+
+
+# ---- Python --------------------------------------------------------------------------------------
+
+
+def test_it_opens_at_the_most_decided_word():
+    machine = toys()
+    assert (machine.word, machine.key, machine.stage) == (7, 1, "output")
+    assert WORDS[machine.key] == "cat" and machine.weights[7, 1].round(2) == 0.85
+    causal = toys(mask=masks.causal(10))
+    assert causal.word == 7, "the first word looks at itself alone, and decides nothing"
+    named = toys(word="mat", key="tired", stage="words")
+    assert (named.word, named.key, named.stage) == (5, 9, "words")
+    assert "2 heads, 10 queries, 10 keys, 4 columns" in repr(machine)
+
+
+def test_grouped_heads_and_layers():
+    layer = SelfAttention(12, 4, n_kv_heads=2, rng=np.random.default_rng(0))
+    x = np.random.default_rng(1).normal(size=(1, 5, 12))
+    steps = layer.steps(x)
+    machine = Machine.of(steps, list("abcde"), head=3)
+    for head in range(4):
+        machine.head = head
+        np.testing.assert_allclose(machine.weights, steps.weights[0, head], atol=1e-6)
+    with pytest.raises(ValueError, match="bias"):
+        Machine.of(layer.steps(x, bias=np.zeros((5, 5))))
+
+
+def test_masks_are_a_choice():
+    assert toys().mask is None and toys()._masks == []
+    one = toys(mask=masks.causal(10))
+    assert one._masks == ["masked", "not masked"] and (one.mask == masks.causal(10)).all()
+    one.masking = "not masked"
+    assert one.mask.all() and (one.weights[0] > 0).all()
+    each = toys(mask={"open": None, "each": np.stack([masks.causal(10), np.eye(10, dtype=bool)])})
+    assert each.masking == "open" and len(each.masks["open"]) == 2
+    each.masking, each.head = "each", 1
+    assert (each.weights == np.eye(10)).all()
+    assert (toys(mask=masks.causal(10)[None, None]).mask == masks.causal(10)).all()
+
+
+ARRAY = np.zeros((3, 2))
+ERRORS = {
+    "one axis": (lambda: Machine(np.zeros(3), ARRAY, ARRAY), ValueError, ["q", "n_q", "(3,)"]),
+    "five axes": (lambda: Machine(np.zeros((1,) * 5), ARRAY, ARRAY), ValueError, ["q", "heads"]),
+    "a batch": (lambda: Machine(np.zeros((2, 1, 3, 2)), ARRAY, ARRAY), ValueError, ["q", "heads"]),
+    "empty": (lambda: Machine(np.zeros((0, 2)), ARRAY, ARRAY), ValueError, ["q", "length 0"]),
+    "text": (lambda: Machine("abc", ARRAY, ARRAY), TypeError, ["q", "real numbers"]),
+    "NaN": (lambda: Machine(ARRAY, ARRAY * np.nan, ARRAY), ValueError, ["k", "finite"]),
+    "large": (lambda: Machine(ARRAY + 1e300, ARRAY, ARRAY), ValueError, ["q", "finite", "inf"]),
+    "25 tokens": (
+        lambda: Machine(*[np.zeros((25, 2))] * 3),
+        ValueError,
+        ["q has 25 tokens", "up to 24", "q[..., :24, :]"],
+    ),
+    "130 columns": (
+        lambda: Machine(ARRAY, ARRAY, np.zeros((3, 130))),
+        ValueError,
+        ["v has 130 columns", "up to 128", "split_heads(v, n_heads)"],
+    ),
+    "widths": (lambda: Machine(ARRAY, np.zeros((3, 3)), ARRAY), ValueError, ["q and k", "width"]),
+    "keys": (lambda: Machine(ARRAY, ARRAY, ARRAY[:2]), ValueError, ["k and v", "tokens"]),
+    "heads": (
+        lambda: Machine(np.zeros((3, 3, 2)), *[np.zeros((2, 3, 2))] * 2),
+        ValueError,
+        ["q has 3 heads", "k 2", "grouped"],
+    ),
+    "tokens": (lambda: Machine(ARRAY, ARRAY, ARRAY, ["a"]), ValueError, ["tokens", "1 names", "3"]),
+    "a string": (lambda: Machine(ARRAY, ARRAY, ARRAY, "abc"), TypeError, ["tokens", "list"]),
+    "key tokens": (
+        lambda: Machine(ARRAY, ARRAY, ARRAY, key_tokens=["a"]),
+        ValueError,
+        ["key_tokens", "n_k"],
+    ),
+    "a float mask": (
+        lambda: Machine(ARRAY, ARRAY, ARRAY, mask=np.zeros((3, 3))),
+        TypeError,
+        ["mask", "boolean", "bias="],
+    ),
+    "a mask's shape": (
+        lambda: Machine(ARRAY, ARRAY, ARRAY, mask=np.ones((2, 3), bool)),
+        ValueError,
+        ["mask", "(2, 3)", "(1, 3, 3)"],
+    ),
+    "no masks": (lambda: Machine(ARRAY, ARRAY, ARRAY, mask={}), ValueError, ["mask", "dict"]),
+    "scale": (lambda: Machine(ARRAY, ARRAY, ARRAY, scale=0), ValueError, ["scale", "above 0"]),
+    "columns": (lambda: Machine(ARRAY, ARRAY, ARRAY, columns=["a"]), ValueError, ["columns", "2"]),
+    "values": (lambda: Machine(ARRAY, ARRAY, ARRAY, values="ab"), TypeError, ["values", "list"]),
+    "columns of heads": (
+        lambda: Machine(ARRAY, ARRAY, ARRAY, columns=[["a", "b"], ["c", "d"]]),
+        ValueError,
+        ["columns", "2 heads", "1"],
+    ),
+    "about": (lambda: Machine(ARRAY, ARRAY, ARRAY, about=["x"]), ValueError, ["about", "3"]),
+    "titles": (
+        lambda: Machine(ARRAY, ARRAY, ARRAY, titles=["x", "y"]),
+        ValueError,
+        ["titles", "2"],
+    ),
+    "head": (lambda: Machine(ARRAY, ARRAY, ARRAY, head=1), ValueError, ["head", "at most 0"]),
+    "word": (lambda: Machine(ARRAY, ARRAY, ARRAY, word=3), ValueError, ["word", "at most 2"]),
+    "no such word": (
+        lambda: Machine(ARRAY, ARRAY, ARRAY, ["a", "b", "c"], key="d"),
+        ValueError,
+        ["key", "a, b, c", "'d'"],
+    ),
+    "stage": (
+        lambda: Machine(ARRAY, ARRAY, ARRAY, stage="end"),
+        ValueError,
+        ["stage", "'words'", "'output'"],
+    ),
+    "a set word": (lambda: setattr(toys(), "word", 10), ValueError, ["word", "at most 9"]),
+    "a set head": (lambda: setattr(toys(), "head", -1), ValueError, ["head", "at least 0"]),
+    "a set temperature": (
+        lambda: setattr(toys(), "temperature", 0.0),
+        ValueError,
+        ["temperature", "above 0"],
+    ),
+    "a set mask": (
+        lambda: setattr(toys(mask=masks.causal(10)), "masking", "x"),
+        ValueError,
+        ["masking", "'not masked'"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ERRORS, ids=lambda case: case.replace(" ", "-"))
+def test_what_does_not_fit_is_refused_by_name(case):
+    call, kind, words = ERRORS[case]
+    with pytest.raises(kind) as caught:
+        call()
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_what_is_given_stays_as_it_is():
+    rng = np.random.default_rng(0)
+    q, k, v = rng.normal(size=(3, 5, 4))
+    before = q.copy()
+    machine = Machine(q, k, v)
+    q += 1
+    np.testing.assert_array_equal(machine.q[0], before.astype(np.float32))
+
+
+MACHINES = {
+    "toy": lambda: toys(title="Whom does it mean?"),
+    "long": lambda: long(mask=masks.causal(24)),
+    "cross": lambda: drawn(np.random.default_rng(0), 5, 8, tokens="le chat est là .".split()),
+    "one": lambda: drawn(np.random.default_rng(0), 1, 1, 1, 1),
+    "shut": lambda: drawn(np.random.default_rng(0), mask=np.zeros((6, 6), bool)),
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("name", MACHINES)
+def test_the_still_picture(name, stage):
+    machine = MACHINES[name]()
+    machine.stage = stage
+    data, metadata = machine._repr_mimebundle_()
+    png = base64.b64decode(data["image/png"])
+    assert len(png) <= 25_000 and Image.open(io.BytesIO(png)).width <= 932
+    assert metadata["image/png"]["alt"] in data["text/plain"]
+    assert "application/vnd.jupyter.widget-view+json" in data
+
+
+def test_a_stage_gives_nothing_away_that_comes_later():
+    machine = toys()
+    for stage, words in zip(STAGES, ["", "", "12.6", "6.3", "open", ".85", ".85", "animal .85"]):
+        machine.stage = stage
+        text = machine._repr_mimebundle_()[0]["text/plain"]
+        later = ["12.6", "6.3", "open", ".85", "animal .85"]
+        assert words in text
+        assert not any(one in text for one in (later[later.index(words) + 1 :] if words else later))
+
+
+def test_the_page_needs_nothing_else(tmp_path):
+    page = toys().to_html().decode()
+    assert not re.search(r"(src|href)=\"?https?:|\bimport\b[^;]*from", page)
+    assert "it → cat" in page or "it looks at cat" in page
+    assert len(long().to_html()) < 200_000
+    toys().to_html(tmp_path / "page.html")
+    assert (tmp_path / "page.html").stat().st_size == len(toys().to_html())
+
+
+def test_its_script_is_one_module():
+    assert base.joined("machine").count("export ") == 1 and "product.js" not in toys()._esm
+
+
+# ---- in a browser --------------------------------------------------------------------------------
+
+MARGIN = 24  # of the page, left and right together
+
+
+@pytest.fixture(scope="module")
+def stages():
+    with Stages() as stages:
+        yield stages
+
+
+@pytest.fixture
+def show(stages):
+    """show(machine, …) opens it; at the end the console must be clean."""
+    stages.forget()
+
+    def show(machine, width=800, *, calm=False, **how):
+        motion = {"reduced_motion": "reduce"} if calm else {}
+        return Shown(stages.open(machine, width=width + MARGIN, **motion, **how))
+
+    yield show
+    stages.clean()
+
+
+class Shown:
+    """A machine on a page, with the eyes and hands of a reader."""
+
+    def __init__(self, tab):
+        self.tab, self.page = tab, tab.page
+        self.root = tab.page.locator(".attnlib-live").first
+        self.svg = self.root.locator("svg[tabindex]")
+        self.rail = self.root.get_by_role("slider", name="step")
+        self.rest()
+
+    def rest(self):
+        """Wait until nothing moves any more."""
+        self.page.evaluate(
+            """async () => { for (let k = 0, before = ""; k < 200; k++) {
+                for (let n = 0; n < 3; n++) await new Promise(requestAnimationFrame);
+                const rails = [...document.querySelectorAll(".rail input")].map((r) => r.value);
+                const now = document.body.innerHTML + rails;
+                if (now === before) return;
+                before = now; } }"""
+        )
+
+    def keys(self, *names):
+        self.svg.focus()
+        for name in names:
+            self.page.keyboard.press(name)
+        self.rest()
+
+    def press(self, name):
+        self.root.get_by_role("button", name=name, exact=True).click()
+        self.rest()
+
+    def pressed(self, name):
+        button = self.root.get_by_role("button", name=name, exact=True)
+        return button.get_attribute("aria-pressed") == "true"
+
+    def choose(self, menu, name):
+        self.root.get_by_label(menu, exact=True).select_option(name)
+        self.rest()
+
+    def slide(self, slider, value):
+        """As a hand that has not let go."""
+        self.root.get_by_role("slider", name=slider).evaluate(
+            "(node, x) => { node.value = x; node.dispatchEvent(new Event('input')); }", value
+        )
+        self.rest()
+
+    def at(self, word, key):
+        """Where the cell of two words is in the window, by the names beside it and above it."""
+        return self.svg.evaluate(
+            """(svg, [word, key]) => { const box = svg.getBoundingClientRect();
+            const shown = [...svg.querySelectorAll("text")].filter((node) =>
+                node.getAttribute("visibility") !== "hidden");
+            const find = (name, above) => shown.find((node) => node.textContent === name
+                && Boolean(node.getAttribute("transform")) === above);
+            const zoom = box.width / svg.getAttribute("width");
+            return [box.left + zoom * find(key, true).getAttribute("x"),
+                box.top + zoom * (find(word, false).getAttribute("y") - 4.5)]; }""",
+            [word, key],
+        )
+
+    def click(self, word, key):
+        self.page.mouse.click(*self.at(word, key))
+        self.rest()
+
+    def title(self):
+        return self.root.locator(".told p.part").inner_text()
+
+    def pair(self, view=0):
+        pickers = self.page.locator(".attnlib-live").nth(view).locator(".pick select")
+        return [pickers.nth(n).evaluate("(s) => s.selectedOptions[0].label") for n in range(2)]
+
+    def lines(self):
+        """The receipt, as far as it is to be seen."""
+        texts = self.root.evaluate(
+            "(root) => [...root.querySelectorAll('.parts span, .chain span')].filter((span) =>"
+            " !span.classList.contains('later')).map((span) => span.textContent)"
+        )
+        return dict(zip(texts[::2], texts[1::2]))
+
+    def texts(self):
+        """What is written in the picture."""
+        return self.svg.evaluate(
+            "(svg) => [...svg.querySelectorAll('text')].filter((node) => node.textContent"
+            " && node.getAttribute('visibility') !== 'hidden'"
+            " && node.getAttribute('opacity') > 0.5).map((node) => node.textContent)"
+        )
+
+    def marks(self, style=""):
+        """How many marks of a look are to be seen."""
+        return self.svg.evaluate(
+            "(svg, style) => [...svg.querySelectorAll('path')].filter((node) => node.outerHTML"
+            ".includes(style) && node.getAttribute('visibility') !== 'hidden').length",
+            style,
+        )
+
+    def traits(self):
+        return self.page.evaluate(
+            "() => ['word', 'key', 'head', 'stage', 'temperature', 'masking'].map(model.get)"
+        )
+
+    def sends(self, name, value):
+        """A trait that comes back a moment later."""
+        same = "([name, value]) => model.get(name) === value"
+        self.page.wait_for_function(same, arg=[name, value])
+
+    def python(self, **traits):
+        self.page.evaluate("(news) => python(news)", traits)
+        self.rest()
+
+
+def test_a_click_chooses_word_and_key(show):
+    page = show(toys())
+    assert page.pair() == ["it", "cat"] and page.lines()["weight"] == ".85"
+    page.click("it", "mat")
+    assert page.pair() == ["it", "mat"] and page.lines()["weight"] == ".14"
+    page.click("cat", "tired")
+    assert page.traits()[:2] == [1, 9] and page.lines()["sum: query · key"] == "0"
+    mouse = page.page.mouse
+    mouse.click(30, page.at("tired", "The")[1])  # a name: and the key that it looks at most
+    page.rest()
+    assert page.pair() == ["tired", "The"]
+    mouse.move(*page.at("it", "sat"))
+    mouse.down()
+    mouse.move(*page.at("it", "cat"))
+    page.rest()
+    assert page.pair() == ["it", "cat"] and page.traits()[:2] == [9, 0], "sent at the end only"
+    mouse.up()
+    assert page.traits()[:2] == [7, 1]
+
+
+def test_keys(show):
+    page = show(toys(), calm=True)
+    for key, pair in [
+        ("ArrowUp", ["because", "The"]),
+        ("ArrowDown", ["it", "cat"]),
+        ("ArrowRight", ["it", "sat"]),
+        ("End", ["it", "tired"]),
+        ("ArrowRight", ["it", "The"]),
+        ("ArrowLeft", ["it", "tired"]),
+        ("Home", ["it", "The"]),
+    ]:
+        page.keys(key)
+        assert page.pair() == pair, key
+    page.sends("key", 0)
+    for key, title in [
+        ("-", "Take that much of each"),
+        ("-", "Softmax: shares of 1"),
+        ("+", "Take that much of each"),
+        ("a", "Take that much of each"),
+        ("Alt+ArrowUp", "Take that much of each"),
+    ]:
+        page.keys(key)
+        assert page.title() == title
+    assert page.pair() == ["it", "The"]
+    page.sends("stage", "mixture")
+    page.rail.focus()
+    for key, stage in [
+        ("Home", 0),
+        ("ArrowRight", 1),
+        ("ArrowUp", 2),
+        ("ArrowLeft", 1),
+        ("End", 7),
+    ]:
+        page.page.keyboard.press(key)
+        page.rest()
+        assert page.rail.evaluate("(node) => +node.value") == stage
+    page.sends("stage", "output")
+
+
+def test_every_control(show):
+    page = show(toys(mask={"standard": None, "causal": masks.causal(10)}), calm=True)
+    page.choose("head", "same kind")
+    assert page.traits()[2] == 1 and page.root.locator(".parts span").first.inner_text() == "noun"
+    page.choose("head", "pronoun → noun")
+    page.press("causal")
+    assert page.traits()[5] == "causal" and page.pressed("causal")
+    page.choose("query: the word that looks", "cat")
+    page.choose("key: the word looked at", "tired")
+    assert page.traits()[:2] == [1, 9] and page.lines()["mask"] == "−∞"
+    page.press("standard")
+    page.choose("query: the word that looks", "it")
+    assert page.traits()[:2] == [7, 1]
+    page.slide("temperature", -0.5)
+    assert page.lines()["÷ √4 ÷ 0.50"] == "12.6" and page.traits()[4] == 1
+    page.root.get_by_role("slider", name="temperature").dispatch_event("change")
+    assert abs(page.traits()[4] - 0.5) < 1e-9
+    for n, name in enumerate(
+        ["words", "q, k, v", "q · k", "÷ √d", "mask", "softmax", "× v", "sum"]
+    ):
+        page.press(name)
+        page.sends("stage", STAGES[n])
+    page.press("next step")
+    page.sends("stage", "words")
+    assert page.lines() == {}
+    page.press("next step")
+    assert page.title() == "Query, key, value"
+    page.slide("step", 5.6)
+    assert page.title() == "Take that much of each"
+
+
+def test_play_and_pause(show):
+    page = show(toys(stage="words"))
+    play = page.root.locator("button.go")
+    assert play.inner_text() == "▶ play"
+    play.click()
+    page.page.wait_for_function("() => +document.querySelector('.rail input').value > 0.7")
+    assert play.inner_text() == "❚❚ pause"
+    play.click()
+    page.rest()
+    assert play.inner_text() == "▶ play"
+    page.sends("stage", "qkv")
+    page.svg.focus()
+    page.page.keyboard.press(" ")
+    page.tab.frames(2)
+    assert play.inner_text() == "❚❚ pause"
+
+
+def test_python_may_set_everything(show):
+    page = show(toys(mask={"standard": None, "causal": masks.causal(10)}))
+    page.python(word=5, key=2)
+    assert page.pair() == ["mat", "sat"]
+    page.python(stage="scores")
+    assert page.title() == "Query meets key"
+    page.python(head=1, masking="causal", temperature=2.0)
+    assert page.pressed("causal") and page.pair() == ["mat", "sat"]
+    assert page.root.get_by_label("temperature").input_value() == "0.5"
+
+
+def test_the_picture_answers_a_hand_that_only_points(show):
+    page = show(toys())
+    before = page.marks()
+    page.page.mouse.move(*page.at("cat", "mat"))
+    page.rest()
+    assert page.marks() == before + 1
+    page.page.mouse.move(5, 5)
+    page.rest()
+    assert page.marks() == before
+
+
+def test_the_steps_show_what_they_say(show):
+    """Numbers, names and marks come with their stage; ÷ √d leaves a ghost of the old bar."""
+    page = show(toys(stage="words"), calm=True)
+    assert {"small word", "noun, alive, animal"} <= set(page.texts())
+    page.press("q, k, v")
+    assert {"query", "key", "value", "9.0", "3.6"} <= set(page.texts())
+    page.press("q · k")
+    assert {"queries", "keys", "score", "12.6", "9.0"} <= set(page.texts())
+    assert not {"weight", "outputs"} & set(page.texts())
+    ghost = 'stroke-dasharray="2 2"'
+    assert page.marks(ghost) == 0
+    page.press("÷ √d")
+    assert {"12.6", "6.3", "4.5"} <= set(page.texts()) and page.marks(ghost) == 1
+    page.press("softmax")
+    assert {"weight", ".85", ".14", "even .10"} <= set(page.texts())
+    page.press("sum")
+    assert {"outputs", ".85", ".14"} <= set(page.texts()) and "even .10" not in page.texts()
+
+
+def test_a_mask_is_hatched_and_said(show):
+    page = show(toys(mask=masks.causal(10), word="cat", stage="masked"))
+    assert page.texts().count("−∞") == 8 and page.lines()["mask"] == "open"
+    assert page.marks("#attnlib-hatch") == 1
+    page.press("not masked")
+    assert "−∞" not in page.texts() and page.marks("#attnlib-hatch") == 0
+
+
+def test_what_a_screen_reader_hears(show):
+    page = show(toys())
+    assert page.svg.get_attribute("role") == "application"
+    assert "Up and down" in page.svg.get_attribute("aria-label")
+    line = page.root.locator(".say")
+    assert line.get_attribute("aria-live") == "polite"
+    assert line.text_content() == "Add up: the output. it goes out as animal .85, thing .14."
+    page.press("softmax")
+    assert line.text_content().endswith("it gives cat .85")
+    assert page.rail.get_attribute("aria-valuetext") == "softmax"
+    step = page.root.locator("[aria-current=step]")
+    assert step.count() == 1 and step.inner_text() == "softmax"
+
+
+ODD = ["x" * 40, "שלום", "<b>", "", "a", "a"]
+ODDLY = {
+    "odd words": lambda: drawn(
+        np.random.default_rng(0),
+        6,
+        6,
+        9,
+        9,
+        tokens=ODD,
+        columns=["n" * 40] * 9,
+        about=["y" * 90] * 6,
+    ),
+    "one word": lambda: drawn(np.random.default_rng(0), 1, 1, 1, 1, tokens=["hm"]),
+    "no look": lambda: drawn(np.random.default_rng(0), mask=np.zeros((6, 6), bool)),
+    "long": lambda: long(mask=masks.causal(24)),
+    "cross": lambda: drawn(np.random.default_rng(0), 2, 24, 5, 5),
+    "toy": lambda: toys(mask=masks.causal(10), title="Whom does it mean?"),
+}
+
+
+FITS = """(root) => { const right = root.getBoundingClientRect().right;
+  const seen = (node) => node.getAttribute("visibility") !== "hidden";
+  const boxes = [...root.querySelectorAll("svg text, svg path, button, select, input, p, span")]
+    .filter(seen).map((node) => node.getBoundingClientRect()).filter((box) => box.width);
+  const written = [...root.querySelectorAll("*")].filter((node) => node.getClientRects().length
+    && [...node.childNodes].some((one) => one.nodeType === 3 && one.textContent.trim()));
+  return { height: root.getBoundingClientRect().height,
+    over: Math.max(document.documentElement.scrollWidth - innerWidth,
+      ...boxes.map((box) => box.right - right)),
+    type: Math.min(...written.map((node) => parseFloat(getComputedStyle(node).fontSize))) }; }"""
+
+
+@pytest.mark.parametrize("name", ODDLY)
+def test_it_fits_at_every_width(show, name):
+    page = show(ODDLY[name](), 980, calm=True)
+    for width in (980, 800, 600, 560):
+        page.page.set_viewport_size({"width": width + MARGIN, "height": 900})
+        heights = set()
+        for stop in (0, 1, 2, 4, 7):
+            page.python(stage=STAGES[stop])
+            found = page.root.evaluate(FITS)
+            assert found["over"] <= 0.5, (width, stop)
+            assert found["type"] >= 12
+            heights.add(round(found["height"]))
+        assert len(heights) == 1, "it keeps its size while it is handled"
+        assert width < 800 or max(heights) <= 560, heights
+    assert "<b>" in page.texts() or name != "odd words"
+    assert page.root.locator("b, script").count() == 0
+
+
+def test_two_views_of_one_model(show):
+    page = show(toys(), views=2)
+    ids = page.page.evaluate("() => [...document.querySelectorAll('[id]')].map((node) => node.id)")
+    assert len(ids) == len(set(ids)) == 2
+    page.click("it", "mat")
+    page.press("softmax")
+    page.sends("stage", "weights")
+    page.rest()
+    other = page.page.locator(".attnlib-live").nth(1)
+    assert other.locator(".told p.part").inner_text() == "Softmax: shares of 1"
+    assert page.pair(1) == ["it", "mat"]
+    page.page.evaluate("() => ends[1]()")
+    page.click("it", "cat")
+    assert page.pair(1) == ["it", "mat"] and page.pair() == ["it", "cat"]
+    page.page.evaluate("() => ends[0]()")
+    assert page.page.evaluate("() => Object.values(heard).flat().length") == 0
+
+
+def test_a_finger(show):
+    page = show(toys(), fingers=True)
+    page.page.touchscreen.tap(*page.at("it", "mat"))
+    page.rest()
+    assert page.pair() == ["it", "mat"] and page.traits()[:2] == [7, 5]
+    page.root.locator("button.go").tap()
+    page.page.wait_for_timeout(900)
+    page.root.locator("button.go").tap()
+    assert page.svg.evaluate("(svg) => getComputedStyle(svg).touchAction") == "pan-y"
+    small = page.root.evaluate(
+        "(root) => [...root.querySelectorAll('button, select, input')].map((node) =>"
+        " node.getBoundingClientRect()).filter((box) => box.height < 24 || box.width < 24).length"
+    )
+    assert small == 0
+
+
+def test_who_wants_no_motion_gets_the_end_at_once(show):
+    page = show(toys(stage="words"), calm=True)
+    page.root.get_by_role("button", name="sum", exact=True).click()
+    page.tab.frames(2)
+    assert "outputs" in page.texts()
+    page.root.locator("button.go").click()
+    page.tab.frames(2)
+    assert page.title() == "10 words", "play is a step at a time"
+    page.root.locator("button.go").click()
+    page.tab.frames(2)
+    assert page.title() == "Query, key, value"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_everybody_can_use_it(show, dark):
+    page = show(toys(mask=masks.causal(10)), dark=dark, calm=True)
+    for stop in ("words", "q, k, v", "sum"):
+        page.press(stop)
+        assert node.axe(page.page) == []
+    paper = page.root.evaluate("(root) => getComputedStyle(root).backgroundColor")
+    assert paper == ("rgb(24, 26, 31)" if dark else "rgb(255, 255, 255)")
+
+
+def test_present_shows_it_alone(show):
+    page = show(toys(), 1700, height=1200)
+    before = page.svg.bounding_box()["width"]
+    page.press("present")
+    page.page.wait_for_function("() => document.querySelector('.attnlib-live.present')")
+    page.rest()
+    assert page.pressed("present") and page.svg.bounding_box()["width"] > 1.2 * before
+    page.click("it", "mat")
+    assert page.pair() == ["it", "mat"], "a click finds its cell when all is larger, too"
+    page.press("present")
+
+
+@pytest.mark.parametrize("name", ["toy", "long"])
+def test_a_frame(show, name, capsys):
+    """The work of the page's main thread: printed, not asserted."""
+    page = show(MACHINES[name]())
+    acts = {
+        "a moment": "document.querySelector('.rail input').value = 1 + (k % 30) / 5;"
+        " document.querySelector('.rail input').dispatchEvent(new Event('input'));",
+        "a word": "document.querySelector('svg[tabindex]').dispatchEvent(new KeyboardEvent("
+        "'keydown', { key: k % 20 > 9 ? 'ArrowUp' : 'ArrowDown', bubbles: true }));",
+    }
+    devtools = page.tab.context.new_cdp_session(page.page)
+    devtools.send("Performance.enable")
+
+    def worked():
+        found = devtools.send("Performance.getMetrics")["metrics"]
+        return {one["name"]: one["value"] for one in found}["ThreadTime"]
+
+    for what, act in acts.items():
+        start = worked()
+        page.page.evaluate(
+            f"async () => {{ for (let k = 0; k < 60; k++) {{ {act}"
+            " await new Promise(requestAnimationFrame); }"
+            " await new Promise(requestAnimationFrame); }"
+        )
+        with capsys.disabled():
+            print(f"\n{name}: {1000 * (worked() - start) / 60:.1f} ms for {what}", end="")
