@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from attnlib.show import LadderView, explore, heatmap
+from attnlib.show import explore, heatmap
 from attnlib.show.sheet import THEMES
 
 COURSE = "The cat sat on the mat because it was tired"
@@ -493,22 +493,15 @@ def test_pictures_follow_the_page_and_nothing_else_does():
     elsewhere stays light.
     """
     view = explore(shade, x=(0.0, 1.0))
-    q, k, v = np.random.default_rng(0).normal(size=(3, 4, 3))
-    steps = LadderView(q, k, v)
-    for one in (view, steps):
-        assert paper(one.image) == THEMES["light"]["paper"] and one.page in one.children
-        one.page.dark = True
-        assert paper(one.image) == THEMES["dark"]["paper"]
+    assert paper(view.image) == THEMES["light"]["paper"] and view.page in view.children
+    view.page.dark = True
+    assert paper(view.image) == THEMES["dark"]["paper"]
     view.controls["x"].value = 0.7
-    steps.view.pinned = [1, 2]
-    assert [paper(one.image) for one in (view, steps)] == [THEMES["dark"]["paper"]] * 2, (
-        "and so are the next ones"
-    )
-    for figure in (heatmap([[1.0]]), view.strip(), steps.figure()):
+    assert paper(view.image) == THEMES["dark"]["paper"], "and so are the next ones"
+    for figure in (heatmap([[1.0]]), view.strip()):
         assert figure.get_facecolor()[:3] == (1, 1, 1)
-    for one in (view, steps):
-        one.page.dark = False
-        assert paper(one.image) == THEMES["light"]["paper"]
+    view.page.dark = False
+    assert paper(view.image) == THEMES["light"]["paper"]
 
 
 def test_a_draw_that_raises_on_a_dark_page_leaves_the_theme_as_it_was():

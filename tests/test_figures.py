@@ -26,7 +26,6 @@ from attnlib.show.figures import (
     film_strip,
     heads,
     heatmap,
-    ladder,
     mask_figure,
     steps,
 )
@@ -92,9 +91,6 @@ def pictures(tokens=TOKENS, title="", names=("one", "two", "three")):
         "steps": lambda: steps(q, k, tokens=tokens, mask=mask, title=title),
         "encoding": lambda: encoding_figure(rng.normal(size=(n, 4)), title=title),
         "aim": lambda: aim(q, k, v, tokens, mask=mask, title=title),
-        "ladder": lambda: ladder(
-            q, k, v, 1, 0, tokens=tokens, dims=names[:2], mask=mask, title=title
-        ),
         "film strip": strip,
     }
 
@@ -237,7 +233,6 @@ def test_inputs_are_left_alone():
         steps(q, k, tokens=names, mask=mask),
         encoding_figure(encoding),
         aim(q, k, v, names, mask=mask),
-        ladder(q, k, v, 4, 0, tokens=names, mask=mask),
     ):
         picture.png()
     for array, before in zip((w, q, k, v, mask, encoding), kept):
@@ -491,45 +486,6 @@ def test_steps_draw_all_scores_on_one_scale(style, scale):
     assert same(scaled.colour(0, 0), style["signed"][-1]) == (factor > 1)
 
 
-def column_of_bars(picture, title):
-    """The widths of the bars of one column, from top to bottom; 0 where none is to be seen."""
-    heads = sorted(
-        (text.get_position()[0], text.get_text())
-        for text in picture.sheet.texts
-        if text.get_text() in ("q", "k", "q × k", "q · k", "/ √d", "mask", "softmax", "× v")
-    )
-    place = [name for _, name in heads].index(title)
-    left, right = heads[place][0], heads[place + 1][0]
-    found = [
-        patch
-        for patch in picture.sheet.patches
-        if isinstance(patch, Rectangle)
-        and left - 0.02 <= patch.get_x() < right - 0.05
-        and abs(patch.get_height() - 0.13) < 1e-6
-    ]
-    return np.array([patch.get_width() for patch in sorted(found, key=lambda patch: patch.get_y())])
-
-
-@pytest.mark.parametrize("d", [1, 4, 7, 64])
-def test_the_bars_of_the_ladder_shrink_by_the_root_of_d(d):
-    rng = np.random.default_rng(d)
-    q, k, v = rng.normal(size=(3, 5, d))
-    mask = masks.causal(5)
-    picture = ladder(q, k, v, 2, 0, tokens=list("abcde"), mask=mask)
-    raw, scaled, masked = (column_of_bars(picture, title) for title in ("q · k", "/ √d", "mask"))
-    assert raw.shape == scaled.shape == masked.shape == (5,)
-    np.testing.assert_allclose(raw / raw[0], q[2] @ k.T / (q[2] @ k[0]), atol=1e-6)
-    np.testing.assert_allclose(scaled, raw / d**0.5, atol=1e-6)
-    np.testing.assert_allclose(masked[:3], scaled[:3], atol=1e-6)
-
-
-def test_a_weight_in_the_ladder_is_as_long_as_its_share():
-    even, sure = (ladder(loud * np.eye(3), np.eye(3), np.eye(3), 0, 0) for loud in (0, 100))
-    np.testing.assert_allclose(
-        column_of_bars(even, "softmax") * 3, column_of_bars(sure, "softmax")[0], atol=1e-6
-    )
-
-
 @in_both_themes
 def test_encoding_figure_shows_the_numbers_and_the_products(style):
     encoding = np.array([[1.0, 0, 0], [0, -1, 0], [0, 0, 1], [0, 0, 1]])
@@ -559,26 +515,6 @@ def test_aim_draws_what_attention_brings_back(style):
         sheet.QUERY
     }
     assert colour_of(picture, "value") == {sheet.VALUE}
-
-
-def test_ladder_says_every_step():
-    q, k, v = np.array([[3.0, 0], [0, 1]]), np.array([[0, 2.0], [2, 0]]), np.array([[1.0], [-1.0]])
-    picture = ladder(q, k, v, 0, 1, tokens=["x", "y"], mask=masks.causal(2))
-    assert (
-        "q·k = 6.00" in picture.alt
-        and "= 4.24" in picture.alt
-        and "not allowed" in picture.alt
-        and "weight 0.00" in picture.alt
-    )
-    allowed = ladder(q, k, v, 0, 1, tokens=["x", "y"])
-    share = np.exp(6 / 2**0.5) / (1 + np.exp(6 / 2**0.5))
-    assert "not allowed" not in allowed.alt and f"weight {share:.2f}" in allowed.alt
-    assert {"softmax", "q · k", "/ √d"} <= set(texts(allowed)) and "sum of q × k = 6.00" in texts(
-        allowed
-    )
-    assert colour_of(allowed, "query x") == {sheet.QUERY} and colour_of(allowed, "key y") == {
-        sheet.KEY
-    }
 
 
 def test_aim_stands_zeros():
@@ -1074,20 +1010,6 @@ REFUSED = [
         lambda: aim(np.eye(2), np.eye(2), np.eye(2), ["a", "b"], value_names=["x"]),
         ValueError,
         ["1", "2"],
-    ),
-    (lambda: ladder(np.eye(2), np.eye(2), np.eye(2), 2, 0), ValueError, ["query", "2"]),
-    (lambda: ladder(np.eye(2), np.eye(2), np.eye(2), 0, -1), ValueError, ["key", "-1"]),
-    (lambda: ladder(np.eye(2), np.eye(2), np.eye(2), 0.5, 0), TypeError, ["query"]),
-    (lambda: ladder(np.eye(2), np.eye(2), np.eye(3), 0, 0), ValueError, ["k", "v"]),
-    (
-        lambda: ladder(np.eye(2), np.eye(2), np.eye(2), 0, 0, tokens=["a"]),
-        ValueError,
-        ["tokens", "1", "2"],
-    ),
-    (
-        lambda: ladder(np.eye(2), np.eye(2), np.eye(2), 0, 0, dims=["a"]),
-        ValueError,
-        ["dims", "1", "2"],
     ),
 ]
 

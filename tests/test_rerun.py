@@ -17,7 +17,7 @@ from IPython.display import display
 from ipywidgets.widgets.widget import _instances
 
 from attnlib.course import explorer
-from attnlib.show import AttentionView, CompareView, LadderView, Threads, explore, heatmap
+from attnlib.show import AttentionView, CompareView, Machine, Threads, explore, heatmap
 
 w = np.full((2, 3, 8, 8), 1 / 8, np.float32)
 large = np.full((10, 1, 700, 700), 1 / 700, np.float32)
@@ -36,7 +36,7 @@ KINDS = {
     "a name": "view = AttentionView(w)\nview",
     "two in a cell": "display(AttentionView(w))\nAttentionView(w)",
     "CompareView": "CompareView(w[0, 0], w[0, 1])",
-    "LadderView": "LadderView(x, x, x)",
+    "Machine": "Machine(x, x, x)",
     "explore": "explore(draw, n=(2, 9))",
     "explore with choices": "explore(draw, n=[2, 3])",
     "explore with a slider that was handed to it": "explore(draw, n=given)",

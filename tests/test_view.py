@@ -1,6 +1,4 @@
-"""AttentionView, CompareView and LadderView, without a browser: what is taken and refused, what
-crosses.
-"""
+"""AttentionView and CompareView, without a browser: what is taken and refused, what crosses."""
 
 import base64
 import io
@@ -14,8 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from attnlib.attention import scaled_dot_product_attention
-from attnlib.show import AttentionView, CompareView, LadderView, figures, most_attended
+from attnlib.show import AttentionView, CompareView, figures, most_attended
 from attnlib.show.live import view as module
 from attnlib.show.threads import threads as figures_threads
 
@@ -759,61 +756,6 @@ def test_compare_still_picture_is_of_the_chosen_head():
         and metadata["image/png"]["alt"] == data["text/plain"] == both.figure().alt
     )
     assert base64.b64decode(data["image/png"]) == both.figure().png()
-
-
-# ---- the step ladder -----------------------------------------------------------------------------
-
-
-def arrays(n=4, d=3):
-    return np.random.default_rng(0).normal(size=(3, n, d))
-
-
-def test_ladder_shows_the_weights_and_the_pinned_cell():
-    q, k, v = arrays()
-    mask = np.tril(np.ones((4, 4), bool))
-    ladder = LadderView(q, k, v, WORDS[:4], dims=["x", "y", "z"], mask=mask, pinned=(2, 1))
-    assert (
-        np.abs(ladder.view.array[0, 0] - scaled_dot_product_attention(q, k, v, mask=mask)[1]).max()
-        < 1e-6
-    )
-    assert ladder.view.pinned == [2, 1] and (mask_crossed(ladder.view)[0] == mask).all()
-
-    def drawn(i, j):
-        return figures.ladder(q, k, v, i, j, tokens=WORDS[:4], dims=["x", "y", "z"], mask=mask)
-
-    assert ladder.image.value == drawn(2, 1).png(fast=True)
-    ladder.view.pinned = [3, 0]
-    assert (
-        ladder.image.value == drawn(3, 0).png(fast=True) and ladder.figure().alt == drawn(3, 0).alt
-    )
-    ladder.view.pinned = None
-    assert ladder.image.value == drawn(0, 0).png(fast=True)
-    data, metadata = ladder._repr_mimebundle_()
-    assert (
-        data[WIDGET]["model_id"] == ladder.model_id
-        and data["text/plain"] == metadata["image/png"]["alt"] == drawn(0, 0).alt
-    )
-    assert base64.b64decode(data["image/png"]) == drawn(0, 0).png()
-
-
-@pytest.mark.parametrize(
-    "change, words",
-    [
-        ({"k": np.ones((4, 2))}, ["k"]),
-        ({"v": np.ones((3, 3))}, ["v"]),
-        ({"tokens": ["a"]}, ["tokens has 1 names"]),
-        ({"pinned": (4, 0)}, ["query"]),
-        ({"pinned": (0, 9)}, ["key"]),
-        ({"mask": np.ones((4, 4))}, ["mask must be boolean"]),
-        ({"q": np.full((4, 3), np.nan)}, ["q"]),
-    ],
-)
-def test_ladder_refuses_by_name(change, words):
-    q, k, v = arrays()
-    with pytest.raises((ValueError, TypeError)) as error:
-        LadderView(**({"q": q, "k": k, "v": v} | change))
-    for word in words:
-        assert word in str(error.value)
 
 
 @pytest.mark.parametrize(

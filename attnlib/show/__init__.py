@@ -15,14 +15,13 @@ from attnlib.show.figures import (
     encoding_figure,
     heads,
     heatmap,
-    ladder,
     mask_figure,
     steps,
 )
 from attnlib.show.hops import cone, hop_map
 from attnlib.show.labels import most_attended
 from attnlib.show.live.explore import explore
-from attnlib.show.live.linked import CompareView, LadderView
+from attnlib.show.live.linked import CompareView
 from attnlib.show.live.machine import Machine
 from attnlib.show.live.player import Player
 from attnlib.show.live.predict import predict
@@ -44,7 +43,6 @@ from attnlib.show.written import written
 __all__ = [
     "AttentionView",
     "CompareView",
-    "LadderView",
     "Machine",
     "Player",
     "Threads",
@@ -60,7 +58,6 @@ __all__ = [
     "heads",
     "heatmap",
     "hop_map",
-    "ladder",
     "mask_figure",
     "measure_figure",
     "mosaic",

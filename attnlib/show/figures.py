@@ -6,7 +6,6 @@ grey and hatched; NaN is red.
 """
 
 import numpy as np
-from matplotlib.patches import Rectangle
 
 from attnlib import _check
 from attnlib.attention import attention_scores, scaled_dot_product_attention, softmax
@@ -20,11 +19,10 @@ from attnlib.show.parts import (
     mask_grid,
     matrix,
     plane,
-    products,
     row_of_grids,
     short,
 )
-from attnlib.show.sheet import DPI, KEY, QUERY, VALUE, Picture, colour
+from attnlib.show.sheet import DPI, QUERY, VALUE, Picture, colour
 
 WIDTH = 9.5  # inches; wider pictures are shrunk by JupyterLab on a small screen
 
@@ -251,105 +249,6 @@ def steps(q, k, *, tokens=None, mask=None, scale=None, title="") -> Picture:
         for name, x, m, signed in stages
     ]
     return row_of_grids(grids, [name for name, *_ in stages], title)
-
-
-def ladder(q, k, v, query, key, *, tokens=None, dims=None, mask=None, title="") -> Picture:
-    """One row of attention, step by step: products of q and k bar by bar, q·k, /√d, mask, softmax,
-    × v.
-
-    q (n_q, d), k (n_k, d), v (n_k, d_v); query, key: the row and the cell to look at; tokens: n_k
-    names
-    dims   d names for the columns of q and k
-
-    q·k, /√d and mask are drawn on one scale, so that the bars are seen to shrink by √d.
-    """
-    q, k, v = matrix("q", q, 2), matrix("k", k, 2), matrix("v", v, 2)
-    i, j = _check.integer("query", query, 0, len(q) - 1), _check.integer("key", key, 0, len(k) - 1)
-    output, weights = scaled_dot_product_attention(q, k, v, mask=mask)
-    rungs = {"q · k": attention_scores(q, k, scale=1)[i], "/ √d": attention_scores(q, k)[i]}
-    rungs |= {"mask": attention_scores(q, k, mask=mask)[i], "softmax": weights[i]}
-    names = axis_names("tokens", tokens, len(k), printable, "n_k")
-    dims = [str(c) for c in range(q.shape[1])] if dims is None else list(dims)
-    if len(dims) != q.shape[1]:
-        raise ValueError(f"dims has {len(dims)} names, but q has {q.shape[1]} columns")
-    row, top = 0.21, 0.75 + 0.3 * bool(title)
-    picture = Picture(9.4, top + row * max(len(k) + 1, min(q.shape[1], 16)) + 0.5)
-    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
-    picture.write(
-        0.3,
-        top - 0.42,
-        f"query {names[i] if len(q) == len(k) else i}",
-        color=QUERY,
-        size=9,
-        weight="bold",
-    )
-    picture.write(0.3, top - 0.24, f"key {names[j]}", color=KEY, size=9, weight="bold")
-    start = products(picture, top, row, q[i], k[j], dims) + 0.1 + 0.068 * max(map(len, names))
-    x = _rungs(picture, start, top, row, rungs, names, j)
-    end = _mixture(picture, x, top, row, weights[i], v, output[i])
-    picture.sheet.add_patch(
-        Rectangle(
-            (start - 0.03, top + j * row),
-            end - start + 0.06,
-            row,
-            fill=False,
-            edgecolor=colour("ink"),
-        )
-    )
-    allowed = "allowed" if np.isfinite(rungs["mask"][j]) else "not allowed"
-    said = (
-        f"q·k = {rungs['q · k'][j]:.2f}, divided by √d = {rungs['/ √d'][j]:.2f}, {allowed}, weight"
-        f" {weights[i, j]:.2f}"
-    )
-    picture.alt = f"{title or 'Step by step'}: query {i} and key {names[j]}. {said}."
-    return picture
-
-
-def _rungs(picture, x, y, row, rungs, names, chosen):
-    """The bars of `ladder`, a column for each step, behind the names of the keys. Returns the right
-    edge.
-    """
-    for n, name in enumerate(names):
-        weight = "bold" if n == chosen else "normal"
-        picture.write(
-            x - 0.06,
-            y + (n + 0.5) * row,
-            name,
-            size=8,
-            ha="right",
-            va="center_baseline",
-            weight=weight,
-        )
-    step = min(0.98, (9.2 - x - 1.3) / 4)
-    scores = (rungs["q · k"].min(), rungs["q · k"].max())  # the widest: √d is 1 or more
-    for label, values in rungs.items():
-        color, span = (colour("weights")[3], (0, 1)) if label == "softmax" else (None, scores)
-        bars(picture, x, y, row, step - 0.16, values, label, color, chosen=chosen, span=span)
-        x += step
-    return x
-
-
-def _mixture(picture, x, y, row, weights, v, output):
-    """The end of `ladder`: each row of v times its weight, and below a line their sum. Returns the
-    right edge.
-    """
-    width = min(0.24, 1.15 / v.shape[1])
-    parts = np.vstack([weights[:, None] * v, output])  # (n_k + 1, d_v)
-    grid = Grid("parts", parts, None, None, None, True, np.abs(v).max() or 1)
-    grid.draw(picture, x, y, (width, row), numbers=False, rows=False, columns=False, axes=False)
-    picture.write(x, y - 0.08, "× v", color=VALUE, weight="bold", size=9)
-    picture.write(
-        x - 0.06,
-        y + row * (len(v) + 0.5),
-        "sum: output",
-        size=8,
-        va="center_baseline",
-        ha="right",
-        weight="bold",
-    )
-    end = x + width * v.shape[1]
-    picture.sheet.plot([x, end], [y + row * len(v)] * 2, color=colour("ink"), linewidth=1)
-    return end
 
 
 def encoding_figure(encoding, *, title="") -> Picture:

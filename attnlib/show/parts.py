@@ -298,30 +298,6 @@ def row_of_grids(grids, names, title):
     return picture
 
 
-def products(picture, y, row, q, k, dims):
-    """q, k and q × k of one pair, bar by bar: the 16 columns with the largest products. Returns the
-    right edge.
-    """
-    shown = np.sort(np.argsort(-np.abs(q * k), kind="stable")[:16])
-    x = 0.4 + 0.062 * max(len(dims[c]) for c in shown)
-    for n, c in enumerate(shown):
-        picture.write(x, y + (n + 0.5) * row, dims[c], size=7.5, ha="right", va="center_baseline")
-    for c, (label, values, color) in enumerate(
-        [("q", q, QUERY), ("k", k, KEY), ("q × k", q * k, None)]
-    ):
-        bars(picture, x + 0.1 + c * 0.8, y, row, 0.66, values[shown], label, color)
-    part = f" (the {len(shown)} largest of {len(q)} shown)" if len(shown) < len(q) else ""
-    picture.write(
-        0.3,
-        y + row * len(shown) + 0.1,
-        f"sum of q × k = {q @ k:.2f}{part}",
-        size=9,
-        weight="bold",
-        va="top",
-    )
-    return x + 0.1 + 3 * 0.8
-
-
 def bars(picture, x, y, row, width, values, title, color=None, chosen=None, span=(0, 0)):
     """Horizontal bars, one per row, from a common zero; -inf is drawn as "not allowed". Without a
     colour, by sign.

@@ -1,15 +1,11 @@
-"""Views that share a pinned cell: two heat maps and their difference, or one heat map and how a
-cell came about.
-"""
+"""Views that share a pinned cell: two heat maps and their difference."""
 
 import ipywidgets as widgets
 import numpy as np
 
 from attnlib import _check
-from attnlib.attention import scaled_dot_product_attention
 from attnlib.show import figures
 from attnlib.show.live import rerun
-from attnlib.show.live.page import Page
 from attnlib.show.live.view import AttentionView
 
 
@@ -78,44 +74,6 @@ class CompareView(widgets.Box):
         )
         names = {name: self._still[name] for name in ("tokens", "key_tokens", "titles")}
         return figures.compare(first.array[head], second.array[head], mask=masks, **names)
-
-    def _repr_mimebundle_(self, **how):
-        return _with_still(super()._repr_mimebundle_(**how), self.figure())
-
-
-class LadderView(widgets.VBox):
-    """A heat map, and below it how the pinned cell came about: q·k bar by bar, /√d, mask, softmax,
-    × v.
-
-    q (n, d), k (n, d), v (n, d_v), mask as in `scaled_dot_product_attention`; dims: names of the d
-    columns of q and k
-    """
-
-    def __init__(self, q, k, v, tokens=None, *, dims=None, mask=None, pinned=(0, 0)):
-        _, weights = scaled_dot_product_attention(q, k, v, mask=mask)
-        self.view = AttentionView(weights, tokens, mask=mask, compact=True)
-        self.view.pinned = [int(place) for place in pinned]
-        self._given = {"tokens": tokens, "dims": dims, "mask": mask}
-        self._arrays = (q, k, v)
-        self.image = widgets.Image(
-            format="png", layout=widgets.Layout(max_width="calc(100% - 4px)", object_fit="contain")
-        )
-        self.page = Page()
-        self.view.observe(self._step, names="pinned")
-        self.page.observe(self._step, names="dark")
-        self._step()
-        super().__init__([self.view, self.image, self.page])
-        rerun.replaces(self)
-
-    def figure(self):
-        """The ladder of the pinned cell, or of the first one while none is pinned."""
-        return figures.ladder(*self._arrays, *(self.view.pinned or (0, 0)), **self._given)
-
-    def _step(self, change=None):
-        with self.page.paper():
-            figure = self.figure()
-        self.image.value = figure.png(fast=True)
-        self.image.layout.width = f"{round(figure.get_figwidth() * figure.dpi)}px"
 
     def _repr_mimebundle_(self, **how):
         return _with_still(super()._repr_mimebundle_(**how), self.figure())
