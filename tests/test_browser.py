@@ -1021,7 +1021,7 @@ CELLS = {
     "setup": (
         """import numpy as np
 from attnlib.course import explorer
-from attnlib.show import AttentionView, CompareView, LadderView, explore, heatmap
+from attnlib.show import AttentionView, CompareView, Machine, explore, heatmap
 stored = np.load("arrays.npz")
 words = "The cat sat on a mat because it was so tired today".split()"""
     ),
@@ -1035,7 +1035,11 @@ words = "The cat sat on a mat because it was so tired today".split()"""
     "pins": "print(one.pinned, two.pinned, two.head)",
     "compare": "both = CompareView(stored['a'], stored['b'], words[:5])\nboth",
     "compare pin": "print(both.pinned, [view.pinned for view in both.views])",
-    "ladder": "ladder = LadderView(*stored['qkv'], words[:4])\nladder",
+    "machine": "machine = Machine(*stored['qkv'], words[:4], word=0, key=0)\nmachine",
+    "machine says": (
+        "print(words[machine.word], words[machine.key], machine.stage, f'{machine.temperature:.2f}')"
+        "\nprint(machine.weights[machine.word, machine.key].round(2))"
+    ),
     "explorer": f"thing = explorer({SENTENCE!r})\nthing",
     "explore": (
         """def draw(x=0.5, n=12):
@@ -1420,17 +1424,20 @@ def test_lab_explore(in_lab):
     told_to_a_screen_reader(cell)
 
 
-def test_lab_ladder_follows_the_pin(in_lab):
-    cell, view = in_lab.cell("ladder"), in_lab.view("ladder")
-    image = cell.locator("img")
-    seen = {image.get_attribute("src")}
-    view.canvas.focus()
-    for key in ("ArrowDown", "ArrowRight", "End"):
-        assert moved(in_lab, cell, key) > 0
-        seen.add(image.get_attribute("src"))
-    assert len(seen) == 4
-    text = view.said()
-    assert 'query 1 "cat" → key 3 "on"' in text
+def test_lab_machine_tells_python_what_is_chosen(in_lab):
+    root = in_lab.cell("machine").locator(".attnlib-live.machine")
+    root.scroll_into_view_if_needed()
+    cells = in_lab.page.evaluate(NOTEBOOK)
+    root.locator("svg[tabindex]").focus()
+    for key in ("ArrowDown", "ArrowDown", "End", "-", "ArrowLeft", "a"):
+        in_lab.page.keyboard.press(key)
+    assert in_lab.page.evaluate(NOTEBOOK) == cells, "the keys are the picture's"
+    root.get_by_role("slider", name="temperature").focus()
+    in_lab.page.keyboard.press("ArrowLeft")
+    in_lab.page.wait_for_timeout(400)
+    shown = root.locator(".chain .number").last.inner_text()
+    said, weight = in_lab.run("machine says").splitlines()
+    assert said == "sat sat mixture 0.93" and float(weight) == float(shown)
 
 
 def corner(image):
@@ -1448,25 +1455,24 @@ def rgb(theme):
 
 
 def test_lab_dark_theme(in_lab):
-    one, images = (
-        in_lab.view("one"),
-        [in_lab.cell(name).locator("img") for name in ("explore", "ladder")],
-    )
+    one, images = in_lab.view("one"), [in_lab.cell("explore").locator("img")]
     light = one.picture()
-    assert [corner(image) for image in images] == [rgb("light")] * 2
+    assert [corner(image) for image in images] == [rgb("light")]
     in_lab.command("apputils:change-theme", theme="JupyterLab Dark")
     in_lab.page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
     in_lab.page.wait_for_timeout(1500)
     assert one.picture() != light
-    assert [corner(image) for image in images] == [rgb("dark")] * 2, (
+    assert [corner(image) for image in images] == [rgb("dark")], (
         "pictures from the kernel follow the page"
     )
+    machine = in_lab.cell("machine").locator(".attnlib-live.machine")
+    assert "dark" in machine.get_attribute("class").split()
     assert [line for line in one.root.evaluate(CONTRAST) if line[1] < 4.5] == []
     in_lab.command("apputils:change-theme", theme="JupyterLab Light")
     in_lab.page.wait_for_function("() => document.body.dataset.jpThemeLight === 'true'")
     in_lab.page.wait_for_timeout(1500)
     assert one.picture() == light
-    assert [corner(image) for image in images] == [rgb("light")] * 2
+    assert [corner(image) for image in images] == [rgb("light")]
 
 
 def test_lab_settings_are_installed():
@@ -1506,7 +1512,7 @@ def test_lab_shows_pictures_where_the_notebook_is_not_trusted(in_lab):
     )
     (in_lab.folder / "untrusted.ipynb").write_text(json.dumps(saved))
     in_lab.open("untrusted.ipynb")
-    for name in ("one", "two", "compare", "ladder", "explorer", "explore"):
+    for name in ("one", "two", "compare", "machine", "explorer", "explore"):
         image = in_lab.cell(name).locator("img")
         image.wait_for()
         assert image.evaluate("(image) => image.complete && image.naturalWidth") > 100
