@@ -1037,8 +1037,9 @@ words = "The cat sat on a mat because it was so tired today".split()"""
     "compare pin": "print(both.pinned, [view.pinned for view in both.views])",
     "machine": "machine = Machine(*stored['qkv'], words[:4], word=0, key=0)\nmachine",
     "machine says": (
-        "print(words[machine.word], words[machine.key], machine.stage, f'{machine.temperature:.2f}')"
-        "\nprint(machine.weights[machine.word, machine.key].round(2))"
+        """at = machine.word, machine.key
+print(words[at[0]], words[at[1]], machine.stage, f"{machine.temperature:.2f}")
+print(machine.weights[at].round(2))"""
     ),
     "explorer": f"thing = explorer({SENTENCE!r})\nthing",
     "explore": (
