@@ -207,9 +207,15 @@ def course_map(notebooks):
     return "\n".join(rows[1:])
 
 
+def may_fold(cell):
+    """The set-up cell, the parameters, and every question, whose code holds its answer."""
+    asks = cell.cell_type == "code" and re.search(r"\bpredict\.\w+\(", cell.source)
+    return cell.id in ("setup", "parameters") or bool(asks)
+
+
 def is_folded(cell, path):
-    """The set-up cell, and in anatomy 2 that of the parameters, too."""
-    return cell.id == "setup" or (cell.id == "parameters" and ANATOMY[path.stem[3:]] == 2)
+    """In anatomy 1 the set-up cell alone; in anatomy 2 all that may."""
+    return cell.id == "setup" or (ANATOMY[path.stem[3:]] == 2 and may_fold(cell))
 
 
 def folded(notebook, path):
@@ -371,7 +377,7 @@ def normalise(notebook):
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     count = 0
     for cell in notebook.cells:
-        kept = ("tags", *FOLDED) if cell.id in ("setup", "parameters") else ("tags",)
+        kept = ("tags", *FOLDED) if may_fold(cell) else ("tags",)
         cell.metadata = {name: value for name, value in cell.metadata.items() if name in kept}
         if cell.cell_type != "code":
             continue

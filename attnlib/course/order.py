@@ -9,10 +9,10 @@ fewer; the tests hold both.
 
 PARTS = {
     "A first class": {
-        "start_here": 1,
+        "start_here": 2,
         "similarity_and_softmax": 1,
         "why_scale": 1,
-        "queries_keys_values": 1,
+        "queries_keys_values": 2,
         "masks": 1,
         "many_heads": 1,
     },
