@@ -115,7 +115,7 @@ export function sketch(parent, attributes = {}, depth = 4) {
   let named = new Set();
   function put(name, tag, layer, given, text) {
     let mark = pool.get(name);
-    if (!mark) pool.set(name, mark = { node: grown(tag, layers[layer], {}), said: {} });
+    if (!mark) pool.set(name, mark = { node: grown(tag, layers[layer], "tabindex" in given ? mine : {}), said: {} });
     for (const [key, value] of Object.entries({ visibility: "visible", ...given })) {
       if (mark.said[key] === value) continue;
       mark.said[key] = value;
