@@ -162,9 +162,6 @@ PATHS = sorted((ROOT / "attnlib").rglob("*.py"))
 SOURCES = {name_of(path): path.read_text(encoding="utf-8") for path in PATHS}
 FACES = {name_of(path) for path in PATHS if path.name == "__init__.py"}
 PICTURES = {"show", "show.live"}
-# progress() finds the exercises by their names when it is called, to draw them; and an exercise
-# that is passed asks the same file to write that down.
-BY_NAME = ("attnlib.exercises._progress", "attnlib.exercises")
 parsed = cache(ast.parse)
 
 
@@ -267,7 +264,6 @@ def complaints(sources):
                 said.append(f"{file}, floor {FLOORS[here]}, imports {other}, {FLOORS[there]}")
             if here in PICTURES and there not in PICTURES and FLOORS[there] >= models:
                 said.append(f"{file} is a picture and imports {other}")
-    needed[BY_NAME[0]] = needed[BY_NAME[0]] - {BY_NAME[1]}
     try:
         graphlib.TopologicalSorter(needed).prepare()
     except graphlib.CycleError as error:
@@ -278,7 +274,6 @@ def complaints(sources):
 def test_every_room_stands_on_its_floor_and_imports_only_from_below():
     assert complaints(SOURCES) == []
     assert set(map(room_of, SOURCES)) == set(FLOORS), "a room of the table is empty"
-    assert BY_NAME[1] in needs(SOURCES)[BY_NAME[0]], "no exception is needed any more"
     assert len({FLOORS[room] for room in ("attention", "masks", "encodings")}) == 1, "side by side"
 
 

@@ -12,19 +12,14 @@ from pathlib import Path
 from matplotlib.patches import Circle, Rectangle, Wedge
 
 from attnlib import _files
+from attnlib._moved import NUMBERED
 from attnlib.course.order import ORDER
 from attnlib.show.live.predict import predict
 from attnlib.show.sheet import KEY, Picture, colour
 
 FILE = "attnlib-progress.json"
 WIDE, HIGH = 2.9, 0.5  # inches: from one exercise to the next; the box of one
-# Notebooks by the numbers that they had until 0.1: exercises passed then are kept under these.
-NUMBERED = (
-    "start_here similarity_and_softmax why_scale queries_keys_values masks many_heads"
-    " positional_encoding relative_positions transformer_block cross_attention local_attention"
-    " global_and_sparse kv_cache flash_attention train_a_tiny_gpt real_models"
-    " do_not_believe_the_heatmap capstone"
-).split()
+# Until 0.1 exercises were kept by the number of their notebook.
 OLD = {f"{number:02}": subject for number, subject in enumerate(NUMBERED)}
 
 
@@ -37,14 +32,12 @@ def place():
 
 def exercises():
     """ "masks.leaks" -> the exercise, for all of the course, in its order."""
-    import attnlib.exercises as package
-
     modules = {name: importlib.import_module(f"attnlib.exercises.{name}") for name in ORDER}
     return {
         f"{subject}.{name}": it
         for subject, module in modules.items()
         for name, it in vars(module).items()
-        if isinstance(it, package.Exercise)
+        if hasattr(it, "judge") and not isinstance(it, type)  # an Exercise, not the class
     }
 
 
