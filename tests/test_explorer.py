@@ -283,6 +283,24 @@ def test_a_new_sentence_chooses_its_pronoun():
     settled(view)
 
 
+def test_what_the_page_sets_stays():
+    """A sentence, and a word chosen in it before the sentence has crossed: one message."""
+    view = explorer()
+    view.set_state({"sentence": "They sang and we slept", "pins": [1], "side": "query"})
+    assert view.pins == [1]
+    view.set_state({"model": "built by hand", "sentence": "it saw the cat"})
+    assert view.pins == [0], "chosen here where the page has not"
+    view.set_state({"model": "tiny-gpt", "head": 5})
+    assert view.head == 5 and view._fed["of"] == "tiny-gpt"
+    view.set_state({"heads": 3, "pins": [2], "model": "built by hand"})
+    assert view.pins == [2] and view.head == 1
+    view.set_state({"sentence": SENTENCES[3], "pins": [19, 40], "head": 30})
+    assert view.pins == [19] and view.head == 2, "what does not fit is left out"
+    view.set_state({"sentence": "", "pins": [0]})
+    view.set_state({"sentence": "it", "pins": []})
+    assert view.pins == [] and view.to_png()
+
+
 @pytest.mark.parametrize("nothing", ["", "   ", "\u200b", "\x00"])
 def test_an_empty_sentence_leaves_what_was_seen(nothing):
     for model in SETTINGS["model"][: 2 if nothing.strip() else 3]:  # to tiny-gpt, signs are bytes

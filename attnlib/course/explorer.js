@@ -108,12 +108,12 @@ export function byHand(state, world) {
 }
 
 /** What the kernel fed, in the same form; a weight below 0 is masked. */
-export function fedHeads({ q, k, names, next, of, note }, bytes) {
+export function fedHeads({ q, k, names, next, of }, bytes) {
   const heads = numbers(bytes, [names.length, q.length, k.length]).map((rows, h) => {
     const mask = rows.map((row) => row.map((w) => w >= 0)), weights = rows.map((row) => row.map((w) => Math.max(0, w)));
     return { name: names[h], why: "", q, k, weights, mask, even: evens(weights, mask) };
   });
-  return { heads, words: q, known: q.map(() => true), cut: 0, next, of, note };
+  return { heads, words: q, known: q.map(() => true), cut: 0, next, of };
 }
 
 /** Everything below the picture, as parts for say(). */
@@ -289,9 +289,9 @@ function render({ model, el }) {
     }
     house.line.classList.toggle("taught", Boolean(can));
     house.line.classList.toggle("tall", !size?.beside);
-    const nothing = state.model === BY_HAND && !tokenize(state.sentence).length;
-    const wide = house.root.clientWidth - 12 - (can ? 250 : 0), parts = dumb || seen.note ? [dumb || seen.note] : sentenceOf(seen, state);
-    house.say(nothing ? "Type at least one word." : within(parts, wide, size?.beside ? 2 : 3));
+    const room = house.root.clientWidth - 12 - (can ? 250 : 0), note = dumb || (state.model !== BY_HAND && model.get("_fed").note);
+    const parts = within(note ? [note] : sentenceOf(seen, state), room, size?.beside ? 2 : 3);
+    house.say(tokenize(state.sentence).length ? parts : "Type at least one word.");
   }
   function hand(news, later = 0) {
     dumb = "";

@@ -233,6 +233,7 @@ class Explorer(Live):
     ):
         toy.tokenize(sentence)  # raises if there is nothing to see
         self.rng, self._seen, self._answered = np.random.default_rng(0), None, ()
+        self._handed = ()  # the traits that the page is setting
         world = {"words": toy.WORDS, "nouns": toy.NOUNS, "kinds": toy.KINDS, "teach": TEACH}
         super().__init__(
             sentence=sentence,
@@ -306,13 +307,33 @@ class Explorer(Live):
     @traitlets.validate("head", "pins")
     def _exists(self, proposal):
         name, value = proposal["trait"].name, proposal["value"]
-        if self._seen is None:  # while it is made
+        if self._seen is None or self._handed:  # while it is made, or before the page's sentence
             return value
         if name == "head":
-            many = len(self._fed["names"]) if self.model == TRAINED else len(toy.HEADS)
-            return _check.integer("head", value, minimum=0, maximum=many - 1)
-        n = len(self._words())
-        return [_check.integer("pins", pin, minimum=0, maximum=n - 1) for pin in value]
+            return _check.integer("head", value, minimum=0, maximum=self._n_heads() - 1)
+        last = self._n_words() - 1
+        return [_check.integer("pins", pin, minimum=0, maximum=last) for pin in value]
+
+    def _n_heads(self):
+        return len(self._fed["names"]) if self.model == TRAINED else len(toy.HEADS)
+
+    def _n_words(self):
+        """How many words can be chosen on the side that is chosen on."""
+        if self.model == BY_HAND:
+            return len(self._seen.tokens)
+        return len(self._fed["q" if self.side == "query" else "k"])
+
+    def set_state(self, sync_data):
+        """What the page sets, all at once. None of it is chosen here, and what does not fit is left
+        out.
+        """
+        self._handed = tuple(sync_data)
+        try:
+            super().set_state(sync_data)
+            self.pins = [pin for pin in self.pins if 0 <= pin < self._n_words()]
+            self.head = min(max(0, self.head), self._n_heads() - 1)
+        finally:
+            self._handed = ()
 
     @traitlets.observe("sentence", "model", "taught", *SETTINGS)
     def _changed(self, change):
@@ -339,10 +360,10 @@ class Explorer(Live):
             self._seen, self._of = seen, self.model
             if self.model != BY_HAND:
                 self._fed, self._weights = _fed(seen, self.model, self._fed.get("number", 0) + 1)
-            if new:
+            if new and "pins" not in self._handed:
                 self.pins, self.side = [self._telling_word()], "query"
-            if moved:
-                self.head = self._telling_head(self.pins[0])
+            if moved and "head" not in self._handed:
+                self.head = self._telling_head(self.pins[-1] if self.pins else 0)
             elif self.model != TRAINED and self.head >= self.heads:
                 self.head = self.heads - 1
 
