@@ -7,8 +7,10 @@ import base64
 import io
 import itertools
 import re
+import shutil
 import statistics
 
+import lab
 import nbformat
 import pytest
 from PIL import Image
@@ -203,3 +205,65 @@ def test_a_line_of_contents_leads_to_every_section(path):
     sections = re.findall(r"^## (\d+) · ", text, re.M)
     line = next(line for line in text.splitlines() if line.startswith("**Contents**"))
     assert re.findall(r"\[(\d+) · ", line) == sections
+
+
+def hero_of(path):
+    """The live picture that the cell `hero` makes, with what stands above it."""
+    names = {}
+    for id_ in ("parameters", "hero"):
+        exec(next(cell.source for cell in READ[path].cells if cell.id == id_), names)
+    return names["hero"]
+
+
+def test_the_course_begins_with_its_three_sliders():
+    """The number of heads, the window and the positional encoding, in the first picture."""
+    hero = hero_of(notebooks.path("start_here"))
+    for name, values in {
+        "heads": range(1, 9),
+        "window": range(1, 11),
+        "encoding": ["none", "sinusoidal", "learned"],
+    }.items():
+        assert hero.trait_metadata(name, "sync"), f"{name} reaches the page"
+        hero.pattern, seen = "local", set()
+        for value in values:
+            setattr(hero, name, value)
+            assert getattr(hero, name) == value
+            seen.add(hero.weights.tobytes())
+        assert len(seen) == len(values), f"{name} changes what is seen"
+
+
+# ---- in JupyterLab -------------------------------------------------------------------------------
+
+FIRST = 500  # pixels from the top of the window, at 1,100 x 1,200
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """The notebooks as they are saved, in JupyterLab: saved(path) opens one, and nothing is run. ->
+    the page
+    """
+    folder = tmp_path_factory.mktemp("lab")
+    files = shutil.copytree(notebooks.NOTEBOOKS, folder / "files")
+    with lab.chromium() as browser, lab.jupyter(folder, files) as server:
+        tab = lab.Tab(browser, width=1100, height=1200)
+
+        def opened(path):
+            tab.page.goto(f"{server}/doc/tree/{path.name}")
+            return tab.page
+
+        yield opened
+        tab.context.close()
+
+
+@each
+def test_the_first_picture_begins_within_the_first_screen(path, saved):
+    page = saved(path)
+    at = [cell.id for cell in READ[path].cells].index("hero")
+    output = page.locator(".jp-Notebook .jp-Cell").nth(at).locator(".jp-OutputArea-output").first
+    output.locator("img").wait_for(timeout=60_000)
+    page.wait_for_function(  # the badges and the title, too
+        "() => [...document.images].slice(0, 3).every((one) => one.complete)"
+    )
+    top = output.bounding_box()["y"]
+    print(f"{path.stem}: the first picture begins {top:.0f} px from the top")
+    assert top <= FIRST, f"{top:.0f} px: a shorter title, fewer lines above it"
