@@ -182,7 +182,9 @@ def imports(file, tree):
                 yield one.asname or one.name, ".".join([*place, one.name])
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
             texts = [one.value for one in ast.walk(node) if isinstance(one, ast.Constant)]
-            yield None, str([*texts, ""][0]).rstrip(".")  # f"attnlib.tools.{name}", too
+            text = str([*texts, ""][0])  # f"attnlib.tools.{name}", too
+            if not file.startswith(text):  # a package that looks up its own files needs no face
+                yield None, text.rstrip(".")
 
 
 @cache
