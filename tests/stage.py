@@ -36,9 +36,11 @@ STAGE = """async ([source, style, state, blobs, views]) => {
   css.textContent = style;
   window.ends = [];
   for (let k = 0; k < views; k++) {
-    const el = document.body.appendChild(document.createElement("main"));
+    const el = document.createElement("main");       // as JupyterLab does: drawn first, then shown
     window.ends.push(view.render({ model: window.model, el }));
+    document.body.append(el);
   }
+  for (let n = 0; n < 3; n++) await new Promise(requestAnimationFrame);
 }"""
 
 

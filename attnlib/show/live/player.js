@@ -245,6 +245,7 @@ function render({ model, el }) {
   });
 
   function paint() {
+    if (!ruled) return;                                                  // a front end draws it before it is on the page
     const k = here(), now_ = { ...state, t: state.playing ? state.t : ease(state.t) };
     seen.show(now_, k);
     paintLine(line, { names, data: seen.data, scale: what.scale ?? [0, 1] }, now_, ruled);
@@ -283,6 +284,7 @@ function render({ model, el }) {
     if (!sending && step !== undefined && step !== state.step) go(step);
   });
   function lay() {
+    if (!root.clientWidth) return;
     const where = seen.lay(root.clientWidth - 12), inner = bar.clientWidth;
     [title.textContent, title.hidden, play.hidden] = [model.get("title"), !model.get("title"), calm()];
     Object.assign(stage.style, { width: `${where.width}px`, height: `${where.height}px` });

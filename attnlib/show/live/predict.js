@@ -449,6 +449,7 @@ function render({ model, el }) {
   }
   const kept = keep(model, ["ask", "guess", "committed", "points", "shown"], () => { if (!sending) adopt(); });
   function lay() {
+    if (!root.clientWidth) return;                                       // not on the page yet
     const wide = root.clientWidth - 12, two = wide >= 660;
     root.classList.toggle("two", two);
     const width = two ? wide - 24 - Math.round(clamp(wide * 0.36, 240, 320)) : wide;
