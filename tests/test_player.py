@@ -192,8 +192,15 @@ def test_the_clock_of_a_film(tmp_path):
     assert got["pace"] == [1200, 1200, 300, 150, 600]
     times = [(one["from"], one["step"], one["t"]) for one in got["moments"]]
     assert [one[:2] for one in times] == [
-        (0, 1), (0, 1), (0, 1), (0, 1), (1, 2), (2, 3), (3, 3), (3, 3)
-    ]  # fmt: skip
+        (0, 1),
+        (0, 1),
+        (0, 1),
+        (0, 1),
+        (1, 2),
+        (2, 3),
+        (3, 3),
+        (3, 3),
+    ]
     ts = [t for *_, t in times]
     assert ts[:2] == [0, 0] and 0.8 < ts[2] < ts[3] < 1 and ts[4] == 0 and ts[-2:] == [1, 1]
     assert got["between"] == [0.25, None, 1, 1, None]
@@ -344,8 +351,16 @@ def test_play_and_pause(stage):
 def test_keys(stage):
     seen = stage(maps(30))
     seen.line.focus()
-    for key, step in [("ArrowRight", 1), ("ArrowUp", 2), ("ArrowLeft", 1), ("End", 29),
-                      ("PageDown", 26), ("Home", 0), ("ArrowDown", 0), ("PageUp", 3)]:  # fmt: skip
+    for key, step in [
+        ("ArrowRight", 1),
+        ("ArrowUp", 2),
+        ("ArrowLeft", 1),
+        ("End", 29),
+        ("PageDown", 26),
+        ("Home", 0),
+        ("ArrowDown", 0),
+        ("PageUp", 3),
+    ]:
         seen.keys(key)
         seen.wait(290)
         assert seen.now() == f"step {10 * step}", key
