@@ -219,11 +219,13 @@ def test_every_slider_can_be_moved_to_its_ends(path, tmp_path):
     live = [
         cell
         for cell in notebook.cells
-        if cell.cell_type == "code" and re.search(r"^explore(r)?\(", cell.source, re.M)
+        if cell.cell_type == "code" and re.search(r"^explore\(", cell.source, re.M)
     ]
+    if not live and notebooks.ANATOMY[path.stem[3:]] == 2:
+        return  # its pictures move in the page, where their own tests move them
     assert live
     for cell in live:
-        cell.source = re.sub(r"^(explorer?\()", r"swept = \1", cell.source, flags=re.M) + SWEEP
+        cell.source = re.sub(r"^(explore\()", r"swept = \1", cell.source, flags=re.M) + SWEEP
     copied = tmp_path / path.name
     nbformat.write(notebook, copied)
     (tmp_path / "out").mkdir()
