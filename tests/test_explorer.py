@@ -8,12 +8,12 @@ import itertools
 import re
 import unicodedata
 
-import lab
 import node
 import numpy as np
 import pytest
 from PIL import Image
-from shown import frame, opened
+from shown import Shown, frame, opened
+from stage import Stages
 
 from attnlib import masks, patterns, softmax, toy
 from attnlib.course import explorer
@@ -504,9 +504,15 @@ def test_look_is_the_toy_or_the_model():
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with lab.chromium() as browser:
-        yield browser
+def stages():
+    with Stages() as stages:
+        yield stages
+        stages.clean()
+
+
+@pytest.fixture(scope="module")
+def browser(stages):
+    return stages.browser
 
 
 @pytest.fixture
@@ -749,6 +755,42 @@ def test_present_makes_it_larger_and_smaller_again(open_):
     page.page.wait_for_function("!document.fullscreenElement")
     page.rest()
     assert not page.pressed("present") and page.root.bounding_box() == before
+
+
+def test_two_views_and_python_show_the_same(stages):
+    tab = stages.open(explorer(), views=2)
+    page = tab.page
+    one, two = [Shown(tab, root) for root in page.locator(".attnlib-live").all()]
+    one.press("causal")
+    one.keys("ArrowUp", "ArrowRight")
+    page.wait_for_timeout(250)
+    assert two.pressed("causal") and two.said() == one.said() and "because" in one.said()
+    page.evaluate(
+        "python({ sentence: 'The robot wrote it', pins: [3], taught: { robot: 'animal' },"
+        " pattern: 'standard', head: 1, form: 'map', temperature: 0.5 })"
+    )
+    one.rest()
+    for shown in (one, two):
+        assert shown.said().startswith("it looks at robot 1.00.") and shown.pressed("map")
+        assert shown.root.get_by_role("textbox").input_value() == "The robot wrote it"
+        assert shown.root.get_by_label("temperature").get_attribute("aria-valuetext") == "0.50"
+
+
+def test_one_message_a_gesture_and_nothing_left_behind(stages):
+    tab = stages.open(explorer(pattern="local"))
+    page = tab.page
+    shown = Shown(tab, page.locator(".attnlib-live"))
+    slider = shown.root.get_by_role("slider", name="window")
+    slider.focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    assert "cat" in shown.said(), "the page follows at once"
+    page.wait_for_timeout(400)
+    assert page.evaluate("sent") == [{"window": 7}]
+    shown.root.get_by_role("textbox").fill("it")
+    page.evaluate("ends.forEach((end) => end())")
+    assert page.evaluate("Object.values(heard).flat().length") == 0
+    assert page.evaluate("sent.at(-1).sentence") == "it", "what was under way still arrives"
 
 
 def test_how_long_a_change_takes(browser, open_, capsys):

@@ -303,12 +303,13 @@ def notebook_of(*sources):
 
 PLANTED = {
     "a message behind a slider": (
-        "from attnlib.course import explorer\nview = explorer(sentence)\nview"
+        "from attnlib.show import explore, heatmap\ndef draw(n=1):\n    return heatmap([[1 / n]])\n"
+        "view = explore(draw, n=(0, 3))\nview"
     ),
     "an Output widget": "import ipywidgets\nbox = ipywidgets.Output()\nbox",
     "a complaint": "import sys\nprint('careful', file=sys.stderr)",
 }
-AFTERWARDS = "view.controls['sentence'].value = ''\nwith box:\n    raise RuntimeError('swallowed')"
+AFTERWARDS = "view.controls['n'].value = 0\nwith box:\n    raise RuntimeError('swallowed')"
 
 
 def test_the_scanner_sees_planted_errors(tmp_path):
@@ -316,7 +317,7 @@ def test_the_scanner_sees_planted_errors(tmp_path):
     nbformat.write(notebook_of(*PLANTED.values(), AFTERWARDS), path)
     (tmp_path / "out").mkdir()
     found = errors_in(run(path, {}, tmp_path / "out"))
-    assert any("sentence is empty" in error for error in found)
+    assert any("division by zero" in error for error in found)
     assert any("Output widget" in error for error in found)
     assert any("careful" in error for error in found)
     nbformat.write(notebook_of(PLANTED["a message behind a slider"]), path)

@@ -8,12 +8,12 @@ import itertools
 import json
 import re
 
-import lab
 import node
 import numpy as np
 import pytest
 from PIL import Image
-from shown import frame, opened
+from shown import Shown, frame, opened
+from stage import Stages
 
 from attnlib import masks, toy
 from attnlib.show import Threads, threads
@@ -435,9 +435,15 @@ def test_the_figure_says_what_it_shows():
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with lab.chromium() as browser:
-        yield browser
+def stages():
+    with Stages() as stages:
+        yield stages
+        stages.clean()
+
+
+@pytest.fixture(scope="module")
+def browser(stages):
+    return stages.browser
 
 
 @pytest.fixture
@@ -572,31 +578,40 @@ def test_where_nothing_may_move_the_end_is_there_at_once(open_):
     assert page.texts() == now and page.pressed("map")
 
 
-def test_two_views_of_one_picture(open_, tmp_path, browser):
-    view = toys()
-    source = view.to_html().decode()
-    twice = source.replace(
-        "place.replaceChildren();\ntry { view.render({ model, el: place }); }",
-        "place.replaceChildren();\ntry { view.render({ model, el: place }); window.other ="
-        " document.createElement('div'); place.parentNode.append(other);"
-        " view.render({ model, el: other }); }",
-    )
-    assert twice != source
-    page = open_(view)
-    (tmp_path / "twice.html").write_text(twice)
-    page.page.goto((tmp_path / "twice.html").as_uri())
-    page.rest()
-    one, two = page.page.locator(".attnlib-live").all()
-    ids = page.page.evaluate("() => [...document.querySelectorAll('[id]')].map((node) => node.id)")
-    assert len(ids) == len(set(ids))
-    one.get_by_role("button", name="map", exact=True).click()
-    one.get_by_role("button", name="cat looks", exact=True).click()
-    page.rest()
-    page.page.wait_for_timeout(250)
-    for root in (one, two):
-        button = root.get_by_role("button", name="map", exact=True)
-        assert button.get_attribute("aria-pressed") == "true"
-        assert root.locator(".say").inner_text().startswith("pronoun → noun: cat looks")
+def test_two_views_and_python_show_the_same(stages):
+    tab = stages.open(toys(), views=2)
+    page = tab.page
+    ids = page.evaluate("() => [...document.querySelectorAll('[id]')].map((node) => node.id)")
+    assert len(ids) == len(set(ids)) == 2
+    one, two = [Shown(tab, root) for root in page.locator(".attnlib-live").all()]
+    one.press("map")
+    one.word("cat")
+    page.wait_for_timeout(250)
+    assert two.pressed("map") and two.said() == one.said()
+    assert one.said().startswith("pronoun → noun: cat looks")
+    sent = page.evaluate("Object.assign({}, ...sent)")
+    assert sent == {"form": "map", "pins": [1]}
+    page.evaluate("python({ head: 2, form: 'threads', pins: [2], side: 'key' })")
+    one.rest()
+    for shown in (one, two):
+        assert shown.pressed("threads") and shown.pressed("same kind")
+        assert shown.chosen() == ["sat is looked at"]
+
+
+def test_one_message_a_gesture_and_nothing_left_behind(stages):
+    tab = stages.open(toys())
+    page = tab.page
+    shown = Shown(tab, page.locator(".attnlib-live"))
+    shown.svg.focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowUp")
+    page.wait_for_timeout(400)
+    assert page.evaluate("sent.length") == 1 and page.evaluate("sent[0].pins") == [2]
+    assert page.evaluate("Object.values(heard).flat().length") > 3
+    page.keyboard.press("ArrowUp")
+    page.evaluate("ends.forEach((end) => end())")
+    assert page.evaluate("Object.values(heard).flat().length") == 0
+    assert page.evaluate("sent.at(-1).pins") == [1], "what was under way still arrives"
 
 
 def test_how_long_a_change_takes(browser, open_, capsys):

@@ -289,7 +289,7 @@ function render({ model, el }) {
     }
     house.line.classList.toggle("taught", Boolean(can));
     house.line.classList.toggle("tall", !size?.beside);
-    const room = house.root.clientWidth - 12 - (can ? 250 : 0), note = dumb || (state.model !== BY_HAND && model.get("_fed").note);
+    const room = stage.clientWidth - (can ? 250 : 0), note = dumb || (state.model !== BY_HAND && model.get("_fed").note);
     const parts = within(note ? [note] : sentenceOf(seen, state), room, size?.beside ? 2 : 3);
     house.say(tokenize(state.sentence).length ? parts : "Type at least one word.");
   }
@@ -326,7 +326,7 @@ function render({ model, el }) {
   }
   function follow(news) { if (!(state.model !== BY_HAND && "sentence" in news)) change(news); else Object.assign(state, news); }
   function fit() {
-    const wide = house.root.clientWidth - 12;
+    const wide = stage.clientWidth;
     size = thumbSize(seen.heads.length, wide, seen.next?.length ? 216 : TALL);
     stage.classList.toggle("beside", size.beside);
     stage.style.setProperty("--across", size.across);

@@ -14,9 +14,10 @@ from attnlib import _check, masks, patterns, toy
 from attnlib.models.pretrained import load
 from attnlib.show import figures
 from attnlib.show.labels import most_attended, visible
-from attnlib.show.live.base import Live, joined
+from attnlib.show.live.base import Live, joined, style
 from attnlib.show.threads import threads
 
+HERE = Path(__file__).parent
 BY_HAND, RANDOM, TRAINED = MATRICES = ("built by hand", "random", "tiny-gpt")
 LONGEST = 256  # tokens: so long were the texts that tiny-gpt was trained on
 SHOWN = 24  # tokens in the picture
@@ -194,7 +195,8 @@ class Explorer(Live):
     of it, the output among it.
     """
 
-    _esm = joined(Path(__file__).with_name("explorer.js"))
+    _esm = joined(HERE / "explorer.js")
+    _css = style() + (HERE / "explorer.css").read_text(encoding="utf-8")
 
     sentence = traitlets.Unicode().tag(sync=True)
     model = traitlets.Unicode(BY_HAND).tag(sync=True)

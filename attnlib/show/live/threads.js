@@ -43,7 +43,7 @@ function render({ model, el }) {
     aim(moving, data.weights, state.form, "head" in news);
     form.set(state.form);
     clear.disabled = !state.pins.length;
-    house.say(within([many ? `${data.name}: ` : "", ...telling(data, state)], house.root.clientWidth - 12, 2));
+    house.say(within([many ? `${data.name}: ` : "", ...telling(data, state)], stage.clientWidth, 2));
     if (place) picture.ask();
   }
   function hand(news) {                                                  // what the reader does goes back to Python
@@ -53,7 +53,7 @@ function render({ model, el }) {
     shown.send(sent, 150);
   }
   house.watch(() => {
-    const wide = house.root.clientWidth - 12;
+    const wide = stage.clientWidth;
     if (wide < 100) return;                                              // not in sight yet
     size = thumbSize(heads.length, wide, TALL);
     stage.classList.toggle("beside", many && size.beside);

@@ -369,8 +369,7 @@ export function thumb(pen, width, height, { weights, mask, even }, m, colour) {
       pen.fillStyle = tones[+(w > 0.6)];
       pen.fillRect(1 + j * cell, 1 + i * tall, cell, tall);
     }));
-    pen.globalAlpha = m;
-    pen.strokeStyle = colour("line");
+    Object.assign(pen, { globalAlpha: m, strokeStyle: colour("line"), lineWidth: 1 });
     pen.strokeRect(0.5, 0.5, width - 1, height - 1);
   }
   if (m < 1) {
@@ -422,8 +421,8 @@ export function thumbs(parent, label, onchoice) {
         button.classList.toggle("off", !one.data);
         button.setAttribute("aria-pressed", at === chosen);
         canvas.hidden = !one.data;
-        const tall = height - (one.why ? 16 : 0);
-        if (one.data) thumb(sharp(canvas, width, tall), width, tall, one.data, morph, colour);
+        const tall = height - (one.why ? 16 : 0), zoom = +group.closest(".attnlib-live").style.zoom || 1;
+        if (one.data) thumb(sharp(canvas, width, tall, zoom), width, tall, one.data, morph, colour);
       });
     },
   };
