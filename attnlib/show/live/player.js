@@ -1,6 +1,6 @@
 // A film of heat maps or pictures: play, step, scrub. A chosen cell draws its number over all steps above the scrubber.
 
-import { calm, clamp, drag, dress, ease, frames, keep, make, measure, nameRepeats, place, press, share, sharp, sketch } from "./core.js";
+import { calm, clamp, drag, dress, ease, frames, keep, make, measure, place, press, share, sharp, sketch } from "./core.js";
 
 // ---- numbers: pure --------------------------------------------------------------------------------------------------
 
@@ -136,7 +136,7 @@ function maps(house, stage, panel, what, view) {
   const data = film(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength), what), { rows, columns } = data;
   const canvas = make("canvas", stage, { "aria-hidden": "true" }), small = make("canvas", null, { width: columns, height: rows });
   const over = sketch(stage, { role: "application", tabindex: 0, "aria-label": "heat map: the arrow keys choose a cell" }, 2);
-  const { scale } = what, named = { rows, columns, down: nameRepeats(what.tokens), across: nameRepeats(what.key_tokens) };
+  const { scale } = what, named = { rows, columns, down: what.tokens, across: what.key_tokens };
   const legend = make("div", panel, { class: scale[0] < 0 ? "legend signed" : "legend" });
   scale.forEach((end) => make("span", legend, {}, said(end)));
   let where = null, colours = null;

@@ -8,7 +8,7 @@ import traitlets
 from PIL import Image
 
 from attnlib import _check
-from attnlib.show.labels import axis_names
+from attnlib.show.labels import axis_names, visible
 from attnlib.show.live.base import HERE, Live, joined, style
 from attnlib.show.parts import Grid
 from attnlib.show.sheet import DPI, Picture
@@ -226,9 +226,8 @@ def _maps(frames, tokens, key_tokens, vmax):
     n_q, n_k = (max(frame.shape[axis] for frame in frames) for axis in (0, 1))
     if key_tokens is None and n_q == n_k:
         key_tokens = tokens
-    spell = lambda names: [str(one) for one in names]  # noqa: E731 - the page numbers repeats
-    tokens = axis_names("tokens", tokens, n_q, spell)
-    key_tokens = axis_names("key_tokens", key_tokens, n_k, spell, "n_k")
+    tokens = axis_names("tokens", tokens, n_q, visible)
+    key_tokens = axis_names("key_tokens", key_tokens, n_k, visible, "n_k")
     numbers = np.concatenate([frame[np.isfinite(frame)] for frame in frames])
     low, high = (float(numbers.min()), float(numbers.max())) if numbers.size else (0.0, 0.0)
     largest = max(abs(low), abs(high))

@@ -1,13 +1,13 @@
 // A question: nothing of its answer is drawn before the reader has committed to a guess, and then it is drawn over the guess.
 // A guess is a list: the cells that were chosen (row by row), the option [k], the shares of the parts, the heights of a line.
 
-import { blue, clamp, drag, dress, ease, frames, isEven, keep, make, measure, nameRepeats, numbers, press, share, sketch } from "./core.js";
+import { blue, clamp, drag, dress, ease, frames, isEven, keep, make, measure, numbers, press, share, sketch } from "./core.js";
 
 // ---- numbers: pure --------------------------------------------------------------------------------------------------
 
 const EMPTY = 0.005;                                                     // what is below would be printed as .00
 const total = (row) => row.reduce((a, b) => a + b, 0);
-const short = (x) => String(+x.toPrecision(3)).replace(/^(-?)0\./, "$1.").replace("-", "−");
+const short = (x) => String(Math.abs(x) < 1000 ? +x.toPrecision(3) : Math.round(x)).replace(/^(-?)0\./, "$1.").replace("-", "−");
 const amount = (x) => (x !== 0 && Math.abs(x) < 0.995 ? share(x) : short(x));
 const furthest = (a, b) => a.map((x, k) => Math.abs(x - b[k])).reduce((best, off, k, all) => (off > all[best] ? k : best), 0);
 
@@ -119,7 +119,7 @@ export const geometry = {
     const room = clamp(width - 24 * n - 40, 36, 120), left = Math.min(widest(rows), room) + 10;
     const level = columns.every((one, j) => (ruler(one) + ruler(columns[j + 1] ?? one)) / 2 <= Math.min(most, (width - left) / n) - 6);
     const over = level ? 0 : Math.min(widest(columns), 72), above = level ? 24 : Math.round(over * 0.71) + 14;
-    const c = clamp(Math.floor(Math.min((width - left - over * 0.5) / n, 430 / m)), 24, most);
+    const c = clamp(Math.floor(Math.min((width - left - over * 0.6) / n, 430 / m)), 24, most);
     const across = columns.map((one) => cut(one, level ? 2 * c : 72, ruler)), down = rows.map((one) => cut(one, room, ruler));
     return { c, left, above, level, across, down, width, height: above + m * c + 24 };
   },
@@ -190,7 +190,7 @@ function paintSplit({ put }, { parts, truth }, { guess, done, committed, t, dark
   });
   if (own) {
     bar("mine", guess, top, 1, tint, () => "var(--ink)");
-    put("own", "text", 0, { x: left, y: top + tall + 16, class: "small", fill: MINE }, done ? "your guess" : "your bar of 1");
+    put("own", "text", 0, { x: left, y: top + tall + 21, class: "small", fill: MINE }, done ? "your guess" : "your bar of 1");
   }
   if (done) {
     bar("true", truth, below, t, (k) => blue(depth(k)), (k) => inkOn(depth(k), dark));
@@ -355,8 +355,7 @@ function write(node, text) {
 /** What the model holds, unsealed. */
 function read(model) {
   const rest = model.get("_question"), { why, whynot } = JSON.parse(new TextDecoder().decode(model.get("_words"))), bytes = model.get("_truth");
-  const named = Object.fromEntries(["rows", "columns", "parts"].filter((name) => rest[name]).map((name) => [name, nameRepeats(rest[name])]));
-  return { kind: model.get("kind"), ...rest, ...named, truth: numbers(bytes, [bytes.byteLength / 4]), why, whynot };
+  return { kind: model.get("kind"), ...rest, truth: numbers(bytes, [bytes.byteLength / 4]), why, whynot };
 }
 
 /** The guess as Python has it, and back. */

@@ -8,7 +8,7 @@ import traitlets
 from matplotlib.patches import Circle, Rectangle
 
 from attnlib import _check
-from attnlib.show.labels import name_repeats, printable
+from attnlib.show.labels import printable, visible
 from attnlib.show.live.base import HERE, Live, joined, style
 from attnlib.show.sheet import Picture, colour, text_width
 
@@ -123,8 +123,8 @@ class Questions:
         """
         weights = np.asarray(weights)
         truth = _check.finite("weights", _check.floats("weights", weights, "n_q n_k")) + 0.0
-        rows = _names("rows", rows, 1, MOST)
-        columns = rows if columns is None else _names("columns", columns, 1, MOST)
+        rows = visible(_names("rows", rows, 1, MOST))
+        columns = rows if columns is None else visible(_names("columns", columns, 1, MOST))
         if truth.shape != (len(rows), len(columns)):
             raise ValueError(
                 f"weights must have a row for each of the {len(rows)} rows and a column for each of"
@@ -166,7 +166,7 @@ class Questions:
         truth    their shares, which add up to 1
         start    the shares that the reader begins with, even ones unless given
         """
-        parts = _names("parts", parts, 2, 6)
+        parts = visible(_names("parts", parts, 2, 6))
         truth = _shares("truth", truth, len(parts))
         start = [1 / len(parts)] * len(parts) if start is None else start
         start = _shares("start", start, len(parts)).tolist()
@@ -239,8 +239,9 @@ def _names(name, value, fewest, most):
 
 
 def _short(value):
-    """A number as the card writes it: .25, 1, −2.5"""
-    return re.sub(r"^(-?)0\.", r"\1.", f"{value:.3g}").replace("-", "−")
+    """A number as the card writes it: .25, 1, −2.5, 1024"""
+    digits = f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    return re.sub(r"^(-?)0\.", r"\1.", digits).replace("-", "−")
 
 
 def _shares(name, value, n):
@@ -326,7 +327,7 @@ def _wrapped(text, size, weight="normal", room=WIDE - 2 * EDGE):
 
 
 def _cells_still(question):
-    rows, columns = (printable(name_repeats(question[name])) for name in ("rows", "columns"))
+    rows, columns = (printable(question[name]) for name in ("rows", "columns"))
     left = EDGE + max(text_width(one, 9, "normal") for one in rows) + 0.1
     longest = max(text_width(one, 9, "normal") for one in columns)
     cell = min(0.3 if len(rows) > 1 else 0.5, (WIDE - left - 0.5 * longest) / len(columns))
