@@ -620,7 +620,7 @@ def test_dark_and_light_while_the_page_is_open(show):
 def test_everything_is_reached_with_tab_and_shows_the_focus(show):
     seen = show(AttentionView(softmax(2, 2, 4, 4), WORDS[:4]))
     reached = []
-    for _ in range(12):
+    for _ in range(14):
         seen.page.keyboard.press("Tab")
         seen.tab.frames()
         name, outline = seen.page.evaluate(

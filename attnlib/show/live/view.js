@@ -182,8 +182,9 @@ function paintSentence(strip, one, focus, state, data, ink, follow) {
   const off = from.offsetLeft - strip.scrollLeft;
   if (follow && (off < 60 || off + from.offsetWidth > strip.clientWidth)) strip.scrollLeft = from.offsetLeft - strip.clientWidth / 2;
   const middle = (word) => word.offsetLeft + word.offsetWidth / 2, strongest = best(seen.values).filter(([v, n]) => seen.shown[n] && v > 0);
-  for (const [v, n] of strongest.slice(0, state.top_k || 8)) {
-    const path = lines.appendChild(document.createElementNS(NS, "path")), ends = [from, rows[1 - line][n]].map(middle), [a, b] = line ? ends.reverse() : ends;
+  const ends = strongest.slice(0, state.top_k || 8).map(([v, n]) => [v, middle(from), middle(rows[1 - line][n])]);     // before any is drawn
+  for (const [v, here, there] of ends) {
+    const path = lines.appendChild(document.createElementNS(NS, "path")), [a, b] = line ? [there, here] : [here, there];
     path.setAttribute("d", `M${a} 0 C${a} 15 ${b} 13 ${b} 28`);
     path.setAttribute("stroke-width", Math.max(0.4, (6 * v) / Math.max(1, data.high)));
   }
@@ -200,8 +201,9 @@ const AMONG_THREADS = "up and down choose a word, left and right its side, Shift
 function furnish(house) {
   const { root, line } = house, heading = make("div", root, { class: "heading" }), bar = make("div", root, { class: "row" });
   const body = make("div", root, { class: "body" }), heads = make("div", body, { class: "heads" }), scene = make("div", body, { class: "scene" });
-  const every = { "aria-label": "all heads, one small picture each", "aria-valuemin": 0 };
-  const atlas = make("canvas", heads, { tabindex: 0, role: "slider", ...every, ...LAB }), strip = make("div", scene, { class: "attnlib-sentence" });
+  const every = { "aria-label": "all heads, one small picture each", "aria-valuemin": 0 }, whole = { role: "group", "aria-label": "the sentence" };
+  const atlas = make("canvas", heads, { tabindex: 0, role: "slider", ...every, ...LAB });
+  const strip = make("div", scene, { class: "attnlib-sentence", ...whole, ...LAB });
   const map = make("div", scene, { class: "map" }), base = make("canvas", map, { class: "cells" });
   const overlay = make("canvas", map, { class: "hand", ...APPLICATION, "aria-label": `attention weights: ${HANDS}` });
   const pen = sketch(scene, { class: "woven", ...APPLICATION, "aria-label": `attention as threads: ${AMONG_THREADS}` });
@@ -218,6 +220,7 @@ function arrange(view) {
   const rest = Math.max(320, 476 - heading.offsetHeight - bar.offsetHeight);           // 560 in all, with what stands below
   body.classList.toggle("narrow", narrow);
   heads.hidden = !many;
+  if (strip.scrollWidth > strip.clientWidth) strip.tabIndex = 0; else strip.removeAttribute("tabindex");               // keys scroll it, too
   view.tiles = many ? tiles(data, { width: narrow ? wide : 196, tall: narrow ? 150 : rest - 4, narrow, titles: state.titles }) : null;
   const width = wide - (many && !narrow ? view.tiles.width + 16 : 0), above = state.compact ? 0 : strip.offsetHeight + 4;
   const tall = state.compact ? 250 : narrow ? 340 : rest - above;
