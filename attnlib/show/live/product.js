@@ -76,6 +76,7 @@ export function said(x, top) {
   const text = Math.abs(x).toFixed(digits).replace(/^0\./, ".");
   return /[1-9]/.test(text) ? (x < 0 ? "−" : "") + text : "0";
 }
+const cut = (text, signs = 18) => ([...text].length > signs ? `${[...text].slice(0, signs - 1).join("")}…` : text);
 const root = (d) => `√${d}${Number.isInteger(Math.sqrt(d)) ? ` = ${Math.sqrt(d)}` : ` = ${Math.sqrt(d).toFixed(1)}`}`;
 
 /** From the sum of the products of the chosen pair to its weight: [[the stage of a line, its name, its number], …] */
@@ -94,16 +95,16 @@ export function chain(data) {
 
 /** What a stage does, for the chosen word: [title, parts of a sentence]; a part is text, or [class, text]. */
 export function sentence(data, stage) {
-  const { word: i, key: j, words, rise, d } = data, a = ["b", words[0][i]], b = ["b", words[1][j]], may = data.open[i][j];
+  const { word: i, key: j, words, rise, d } = data, a = ["b", cut(words[0][i])], b = ["b", cut(words[1][j])], may = data.open[i][j];
   const w = ["w", share(data.weights[i][j])], n = words[0].length, shut = data.open.flat().filter((one) => !one).length;
   const large = (row, rest) => best(row.slice(0, rest ? -1 : undefined).map(Math.abs)).filter(([x]) => x > 0.02 * most([row])).slice(0, 3);
-  const few = (names, row, rest) => large(row, rest).map(([, f]) => `${names[f]} ${said(row[f], most([row]))}`).join(", ") || "nothing";
+  const few = (names, row, rest) => large(row, rest).map(([, f]) => `${cut(names[f])} ${said(row[f], most([row]))}`).join(", ") || "nothing";
   const asks = data.rest.q ? ` Of ${d} columns, the ${KEPT} that count most for this pair are shown; hatched: the length of all others.` : "";
   const temperature = data.temperature === 1 ? "" : `, and by the temperature, ${data.temperature.toFixed(2)}`;
   const by = data.usual ? `There are ${d} columns: divide by ${root(d)}` : `This head takes ${said(data.scale, data.scale)} instead of 1 ÷ √${d}`;
   return [
     [n === 1 ? "One word" : `${n} words`, [data.cross ? `${n} ask, ${words[1].length} others answer. ` : "Nobody has looked at anybody yet. ",
-      "Chosen: ", a, data.about[i] ? `, ${data.about[i]}.` : "."]],
+      "Chosen: ", a, data.about[i] ? `, ${cut(data.about[i], 60)}.` : "."]],
     ["Query, key, value", ["What ", a, " asks for is its ", ["q", "query"], `; what ${data.cross ? "another word" : "it"} offers, its `, ["k", "key"],
       "; what it gives away, its ", ["v", "value"], ".", ...(asks ? [asks] : [" ", a, " asks for ", ["q", few(data.columns, data.q[i])], "."])]],
     ["Query meets key", ["Multiply column by column and add. The larger the circle, the better the match. ", a, " and ", b, ": ", ["big s", said(data.raw[i][j], rise)]]],
@@ -174,7 +175,7 @@ export function hit(at, data, time, x, y) {
 /** Let time pass: the moment moves to its target or plays on, the eye follows the word. @returns {boolean} does anything still move? */
 export function advance(s, ms) {
   const far = s.word - s.eye;
-  s.eye = Math.abs(far) < 0.02 || ms > 1000 ? s.word : s.eye + far * (1 - Math.exp(-ms / 60));
+  s.eye = Math.abs(far) < 0.02 ? s.word : s.eye + far * (1 - Math.exp(-ms / 60));
   if (s.playing) {
     const before = Math.floor(s.time);
     if (!s.rest) s.time = Math.min(LAST, s.time + ms / 1300);
