@@ -240,6 +240,7 @@ def test_each_stage_has_its_sentence(tmp_path, stage):
     rng = np.random.default_rng(6)
     shut = drawn(rng, mask=np.zeros((6, 6), bool), tokens=list("abcdef"))
     found = [toys(), toys(word="cat"), long(), shut, drawn(rng, 3, 5, tokens=list("xyz"))]
+    found.append(drawn(rng, 1, 1, 2, 2, tokens=["x" * 40], columns=["y" * 40] * 2))
     script = """const [stage, states] = data;
       console.log(JSON.stringify(states.map((one) => p.sentence({ ...numbers(one),
         words: [one.tokens, one.key_tokens], about: one.about, cross: one._cross }, stage))));"""
@@ -249,6 +250,7 @@ def test_each_stage_has_its_sentence(tmp_path, stage):
     ]
     for title, text in said:
         assert 3 < len(title) < 32 and text.endswith((".", *"0123456789")), (title, text)
+        assert max(map(len, text.split())) <= 20, "long words are cut"
         assert not re.search(r"undefined|NaN|Infinity|\.\.|  ", text), text
     wanted = {
         0: ["Chosen: it, pronoun", "cat, noun, alive", "Chosen: word", "", "5 others answer"],
