@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 import lab  # noqa: E402
 
-HEIGHT = 770  # pixels of the film
+HEIGHT = 560  # pixels of the film
 CODE = "from attnlib.course import explorer\nexplorer()"
 HAND = """() => {
     const hand = document.createElement("div");
@@ -47,44 +47,34 @@ class Film:
         self.pictures.append(Image.open(io.BytesIO(self.page.screenshot(clip=clip))).convert("RGB"))
         self.times.append(milliseconds)
 
-    def click(self, name, milliseconds=1300):
-        """Press a button, with the hand on it."""
-        button = self.cell.get_by_role("button", name=name, exact=True)
-        box = button.bounding_box()
+    def point(self, node):
+        """Move the hand there."""
+        box = node.bounding_box()
         self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+    def click(self, name, milliseconds=1300):
+        """Press a button, or a word ("it looks"), with the hand on it."""
+        button = self.cell.get_by_role("button", name=name, exact=True)
+        self.point(button)
         button.click()
         self.page.wait_for_timeout(700)
         self.shoot(milliseconds)
 
-    def slide(self, name, keys, milliseconds=600):
+    def slide(self, name, keys, milliseconds=500):
         """Move a slider by keyboard, a picture for each key."""
-        handle = (
-            self.cell.locator(".widget-inline-hbox")
-            .filter(has=self.page.locator("label", has_text=name))
-            .locator(".noUi-handle")
-        )
-        box = handle.bounding_box()
-        self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-        handle.focus()
+        slider = self.cell.get_by_role("slider", name=name, exact=True)
+        self.point(slider)
+        slider.focus()
         for key in keys:
             self.page.keyboard.press(key)
-            self.page.wait_for_timeout(100)
-            box = handle.bounding_box()
-            self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
             self.shoot(milliseconds)
 
-    def hover(self, word, milliseconds=1100):
-        """Point at a word of the sentence, as a query: its row is shown."""
-        words = self.cell.locator(".attnlib-sentence > div").first.locator("xpath=./*")
-        box = words.filter(has_text=word).last.bounding_box()
-        self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-        self.shoot(milliseconds)
-
-    def select(self, name, number, milliseconds=1300):
-        """Choose the layer or the head of the view."""
-        self.cell.locator("label").filter(has_text=name).locator("select").select_option(
-            str(number)
-        )
+    def choose(self, name, option, milliseconds=1300):
+        """Choose from a menu."""
+        menu = self.cell.get_by_label(name, exact=True)
+        self.point(menu)
+        menu.select_option(label=option)
+        self.page.wait_for_timeout(900)
         self.shoot(milliseconds)
 
     def save(self, path):
@@ -135,7 +125,7 @@ def main(target):
             page.wait_for_timeout(3000)
             page.evaluate("() => jupyterapp.commands.execute('notebook:run-all-cells')")
             output = page.locator(".jp-OutputArea-output").first
-            output.locator("canvas").first.wait_for()
+            output.locator(".attnlib-live svg[tabindex]").wait_for()
             page.evaluate(HAND)
             page.wait_for_timeout(1500)
             play(Film(page, output), target)
@@ -144,22 +134,19 @@ def main(target):
 def play(film, target):
     """What the film shows."""
     film.shoot(1500)
-    film.hover("it")
-    film.hover("cat")
-    film.click("causal")
-    film.click("local")
-    film.slide("window", ["ArrowLeft", "ArrowRight", "ArrowRight"])
-    film.click("global-local")
-    film.hover("it")
-    film.click("causal", 800)
-    film.click("tiny-gpt", 500)
-    film.top = 112
-    film.shoot(1500)
-    film.click("write one token")
-    film.click("write one token")
-    film.top = 455
-    film.select("layer", 1)
-    film.hover("was", 1600)
+    film.click("look-alikes", 900)
+    film.click("mat looks", 1100)
+    film.click("map", 1500)
+    film.click("pronoun → noun", 700)
+    film.click("it looks", 900)
+    film.click("local", 1300)
+    film.slide("window", ["ArrowRight"] * 4)
+    film.click("threads", 1300)
+    film.click("causal", 900)
+    film.choose("heads", "tiny-gpt", 1900)
+    film.click("write one token", 1100)
+    film.click("write one token", 1100)
+    film.click("␣it looks", 1900)
     film.save(target)
 
 

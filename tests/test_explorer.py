@@ -102,8 +102,8 @@ def test_the_page_computes_what_toy_looks_at(tmp_path):
 
 
 def test_what_was_taught_counts_in_both(tmp_path):
-    sentence = "The robot wrote a poem while it slept and Robot saw Zyx"
-    taught = [{"robot": one, "poem": "idea", "cat": "food"} for one in TEACH]
+    sentence = "The robot wrote a poem for 42 cats while it slept and Robot saw Zyx"
+    taught = [{"robot": one, "poem": "idea", "cats": "food", "42": "verb"} for one in TEACH]
     cases = [case for case in settings([sentence], taught) if case["temperature"] == 1]
     got = run(tmp_path, LOOK, {"world": WORLD, "cases": cases})
     changed = 0
