@@ -208,7 +208,7 @@ export function dress({ model, el }, name, { readout = true } = {}) {
   const root = make("div", el, { class: `attnlib-live ${name}` }), heard = [], ends = [];
   const line = readout ? make("p", null, { class: "say", "aria-live": "polite" }) : null;
   const colours = new Map();                                             // as they are now: to ask the page for one takes long
-  let tone = "", width = 0, dots = 0, screen = null;
+  let tone = "", width = 0, dots = 0, screen = null, due = 0;
   const classes = () => {
     root.className = ["attnlib-live", name, tone, root.classList.contains("present") ? "present" : "", ...(model.get("_dom_classes") || [])].filter(Boolean).join(" ");
   };
@@ -223,7 +223,8 @@ export function dress({ model, el }, name, { readout = true } = {}) {
     colours.clear();
     heard.forEach((f) => f());
   };
-  const themes = new MutationObserver(look), system = matchMedia("(prefers-color-scheme: dark)"), sizes = new ResizeObserver(look);
+  const soon = () => { due ||= requestAnimationFrame(() => { due = 0; look(); }); };       // the style of a theme comes behind its name
+  const themes = new MutationObserver(soon), system = matchMedia("(prefers-color-scheme: dark)"), sizes = new ResizeObserver(look);
   themes.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "class"] });
   sizes.observe(root);
   system.addEventListener("change", look);
@@ -272,6 +273,7 @@ export function dress({ model, el }, name, { readout = true } = {}) {
     },
     ends,
     close() {
+      cancelAnimationFrame(due);
       themes.disconnect();
       sizes.disconnect();
       system.removeEventListener("change", look);
