@@ -1207,9 +1207,12 @@ def test_lab_leaves_the_keys_to_the_view(in_lab):
     active = "() => window.jupyterapp.shell.currentWidget.content.activeCellIndex"
     before, cells = in_lab.page.evaluate(active), in_lab.page.evaluate(NOTEBOOK)
     assert before == NUMBER["one"]
-    for key in [*"↓↓abddjkxm↑", "End", "ArrowLeft", "Enter", "Shift+L", "0", "0"]:
+    # x would cut the cell, m make it Markdown; here x looks from the other side, m shows threads
+    for key in [*"↓↓abddjkxxmm↑", "End", "ArrowLeft", "Enter", "Shift+L", "0", "0"]:
         key = {"↓": "ArrowDown", "↑": "ArrowUp"}.get(key, key)
         in_lab.page.keyboard.press(key)
+        if key == "m":
+            in_lab.page.wait_for_timeout(800)
     one.away()
     assert one.said() == 'query 3 "on" → key 4 "a": not allowed'
     assert in_lab.page.evaluate(active) == before and in_lab.page.evaluate(NOTEBOOK) == cells

@@ -106,7 +106,8 @@ const SLANT = Math.SQRT1_2, STEEP = 130, FOOT = 36;     // names at 45 degrees, 
  *  names), sums: room for the rows' sums, dots: of a pixel, wide: (text, size) => px}
  *  @returns {{width, height, x, y, cw, ch, flat, every: [row, column], size, left, sums}} */
 export function geometry({ nq, nk }, names, { width, tall, left = 0, sums, dots = 1, wide }) {
-  const size = Math.max(nq, nk) > 16 ? 12 : 13, side = sums ? 42 : 6, lengths = (list) => list.map((name) => wide(short(name), size));
+  const size = Math.max(nq, nk) > 16 || width < 400 ? 12 : 13, side = sums ? 42 : 6;
+  const lengths = (list) => list.map((name) => wide(short(name), size));
   const across = lengths(names.k), widest = Math.max(...across), before = Math.min(Math.max(...lengths(names.q)), 0.3 * width);
   const x = left || Math.ceil(Math.max(36, before) + 10), top = 38;
   const cellsOf = (above, right) => {                    // as large as there is room, at most twice as wide as high
@@ -184,7 +185,8 @@ function write(pen, text, x, y, fill, { size = 12, bold = false, align = "left",
   if (behind) {                                          // paper behind what stands on other words
     const length = Math.min(pen.measureText(text).width, most ?? Infinity) + 4;
     pen.fillStyle = behind;
-    pen.fillRect({ left: -2, right: 2 - length, center: -length / 2 }[align], -size / 2 - 1, length, size + 2);
+    const high = turn ? size - 1 : size + 2;
+    pen.fillRect({ left: -2, right: 2 - length, center: -length / 2 }[align], -high / 2, length, high);
   }
   pen.fillStyle = fill;
   pen.fillText(text, 0, 0, most);
@@ -270,9 +272,11 @@ export function paintMost(pen, { weights, even, k }, { x, y, ch, every, quiet },
 export function paintLegend(pen, one, place, { signed, scale }, data, ink) {
   const high = signed ? Math.max(-data.low, data.high) : Math.max(1, data.high), number = `${+high.toPrecision(signed ? 2 : 3)}`;
   const least = signed ? `−${number}` : "0", most = signed ? number : { row: "row's largest", sqrt: `${number} (root)`, absolute: number }[scale];
-  const x = place.x + measure(least, font(12)) + 6, y = place.y + one.nq * place.ch + 18, after = x + 72 + measure(most, font(12));
+  const long = (text) => measure(text, font(12)), whole = long(least) + long(most) + (data.masked ? 99 + long("not allowed") : 60);
+  const start = Math.max(0, Math.min(place.x, place.width - whole - 6)), x = start + long(least) + 6, y = place.y + one.nq * place.ch + 18;
+  const after = x + 72 + long(most);
   paintPixels(pen, [range(48).map((i) => ink.ramp[Math.round(i * 5.4)])], x, y - 5, 48, 10);
-  write(pen, least, place.x, y, ink.faint);
+  write(pen, least, start, y, ink.faint);
   write(pen, most, x + 54, y, ink.faint);
   if (!data.masked) return;
   Object.assign(pen, { fillStyle: ink.blocked, strokeStyle: ink.hatch, lineWidth: 1 });

@@ -182,7 +182,7 @@ function paintSentence(strip, one, focus, state, data, ink, follow) {
   const off = from.offsetLeft - strip.scrollLeft;
   if (follow && (off < 60 || off + from.offsetWidth > strip.clientWidth)) strip.scrollLeft = from.offsetLeft - strip.clientWidth / 2;
   const middle = (word) => word.offsetLeft + word.offsetWidth / 2, strongest = best(seen.values).filter(([v, n]) => seen.shown[n] && v > 0);
-  const ends = strongest.slice(0, state.top_k || 8).map(([v, n]) => [v, middle(from), middle(rows[1 - line][n])]);     // before any is drawn
+  const ends = strongest.slice(0, state.top_k || 8).map(([v, n]) => [v, middle(from), middle(rows[1 - line][n])]);
   for (const [v, here, there] of ends) {
     const path = lines.appendChild(document.createElementNS(NS, "path")), [a, b] = line ? [there, here] : [here, there];
     path.setAttribute("d", `M${a} 0 C${a} 15 ${b} 13 ${b} 28`);
@@ -300,7 +300,7 @@ function refresh(view) {
   view.fabric = fabric(view);
   paintMost(pen, view.fabric, place, ink);
   view.moving ??= spun(view.fabric.weights, state.woven ? "threads" : "map");
-  aim(view.moving, view.fabric.weights, state.woven ? "threads" : "map", true);
+  aim(view.moving, view.fabric.weights, state.woven ? "threads" : "map", view.moving.morph < 1);
 }
 
 const HELP = {
@@ -393,7 +393,7 @@ function hands(view, send, later) {
 }
 
 function render({ model, el }) {
-  const house = dress({ model, el }, "attnlib-view"), view = { house, hover: null, inStrip: false, stale: true };
+  const house = dress({ model, el }, "attnlib-view"), view = { house, hover: null, inStrip: false, stale: true, hidden: false };
   const kept = keep(model, TRAITS, (news) => {
     Object.assign(view.state, news);
     view.stale ||= Object.keys(news).some((name) => !HAND.includes(name));
@@ -402,7 +402,9 @@ function render({ model, el }) {
   view.state = kept.get();
   view.parts = furnish(house);
   const picture = frames((ms) => {
-    if (house.root.clientWidth === 0) return false;      // out of sight: the page says when it is seen
+    const before = view.hidden;
+    view.hidden = house.root.clientWidth === 0;
+    if (view.hidden) return !before;                     // out of sight, for a frame or until the page says that it is seen
     if (view.stale) refresh(view);
     view.stale = false;
     const moves = Boolean(view.one && view.loom) && advance(view.moving, ms);
