@@ -480,6 +480,7 @@ def test_every_control(open_):
     page.press("map")
     assert page.pressed("map") and page.marks("path") > before
     page.svg.locator("[data-row][data-q='5']").click()
+    page.rest()
     assert page.chosen() == ["mat looks"] and ".48" in page.texts()
 
 

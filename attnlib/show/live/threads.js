@@ -2,7 +2,7 @@
 import { choice, dress, frames, keep, keys, make, numbers, press, sketch } from "./core.js";
 import { advance, aim, drawn, evens, loom, picked, pluck, spun, stepped, telling, thumbSize, thumbs, weave, within } from "./weave.js";
 
-const TALL = 400;                                                        // of the picture
+const tallOf = (q, k, many) => (many ? 400 : Math.min(400, 70 + 40 * Math.max(q.length, k.length)));      // of the picture
 const LABEL = "Who looks at whom. Up and down choose a word, Shift adds one, x changes sides, "
   + "left and right choose a head, m turns threads into a map.";
 
@@ -19,6 +19,7 @@ function render({ model, el }) {
   const house = dress({ model, el }, "threads"), shown = keep(model, ["head", "pins", "side", "form"], change);
   const given = ["_shape", "_weights", "_mask", "tokens", "key_tokens", "titles"];
   const heads = headsOf(Object.fromEntries(given.map((name) => [name, model.get(name)]))), many = heads.length > 1;
+  const tall = tallOf(heads[0].q, heads[0].k, many);
   const state = { ...shown.get(), kept: false }, moving = spun(heads[state.head].weights, state.form);
   let place = null, size = null, touched = 0;
 
@@ -55,11 +56,11 @@ function render({ model, el }) {
   house.watch(() => {
     const wide = stage.clientWidth;
     if (wide < 100) return;                                              // not in sight yet
-    size = thumbSize(heads.length, wide, TALL);
+    size = thumbSize(heads.length, wide, tall);
     stage.classList.toggle("beside", many && size.beside);
     stage.style.setProperty("--across", size.across);
-    place = loom(heads[0], many && size.beside ? wide - 264 : wide, TALL);
-    pen.resize(place.width, TALL);
+    place = loom(heads[0], many && size.beside ? wide - 264 : wide, tall);
+    pen.resize(place.width, tall);
     change({});
   });
   pen.svg.addEventListener("pointerdown", (event) => { touched = event.timeStamp; });

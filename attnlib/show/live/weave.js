@@ -241,7 +241,7 @@ function weaveQueries(pen, data, place, look) {
   pen.put("namemost", "text", 3, { x: place.quiet, y: lerp(14, place.top - 10, m), class: "small faint" }, header);
   q.forEach((word, i) => {
     const y = rowAt(place, i, m), chosen = onQueries && pins.includes(i), [w, j] = from ? [from[i], null] : best(weights[i])[0];
-    const looks = w > LEAST ? `${j === null ? "" : `${place.short[j]} `}${share(w)}` : "", most = !even[i] ? looks : i === first ? "all alike" : "";
+    const looks = w > LEAST ? `${j === null ? "" : `${place.short[j]}\u200e `}${share(w)}` : "", most = !even[i] ? looks : i === first ? "all alike" : "";
     pen.put(`q${i}`, "text", 3, {
       x: 6, y: y + place.q.size * 0.34, "font-size": `${place.q.size}px`, class: `${chosen ? "part" : ""}${dotted(word, i) ? " dotted" : ""}`,
       fill: chosen ? "var(--query-text)" : "var(--ink)",
