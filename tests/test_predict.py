@@ -5,6 +5,7 @@ are what the docstring says; mouse, keys and fingers reach everything.
 import base64
 import json
 import re
+from itertools import pairwise
 
 import lab
 import node
@@ -132,11 +133,14 @@ def test_what_the_words_say(tmp_path):
     const say = (kind, question, guess) => predict.said[kind](question, guess);
     const table = { rows: ["a", "b"], columns: ["x", "y"], truth: [0, 0.4, 0.6, 0] };
     const row = { rows: ["a"], columns: [..."uvwxyz"], many: true, truth: [1, 0, 0, 1, 0, 0] };
+    const column = { rows: ["the", "a", "on"], columns: ["x"], many: true, truth: [0, 0, 1] };
     const options = { options: ["one", "two"], whynot: ["No.", ""] };
     const parts = { parts: ["cat", "mat", "rest"], truth: [0.7, 0.2, 0.1] };
     const line = { xs: [".5", "1", "2"], truth: [0, 1, 2], limits: [0, 2] };
     console.log(JSON.stringify([
       say("cells", table, [1]), say("cells", { ...table, many: true }, [1, 3]),
+      say("cells", column, [1]), say("cells", column, [0, 1]), say("cells", column, [2]),
+      say("cells", { ...column, many: false }, [2]),
       say("cells", row, [0, 3]), say("cells", row, [1, 2, 3, 4, 5]), say("cells", row, []),
       say("choice", options, [0]), say("choice", options, [1]),
       say("split", parts, [0.5, 0.3, 0.2]), say("split", parts, [0.71, 0.2, 0.09]),
@@ -144,6 +148,10 @@ def test_what_the_words_say(tmp_path):
     assert node.run(node.modules(tmp_path), script) == [
         "You said a → y: it gets .40.",
         "You said a → y, b → y. Empty: b → y. You left out b → x.",
+        "You said a: empty. You left out on.",
+        "You said the, a: all empty. You left out on.",
+        "You said on.",
+        "You said on: it gets 1.",
         "You said u, x.",
         "You said v, w, x and 2 more. Empty: v, w, y, z. You left out u.",
         "You said none. You left out u, x.",
@@ -167,19 +175,20 @@ def test_edges_strokes_and_names(tmp_path):
         names.append([np.sort(rng.random(n) * room).tolist(), half, 0, room + rng.random() * 50])
     texts = ["a **b** c", "*x* `y*z*` w", "2 * 3 * 4", "plain", "**open", "`a` **b *c* d**", ""]
     script = """import * as predict from "./predict.js";
+    import { apart, cut } from "./kinds.js";
     const { moves, names, texts } = data;
     console.log(JSON.stringify({
       shifted: moves.map((one) => predict.shifted(...one)),
-      apart: names.map((one) => predict.apart(...one)),
+      apart: names.map((one) => apart(...one)),
       stroke: [predict.stroke([null, 5, null, null], 1, [0, 1], [3, 4]),
         predict.stroke([1, 1, 1], null, [2, 7], [2, 8]),
         predict.stroke([1, 1, 1], 0, [2, 0], [0, 2]),
         predict.stroke([1, 1, 1], null, [0.4, 5], [0.8, 6]),
         predict.stroke([1, 1, 1], null, [1.1, 5], [1.3, 6])],
       marked: texts.map((one) => predict.marked(one)),
-      cut: [predict.cut("because", 70, (t) => 10 * t.length),
-        predict.cut("because", 40, (t) => 10 * t.length),
-        predict.cut("because", 1, (t) => 10 * t.length)] }));"""
+      cut: [cut("because", 70, (t) => 10 * t.length),
+        cut("because", 40, (t) => 10 * t.length),
+        cut("because", 1, (t) => 10 * t.length)] }));"""
     data = {"moves": moves, "names": names, "texts": texts}
     got = node.run(node.modules(tmp_path), script, data)
     for (old, k, to), new in zip(moves, got["shifted"]):
@@ -202,9 +211,9 @@ def test_edges_strokes_and_names(tmp_path):
 
 def test_cells_are_large_enough_and_the_card_low_enough(tmp_path):
     sizes = [[m, n, w] for m in (1, 2, 10, 18) for n in (1, 7, 18) for w in (548, 480, 620)]
-    script = """import * as predict from "./predict.js";
+    script = """import { geometry } from "./kinds.js";
     const words = (n) => Array.from({ length: n }, (_, k) => "w".repeat(1 + (k * 7) % 40));
-    console.log(JSON.stringify(data.map(([m, n, width]) => predict.geometry.cells(
+    console.log(JSON.stringify(data.map(([m, n, width]) => geometry.cells(
       { rows: words(m), columns: words(n) }, width, (text) => 7.5 * text.length))));"""
     for (m, n, width), place in zip(sizes, node.run(node.modules(tmp_path), script, sizes)):
         assert place["c"] >= 24 and place["height"] <= 530
@@ -212,6 +221,9 @@ def test_cells_are_large_enough_and_the_card_low_enough(tmp_path):
         if n < 18 or width > 480:
             assert place["left"] + place["c"] * n <= width
         assert all(7.5 * len(one) <= place["left"] for one in place["down"])
+        assert place["w"] >= 60 if n == 1 else place["w"] == place["c"], (
+            "a lone column holds a name"
+        )
 
 
 # ---- what is given -------------------------------------------------------------------------------
@@ -501,9 +513,7 @@ def test_commit_then_see(stage, kind):
         assert told not in card.root.text_content(), "nothing of the answer is there"
     assert card.says() == "" and card.root.locator("[class*=true], .right").count() == 0
     commit = card.button("commit")
-    if kind == "many":
-        assert commit.inner_text() == "commit: none"
-    else:
+    if kind != "many":
         assert commit.is_disabled()
     by_mouse(card, kind)
     assert card.high() == high and "Pelican" not in card.root.text_content()
@@ -537,6 +547,108 @@ def test_commit_then_see(stage, kind):
         assert card.sent()["guess"] == [7, 5], "what is committed is committed"
     else:
         assert "the truth" in card.text() or kind == "many"
+
+
+def committed(card, kind):
+    by_mouse(card, kind)
+    card.button("commit").click()
+    card.wait()
+    return card
+
+
+@each
+def test_what_is_over_goes_and_the_way_back_has_a_name(stage, kind):
+    card = stage(question(kind))
+    how = card.root.locator(".how")
+    assert how.is_visible()
+    frame = "(button) => getComputedStyle(button).borderTopColor"
+    frames = [card.button(name).evaluate(frame) for name in ("present", "show me")]
+    assert frames[0] != frames[1] == "rgba(0, 0, 0, 0)", "present is framed as in other pictures"
+    committed(card, kind)
+    assert not how.is_visible()
+    assert card.root.locator("button:visible").all_inner_texts() == ["try again", "present"]
+    card.button("try again").click()
+    assert how.is_visible()
+
+
+def test_commit_pressed_twice_does_not_begin_anew(stage):
+    card = stage(question("cells"))
+    by_mouse(card, "cells")
+    card.button("commit").focus()
+    card.page.keyboard.press("Enter")
+    card.page.keyboard.press("Enter")
+    card.wait()
+    assert card.says().startswith("Not this time.")
+
+
+def test_none_is_committed_only_after_a_touch(stage):
+    card = stage(question("many"))
+    commit = card.button("commit")
+    assert commit.inner_text() == "commit" and "go" not in (commit.get_attribute("class") or "")
+    commit.dblclick()  # a slip
+    assert commit.inner_text() == "commit: none" and card.page.evaluate("sent.length") == 0
+    commit.click()
+    assert card.sent()["guess"] == [] and "You said none." in card.says()
+    card = stage(question("many"))
+    card.root.locator('[data-cell="2"]').click()
+    assert card.button("commit").inner_text() == "commit"
+    card.root.locator('[data-cell="2"]').click()
+    assert card.button("commit").inner_text() == "commit: none"
+    card.button("commit").click()
+    assert card.sent()["guess"] == []
+
+
+def boxes(card):
+    """[[text, left, right, top, bottom], …] of all text in the drawing"""
+    return card.page.evaluate(
+        "[...document.querySelectorAll('.picture text')].map((n) => { const b ="
+        " n.getBoundingClientRect(); return [n.textContent, b.left, b.right, b.top, b.bottom]; })"
+    )
+
+
+@pytest.mark.parametrize("show", ["commit", "show me"])
+@pytest.mark.parametrize("width", [584, 824])
+def test_each_part_of_the_truth_has_its_name_and_its_number(stage, show, width):
+    parts = ["mat", "cat", "the other eight"]
+    card = stage(predict.split("How?", parts, [0.96, 0, 0.04]), width=width)
+    drag(card.page, handle(card, 0), -0.2)
+    card.button(show).click()
+    card.root.locator("text", has_text=".96").wait_for()
+    found = boxes(card)
+    bottom = max(top for text, _, _, top, _ in found if text == ".96")
+    below = {text: (left, right) for text, left, right, top, _ in found if top > bottom + 8}
+    assert list(below) == ["mat", "cat 0", "the other eight .04"]
+    (number,) = [one for one in found if one[0] == ".96"]
+    assert number[1] > below["mat"][0] - 20 and number[2] < below["mat"][1] + 20, "under its part"
+    assert not (below["cat 0"][0] < number[2] and below["cat 0"][1] > number[1]), "not under .96"
+    spans = sorted(below.values())
+    assert all(a[1] <= b[0] for a, b in pairwise(spans)), "names do not touch"
+
+
+def test_even_rows_of_the_truth_are_dashes(stage):
+    card = committed(stage(question("cells")), "cells")
+    dashes = card.root.locator(".picture line[visibility='visible']")
+    assert dashes.count() == 90 and "everywhere alike" in card.text()
+    assert [t for t, *_ in boxes(card) if t.startswith(".")] == [".81"], "numbers in one row alone"
+    note, alike = [next(b for b in boxes(card) if b[0].startswith(w)) for w in ("dash", "–")]
+    assert note[2] + 4 < alike[1], "beside each other"
+    mask = predict.cells("?", np.ones((2, 3), bool), ["a", "b"], ["x", "y", "z"], many=True)
+    card = stage(mask)
+    card.button("show me").click()
+    card.wait()
+    assert card.root.locator(".picture line[visibility='visible']").count() == 0, (
+        "a mask's ones are no weights"
+    )
+
+
+def test_what_is_given_is_not_crossed_by_the_line(stage):
+    card = stage(question("curve"))
+    assert "given: .81" in card.text()
+    by_mouse(card, "curve")
+    assert "given" not in card.text()
+    card.button("commit").click()
+    card.wait()
+    assert "given" not in card.text()
 
 
 KEYS = {
@@ -576,11 +688,9 @@ def test_by_keyboard_alone(stage, kind):
         assert np.allclose(sent["guess"], wanted, atol=1e-4)
     else:
         assert sent["guess"] == wanted
-    assert card.focus() == "more", "the focus stays in the card"
+    assert card.focus() == "try again", "the focus stays in the card"
     card.page.keyboard.press("Enter")
-    assert card.focus() == "try again"
-    card.page.keyboard.press("Enter")
-    assert card.says() == "" and card.focus() not in ("BODY", "more")
+    assert card.says() == "" and card.focus() != "BODY"
     in_picture = card.page.evaluate("document.activeElement.closest('.picture') !== null")
     assert in_picture and (kind == "many" or card.button("commit").is_disabled())
 
@@ -601,7 +711,6 @@ def test_show_me_scores_nothing_and_only_the_first_guess_counts(stage):
     card.wait()
     assert card.says().startswith("Shown.") and "no points" in card.says()
     assert card.sent() == {"shown": True} and "Pelican" in card.says()
-    card.button("more").click()
     card.button("try again").click()
     card.root.get_by_text("twice").click()
     card.button("commit").click()
@@ -613,7 +722,7 @@ def test_show_me_scores_nothing_and_only_the_first_guess_counts(stage):
         card.root.get_by_text(name).click()
         card.button("commit").click()
         assert card.says().startswith(verdict)
-        card.button("more").click()
+        card.wait()
         if name == "the same":
             card.button("try again").click()
     assert card.sent() == {"guess": "twice", "committed": True, "points": 0}
@@ -650,7 +759,6 @@ def test_a_card_that_is_opened_again_shows_what_was_committed(stage):
     one.guess, one.committed, one.points = [0.5, 0.3, 0.2], True, 0.9
     card = stage(one)
     assert "the truth" in card.text() and card.says().startswith("Very near.")
-    card.button("more").click()
     card.button("try again").click()
     drag(card.page, handle(card, 1), -0.1)
     card.button("commit").click()

@@ -1,14 +1,11 @@
 // A question: nothing of its answer is drawn before the reader has committed to a guess, and then it is drawn over the guess.
 // A guess is a list: the cells that were chosen (row by row), the option [k], the shares of the parts, the heights of a line.
 
-import { blue, clamp, drag, dress, ease, frames, isEven, keep, make, measure, numbers, press, share, sketch } from "./core.js";
+import { clamp, drag, dress, ease, frames, keep, make, numbers, press, share, sketch } from "./core.js";
+import { EMPTY, PAINT, amount, geometry, total } from "./kinds.js";
 
 // ---- numbers: pure --------------------------------------------------------------------------------------------------
 
-const EMPTY = 0.005;                                                     // what is below would be printed as .00
-const total = (row) => row.reduce((a, b) => a + b, 0);
-const short = (x) => String(Math.abs(x) < 1000 ? +x.toPrecision(3) : Math.round(x)).replace(/^(-?)0\./, "$1.").replace("-", "−");
-const amount = (x) => (x !== 0 && Math.abs(x) < 0.995 ? share(x) : short(x));
 const furthest = (a, b) => a.map((x, k) => Math.abs(x - b[k])).reduce((best, off, k, all) => (off > all[best] ? k : best), 0);
 
 /** How good a guess is, 0 to 1; Predict in predict.py says what counts. */
@@ -34,8 +31,11 @@ export const verdict = (kind, got) =>
 const several = (names) => (names.length > 4 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", "));
 
 const cellNames = ({ rows, columns, many }) =>
-  rows.flatMap((row) => columns.map((column) => (many && rows.length === 1 ? column : `${row} → ${column}`)));
-const marks = (names, wrong, missed) => [`You said ${several(names) || "none"}.`, wrong.length ? `Empty: ${several(wrong)}.` : "",
+  rows.flatMap((row) => columns.map((column) => (
+    many && rows.length === 1 ? column : rows.length > 1 && columns.length === 1 ? row : `${row} → ${column}`)));
+const marks = (names, wrong, missed) => [
+  wrong.length && wrong.length === names.length ? `You said ${several(names)}: ${names.length > 1 ? "all " : ""}empty.` : `You said ${several(names) || "none"}.`,
+  wrong.length && wrong.length < names.length ? `Empty: ${several(wrong)}.` : "",
   missed.length ? `You left out ${several(missed)}.` : ""].filter(Boolean).join(" ");
 
 /** The guess in words, beside the truth. */
@@ -66,7 +66,7 @@ export function longest(question) {
   if (kind === "split") return byLength(["You gave every part its share, within .01.", ...parts.map((one) => `You gave ${one} 1.00; it gets 1.00.`)])[0];
   if (kind === "curve") return byLength(["Your line is nowhere far off.", ...xs.map((x) => `You drew −0.001 at ${x}; it is −0.001.`)])[0];
   const names = cellNames(question), of = (empty) => byLength(names.filter((_, at) => (truth[at] < EMPTY) === empty));
-  return many ? marks(byLength(names), of(true), of(false)) : `You said ${byLength(names)[0]}: it gets 0.000.`;
+  return many ? `${marks(byLength(names), [], of(false))} Empty: ${several(of(true))}.` : `You said ${byLength(names)[0]}: it gets 0.000.`;
 }
 
 /** Shares after the edge behind part k has moved to `to`, 0 … 1; the neighbours' edges hold it. */
@@ -93,162 +93,6 @@ export function marked(text) {
     end = found.index + found[0].length;
   }
   return [...parts, ["", text.slice(end)]].filter(([, one]) => one);
-}
-
-// ---- geometry: pure ---------------------------------------------------------------------------------------------------
-
-/** As much of a text as fits. */
-export function cut(text, room, ruler) {
-  const letters = [...text];
-  if (ruler(text) <= room) return text;
-  while (letters.length > 1 && ruler(`${letters.join("")}…`) > room) letters.pop();
-  return `${letters.join("")}…`;
-}
-
-/** Middles of names that stand as near to `middles` as they can without touching; half: half their widths. */
-export function apart(middles, half, low, high, gap = 10) {
-  const x = [...middles];
-  for (let k = 0; k < x.length; k++) x[k] = Math.max(x[k], k ? x[k - 1] + half[k - 1] + gap + half[k] : low + half[k]);
-  for (let k = x.length - 1; k >= 0; k--) x[k] = Math.min(x[k], k + 1 < x.length ? x[k + 1] - half[k + 1] - gap - half[k] : high - half[k]);
-  return x;
-}
-
-export const geometry = {
-  cells({ rows, columns }, width, ruler = measure) {
-    const [m, n] = [rows.length, columns.length], most = m === 1 ? 56 : 36, widest = (names) => Math.max(...names.map((one) => ruler(one)));
-    const room = clamp(width - 24 * n - 40, 36, 120), left = Math.min(widest(rows), room) + 10;
-    const level = columns.every((one, j) => (ruler(one) + ruler(columns[j + 1] ?? one)) / 2 <= Math.min(most, (width - left) / n) - 6);
-    const over = level ? 0 : Math.min(widest(columns), 72), above = level ? 24 : Math.round(over * 0.71) + 14;
-    const c = clamp(Math.floor(Math.min((width - left - over * 0.6) / n, 430 / m)), 24, most);
-    const across = columns.map((one) => cut(one, level ? 2 * c : 72, ruler)), down = rows.map((one) => cut(one, room, ruler));
-    return { c, left, above, level, across, down, width, height: above + m * c + 24 };
-  },
-  split: (_, width) => ({ left: 12, wide: width - 24, top: 28, tall: 44, below: 112, width, height: 178 }),
-  curve({ xs, limits: [low, high] }, width, ruler = measure) {
-    const box = { x: 46, y: 26, w: Math.min(width, 620) - 46 - 86, h: 200 }, step = box.w / (xs.length - 1);
-    const every = Math.ceil((Math.max(...xs.map((one) => ruler(one))) + 14) / step), last = xs.length - 1;
-    return {
-      ...box, width, height: 276, ticks: [low, (low + high) / 2, high],
-      X: (k) => box.x + step * k, Y: (y) => box.y + box.h * (1 - (y - low) / (high - low)),
-      near(x, y) {                                                       // from the corner of the box: which place, how high
-        const up = Math.round(100 * clamp(1 - y / box.h)) / 100;
-        return [clamp(x / step, 0, last), +(low + (high - low) * up).toPrecision(6)];
-      },
-      marks: [...xs.keys()].filter((k) => k === last || (k % every === 0 && last - k >= every)),
-    };
-  },
-  choice: () => null,
-};
-
-// ---- paint: each kind from its question, its state and its place ---------------------------------------------------------
-
-const MINE = "var(--query-text)", TRUE = "var(--w3)", middle = { "text-anchor": "middle" }, still = { "pointer-events": "none" };
-const inkOn = (depth, dark) => (depth > (dark ? 0.5 : 0.68) ? "var(--paper)" : "var(--ink)");      // on that blue
-
-function paintCells({ put }, { truth, rows, columns }, { guess, done, committed, focus, t, dark }, place) {
-  const { c, left, above, level, across, down } = place, n = columns.length, unit = Math.max(1, ...truth);
-  across.forEach((name, j) => {
-    const x = left + (j + 0.5) * c, slanted = { x: 0, y: 0, transform: `translate(${x + 3} ${above - 6}) rotate(-45)` };
-    put(`column${j}`, "text", 0, level ? { x, y: above - 8, "text-anchor": "middle" } : slanted, name);
-  });
-  down.forEach((name, i) => put(`row${i}`, "text", 0, { x: left - 8, y: above + (i + 0.5) * c + 4.5, "text-anchor": "end" }, name));
-  truth.forEach((w, at) => {
-    const i = Math.floor(at / n), j = at % n, x = left + j * c, y = above + i * c;
-    const mine = guess.includes(at) && (committed || !done), words = `${rows[i]} looks at ${columns[j]}`;
-    put(`cell${at}`, "rect", 0, {
-      x: x + 0.5, y: y + 0.5, width: c - 1, height: c - 1, rx: 3, fill: "var(--paper)", stroke: "var(--line)",
-      cursor: done ? "default" : "pointer", "data-cell": at, tabindex: at === focus ? 0 : -1, role: "button", "aria-pressed": mine,
-      "aria-disabled": done, "aria-label": done ? `${words}: ${amount(w)}${mine ? ", your guess" : ""}` : words,
-    });
-    if (done && w >= EMPTY) {
-      const side = Math.sqrt(w / unit) * (c - 4) * t, even = isEven(truth.slice(i * n, i * n + n)), depth = 0.15 + (0.85 * w) / unit;
-      const square = { x: x + (c - side) / 2, y: y + (c - side) / 2, width: side, height: side, rx: 3 }, ink = inkOn(depth, dark);
-      put(`weight${at}`, "rect", 1, { ...square, fill: blue(depth), ...still });
-      if (!even && side > 17) put(`number${at}`, "text", 2, { x: x + c / 2, y: y + c / 2 + 4, class: "small", ...middle, fill: ink, ...still }, amount(w));
-    }
-    if (mine) put(`mine${at}`, "rect", 3, {
-      x: x + 2, y: y + 2, width: c - 4, height: c - 4, rx: 5, fill: done ? "none" : `color-mix(in srgb, ${MINE} 18%, transparent)`,
-      stroke: MINE, "stroke-width": 2.5, "stroke-dasharray": done ? "4 3" : "none", ...still,
-    });
-  });
-  if (done && committed) put("note", "text", 0, { x: left, y: above + rows.length * c + 18, class: "small", fill: MINE }, "dashed: your guess");
-}
-
-function paintSplit({ put }, { parts, truth }, { guess, done, committed, t, dark }, { left, wide, top, tall, below }) {
-  const tint = (k) => `color-mix(in srgb, ${MINE} ${Math.round(60 * 0.62 ** k)}%, var(--paper))`, depth = (k) => 0.85 * 0.55 ** k;
-  const bar = (name, shares, y, grown, fill, ink) => shares.forEach((s, k) => {
-    const x = left + wide * total(shares.slice(0, k)) * grown;
-    put(`${name}${k}`, "rect", 0, { x: x + 0.5, y, width: Math.max(0, s * wide * grown - 1), height: tall, rx: 3, fill: fill(k) });
-    if (s * wide > 30 && grown === 1) put(`${name}-number${k}`, "text", 1, { x: x + s * wide / 2, y: y + tall / 2 + 4.5, ...middle, fill: ink(k) }, share(s));
-  });
-  const own = !done || committed, named = own ? guess : truth, line = own ? top - 14 : below - 14;
-  const names = parts.map((one) => cut(one, wide / parts.length - 10, measure));
-  const middles = named.map((s, k) => left + wide * (total(named.slice(0, k)) + s / 2));
-  apart(middles, names.map((one) => measure(one) / 2 + 1), left, left + wide).forEach((x, k) => {
-    put(`name${k}`, "text", 1, { x, y: line, ...middle }, names[k]);
-    if (Math.abs(x - middles[k]) > 4) put(`leader${k}`, "line", 0, { x1: x, y1: line + 4, x2: middles[k], y2: line + 13, stroke: "var(--hatch)" });
-  });
-  if (own) {
-    bar("mine", guess, top, 1, tint, () => "var(--ink)");
-    put("own", "text", 0, { x: left, y: top + tall + 21, class: "small", fill: MINE }, done ? "your guess" : "your bar of 1");
-  }
-  if (done) {
-    bar("true", truth, below, t, (k) => blue(depth(k)), (k) => inkOn(depth(k), dark));
-    put("truth", "text", 0, { x: left, y: below + tall + 16, class: "small", fill: TRUE }, "the truth");
-    return;
-  }
-  put("later", "rect", 0, { x: left + 0.5, y: below, width: wide - 1, height: tall, rx: 3, fill: "none", stroke: "var(--hatch)", "stroke-dasharray": "3 4" });
-  put("later-word", "text", 0, { x: left + wide / 2, y: below + 27, ...middle, class: "faint" }, "the truth, once you have committed");
-  parts.slice(1).forEach((_, k) => {
-    const edge = total(guess.slice(0, k + 1)), x = left + wide * edge;
-    put(`grip${k}`, "line", 2, { x1: x, x2: x, y1: top - 4, y2: top + tall + 4, stroke: "var(--ink)", "stroke-width": 4, "stroke-linecap": "round" });
-    put(`knob${k}`, "circle", 2, { cx: x, cy: top + tall + 6, r: 6, fill: "var(--ink)" });
-    put(`edge${k}`, "rect", 2, {
-      x: x - 12, y: top - 6, width: 24, height: tall + 20, class: "touch", "data-edge": k, tabindex: 0, role: "slider",
-      "aria-label": `between ${parts[k]} and ${parts[k + 1]}`, "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": Math.round(100 * edge),
-      "aria-valuetext": `${parts[k]} ${share(guess[k])}, ${parts[k + 1]} ${share(guess[k + 1])}`,
-    });
-  });
-  put("hit", "rect", 3, { x: left - 12, y: top - 6, width: wide + 24, height: tall + 20, class: "touch", cursor: "ew-resize" });
-}
-
-function paintCurve({ put }, question, state, place) {
-  const { xs, truth, given, xlabel, ylabel, limits: [low, high] } = question, { guess, done, committed, focus, t } = state;
-  const { x, y, w, h, X, Y, ticks } = place, last = xs.length - 1, own = !done || committed;
-  const line = (name, ys, more) => {
-    const path = ys.flatMap((one, k) => (one === null ? [] : [`${X(k)},${Y(one)}`])).join(" ");
-    put(name, "polyline", 1, { points: path, fill: "none", "stroke-width": 2.5, "stroke-linejoin": "round", ...more });
-  };
-  put("box", "rect", 0, { x, y, width: w, height: h, rx: 3, fill: "var(--band)" });
-  ticks.forEach((one, k) => put(`tick${k}`, "text", 0, { x: x - 8, y: Y(one) + 4, class: "faint small", "text-anchor": "end" }, short(one)));
-  place.marks.forEach((k) => put(`mark${k}`, "text", 0, { x: X(k), y: y + h + 17, class: "faint small", ...middle }, xs[k]));
-  put("across", "text", 0, { x: x + w / 2, y: y + h + 38, class: "faint", ...middle }, xlabel);
-  put("up", "text", 0, { x, y: y - 10, class: "faint" }, ylabel);
-  if (done && committed) truth.forEach((one, k) => put(`off${k}`, "line", 0, { x1: X(k), x2: X(k), y1: Y(one), y2: Y(guess[k]), stroke: "var(--hatch)" }));
-  if (own) line("mine", guess, { stroke: MINE, "stroke-dasharray": done ? "5 4" : "none" });
-  if (done) {
-    line("true", truth, { stroke: TRUE, pathLength: 1, "stroke-dasharray": `${t} 1.01` });
-    const ends = [["truth", "the truth", TRUE, Y(truth[last])], ...(own ? [["own", "your guess", MINE, Y(guess[last])]] : [])].sort((a, b) => a[3] - b[3]);
-    apart(ends.map((end) => end[3]), ends.map(() => 8), y - 8, y + h + 8, 2).forEach((middleY, k) => {
-      put(ends[k][0], "text", 2, { x: X(last) + 8, y: middleY + 4, fill: ends[k][2] }, ends[k][1]);
-    });
-    return;
-  }
-  const below = given !== null && truth[given] < (low + high) / 2, start = guess.every((one, k) => one === null || k === given);
-  if (start) put("hint", "text", 1, { x: x + w / 2, y: y + h * (below ? 0.3 : 0.75), class: "faint", ...middle }, "draw here, from left to right");
-  if (given !== null) {
-    const right = given > last / 2, dot = Y(truth[given]), look = { x: X(given) + (right ? -10 : 10), y: dot + (dot < y + 24 ? 20 : -9), class: "small" };
-    put("given", "text", 2, { ...look, "text-anchor": right ? "end" : "start" }, `given: ${amount(truth[given])}`);
-  }
-  guess.forEach((one, k) => {
-    if (one !== null) put(`dot${k}`, "circle", 2, { cx: X(k), cy: Y(one), r: k === focus ? 6 : 4, fill: k === given ? "var(--ink)" : MINE });
-    put(`point${k}`, "circle", 2, {
-      cx: X(k), cy: Y(one ?? (low + high) / 2), r: 12, class: "touch", "data-point": k, tabindex: k === focus ? 0 : -1, role: "slider",
-      "aria-orientation": "vertical", "aria-label": `${ylabel} at ${xlabel} ${xs[k]}`, "aria-valuemin": low, "aria-valuemax": high,
-      "aria-valuenow": one ?? (low + high) / 2, "aria-valuetext": one === null ? "not drawn yet" : `${amount(one)}${k === given ? ", given" : ""}`,
-    });
-  });
-  put("hit", "rect", 3, { x, y, width: w, height: h, class: "touch", cursor: "crosshair" });
 }
 
 /** HTML: the options as radio buttons, made once. @returns paint */
@@ -293,7 +137,7 @@ const hands = {
   cells(svg, { question: { rows, columns, many }, state, change }) {
     const n = columns.length, pick = (at) => {
       const had = state.guess.includes(at), rest = many ? state.guess.filter((one) => one !== at) : [];
-      return state.done ? { focus: at } : { focus: at, guess: had ? rest : [...rest, at].sort((a, b) => a - b) };
+      return state.done ? { focus: at } : { focus: at, touched: true, guess: had ? rest : [...rest, at].sort((a, b) => a - b) };
     };
     svg.addEventListener("click", (event) => event.target.dataset.cell && change(pick(+event.target.dataset.cell)));
     markKeys(svg, "cell", (at, { key }) => {
@@ -345,7 +189,6 @@ const HOW = {
   cells: "Choose one cell: the row looks, the column is looked at.", many: "Choose every cell that will not be empty.", choice: "Choose one.",
   split: "Drag the handles, or move them with the arrow keys.", curve: "Draw the line; or ← → for the next point, ↑ ↓ to move it.",
 };
-const PAINT = { cells: paintCells, split: paintSplit, curve: paintCurve };
 let cards = 0;
 
 function write(node, text) {
@@ -371,9 +214,9 @@ const FRESH = {
   curve: ({ truth, given }) => truth.map((y, k) => (k === given ? y : null)),
 };
 const fresh = (question) => (
-  { guess: FRESH[question.kind](question), touched: false, done: false, committed: false, more: false, focus: question.given ?? 0, t: 0 });
+  { guess: FRESH[question.kind](question), touched: false, done: false, committed: false, focus: question.given ?? 0, t: 0 });
 const ready = ({ kind, many }, { guess, touched }) => (
-  kind === "split" ? touched : kind === "curve" ? !guess.includes(null) : many || guess.length > 0);
+  kind === "split" || many ? touched : kind === "curve" ? !guess.includes(null) : guess.length > 0);
 
 /** The verdict, the guess in words, the reason. got: points of this guess, null for none; first: those that count */
 function judge(says, { kind, why }, sentence, got, first) {
@@ -392,16 +235,16 @@ function render({ model, el }) {
   root.setAttribute("aria-labelledby", id);
   const card = make("div", root, { class: "card" }), asks = make("div", card, { class: "asks" });
   const ask = make("p", asks, { class: "ask", id, dir: "auto" });
-  make("p", asks, { class: "how" }, HOW[question.many ? "many" : kind]);
+  const how = make("p", asks, { class: "how" }, HOW[question.many ? "many" : kind]);
   const picture = make("div", card, { class: "picture" }), bar = make("div", card, { class: "hands" });
   const says = make("div", card, { class: "says", "aria-live": "polite" });
   let place = null, sending = false, wired = kind === "choice";
   const pen = kind === "choice" ? null : sketch(picture, { role: "group", "aria-label": "your guess" });
   const options = pen ? null : optionsOf(picture, question, id, (guess) => change({ guess }));
   const clock = frames((gone) => { state.t = clamp(state.t + gone / 320); paint(); return state.t < 1; });
-  const commit = press(bar, "commit", () => finish(true), { class: "go" }), show = press(bar, "show me", () => finish(false), { class: "quiet" });
-  const more = press(bar, "…", () => { change({ more: true }); again.focus({ preventScroll: true }); }, { class: "quiet", "aria-label": "more" }), again = press(bar, "try again", retry);
-  house.present(bar).classList.add("quiet");
+  const commit = press(bar, "commit", committing, { class: "go" }), show = press(bar, "show me", () => finish(false), { class: "quiet" });
+  const again = press(bar, "try again", () => { if (state.t === 1) retry(); });       // not what pressed commit twice
+  house.present(bar);
 
   function paint() {
     const { done } = state;
@@ -410,9 +253,11 @@ function render({ model, el }) {
       pen.done();
     } else options(question, state);
     root.classList.toggle("done", done);
-    [commit.hidden, show.hidden, more.hidden, again.hidden] = [done, done, !done || state.more, !done || !state.more];
-    commit.disabled = !ready(question, state);
-    commit.textContent = question.many && !state.guess.length ? "commit: none" : "commit";
+    [commit.hidden, show.hidden, again.hidden] = [done, done, !done];
+    how.style.visibility = done ? "hidden" : "";                         // its room stays: the picture does not jump
+    commit.disabled = !question.many && !ready(question, state);
+    commit.classList.toggle("go", commit.disabled || ready(question, state));
+    commit.textContent = question.many && state.touched && !state.guess.length ? "commit: none" : "commit";
   }
   function verdictNow() {
     if (!state.done) return says.replaceChildren();
@@ -423,16 +268,20 @@ function render({ model, el }) {
     Object.assign(state, news);
     if (place || !pen) paint();
   }
+  function committing({ detail }) {
+    if (ready(question, state)) { if (!question.many || state.guess.length || detail < 2) finish(true); }
+    else change({ touched: true });                                      // “none” is an answer, too: asked for twice
+  }
   function finish(committed) {
     const here = root.contains(document.activeElement), first = model.get("points") === null && !model.get("shown");
-    change({ done: true, committed, more: false, t: 0 });
+    change({ done: true, committed, t: 0 });
     const got = committed ? points[kind](question, state.guess) : null;
     sending = true;
     kept.send(committed ? { guess: outward(question, state.guess), committed, ...(first ? { points: got } : {}) } : { shown: true });
     sending = false;
     verdictNow();
     clock.ask();
-    if (here) more.focus({ preventScroll: true });                       // the button that had the focus has gone
+    if (here) again.focus({ preventScroll: true });                       // the button that had the focus has gone
   }
   function retry() {
     change(fresh(question));
