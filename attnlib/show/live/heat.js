@@ -329,7 +329,7 @@ function paintSums(pen, one, { x, y, cw, ch, width }, sums, line, ink) {
   if (line) pen.fillRect(edge, y - 2, width - edge, one.nq * ch + 4); else pen.fillRect(0, edge, width, FOOT);
   for (const [v, n] of best(sums)) {
     if (!(v > 0.01)) continue;
-    const long = Math.max(1, (16 * v) / most), at = line ? y + (n + 0.5) * ch : x + (n + 0.5) * cw;
+    const long = Math.max(1, ((line ? 10 : 16) * v) / most), at = line ? y + (n + 0.5) * ch : x + (n + 0.5) * cw;
     pen.fillStyle = css(ink.ramp[165]);
     if (line) pen.fillRect(edge, at - thick / 2, long, thick); else pen.fillRect(at - thick / 2, edge, thick, long);
     if (v < 0.05 || said.length > 6 || said.some((other) => Math.abs(other - at) < (line ? 12 : 28))) continue;
