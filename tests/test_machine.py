@@ -298,7 +298,7 @@ def test_everything_has_its_place(tmp_path):
         assert at["grid"]["cw"] > 7 and min(at["heights"]) > 2.5, shape
         assert max(at["heights"]) >= 17 or one["eye"] == 0.4, "the chosen row can be read"
         assert at["far"] + at["sum"] + 30 <= width + 1
-        assert at["v"]["y"] + 13 * one["g"] <= 470
+        assert at["v"]["y"] + 16 * one["g"] <= 470
         assert np.isclose(sum(at["heights"]), at["grid"]["bottom"] - at["grid"]["y"])
         heights.setdefault(shape, set()).add(round(sum(at["heights"]), 6))
         for kind in one["seats"]:
@@ -825,6 +825,55 @@ def test_the_steps_show_what_they_say(show):
     assert {"weight", ".85", ".14", "even .10"} <= set(page.texts())
     page.press("sum")
     assert {"outputs", ".85", ".14"} <= set(page.texts()) and "even .10" not in page.texts()
+
+
+def test_no_name_touches_another_and_no_number_a_frame(show):
+    page = show(toys(stage="scaled"), calm=True)
+    ys = page.svg.evaluate(
+        "(svg, names) => [...svg.querySelectorAll('text')].filter((node) => node.getAttribute("
+        "'text-anchor') === 'end' && names.includes(node.textContent)"
+        " && node.getAttribute('visibility') !== 'hidden').map((node) => +node.getAttribute('y'))",
+        GIVES,
+    )
+    assert len(ys) == 5 and min(np.diff(sorted(ys))) >= 16
+    crossed = r"""(svg) => { const edges = /M(\S+) (\S+)h(\S+)v([\d.]+)/;
+      const seen = [...svg.querySelectorAll("path, text.halo")]
+        .filter((node) => node.getAttribute("visibility") !== "hidden");
+      const frames = seen.filter((node) => node.getAttribute("stroke-dasharray") === "2 2")
+        .flatMap((path) => path.getAttribute("d").split(/(?=M)/).map((d) => d.match(edges)))
+        .map(([, x, y, w, h]) => [+x, +y, +x + +w, +y + +h]);
+      const texts = seen.filter((node) => node.tagName === "text" && node.textContent)
+        .map((node) => ["x", "y"].map((name) => +node.getAttribute(name)));
+      return [frames.length, texts.length, frames.flatMap(([left, top, right, bottom]) =>
+        texts.filter(([x, y]) => left < x && x < right && top < y && y - 9 < bottom)).length]; }"""
+    for warm in (0.7, 1.0, 1.3, 3.0):
+        page.python(temperature=warm)
+        frames, texts, hits = page.svg.evaluate(crossed)
+        assert frames >= 2 and texts >= 1 and hits == 0, (warm, frames, texts, hits)
+
+
+def test_a_lone_slider_takes_no_row(show):
+    rng = np.random.default_rng(0)
+    page, tops = show(drawn(rng), 800), "(node) => Math.round(node.getBoundingClientRect().top)"
+    bar = page.root.locator(".travel")
+    assert page.root.locator(".row").count() == 0
+    buttons = [bar.get_by_role("button", name=name) for name in ("next step", "present")]
+    assert len({one.evaluate(tops) for one in buttons}) == 1
+    page = show(toys(), 800)
+    assert page.root.locator(".row").get_by_label("temperature").count() == 1
+
+
+def test_the_receipt_follows_the_sentence(show):
+    page = show(toys(), calm=True)
+    box = page.root.evaluate(
+        "(root) => ['.told', '.told p:last-child', '.pick', '.parts'].map((name) => {"
+        " const box = root.querySelector(name).getBoundingClientRect();"
+        " return [box.top, box.bottom]; })"
+    )
+    assert 0 <= box[2][0] - box[1][1] < 64 and abs(box[3][0] - box[2][1]) < 8
+    for stop, seen in [("words", False), ("q, k, v", False), ("q · k", True)]:
+        page.press(stop)
+        assert page.root.locator(".pick select").first.is_visible() == seen
 
 
 def test_a_mask_is_hatched_and_said(show):

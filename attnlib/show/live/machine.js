@@ -4,7 +4,7 @@
 
 import { best, blue, calm, choice, clamp, dress, frames, keep, keys, lerp, make, measure, menu, place, press, share, sketch, slider } from "./core.js";
 import {
-  FIRST, LAST, PITCH, STAGES, advance, chain, chosen, columnAt, computed, done, geometry, hit, met, most, rowAt, said, seat, sentence,
+  DROP, FIRST, LAST, PITCH, STAGES, advance, chain, chosen, columnAt, computed, done, geometry, hit, met, most, rowAt, said, seat, sentence,
   unpack, waterfall,
 } from "./product.js";
 
@@ -122,11 +122,11 @@ function paintNames(pen, data, at, t) {                                  // one 
     pen.label(`column${f}`, grid.right + 6, y + 4, clip(text, at.width - grid.right - 8), { class: counts ? "small" : "small faint", opacity: t.moved });
   });
   data.gives.forEach((text, f) => {
-    pen.label(`gives${f}`, grid.x - 8, at.v.y + (f + 0.5) * PITCH + 4, clip(text, grid.x - 64), { class: "small faint", ...end, opacity: t.moved });
+    pen.label(`gives${f}`, grid.x - 8, at.v.y + (f + 0.5) * DROP + 4, clip(text, grid.x - 64), { class: "small faint", ...end, opacity: t.moved });
   });
   pen.title(at.word, grid.y - 8, "queries", "query-text", t.moved);
   pen.title(grid.x - 8, at.k.y - 10, "keys", "key-text", t.moved);
-  pen.title(0, at.v.y + (data.gives.length * PITCH) / 2 + 5, "values", "value-text", t.moved, start);
+  pen.title(0, at.v.y + (data.gives.length * DROP) / 2 + 5, "values", "value-text", t.moved, start);
   pen.title(grid.x - 8, at.zero - 3, "score", "s6", t.met);
   pen.title(grid.x - 8, at.weight.foot - 3, "weight", "w3", t.shown);
   pen.title(at.far, grid.bottom + 15, "outputs", "value-text", t.out, start);
@@ -168,12 +168,13 @@ function paintBars(pen, data, at, t) {                                   // the 
     const old = r * unit, tone = hue(s, data.rise), tip = zero - Math.max(0, now), top = zero - Math.max(0, old), late = t.shown > 0.5;
     const pour = late ? t.shown * (leads ? 0.22 : 0) : t.met * (rank < 2 && r > 0 && !shut ? 0.16 : 0), mine = j === data.key;
     pen.box(POURS, late ? "var(--w3)" : "var(--s5)", left, under, bar, lerp(zero, at.v.y - 3, t.shown) - under, { opacity: pour });
-    pen.box(GROUND, "none", left, top, bar, Math.abs(old), { stroke: "var(--hatch)", dash: "2 2", opacity: t.divided * (1 - shut) });
     pen.box(MARKS, s < 0 ? "var(--paper)" : tone, left, tip, bar, Math.abs(now), { stroke: s < 0 ? tone : "none" });
     pen.box(MARKS, tint(w), left, foot - w * h * t.shown, bar, w * h * t.shown);
     const tells = t.met > 0.6 && shut < 0.5 && (mine || (leads && rank < (dense ? 1 : 2)));
-    if (tells && Math.abs(old - now) > 15) pen.label(`was${j}`, x, top - 3, said(r, data.rise), { ...more, ...faint, opacity: t.divided });
-    if (tells) pen.label(`score${j}`, x, tip - 3, said(s, data.rise), more);
+    const gap = tip - top, within = tells && gap > 18, ghost = { stroke: "var(--hatch)", dash: "2 2", opacity: t.divided * (1 - shut) };
+    pen.box(GROUND, "none", left, top, bar, within ? gap - 16 : Math.abs(old), ghost);                 // a number keeps off its frame
+    if (within) pen.label(`was${j}`, x, top - 3, said(r, data.rise), { ...more, ...faint, opacity: t.divided });
+    if (tells) pen.label(`score${j}`, x, (within ? tip : Math.min(tip, top)) - 3, said(s, data.rise), more);
     if (shut >= 0.5 && !dense) pen.label(`score${j}`, x, zero - 4, "−∞", more);
     if (t.shown > 0.6 && w > 0.004 && (mine || (leads && rank < (dense ? 3 : 2)))) pen.label(`weight${j}`, x, foot - w * h - 3, share(w), more);
   });
@@ -189,7 +190,7 @@ function paintOutput(pen, data, at, t) {
     mark(pen, where, part, value, dim, data.rest.v && f === row.length - 1);
   }));
   falls.forEach(({ total, plus, minus, pieces }, f) => {
-    const y = at.v.y + (f + 0.5) * PITCH, both = minus > 0.01 * over, tiny = Math.abs(total) < 0.01 * peak && !both;
+    const y = at.v.y + (f + 0.5) * DROP, both = minus > 0.01 * over, tiny = Math.abs(total) < 0.01 * peak && !both;
     const first = pieces.findIndex(([a, b]) => Math.abs(b - a) > 0.02 * over);
     if (first >= 0 && !tiny) pen.box(POURS, value, columnAt(at, first), y - 4, far - columnAt(at, first), 8, { opacity: 0.18 * t.out });
     pieces.forEach(([a, b], j) => {                                      // each word's part slides out of its column into the bar
@@ -223,6 +224,7 @@ function tell(nodes, data, stage) {                                      // the 
     make("s", bar, { class: rest ? "rest" : x < 0 ? "below" : "", style: `left:${percent(Math.min(ends[f], ends[f + 1]) - low)};width:${percent(Math.abs(x))}` });
     return line(2, data.columns[f], said(x, data.rise), bar);
   }));
+  nodes.pick.classList.toggle("later", stage < 2);                       // of a pair nothing is said before they meet
   nodes.chain.replaceChildren(...chain(data).flatMap((one) => line(...one)));
   return `${title}. ${parts.map((part) => (typeof part === "string" ? part : part[1])).join("")}`;
 }
@@ -233,16 +235,17 @@ function tell(nodes, data, stage) {                                      // the 
 function build(house, get, words, act) {
   const { root } = house, title = get("title"), titles = get("titles"), masks = get("_masks");
   if (title) make("p", root, { class: "part" }, title);
-  const bar = make("div", root, { class: "row" }), rest = (news) => act.change(news, true);
+  const bar = make("div", titles.length > 1 || masks.length > 1 ? root : null, { class: "row" }), rest = (news) => act.change(news, true);
   const head = titles.length > 1 ? menu(bar, "head", titles, (n) => rest({ head: n })) : null;
   const many = masks.length > 3 || masks.join("").length > 30, mask = masks.length < 2 ? null
     : many ? menu(bar, "mask", masks, (n) => rest({ masking: masks[n] })) : choice(bar, "mask", masks, (name) => rest({ masking: name }));
-  const warm = { min: -1, max: 1, step: 0.05, say: (x) => (4 ** x).toFixed(2), wide: 124 };
-  const temperature = slider(bar, "temperature", warm, (x) => act.change({ temperature: 4 ** x }), () => act.send());
-  house.present(bar).style.marginLeft = "auto";
+  const warm = { min: -1, max: 1, step: 0.05, say: (x) => (4 ** x).toFixed(2), wide: 108 };
   const travel = make("div", root, { class: "travel" }), play = press(travel, "", act.play, { class: "go" });
   press(travel, "next step", act.next);
   const rail = make("div", travel, { class: "rail" }), suppress = { "data-lm-suppress-shortcuts": "true" };
+  const last = bar.parentElement ? bar : travel;                         // a slider alone needs no row
+  const temperature = slider(last, "temperature", warm, (x) => act.change({ temperature: 4 ** x }), () => act.send());
+  house.present(last).style.marginLeft = "auto";
   const time = make("input", rail, { type: "range", min: 0, max: LAST, step: "any", "aria-label": "step", ...suppress });
   const stops = make("div", rail, { class: "stops" }), buttons = STOPS.map((name, n) => press(stops, name, () => act.go(n), { tabindex: -1 }));
   time.addEventListener("input", () => act.scrub(+time.value));
@@ -258,7 +261,7 @@ function build(house, get, words, act) {
   pickers.forEach((picker) => picker.node.previousSibling.remove());     // the arrow says who is who
   pickers[0].node.parentElement.after("→");
   return {
-    head, mask, temperature, play, time, buttons, drawing, works, board, side, pickers, title: make("p", told, { class: "part" }), text: make("p", told),
+    head, mask, temperature, play, time, buttons, drawing, works, board, side, pick, pickers, title: make("p", told, { class: "part" }), text: make("p", told),
     parts: make("div", side, { class: "parts" }), chain: make("div", side, { class: "chain" }),
   };
 }
@@ -355,7 +358,7 @@ function render({ model, el }) {
     const wide = house.root.clientWidth - 12, narrow = wide < 708, long = (text) => measure(text, "700 13px system-ui, sans-serif") + 2;
     if (wide <= 0) return;
     const room = words.map((list) => clamp(Math.max(...list.map(long)), 60, narrow ? 66 : 84));
-    Object.assign(data, { high: narrow ? 440 : clamp(554 - nodes.works.offsetTop, 400, 470), room, eye: state.eye });
+    Object.assign(data, { high: narrow ? 440 : clamp(554 - nodes.works.offsetTop, 400, 500), room, eye: state.eye });
     at = geometry(data, Math.max(300, nodes.board.clientWidth));
     nodes.drawing.resize(at.width, data.high);
     nodes.side.style.height = narrow ? "" : `${data.high}px`;

@@ -98,7 +98,8 @@ export function sentence(data, stage) {
   const { word: i, key: j, words, rise, d } = data, a = ["b", cut(words[0][i])], b = ["b", cut(words[1][j])], may = data.open[i][j];
   const w = ["w", share(data.weights[i][j])], n = words[0].length, shut = data.open.flat().filter((one) => !one).length;
   const large = (row, rest) => best(row.slice(0, rest ? -1 : undefined).map(Math.abs)).filter(([x]) => x > 0.02 * most([row])).slice(0, 3);
-  const few = (names, row, rest) => large(row, rest).map(([, f]) => `${cut(names[f])} ${said(row[f], most([row]))}`).join(", ") || "nothing";
+  const few = (names, row, rest) => large(row, rest)
+    .map(([, f]) => [cut(names[f]), said(row[f], most([row]))]).map(([name, x]) => (/\d$/.test(name) ? `${x} of ${name}` : `${name} ${x}`)).join(", ") || "nothing";
   const asks = data.rest.q ? ` Of ${d} columns, the ${KEPT} that count most for this pair are shown; hatched: the length of all others.` : "";
   const temperature = data.temperature === 1 ? "" : `, and by the temperature, ${data.temperature.toFixed(2)}`;
   const by = data.usual ? `There are ${d} columns: divide by ${root(d)}` : `This head takes ${said(data.scale, data.scale)} instead of 1 ÷ √${d}`;
@@ -122,14 +123,14 @@ export function sentence(data, stage) {
 // ---- geometry and time ------------------------------------------------------------------------------------------------------
 
 export const STAGES = ["words", "qkv", "scores", "scaled", "masked", "weights", "mixture", "output"], LAST = STAGES.length - 1;
-export const PITCH = 13, FIRST = 94;                                     // one column of numbers; the first row of stage 0
+export const PITCH = 13, DROP = 16, FIRST = 94;                          // one column of numbers; of values; the first row of stage 0
 const TOP = 54;                                                          // names of the keys
 
 /** Where everything stands. data: of `chosen`, and room [of words, of keys' words] in pixels, high, eye (the row that is tall) */
 export function geometry(data, width) {
   const { room, high, cross } = data, [n_q, n_k, d, g] = [data.q, data.k, data.columns, data.gives].map((one) => one.length);
   const wide = width >= 640, o = wide ? 15 : PITCH, sum = Math.max(64, g * o), x = Math.max(room[0] + d * PITCH + 24, 150);
-  const y = TOP + d * PITCH + 2, rows = high - y - 112 - g * PITCH, even = Math.min(28, rows / n_q), tall = Math.max(even, 17);
+  const y = TOP + d * PITCH + 2, rows = high - y - 106 - g * DROP, even = Math.min(28, rows / n_q), tall = Math.max(even, 17);
   const slack = Math.min(150, rows - even * n_q);
   const low = n_q > 1 ? (even * n_q - tall) / (n_q - 1) : tall;          // rows that are not chosen give way
   const heights = Array.from({ length: n_q }, (_, i) => low + (tall - low) * clamp(1 - Math.abs(i - data.eye)));
@@ -158,7 +159,7 @@ export function seat(at, kind, i, f, time, late) {
   const { born, grid, heights } = at, asks = kind === "q", pitch = asks ? born.rows : born.keys, seed = Math.min(born.b, pitch, 25) - 3;
   const from = [lerp(at.word, born[kind] + (f + 0.5) * born.b, done(time, 1)), FIRST + (i + 0.5) * pitch, seed, seed];
   const to = asks ? [at.q.x + (f + 0.5) * PITCH, at.centres[i], 10, clamp(heights[i] - 2, 1.5, 10)]
-    : [columnAt(at, i), at[kind].y + (f + 0.5) * PITCH, Math.min(10, grid.cw - 2), 10];
+    : [columnAt(at, i), at[kind].y + (f + 0.5) * (kind === "v" ? DROP : PITCH), Math.min(10, grid.cw - 2), 10];
   return from.map((x, n) => lerp(x, to[n], done(time, 2, asks ? 0 : late)));
 }
 
