@@ -104,7 +104,8 @@ def test_the_page_computes_what_toy_looks_at(tmp_path):
 def test_what_was_taught_counts_in_both(tmp_path):
     sentence = "The robot wrote a poem for 42 cats while it slept and Robot saw Zyx"
     taught = [{"robot": one, "poem": "idea", "cats": "food", "42": "verb"} for one in TEACH]
-    cases = [case for case in settings([sentence], taught) if case["temperature"] == 1]
+    fixed = {"temperature": 1, "encoding": "sinusoidal", "window": 2}
+    cases = [case for case in settings([sentence], taught) if fixed.items() <= case.items()]
     got = run(tmp_path, LOOK, {"world": WORLD, "cases": cases})
     changed = 0
     for case, page in zip(cases, got):
@@ -348,10 +349,8 @@ def test_what_is_masked_crosses_as_less_than_nothing():
     np.testing.assert_array_equal(
         np.frombuffer(raw, "<f4").reshape(2, 3, 3), np.where(mask, 0.5, -1)[None].repeat(2, 0)
     )
-    assert fed == {
-        "of": "random", "number": 4, "q": list("abc"), "k": list("abc"), "names": ["x", "y"],
-        "next": [], "note": "",
-    }  # fmt: skip
+    assert (fed["of"], fed["number"], fed["q"], fed["k"]) == ("random", 4, [*"abc"], [*"abc"])
+    assert (fed["names"], fed["next"], fed["note"]) == (["x", "y"], [], "")
 
 
 def test_tiny_gpt_opens_on_a_head_that_says_something():
@@ -577,7 +576,10 @@ def test_every_control_does_something(open_):
     page.slide("number of heads", 2)
     assert page.root.get_by_text("head 3: off", exact=True).is_visible()
     page.press("head 5: off")
-    assert page.pressed("one token ahead needs places") and page.root.get_by_text("head 6: off").is_visible()
+    assert (
+        page.pressed("one token ahead needs places")
+        and page.root.get_by_text("head 6: off").is_visible()
+    )
     page.press("another sentence")
     text = page.root.get_by_role("textbox", name="sentence")
     assert text.input_value().endswith("soft") and page.chosen() == ["it looks"]
@@ -682,10 +684,9 @@ def test_it_fits_at_every_width(open_, view):
         page.resize(width)
         height = page.height()
         assert height <= (560 if width >= 800 else 960), width
-        for _ in range(2):
-            page.keys("ArrowDown", "ArrowRight", "x", "m")
-            assert page.height() == height and page.overflow() <= 1, width
-            assert min(page.sizes()) >= 12
+        assert page.overflow() <= 1 and min(page.sizes()) >= 12
+        page.keys("ArrowDown", "ArrowRight", "x", "m")
+        assert page.height() == height and page.overflow() <= 1, width
         page.press("global-local")
         page.press("causal")
         assert page.height() == height, width
