@@ -597,6 +597,11 @@ def test_words_are_chosen_together_among_threads(shown):
     seen.word("it", modifiers=["Shift"])
     seen.page.mouse.move(1, 1)
     assert seen.chosen() == ["tired looks"]
+    before, mat = seen.said(), seen.threads.get_by_role("button", name="mat is looked at")
+    mat.hover()
+    assert seen.said().startswith("mat is looked at by ") and seen.state("side") == ["query"]
+    seen.page.mouse.move(1, 1)
+    assert seen.said() == before, "a word that is pointed at is not chosen"
     seen.word("mat", side="is looked at")
     seen.page.mouse.move(1, 1)
     assert seen.chosen() == ["mat is looked at"] and seen.state("side", "pins") == ["key", []]
@@ -828,11 +833,11 @@ def test_a_page_from_right_to_left_shows_the_same_picture(shown):
     view = sentence(titles=["אחת", "two", "three"])
     view.pinned = [7, 5]
     seen = shown(view)
-    before, text = look(seen), seen.said()
+    before, text, boxes = look(seen), seen.said(), seen.boxes()
     seen.page.evaluate("() => { document.documentElement.dir = 'rtl'; }")
     seen.python(title="x")
     seen.python(title="")
-    assert look(seen) == before and seen.said() == text
+    assert look(seen) == before and seen.said() == text and seen.boxes() == boxes
     seen.page.evaluate("() => { document.documentElement.dir = ''; }")
 
 
@@ -867,16 +872,16 @@ def test_what_is_enlarged_is_drawn_anew(stages, shown):
 
 
 def test_present_shows_it_alone_and_sharp(shown):
-    seen = shown(sentence())
+    seen = shown(sentence(), width=1600)
     button = seen.root.get_by_role("button", name="present")
     before = seen.root.evaluate("(root) => root.querySelector('canvas.cells').width")
     button.click()
     seen.page.wait_for_function("() => document.querySelector('.attnlib-view').style.zoom")
     seen.rest()
     zoom = float(seen.root.evaluate("(root) => root.style.zoom"))
-    assert button.get_attribute("aria-pressed") == "true" and zoom > 1
+    assert button.get_attribute("aria-pressed") == "true" and zoom > 1.4
     now = seen.root.evaluate("(root) => root.querySelector('canvas.cells').width")
-    assert now >= before * min(zoom, 1.2), "as many dots as it is large"
+    assert now >= 1.4 * before, "as many dots as it is large"
     box = seen.map.bounding_box()
     scale = box["width"] / seen.map.evaluate("(one) => parseFloat(one.style.width)")
     spot = seen.place(7, 5)
