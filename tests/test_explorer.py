@@ -435,7 +435,9 @@ def test_any_sentence(kind):
         ({"taught": {"robot": "machine"}}, "taught must be one of 'animal'.*got 'machine'"),
         ({"sentence": ""}, "sentence is empty"),
         ({"sentence": 5}, "sentence must be a string"),
-        ({"n_heads": 4}, "n_heads"),
+        ({"n_heads": 4}, "n_heads of the explorer has been called heads"),
+        ({"matrices": "random"}, "matrices of the explorer has been called model"),
+        ({"layers": 4}, "layers"),
     ],
     ids=str,
 )
@@ -792,6 +794,18 @@ def test_one_message_a_gesture_and_nothing_left_behind(stages):
     page.evaluate("ends.forEach((end) => end())")
     assert page.evaluate("Object.values(heard).flat().length") == 0
     assert page.evaluate("sent.at(-1).sentence") == "it", "what was under way still arrives"
+
+
+def test_who_types_on_while_the_kernel_answers_loses_nothing(stages):
+    tab = stages.open(explorer(model="tiny-gpt"))
+    page = tab.page
+    text = page.get_by_role("textbox")
+    text.fill("The cat")
+    page.evaluate("python({ _fed: { ...model.get('_fed'), number: 9 } })")
+    tab.frames(3)
+    assert text.input_value() == "The cat"
+    page.wait_for_timeout(450)
+    assert page.evaluate("sent.at(-1).sentence") == "The cat"
 
 
 def test_how_long_a_change_takes(browser, open_, capsys):

@@ -36,6 +36,9 @@ def explorer(sentence="The cat sat on the mat because it was tired", model=None,
             temperature, head, pins, side, form, taught
     -> Explorer
     """
+    for before, now in {"n_heads": "heads", "n_global": "globals_", "matrices": "model"}.items():
+        if before in start:
+            raise TypeError(f"{before} of the explorer has been called {now} since 0.2")
     return Explorer(sentence, model, **start)
 
 

@@ -299,7 +299,7 @@ export function keep(model, names, changed) {
     if (Object.keys(news).length) model.save_changes();
   };
   return {
-    get: () => Object.fromEntries(names.map((name) => [name, model.get(name)])),
+    get: () => ({ ...Object.fromEntries(names.map((name) => [name, model.get(name)])), ...waiting }),
     send(news, later = 0) {
       Object.assign(waiting, news);
       clearTimeout(due);
