@@ -725,6 +725,30 @@ def test_a_finger_chooses(shown):
     assert seen.chosen() == ["it looks", "tired looks"], "a long touch adds"
 
 
+def test_a_pin_comes_into_sight_where_the_map_is_scrolled(shown):
+    n = 400
+    seen = shown(AttentionView(np.full((n, n), 1 / n)))
+    seen.map.focus()
+    seen.press("ArrowDown")
+    scrolled = (
+        "(root) => { const m = root.querySelector('.map'); return [m.scrollLeft, m.scrollTop]; }"
+    )
+    assert seen.root.evaluate(scrolled) == [0, 0]
+    seen.press("End")
+    assert seen.root.evaluate(scrolled)[1] == 0
+    seen.python(pinned=[n - 1, n - 1])
+    assert seen.root.evaluate(scrolled)[1] > 100
+    sight = """(root) => { const map = root.querySelector(".map");
+        const [x, y] = root.querySelector(".hand").dataset.cells.split(" ").map(Number);
+        return [x + 399 - map.scrollLeft, y + 399 - map.scrollTop, map.clientWidth,
+          map.clientHeight]; }"""
+    x, y, width, height = seen.root.evaluate(sight)
+    assert 0 <= x < width and 0 <= y < height
+    seen.root.locator(".map").evaluate("(map) => { map.scrollTop = 0; }")
+    seen.root.locator(".attnlib-sentence .word").first.hover()
+    assert seen.root.evaluate(scrolled)[1] == 0, "what the reader scrolls stays"
+
+
 def test_small_pictures_by_mouse_and_keys(shown):
     seen = shown(sentence(titles=["one", "two", "three"]))
     atlas = seen.root.get_by_role("slider", name="all heads")

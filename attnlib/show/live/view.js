@@ -229,7 +229,7 @@ function arrange(view) {
   const place = view.place = { ...geometry(data, names, { ...look, left: left?.x0 }), quiet: left?.quiet };
   const high = place.height + above, size = place.size;
   view.loom = null;
-  parts.map.style.maxHeight = `${tall + 30}px`;          // what is larger is scrolled
+  parts.map.style.maxHeight = place.height > tall + 30 ? `${tall}px` : "";              // what is larger is scrolled
   if (state.why) return;
   const woven = loom(names, width, high);
   view.loom = {                                          // the threads have the whole scene, the cells are where the map has them
@@ -318,12 +318,23 @@ function looked({ hover, state, data: { nq, nk } }) {
   return { now, focus: here || now.pinned };
 }
 
+/** A pin that keys have moved out of sight comes back; what the reader scrolls stays. */
+function bringBack(view, { x, y, cw, ch }, cell) {
+  const { map } = view.parts, pin = String(cell);
+  if (!cell || pin === view.pin) return;
+  view.pin = pin;
+  for (const [side, room, first, at] of [["scrollLeft", map.clientWidth, x, x + cell[1] * cw], ["scrollTop", map.clientHeight, y, y + cell[0] * ch]]) {
+    if (at < map[side] + Math.min(first, room / 2) || at > map[side] + room - 20) map[side] = at - room / 2;
+  }
+}
+
 /** What moves with the hand: frame, sentence, threads, read-out */
 function followHand(view) {
   const { house, parts: { overlay, pen, map, strip }, state, one, place, ink } = view, { now, focus } = looked(view);
   const m = view.loom ? view.moving.morph : 1, words = { side: now.side, pins: chosen(now.pins, focus, now.side) };
   if (m > 0.97) {                                        // the last steps towards the map are drawn twice, and the map comes up
     paintFocus(sharp(overlay, place.width, place.height, +house.root.style.zoom || 1), one, place, focus, now, view.colours, ink);
+    if (!view.hover) bringBack(view, place, focus);
     if (!state.compact) paintSentence(strip, one, focus, now, view.data, ink, !view.inStrip);
   }
   if (m < 1) weave(pen, { ...view.fabric, weights: drawn(view.moving) }, view.loom, { ...words, morph: m });
