@@ -813,6 +813,18 @@ def test_it_fits(shown, name):
             assert found["height"] <= 560, (name, found["height"])
 
 
+def test_long_names_stay_in_the_picture(shown):
+    """Beside the cells of a narrow one, too: nothing is drawn at its very edge."""
+    names = ["internationalisation", "b", "x" * 40]
+    for how in ({"compact": True}, {}):
+        view = AttentionView(softmax(3, 3), names, **how)
+        view.pinned = [0, 0]
+        seen = shown(view, width=318 if how else 584)
+        height = seen.root.locator("canvas.cells").bounding_box()["height"]
+        for where in ("canvas.cells", "canvas.hand"):
+            assert seen.ink(where, [0, 0, 1, height]) == 0, (how, where)
+
+
 def test_axe_finds_nothing_serious(shown):
     for name, dark in [("sentence", False), ("threads", True), ("63 words", True)]:
         seen = shown(VIEWS[name](), dark=dark)

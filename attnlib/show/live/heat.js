@@ -239,9 +239,10 @@ export function paintMap(pen, one, { x, y, cw, ch }, colours, signed, ink) {
 }
 
 /** A name of the query line (0) or the key line (1) */
-function paintName(pen, name, line, n, { x, y, cw, ch, flat, size, left }, fill, how = {}) {
+function paintName(pen, name, line, n, { x, y, cw, ch, flat, size, left, quiet }, fill, how = {}) {
   const [across, down] = [x + (n + 0.5) * cw, y + (n + 0.5) * ch];
-  if (line === 0) write(pen, short(name), left ? 6 : x - 6, down, fill, { size, align: left ? "left" : "right", most: 0.3 * x + 80, ...how });
+  if (line === 0 && left) write(pen, short(name), 6, down, fill, { size, most: quiet - 12, ...how });
+  else if (line === 0) write(pen, short(name), x - 6, down, fill, { size, align: "right", most: x - 8, ...how });
   else if (flat) write(pen, short(name), across, y - 6 - 0.34 * size, fill, { size, align: "center", ...how });
   else write(pen, short(name), across, y - 6 - 0.24 * size, fill, { size, turn: -Math.PI / 4, most: STEEP, ...how });
 }
