@@ -762,6 +762,7 @@ def test_small_pictures_by_mouse_and_keys(shown):
     atlas = named.root.get_by_role("slider", name="all heads")
     box = atlas.bounding_box()
     atlas.click(position={"x": box["width"] - 10, "y": box["height"] - 20})
+    named.tab.frames()
     assert named.state("head") == [2], "a name is a part of its picture"
     assert atlas.get_attribute("aria-valuetext") == "head three"
 
