@@ -22,7 +22,7 @@
 import { best, blue, clamp, ease, isEven, lerp, make, measure, press, share, sharp } from "./core.js";
 
 export const MOST = 24, LEAST = 0.02;
-const WOVEN = { head: 26, row: 32, cell: 56, sum: 44 };                 // names of the sides; a cell at most; room for a number
+const WOVEN = { head: 26, row: 40, cell: 72, sum: 44 };                 // names of the sides; a cell at most; room for a number
 
 // ---- numbers: pure -----------------------------------------------------------------------------------------------------
 
