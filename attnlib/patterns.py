@@ -1,7 +1,8 @@
 """Patterns by name: who may look at whom, as it is chosen in a menu or on the command line.
 
-A new mask is on offer in the explorer and on the command line as soon as it has its line here: its
-name and its function n, and its numbers -> boolean (n, n), True = may attend.
+A new mask is on offer on the command line as soon as it has its line here: its name and its
+function n, and its numbers -> boolean (n, n), True = may attend. The explorer computes in the page
+and needs the same line in `PATTERNS` of show/live/core.js.
 """
 
 from inspect import signature
