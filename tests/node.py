@@ -2,14 +2,17 @@
 and axe-core, which looks whether everybody can use a page.
 """
 
+import functools
 import json
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import lab
 
 ROOT = Path(__file__).resolve().parent.parent
+JS = ROOT / ".ci" / "js"
 LIVE = ROOT / "attnlib" / "show" / "live"
 SCRIPTS = sorted((ROOT / "attnlib").rglob("*.js"))
 
@@ -43,18 +46,30 @@ def run(folder, script, data=None, timeout=120):
     return json.loads(done.stdout)
 
 
+@functools.cache
+def axe_source():
+    """The script of axe-core. Where .ci/js has not been installed, each process that tests fetches
+    it into a folder of its own: two at once would be in each other's way.
+    """
+    place = Path("node_modules") / "axe-core" / "axe.min.js"
+    if (JS / place).exists():
+        return (JS / place).read_text(encoding="utf-8")
+    npm = shutil.which("npm") or lab.missing("no npm: apt-get install -y npm")
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(JS / name, folder)
+        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        if done.returncode:
+            lab.missing(f"npm cannot fetch axe-core:\n{done.stderr[-500:]}")
+        return (folder / place).read_text(encoding="utf-8")
+
+
 def axe(page, within=".attnlib-live", leave=()):
     """What axe-core finds serious or critical in this part of a page (playwright's), in words;
     `leave` names rules to leave out. The version is that of .ci/js/package-lock.json.
     """
-    source = ROOT / ".ci" / "js" / "node_modules" / "axe-core" / "axe.min.js"
-    if not source.exists():
-        npm = shutil.which("npm") or lab.missing("no npm: apt-get install -y npm")
-        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(command, cwd=ROOT / ".ci" / "js", capture_output=True, text=True)
-        if done.returncode:
-            lab.missing(f"npm cannot fetch axe-core:\n{done.stderr[-500:]}")
-    page.evaluate(source.read_text(encoding="utf-8"))
+    page.evaluate(axe_source())
     found = page.evaluate(
         "([within, leave]) => axe.run(within, { rules: Object.fromEntries("
         "leave.map((name) => [name, { enabled: false }])) })",
