@@ -713,8 +713,8 @@ def test_a_finger_chooses(shown):
     assert seen.state("layer", "head") == [1, 2]
     seen.root.get_by_role("button", name="threads").tap()
     seen.rest()
-    seen.python(pinned=None, pins=[])  # on a busy machine a tap may be as long as a long touch
     seen.threads.get_by_role("button", name="tired looks").tap()
+    seen.tab.frames()
     assert seen.chosen() == ["tired looks"]
     hold = """(node) => { const box = node.getBoundingClientRect(), at = { bubbles: true,
         pointerType: "touch", clientX: box.x + 9, clientY: box.y + 9 };
