@@ -563,7 +563,7 @@ from attnlib.course.explorer import explorer
 trace = load("tiny-gpt")("The President of the United States")
 print(trace.weights.shape[:2], abs(trace.weights.sum(-1) - 1).max() < 1e-5)
 shown = explorer()
-print(shown.weights.shape == (8, 10, 10) and shown.to_png()[:4] == b"\x89PNG")
+print(shown.weights.shape == (8, 10, 10) and shown.to_png()[1:4] == b"PNG")
 for name in ("reverse", "dates"):
     load(name)
 """
