@@ -208,13 +208,11 @@ def course_map(notebooks):
 
 
 def may_fold(cell):
-    """The set-up cell, the parameters, and every question, whose code holds its answer."""
-    asks = cell.cell_type == "code" and re.search(r"\bpredict\.\w+\(", cell.source)
-    return cell.id in ("setup", "parameters") or bool(asks)
+    return cell.id in ("setup", "parameters")
 
 
 def is_folded(cell, path):
-    """In anatomy 1 the set-up cell alone; in anatomy 2 all that may."""
+    """In anatomy 1 the set-up cell alone; in anatomy 2 the parameters, too."""
     return cell.id == "setup" or (ANATOMY[path.stem[3:]] == 2 and may_fold(cell))
 
 

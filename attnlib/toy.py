@@ -277,6 +277,22 @@ def layer(n_heads=4, *, encoding="sinusoidal", temperature=1.0, control=False):
     return attention
 
 
+ASKED, TOLD = ["noun", "alive"], ["noun", "alive", "thing", "verb"]
+
+
+def pronoun_head(tokens, loudness=6.4):
+    """One head with so few columns that all of it can be read. -> q (n, 2), k (n, 2), v (n, 4)
+
+    A pronoun asks for nouns, and 0.4 times as much for what is alive, `loudness` times as loudly;
+    every token offers, and says, what it is. ASKED and TOLD name the columns.
+    """
+    x = embed(tokens)
+    column = {name: x[:, k] for k, name in enumerate(FEATURES)}  # (n,) each
+    q = loudness * np.outer(column["pronoun"], [1, 0.4])
+    k, v = (np.stack([column[name] for name in names], axis=1) for names in (ASKED, TOLD))
+    return q, k, v
+
+
 class Look(NamedTuple):
     """What a toy layer saw: tokens (n), names of the heads (h), weights (h, n, n), mask (n, n),
     output (n, D_MODEL).

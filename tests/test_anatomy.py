@@ -4,11 +4,13 @@ are asked before they are answered, and nothing that tells the answer before.
 
 import ast
 import base64
+import importlib
 import io
 import itertools
 import re
 import shutil
 import statistics
+import types
 
 import lab
 import nbformat
@@ -17,6 +19,7 @@ from PIL import Image
 from test_notebooks_static import PATHS, READ, code_lines, heading, output_text, prose
 
 import notebooks
+from attnlib.exercises import Question
 
 NEW = [path for path in PATHS if notebooks.ANATOMY[path.stem[3:]] == 2]
 each = pytest.mark.parametrize("path", NEW, ids=lambda path: path.stem[3:])
@@ -28,42 +31,22 @@ def test_every_notebook_has_one_of_two_anatomies():
     assert set(notebooks.ANATOMY.values()) <= {1, 2}
 
 
-def calls(notebook):
-    """(place, kind, the call) of every predict.KIND(…)"""
+def questions(notebook, module):
+    """(place, the question) of every ex.NAME.ask(…)"""
     for number, cell in enumerate(notebook.cells):
-        if cell.cell_type == "code" and cell.id != "setup":
-            for node in ast.walk(ast.parse(cell.source)):
-                function = getattr(node, "func", None)
-                if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
-                    if function.value.id == "predict":
-                        yield number, function.attr, node
+        if cell.cell_type == "code":
+            for name in re.findall(r"\bex\.(\w+)\.ask\(", cell.source):
+                yield number, getattr(module, name)
 
 
-def literal(node):
-    try:
-        return ast.literal_eval(node)
-    except (ValueError, TypeError):
-        return None
-
-
-def answers(kind, call):
+def answers(question):
     """What gives the answer away, in words: the right option, the numbers of the explanation and
     what it sets in bold.
     """
-    given = {one.arg: literal(one.value) for one in call.keywords}
-    why = given.get("why") or ""
-    found = set(re.findall(r"(?<![\d.])\d*\.\d{2,}(?!\d)", why)) | set(
-        re.findall(r"\*\*(.+?)\*\*", why)
-    )
-    options, right = (given.get(name) for name in ("options", "right"))
-    if kind == "choice":
-        args = [literal(one) for one in call.args]
-        options = options if options is not None else args[1]
-        right = right if right is not None else args[2]
-        if isinstance(right, int):
-            right = options[right]
-        found.add(right if isinstance(right, str) else right[0])
-    return {one for one in found if len(one) > 2}
+    numbers = re.findall(r"(?<![\d.])\d*\.\d{2,}(?!\d)", question.why)
+    bold = re.findall(r"\*\*(.+?)\*\*", question.why)
+    right = question.given.get("right", "")
+    return {one for one in [*numbers, *bold, right] if len(one) > 2}
 
 
 def seen(cell):
@@ -98,9 +81,9 @@ def height(cell):
     return high
 
 
-def spoilers(notebook):
+def spoilers(notebook, module):
     """(cell of the question, cell that tells, what it tells)"""
-    for number, kind, call in calls(notebook):
+    for number, question in questions(notebook, module):
         below, left = [], SCREEN
         for cell in notebook.cells[number + 1 :]:
             below.append(cell)
@@ -108,25 +91,37 @@ def spoilers(notebook):
             if left < 0:
                 break
         for cell in [*notebook.cells[:number], *below]:
-            for answer in sorted(answers(kind, call)):
+            for answer in sorted(answers(question)):
                 if re.search(rf"(?<![\w.]){re.escape(answer)}(?!\w)", seen(cell), re.I):
                     yield notebook.cells[number].id, cell.id, answer
 
 
-@each
-def test_nothing_tells_the_answer_before_the_reader_has_guessed(path):
-    assert list(spoilers(READ[path])) == []
+def of(path):
+    """The module with the exercises and questions of a notebook."""
+    return importlib.import_module(f"attnlib.exercises.{path.stem[3:]}")
+
+
+def test_nothing_tells_the_answer_before_the_reader_has_guessed():
+    found = {path.stem: list(spoilers(READ[path], of(path))) for path in NEW}
+    assert found == {path.stem: [] for path in NEW}
 
 
 def test_a_spoiler_would_be_found():
     new = nbformat.v4
-    ask = "predict.choice('How many?', ['two', 'all of them'], 1, why='**All ten**, .25 each.')"
+    how_many = Question(
+        "x.how_many",
+        "choice",
+        "How many?",
+        options=["two", "all of them"],
+        right="all of them",
+        why="**All ten**, .25 each.",
+    )
     book = new.new_notebook(
         cells=[
             new.new_markdown_cell("## All of them look", id="heading"),
             new.new_markdown_cell("<details>all of them, .25</details>", id="folded"),
             new.new_code_cell("print('.25')", id="code"),
-            new.new_code_cell(ask, id="question"),
+            new.new_code_cell("ex.how_many.ask()", id="question"),
             new.new_code_cell(
                 "1", id="near", outputs=[new.new_output("stream", text="0.25 and .25\n" * 40)]
             ),
@@ -134,7 +129,7 @@ def test_a_spoiler_would_be_found():
             new.new_markdown_cell("All ten.", id="far"),
         ]
     )
-    assert list(spoilers(book)) == [
+    assert list(spoilers(book, types.SimpleNamespace(how_many=how_many))) == [
         ("question", "heading", "all of them"),
         ("question", "code", ".25"),
         ("question", "near", ".25"),
@@ -163,17 +158,27 @@ def test_the_hero_comes_first(path):
 
 @each
 def test_four_or_five_questions_of_at_least_two_kinds(path):
-    found = list(calls(READ[path]))
-    assert 4 <= len(found) <= 5 and len({kind for _, kind, _ in found}) >= 2
-    for number, _, call in found:
-        given = {one.arg: literal(one.value) for one in call.keywords}
-        assert given.get("name") and given.get("why")
+    found = list(questions(READ[path], of(path)))
+    assert 4 <= len(found) <= 5 and len({question.kind for _, question in found}) >= 2
+    for number, question in found:
+        assert question.why
         behind = READ[path].cells[number + 1]
         assert behind.cell_type == "markdown" and behind.source.startswith("<details"), (
             f"{READ[path].cells[number].id}: for GitHub and paper the answer stands folded behind"
         )
-    names = [literal(one.value) for *_, call in found for one in call.keywords if one.arg == "name"]
-    assert len(set(names)) == len(names)
+
+
+@each
+def test_the_answers_stand_in_the_package(path):
+    """In a cell they could be read before the guess, wherever code is not folded."""
+    code = "\n".join(cell.source for cell in READ[path].cells if cell.cell_type == "code")
+    assert "predict." not in code and "why=" not in code
+    asked = {question.name for _, question in questions(READ[path], of(path))}
+    held = {
+        (name, thing.name) for name, thing in vars(of(path)).items() if isinstance(thing, Question)
+    }
+    assert {name for _, name in held} == asked
+    assert all(said == f"{path.stem[3:]}.{name}" for name, said in held)
 
 
 @each

@@ -1,5 +1,5 @@
 """Exercises that answer: `check` tries the learner's function, `hint` helps a little more each
-time, `solution` shows one.
+time, `solution` shows one. And the questions that a notebook asks before it shows: `ask`.
 
 One module per notebook, named after its subject: `from attnlib.exercises import masks as ex`, then
 `ex.past.check(my_function)`. `progress()` draws what has been passed across the course.
@@ -16,9 +16,10 @@ import numpy as np
 from attnlib import _moved
 from attnlib.exercises._limit import TooSlow, call
 from attnlib.exercises._progress import progress, record
+from attnlib.show.live.predict import predict
 from attnlib.show.source import show_source
 
-__all__ = ["Exercise", "progress"]
+__all__ = ["Exercise", "Question", "progress"]
 
 if not TYPE_CHECKING:  # an editor would take it for a promise of every name
     __getattr__ = _moved.told_by(__name__)
@@ -204,6 +205,27 @@ class Exercise:
             for n, a in zip(names, arguments)
         ]
         return f"(tried with {', '.join(said)})" if said else ""
+
+
+class Question:
+    """A question of a notebook, which is answered with a guess: `ask` makes its card.
+
+    What is right, and why, stands here and not in the notebook, where it could be read first.
+
+    name     "masks.leak": subject and name of the question; its points are kept by it
+    kind     "cells", "choice", "split" or "curve": see `attnlib.show.predict`
+    words    the question
+    why      what the card says behind the verdict
+    given    what else `predict` takes that does not come from arrays of the notebook
+    """
+
+    def __init__(self, name, kind, words, *, why, **given):
+        self.name, self.kind, self.words, self.why, self.given = name, kind, words, why, given
+
+    def ask(self, *arrays):
+        """The question, about these arrays: what `predict` takes behind the words. -> Predict"""
+        card = getattr(predict, self.kind)
+        return card(self.words, *arrays, why=self.why, name=self.name, **self.given)
 
 
 NOT_YET = "Not yet: the function returns nothing so far. Write its body, then run this cell again."

@@ -1,9 +1,66 @@
-"""Exercises of queries_keys_values: write attention, and shuffle a sentence."""
+"""Exercises and questions of queries_keys_values: write attention, and shuffle a sentence."""
 
 import numpy as np
 
 from attnlib.attention import softmax
-from attnlib.exercises import Exercise
+from attnlib.exercises import Exercise, Question
+
+alike = Question(
+    "queries_keys_values.alike",
+    "cells",
+    "Which cell of `x @ x.T` will be strongest?",
+    why="A word has all its own features in common with itself, so no cell of a row is stronger"
+    " than the one on the diagonal, and the strongest is where a word has most. Some pairs of words"
+    " come near. *it* finds nothing that is more like it than *it*.",
+)
+
+shares = Question(
+    "queries_keys_values.shares",
+    "split",
+    "*it* shares out 1. Who gets how much?",
+    why="exp(0) is 1, and eight ones add up. A lead of 1.4 is not much against so many.",
+)
+
+alive = Question(
+    "queries_keys_values.alive",
+    "curve",
+    "*it* asks for nouns, and for how much of *alive*? Draw the weight of *cat*.",
+    given=6,
+    xlabel="alive, in the question of it",
+    ylabel="weight of cat",
+    why="An S, not a straight line. At 0 nothing tells the two nouns apart, and they share. One"
+    " step to the right is enough for *cat*, one to the left for *mat*; farther out there is"
+    " nothing left to win.",
+)
+
+ending = Question(
+    "queries_keys_values.ending",
+    "choice",
+    "Of 5,000 random heads: in how many does *it* prefer *cat* with one ending, and *mat* with the"
+    " other?",
+    options=[
+        (
+            "in about half of them",
+            "As if a coin were tossed for each ending. But which rows make the scores of *cat* and"
+            " *mat*?",
+        ),
+        ("in some hundreds", "Chance can do much, if it is given something that differs."),
+        ("in a handful", "Nearly. But here luck has nothing to work on."),
+        "in not a single one",
+    ],
+    right="in not a single one",
+    why="It is 0 by construction. The question of *it* is made from the row of *it*, the keys of"
+    " *cat* and *mat* from theirs, and the ending changes none of the three: both scores stay the"
+    " same numbers. The last word can take a share from both, and cannot change their order.",
+)
+
+table = Question(
+    "queries_keys_values.table",
+    "cells",
+    "Our table is laid on these words. Which cell will be strongest?",
+    why="The table knows places, not words: it looks most from place 7 to place 1, counted from 0."
+    " Whoever stands there now looks, and is looked at.",
+)
 
 
 def simple_attention(q, k, v):

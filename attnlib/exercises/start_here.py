@@ -1,8 +1,68 @@
-"""Exercises of start_here: shapes, and reading the table."""
+"""Exercises and questions of start_here: shapes, and reading the table."""
 
 import numpy as np
 
-from attnlib.exercises import Exercise
+from attnlib.exercises import Exercise, Question
+
+soft = Question(
+    "start_here.soft",
+    "cells",
+    "The same head reads that *it was soft*. Where does *it* look most?",
+    why="The head wants nouns, and rather living ones. *tired* and *soft* are no nouns: the head"
+    " passes them over, and you did not. How a machine could tell the two endings apart is the open"
+    " question of this course.",
+)
+
+sums = Question(
+    "start_here.sums",
+    "choice",
+    "Add up the weights of each row, then of each column. What do you get?",
+    options=[
+        ("1 for every row and every column", "For the rows, yes. Count how many look at *cat*."),
+        "1 for every row, but columns differ",
+        ("1 for every column, but rows differ", "Other way round: a row is who gives."),
+        ("a different number for each", "Add up an even row: ten times .10."),
+    ],
+    right="1 for every row, but columns differ",
+    why="Each token has the same amount of attention to give; what it gets is up to others.",
+)
+
+near = Question(
+    "start_here.near",
+    "split",
+    "Pattern *local*, `window = 3`: how does *it* share out its 1 now?",
+    why="The row must still add up to 1, and those left in sight keep their proportions. *mat* had"
+    " 90 times as much as each of the other words in sight, and has it still: what *cat* had goes"
+    " almost all to *mat*.",
+)
+
+longer = Question(
+    "start_here.longer",
+    "choice",
+    "A text of 100 words, the same window: what share of all looks does it allow?",
+    options=[
+        ("nearly half, as before", "The window stayed as it was, but the text grew."),
+        ("about a quarter", "That is the share for twice the text."),
+        "about a twentieth",
+        (
+            "less than a hundredth",
+            "All pairs are a hundred times as many, but ten times as many words look.",
+        ),
+    ],
+    right="about a twentieth",
+    why="Each word keeps five looks, itself included, however long the text is. All pairs grow with"
+    " the square of the length. So twice the text leaves about half of the share, and ten times the"
+    " text about a tenth. A straight line would soon reach nothing.",
+)
+
+no_places = Question(
+    "start_here.no_places",
+    "cells",
+    "Positions off: which of the other seven draw another picture? Mark all of them.",
+    many=True,
+    why="Those whose job speaks of places. (The number: by how much a weight changes at most.)"
+    " Meaning and spelling stand in the word itself, wherever it is.",
+)
 
 
 def predict_shapes(h, n):
