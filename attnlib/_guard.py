@@ -46,7 +46,8 @@ def attention_scores(q, k, mask, bias, scale, softcap):
     shape = (*leading(q, k, "k"), q.shape[-2], k.shape[-2])
     if bias is not None:
         bias = _check.broadcasts("bias", _check.floats("bias", bias, ""), shape)
-        bias = _check.below_infinity("bias", bias).astype(q.dtype, copy=False)
+        dtype = wide_enough(bias, q.dtype)
+        q, bias = q.astype(dtype, copy=False), bias.astype(dtype, copy=False)
     if mask is not None:
         mask = _check.broadcasts("mask", _check.boolean("mask", mask), shape)
     return q, k, mask, bias, scale, softcap
@@ -68,6 +69,19 @@ def scaled_dot_product_attention(q, k, v, sinks):
             raise ValueError(f"sinks must have one number per head, {found}")
         sinks = np.broadcast_to(sinks[:, None, None], (*shape[:-1], 1)).astype(q.dtype)
     return q, k, v, sinks, dtype
+
+
+def wide_enough(bias, dtype):
+    """The float type in which a bias stays finite where it is: `dtype`, or float64 for numbers
+    beyond it, as np.finfo(float).min. ValueError where a score cannot be added to it.
+    """
+    most = _check.below_infinity("bias", bias).max(initial=0)
+    if most > np.finfo(np.float64).max / 2:
+        raise ValueError(f"bias must leave room for the scores, up to 8e307, got {most:.3g}")
+    tame = most <= np.finfo(dtype).max / 2
+    if tame and not np.can_cast(bias.dtype, dtype):
+        tame = bias.min(initial=0, where=bias > -np.inf) >= np.finfo(dtype).min
+    return dtype if tame else np.result_type(dtype, np.float64)
 
 
 def split_heads(x, n_heads):
@@ -195,6 +209,11 @@ def padding(lengths, n_k):
     """The lengths with axes for heads, queries and keys."""
     n_k, lengths = _check.integer("n_k", n_k), np.asarray(lengths)
     whole = lengths.dtype.kind in "iu" and lengths.ndim < 2
+    if lengths.ndim and lengths.shape[-1] == n_k > 1 and np.isin(lengths, (0, 1)).all():
+        wanted = "how many tokens each text has, (b,), got what looks like a 0/1 mask of the shape"
+        fix = "that is a mask already, as a boolean one: mask.astype(bool)"
+        fix += ", for a batch (b, n_k) with [:, None, None, :] behind" if lengths.ndim > 1 else ""
+        raise ValueError(f"lengths must be {wanted} {lengths.shape}; {fix}")
     if not whole or (lengths < 0).any() or (lengths > n_k).any():
         wanted = f"whole numbers from 0 to n_k={n_k}, one or an array (b,)"
         raise ValueError(f"lengths must be {wanted}, got {lengths.tolist()}")
@@ -532,8 +551,11 @@ def flash_attention(q, k, v, causal, mask, bias, scale, softcap, block, workers)
     if mask is not None:
         mask = found.stretched("mask", _check.boolean("mask", mask))
     if bias is not None:
-        bias = _check.below_infinity("bias", _check.floats("bias", bias, ""))
+        bias = _check.floats("bias", bias, "")
+        dtype = wide_enough(bias, found.q.dtype)
         bias = found.stretched("bias", bias)
+        q, k, v = (x.astype(dtype, copy=False) for x in found[:3])
+        found = found._replace(q=q, k=k, v=v)
     _check.flag("causal", causal)
     return found, mask, bias, block, whole_or_none("workers", workers)
 

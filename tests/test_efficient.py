@@ -335,6 +335,34 @@ def test_a_large_score_that_is_masked_harms_nobody():
     )
 
 
+LEAST, LARGE = np.finfo(np.float64).min, np.finfo(np.float32)
+
+
+@each_path
+@pytest.mark.parametrize("far", [1e39, -1e39, 1e300, LEAST, float(LARGE.min), float(LARGE.max)])
+@pytest.mark.parametrize("softcap", [None, 2.0])
+def test_a_bias_beyond_float32(path, far, softcap):
+    """As with float64 queries, and without a warning: here and with the whole matrix."""
+    q, k, v = normal(31, 3, 9, 4)
+    bias = normal(32, 9, 9, dtype=np.float64)
+    bias[1, 3] = bias[2, [0, 7]] = bias[3, ::2] = far
+    bias[4] = LEAST  # a whole row: all keys alike
+    bias[5] = 2 * far if abs(far) <= 1e300 else far
+    bias[6, :5], bias[6, 5:] = far, -np.inf
+    wanted = plain(q, k, v, bias=bias, softcap=softcap)
+    close(wanted[4], v.astype(float).mean(0), 1e-12)
+    with changed(**path):
+        for block in (None, 2, 4):
+            found = flash_attention(q, k, v, bias=bias, softcap=softcap, block=block)
+            assert found.dtype == np.float32
+            close(found, wanted, 2e-6)
+    whole, weights = scaled_dot_product_attention(q, k, v, bias=bias, softcap=softcap)
+    assert whole.dtype == weights.dtype == np.float32
+    close(whole, wanted, 2e-6)
+    with pytest.raises(ValueError, match="bias must leave room for the scores"):
+        flash_attention(q, k, v, bias=[[1e308]])
+
+
 @each_path
 def test_empty_rows_are_zero(path):
     q, k, v = normal(7, 3, 2, 9, 4)

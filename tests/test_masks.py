@@ -99,6 +99,18 @@ def test_padding(n_k):
         same(batch[length, 0], slow.padding(length, n_k))
 
 
+@pytest.mark.parametrize("kind", [bool, int, np.uint8, float])
+@pytest.mark.parametrize("mask", [[1, 1, 0], [0, 1, 1], [1, 1, 1], [[1, 1, 0], [1, 0, 0]]])
+def test_padding_tells_a_mask_from_lengths(mask, kind):
+    """A tokenizer's attention_mask would be read as lengths of 0 and 1, without a word."""
+    with pytest.raises(ValueError, match=r"0/1 mask of the shape .*mask\.astype\(bool\)"):
+        masks.padding(np.array(mask, kind), 3)
+    lengths = np.sum(mask, axis=-1)  # what is meant, and lengths of 0 and 1 in a longer row
+    assert masks.padding(lengths, 3).shape[-1] == 3
+    assert masks.padding([1, 0], 3)[:, 0, 0].tolist() == [[True, False, False], [False] * 3]
+    assert masks.padding([1], 1).all()  # one text of one token
+
+
 @settings(max_examples=50, deadline=None, derandomize=True)
 @given(
     st.integers(1, 8).flatmap(
