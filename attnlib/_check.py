@@ -1,6 +1,13 @@
-"""Checks of arguments for the ground floor: each raises before any work and names the argument."""
+"""Checks of arguments for the ground floor: each raises before any work and names the argument.
+
+What people bring becomes an array in `array`, and what a model returned becomes weights in
+`brought`: nowhere else.
+"""
 
 import operator
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -62,20 +69,18 @@ def flag(name, value):
 
 def floats(name, value, axes):
     """`value` as a float array with at least as many axes as `axes` names, for example "n d"."""
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise ValueError(f"{name} must be an array, with rows of the same length") from None
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must hold real numbers, got an array of {array.dtype}")
-    if array.dtype.kind != "f":
-        array = array.astype(np.float64)
+    found = array(name, value)
+    if found.dtype.kind not in "fiub":
+        what = "" if found.ndim or value is None else f" ({type(value).__name__})"
+        raise TypeError(f"{name} must hold real numbers, got an array of {found.dtype}{what}")
+    if found.dtype.kind != "f":
+        found = found.astype(np.float64)
     wanted = axes.split()
-    if array.ndim < len(wanted):
+    if found.ndim < len(wanted):
         raise ValueError(
-            f"{name} must have the shape (..., {', '.join(wanted)}), got {array.shape}"
+            f"{name} must have the shape (..., {', '.join(wanted)}), got {found.shape}"
         )
-    return array
+    return found
 
 
 def tokens(name, value, width, axes="n d_model"):
@@ -139,14 +144,35 @@ def generator(rng):
 
 
 def boolean(name, value):
-    """`value` as a boolean array; numbers are refused, because a mask is not a number."""
-    array = np.asarray(value)
-    if array.dtype != np.bool_:
+    """`value` as a boolean array; numbers are refused, because beside a bias a mask is none."""
+    found = array(name, value)
+    if found.dtype != np.bool_:
         raise TypeError(
-            f"{name} must be boolean (True = may attend), got an array of {array.dtype}; additive"
-            " numbers go in bias="
+            f"{name} must be boolean (True = may attend), got an array of {found.dtype};"
+            f" {name}.astype(bool) is for 1 and 0, {name} == 0 for 0 and -inf; additive numbers go"
+            " in bias="
         )
-    return array
+    return found
+
+
+def allowed(name, value):
+    """`value` as a boolean array, for a picture. Numbers are taken where they can mean one thing: 1
+    and 0, or 0 and what is as good as -inf, which others add to the scores.
+    """
+    found = array(name, value)
+    if found.dtype.kind in "fiu" and found.any():
+        shut = found <= SHUT
+        if (shut | (found == 0)).all():
+            return ~shut
+        if ((found == 1) | (found == 0)).all():
+            return found == 1
+    if found.dtype != np.bool_:
+        other = "numbers that are neither 1 and 0 nor 0 and -inf"
+        zeros = f"only 0, which shuts all or adds nothing: {name}.astype(bool) or {name} == 0"
+        empty = found.dtype.kind in "fiu" and found.size and not found.any()
+        what = f"{found.dtype}, {zeros if empty else other}"
+        raise TypeError(f"{name} must be boolean (True = may attend), got an array of {what}")
+    return found
 
 
 def broadcasts(name, array, shape, whose="the weights'"):
@@ -164,19 +190,16 @@ def broadcasts(name, array, shape, whose="the weights'"):
 
 def ids(name, value, vocabulary):
     """`value` as an array of whole numbers below the size of the vocabulary, (n,) or (b, n)."""
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise ValueError(f"{name} must be an array, with rows of the same length") from None
-    if array.ndim not in (1, 2) or array.size == 0:
-        raise ValueError(f"{name} must have the shape (n,) or (b, n), got {array.shape}")
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"{name} must be whole numbers, got an array of {array.dtype}")
-    if array.min() < 0 or array.max() >= vocabulary:
+    found = array(name, value)
+    if found.ndim not in (1, 2) or found.size == 0:
+        raise ValueError(f"{name} must have the shape (n,) or (b, n), got {found.shape}")
+    if found.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be whole numbers, got an array of {found.dtype}")
+    if found.min() < 0 or found.max() >= vocabulary:
         raise ValueError(
-            f"{name} must lie between 0 and {vocabulary - 1}, got {array.min()} to {array.max()}"
+            f"{name} must lie between 0 and {vocabulary - 1}, got {found.min()} to {found.max()}"
         )
-    return array
+    return found
 
 
 def padding_mask(name, mask, shape):
@@ -189,3 +212,295 @@ def padding_mask(name, mask, shape):
     if mask.shape != shape:
         raise ValueError(f"{name} must have the shape of ids, {shape}, got {mask.shape}")
     return mask[..., None, None, :]
+
+
+# ---- what people bring ---------------------------------------------------------------------------
+
+SHUT = -1e4  # a score from here down was masked: nobody trains to it, and its share is 0
+# the names under which a model's output holds weights
+HELD = (
+    "attentions",
+    "encoder_attentions",
+    "decoder_attentions",
+    "cross_attentions",
+    "weights",
+    "decoder_weights",
+    "cross_weights",
+    "attention_weights",
+    "attn_weights",
+    "pattern",
+)
+PATTERN = re.compile(r"(?:.*\.)?(\d+)\..*pattern")  # blocks.0.attn.hook_pattern
+EAGER = (
+    "this model ran without weights: load it with attn_implementation='eager', and call it with"
+    " output_attentions=True"
+)
+
+
+def array(name, value):
+    """`value` as a NumPy array: a list, or whatever a library calls an array or a tensor, with a
+    gradient or without, on any device, of numbers that NumPy has not (they become float32, which
+    holds them all).
+    """
+    if type(value) is np.ndarray and value.dtype.kind in "fiub" and value.dtype.isbuiltin != 2:
+        return value
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} must not be a masked array, whose mask would be lost: give {name}.data, and"
+            f" mask=~{name}.mask where a mask is taken"
+        )
+    if isinstance(value, Mapping) or hasattr(value, "_fields"):
+        raise TypeError(f"{name} must hold real numbers, got a {_keyed(name, value)}")
+    if hasattr(value, "state_dict"):
+        raise TypeError(
+            f"{name} must hold real numbers, got a model ({type(value).__name__}): give what it"
+            " returns"
+        )
+    if _is_a_row_of_arrays(value):
+        parts = [array(f"{name}[{i}]", one) for i, one in enumerate(value)]
+        shapes = list(dict.fromkeys(part.shape for part in parts))
+        if len(shapes) > 1:
+            found = f"got {', '.join(map(str, shapes[:4]))}"
+            raise ValueError(f"{name} must be an array, with rows of the same length, {found}")
+        return np.stack(parts)
+    if isinstance(value, (list, tuple)):
+        try:
+            return np.asarray(value)
+        except ValueError:
+            raise ValueError(f"{name} must be an array, with rows of the same length") from None
+    for step in ("detach", "cpu"):
+        if callable(getattr(value, step, None)):
+            value = getattr(value, step)()
+    return _read(name, value)
+
+
+def _read(name, value):
+    """What is no list, by the first of the ways that it offers and that gives numbers."""
+    ways = ["", "float", "numpy", "to_dense", "toarray", "get", "tolist"]
+    if re.search(r"bfloat|float[468]", str(getattr(value, "dtype", "")).replace("float64", "")):
+        ways = ["float", *ways]  # some libraries hand out its bits, as whole numbers
+    problem = None
+    for way in ways:
+        method = getattr(value, way, None) if way else lambda: value
+        if not callable(method):
+            continue
+        try:
+            found = np.asarray(method())
+        except Exception as error:  # whatever a library raises
+            problem = problem or error
+            continue
+        if found.dtype.isbuiltin == 2 and found.dtype.kind != "c":  # ml_dtypes: bfloat16, float8 …
+            return found.astype(np.float32)
+        if found.dtype != object:
+            return found
+    if problem is None:
+        return found
+    said = str(problem).strip().partition("\n")[0][:160]
+    raise TypeError(f"{name} cannot be read as an array of numbers: {said}") from None
+
+
+def _is_a_row_of_arrays(value):
+    """Whether a list, or an array of objects, has entries that are neither numbers nor lists of
+    them.
+    """
+    if isinstance(value, np.ndarray):
+        return value.dtype == object and value.ndim > 0 and _is_a_row_of_arrays(value.tolist())
+    return isinstance(value, (list, tuple)) and any(
+        not isinstance(one, PLAIN) or _is_a_row_of_arrays(one) for one in value
+    )
+
+
+PLAIN = (bool, int, float, complex, str, bytes, type(None), list, tuple, np.generic)
+
+
+def _keyed(name, value):
+    """A mapping, or a tuple whose places have names, in words that say how to take one of them."""
+    keys = _keys(value)
+    shown = ", ".join(map(repr, keys[:6])) + ", …" * (len(keys) > 6)
+    if not isinstance(value, tuple):
+        one = f"{name}[{keys[0]!r}]" if keys else f"{name}[key]"
+        return f"{type(value).__name__} with the keys {shown}: give what stands there, as {one}"
+    return f"{type(value).__name__} of {shown}: give one of them, as {name}.{keys[0]}"
+
+
+def _keys(value):
+    return list(value._fields if hasattr(value, "_fields") else value.keys())
+
+
+class Brought(NamedTuple):
+    """What somebody brought as attention weights."""
+
+    array: np.ndarray  # (..., n_q, n_k)
+    tokens: list  # those of a `Trace`, or None
+    joined: bool = False  # from the steps of generate()
+
+
+def weights(name, value, axes="n_q n_k"):
+    """Attention weights as a float array: an array with all its axes, and what a model returned as
+    (layers, h, n_q, n_k).
+    """
+    if not (isinstance(value, np.ndarray) and value.dtype != object):
+        value = brought(name, value, choose=False).array
+    return floats(name, value, axes)
+
+
+def brought(name, value, batch=None, *, choose=True):
+    """Attention weights of one text: an array as it is, and what a model returned as
+    (layers, h, n_q, n_k): a tuple of layers, the steps of generate(), an output that holds them.
+
+    batch    the text that is meant, where there is more than one
+    choose   whether the error may speak of batch=
+    """
+    value, tokens = _held(name, value)
+    if value is None:
+        raise TypeError(f"{name} must be numbers, and is None: {EAGER}")
+    rows = _is_a_row_of_arrays(value) or _has_none(value)
+    found, joined = _layers(name, list(value)) if rows else (floats(name, value, ""), False)
+    return Brought(_of_one_text(name, found, batch, choose, rows), tokens, joined)
+
+
+def _has_none(value):
+    return isinstance(value, (list, tuple)) and any(one is None or _has_none(one) for one in value)
+
+
+def _held(name, value):
+    """What an output holds under one of the known names, and the tokens of a `Trace`."""
+    if isinstance(value, np.ndarray) or hasattr(value, "__array__"):
+        return value, None
+    named = hasattr(value, "_fields")
+    if not named and not callable(getattr(value, "keys", None)):  # an object with such an attribute
+        there = [key for key in HELD if "attentions" in key and hasattr(value, key)]
+        found = {key: getattr(value, key) for key in there}
+    else:
+        found = {key: getattr(value, key) if named else value[key] for key in _keys(value)}
+        there = [key for key in HELD if key in found]
+    full = [key for key in there if found[key] is not None]
+    if len(full) == 1:
+        return found[full[0]], found.get("tokens") if named else None
+    if full:
+        dotted = named or hasattr(value, full[0])
+        ways = [f"{name}.{key}" if dotted else f"{name}[{key!r}]" for key in full]
+        raise TypeError(
+            f"{name} must be weights of one kind, got several: give {' or '.join(ways)}"
+        )
+    if there or hasattr(value, "attentions"):
+        raise TypeError(f"{name} must be weights, and holds none: {EAGER}")
+    layers = {int(hit[1]): key for key in found if (hit := PATTERN.fullmatch(str(key)))}
+    if layers:  # the cache of TransformerLens
+        return [found[layers[layer]] for layer in sorted(layers)], None
+    if found or named or isinstance(value, Mapping):
+        raise TypeError(f"{name} must be weights, got a {_keyed(name, value)}")
+    return value, None
+
+
+def _layers(name, rows):
+    """A row of layers, or of generate()'s steps, each a row of layers, as one array; and whether
+    there were steps.
+    """
+    if _is_none(rows):
+        raise TypeError(f"{name} must be numbers, and its layers are None: {EAGER}")
+    gone = [i for i, one in enumerate(rows) if one is None or _has_none(one)]
+    if gone:
+        kept = f"[layer for layer in {name} if layer is not None]"
+        raise TypeError(
+            f"{name}[{gone[0]}] must be numbers, and is None: leave out such layers, {kept}; if it"
+            " should not be, load the model with attn_implementation='eager'"
+        )
+    deep = {isinstance(one, (list, tuple)) and _is_a_row_of_arrays(one) for one in rows}
+    if len(deep) > 1:
+        raise TypeError(
+            f"{name} must be the weights alone, and this looks like all that a model returned,"
+            f" which ends with them: give {name}[-1]"
+        )
+    joined = False
+    if deep == {True}:
+        steps = [[array(f"{name}[{i}]", one) for one in row] for i, row in enumerate(rows)]
+        joined = all(one.ndim > 2 for step in steps for one in step)
+        if joined:
+            if len(set(map(len, steps))) > 1:
+                found = f"got {', '.join(map(str, map(len, steps)))}"
+                raise ValueError(f"{name} must have as many layers in each step, {found}")
+            rows = [_joined(name, layer) for layer in zip(*steps)]
+    layers = [floats(f"{name}[{i}]", one, "") for i, one in enumerate(rows)]
+    places = {}
+    for i, layer in enumerate(layers):
+        places.setdefault(layer.shape, []).append(i)
+    if len(places) > 1:
+        if min(map(len, places)) < 2:
+            raise ValueError(f"{name} must be an array, with rows of the same length")
+        said = [f"{shape} in {', '.join(map(str, at))}" for shape, at in places.items()]
+        most = max(places.values(), key=len)
+        some = f"[{name}[i] for i in {tuple(most)}]" if len(most) > 1 else f"{name}[{most[0]}]"
+        raise ValueError(
+            f"{name} must have layers of one shape, got {', '.join(said)}: give those that are"
+            f" alike, as {some}"
+        )
+    return np.stack(layers), joined
+
+
+def _is_none(value):
+    return value is None or (isinstance(value, (list, tuple)) and all(map(_is_none, value)))
+
+
+def _joined(name, steps):
+    """The steps of generate() in one layer, (..., q, k) each, as one array: what was looked from
+    in a step stands below the steps before it, and a step that sees few keys sees the last ones.
+    """
+    q, k = [one.shape[-2] for one in steps], [one.shape[-1] for one in steps]
+    first, last = steps[0], steps[-1]
+    if len(steps) == 1:
+        return first
+    if len({one.shape[:-2] for one in steps}) == 1:
+        if q == k and q == sorted(set(q)):  # each step began anew: the last one holds all
+            if all(np.allclose(one, last[..., :n, :n], atol=0.02) for one, n in zip(steps, q)):
+                return last
+        elif not any(i == j > 1 for i, j in zip(q[1:], k[1:])):
+            above = np.triu(np.ones((q[0], k[0]), bool), 1)
+            window = q[0] == k[0] > 1 and not first[..., above].any()
+            if len(set(k)) == 1 and not window and (q[0] == 1 or set(q[1:]) == {1}):
+                return np.concatenate(steps, axis=-2)  # over a source, or in a room kept free
+            ends = np.cumsum(q) + max(k[0] - q[0], 0)
+            if all(n <= end for n, end in zip(k, ends)):
+                shape = (*first.shape[:-2], sum(q), ends[-1])
+                whole = np.zeros(shape, np.result_type(*steps))
+                for one, row, n, m, end in zip(steps, np.cumsum(q) - q, q, k, ends):
+                    whole[..., row : row + n, end - m : end] = one
+                return whole
+    raise ValueError(
+        f"{name} looks like several runs or texts, one after the other, and their shapes,"
+        f" {first.shape} … {last.shape}, are not those of generate()'s steps: give one, {name}[0]"
+    )
+
+
+def _of_one_text(name, found, batch, choose, rows):
+    """Without the axis of a batch, the second of five, or of the first four if `batch` says so."""
+    if batch is not None:
+        if found.ndim != 5 and (rows or found.ndim != 4):
+            raise ValueError(
+                f"batch={batch!r} needs {name} with a batch, (batch, heads, n_q, n_k) or a tuple"
+                f" of such layers, got {found.shape}"
+            )
+        axis = found.ndim - 4
+        at = integer("batch", batch, 0, found.shape[axis] - 1)
+        return found[:, at] if axis else found[at : at + 1]
+    if found.ndim == 5 and found.shape[1] == 1:
+        return found[:, 0]
+    if found.ndim == 5:
+        one = f"[layer[0] for layer in {name}]" if rows else f"{name}[:, 0]"
+        ways = f"with batch=0, or {one}" if choose else one
+        raise ValueError(
+            f"{name} must be of one text, and holds a batch of {found.shape[1]}, (layers, batch,"
+            f" heads, n_q, n_k) {found.shape}: choose a text, {ways}"
+        )
+    return found
+
+
+def no_scores(name, array):
+    """`array` itself; ValueError if it holds what only a score can be that a mask has shut."""
+    low = np.fmin.reduce(array, axis=None, initial=0)
+    if low <= SHUT:
+        raise ValueError(
+            f"{name} must be weights, and go down to {low:.3g}: these look like masked scores,"
+            f" before the softmax; softmax({name}) makes them weights"
+        )
+    return array

@@ -401,13 +401,16 @@ def gelu(x, approximate):
 
 def shares(weights):
     """Weights as floats, half precision as single; ValueError unless they can be shares of 1."""
-    weights = _check.finite("weights", _check.floats("weights", weights, "n_q n_k"))
+    weights = _check.weights("weights", weights)
+    low = weights.min(initial=0)
+    if not np.isneginf(low):  # that is a score, of which more below
+        _check.finite("weights", weights)
     n_q, n_k = weights.shape[-2:]
     if not 0 < n_q <= n_k:
         wanted = "a query, and a key for each query"
         raise ValueError(f"weights must have {wanted}, got {weights.shape}")
     weights = weights.astype(np.promote_types(weights.dtype, np.float32), copy=False)
-    low, most = weights.min(initial=0), weights.sum(axis=-1).max(initial=0)
+    most = 0 if low < 0 else weights.sum(axis=-1).max(initial=0)
     if low < 0 or most > 1.1:  # 1.1: weights that were kept in 8 bits
         wrong = f"one is {low:.3g}" if low < 0 else f"a row sums to {most:.3g}"
         fix = "scores become shares by softmax"
@@ -459,7 +462,7 @@ def directions(matrix, least):
 
 def value_norms(weights, values, W_o):
     """Arrays that fit: a row of values for each key, d_head rows of W_o for each head."""
-    weights = _check.floats("weights", weights, "h n_q n_k")
+    weights = _check.no_scores("weights", _check.weights("weights", weights, "h n_q n_k"))
     values = _check.floats("values", values, "h n_k d_head")
     W_o = _check.floats("W_o", W_o, "h·d_head d_model")
     n_heads, d_head = weights.shape[-3], values.shape[-1]
@@ -477,7 +480,8 @@ def value_norms(weights, values, W_o):
 
 def rollout(weights, residual):
     """The weights as an array (layers, h, n, n); the residual is a share."""
-    weights = _check.floats("weights", weights, "layers h n n")
+    weights = _check.brought("weights", weights, choose=False).array
+    weights = _check.no_scores("weights", _check.floats("weights", weights, "layers h n n"))
     if weights.ndim != 4 or weights.shape[-1] != weights.shape[-2] or 0 in weights.shape:
         raise ValueError(f"weights must have the shape (layers, h, n, n), got {weights.shape}")
     if not 0 <= _check.number("residual", residual) <= 1:
