@@ -119,7 +119,8 @@ def test_points_and_words(tmp_path):
     for one, found in zip(drawn, got):
         wanted = points(one, one["guess"])
         assert found["points"] == pytest.approx(wanted, abs=1e-9), one
-        assert found["said"].startswith("You") and len(found["said"]) <= len(found["longest"]) + 2
+        room = max(map(len, found["longest"])) + 2
+        assert found["said"].startswith("You") and len(found["said"]) <= room
         right = {"Right.": 1} if one["kind"] == "choice" else {"Exactly.": 0.97}
         floors = right | {"Very near.": 0.88, "Partly.": 0.45, "Not this time.": -1}
         named = next(word for word, floor in floors.items() if wanted >= floor)
@@ -147,13 +148,13 @@ def test_what_the_words_say(tmp_path):
       say("curve", line, [0, 1, 0.5]), say("curve", line, [0.02, 1, 1.98]) ]));"""
     assert node.run(node.modules(tmp_path), script) == [
         "You said a → y: it gets .40.",
-        "You said a → y, b → y. Empty: b → y. You left out b → x.",
+        "You said a → y, b → y: 1 empty. You left out b → x.",
         "You said a: empty. You left out on.",
         "You said the, a: all empty. You left out on.",
         "You said on.",
         "You said on: it gets 1.",
         "You said u, x.",
-        "You said v, w, x and 2 more. Empty: v, w, y, z. You left out u.",
+        "You said v, w and 3 more: 4 empty. You left out u.",
         "You said none. You left out u, x.",
         "You said “one”. No.",
         "You said “two”.",
@@ -224,6 +225,33 @@ def test_cells_are_large_enough_and_the_card_low_enough(tmp_path):
         assert place["w"] >= 60 if n == 1 else place["w"] == place["c"], (
             "a lone column holds a name"
         )
+
+
+def test_slanted_names_have_the_room_that_they_need(tmp_path):
+    """The height follows the longest name up to a cap; what is cut is cut for want of width."""
+    rng = np.random.default_rng(5)
+    drawn = []
+    for _ in range(300):
+        m, n = (int(x) for x in rng.integers(1, 19, 2))
+        names = [["w" * int(k) for k in rng.integers(1, 40, size)] for size in (m, n)]
+        drawn.append([*names, int(rng.integers(480, 640))])
+    script = """import { geometry } from "./kinds.js";
+    console.log(JSON.stringify(data.map(([rows, columns, width]) =>
+      geometry.cells({ rows, columns }, width, (text) => 6.5 * text.length))));"""
+    whole = cut = 0
+    for (rows, columns, width), at in zip(drawn, node.run(node.modules(tmp_path), script, drawn)):
+        assert at["c"] >= 24 and at["height"] <= 530
+        if at["level"]:
+            continue
+        for j, (name, shown) in enumerate(zip(columns, at["across"])):
+            high = wide = 6.5 * len(shown) * np.sqrt(0.5)
+            assert high + 10 <= at["above"] <= 160 * np.sqrt(0.5) + 15
+            x = at["left"] + (j + 0.5) * at["c"] + 3
+            assert x + wide <= width + 2 or len(shown) == 2, "beside the last column, too"
+            enough = min(160 if len(rows) <= 14 else 72, (width - x - 1) / np.sqrt(0.5))
+            assert shown == name or 6.5 * len(name) > enough
+            whole, cut = whole + (shown == name), cut + (shown != name)
+    assert whole > 500 and cut > 200
 
 
 # ---- what is given -------------------------------------------------------------------------------
@@ -434,7 +462,8 @@ class Card:
         return self.root.inner_text()
 
     def says(self):
-        return self.root.locator(".says").inner_text()
+        """The verdict, and the words below it."""
+        return "\n".join(self.root.locator(".head, .says").all_inner_texts()).strip()
 
     def button(self, name):
         return self.root.get_by_role("button", name=name, exact=False)
@@ -493,7 +522,12 @@ def drag(page, grip, by):
 
 GUESSES = {
     "cells": ([7, 5], 0.1063 / 0.8137, "Not this time.", "You said it → mat: it gets .11."),
-    "many": ([[0, 2], [0, 3], [0, 4], [0, 5]], 0.75, "Partly.", "You said sat, on, the, mat."),
+    "many": (
+        [[0, 2], [0, 3], [0, 4], [0, 5]],
+        0.75,
+        "Partly.",
+        "You said sat, on and 2 more: 1 empty.",
+    ),
     "choice": (
         "<b>four</b> times",
         0,
@@ -744,13 +778,13 @@ def test_python_sets_it_and_two_views_agree(stage, kind):
     assert card.says() == "" and "Pelican" not in card.root.text_content()
     card.page.evaluate("python({ committed: true, points: 0.25 })")
     for k in range(2):
-        said = roots.nth(k).locator(".says").inner_text()
+        said = " ".join(roots.nth(k).locator(".head, .says").all_inner_texts())
         assert GUESSES[kind][3] in said and "first guess: .25 of 1" in said
     card.page.evaluate("python({ guess: null, committed: false, points: null })")
     assert card.says() == "" and card.button("show me").is_visible()
     by_mouse(card, kind)
     card.button("commit").click()
-    assert roots.nth(1).locator(".says").inner_text() == card.says() != ""
+    assert roots.nth(1).locator(".says").inner_text() in card.says() and card.says()
     assert card.page.evaluate("sent.length") == 1, "one view speaks, the other listens"
 
 
@@ -816,6 +850,60 @@ def test_size(stage, kind, width):
         if card.button("commit").is_visible():
             card.button("commit").click()
             card.wait()
+
+
+LONG = ["the animal that it stands for", "was", "internationalization", "x" * 60, "a"]
+
+
+def test_a_name_that_is_cut_says_the_whole_one(stage):
+    card = stage(predict.cells("Which?", np.eye(5) / 2, ["r" * 50, *"bcde"], LONG), width=824)
+    found = card.root.locator(".picture text").evaluate_all(
+        "(all) => all.map((n) => [n.firstChild?.data, n.getAttribute('aria-label'),"
+        " n.querySelector('title')?.textContent])"
+    )
+    told = {shown: (label, title) for shown, label, title in found}
+    assert told["was"] == told["internationalization"] == (None, None), "nothing is cut"
+    cut = {label: (shown, title) for shown, label, title in found if label}
+    assert set(cut) == {"the animal that it stands for", "x" * 60, "r" * 50}
+    for whole, (shown, title) in cut.items():
+        assert title == whole and shown.endswith("…") and whole.startswith(shown[:-1])
+    assert node.axe(card.page) == []
+
+
+def verdicts():
+    """Questions whose verdicts are of very different lengths, with guesses of each."""
+    said = [("one", "No."), ("two", "w " * 90), ("three", "It " * 30)]
+    yield predict.choice("?", said, "one", why="So."), said
+    rng, rows = np.random.default_rng(2), ["a", "because", "something", "it"]
+    table = rng.random((4, 4)) < 0.4
+    guesses = [np.argwhere(rng.random((4, 4)) < p).tolist() for p in (0.02, 0.2, 0.5, 0.7, 0.9, 1)]
+    wrong = np.argwhere(~table).tolist()
+    wrong.sort(key=lambda at: -len(rows[at[0]] + rows[at[1]]))
+    guesses += [wrong[:3], wrong]
+    yield predict.cells("?", table, rows, many=True, why="So."), guesses
+    yield predict.split("?", ["a", "w" * 30], [0.9, 0.1], why="So."), [[0.9, 0.1], [0, 1]]
+
+
+@pytest.mark.parametrize("width", [584, 824, 1004])
+def test_the_card_keeps_its_size_and_no_more_room_than_a_verdict_takes(stage, width):
+    for one, guesses in verdicts():
+        card = stage(one, width=width)
+        before, left = card.high(), []
+        boxes = "(n) => { const r = document.createRange(); r.selectNodeContents(n);"
+        boxes += " return n.getBoundingClientRect().bottom - r.getBoundingClientRect().bottom; }"
+        for guess in guesses:
+            guess = guess[0] if one.kind == "choice" else guess
+            card.page.evaluate("(guess) => python({ guess, committed: true })", guess)
+            assert card.high() == before, guess
+            left.append(card.root.locator(".says").evaluate(boxes))
+        assert min(left) <= 24, "one of them takes the room, but for a line at most"
+        if one.kind == "choice":
+            assert min(left) <= 6
+        below = card.root.evaluate(
+            "(root) => root.getBoundingClientRect().bottom - Math.max(...[...root.querySelectorAll("
+            "'.picture, .says')].map((n) => n.getBoundingClientRect().bottom))"
+        )
+        assert below <= 16, "and nothing is below it"
 
 
 def long_words():

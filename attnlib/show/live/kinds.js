@@ -2,6 +2,7 @@
 
 import { blue, clamp, isEven, measure, share } from "./core.js";
 
+const SLANT = Math.SQRT1_2;                                               // how high and wide a name at 45 degrees is, of its length
 export const EMPTY = 0.005;                                              // what is below would be printed as .00
 export const total = (row) => row.reduce((a, b) => a + b, 0);
 const short = (x) => String(Math.abs(x) < 1000 ? +x.toPrecision(3) : Math.round(x)).replace(/^(-?)0\./, "$1.").replace("-", "−");
@@ -31,10 +32,13 @@ export const geometry = {
     const room = clamp(width - 24 * n - 40, 36, 120), left = Math.min(widest(rows), room) + 10;
     const alone = n === 1 ? clamp(Math.ceil(ruler(columns[0])) + 12, 60, 160) : 0;         // a column with none beside it
     const fits = (one, j) => (ruler(one) + ruler(columns[j + 1] ?? one)) / 2 <= Math.min(most, (width - left) / n) - 6;
-    const level = alone > 0 || columns.every(fits);
-    const over = level ? 0 : Math.min(widest(columns), 72), above = level ? 24 : Math.round(over * 0.71) + 14;
-    const c = clamp(Math.floor(Math.min((width - left - over * 0.6) / n, 430 / m)), 24, most), w = n === 1 ? Math.max(c, alone) : c;
-    const across = columns.map((one) => cut(one, alone || (level ? 2 * c : 72), ruler)), down = rows.map((one) => cut(one, room, ruler));
+    const level = alone > 0 || columns.every(fits), long = clamp((470 - 24 * m) / SLANT, 72, 160);
+    const along = (one) => Math.min(ruler(one), long), right = width - left - 4;
+    const above = level ? 24 : Math.ceil(Math.max(...columns.map(along)) * SLANT) + 14;
+    const beyond = level ? [] : columns.map((one, j) => (right - SLANT * along(one)) / (j + 0.5));
+    const c = clamp(Math.floor(Math.min((width - left) / n, (495 - above) / m, ...beyond)), 24, most), w = n === 1 ? Math.max(c, alone) : c;
+    const free = (j) => (level ? alone || 2 * c : Math.min(long, (right - (j + 0.5) * c) / SLANT));
+    const across = columns.map((one, j) => cut(one, free(j), ruler)), down = rows.map((one) => cut(one, room, ruler));
     return { c, w, left, above, level, across, down, width, height: above + m * c + 24 };
   },
   split: (_, width) => ({ left: 12, wide: width - 24, top: 28, tall: 44, below: 116, width, height: 190 }),
@@ -59,13 +63,19 @@ export const geometry = {
 const MINE = "var(--query-text)", TRUE = "var(--w3)", middle = { "text-anchor": "middle" }, still = { "pointer-events": "none" };
 const inkOn = (depth, dark) => (depth > (dark ? 0.5 : 0.68) ? "var(--paper)" : "var(--ink)");      // on that blue
 
+/** A name that may be cut: then the whole one is its title. */
+function nameOf(put, mark, look, name, whole) {
+  const node = put(mark, "text", 0, name === whole ? look : { ...look, role: "img", "aria-label": whole }, name);
+  if (name !== whole && !node.childElementCount) node.appendChild(document.createElementNS(node.namespaceURI, "title")).textContent = whole;
+}
+
 function paintCells({ put }, { truth, rows, columns }, { guess, done, committed, focus, t, dark }, place) {
   const { c, w: cw, left, above, level, across, down } = place, n = columns.length, unit = Math.max(1, ...truth);
   across.forEach((name, j) => {
     const x = left + (j + 0.5) * cw, slanted = { x: 0, y: 0, transform: `translate(${x + 3} ${above - 6}) rotate(-45)` };
-    put(`column${j}`, "text", 0, level ? { x, y: above - 8, "text-anchor": "middle" } : slanted, name);
+    nameOf(put, `column${j}`, level ? { x, y: above - 8, ...middle } : slanted, name, columns[j]);
   });
-  down.forEach((name, i) => put(`row${i}`, "text", 0, { x: left - 8, y: above + (i + 0.5) * c + 4.5, "text-anchor": "end" }, name));
+  down.forEach((name, i) => nameOf(put, `row${i}`, { x: left - 8, y: above + (i + 0.5) * c + 4.5, "text-anchor": "end" }, name, rows[i]));
   const even = rows.map((_, i) => truth.slice(i * n, i * n + n)).map((row) => isEven(row) && total(row) < 1.05);     // no row of a mask
   truth.forEach((w, at) => {
     const i = Math.floor(at / n), j = at % n, x = left + j * cw, y = above + i * c;

@@ -28,23 +28,22 @@ export const points = {
 export const verdict = (kind, got) =>
   got >= 0.97 ? (kind === "choice" ? "Right." : "Exactly.") : got > 0.88 ? "Very near." : got > 0.45 ? "Partly." : "Not this time.";
 
-const several = (names) => (names.length > 4 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", "));
+const several = (names) => (names.length > 3 ? `${names.slice(0, 2).join(", ")} and ${names.length - 2} more` : names.join(", "));
 
 const cellNames = ({ rows, columns, many }) =>
   rows.flatMap((row) => columns.map((column) => (
     many && rows.length === 1 ? column : rows.length > 1 && columns.length === 1 ? row : `${row} → ${column}`)));
 const marks = (names, wrong, missed) => [
-  wrong.length && wrong.length === names.length ? `You said ${several(names)}: ${names.length > 1 ? "all " : ""}empty.` : `You said ${several(names) || "none"}.`,
-  wrong.length && wrong.length < names.length ? `Empty: ${several(wrong)}.` : "",
-  missed.length ? `You left out ${several(missed)}.` : ""].filter(Boolean).join(" ");
+  `You said ${several(names) || "none"}${!wrong ? "" : wrong < names.length ? `: ${wrong} empty` : names.length > 1 ? ": all empty" : ": empty"}.`,
+  missed.length ? ` You left out ${several(missed)}.` : ""].join("");
 
 /** The guess in words, beside the truth. */
 export const said = {
   cells(question, guess) {
-    const { truth, many } = question, names = cellNames(question), word = (at) => names[at];
+    const { truth, many } = question, names = cellNames(question), all = (which) => which.map((at) => names[at]);
     if (!many) return `You said ${names[guess[0]]}: it gets ${amount(truth[guess[0]])}.`;
     const missed = [...truth.keys()].filter((at) => truth[at] >= EMPTY && !guess.includes(at));
-    return marks(guess.map(word), guess.filter((at) => truth[at] < EMPTY).map(word), missed.map(word));
+    return marks(all(guess), guess.filter((at) => truth[at] < EMPTY).length, all(missed));
   },
   choice: ({ options, whynot }, guess) => `You said “${options[guess[0]]}”. ${whynot[guess[0]]}`.trim(),
   split({ parts, truth }, guess) {
@@ -59,14 +58,16 @@ export const said = {
   },
 };
 
-/** A sentence at least as long as any of these: so much room is kept for the verdict. */
+/** Sentences of which one takes as much room as any: so much is kept for the verdict. */
 export function longest(question) {
   const { kind, truth, many, options, parts, xs } = question, byLength = (list) => [...list].sort((a, b) => b.length - a.length);
-  if (kind === "choice") return byLength(options.map((_, k) => said.choice(question, [k])))[0];
-  if (kind === "split") return byLength(["You gave every part its share, within .01.", ...parts.map((one) => `You gave ${one} 1.00; it gets 1.00.`)])[0];
-  if (kind === "curve") return byLength(["Your line is nowhere far off.", ...xs.map((x) => `You drew −0.001 at ${x}; it is −0.001.`)])[0];
-  const names = cellNames(question), of = (empty) => byLength(names.filter((_, at) => (truth[at] < EMPTY) === empty));
-  return many ? `${marks(byLength(names), [], of(false))} Empty: ${several(of(true))}.` : `You said ${byLength(names)[0]}: it gets 0.000.`;
+  if (kind === "choice") return options.map((_, k) => said.choice(question, [k]));
+  if (kind === "split") return ["You gave every part its share, within .01.", `You gave ${byLength(parts)[0]} 1.00; it gets 1.00.`];
+  if (kind === "curve") return ["Your line is nowhere far off.", `You drew −0.001 at ${byLength(xs)[0]}; it is −0.001.`];
+  const names = byLength(cellNames(question)), full = byLength(cellNames(question).filter((_, at) => truth[at] >= EMPTY));
+  if (!many) return [`You said ${names[0]}: it gets 0.000.`];
+  const others = names.filter((one) => !full.slice(0, 3).includes(one)); // what is left out was not said
+  return [3, names.length].map((n) => marks((others.length ? others : names).slice(0, n), n, full.slice(0, n)));
 }
 
 /** Shares after the edge behind part k has moved to `to`, 0 … 1; the neighbours' edges hold it. */
@@ -218,14 +219,13 @@ const fresh = (question) => (
 const ready = ({ kind, many }, { guess, touched }) => (
   kind === "split" || many ? touched : kind === "curve" ? !guess.includes(null) : guess.length > 0);
 
-/** The verdict, the guess in words, the reason. got: points of this guess, null for none; first: those that count */
-function judge(says, { kind, why }, sentence, got, first) {
-  const head = make("p", null, { class: "head" }), body = make("p");
+/** The verdict, then the guess in words and the reason. got: points of this guess, null for none; first: those that count */
+function judge([head, says], { kind, why }, sentence, got, first) {
+  head.replaceChildren();
   make("b", head, { class: "big" }, got === null ? "Shown." : verdict(kind, got));
   if (first !== null) make("i", head, { class: "disc", style: `--got: ${Math.round(100 * first)}%`, "aria-hidden": "true" });
-  make("span", head, { class: "points" }, first === null ? "no points" : `${first === got ? "" : "first guess: "}${amount(first)} of 1`);
-  write(body, `${sentence} ${why}`.trim());
-  says.replaceChildren(head, body);
+  make("span", head, {}, first === null ? "no points" : `${first === got ? "" : "first guess: "}${amount(first)} of 1`);
+  write(says, `${sentence} ${why}`.trim());
 }
 
 function render({ model, el }) {
@@ -233,17 +233,18 @@ function render({ model, el }) {
   const question = read(model), { kind } = question, state = { ...fresh(question), dark: false };
   root.setAttribute("role", "group");
   root.setAttribute("aria-labelledby", id);
-  const card = make("div", root, { class: "card" }), asks = make("div", card, { class: "asks" });
-  const ask = make("p", asks, { class: "ask", id, dir: "auto" });
-  const how = make("p", asks, { class: "how" }, HOW[question.many ? "many" : kind]);
-  const picture = make("div", card, { class: "picture" }), bar = make("div", card, { class: "hands" });
-  const says = make("div", card, { class: "says", "aria-live": "polite" });
+  const card = make("div", root, { class: "card" }), ask = make("p", card, { class: "ask", id, dir: "auto" });
+  const picture = make("div", card, { class: "picture" }), bar = make("div", card, { class: "hands" }), slot = make("div", bar, { class: "slot" });
+  const live = { "aria-live": "polite" };
+  make("p", slot, { class: "how" }, HOW[question.many ? "many" : kind]);
+  const told = [make("p", slot, { class: "head", ...live }), make("p", card, { class: "says", ...live })];
   let place = null, sending = false, wired = kind === "choice";
   const pen = kind === "choice" ? null : sketch(picture, { role: "group", "aria-label": "your guess" });
   const options = pen ? null : optionsOf(picture, question, id, (guess) => change({ guess }));
   const clock = frames((gone) => { state.t = clamp(state.t + gone / 320); paint(); return state.t < 1; });
-  const commit = press(bar, "commit", committing, { class: "go" }), show = press(bar, "show me", () => finish(false), { class: "quiet" });
-  const again = press(bar, "try again", () => { if (state.t === 1) retry(); });       // not what pressed commit twice
+  const commit = press(bar, "commit", committing, { class: "go" });
+  press(bar, "show me", () => finish(false), { class: "quiet" });
+  const again = press(bar, "try again", () => { if (state.t === 1) retry(); }, { class: "again" });       // not what pressed commit twice
   house.present(bar);
 
   function paint() {
@@ -253,16 +254,14 @@ function render({ model, el }) {
       pen.done();
     } else options(question, state);
     root.classList.toggle("done", done);
-    [commit.hidden, show.hidden, again.hidden] = [done, done, !done];
-    how.style.visibility = done ? "hidden" : "";                         // its room stays: the picture does not jump
     commit.disabled = !question.many && !ready(question, state);
     commit.classList.toggle("go", commit.disabled || ready(question, state));
     commit.textContent = question.many && state.touched && !state.guess.length ? "commit: none" : "commit";
   }
   function verdictNow() {
-    if (!state.done) return says.replaceChildren();
+    if (!state.done) return told.forEach((node) => node.replaceChildren());
     const got = state.committed ? points[kind](question, state.guess) : null;
-    judge(says, question, got === null ? "" : said[kind](question, state.guess), got, model.get("points"));
+    judge(told, question, got === null ? "" : said[kind](question, state.guess), got, model.get("points"));
   }
   function change(news) {
     Object.assign(state, news);
@@ -306,10 +305,11 @@ function render({ model, el }) {
     if (!wired) hands[kind](pen.svg, { question, state, place: () => place, hit: pen.put("hit", "rect", 3, {}), change });
     wired = true;
     paint();
-    const trial = make("div", card, { class: "says trial", "aria-hidden": "true", style: `width:${says.clientWidth}px` });
-    judge(trial, question, longest(question), 0, 0.99);                  // room for any verdict: the card keeps its size
-    says.style.minHeight = `${trial.offsetHeight + 1}px`;
-    trial.remove();
+    const trial = (node) => make("p", card, { class: `${node.className} trial`, "aria-hidden": "true", style: `width:${node.clientWidth}px` });
+    const trials = told.map(trial), room = (n) => trials[n].offsetHeight;
+    const highs = longest(question).map((one) => { judge(trials, question, one, 0, 0.99); return [room(0), room(1)]; });
+    told.forEach((node, n) => { node.style.minHeight = `${Math.max(...highs.map((high) => high[n])) + 1}px`; });     // the card keeps its size
+    trials.forEach((node) => node.remove());
   }
   adopt();
   house.watch(lay);
