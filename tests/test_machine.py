@@ -431,7 +431,7 @@ ERRORS = {
     "a float mask": (
         lambda: Machine(ARRAY, ARRAY, ARRAY, mask=np.zeros((3, 3))),
         TypeError,
-        ["mask", "boolean", "bias="],
+        ["mask", "boolean", "mask.astype(bool)"],
     ),
     "a mask's shape": (
         lambda: Machine(ARRAY, ARRAY, ARRAY, mask=np.ones((2, 3), bool)),

@@ -205,7 +205,7 @@ def test_each_map_has_its_own_place_and_its_own_pixels():
     [
         (masks.causal(4), ValueError),
         (np.ones((2, 4, 3, 4), bool), ValueError),
-        (np.ones((1, 1, 3, 3)), TypeError),
+        (np.full((1, 1, 3, 3), 0.5), TypeError),
     ],
 )
 def test_what_is_no_design_is_refused(mask, error):

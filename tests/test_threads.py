@@ -338,7 +338,7 @@ W = shares(2, 4, 4)
     [
         ({"weights": np.ones((2, 3))}, ["tokens has 4 names", "2 entries"]),
         ({"weights": np.ones(4)}, ["weights", "(4,)"]),
-        ({"weights": np.ones((1, 2, 4, 4))}, ["weights", "(1, 2, 4, 4)"]),
+        ({"weights": np.ones((2, 2, 4, 4))}, ["weights", "(2, 2, 4, 4)"]),
         ({"weights": np.ones((0, 4, 4))}, ["weights", "no axis of length 0"]),
         ({"weights": np.full((4, 4), -np.inf)}, ["infinite", "softmax"]),
         ({"weights": shares(30, 30), "tokens": None}, ["24 words", "AttentionView"]),
@@ -346,7 +346,7 @@ W = shares(2, 4, 4)
         ({"tokens": "abcd"}, ["tokens must be a list"]),
         ({"tokens": list("abc")}, ["tokens has 3 names", "4 entries"]),
         ({"key_tokens": list("abc")}, ["key_tokens has 3 names", "n_k"]),
-        ({"mask": np.ones((4, 4))}, ["mask must be boolean"]),
+        ({"mask": np.full((4, 4), 2)}, ["mask must be boolean"]),
         ({"mask": np.ones((3, 4), bool)}, ["mask", "(3, 4)"]),
         ({"titles": ["one"]}, ["titles has 1 names", "2 heads"]),
         ({"head": 2}, ["head must be at most 1"]),

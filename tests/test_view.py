@@ -97,7 +97,7 @@ def test_the_array_of_the_caller_stays():
 
 
 @pytest.mark.parametrize(
-    "shape", [(), (3,), (1, 1, 1, 3, 3), (0, 3), (3, 0), (0, 3, 3), (0, 1, 3, 3)]
+    "shape", [(), (3,), (2, 1, 1, 1, 3, 3), (0, 3), (3, 0), (0, 3, 3), (0, 1, 3, 3)]
 )
 def test_a_wrong_shape_names_the_axes(shape):
     with pytest.raises(ValueError, match="n_q, n_k") as error:
@@ -145,7 +145,7 @@ def test_what_does_not_fit_is_refused_by_name(how, words):
 
 def test_names_of_queries_and_keys():
     view = AttentionView(softmax(3, 5), WORDS[:3], key_tokens=["un", "chat", " là", "chat", "\n"])
-    assert view.tokens == WORDS[:3] and view.key_tokens == ["un", "chat₁", "␣là", "chat₂", "␣"]
+    assert view.tokens == WORDS[:3] and view.key_tokens == ["un", "chat₁", "␣là", "chat₂", "↵"]
     assert AttentionView(softmax(3, 5), WORDS[:3]).key_tokens == list("01234")
     square = AttentionView(softmax(3, 3), ["a", "b", "a"])
     assert square.tokens == square.key_tokens == ["a₁", "b", "a₂"]
@@ -190,9 +190,9 @@ def test_a_padding_mask_says_which_keys_are_real():
 
 
 @pytest.mark.parametrize(
-    "mask", [np.ones((3, 5)), np.zeros((3, 5), int), [[0.0, -np.inf] * 2 + [0.0]] * 3]
+    "mask", [np.full((3, 5), 0.5), np.zeros((3, 5), int), [[1.0, -np.inf] * 2 + [0.0]] * 3]
 )
-def test_a_mask_of_numbers_is_refused(mask):
+def test_a_mask_of_other_numbers_is_refused(mask):
     with pytest.raises(TypeError, match="mask must be boolean"):
         AttentionView(softmax(3, 5), mask=mask)
 

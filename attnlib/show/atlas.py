@@ -7,6 +7,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
 
 from attnlib import _check
+from attnlib.show.brought import brought
 from attnlib.show.labels import axis_names, printable
 from attnlib.show.parts import Grid, colour_bar
 from attnlib.show.sheet import DPI, KEY, QUERY, Picture, colour
@@ -25,11 +26,12 @@ def mosaic(
     vmax=1.0,
     title="",
     width=9.5,
+    batch=None,
 ) -> Picture:
     """All heads of a model as one image: a row for each layer, a column for each head, numbers from
     0.
 
-    weights   (layers, heads, n_q, n_k)
+    weights   (layers, heads, n_q, n_k), or what a model returned: a tuple of layers
     tokens    n_k names for the line below (numbers unless given); with many tokens the darkest cell
               of each few is drawn
     mask      boolean, True = may attend, broadcasts to (n_q, n_k): what is not allowed is grey
@@ -40,7 +42,9 @@ def mosaic(
     marked    pairs (layer, head): squares with a dark outline
     vmax      the weight of the darkest colour
     width     inches, at most
+    batch     the text that is meant, where weights are those of several
     """
+    weights, _, tokens, mask = brought(weights, key_tokens=tokens, mask=mask, batch=batch)
     tiles = _Tiles(weights, tokens, mask, order, captions, marked, vmax)
     left, top = 0.3 + tiles.row_width, 0.55 + 0.3 * bool(title)
     side, step_y = tiles.sizes((width - left - 0.65) * DPI)

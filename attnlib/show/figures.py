@@ -9,6 +9,7 @@ import numpy as np
 
 from attnlib import _check
 from attnlib.attention import attention_scores, scaled_dot_product_attention, softmax
+from attnlib.show.brought import brought
 from attnlib.show.labels import axis_names, printable
 from attnlib.show.parts import (
     CELL_NUMBERS,
@@ -43,13 +44,14 @@ def heatmap(
 
     weights      (n_q, n_k)
     tokens       n_q names (numbers unless given); key_tokens: n_k names, the same unless given
-    mask         boolean (n_q, n_k): cells that are not allowed are hatched
+    mask         boolean (n_q, n_k), or 1 and 0: cells that are not allowed are hatched
     signed       use the two-sided colours, 0 in the middle
     vmax         the number of the darkest colour: 1 for weights, the largest for signed numbers
     sums         write the sum of each row at its right (True for weights)
     axes         names of rows and columns, if they are not queries and keys: ("token", "feature")
     """
-    grid = Grid("weights", weights, tokens, key_tokens, mask, signed, vmax)
+    given = brought(weights, tokens, key_tokens, mask, most=2, signed=signed)
+    grid = Grid("weights", *given, signed, vmax)
     sums = not signed and axes is None if sums is None else sums
     cell = np.clip(4.6 / max(grid.shape), 0.02, 0.46)
     left, top = 0.55 + grid.label_width(0), 0.45 + 0.3 * bool(title) + grid.label_width(1)
@@ -74,13 +76,16 @@ def heads(
     show_mask=False,
     title="",
     vmax=None,
+    batch=None,
 ) -> Picture:
     """All heads side by side, in one picture and one scale of colour, and the mask behind them if
     `show_mask`.
 
     weights (h, n_q, n_k); titles: h names; mask: boolean (n_q, n_k), the same for all heads
+    batch   the text that is meant, where weights are those of several, (b, h, n_q, n_k)
     """
-    grids, titles = _head_grids(weights, tokens, key_tokens, titles, mask, show_mask, vmax)
+    given = brought(weights, tokens, key_tokens, mask, batch=batch, most=3)
+    grids, titles = _head_grids(*given, titles, show_mask, vmax)
     n_q, n_k = grids[0].shape
     rows = -(-len(grids) // 5)  # at most five to a row
     columns = -(-len(grids) // rows)
@@ -120,10 +125,9 @@ def heads(
     return picture
 
 
-def _head_grids(weights, tokens, key_tokens, titles, mask, show_mask, vmax):
+def _head_grids(weights, tokens, key_tokens, mask, titles, show_mask, vmax):
     """The grids of `heads` and their names; the mask is the last of them, if it is shown."""
     weights = matrix("weights", weights, 3)
-    mask = None if mask is None else _check.boolean("mask", mask)
     titles = [f"head {h}" for h in range(len(weights))] if titles is None else list(titles)
     if len(titles) != len(weights):
         raise ValueError(f"titles has {len(titles)} names, but weights has {len(weights)} heads")
@@ -195,7 +199,7 @@ def mask_figure(mask, tokens=None, *, key_tokens=None, title="") -> Picture:
 def _named_masks(mask):
     """Name -> boolean (n_q, n_k), from a dict of masks or from one without a name."""
     named = mask if isinstance(mask, dict) else {"": mask}
-    named = {name: _check.boolean("mask", m) for name, m in named.items()}
+    named = {name: _check.allowed("mask", m) for name, m in named.items()}
     if not named:
         raise ValueError(
             "mask must be a boolean array or a dict with at least one, got an empty dict"
@@ -211,17 +215,14 @@ def compare(
     """Two matrices of weights and their signed difference b - a. a, b (n_q, n_k); mask: one, or a
     pair of masks.
     """
-    a, b = matrix("a", a, 2), matrix("b", b, 2)
+    a, b = (matrix(n, brought(x, most=2, name=n).weights, 2) for n, x in (("a", a), ("b", b)))
     if a.shape != b.shape:
         raise ValueError(f"a and b must have the same shape, got {a.shape} and {b.shape}")
     if len(titles) != 2:
         raise ValueError(f"titles must be two names, got {len(titles)}")
     masks = mask if isinstance(mask, tuple) else (mask, mask)
-    both = (
-        None
-        if masks[0] is None or masks[1] is None
-        else np.asarray(masks[0]) | np.asarray(masks[1])
-    )
+    masks = [None if one is None else _check.allowed("mask", one) for one in masks]
+    both = None if masks[0] is None or masks[1] is None else masks[0] | masks[1]
     grids = [
         Grid("a", a, tokens, key_tokens, masks[0], False, vmax),
         Grid("b", b, tokens, key_tokens, masks[1], False, vmax),
@@ -236,6 +237,7 @@ def steps(q, k, *, tokens=None, mask=None, scale=None, title="") -> Picture:
 
     All scores are drawn on one scale of colour, so that what the division does can be seen.
     """
+    mask = None if mask is None else _check.allowed("mask", mask)
     raw = attention_scores(q, k, scale=1)
     scaled = attention_scores(q, k, scale=scale)
     weights = softmax(attention_scores(q, k, scale=scale, mask=mask))
@@ -306,6 +308,7 @@ def aim(q, k, v, tokens, *, value_names=None, mask=None, title="") -> Picture:
     q, k, v = matrix("q", q, 2), matrix("k", k, 2), matrix("v", v, 2)
     if q.shape[1] != 2:
         raise ValueError(f"q and k must have two columns to be drawn in the plane, got q {q.shape}")
+    mask = None if mask is None else _check.allowed("mask", mask)
     output, weights = scaled_dot_product_attention(q, k, v, mask=mask)
     grid = Grid("weights", weights, tokens, None, mask, False, None)
     side = Grid("v", v, tokens, value_names, None, True, np.abs(v).max() or 1)

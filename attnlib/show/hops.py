@@ -24,12 +24,13 @@ def hop_map(mask, tokens=None, *, title="", farthest=10, show_mask=True) -> Pict
     farthest  so many layers, and more, have the darkest colour: one scale for pictures that are
               compared
     """
+    mask = _check.allowed("mask", mask)
     layers = masks.hops(mask)
     if layers.ndim != 2:
         raise ValueError(f"mask must have the shape (n, n), got {layers.shape}")
     farthest = _check.integer("farthest", farthest)
     hops = Fine("layers", np.maximum(layers, 0), tokens, None, layers >= 0, False, farthest)
-    one = Fine("mask", np.asarray(mask, float), tokens, None, mask, False, 1)
+    one = Fine("mask", mask.astype(float), tokens, None, mask, False, 1)
     one.colours = LinearSegmentedColormap.from_list("mask", [colour("blocked"), colour("allowed")])
     pairs = f"{np.sum(mask):,} of {np.size(mask):,} pairs allowed ({np.mean(mask):.0%})"
     parts = [(one, "one layer", pairs)] if show_mask else []
@@ -53,6 +54,7 @@ def cone(mask, n_layers, *, room=None, title="", vmax=0.3) -> Picture:
     it may look at.
     """
     n_layers = _check.integer("n_layers", n_layers)
+    mask = _check.allowed("mask", mask)
     heard = np.array([masks.receptive_field(mask, layer)[-1] for layer in range(n_layers + 1)])
     if heard.ndim != 2:
         raise ValueError(f"mask must have the shape (n, n), got {np.shape(mask)}")

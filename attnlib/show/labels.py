@@ -1,5 +1,6 @@
 """Names of tokens as a picture can show them, and the table of who looks at whom most."""
 
+import re
 import unicodedata
 from collections import Counter
 from functools import lru_cache
@@ -8,7 +9,15 @@ import numpy as np
 from matplotlib import font_manager
 from matplotlib.ft2font import FT2Font
 
+from attnlib.show.brought import brought, of_one_text
+
 LONGEST = 16
+BLANKS = {"\n": "↵", "\t": "⇥", "\r": "␍"}  # any other blank is ␣
+# The signs that byte-level tokenizers, from GPT-2's on, write for bytes: what can be printed stands
+# for itself, the others for 256, 257, …
+PRINTED = [*range(33, 127), *range(161, 173), *range(174, 256)]
+BYTES = {chr(byte): byte for byte in PRINTED}
+BYTES |= {chr(256 + i): byte for i, byte in enumerate(sorted({*range(256)} - {*PRINTED}))}
 # Tried after the default font, where the machine has them, for scripts which that font lacks.
 MORE_FONTS = (
     "Noto Sans CJK SC",
@@ -43,7 +52,7 @@ def printable(tokens):
     """Tokens as short names: repeats are numbered, blanks made visible, signs that no font has are
     spelled out.
     """
-    names = [_shorten("".join(map(_glyph, _seen(str(token))))) for token in tokens]
+    names = [_shorten("".join(map(_glyph, name))) for name in _plain(tokens)]
     return [
         _shorten(name, keep=name[len(base) :]) for name, base in zip(name_repeats(names), names)
     ]
@@ -53,12 +62,7 @@ def axis_names(name, tokens, n, spell, axis="n_q"):
     """n names for an axis: its numbers, or the tokens as `printable` or `visible` spells them."""
     if tokens is None:
         return [str(i) for i in range(n)]
-    if isinstance(tokens, str):
-        raise TypeError(
-            f"{name} must be a list of strings, one per token; cut the text first, for example with"
-            " tokenize(text)"
-        )
-    tokens = spell(tokens)
+    tokens = spell(of_one_text(name, tokens, n))
     if len(tokens) != n:
         raise ValueError(
             f"{name} has {len(tokens)} names, but the axis {axis} of the weights has {n} entries"
@@ -70,7 +74,30 @@ def visible(tokens):
     """Tokens as text that can be told apart: repeats are numbered, blanks and invisible signs made
     visible.
     """
-    return name_repeats([_seen(str(token)) for token in tokens])
+    return name_repeats(_plain(tokens))
+
+
+def _plain(tokens):
+    """Tokens as they stand in the text, without the marks of a tokenizer's file: Ġthe, ▁the,
+    the</w> and <0x0A> are a space and the, the and a space, and the end of a line. Byte-level names
+    are known by one that begins a word or is a blank.
+    """
+    tokens = [str(token) for token in tokens]
+    in_bytes = any(re.match("Ġ|[ĊĉčĠ]+$|.+</w>$", token) for token in tokens)
+    return [_seen(_without_marks(token, in_bytes)) for token in tokens]
+
+
+def _without_marks(token, in_bytes):
+    if token.endswith("</w>") and token != "</w>":
+        return _without_marks(token.removesuffix("</w>"), in_bytes) + " "
+    if in_bytes and all(char in BYTES for char in token):
+        text = bytes(BYTES[char] for char in token).decode("utf-8", "surrogateescape")
+        # half a sign stays as it is, and so does what only looks like bytes
+        return token if re.search(r"[\ud800-\udfff\0-\x08\x0b\x0c\x0e-\x1f]", text) else text
+    if re.fullmatch("<0x[0-7][0-9A-F]>", token):
+        return chr(int(token[3:5], 16))
+    special = token.startswith("<") and token.endswith(">")  # <｜begin▁of▁sentence｜>
+    return token if special else token.replace("▁", " ")
 
 
 def most_attended(weights, tokens, *, key_tokens=None, names=None) -> str:
@@ -79,19 +106,17 @@ def most_attended(weights, tokens, *, key_tokens=None, names=None) -> str:
     weights   (n_q, n_k), or (heads, n_q, n_k) for a column per head; names: the heads' names
     Where several keys share the largest weight the table says so: "all alike" or "cat and 2 more".
     """
-    weights = np.asarray(weights)
+    weights, tokens, key_tokens, _ = brought(weights, tokens, key_tokens)
+    weights = weights[0] if weights.ndim == 4 and len(weights) == 1 else weights
     weights = weights[None] if weights.ndim == 2 else weights
     if weights.ndim != 3:
         raise ValueError(
             f"weights must have the shape (n_q, n_k) or (heads, n_q, n_k), got {weights.shape}"
         )
-    if isinstance(tokens, str) or isinstance(key_tokens, str):
-        raise TypeError(
-            "tokens must be a list of strings, one per token; cut the text first, for example with"
-            " tokenize(text)"
-        )
-    tokens = visible(tokens)
-    keys = tokens if key_tokens is None else visible(key_tokens)
+    tokens = visible(of_one_text("tokens", tokens, weights.shape[1]))
+    keys = tokens
+    if key_tokens is not None:
+        keys = visible(of_one_text("key_tokens", key_tokens, weights.shape[2]))
     if weights.shape[1:] != (len(tokens), len(keys)):
         raise ValueError(
             f"weights has the shape {weights.shape}, but there are {len(tokens)} tokens and"
@@ -143,18 +168,25 @@ def _width(text):
 
 def _seen(token):
     """A token without signs that steer the text; what would leave nothing to see is spelled out."""
-    inner = token.strip()
-    if not inner:
-        return "␣"
+    if not token.strip():
+        return _blanks(token) or "␣"
     shown = "".join(
         c
-        for c in inner
+        for c in token
         if c.isspace() or c in "\u200c\u200d" or unicodedata.category(c) not in ("Cc", "Cf", "Cs")
     )
     if all(unicodedata.category(c)[0] in "CMZ" for c in shown):
-        return " ".join(f"[{ord(c):x}]" for c in inner)
+        return " ".join(f"[{ord(c):x}]" for c in token.strip())
     inner = shown.strip()
-    return "␣" * (token[0] != inner[0]) + " ".join(inner.split()) + "␣" * (token[-1] != inner[-1])
+    before, after = shown.split(inner)[0], shown[shown.rindex(inner) + len(inner) :]
+    inner = re.sub(r"\s", lambda blank: BLANKS.get(blank[0], " "), inner)
+    return _blanks(before) + inner + _blanks(after)
+
+
+def _blanks(blanks):
+    """Blanks, of which each kind has its sign; many of one kind are counted: ␣×8."""
+    signs = "".join(BLANKS.get(blank, "␣") for blank in blanks)
+    return re.sub(r"(.)\1{4,}", lambda run: f"{run[1]}×{len(run[0])}", signs)
 
 
 def _shorten(name, keep=""):

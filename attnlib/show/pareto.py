@@ -211,7 +211,7 @@ def panels(mask, *, title="", width=4.6) -> Picture:
 
     mask   boolean (layers, heads, n, n)
     """
-    mask = _check.boolean("mask", mask)
+    mask = _check.allowed("mask", mask)
     if mask.ndim != 4 or mask.shape[-1] != mask.shape[-2] or 0 in mask.shape:
         raise ValueError(f"mask must have the shape (layers, heads, n, n), got {mask.shape}")
     layers, heads, *_ = mask.shape

@@ -27,7 +27,7 @@ class Grid:
         self.blocked = np.zeros(self.shape, bool)
         if mask is not None:
             self.blocked = ~np.broadcast_to(
-                _check.broadcasts("mask", _check.boolean("mask", mask), self.shape), self.shape
+                _check.broadcasts("mask", _check.allowed("mask", mask), self.shape), self.shape
             )
         if vmax is None:
             shown = self.data[np.isfinite(self.data)]
@@ -271,7 +271,8 @@ def _are_numbers(names):
 
 def mask_grid(mask, tokens, key_tokens):
     """A mask as a grid: what may be looked at in one colour, off the scale of the weights."""
-    grid = Grid("mask", np.asarray(mask, float), tokens, key_tokens, mask, False, 1)
+    mask = _check.allowed("mask", mask)
+    grid = Grid("mask", mask.astype(float), tokens, key_tokens, mask, False, 1)
     grid.colours = LinearSegmentedColormap.from_list("mask", [colour("blocked"), colour("allowed")])
     return grid
 
@@ -435,5 +436,7 @@ def matrix(name, value, ndim):
     array = _check.floats(name, value, " ".join("n" * ndim))
     if array.ndim != ndim or 0 in array.shape:
         axes = {2: "(n_q, n_k)", 3: "(heads, n_q, n_k)"}[ndim]
-        raise ValueError(f"{name} must have the shape {axes}, got {array.shape}")
+        more = array.ndim - ndim
+        one = f"; choose one, as {name}[{', '.join('0' * more)}]" if more > 0 else ""
+        raise ValueError(f"{name} must have the shape {axes}, got {array.shape}{one}")
     return array

@@ -9,6 +9,7 @@ from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
 
 from attnlib import _check
+from attnlib.show.brought import brought
 from attnlib.show.labels import axis_names, printable
 from attnlib.show.parts import Grid, matrix
 from attnlib.show.sheet import KEY, QUERY, Picture, colour, text_width
@@ -33,6 +34,7 @@ def threads(
     pins=(),
     side="query",
     title="",
+    batch=None,
 ) -> Picture:
     """One head as threads: the thicker a thread, the larger the weight.
 
@@ -43,16 +45,18 @@ def threads(
     titles    names of the heads; head: the one that is drawn large
     pins      the chosen words, by their places: their threads are dark; side="key" chooses among
               the words that are looked at
+    batch     the text that is meant, where weights are those of several
     A row that is even is a short mark, and a weight below 0.02 is not drawn. Where there are
     very many threads, only the heaviest are, and those of the chosen words.
     """
-    weights = np.asarray(weights)
+    given = brought(weights, tokens, key_tokens, mask, batch=batch, most=3)
+    weights, tokens, key_tokens, mask = given
     weights = matrix("weights", weights[None] if weights.ndim == 2 else weights, 3)
     head = _check.integer("head", head, minimum=0, maximum=len(weights) - 1)
     titles = [f"head {h}" for h in range(len(weights))] if titles is None else list(titles)
     allowed = np.ones(weights.shape, bool)
     if mask is not None:
-        mask = _check.broadcasts("mask", _check.boolean("mask", mask), weights.shape)
+        mask = _check.broadcasts("mask", mask, weights.shape)
         allowed = np.broadcast_to(mask, weights.shape)
     w, open_ = weights[head], allowed[head]
     names = axis_names("tokens", tokens, w.shape[0], printable)

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.patches import Rectangle
 
 from attnlib import _check
+from attnlib.show.brought import brought
 from attnlib.show.parts import Grid, colour_bar
 from attnlib.show.sheet import Picture, colour
 
@@ -22,6 +23,7 @@ def written(
     For every n the picture has the same size, and each row the same place: a slider over n adds
     rows, and nothing moves.
     """
+    weights, tokens, key_tokens, _ = brought(weights, tokens, key_tokens, most=2)
     whole = Grid("weights", weights, tokens, key_tokens, None, False, None)
     n = _check.integer("n", n, minimum=1, maximum=len(whole.data))
     there = Grid("weights", whole.data[:n], whole.tokens[:n], whole.key_tokens, None, False, None)

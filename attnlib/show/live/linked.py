@@ -3,8 +3,8 @@
 import ipywidgets as widgets
 import numpy as np
 
-from attnlib import _check
 from attnlib.show import figures
+from attnlib.show.brought import brought
 from attnlib.show.live import rerun
 from attnlib.show.live.view import AttentionView
 
@@ -16,18 +16,21 @@ class CompareView(widgets.Box):
     a, b     (n_q, n_k) or (heads, n_q, n_k), of the same shape
     titles   names of the two
     mask     boolean, one for both, or a pair
+    batch    the text that is meant, where a and b are those of several
     """
 
-    def __init__(self, a, b, tokens=None, *, titles=("a", "b"), key_tokens=None, mask=None):
-        a, b = _check.floats("a", a, "n_q n_k"), _check.floats("b", b, "n_q n_k")
+    def __init__(
+        self, a, b, tokens=None, *, titles=("a", "b"), key_tokens=None, mask=None, batch=None
+    ):
+        masks = mask if isinstance(mask, tuple) else (mask, mask)
+        a, tokens, key_tokens, first = brought(
+            a, tokens, key_tokens, masks[0], batch=batch, name="a"
+        )
+        b, _, _, second = brought(b, mask=masks[1], batch=batch, name="b")
+        masks = first, second
         if a.shape != b.shape:
             raise ValueError(f"a and b must have the same shape, got {a.shape} and {b.shape}")
-        masks = mask if isinstance(mask, tuple) else (mask, mask)
-        either = (
-            None
-            if masks[0] is None or masks[1] is None
-            else np.asarray(masks[0]) | np.asarray(masks[1])
-        )
+        either = None if first is None or second is None else first | second
         shared = {"key_tokens": key_tokens, "compact": True}
         self.views = (
             AttentionView(a, tokens, mask=masks[0], title=titles[0], **shared),

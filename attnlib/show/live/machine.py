@@ -213,6 +213,7 @@ def _arrays(q, k, v):
             wanted = f"({axes.replace(' ', ', ')}) or (heads, {axes.replace(' ', ', ')})"
             raise ValueError(
                 f"{name} must have the shape {wanted}, with no axis of length 0; got {array.shape}"
+                f"{', a batch: choose a text, as ' + name + '[0]' if array.ndim == 4 else ''}"
             )
         with np.errstate(over="ignore"):
             array = _check.finite(name, array.astype(np.float32))
@@ -249,7 +250,7 @@ def _masks(mask, shape):
         raise ValueError(f"mask must be an array, or a dict of names and arrays, got {mask!r}")
     planes = {}
     for name, one in named.items():
-        one = np.True_ if one is None else _check.boolean("mask", one)
+        one = np.True_ if one is None else _check.allowed("mask", one)
         one = one[0] if one.ndim == 4 and len(one) == 1 else one
         _check.broadcasts("mask", one, shape)
         planes[name] = one

@@ -121,7 +121,7 @@ class Questions:
         rows      n_q names, columns: n_k names, the same unless given
         why       what the card says behind the verdict, whatever the guess
         """
-        weights = np.asarray(weights)
+        weights = _check.weights("weights", weights)
         truth = _check.finite("weights", _check.floats("weights", weights, "n_q n_k")) + 0.0
         rows = visible(_names("rows", rows, 1, MOST))
         columns = rows if columns is None else visible(_names("columns", columns, 1, MOST))

@@ -7,6 +7,7 @@ import traitlets
 
 from attnlib import _check
 from attnlib.show import figures
+from attnlib.show.brought import brought
 from attnlib.show.labels import axis_names, most_attended, visible
 from attnlib.show.live.base import Live, joined
 from attnlib.show.threads import threads
@@ -22,6 +23,7 @@ class Threads(Live):
     weights      (n_q, n_k), or (heads, n_q, n_k), of at most 24 words a side
     tokens       n_q strings; key_tokens: n_k strings, for cross-attention
     mask         boolean, True = may attend, broadcasts to the weights
+    batch        the text that is meant, where weights are those of several, (b, heads, n_q, n_k)
     titles       names of the heads; head: the one that is shown first
     pins, side   the words that are chosen first, by their places; side="key" chooses among the
                  words that are looked at. What several give is added up under the words
@@ -62,7 +64,10 @@ class Threads(Live):
         title="",
         *,
         side: Literal["query", "key"] = "query",
+        batch=None,
     ):
+        given = brought(weights, tokens, key_tokens, mask, batch=batch, most=3)
+        weights, tokens, key_tokens, mask = given
         self.weights = array = _weights_of(weights)
         n_heads, n_q, n_k = array.shape
         self.mask = None if mask is None else _mask_of(mask, array.shape)
@@ -117,7 +122,7 @@ class Threads(Live):
 
 def _weights_of(weights):
     """The weights as (heads, n_q, n_k), of a size that can be drawn."""
-    array = _check.floats("weights", weights, "n_q n_k")
+    array = weights
     if array.ndim not in (2, 3) or 0 in array.shape:
         raise ValueError(
             "weights must have the shape (n_q, n_k) or (heads, n_q, n_k), with no axis of length"

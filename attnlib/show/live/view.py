@@ -9,6 +9,7 @@ import traitlets
 
 from attnlib import _check
 from attnlib.show import figures
+from attnlib.show.brought import brought
 from attnlib.show.labels import axis_names, most_attended, visible
 from attnlib.show.live.base import HERE, Live, joined
 from attnlib.show.threads import threads
@@ -24,10 +25,12 @@ class AttentionView(Live):
     """A heat map of attention weights to hover, click and walk with the keyboard; or the same head
     as threads between words.
 
-    weights      (n_q, n_k), (heads, n_q, n_k) or (layers, heads, n_q, n_k); anything that NumPy can
-                 read
+    weights      (n_q, n_k), (heads, n_q, n_k) or (layers, heads, n_q, n_k), from any library; or
+                 what a model returned: a tuple of layers, the steps of generate(), a `Trace`
     tokens       n_q strings; key_tokens: n_k strings, for cross-attention
-    mask         boolean, True = may attend, broadcasts to the weights
+    mask         boolean, True = may attend, or 1 and 0, or 0 and -inf; broadcasts to the weights
+    batch        the text that is meant, where weights are those of several: without it, the first
+                 of four axes are layers
     layer, head  what is shown first
     form         "map", or "threads" with up to 24 tokens a side
     scale        colours: "absolute" (0 to 1), "row" (relative to each row's largest) or "sqrt"
@@ -89,10 +92,12 @@ class AttentionView(Live):
         title="",
         signed=False,
         compact=False,
+        batch=None,
     ):
         _check.choice("scale", scale, ["absolute", "row", "sqrt"])
         _check.choice("form", form, ["map", "threads"])
-        state = _state(weights, tokens, key_tokens, mask, titles, signed, layer, head)
+        given = brought(weights, tokens, key_tokens, mask, batch=batch, signed=signed)
+        state = _state(*given, titles, signed, layer, head)
         self.array, self.mask = state.pop("array"), state.pop("mask")
         sent = self._sent(layer, signed)
         reason = _no_threads(self.array.shape, sent["_range"], signed, compact)
@@ -102,18 +107,29 @@ class AttentionView(Live):
             form=form, scale=scale, title=title, signed=signed, compact=compact, **state, **sent
         )
 
-    def update(self, weights, tokens=None, *, key_tokens=None, mask=None, titles=None, title=None):
+    def update(
+        self,
+        weights,
+        tokens=None,
+        *,
+        key_tokens=None,
+        mask=None,
+        titles=None,
+        title=None,
+        batch=None,
+    ):
         """Show other weights in the same view, in one message to the browser; the reader's pin
         stays where it fits.
         """
+        given = brought(weights, tokens, key_tokens, mask, batch=batch, signed=self.signed)
         head, layer = self.head, self.layer
-        shape = np.shape(weights)
+        shape = given.weights.shape
         if len(shape) in (2, 3, 4):
             head, layer = (
                 min(head, shape[-3] - 1 if len(shape) > 2 else 0),
                 min(layer, shape[0] - 1 if len(shape) > 3 else 0),
             )
-        state = _state(weights, tokens, key_tokens, mask, titles, self.signed, layer, head)
+        state = _state(*given, titles, self.signed, layer, head)
         self.array, self.mask = state.pop("array"), state.pop("mask")
         if self.pinned and (
             self.pinned[0] >= state["_shape"][2] or self.pinned[1] >= state["_shape"][3]
@@ -250,7 +266,7 @@ def _state(weights, tokens, key_tokens, mask, titles, signed, layer, head):
     """Check everything, and say what is odd about the numbers: the traits of a view, and the arrays
     behind them.
     """
-    array = _check.floats("weights", weights, "n_q n_k")
+    array = weights
     if not 2 <= array.ndim <= 4 or 0 in array.shape:
         wanted = "(n_q, n_k), (heads, n_q, n_k) or (layers, heads, n_q, n_k)"
         raise ValueError(
@@ -323,12 +339,13 @@ def _odd(array, mask, signed):
     # a layer at a time: they are large
     found = sum(np.array(_odd_in(*one)) for one in zip(array, allowed))
     missing, leaks, off, negative = map(int, found)
+    scores = "; are these scores, before the softmax?" if negative and off else ""
     said = {f"{missing:,} weights are NaN, drawn in red": missing}
     if not signed:
         said |= {
             f"{leaks:,} weights stand where none is allowed, framed in red": leaks,
             f"{off:,} of {np.prod(array.shape[:-1]):,} rows do not sum to 1": off,
-            f"{negative:,} weights are negative": negative,
+            f"{negative:,} weights are negative{scores}": negative,
         }
     return [note for note, count in said.items() if count]
 
