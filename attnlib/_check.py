@@ -332,7 +332,8 @@ class Brought(NamedTuple):
 
     array: np.ndarray  # (..., n_q, n_k)
     tokens: list  # those of a `Trace`, or None
-    joined: bool = False  # from the steps of generate()
+    joined: bool  # from the steps of generate()
+    texts: int  # of the batch that it was taken from
 
 
 def weights(name, value, axes="n_q n_k"):
@@ -356,7 +357,8 @@ def brought(name, value, batch=None, *, choose=True):
         raise TypeError(f"{name} must be numbers, and is None: {EAGER}")
     rows = _is_a_row_of_arrays(value) or _has_none(value)
     found, joined = _layers(name, list(value)) if rows else (floats(name, value, ""), False)
-    return Brought(_of_one_text(name, found, batch, choose, rows), tokens, joined)
+    one, texts = _of_one_text(name, found, batch, choose, rows)
+    return Brought(one, tokens, joined, texts)
 
 
 def _has_none(value):
@@ -473,7 +475,9 @@ def _joined(name, steps):
 
 
 def _of_one_text(name, found, batch, choose, rows):
-    """Without the axis of a batch, the second of five, or of the first four if `batch` says so."""
+    """Without the axis of a batch, the second of five, or the first of four if `batch` says so; and
+    how many texts there were.
+    """
     if batch is not None:
         if found.ndim != 5 and (rows or found.ndim != 4):
             raise ValueError(
@@ -482,9 +486,9 @@ def _of_one_text(name, found, batch, choose, rows):
             )
         axis = found.ndim - 4
         at = integer("batch", batch, 0, found.shape[axis] - 1)
-        return found[:, at] if axis else found[at : at + 1]
+        return (found[:, at] if axis else found[at : at + 1]), found.shape[axis]
     if found.ndim == 5 and found.shape[1] == 1:
-        return found[:, 0]
+        return found[:, 0], 1
     if found.ndim == 5:
         one = f"[layer[0] for layer in {name}]" if rows else f"{name}[:, 0]"
         ways = f"with batch=0, or {one}" if choose else one
@@ -492,15 +496,16 @@ def _of_one_text(name, found, batch, choose, rows):
             f"{name} must be of one text, and holds a batch of {found.shape[1]}, (layers, batch,"
             f" heads, n_q, n_k) {found.shape}: choose a text, {ways}"
         )
-    return found
+    return found, 1
 
 
 def no_scores(name, array):
     """`array` itself; ValueError if it holds what only a score can be that a mask has shut."""
     low = np.fmin.reduce(array, axis=None, initial=0)
     if low <= SHUT:
+        wrong = "infinite" if np.isinf(low) else f"as low as {low:.3g}"
         raise ValueError(
-            f"{name} must be weights, and go down to {low:.3g}: these look like masked scores,"
-            f" before the softmax; softmax({name}) makes them weights"
+            f"{name} must not be {wrong}; these look like scores, masked and before the softmax:"
+            f" softmax({name}) makes weights of them"
         )
     return array
