@@ -6,7 +6,9 @@ What people bring becomes an array in `array`, and what a model returned becomes
 
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from functools import wraps
+from inspect import Parameter, signature
 from typing import NamedTuple
 
 import numpy as np
@@ -19,22 +21,28 @@ def integer(name, value, minimum=1, maximum=None):
             raise TypeError
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"{name} must be a whole number, got {value!r}") from None
+        raise TypeError(f"{name} must be a whole number, got {short(value)}") from None
     if minimum is not None and number < minimum:
         raise ValueError(f"{name} must be at least {minimum}, got {number}")
     if maximum is not None and number > maximum:
         raise ValueError(f"{name} must be at most {maximum}, got {number}")
+    if abs(number) > LARGEST:
+        raise ValueError(f"{name} must be a number of tokens or the like, got {number:.3g}")
     return number
+
+
+LARGEST = 2**40  # what no text, table or seed goes beyond; NumPy takes no more than 2**63
 
 
 def number(name, value):
     """`value` as a float."""
     try:
-        if isinstance(value, (str, bool, np.bool_)):
+        odd = isinstance(value, (str, bytes, bool, np.bool_)) or value is np.ma.masked
+        if odd or np.ndim(value):
             raise TypeError
         return float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number, got {value!r}") from None
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"{name} must be a number, got {short(value)}") from None
 
 
 def positive(name, value):
@@ -63,8 +71,103 @@ def choice(name, value, allowed):
 def flag(name, value):
     """`value` itself; it must be True or False."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
+        raise TypeError(f"{name} must be True or False, got {short(value)}")
     return value
+
+
+def short(value):
+    """A value as an error quotes it: in full if that is a few words."""
+    text = " ".join(repr(value).split())
+    return text if len(text) < 80 else f"{text[:60]}… ({type(value).__name__})"
+
+
+# ---- words, rows of them, and what has to be able to do something --------------------------------
+
+
+def text(name, value):
+    """`value` as a string that can be drawn and sent: half a sign becomes a question mark."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, got {short(value)}")
+    return str(value).encode("utf-8", "replace").decode("utf-8")
+
+
+def row(name, value, of="strings"):
+    """`value` as a list: of a list, a tuple, an array, a column of a table."""
+    if isinstance(value, (str, bytes, Mapping, Set)) or not hasattr(value, "__len__"):
+        raise TypeError(f"{name} must be a list of {of}, got {short(value)}")
+    if hasattr(value, "__array__"):
+        value = np.asarray(value)
+    if getattr(value, "ndim", 1) != 1 or type(value) is type:
+        raise TypeError(f"{name} must be a list of {of}, got {short(value)}")
+    return value.tolist() if isinstance(value, np.ndarray) else list(value)
+
+
+def texts(name, value):
+    """`value` as a list of strings."""
+    return [text(f"{name}[{i}]", str(one)) for i, one in enumerate(row(name, value))]
+
+
+def pair(name, value, of=text):
+    """`value` as two strings, or as two of what else `of` checks."""
+    found = row(name, value, {text: "two strings", number: "two numbers"}.get(of, "two"))
+    if len(found) != 2:
+        raise ValueError(f"{name} must be two, got {short(value)}")
+    return tuple(of(f"{name}[{i}]", one) for i, one in enumerate(found))
+
+
+def named(name, value, of="arrays"):
+    """`value` itself; it must be a dict with something in it, and with strings for its keys."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be a dict name -> {of}, got {short(value)}")
+    if not value or not all(isinstance(key, str) for key in value):
+        raise ValueError(f"{name} must be a dict name -> {of}, with one at least, got {short(value)}")
+    return value
+
+
+def function(name, value, about="a function"):
+    """`value` itself; it must be one that can be called, and no class."""
+    if not callable(value) or isinstance(value, type):
+        raise TypeError(f"{name} must be {about}, got {short(value)}")
+    return value
+
+
+def able(name, value, *methods, about="a model"):
+    """`value` itself; it must have these methods."""
+    lacks = [one for one in methods if not callable(getattr(value, one, None))]
+    if lacks or isinstance(value, type):
+        can = " and ".join(methods)
+        raise TypeError(f"{name} must be {about} with {can}, got {short(value)}")
+    return value
+
+
+def door(**kinds):
+    """A door for a function without one of its own: `@door(title=text)` checks each of these
+    arguments that it has by name, before it begins. What is None by default may be None.
+    """
+
+    def before(function):
+        known = signature(function)
+        asked = {
+            name: (kinds[name], one.default)
+            for name, one in known.parameters.items()
+            if name in kinds and one.kind is not Parameter.VAR_KEYWORD
+        }
+
+        @wraps(function)
+        def checked(*given, **options):
+            try:
+                bound = known.bind(*given, **options)
+            except TypeError:
+                return function(*given, **options)  # Python says what is missing, or not known
+            for name, value in bound.arguments.items():
+                check, default = asked.get(name, (None, None))
+                if check and not (value is None and default is None):
+                    bound.arguments[name] = check(name, value)
+            return function(*bound.args, **bound.kwargs)
+
+        return checked
+
+    return before
 
 
 def floats(name, value, axes):
@@ -138,7 +241,8 @@ def generator(rng):
         return np.random.default_rng(0)
     if not isinstance(rng, np.random.Generator):
         raise TypeError(
-            f"rng must be a numpy Generator, as np.random.default_rng(seed) makes one; got {rng!r}"
+            "rng must be a numpy Generator, as np.random.default_rng(seed) makes one; got"
+            f" {short(rng)}"
         )
     return rng
 

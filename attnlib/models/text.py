@@ -34,11 +34,14 @@ class Reader:
 
     def encode(self, text):
         """A text -> ids (n,), with the marks that the model expects around it."""
+        return self.tokenizer.encode(self._checked(text))
+
+    def _checked(self, text):
         if not isinstance(text, str):
             raise TypeError(f"text must be a string, got {type(text).__name__}: {text!r}")
         if not text:
             raise ValueError("text must have at least one sign, got an empty string")
-        return self.tokenizer.encode(text)
+        return text
 
     def tokens(self, text):
         """A text -> its tokens as strings, marks included."""
@@ -97,6 +100,17 @@ class TextModel(Reader):
 
 class TextEncoder(Reader):
     """A model that reads only, a `Bert`, and its tokenizer."""
+
+    def __call__(self, text):
+        """One text, or a pair of texts (a, b), which the model tells apart by their token types,
+        -> `Trace`.
+        """
+        if not isinstance(text, (tuple, list)) or len(text) != 2:
+            return super().__call__(text)
+        first, second = map(self._checked, text)
+        ids, types = self.tokenizer.pair(first, second)
+        told = getattr(self.model, "token_types", None) is not None
+        return self.forward(ids, **({"token_types": types} if told else {}))
 
     def forward(self, ids, **options):
         """ids (n,) or (b, n) -> `Trace`; mask and token_types as in `Bert.forward`."""
@@ -182,6 +196,14 @@ class FileTokenizer:
         with _in_words(f"{str(self.path)!r} cannot encode this text"):
             return np.array(self.inner.encode(text).ids, dtype=np.int64)
 
+    def pair(self, *texts):
+        """Two texts -> ids (n,), marks included, and the type of each, 0 or 1: of the first text or
+        the second.
+        """
+        with _in_words(f"{str(self.path)!r} cannot encode these texts"):
+            found = self.inner.encode(*(text.encode("utf-8", "replace").decode() for text in texts))
+        return np.array(found.ids, dtype=np.int64), np.array(found.type_ids, dtype=np.int64)
+
     def decode(self, ids):
         """Ids -> the text, without the marks."""
         with _in_words(f"{str(self.path)!r} cannot decode these ids"):
@@ -228,11 +250,11 @@ class NoTokenizer:
     def __init__(self, why):
         self.why, self.start = why, None
 
-    def encode(self, text):
+    def encode(self, *text):
         """An error: there is nothing to encode with."""
         raise ValueError(f"{self.why}; without it the model reads ids: model.forward(ids)")
 
-    decode = encode
+    decode = pair = encode
 
     def tokens(self, ids):
         """The ids themselves, as strings."""
