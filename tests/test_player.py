@@ -207,9 +207,13 @@ def test_the_clock_of_a_film(tmp_path):
     for widths, ks in zip(got["widths"], got["fitting"]):
         last = len(widths) - 1
         assert ks[0] == 0 and ks[-1] == last
-        for a, b in itertools.pairwise(ks):
-            room = (b - a) * 600 / last
-            assert room >= (widths[a] + widths[b]) / 2 + 14 or len(ks) == 2
+        spans = []
+        for k in ks:  # each at its place, but inside: the line has 10 pixels more at either end
+            half = widths[k] / 2
+            at = min(max(600 * k / max(1, last), half - 10), 610 - half)
+            spans.append((at - half, at + half))
+        assert spans[0][0] >= -10 and spans[-1][1] <= 610
+        assert all(b[0] - a[1] >= 14 for a, b in itertools.pairwise(spans)) or len(ks) == 2
 
 
 def test_a_map_fits(tmp_path):
@@ -220,16 +224,20 @@ def test_a_map_fits(tmp_path):
     console.log(JSON.stringify(data.map(([rows, columns, width]) => {
       const where = player.geometry({ rows, columns, down: words(rows), across: words(columns) },
         width, ruler);
-      const { left, above, cell } = where, at = (i, j) => player.cellAt(
-        where, { rows, columns }, [left + (j + 0.5) * cell, above + (i + 0.5) * cell]);
+      const { left, above, w, h } = where, at = (i, j) => player.cellAt(
+        where, { rows, columns }, [left + (j + 0.5) * w, above + (i + 0.5) * h]);
       return { ...where, first: at(0, 0), last: at(rows - 1, columns - 1), out: at(rows, 0),
         before: player.cellAt(where, { rows, columns }, [left - 1, above + 1]) }; })));"""
     for (m, n, width), got in zip(sizes, node.run(node.modules(tmp_path), script, sizes)):
-        assert got["width"] <= width + 1e-9 and got["height"] <= 330 + 85
+        assert got["width"] <= width + 1e-9 and got["height"] <= 360 + 87
         assert got["first"] == [0, 0] and got["last"] == [m - 1, n - 1]
         assert got["out"] is None and got["before"] is None
         assert all(7 * len(one) <= 96 for one in got["down"] + got["across"])
-        assert got["every"][0] * got["cell"] >= 14 and got["every"][1] * got["cell"] >= 19
+        assert got["every"][0] * got["h"] >= 14 and got["every"][1] * got["w"] >= 19
+        assert not got["beside"] or width - got["width"] >= 220 - 1e-9, "room for the words"
+        used = got["width"] >= width - (220 if got["beside"] else 0) - 1e-9
+        assert used or got["w"] >= 2 * got["h"] - 1e-9, "the whole width, or cells twice as wide"
+        assert got["h"] <= 1.5 * got["w"] + 1e-9, "and never slits"
 
 
 # ---- in the browser ------------------------------------------------------------------------------
@@ -384,7 +392,7 @@ def test_keys(stage):
 def test_scrub(stage):
     seen = stage(maps(11))
     box = seen.line.bounding_box()
-    at = lambda k: (box["x"] + 10 + k * (box["width"] - 20) / 10, box["y"] + 38)  # noqa: E731
+    at = lambda k: (box["x"] + 10 + k * (box["width"] - 20) / 10, box["y"] + 44)  # noqa: E731
     seen.page.mouse.move(*at(0))
     seen.page.mouse.down()
     for k in (2, 5, 8):
@@ -402,7 +410,7 @@ def test_fingers(stage):
     box = seen.line.bounding_box()
     session = seen.tab.context.new_cdp_session(seen.page)
     for name, share in [("touchStart", 0.1), ("touchMove", 0.5), ("touchMove", 0.97)]:
-        x, y = box["x"] + share * box["width"], box["y"] + 38
+        x, y = box["x"] + share * box["width"], box["y"] + 44
         session.send("Input.dispatchTouchEvent", {"type": name, "touchPoints": [{"x": x, "y": y}]})
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     seen.tab.frames(2)
@@ -410,6 +418,54 @@ def test_fingers(stage):
     seen.button("play").tap()
     seen.tab.frames()
     assert seen.button("pause").is_visible()
+
+
+def curves_of(seen):
+    """The pieces of the curve above the scrubber, each as its points."""
+    found = seen.line.locator("path[visibility=visible]").all()
+    pieces = "".join(one.get_attribute("d") for one in found).split("M")[1:]
+    return [[tuple(map(float, one.split("h")[0].split())) for one in p.split("L")] for p in pieces]
+
+
+def test_where_a_cell_is_not_the_curve_is_not(stage):
+    frames = [np.full((n, n), 0.1 * n) for n in (2, 2, 10, 10, 10, 10, 10, 10)]
+    frames[4][8, 8] = np.nan
+    seen = stage(Player(frames))
+    step = (seen.line.bounding_box()["width"] - 20) / 7
+    for cell, pieces in [((8, 8), [[2, 3], [5, 6, 7]]), ((1, 1), [[*range(8)]])]:
+        seen.point(*cell, click=True)
+        found = [[(x - 10) / step for x, _ in one] for one in curves_of(seen)]
+        assert [len(one) for one in found] == [len(one) for one in pieces]
+        for one, places in zip(found, pieces):
+            np.testing.assert_allclose(one, places, atol=0.01)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [600, 800, 980])
+def test_the_scrubber_cuts_nothing_and_nothing_meets_its_thumb(stage, width, dark):
+    long = [f"after {1000 + k:,} steps of training" for k in range(12)]
+    for names in (long, ["w" * 90, *map(str, range(10)), "the last " * 12], None):
+        seen = stage(maps(12, names=names), width=width + 24, dark=dark)
+        seen.point(7, 1, click=True)
+        box, root = seen.line.bounding_box(), seen.root.bounding_box()
+        assert root["x"] <= box["x"] and box["x"] + box["width"] <= root["x"] + root["width"]
+        texts = seen.line.locator("text[visibility=visible]").all()
+        spans = [(one["x"], one["x"] + one["width"]) for one in (t.bounding_box() for t in texts)]
+        assert box["x"] <= spans[0][0] + 0.1 and spans[-1][1] <= box["x"] + box["width"] + 0.1
+        assert all(a[1] + 4 <= b[0] for a, b in itertools.pairwise(spans)), "none touches another"
+        thumb, dot = (seen.line.locator(f"circle[r='{r}']").bounding_box() for r in (8, 4))
+        assert dot["y"] + dot["height"] < thumb["y"]
+
+
+def test_the_map_uses_the_width_of_the_page(stage):
+    for width, room in [(600, 588), (800, 788 - 220), (980, 968 - 220)]:
+        seen = stage(maps(), width=width + 24)
+        frame = seen.root.locator(".frame").bounding_box()["width"]
+        assert room - 1 <= frame <= room + 1
+        assert width < 800 or seen.root.bounding_box()["height"] <= 560
+        seen = stage(drawn(), width=width + 24)
+        image = seen.root.locator(".frame").bounding_box()["width"]
+        assert image >= min(room, 700) * 0.95, "pictures, too"
 
 
 def test_a_cell_over_all_steps(stage):
@@ -420,9 +476,9 @@ def test_a_cell_over_all_steps(stage):
     assert seen.said() == "it → cat: .10. First .10, last .98."
     seen.point(7, 1, click=True)
     seen.page.mouse.move(5, 5)
-    curve = seen.line.locator("polyline[visibility=visible]").get_attribute("points").split()
-    heights = [34 - 30 * frame[7, 1] for frame in film.frames]
-    np.testing.assert_allclose([float(one.split(",")[1]) for one in curve], heights, atol=0.02)
+    heights = [30 - 26 * frame[7, 1] for frame in film.frames]
+    (curve,) = curves_of(seen)
+    np.testing.assert_allclose([y for _, y in curve], heights, atol=0.02)
     seen.line.focus()
     seen.keys("End")
     seen.wait()
@@ -435,7 +491,7 @@ def test_a_cell_over_all_steps(stage):
     seen.keys("Escape")
     seen.tab.frames(3)
     assert "Point at a cell" in seen.said()
-    assert seen.line.locator("polyline[visibility=visible]").count() == 0
+    assert curves_of(seen) == []
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -2,6 +2,8 @@
 
 import { calm, clamp, drag, dress, ease, frames, keep, make, measure, place, press, share, sharp, sketch } from "./core.js";
 
+const EDGE = 10;                                                         // of the scrubber, left and right
+
 // ---- numbers: pure --------------------------------------------------------------------------------------------------
 
 /** Frames that crossed as whole numbers of `wide` bytes: the largest is NaN, the one below it a cell that is not there.
@@ -24,35 +26,42 @@ export function moment(elapsed, each, last) {
   return { from, step: Math.min(from + 1, last), t: from === last ? 1 : ease((elapsed - (from + 1) * each + move) / move) };
 }
 
+/** Where the middle of a name is below a line of so much room: at its place, but inside. */
+export const middle = (k, last, wide, room) => clamp((room * k) / Math.max(1, last), wide / 2 - EDGE, room + EDGE - wide / 2);
+
 /** Which names fit below a line without touching: the first, the last, and others at even steps. */
 export function fitting(widths, room, gap = 14) {
-  const last = widths.length - 1;
+  const last = widths.length - 1, at = (k) => middle(k, last, widths[k], room);
   for (let every = 1; every < last; every++) {
     const ks = [...widths.keys()].filter((k) => k === last || (k % every === 0 && last - k >= every));
-    const fits = (k, n) => !n || ((k - ks[n - 1]) * room) / last >= (widths[k] + widths[ks[n - 1]]) / 2 + gap;
-    if (ks.every(fits)) return ks;
+    if (ks.every((k, n) => !n || at(k) - at(ks[n - 1]) >= (widths[k] + widths[ks[n - 1]]) / 2 + gap)) return ks;
   }
   return last > 0 ? [0, last] : [0];
 }
 
 // ---- geometry: pure ---------------------------------------------------------------------------------------------------
 
-const NAME = 96, PANEL = 220, HIGH = 330;                                // the longest name, the words beside a map, the highest map
+const NAME = 96, PANEL = 220, TALL = 72;                                 // the longest name, the words beside a map, the highest cell
 
-/** Where a map is, and its names as far as there is room. */
+const short = (letters, room, ruler) => (
+  letters.length < 2 || ruler(`${letters.join("")}…`) <= room ? `${letters.join("")}…` : short(letters.slice(0, -1), room, ruler));
+/** As much of a text as fits. */
+const cut = (text, room, ruler) => (ruler(text) <= room ? text : short([...text].slice(0, 60), room, ruler));
+
+/** Where a map is, and its names as far as there is room; cells are as wide as the page allows, up to twice their height. */
 export function geometry({ rows, columns, down, across }, width, ruler = measure) {
-  const whole = (text) => ruler(text) <= NAME, cut = (text) => (whole(text) ? text : `${first([...text].slice(0, 60))}…`);
-  const first = (letters) => (letters.length < 2 || whole(`${letters.join("")}…`) ? letters.join("") : first(letters.slice(0, -1)));
-  const widest = (names) => Math.min(NAME, Math.max(0, ...names.map((one) => ruler(one))));
-  const left = widest(down) + 8, over = widest(across), above = Math.round(over * 0.71) + 12, right = over * 0.5;
-  const cell = Math.min((width - left - right) / columns, HIGH / rows, 40), wide = left + cell * columns + right;
-  const names = { down: down.map(cut), across: across.map(cut), every: [14, 19].map((room) => Math.ceil(room / cell)) };
-  return { left, above, cell, ...names, beside: wide + PANEL <= width, width: wide, height: above + cell * rows + 2 };
+  const [left, over] = [down, across].map((names) => Math.min(NAME, Math.max(0, ...names.map((one) => ruler(one)))) + 8);
+  const above = Math.round(over * 0.71) + 10, right = over * 0.5, whole = width >= 660, beside = whole && columns < 3 * rows;
+  const room = (width - left - right - (beside ? PANEL : 0)) / columns, most = (beside ? 360 : whole ? 200 : 330) / rows;
+  const h = Math.min(most, TALL, room * 1.5), w = Math.min(room, Math.max(40, h * 2));
+  const names = { down: down.map((one) => cut(one, NAME, ruler)), across: across.map((one) => cut(one, NAME, ruler)) };
+  const every = [Math.ceil(14 / h), Math.ceil(19 / w)], wide = w * columns, high = h * rows;
+  return { left, above, w, h, wide, high, ...names, every, beside, width: left + wide + right, height: above + high + 2 };
 }
 
 /** The cell below a point: [i, j], or null */
-export function cellAt({ left, above, cell }, { rows, columns }, [x, y]) {
-  const i = Math.floor((y - above) / cell), j = Math.floor((x - left) / cell);
+export function cellAt({ left, above, w, h }, { rows, columns }, [x, y]) {
+  const i = Math.floor((y - above) / h), j = Math.floor((x - left) / w);
   return i >= 0 && i < rows && j >= 0 && j < columns ? [i, j] : null;
 }
 
@@ -82,49 +91,49 @@ function paintMap(canvas, small, data, { from, step, t }, where, [low, high], { 
   }
   pen.putImageData(image, 0, 0);
   const sheet = sharp(canvas, where.width, where.height);
-  sheet.imageSmoothingEnabled = where.cell < 1;
-  sheet.drawImage(small, where.left, where.above, where.cell * data.columns, where.cell * data.rows);
+  sheet.imageSmoothingEnabled = Math.min(where.w, where.h) < 1;
+  sheet.drawImage(small, where.left, where.above, where.wide, where.high);
 }
 
-function paintNames({ put }, { rows, columns }, { cell: chosen, over }, { left, above, cell, every, down, across }) {
+function paintNames({ put }, { cell: chosen, over }, { left, above, w, h, wide, high, every, down, across }) {
   const lit = over ?? chosen ?? [-1, -1], seen = (k, at, by) => k === at || (k % by === 0 && (at < 0 || Math.abs(k - at) >= by));
   const ring = (name, [i, j], stroke) => {
-    const box = { x: left + j * cell - 1, y: above + i * cell - 1, width: cell + 2, height: cell + 2, rx: 2 };
+    const box = { x: left + j * w - 1, y: above + i * h - 1, width: w + 2, height: h + 2, rx: 2 };
     put(name, "rect", 1, { ...box, fill: "none", stroke, "stroke-width": 2 });
   };
   down.forEach((name, i) => {
-    const look = { x: left - 6, y: above + (i + 0.5) * cell + 4.5, "text-anchor": "end", class: i === lit[0] ? "q part" : "" };
+    const look = { x: left - 6, y: above + (i + 0.5) * h + 4.5, "text-anchor": "end", class: i === lit[0] ? "q part" : "" };
     if (seen(i, lit[0], every[0])) put(`row${i}`, "text", 0, look, name);
   });
   across.forEach((name, j) => {
-    const look = { transform: `translate(${left + (j + 0.5) * cell + 3} ${above - 5}) rotate(-45)`, class: j === lit[1] ? "k part" : "" };
+    const look = { transform: `translate(${left + (j + 0.5) * w + 3} ${above - 5}) rotate(-45)`, class: j === lit[1] ? "k part" : "" };
     if (seen(j, lit[1], every[1])) put(`column${j}`, "text", 0, look, name);
   });
-  put("frame", "rect", 0, { x: left, y: above, width: cell * columns, height: cell * rows, fill: "none", stroke: "var(--line)" });
+  put("frame", "rect", 0, { x: left, y: above, width: wide, height: high, fill: "none", stroke: "var(--line)" });
   if (over) ring("over", over, "var(--faint)");
   if (chosen) ring("chosen", chosen, "var(--ink)");
 }
 
-function paintLine({ put }, { names, data, scale: [low, high] }, { from, step, t, cell, last }, { width, ks }) {
-  const x = (k) => 10 + ((width - 20) * k) / Math.max(1, last), now = x(from + (step - from) * t);
-  const y = (v) => 34 - 30 * clamp((v - low) / (high - low));
-  put("track", "line", 0, { x1: 10, x2: width - 10, y1: 38, y2: 38, stroke: "var(--line)", "stroke-width": 4, "stroke-linecap": "round" });
-  put("gone", "line", 0, { x1: 10, x2: now, y1: 38, y2: 38, stroke: "var(--ink)", "stroke-width": 4, "stroke-linecap": "round" });
+function paintLine({ put }, { data, scale: [low, high] }, { from, step, t, cell, last }, { width, names, widths, ks }) {
+  const room = width - 2 * EDGE, x = (k) => EDGE + (room * k) / Math.max(1, last), now = x(from + (step - from) * t);
+  const y = (v) => 30 - 26 * clamp((v - low) / (high - low)), rail = { x1: EDGE, y1: 44, y2: 44, "stroke-width": 4, "stroke-linecap": "round" };
+  put("track", "line", 0, { ...rail, x2: width - EDGE, stroke: "var(--line)" });
+  put("gone", "line", 0, { ...rail, x2: now, stroke: "var(--ink)" });
   for (const k of ks) {
-    put(`tick${k}`, "line", 0, { x1: x(k), x2: x(k), y1: 43, y2: 46, stroke: "var(--faint)" });
-    const anchor = last && k === 0 ? "start" : last && k === last ? "end" : "middle", end = { start: -8, end: 8, middle: 0 }[anchor];
-    put(`name${k}`, "text", 0, { x: x(k) + end, y: 60, class: "small faint", "text-anchor": anchor }, names[k]);
+    put(`tick${k}`, "line", 0, { x1: x(k), x2: x(k), y1: 50, y2: 53, stroke: "var(--faint)" });
+    put(`name${k}`, "text", 0, { x: EDGE + middle(k, last, widths[k], room), y: 67, class: "small faint", "text-anchor": "middle" }, names[k]);
   }
   if (cell && data) {
-    const values = Array.from({ length: last + 1 }, (_, k) => data.at(k, ...cell)), there = (v) => v !== null && !isNaN(v);
-    const points = values.flatMap((v, k) => (there(v) ? [`${x(k)},${y(v)}`] : [])).join(" ");
-    put("curve", "polyline", 1, { points, fill: "none", stroke: "var(--w3)", "stroke-width": 2 });
+    const there = (v) => v !== null && !isNaN(v), values = Array.from({ length: last + 1 }, (_, k) => data.at(k, ...cell));
+    const go = (v, k) => `${k && there(values[k - 1]) ? "L" : "M"}${x(k)} ${y(v)}h0`;             // where it is not, there is no line
+    const d = values.map((v, k) => (there(v) ? go(v, k) : "")).join("");
+    put("curve", "path", 1, { d, fill: "none", stroke: "var(--w3)", "stroke-width": 2, "stroke-linecap": "round" });
     const v = between(values[from], values[step], t);
     if (there(v)) put("dot", "circle", 2, { cx: now, cy: y(v), r: 4, fill: "var(--w3)" });
   }
-  put("stem", "line", 1, { x1: now, x2: now, y1: 2, y2: 38, stroke: "var(--faint)" });
-  put("thumb", "circle", 2, { cx: now, cy: 38, r: 8, fill: "var(--ink)" });
-  put("touch", "rect", 3, { x: 0, y: 0, width, height: 66, fill: "transparent", cursor: "ew-resize" });
+  put("stem", "line", 1, { x1: now, x2: now, y1: 2, y2: 44, stroke: "var(--faint)" });
+  put("thumb", "circle", 2, { cx: now, cy: 44, r: 8, fill: "var(--ink)" });
+  put("touch", "rect", 3, { x: 0, y: 0, width, height: 72, fill: "transparent", cursor: "ew-resize" });
 }
 
 // ---- what is on the stage: maps or pictures. Each: lay(width) -> its place; show(state); hands(get, change, toggle) -----------
@@ -149,7 +158,7 @@ function maps(house, stage, panel, what, view) {
     },
     show(state, k) {
       paintMap(canvas, small, data, state, where, scale, colours);
-      paintNames(over, data, state, where);
+      paintNames(over, state, where);
       over.done();
       const [i, j] = state.over ?? state.cell ?? [], ends = data.count > 1 ? [0, state.last].map((n) => said(data.at(n, i, j))) : null;
       if (i === undefined) house.say("Point at a cell; click one to see its number over all steps.");
@@ -188,8 +197,8 @@ function pictures(house, stage, { ends, alts, sizes }, view) {
   return {
     data: null,
     lay(width) {
-      const zoom = Math.min(1, width / widest[0], 380 / widest[1]);
-      return { width: widest[0] * zoom, height: widest[1] * zoom, beside: widest[0] * zoom + PANEL <= width };
+      const beside = widest[0] + PANEL <= width, zoom = Math.min(1.3, (beside ? width - PANEL : width) / widest[0], 380 / widest[1]);
+      return { width: widest[0] * zoom, height: widest[1] * zoom, beside };
     },
     show({ from, step, t }, k) {
       [from, step, Math.min(step + 1, sizes.length - 1)].forEach(picture);
@@ -248,7 +257,7 @@ function render({ model, el }) {
     if (!ruled) return;                                                  // a front end draws it before it is on the page
     const k = here(), now_ = { ...state, t: state.playing ? state.t : ease(state.t) };
     seen.show(now_, k);
-    paintLine(line, { names, data: seen.data, scale: what.scale ?? [0, 1] }, now_, ruled);
+    paintLine(line, { data: seen.data, scale: what.scale ?? [0, 1] }, now_, ruled);
     line.done();
     [now.textContent, caption.textContent] = [what.numbered ? `${names[k]} of ${count}` : names[k], captions[k] ?? ""];
     line.svg.setAttribute("aria-valuenow", k);
@@ -291,17 +300,20 @@ function render({ model, el }) {
     root.classList.toggle("beside", where.beside);
     const alone = inner - [...bar.querySelectorAll("button")].reduce((sum, one) => sum + one.offsetWidth + 8, 2);
     root.classList.toggle("narrow", alone < 300);
-    ruled = { width: alone < 300 ? inner : alone };
-    ruled.ks = fitting(names.map((one) => measure(one, "12px system-ui, sans-serif")), ruled.width - 20);
-    line.resize(ruled.width, 66);
-    caption.style.minHeight = "";
-    caption.textContent = captions.reduce((best, one) => (one.length > best.length ? one : best), "");
-    caption.style.minHeight = `${caption.offsetHeight}px`;               // the player keeps its size
+    const long = alone < 300 ? inner : alone, small = (one) => measure(one, "12px system-ui, sans-serif");
+    const texts = names.map((one) => cut(one, long / 2 - EDGE, small)), widths = texts.map(small);
+    ruled = { width: long, names: texts, widths, ks: fitting(widths, long - 2 * EDGE) };
+    line.resize(long, 72);
+    for (const [node, words] of [[now, names], [caption, captions]]) {   // the player keeps its size
+      node.style.minHeight = "";
+      node.textContent = words.reduce((best, one) => (one.length > best.length ? one : best), "");
+      node.style.minHeight = `${node.offsetHeight + 1}px`;
+    }
     paint();
   }
   seen.hands(state, change, toggle, line.svg);
   keysOf(root, count, by, toggle);
-  drag(line.put("touch", "rect", 3, {}), ([x]) => go(Math.round(((x - 10) / (ruled.width - 20)) * last), false), () => {
+  drag(line.put("touch", "rect", 3, {}), ([x]) => go(Math.round(((x - EDGE) / (ruled.width - 2 * EDGE)) * last), false), () => {
     line.svg.focus({ preventScroll: true });
     rest();
   });
