@@ -151,12 +151,12 @@ def check(text, weights, i, j, tokens, keys=None, mask=None):
     """
     keys = tokens if keys is None else keys
     found = re.fullmatch(
-        r'query (\d+) "(.*)" → key (\d+) "(.*)": (\d\.\d{3}) \(rank (\d+) of (\d+)\), row sum'
-        r" (\d\.\d{3})",
+        r"(.*) \(query (\d+)\) looks at (.*) \(key (\d+)\): (\d\.\d{3}) \(rank (\d+) of (\d+)\),"
+        r" row sum (\d\.\d{3})",
         text,
     )
     assert found, text
-    assert found.groups()[:4] == (str(i), tokens[i], str(j), keys[j])
+    assert found.groups()[:4] == (tokens[i], str(i), keys[j], str(j))
     allowed = np.ones(len(keys), bool) if mask is None else mask[i]
     assert abs(float(found[5]) - weights[i, j]) <= 5e-4 + 2e-5
     assert (
@@ -307,7 +307,7 @@ def test_query_view_and_key_view(show):
     seen.root.locator("span", has_text="sat").nth(1).click()
     seen.away()
     seen.tab.frames()
-    assert 'query 1 "cat" → key 2 "sat": 0.250' in seen.said()
+    assert "cat (query 1) looks at sat (key 2): 0.250" in seen.said()
 
 
 def test_a_word_shows_its_row_and_a_click_pins_it(show):
@@ -348,7 +348,7 @@ def test_a_word_stays_while_the_hand_moves(show):
         assert all(word.evaluate("(word) => word.isConnected") for word in words)
         seen.page.mouse.up()
         seen.away()
-        assert seen.said().startswith(f'query {n} "{WORDS[n]}" → key ')
+        assert seen.said().startswith(f"{WORDS[n]} (query {n}) looks at ")
 
 
 def test_lines_only_from_the_pinned_word_and_as_thick_as_the_weight(show):
@@ -444,7 +444,7 @@ def test_what_is_not_allowed(show):
     seen = show(AttentionView(weights, tokens, mask=mask))
     assert "⚠" not in seen.notes()
     seen.point(1, 3)
-    assert seen.said() == f'query 1 "{tokens[1]}" → key 3 "{tokens[3]}": not allowed'
+    assert seen.said() == f"{tokens[1]} (query 1) looks at {tokens[3]} (key 3): not allowed"
     seen.point(3, 1, click=True)
     check(seen.said(), weights, 3, 1, tokens, mask=mask)
     assert [word[3] for word in seen.words(1)] == ["none"] * 4 + ["line-through"]
@@ -643,10 +643,10 @@ def test_everything_is_reached_with_tab_and_shows_the_focus(show):
         assert name in reached, (name, reached)
     seen.canvas.focus()
     seen.page.keyboard.press("ArrowDown")
-    assert 'query 0 "The"' in seen.said()
+    assert "The (query 0)" in seen.said()
     seen.control("head").focus()
     seen.page.keyboard.press("ArrowDown")  # a control keeps its own keys
-    assert seen.control("head").evaluate("e => e.value") == "1" and 'query 0 "The"' in seen.said()
+    assert seen.control("head").evaluate("e => e.value") == "1" and "The (query 0)" in seen.said()
 
 
 @pytest.mark.parametrize("n, most, ready_ms", [(12, 160_000, 1_500), (256, 13_000_000, 1_500)])
@@ -896,7 +896,7 @@ def test_of_two_views_of_one_model_the_other_goes_on(stage, tab):
     )
     tab.frames()
     said = "(place) => document.querySelector(`#${place} .attnlib-readout`).textContent"
-    assert 'query 2 "sat" → key 1 "cat"' in tested.evaluate(
+    assert "sat (query 2) looks at cat (key 1)" in tested.evaluate(
         said, "two"
     ) and "query 2" not in tested.evaluate(said, "one")
     assert tested.evaluate(
@@ -1127,10 +1127,13 @@ class Notebook:
         return Seen(self.tab, root)
 
     def explorer(self):
-        """The explorer, as a reader handles it."""
+        """The explorer with all its controls, as a reader handles it."""
         root = self.cell("explorer").locator(".attnlib-live")
         root.scroll_into_view_if_needed()
-        return Shown(self.tab, root)
+        shown = Shown(self.tab, root)
+        if root.get_by_role("button", name="more", exact=True).count():
+            shown.press("more")
+        return shown
 
     def save(self):
         self.command("docmanager:save")
@@ -1214,7 +1217,7 @@ def test_lab_leaves_the_keys_to_the_view(in_lab):
         if key == "m":
             in_lab.page.wait_for_timeout(800)
     one.away()
-    assert one.said() == 'query 3 "on" → key 4 "a": not allowed'
+    assert one.said() == "on (query 3) looks at a (key 4): not allowed"
     assert in_lab.page.evaluate(active) == before and in_lab.page.evaluate(NOTEBOOK) == cells
     assert in_lab.page.evaluate("() => document.activeElement.tagName") == "CANVAS"
     top = one.control("only the top")
@@ -1239,7 +1242,7 @@ def test_lab_kernel_moves_the_view(in_lab):
         await kernel.requestExecute({ code }).done; }"""
     )
     two.root.page.wait_for_function(
-        "(text) => document.body.innerText.includes(text)", arg='query 2 "<b>x</b>" → key 0'
+        "(text) => document.body.innerText.includes(text)", arg="<b>x</b> (query 2) looks at "
     )
     check(two.said(), ARRAYS["two"][0, 1], 2, 0, two_names())
 
@@ -1343,7 +1346,7 @@ def says(notebook, wanted):
 
 def test_lab_explorer_tells_python_what_the_hands_did(in_lab):
     page = in_lab.explorer()
-    assert page.said().startswith("it looks at cat .84, mat .14.")
+    assert page.said().startswith("it (query) looks at cat (key) .84, mat .14.")
     says(in_lab, ["built by hand standard threads 1 [7] {}", f"(8, 12, 12) {SENTENCE!r}"])
     page.press("causal")
     page.press("map")
@@ -1406,7 +1409,7 @@ def test_lab_explorer_writes_with_tiny_gpt(in_lab):
     page.root.get_by_role("button", name="write one token").wait_for(state="hidden")
     text.fill(SENTENCE)
     page.rest()
-    assert page.said().startswith("it looks at cat")
+    assert page.said().startswith("it (query) looks at cat")
 
 
 # the temperature of the next token moves: how long until other bars are drawn
@@ -1439,7 +1442,7 @@ def test_lab_explorer_says_why_a_sentence_is_not_read(in_lab):
     page.root.get_by_text("never looks ahead").wait_for()
     heads.select_option(label="built by hand")
     page.rest()
-    assert page.said().startswith("it looks at cat")
+    assert page.said().startswith("it (query) looks at cat")
 
 
 def told_to_a_screen_reader(cell):
@@ -1547,12 +1550,13 @@ def reopened(notebook):
     one.keys("ArrowRight")
     check(one.said(), ARRAYS["one"], 2, 1, WORDS[:6], mask=CAUSAL)
     two.keys("Home", "ArrowDown")
-    assert 'key 0 "<s>"' in two.said()
+    assert "<s> (key 0)" in two.said()
     page = notebook.explorer()
     page.press("local")
     assert "looks are allowed" in page.said()
-    page.root.get_by_label("heads", exact=True).select_option(label="random")
-    page.root.get_by_text("A running kernel computes these heads").wait_for()
+    heads = page.root.get_by_label("heads", exact=True).locator("option")
+    assert [one.is_disabled() for one in heads.all()] == [False, True, True]
+    assert "Heads in grey need a running kernel." in page.said()
     page.press("standard")
     assert "looks are allowed" not in page.said(), "what the page computes goes on"
     assert notebook.cell("compare").locator(".attnlib-view").count() == 3

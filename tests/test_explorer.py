@@ -533,13 +533,24 @@ def open_(browser, tmp_path):
 def test_it_opens_chosen_in_threads(open_):
     page = open_(explorer())
     assert page.chosen() == ["it looks"] and page.pressed("threads") and page.pressed("standard")
-    assert page.said() == "it looks at cat .85, mat .14. 9 others look everywhere alike."
-    assert {"looks", "most at", "all alike", "cat\u200e .85", ".85", ".14"} <= set(page.texts())
+    assert (
+        page.said() == "it (query) looks at cat (key) .85, mat .14. 9 others look everywhere alike."
+    )
+    assert {
+        "looks (query)",
+        "is looked at (key)",
+        "most at",
+        "all alike",
+        "cat\u200e .85",
+        ".85",
+        ".14",
+    } <= set(page.texts())
     assert page.root.locator(".thumbs button").count() == 8
 
 
 def test_dead_controls_say_why(open_):
     page = open_(explorer())
+    page.press("more")
     for name, reason in [("window", "needs local"), ("global tokens", "needs global-local")]:
         slider = page.root.locator(f"input[aria-label='{name}']")
         assert slider.is_disabled() and not slider.is_visible()
@@ -555,26 +566,29 @@ def test_dead_controls_say_why(open_):
 
 def test_every_control_does_something(open_):
     page = open_(explorer())
+    page.press("more")
     page.press("local")
-    assert "mat .96" in page.said() and "44 of 100 looks are allowed" in page.said()
+    assert "mat (key) .96" in page.said() and "44 of 100 looks are allowed" in page.said()
     page.slide("window", 7)
-    assert "cat .8" in page.said(), "cat is six steps from it"
+    assert "cat (key) .8" in page.said(), "cat is six steps from it"
     page.press("global-local")
     page.slide("window", 1)
     page.slide("global tokens", 2)
-    assert "it looks at cat" in page.said()
+    assert "it (query) looks at cat" in page.said()
     page.press("causal")
     assert "55 of 100" in page.said()
     page.press("standard")
     page.slide("temperature", -1)
-    assert "it looks at cat 1.00." in page.said()
+    assert "it (query) looks at cat (key) 1.00." in page.said()
     page.slide("temperature", 0)
     page.press("one token back")
-    assert "it looks at because .97" in page.said()
+    assert "it (query) looks at because (key) .97" in page.said()
     page.press("learned")
-    assert "it looks at because .98" in page.said()
+    assert "it (query) looks at because (key) .98" in page.said()
     page.press("none")
-    assert "it looks at all 10 words alike" in page.said() and "Without places" in page.said()
+    assert (
+        "it (query) looks at all 10 words alike" in page.said() and "Without places" in page.said()
+    )
     page.slide("number of heads", 2)
     assert page.root.get_by_text("head 3: off", exact=True).is_visible()
     page.press("head 5: off")
@@ -620,7 +634,7 @@ def test_unknown_words_are_marked_and_can_be_taught(open_):
     page.rest()
     assert "Not known here: poem" in page.said()
     page.word("it")
-    assert "it looks at robot .9" in page.said(), "now it is the only noun"
+    assert "it (query) looks at robot (key) .9" in page.said(), "now it is the only noun"
     page.word("robot")
     assert teach.locator("option:checked").inner_text() == "animal"
     page.keys("ArrowUp")
@@ -629,11 +643,11 @@ def test_unknown_words_are_marked_and_can_be_taught(open_):
 
 def test_by_keyboard(open_):
     page = open_(explorer())
-    assert "because looks" in page.keys("ArrowUp")
+    assert "because (query) looks" in page.keys("ArrowUp")
     page.keys("Shift+ArrowDown")
     assert page.chosen() == ["because looks", "it looks"]
     page.keys("Escape")
-    assert page.keys("Home", "ArrowRight").startswith("The looks at The .25")
+    assert page.keys("Home", "ArrowRight").startswith("The (query) looks at The (key) .25")
     assert page.pressed("same kind") and not page.pressed("pronoun → noun")
     page.keys("m", "x")
     assert page.pressed("map") and page.chosen() == ["The is looked at"]
@@ -645,6 +659,7 @@ def test_by_keyboard(open_):
         "keys of the text are its own"
     )
     reached = set()
+    page.press("more")
     text.focus()
     for _ in range(30):
         page.page.keyboard.press("Tab")
@@ -666,7 +681,7 @@ def test_by_finger(open_):
     for name in ("causal", "map", "verb → who acts"):
         page.root.get_by_role("button", name=name, exact=True).tap()
     page.rest()
-    assert page.said().startswith("sat looks at cat .9") and page.pressed("map")
+    assert page.said().startswith("sat (query) looks at cat (key) .9") and page.pressed("map")
 
 
 @pytest.mark.parametrize(
@@ -685,7 +700,7 @@ def test_it_fits_at_every_width(open_, view):
     for width in (560, 600, 800, 980):
         page.resize(width)
         height = page.height()
-        assert height <= (560 if width >= 800 else 960), width
+        assert height <= (560 if width >= 800 else 640), width
         assert page.overflow() <= 1 and min(page.sizes()) >= 12
         page.keys("ArrowDown", "ArrowRight", "x", "m")
         assert page.height() == height and page.overflow() <= 1, width
@@ -716,17 +731,79 @@ def test_an_empty_sentence_is_told(open_):
     assert "The first 24 of 30 words." in page.said() and page.overflow() <= 1
 
 
-def test_without_a_kernel_trained_heads_stay_as_they_were(open_):
+GREY = "Heads in grey need a running kernel."
+
+
+def dead_heads(shown):
+    """{name: why it is dead} of the heads that cannot be chosen."""
+    options = shown.root.get_by_label("heads", exact=True).locator("option").all()
+    return {one.inner_text(): one.get_attribute("title") for one in options if one.is_disabled()}
+
+
+def test_without_a_kernel_heads_that_it_computes_are_dead_and_say_why(open_):
     page = open_(explorer())
-    before = page.texts()
-    page.root.get_by_label("heads", exact=True).select_option(label="tiny-gpt")
-    page.rest()
-    assert "A running kernel computes these heads" in page.said() and page.texts() == before
-    assert page.root.get_by_label("heads", exact=True).input_value() == "0"
+    assert GREY not in page.said()
+    page.press("more")
+    assert GREY in page.said()
+    why = {name: title.strip() for name, title in dead_heads(page).items()}
+    assert why == {"random": GREY, "tiny-gpt": GREY}
     page.press("causal")
     assert "55 of 100" in page.said(), "what the page computes goes on"
+    page.press("less")
+    assert GREY not in page.said()
     page = open_(explorer(model="tiny-gpt"))
-    assert "␣it looks at ␣mat" in page.said() and page.root.locator(".bars button").count() == 6
+    page.press("more")
+    assert set(dead_heads(page)) == {"random"}, "what came with the page is there"
+
+
+def test_with_a_kernel_no_heads_are_dead(stages):
+    tab = stages.open(explorer())
+    page = Shown(tab, tab.page.locator(".attnlib-live"))
+    page.press("more")
+    assert set(dead_heads(page)) == {"random", "tiny-gpt"}
+    live = "(on) => { model.widget_manager = {}; const get = model.get; model.get = (name) =>"
+    live += " name === 'layout' ? { comm_live: on } : get(name); python({ form: 'map' }); }"
+    tab.page.evaluate(live, True)
+    page.rest()
+    assert dead_heads(page) == {} and GREY not in page.said()
+    page.root.get_by_label("heads", exact=True).select_option(label="random")
+    tab.page.wait_for_timeout(200)
+    assert tab.page.evaluate("sent.at(-1).model") == "random"
+    tab.page.evaluate(live, False)  # as in a notebook that was saved and is opened again
+    page.rest()
+    assert set(dead_heads(page)) == {"random", "tiny-gpt"}
+
+
+def test_what_is_unfolded_takes_its_room_from_the_picture(open_):
+    page = open_(explorer())
+    for width in (560, 600, 800, 980):
+        page.resize(width)
+        height, tall = page.height(), page.svg.bounding_box()["height"]
+        assert not page.root.get_by_role("slider", name="temperature").is_visible()
+        page.press("more")
+        assert page.height() == height and page.svg.bounding_box()["height"] < tall
+        assert page.root.get_by_role("slider", name="temperature").is_visible()
+        assert page.overflow() <= 1
+        page.press("less")
+        assert page.height() == height and page.svg.bounding_box()["height"] == tall
+
+
+def test_a_sentence_has_a_whole_row(open_):
+    page = open_(explorer(SENTENCES[2]))
+    text = page.root.get_by_role("textbox", name="sentence")
+    for width in (560, 800):
+        page.resize(width)
+        assert text.bounding_box()["width"] >= width - 14
+        assert text.evaluate("(box) => box.scrollWidth <= box.clientWidth"), width
+
+
+def test_a_page_without_a_kernel_keeps_what_it_showed_last(open_):
+    page = open_(explorer(model="tiny-gpt"))
+    page.press("more")
+    assert (
+        "␣it (query) looks at ␣mat" in page.said()
+        and page.root.locator(".bars button").count() == 6
+    )
     before = page.texts()
     page.press("write one token")
     assert "A running kernel" in page.said() and page.texts() == before
@@ -734,7 +811,9 @@ def test_without_a_kernel_trained_heads_stay_as_they_were(open_):
     assert page.pressed("0.2") and "A running kernel" not in page.said()
     page.root.get_by_label("heads", exact=True).select_option(label="built by hand")
     page.rest()
-    assert page.chosen() == ["it looks"] and page.said().startswith("it looks at cat .85")
+    assert page.chosen() == ["it looks"] and page.said().startswith(
+        "it (query) looks at cat (key) .85"
+    )
 
 
 def test_where_nothing_may_move_the_end_is_there_at_once(open_):
@@ -774,7 +853,9 @@ def test_two_views_and_python_show_the_same(stages):
     )
     one.rest()
     for shown in (one, two):
-        assert shown.said().startswith("it looks at robot 1.00.") and shown.pressed("map")
+        assert shown.said().startswith("it (query) looks at robot (key) 1.00.") and shown.pressed(
+            "map"
+        )
         assert shown.root.get_by_role("textbox").input_value() == "The robot wrote it"
         assert shown.root.get_by_label("temperature").get_attribute("aria-valuetext") == "0.50"
 

@@ -68,7 +68,7 @@ def test_everything_has_its_place(tmp_path):
         assert place["x1"] + place["k"]["wide"] < place["sum"] <= width
         assert place["x0"] + place["cell"] * len(k) <= width + 1e-9
         assert place["top"] + place["row"] * len(q) <= 400
-        lean = {0: 0, -45: 0.72, -70: 0.36}[place["tilt"]]
+        lean = {0: 0, -45: 0.72}[place["tilt"]]
         right = [
             place["x0"] + place["cell"] * (j + 0.5) + w * lean
             for j, w in enumerate(place["k"]["widths"])
@@ -77,7 +77,8 @@ def test_everything_has_its_place(tmp_path):
             assert max(right) <= width + 1, "a slanted name ends inside the picture"
         for side, n in (("q", len(q)), ("k", len(k))):
             assert 26 + place[side]["pitch"] * n <= 400 + 1e-9
-            assert 12 <= place[side]["size"] <= 15 and len(place[side]["names"]) == n
+            assert 13 <= place[side]["size"] <= max(13, min(15, 0.75 * place[side]["pitch"]))
+            assert len(place[side]["names"]) == n
 
 
 def test_a_long_name_keeps_the_number_of_its_repeat(tmp_path):
@@ -290,15 +291,15 @@ def test_words_below_the_picture(tmp_path):
         {"weights": [[1 / 3] * 3] * 3, "mask": None, "side": "query", "pins": []},
     ]
     assert [one.strip() for one in run(tmp_path, script, cases)] == [
-        "a looks at A .80, B .15. 1 other looks everywhere alike.",
-        "c looks at all 3 words alike, .33 each.",
-        "a looks at A .80, B .15. b looks at B .60, A .30, C .10. Together the 2 give A 1.10."
-        " 1 other looks everywhere alike.",
-        "B is looked at by b .60. 1 word looks everywhere alike.",
-        "A is looked at by a .80. B is looked at by b .60. a gives the 2 together .95."
-        " 1 word looks everywhere alike.",
+        "a (query) looks at A (key) .80, B .15. 1 other looks everywhere alike.",
+        "c (query) looks at all 3 words alike, .33 each.",
+        "a (query) looks at A (key) .80, B .15. b looks at B .60, A .30, C .10."
+        " Together the 2 give A 1.10. 1 other looks everywhere alike.",
+        "B (key) is looked at by b (query) .60. 1 word looks everywhere alike.",
+        "A (key) is looked at by a (query) .80. B is looked at by b .60. a gives the 2"
+        " together .95. 1 word looks everywhere alike.",
         "1 word looks everywhere alike.",
-        "a looks at A .40, B .10; the row adds up to 0.50. b may look at nobody.",
+        "a (query) looks at A (key) .40, B .10; the row adds up to 0.50. b may look at nobody.",
         "Every word looks everywhere alike.",
     ]
 
@@ -363,6 +364,50 @@ def test_refused_by_name(change, words):
         assert word in str(error.value), error.value
 
 
+def most_telling(weights, mask, own):
+    """The docstring of Threads, row by row: (the word that looks, the word it looks at) or None."""
+    found = []
+    for i, row in enumerate(weights):
+        open_ = [j for j in range(len(row)) if mask is None or mask[i, j]]
+        j = max(open_, key=lambda j: row[j], default=0)
+        above = row[j] - 1 / len(open_) if open_ else 0
+        if above > 0.05:
+            found.append((j == 0 or (own and i == j), -above, i, j))
+    return min(found)[2:] if found else None
+
+
+@pytest.mark.parametrize("kind", ["plain", "causal", "cross", "self and first", "first"])
+def test_it_opens_with_the_word_that_tells_most(kind):
+    for seed in range(30):
+        mask, keys = np.tri(5, dtype=bool) if kind == "causal" else None, None
+        w = shares(3, 5, 5, seed=seed, mask=mask)
+        if kind == "cross":
+            keys = list("ABCDE")
+        if "first" in kind:  # a look at itself and at the first word tells less than any other
+            w = np.where(np.eye(5, dtype=bool) & ("self" in kind), 9.0, 0.01 + w / 50)
+            w[..., 0] = 9.0 if seed % 2 else w[..., 0]
+            w[:, 3, 2] = 3.0 if seed % 3 else w[:, 3, 2]
+            w = w / w.sum(axis=-1, keepdims=True)
+        i, j = most_telling(w[1], mask, keys is None)
+        how = {"key_tokens": keys, "mask": mask, "head": 1}
+        assert Threads(w, list("abcde"), **how).pins == [i]
+        assert Threads(w, list("abcde"), side="key", **how).pins == [j]
+        assert Threads(w, list("abcde"), pins=[], **how).pins == []
+        assert Threads(w, list("abcde"), pins=(4, 0), **how).pins == [4, 0]
+
+
+def test_where_nothing_tells_nothing_is_chosen():
+    assert Threads(np.full((4, 4), 0.25), list("abcd")).pins == []
+    assert Threads(np.full((4, 4), np.nan), list("abcd")).pins == []
+    only = masks.causal(3) / np.arange(1, 4)[:, None]
+    assert Threads(only, list("abc"), mask=masks.causal(3)).pins == [], "1 of 1 is an even share"
+    assert Threads(np.eye(3), list("abc")).pins == [0], "looks at themselves, where all are"
+    assert toys(pins=None).pins == [7]
+    leak = [[0.5, 0.5, 0], [0.2, 0.2, 0.6], [0, 0.1, 0.9]]
+    mask = np.array([[True] * 3, [True, True, False], [True] * 3])
+    assert Threads(leak, list("abc"), mask=mask).pins == [2], "what is forbidden tells nothing"
+
+
 def test_refused_later_too():
     view = Threads(shares(2, 3, 5), key_tokens=list("abcde"))
     for name, value in [("head", 2), ("pins", [3]), ("pins", [-1]), ("form", "arcs")]:
@@ -424,7 +469,8 @@ def test_the_figure_says_what_it_shows():
     written = {text.get_text() for text in figure.texts} | {
         text.get_text() for text in figure.sheet.texts
     }
-    assert {"looks", "is looked at", ".85", ".14", "cat .85", "all alike", *SEEN.names} <= written
+    assert {"looks (query)", "is looked at (key)", ".85", ".14", "cat .85", *SEEN.names} <= written
+    assert "all alike" in written
     many = threads(shares(12, 6, 6), head=11)
     assert "head 11" in {text.get_text() for text in many.sheet.texts}, (
         "the large one is among them"
@@ -460,18 +506,35 @@ def open_(browser, tmp_path):
         page.close()
 
 
+def test_plain_words_and_those_of_the_field_meet(open_):
+    page = open_(toys(pins=[7, 1]))
+    said = page.said()
+    assert said.count("(query)") == said.count("(key)") == 1
+    for form, titles in [
+        ("threads", {"looks (query)", "is looked at (key)"}),
+        ("map", {"looks (query)", "is looked at (key) →"}),
+    ]:
+        page.press(form)
+        assert titles <= set(page.texts())
+
+
 def test_every_control(open_):
     page = open_(toys())
     assert page.chosen() == ["it looks"] and page.pressed("threads")
-    assert page.said().startswith("pronoun → noun: it looks at cat .85, mat .14.")
+    assert page.said().startswith("pronoun → noun: it (query) looks at cat (key) .85, mat .14.")
     page.word("sat")
-    assert page.chosen() == ["sat looks"] and "sat looks at all 10 words alike" in page.said()
+    assert (
+        page.chosen() == ["sat looks"] and "sat (query) looks at all 10 words alike" in page.said()
+    )
     page.word("it", modifiers=["Shift"])
     assert page.chosen() == ["sat looks", "it looks"]
     page.word("it", modifiers=["Shift"])
     assert page.chosen() == ["sat looks"]
     page.word("cat", side="is looked at")
-    assert page.chosen() == ["cat is looked at"] and "cat is looked at by it .85" in page.said()
+    assert (
+        page.chosen() == ["cat is looked at"]
+        and "cat (key) is looked at by it (query) .85" in page.said()
+    )
     page.press("clear")
     assert page.chosen() == [] and page.root.get_by_role("button", name="clear").is_disabled()
     page.press("same kind")
@@ -507,7 +570,7 @@ def test_by_keyboard(open_):
     assert page.chosen() == []
     page.keys("Home")
     assert page.chosen() == ["The looks"]
-    assert "same kind: The looks at" in page.keys("ArrowRight")
+    assert "same kind: The (query) looks at" in page.keys("ArrowRight")
     assert "one token back" in page.keys("ArrowLeft", "ArrowLeft")
     page.keys("m")
     assert page.pressed("map")
@@ -567,6 +630,43 @@ def test_everybody_can_use_it(open_, dark):
         assert page.root.locator(".say").get_attribute("aria-live") == "polite"
 
 
+@pytest.mark.parametrize("width", [600, 800, 980])
+def test_many_words_can_be_read(open_, width):
+    """Rows are higher than their type; names above the map stand level or at 45 degrees."""
+    view = Threads(shares(8, 24, 24), [f"word{i}" for i in range(24)], pins=[3], head=2)
+    page = open_(view, width)
+    rows = """(svg) => [...svg.querySelectorAll("[data-q][role=button]")]
+        .map((one) => [one.getBoundingClientRect().y, one.getBoundingClientRect().height])"""
+    names = """(svg) => [...svg.querySelectorAll("text[transform*=rotate]")]
+        .filter((one) => +one.getAttribute("opacity") > 0.5)
+        .map((one) => [one.getAttribute("transform").match(/rotate\\((.*)\\)/)[1],
+            one.transform.baseVal.getItem(0).matrix.e, parseFloat(one.style.fontSize)])"""
+    for form in ("threads", "map"):
+        page.press(form)
+        for (y, height), (after, _) in itertools.pairwise(page.svg.evaluate(rows)):
+            assert height >= 16 and after >= y + 16
+        found = page.svg.evaluate(names)
+        assert all(13 <= size <= 15 for *_, size in found)
+        assert {float(turn) for turn, *_ in found} == ({-45} if form == "map" else {0})
+    assert width < 800 or len(found) == 24
+    for (_, x, _), (_, after, _) in itertools.pairwise(found):
+        assert after - x >= 13, "names side by side"
+    assert page.height() <= 560
+
+
+def test_names_above_the_map_give_way_to_those_that_are_meant(tmp_path):
+    w = np.full((24, 24), 0.01)
+    w[3, [4, 7, 8]] = 0.3, 0.3, 0.17
+    look = {"morph": 1, "side": "query", "pins": [3]}
+    script = (
+        RULER + PEN.replace("700, 400", "440, 400") + "console.log(JSON.stringify(drawing(data)));"
+    )
+    marks = run(tmp_path, script, {"weights": w.tolist(), "look": look})
+    shown = [j for j in range(24) if marks[f"k{j}"]["opacity"] == 1]
+    assert {4, 7, 8} < set(shown) and not {3, 5, 6, 9} & set(shown)
+    assert len(shown) == 12 and 22 in shown
+
+
 def test_where_nothing_may_move_the_end_is_there_at_once(open_):
     page = open_(toys(), calm=True)
     page.svg.focus()
@@ -588,7 +688,7 @@ def test_two_views_and_python_show_the_same(stages):
     one.word("cat")
     page.wait_for_timeout(250)
     assert two.pressed("map") and two.said() == one.said()
-    assert one.said().startswith("pronoun → noun: cat looks")
+    assert one.said().startswith("pronoun → noun: cat (query) looks")
     sent = page.evaluate("Object.assign({}, ...sent)")
     assert sent == {"form": "map", "pins": [1]}
     page.evaluate("python({ head: 2, form: 'threads', pins: [2], side: 'key' })")

@@ -11,7 +11,7 @@ import pytest
 from shown import frame
 from stage import Stages
 
-from attnlib.show import AttentionView
+from attnlib.show import AttentionView, CompareView
 from attnlib.show.live import view as module
 
 WORDS = "The cat sat on a mat because it was so tired today".split()
@@ -246,21 +246,21 @@ def test_the_read_out_of_a_cell(tmp_path):
       ask(state, [0, 0], { pins: [1], side: "key" }), ask(state, [0, 0], { pins: [0] }),
       ...[0, 1, 2].map((j) => ask(other, [0, j]))]);"""
     parts = run(tmp_path, script, [traits(view), traits(signed)])
-    assert [part[1] for part in parts[0][1:4:2]] == ["q", "k"], "words in their colours"
-    plain = 'query 0 "x" → key 0 "a": 0.500 (rank 1 of 2), row sum 1.620'
+    assert [part[1] for part in parts[0][0:3:2]] == ["q", "k"], "words in their colours"
+    plain = "x (query 0) looks at a (key 0): 0.500 (rank 1 of 2), row sum 1.620"
     assert [said(one) for one in parts] == [
         plain,
-        'query 0 "x" → key 1 "b": not allowed, but has the weight 0.620 (rank 1 of 2), row sum'
-        " 1.620",
-        'query 1 "y" → key 2 "c": NaN, not a number',
-        'query 2 "z" → key 0 "a": not allowed',
+        "x (query 0) looks at b (key 1): not allowed, but has the weight 0.620 (rank 1 of 2), row"
+        " sum 1.620",
+        "y (query 1) looks at c (key 2): NaN, not a number",
+        "z (query 2) looks at a (key 0): not allowed",
         f"{plain}, column sum 0.75 (columns need not sum to 1)",
         f"{plain}; together the 3 give b 1.37",
         f"{plain}, column sum 0.75 (columns need not sum to 1); together the 2 get from x 1.12",
         plain,
-        'query 0 "x" → key 0 "a": +0.020',
-        'query 0 "x" → key 1 "b": -0.010',
-        'query 0 "x" → key 2 "c": 0.000',
+        "x (query 0) looks at a (key 0): +0.020",
+        "x (query 0) looks at b (key 1): -0.010",
+        "x (query 0) looks at c (key 2): 0.000",
     ]
 
 
@@ -544,7 +544,7 @@ def test_the_map_becomes_threads_and_back_and_nothing_jumps(shown):
     view.pinned = [7, 5]
     seen = shown(view)
     before, cell = seen.boxes(), seen.said()
-    assert cell.startswith('query 7 "it" → key 5 "mat": ') and seen.threads.is_hidden()
+    assert cell.startswith("it (query 7) looks at mat (key 5): ") and seen.threads.is_hidden()
     seen.root.get_by_role("button", name="threads").click()
     seen.rest()
     assert seen.threads.is_visible() and not seen.map.is_visible()
@@ -553,7 +553,7 @@ def test_the_map_becomes_threads_and_back_and_nothing_jumps(shown):
     weights = view.array[0, 0, 7]
     best = weights.argsort()[::-1][:3]
     wanted = ", ".join(f"{WORDS[j]} .{round(100 * weights[j]):02d}" for j in best)
-    assert seen.said() == f"it looks at {wanted}."
+    assert seen.said() == f"it (query) looks at {wanted}.".replace(" .", " (key) .", 1)
     seen.root.get_by_role("button", name="map").click()
     seen.rest()
     assert seen.map.is_visible() and seen.threads.is_hidden()
@@ -566,14 +566,14 @@ def test_the_key_m_keeps_the_focus(shown):
     seen.press("ArrowDown", "m")
     seen.rest()
     assert seen.threads.evaluate("(node) => node === document.activeElement")
-    assert seen.said().startswith("The looks at The 1.00")
+    assert seen.said().startswith("The (query) looks at The (key) 1.00")
     seen.press("ArrowDown", "ArrowDown", "End", "ArrowDown")
     assert seen.state("pinned")[0][0] == 0, "behind the last word comes the first"
     seen.press("ArrowUp", "m")
     seen.rest()
     assert seen.map.evaluate("(node) => node === document.activeElement")
     best = int(seen_best(sentence().array[0, 0, 11]))
-    assert seen.said().startswith(f'query 11 "today" → key {best} ')
+    assert seen.said().startswith(f"today (query 11) looks at {WORDS[best]} (key {best}): ")
     seen.press("]", "}")
     assert seen.state("head", "layer") == [1, 1]
 
@@ -599,13 +599,13 @@ def test_words_are_chosen_together_among_threads(shown):
     assert seen.chosen() == ["tired looks"]
     before, mat = seen.said(), seen.threads.get_by_role("button", name="mat is looked at")
     mat.hover()
-    assert seen.said().startswith("mat is looked at by ") and seen.state("side") == ["query"]
+    assert seen.said().startswith("mat (key) is looked at by ") and seen.state("side") == ["query"]
     seen.page.mouse.move(1, 1)
     assert seen.said() == before, "a word that is pointed at is not chosen"
     seen.word("mat", side="is looked at")
     seen.page.mouse.move(1, 1)
     assert seen.chosen() == ["mat is looked at"] and seen.state("side", "pins") == ["key", []]
-    assert seen.said().startswith("mat is looked at by ")
+    assert seen.said().startswith("mat (key) is looked at by ")
     seen.threads.focus()
     seen.press("ArrowLeft", "Home", "Space", "ArrowDown", "Shift+ArrowDown")
     assert seen.chosen() == ["The looks", "cat looks", "sat looks"]
@@ -657,9 +657,9 @@ def test_where_there_can_be_no_threads_the_button_says_why(shown, weights, why):
     assert button.is_disabled() and seen.root.locator(".reason").inner_text() == why
     seen.map.focus()
     seen.press("ArrowDown", "m")
-    assert seen.map.is_visible() and seen.said().startswith("query 0")
+    assert seen.map.is_visible() and seen.said().startswith("0 (query 0)")
     seen.python(form="threads")  # from a kernel that knows no better
-    assert seen.map.is_visible() and seen.said().startswith("query 0")
+    assert seen.map.is_visible() and seen.said().startswith("0 (query 0)")
 
 
 def test_hidden_weights_are_no_threads(shown):
@@ -693,7 +693,7 @@ def test_words_stay_while_numbers_come(shown):
     assert kept.evaluate("(word) => word.isConnected")
     seen.page.mouse.up()
     seen.page.mouse.move(1, 1)
-    assert seen.said().startswith('query 3 "on" → key ')
+    assert seen.said().startswith("on (query 3) looks at ")
     seen.python(tokens=["a", *WORDS[1:]])
     assert seen.root.locator(".attnlib-sentence .word").first.inner_text() == "a"
 
@@ -703,10 +703,10 @@ def test_a_finger_chooses(shown):
     box = seen.map.bounding_box()
     spot = seen.place(7, 5)
     seen.page.touchscreen.tap(box["x"] + spot["x"], box["y"] + spot["y"])
-    assert seen.said().startswith('query 7 "it" → key 5 "mat"')
+    assert seen.said().startswith("it (query 7) looks at mat (key 5)")
     assert seen.state("pinned") == [[7, 5]]
     seen.root.locator(".attnlib-sentence .word").nth(2).tap()
-    assert seen.said().startswith('query 2 "sat" → ')
+    assert seen.said().startswith("sat (query 2) looks at ")
     atlas = seen.root.get_by_label("all heads")
     size = atlas.bounding_box()
     atlas.tap(position={"x": size["width"] - 12, "y": size["height"] - 12})
@@ -815,6 +815,16 @@ def test_it_fits(shown, name):
             assert found["height"] <= 560, (name, found["height"])
 
 
+def test_two_views_that_are_compared_say_once_what_hands_can_do(stages):
+    said = []
+    for view in CompareView(softmax(4, 4), softmax(4, 4, seed=1), list("abcd")).views:
+        root = stages.open(view).page.locator(".say")
+        said.append(root.inner_text())
+    assert said == ["Click a cell, or use the arrow keys.", "", ""]
+    said = Seen(stages.open(AttentionView(softmax(4, 4), compact=True))).said()
+    assert said == "Click a cell, or use the arrow keys.", "one by itself says it, too"
+
+
 def test_long_names_stay_in_the_picture(shown):
     """Beside the cells of a narrow one, too: nothing is drawn at its very edge."""
     names = ["internationalisation", "b", "x" * 40]
@@ -905,7 +915,7 @@ def test_what_is_enlarged_is_drawn_anew(stages, shown):
         now = enlarge(dots)
         assert all(abs(b - dots * a) <= 2 for a, b in zip(before, now)), (dots, before, now)
         seen.map.click(position=seen.place(7, 5))
-        assert seen.said().startswith('query 7 "it" → key 5 "mat"')
+        assert seen.said().startswith("it (query 7) looks at mat (key 5)")
     session.send("Emulation.clearDeviceMetricsOverride")
 
 
@@ -924,7 +934,7 @@ def test_present_shows_it_alone_and_sharp(shown):
     scale = box["width"] / seen.map.evaluate("(one) => parseFloat(one.style.width)")
     spot = seen.place(7, 5)
     seen.page.mouse.click(box["x"] + spot["x"] * scale, box["y"] + spot["y"] * scale)
-    assert seen.said().startswith('query 7 "it" → key 5 "mat"')
+    assert seen.said().startswith("it (query 7) looks at mat (key 5)")
     button.click()
     seen.page.wait_for_function("() => !document.querySelector('.attnlib-view').style.zoom")
 
@@ -951,7 +961,7 @@ def test_nothing_of_a_token_is_run(shown):
     tokens = ["<img src=x onerror=alert(1)>", "<b>b</b>", "&amp;"]
     seen = shown(AttentionView(softmax(3, 3), tokens, titles=["<s>"], title="<i>t", form="threads"))
     seen.word("<b>b</b>")
-    assert "<b>b</b> looks at" in seen.said() and seen.tab.dialogs == []
+    assert "<b>b</b> (query) looks at" in seen.said() and seen.tab.dialogs == []
     assert seen.root.locator("img, b, s, i").count() == 0
 
 

@@ -1,7 +1,7 @@
 // The whole machine at once: the toy world of attnlib/toy.py, computed in the page for each change; random and trained
 // heads, which the kernel feeds; threads and map of one of them, and all of them small.
-import { PATTERNS, choice, dot, dress, frames, keep, keys, make, masked, menu, nameRepeats, numbers, press, share, sketch, slider, softmax } from "../show/live/core.js";
-import { MOST, advance, aim, drawn, evens, loom, picked, pluck, spun, stepped, telling, thumbSize, thumbs, weave, within } from "../show/live/weave.js";
+import { PATTERNS, choice, dot, dress, frames, keep, make, masked, menu, nameRepeats, numbers, press, share, sketch, slider, softmax } from "../show/live/core.js";
+import { MOST, advance, aim, drawn, evens, handled, spun, staged, telling, thumbs, weave, within } from "../show/live/weave.js";
 
 // ---- the toy world: pure --------------------------------------------------------------------------------------------------
 
@@ -133,12 +133,11 @@ export function sentenceOf(seen, state) {
 
 // ---- the page ----------------------------------------------------------------------------------------------------------------
 
-const TALL = 388, WAIT = 3000;                                           // of the picture; so long for a kernel that does not answer
+const WAIT = 3000, GREY = "Heads in grey need a running kernel. ";       // so long for a kernel that does not answer
 const TRAITS = ["sentence", "model", "pattern", "heads", "window", "globals_", "encoding", "temperature", "head", "pins", "side", "form", "taught"];
 const FED = new Set(["sentence", "model", "pattern", "heads", "window", "globals_", "encoding", "temperature"]);
 const SENTENCES = ["The cat sat on the mat because it was tired", "The cat sat on the mat because it was soft", "My friend gave her dog a ball and it ran to the river",
   "The old farmer said that his horse was hungry", "The robot wrote a poem while we slept"];
-const LABEL = "Who looks at whom. Up and down choose a word, Shift adds one, x changes sides, left and right choose a head, m turns threads into a map.";
 
 function glyph(name) {                                                   // a pattern as the mask of five words
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
@@ -165,27 +164,34 @@ function reasoned(row, label, names, onchoice) {
   };
 }
 
-/** All controls. @returns set(state, seen), and the row that writes */
-function controls(house, hand, another) {
-  const rows = [0, 1].map(() => make("div", house.root, { class: "row" }));
+/** All controls, some of them behind "more". @returns set(state, seen, offered: can these heads be chosen), open(), and their node */
+function controls(house, hand, another, unfold) {
+  const node = make("div", house.root), rows = [0, 1, 2].map((n) => make("div", node, { class: "row", hidden: n > 1 }));
   const text = make("input", rows[0], { type: "text", class: "sentence", "aria-label": "sentence", spellcheck: "false", "data-lm-suppress-shortcuts": "true" });
   text.addEventListener("keydown", (event) => event.stopPropagation());
   text.addEventListener("input", () => hand({ sentence: text.value }, 300));
-  press(rows[0], "another sentence", another);
-  const form = choice(rows[0], "picture", ["threads", "map"], (name) => hand({ form: name }));
-  house.present(rows[0]);
   const pattern = choice(rows[1], "pattern: who may look at whom", Object.keys(PATTERNS), (name) => hand({ pattern: name }), { glyph });
   const window_ = slider(rows[1], "window", { min: 1, max: 10, wide: 104 }, (n) => hand({ window: n }, 150));
-  const globals_ = slider(rows[1], "global tokens", { min: 0, max: 4, wide: 116 }, (n) => hand({ globals_: n }, 150));
-  const places = reasoned(rows[1], "places", Object.keys(NEAR), (name) => hand({ encoding: name }));
-  const temperature = slider(rows[1], "temperature", { min: -1, max: 0.7, step: 0.02, say: (x) => (10 ** x).toFixed(x < 0 ? 2 : 1), wide: 124 },
+  const form = choice(rows[1], "picture", ["threads", "map"], (name) => hand({ form: name }));
+  const more = press(rows[1], "more", () => {
+    rows[2].hidden = !rows[2].hidden;
+    more.textContent = rows[2].hidden ? "more" : "less";
+    more.setAttribute("aria-expanded", !rows[2].hidden);
+    unfold();
+  }, { "aria-expanded": "false" });
+  house.present(rows[1]);
+  const places = reasoned(rows[2], "places", Object.keys(NEAR), (name) => hand({ encoding: name }));
+  const temperature = slider(rows[2], "temperature", { min: -1, max: 0.7, step: 0.02, say: (x) => (10 ** x).toFixed(x < 0 ? 2 : 1), wide: 124 },
     (x) => hand({ temperature: Math.abs(10 ** x - 1) < 0.06 ? 1 : 10 ** x }, 150));
-  const model = menu(rows[1], "heads", MODELS, (at) => hand({ model: MODELS[at] }));
-  const heads = slider(rows[1], "", { min: 1, max: NAMES.length, wide: 84 }, (n) => hand({ heads: n }, 150));
+  const model = menu(rows[2], "heads", MODELS, (at) => hand({ model: MODELS[at] }));
+  const heads = slider(rows[2], "", { min: 1, max: NAMES.length, wide: 84 }, (n) => hand({ heads: n }, 150));
   heads.node.setAttribute("aria-label", "number of heads");
   heads.node.style.width = "64px";
+  const globals_ = slider(rows[2], "global tokens", { min: 0, max: 4, wide: 116 }, (n) => hand({ globals_: n }, 150));
+  press(rows[2], "another sentence", another);
   return {
-    set(state, seen) {
+    node, open: () => !rows[2].hidden,
+    set(state, seen, offered) {
       const trained = seen.of === TRAINED, local = state.pattern.includes("local");
       if (text.value !== state.sentence) text.value = state.sentence;
       form.set(state.form);
@@ -196,6 +202,7 @@ function controls(house, hand, another) {
       places.set(state.encoding, trained ? "its own, from its training" : "");
       temperature.set(Math.log10(state.temperature));
       model.set(MODELS.indexOf(state.model));
+      [...model.node.options].forEach((option, at) => Object.assign(option, { disabled: !offered(MODELS[at]), title: offered(MODELS[at]) ? "" : GREY }));
       heads.set(state.heads, trained ? "4 layers × 4" : "");
     },
   };
@@ -240,12 +247,16 @@ function writing(parent, wish) {
 
 function render({ model, el }) {
   const house = dress({ model, el }, "explorer"), world = worldOf(model.get("_world")), shown = keep(model, TRAITS, follow);
-  const state = { ...shown.get(), kept: false }, teach = model.get("_world").teach, alone = !("widget_manager" in model);
+  const state = { ...shown.get(), kept: false }, teach = model.get("_world").teach;
+  // on a page of its own, or in a notebook that was saved and is opened again
+  const alone = () => !("widget_manager" in model) || model.get("layout")?.comm_live === false;
   const read = () => (model.get("_fed").of ? fedHeads(model.get("_fed"), model.get("_weights")) : null);
-  let fed = read(), seen = fed?.of === state.model ? fed : byHand(state, world), place = null, size = null, touched = 0, waiting = 0, dumb = "", wishes = 0;
+  let fed = read(), seen = fed?.of === state.model ? fed : byHand(state, world), place = null, size = null, waiting = 0, dumb = "", wishes = 0;
+  const offered = (name) => name === BY_HAND || name === fed?.of || !alone();
 
-  const panel = controls(house, hand, () => hand({ sentence: SENTENCES[(SENTENCES.indexOf(state.sentence) + 1) % SENTENCES.length] }));
-  const stage = make("div", house.root, { class: "stage" }), pen = sketch(stage, { tabindex: 0, role: "application", "aria-label": LABEL });
+  const another = () => hand({ sentence: SENTENCES[(SENTENCES.indexOf(state.sentence) + 1) % SENTENCES.length] });
+  const panel = controls(house, hand, another, () => { fit(); change({}); });
+  const stage = make("div", house.root, { class: "stage" }), pen = sketch(stage);
   const side = make("div", stage), small = thumbs(side, "choose a head", (head) => hand(seen.of ? { head } : { head, heads: Math.max(state.heads, head + 1) }));
   const write = writing(side, wish), lesson = make("div", house.root, { class: "lesson" });
   const learn = menu(lesson, "teach", [], (at) => hand({ taught: { ...state.taught, [lesson.dataset.word]: teach[at - 1] } }));
@@ -273,7 +284,7 @@ function render({ model, el }) {
     state.pins = state.pins.filter((pin) => pin < seen.heads[0][state.side === "query" ? "q" : "k"].length);
     aim(moving, seen.heads[state.head].weights, state.form, smooth);
     if (place && (before !== seen.heads[0].q.length || "sentence" in news || fresh || "model" in news)) fit();
-    panel.set(state, seen);
+    panel.set(state, seen, offered);
     write.set(seen.next, fresh);
     say();
     if (place) picture.ask();
@@ -288,9 +299,10 @@ function render({ model, el }) {
       learn.set(teach.indexOf(state.taught[low]) + 1);
     }
     house.line.classList.toggle("taught", Boolean(can));
-    house.line.classList.toggle("tall", !size?.beside);
+    house.line.classList.toggle("tall", stage.clientWidth < 720);
     const room = stage.clientWidth - (can ? 250 : 0), note = dumb || (state.model !== BY_HAND && model.get("_fed").note);
-    const parts = within(note ? [note] : sentenceOf(seen, state), room, size?.beside ? 2 : 3);
+    const grey = panel.open() && !MODELS.every(offered) && !note, lines = stage.clientWidth < 720 ? 3 : 2;
+    const parts = [...within(note ? [note] : sentenceOf(seen, state), room - (grey ? 130 : 0), lines), grey ? GREY : ""];
     house.say(tokenize(state.sentence).length ? parts : "Type at least one word.");
   }
   function hand(news, later = 0) {
@@ -317,7 +329,7 @@ function render({ model, el }) {
       dumb = "A running kernel computes these heads, and none answers: what you see is what it showed last.";
       write.stop();
       change(seen.of === state.model ? {} : { model: seen.of ?? (old === state.model ? BY_HAND : old) });
-    }, alone ? 0 : WAIT);
+    }, alone() ? 0 : WAIT);
   }
   function answered() {
     clearTimeout(waiting);
@@ -325,13 +337,9 @@ function render({ model, el }) {
     change(shown.get(), true);
   }
   function follow(news) { if (!(state.model !== BY_HAND && "sentence" in news)) change(news); else Object.assign(state, news); }
-  function fit() {
-    const wide = stage.clientWidth;
-    size = thumbSize(seen.heads.length, wide, seen.next?.length ? 216 : TALL);
-    stage.classList.toggle("beside", size.beside);
-    stage.style.setProperty("--across", size.across);
-    place = loom(seen.heads[0], size.beside ? wide - 264 : wide, TALL);
-    pen.resize(place.width, TALL);
+  function fit() {                                                         // 560 px in all, 636 on a narrow page, also unfolded
+    const rest = (stage.clientWidth < 720 ? 556 : 500) - panel.node.offsetHeight, tall = Math.max(rest, 26 + 15 * seen.heads[0].k.length);
+    ({ place, size } = staged(stage, pen, seen.heads[0], seen.heads.length, tall, seen.next?.length ? tall - 208 : tall));
   }
   model.on("change:_fed", answered);
   house.watch(() => {
@@ -339,18 +347,7 @@ function render({ model, el }) {
     fit();
     change({});
   });
-  pen.svg.addEventListener("pointerdown", (event) => { touched = event.timeStamp; });
-  pen.svg.addEventListener("click", (event) => {
-    const word = pluck(event, place), more = event.shiftKey || event.ctrlKey || event.metaKey || event.timeStamp - touched > 450;
-    if (word) hand(picked(state, word.side, word.at, more));
-  });
-  keys(pen.svg, (event) => {
-    const count = seen.of ? seen.heads.length : state.heads;
-    const to = { ArrowLeft: state.head + count - 1, ArrowRight: state.head + 1 }[event.key];
-    if (to !== undefined) return { head: to % count };
-    if (event.key === "m") return { form: state.form === "map" ? "threads" : "map" };
-    return stepped(event, state, seen.heads[0].q.length, seen.heads[0].k.length);
-  }, hand);
+  handled(pen.svg, () => ({ state, place, count: seen.of ? seen.heads.length : state.heads }), hand);
   house.start();
   return () => {
     clearTimeout(waiting);

@@ -21,6 +21,7 @@ MAPS = 3.4  # the small maps together
 LEAST, EVEN = 0.02, 0.012  # what is not drawn; what differs less is even
 BUSY = 18  # threads: where there are more, the heaviest are drawn, and those of chosen words
 MOST = 8  # small maps
+LOOKED_AT = "is looked at (key)"  # above the right column
 
 
 def threads(
@@ -89,7 +90,7 @@ def _place(names, keys, n_heads, title):
     n, left = max(len(names), len(keys)), max(text_width(name, 10) for name in names)
     most = min(max(text_width(f"{key} .00", 9, "normal") for key in keys), 1.5)
     x0 = EDGE + max(left, 0.5) + GAP + most + GAP
-    right = 0.08 + max(max(text_width(key, 10) for key in keys) + 0.45, 1.0)
+    right = 0.08 + max(max(text_width(key, 10) for key in keys) + 0.45, text_width(LOOKED_AT, 9))
     maps = MAPS if n_heads > 1 else 0
     x1 = x0 + float(np.clip(WIDEST - x0 - right - maps - EDGE, *SPAN))
     end = x1 + right
@@ -166,8 +167,8 @@ def _words(picture, place, w, allowed, names, keys, chosen):
     by_query = any_ and chosen.all(axis=1).any() and not chosen.all(axis=0).any()
     rows, columns = chosen.all(axis=1) & any_, chosen.all(axis=0) & any_
     head = {"size": 9, "weight": "bold", "va": "bottom"}
-    picture.write(EDGE, place["top"] - 0.03, "looks", color=QUERY, **head)
-    picture.write(place["x1"] + 0.08, place["top"] - 0.03, "is looked at", color=KEY, **head)
+    picture.write(EDGE, place["top"] - 0.03, "looks (query)", color=QUERY, **head)
+    picture.write(place["x1"] + 0.08, place["top"] - 0.03, LOOKED_AT, color=KEY, **head)
     named = False
     for i, name in enumerate(names):
         y, mine = _y(place, "q", i), bool(rows[i] and by_query)

@@ -51,6 +51,9 @@ export const best = (row) => row.map((w, j) => [w, j]).sort((a, b) => b[0] - a[0
 /** A weight as it is printed: .85, 1.00 */
 export const share = (w) => (Number.isNaN(w) ? "NaN" : w >= 0.995 ? w.toFixed(2) : w < -0.005 ? `−${share(-w)}` : Math.abs(w).toFixed(2).slice(1));
 
+/** The two sides of attention, in plain words and in the field's. */
+export const TITLES = { query: "looks (query)", key: "is looked at (key)" };
+
 const DIGITS = "₀₁₂₃₄₅₆₇₈₉";
 /** Words that come more than once get a number: a b a -> a₁ b a₂; a name that is taken already is passed over. */
 export function nameRepeats(words) {

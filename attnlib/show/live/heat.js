@@ -1,6 +1,6 @@
 // One head as a heat map, and all heads as small pictures: what Python sent, where everything is, and the paint. Nothing of a
 // widget. The numbers of a head are read cell by cell, never copied: a view may hold millions.
-import { best, clamp, lerp, measure, share } from "./core.js";
+import { TITLES, best, clamp, lerp, measure, share } from "./core.js";
 
 const LONGEST = 16;                                      // signs of a name beside the picture; the read-out has it all
 
@@ -220,8 +220,7 @@ export function coloured(one, state, data, ink) {
 /** The cells. What is not allowed is hatched, and framed if a weight stands there. */
 export function paintMap(pen, one, { x, y, cw, ch }, colours, signed, ink) {
   paintPixels(pen, colours, x, y, one.nk * cw, one.nq * ch);
-  pen.strokeStyle = ink.hatch;
-  pen.lineWidth = 1;
+  Object.assign(pen, { strokeStyle: ink.hatch, lineWidth: 1 });
   pen.strokeRect(x - 0.5, y - 0.5, one.nk * cw + 1, one.nq * ch + 1);
   if (Math.min(cw, ch) < 5) return;
   const closed = range(one.nq).flatMap((i) => range(one.nk).filter((j) => one.closed(i, j)).map((j) => [i, j]));
@@ -231,8 +230,7 @@ export function paintMap(pen, one, { x, y, cw, ch }, colours, signed, ink) {
     pen.lineTo(x + (j + 1) * cw, y + i * ch);
   }
   pen.stroke();
-  pen.strokeStyle = ink.bad;
-  pen.lineWidth = 2;
+  Object.assign(pen, { strokeStyle: ink.bad, lineWidth: 2 });
   for (const [i, j] of signed ? [] : closed) {
     if (Math.abs(one.at(i, j)) > one.nothing) pen.strokeRect(x + j * cw + 2, y + i * ch + 2, cw - 4, ch - 4);
   }
@@ -256,8 +254,9 @@ export function paintNames(pen, one, place, state, ink) {
     const odd = !empty && !(Math.abs(sum - 1) < 1e-3), text = isNaN(sum) ? "NaN" : sum.toFixed(2);
     if (odd || i % every[0] === 0) write(pen, text, x + one.nk * cw + 6, y + (i + 0.5) * ch, odd ? ink.bad : ink.faint);
   });
-  write(pen, "query", place.left ? 6 : x - 6, y - 14, ink["query-text"], { bold: true, size: 13, align: place.left ? "left" : "right" });
-  write(pen, "key →", x - (place.left ? 10 : 6), y - 32, ink["key-text"], { bold: true, size: 13, align: "right" });
+  const title = (long, plain) => (measure(long, font(13, true)) < x - 12 ? long : plain);
+  write(pen, title(TITLES.query, "query"), place.left ? 6 : x - 6, y - 14, ink["query-text"], { bold: true, size: 13, align: place.left ? "left" : "right" });
+  write(pen, title(`${TITLES.key} →`, "key →"), x - (place.left ? 10 : 6), y - 32, ink["key-text"], { bold: true, size: 13, align: "right" });
 }
 
 /** Beside each word, quietly, at whom it looks most. data: as weave.js takes it */
@@ -301,8 +300,7 @@ export function paintFocus(pen, one, place, focus, state, colours, ink) {
     }
     paintName(pen, names[n], where, n, place, ink[where ? "key-text" : "query-text"], { bold: true, behind: ink.paper });
   };
-  pen.lineWidth = 1.5;
-  pen.strokeStyle = line ? ink.key : ink.query;
+  Object.assign(pen, { strokeStyle: line ? ink.key : ink.query, lineWidth: 1.5 });
   for (const n of words) {
     if (line) pen.strokeRect(x + n * cw - 1, y - 1, cw + 2, one.nq * ch + 2);
     else pen.strokeRect(x - 1, y + n * ch - 1, one.nk * cw + 2, ch + 2);
@@ -317,8 +315,7 @@ export function paintFocus(pen, one, place, focus, state, colours, ink) {
       if (v > 0.02) write(pen, share(v), x + (n + 0.5) * cw, y + (i + 0.5) * ch, readable(colours[i][n]), { align: "center" });
     }
   }
-  pen.lineWidth = 2.5;
-  pen.strokeStyle = ink.ink;
+  Object.assign(pen, { strokeStyle: ink.ink, lineWidth: 2.5 });
   pen.strokeRect(x + j * cw, y + i * ch, Math.max(cw, 3), Math.max(ch, 3));
 }
 
@@ -357,8 +354,7 @@ export function paintAtlas(pen, { layers, heads }, where, pictures, { layer, hea
   for (const [n, cells] of pictures.entries()) {
     const [l, h] = [Math.floor(n / heads), n % heads], [a, b] = where.place(l, h), here = l === layer && h === head;
     if (cells) paintPixels(pen, cells, a, b, cw - gap, ch - gap);
-    pen.lineWidth = here ? 2.5 : 0.5;
-    pen.strokeStyle = here ? ink.query : ink.hatch;
+    Object.assign(pen, { strokeStyle: here ? ink.query : ink.hatch, lineWidth: here ? 2.5 : 0.5 });
     pen.strokeRect(a - 0.5, b - 0.5, cw - gap + 1, ch - gap + 1);
     if (named) write(pen, short(titles[h]), a + cw + 4, b + (ch - gap) / 2, here ? ink.ink : ink.faint, { bold: here, size: 13 });
   }

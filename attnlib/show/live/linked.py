@@ -44,9 +44,10 @@ class CompareView(widgets.Box):
                 **shared,
             ),
         )
+        first, *others = self.views
         for view in self.views:
             view.layout.width = "306px"  # three to a row, where there is room
-        first, *others = self.views
+            view._hint = view is first  # once is enough
         self.links = [
             widgets.jslink((first, name), (other, name))
             for other in others

@@ -1,10 +1,9 @@
 // Threads: who looks at whom, as threads between two columns of words or as a map, one head at a time.
-import { choice, dress, frames, keep, keys, make, numbers, press, sketch } from "./core.js";
-import { advance, aim, drawn, evens, loom, picked, pluck, spun, stepped, telling, thumbSize, thumbs, weave, within } from "./weave.js";
+import { choice, clamp, dress, frames, keep, make, numbers, press, sketch } from "./core.js";
+import { advance, aim, drawn, evens, handled, spun, staged, telling, thumbs, weave, within } from "./weave.js";
 
-const tallOf = (q, k, many) => (many ? 400 : Math.min(400, 70 + 40 * Math.max(q.length, k.length)));      // of the picture
-const LABEL = "Who looks at whom. Up and down choose a word, Shift adds one, x changes sides, "
-  + "left and right choose a head, m turns threads into a map.";
+// The height of the picture: many words have higher rows, as far as all of it fits into 560 px
+const tallOf = (n, many, room) => (n > 16 ? clamp(room, 400, 472) : many ? 400 : Math.min(400, 70 + 40 * n));
 
 /** What the traits of Python say, as heads: [{ name, q, k, weights, mask, even }] */
 export function headsOf({ _shape: shape, _weights, _mask, tokens, key_tokens, titles }) {
@@ -19,16 +18,15 @@ function render({ model, el }) {
   const house = dress({ model, el }, "threads"), shown = keep(model, ["head", "pins", "side", "form"], change);
   const given = ["_shape", "_weights", "_mask", "tokens", "key_tokens", "titles"];
   const heads = headsOf(Object.fromEntries(given.map((name) => [name, model.get(name)]))), many = heads.length > 1;
-  const tall = tallOf(heads[0].q, heads[0].k, many);
   const state = { ...shown.get(), kept: false }, moving = spun(heads[state.head].weights, state.form);
-  let place = null, size = null, touched = 0;
+  let place = null, size = null;
 
   const bar = make("div", house.root, { class: "row" });
   if (model.get("title")) make("b", bar, {}, model.get("title"));
   const form = choice(bar, "picture", ["threads", "map"], (name) => hand({ form: name }));
   const clear = press(bar, "clear", () => hand({ pins: [] }));
   house.present(bar);
-  const stage = make("div", house.root, { class: "stage" }), pen = sketch(stage, { tabindex: 0, role: "application", "aria-label": LABEL });
+  const stage = make("div", house.root, { class: "stage" }), pen = sketch(stage);
   const small = many && thumbs(stage, "choose a head", (head) => hand({ head }));
   const picture = frames((ms) => {
     const on = advance(moving, ms);
@@ -54,26 +52,12 @@ function render({ model, el }) {
     shown.send(sent, 150);
   }
   house.watch(() => {
-    const wide = stage.clientWidth;
-    if (wide < 100) return;                                              // not in sight yet
-    size = thumbSize(heads.length, wide, tall);
-    stage.classList.toggle("beside", many && size.beside);
-    stage.style.setProperty("--across", size.across);
-    place = loom(heads[0], many && size.beside ? wide - 264 : wide, tall);
-    pen.resize(place.width, tall);
+    if (stage.clientWidth < 100) return;                                 // not in sight yet
+    const tall = tallOf(Math.max(heads[0].q.length, heads[0].k.length), many, 500 - bar.offsetHeight);
+    ({ place, size } = staged(stage, pen, heads[0], heads.length, tall));
     change({});
   });
-  pen.svg.addEventListener("pointerdown", (event) => { touched = event.timeStamp; });
-  pen.svg.addEventListener("click", (event) => {                         // Shift, or a touch that stays: one more
-    const word = pluck(event, place), more = event.shiftKey || event.ctrlKey || event.metaKey || event.timeStamp - touched > 450;
-    if (word) hand(picked(state, word.side, word.at, more));
-  });
-  keys(pen.svg, (event) => {
-    const to = { ArrowLeft: state.head + heads.length - 1, ArrowRight: state.head + 1 }[event.key];
-    if (to !== undefined && many) return { head: to % heads.length };
-    if (event.key === "m") return { form: state.form === "map" ? "threads" : "map" };
-    return stepped(event, state, heads[0].q.length, heads[0].k.length);
-  }, hand);
+  handled(pen.svg, () => ({ state, place, count: heads.length }), hand);
   house.start();
   return () => {
     picture.stop();

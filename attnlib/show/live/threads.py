@@ -14,6 +14,7 @@ from attnlib.show.threads import threads
 
 MOST = 24  # words a side; as in weave.js
 MANY = 48  # heads
+TELLS = 0.05  # so far above an even share, a weight says something
 
 
 class Threads(Live):
@@ -25,8 +26,11 @@ class Threads(Live):
     mask         boolean, True = may attend, broadcasts to the weights
     batch        the text that is meant, where weights are those of several, (b, heads, n_q, n_k)
     titles       names of the heads; head: the one that is shown first
-    pins, side   the words that are chosen first, by their places; side="key" chooses among the
-                 words that are looked at. What several give is added up under the words
+    pins, side   the words that are chosen first, by their places, [] for none; side="key" chooses
+                 among the words that are looked at. What several give is added up under the words.
+                 Left out, it is the word whose largest weight is furthest above an even share of
+                 its row (with side="key" the word at which that one looks); a word that looks most
+                 at itself, or at the first one, only where no other says anything
     form         "threads" or "map"
 
     `head`, `pins`, `side` and `form` are where the reader's hands left them: read them in the next
@@ -80,15 +84,20 @@ class Threads(Live):
                 f"titles has {len(titles)} names, but weights {np.shape(weights)} has"
                 f" {n_heads} heads"
             )
+        side = _check.choice("side", side, ["query", "key"])
+        head = _check.integer("head", head, minimum=0, maximum=n_heads - 1)
+        if pins is None:
+            allowed = np.ones((n_q, n_k), bool) if mask is None else self.mask[head]
+            pins = _telling(array[head], allowed, side, keys is tokens)
         super().__init__(
             tokens=tokens,
             key_tokens=keys,
             titles=[str(one) for one in titles or []],
             title=title,
-            side=_check.choice("side", side, ["query", "key"]),
+            side=side,
             form=_check.choice("form", form, ["threads", "map"]),
             head=head,
-            pins=list(pins or []),
+            pins=list(pins),
             _shape=list(array.shape),
             _weights=array.astype("<f4").tobytes(),
             _mask=b"" if mask is None else self.mask.astype("<f4").tobytes(),
@@ -139,6 +148,22 @@ def _weights_of(weights):
             "weights must not be infinite; these look like scores with -inf, before the softmax"
         )
     return array
+
+
+def _telling(weights, allowed, side, own):
+    """The word to begin with, as pins: by `side` the one that looks, of the row whose largest
+    weight is furthest above its even share, or the one that it looks at. None where all are even.
+
+    weights, allowed   (n_q, n_k); own: the same words stand on both sides
+    """
+    weights = np.where(allowed, np.nan_to_num(weights), 0)
+    above = weights.max(axis=1) - 1 / np.maximum(1, allowed.sum(axis=1))  # (n_q,)
+    at, tells = weights.argmax(axis=1), above > TELLS
+    elsewhere = tells & (at > 0) & (at != np.arange(len(at)) if own else True)
+    rows = elsewhere if elsewhere.any() else tells
+    i = int(np.where(rows, above, -np.inf).argmax())
+    word = i if side == "query" else int(at[i])
+    return [word] if rows.any() else []
 
 
 def _mask_of(mask, shape):

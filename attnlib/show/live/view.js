@@ -10,7 +10,7 @@ import { MOST, advance, aim, drawn, evens, loom, pluck, spun, telling, weave } f
 const SCALES = ["absolute", "row", "sqrt"], SIDES = ["query", "key"], FORMS = ["threads", "map"];
 const HAND = ["pinned", "pins"];                         // what moves with the hand; all else is drawn anew
 const TRAITS = [
-  ...HAND, "layer", "head", "form", "side", "scale", "top_k", "threshold", "hide_first", "tokens", "key_tokens", "titles", "title", "signed", "compact",
+  ...HAND, "layer", "head", "form", "side", "scale", "top_k", "threshold", "hide_first", "tokens", "key_tokens", "titles", "title", "signed", "compact", "_hint",
   "_weights", "_range", "_shape", "_first", "_sums", "_sum_range", "_mask", "_notes",
 ];
 
@@ -18,7 +18,7 @@ const TRAITS = [
 
 /** The read-out of a cell, in parts for dress().say: text, or [word, "q" | "k"] */
 export function sentence(one, [i, j], { tokens, key_tokens, side, signed, pins }) {
-  const v = one.at(i, j), said = [`query ${i} "`, [tokens[i], "q"], `" → key ${j} "`, [key_tokens[j], "k"], '": '];
+  const v = one.at(i, j), said = [[tokens[i], "q"], ` (query ${i}) looks at `, [key_tokens[j], "k"], ` (key ${j}): `];
   if (isNaN(v)) return [...said, "NaN, not a number"];
   const closed = one.closed(i, j);
   if (closed && (Math.abs(v) <= one.nothing || signed)) return [...said, "not allowed"];
@@ -344,7 +344,7 @@ function followHand(view) {
   Object.assign(pen.svg.style, { opacity: m > 0.97 ? clamp((1 - m) * 66) : "", display: m < 1 ? "" : "none" });
   if (state.woven && hand === overlay) pen.svg.focus({ preventScroll: true });
   if (!state.woven && m === 1 && hand === pen.svg) overlay.focus({ preventScroll: true });
-  if (!focus) house.say(HELP[state.compact ? "compact" : state.woven ? "threads" : "map"]);
+  if (!focus) house.say(!state._hint ? "" : HELP[state.compact ? "compact" : state.woven ? "threads" : "map"]);
   else house.say(state.woven ? telling(view.fabric, words) : sentence(one, focus, now));
 }
 

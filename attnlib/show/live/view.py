@@ -68,6 +68,7 @@ class AttentionView(Live):
     title = traitlets.Unicode("").tag(sync=True)
     signed = traitlets.Bool(False).tag(sync=True)
     compact = traitlets.Bool(False).tag(sync=True)
+    _hint = traitlets.Bool(True).tag(sync=True)  # says what hands can do, while nothing is chosen
     _shape = traitlets.List().tag(sync=True)
     _range = traitlets.List().tag(sync=True)
     _sum_range = traitlets.List().tag(sync=True)

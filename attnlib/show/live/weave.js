@@ -15,12 +15,14 @@
 //   telling(data, look) -> parts             what a hand should know, in words, for dress().say
 //   within(parts, width, lines) -> parts     as many whole sentences of them as there is room for
 //   thumb(pen, width, height, data, morph, colour)     the same head, small, on a canvas; colour: of dress()
-//   thumbSize(count, width, tall)            how many thumbs stand side by side, and how large each is
+//   staged(stage, pen, names, count, tall) -> {place, size}    the loom, and beside it (or below) room for so many thumbs of that size
+//   handled(svg, now, hand)                  hands and keys of that picture; now() -> {state, place, count of the heads}
 //   thumbs(parent, label, onchoice)          buttons with a thumb each; set([{ name, data, why }], chosen, morph, colour, width, height)
 //
 // At most MOST words a side; weights below LEAST are not drawn as threads; an even row is a short mark.
-import { best, blue, clamp, ease, isEven, lerp, make, measure, press, share, sharp } from "./core.js";
+import { TITLES, best, blue, clamp, ease, isEven, keys, lerp, make, measure, press, share, sharp } from "./core.js";
 
+const LABEL = "Who looks at whom. Up and down choose a word, Shift adds one, x changes sides, left and right choose a head, m turns threads into a map.";
 export const MOST = 24, LEAST = 0.02;
 const WOVEN = { head: 26, row: 40, cell: 72, sum: 44 };                 // names of the sides; a cell at most; room for a number
 
@@ -82,6 +84,22 @@ export function stepped(event, look, n_q, n_k) {
   return null;
 }
 
+export function handled(svg, now, hand) {
+  let touched = 0;
+  for (const [name, value] of [["tabindex", 0], ["role", "application"], ["aria-label", LABEL]]) svg.setAttribute(name, value);
+  svg.addEventListener("pointerdown", (event) => { touched = event.timeStamp; });
+  svg.addEventListener("click", (event) => {                             // Shift, or a touch that stays: one more
+    const { state, place } = now(), word = pluck(event, place), kept = event.shiftKey || event.ctrlKey || event.metaKey;
+    if (word) hand(picked(state, word.side, word.at, kept || event.timeStamp - touched > 450));
+  });
+  keys(svg, (event) => {
+    const { state, place, count } = now(), to = { ArrowLeft: state.head + count - 1, ArrowRight: state.head + 1 }[event.key];
+    if (to !== undefined && count > 1) return { head: to % count };
+    if (event.key === "m") return { form: state.form === "map" ? "threads" : "map" };
+    return stepped(event, state, place.n_q, place.n_k);
+  }, hand);
+}
+
 // ---- geometry: pure ----------------------------------------------------------------------------------------------------
 
 /** A name that fits: its end gives way, the number of a repeat stays. */
@@ -93,7 +111,7 @@ export function fitted(name, room, font, wide = measure) {
 }
 
 function wordColumn(names, height, room, wide) {
-  const pitch = Math.min(40, (height - WOVEN.head) / Math.max(1, names.length)), size = clamp(pitch * 0.85, 12, 15);
+  const pitch = Math.min(40, (height - WOVEN.head) / Math.max(1, names.length)), size = clamp(pitch * 0.72, 13, 15);
   const font = `600 ${size}px system-ui, sans-serif`;
   const short = names.map((name) => fitted(name, room, font, wide)), widths = short.map((name) => wide(name, font));
   return { pitch, size, names: short, widths, wide: Math.max(44, ...widths) };
@@ -103,18 +121,18 @@ function wordColumn(names, height, room, wide) {
 export function loom({ q, k }, width, height, wide = measure) {
   const room = Math.max(56, width * 0.19), small = "12px system-ui, sans-serif";
   const left = wordColumn(q, height, room, wide), right = wordColumn(k, height, room, wide);
+  left.wide = Math.max(left.wide, Math.min(0.22 * width, wide(TITLES.query, "600 13px system-ui, sans-serif") - 2));
   const short = k.map((name) => fitted(name, room * 0.75, small, wide));
   const quiet = Math.max(44, ...short.map((name) => wide(name, small))) + 32;
   const x0 = 6 + left.wide + 12 + quiet + 6, x1 = width - Math.max(right.wide + WOVEN.sum, 92), n_k = Math.max(1, k.length);
   const tails = (lean) => right.widths.map((w, j) => (width - x0 - w * lean) / (j + 0.5));
   const cellOf = (lean) => Math.min(WOVEN.cell, (width - x0 - 2) / n_k, ...tails(lean));
-  const level = Math.max(0, ...right.widths) <= cellOf(0) - 6, steep = !level && cellOf(0.72) < 17;
-  const tilt = level ? 0 : steep ? -70 : -45, cell = cellOf(level ? 0 : steep ? 0.36 : 0.72);
-  const top = Math.min(height * 0.3, level ? 40 : 22 + Math.max(...right.widths) * (steep ? 0.94 : 0.72));
+  const level = Math.max(0, ...right.widths) <= cellOf(0) - 6, cell = cellOf(level ? 0 : 0.72);
+  const top = Math.min(height * 0.3, level ? 40 : 22 + Math.max(...right.widths) * 0.72);
   return {
     width, height, n_q: q.length, n_k: k.length, q: left, k: right, short, quiet: left.wide + 18, x0, x1,
     sum: x1 + right.wide + WOVEN.sum - 6,
-    tilt, cell, top,
+    tilt: level ? 0 : -45, cell, top, every: Math.ceil(13 / cell),        // as many names above the map as can be read
     row: Math.min(WOVEN.row, (height - top - (q.length > 16 ? 4 : 20)) / Math.max(1, q.length)),
     thick: Math.min(22, Math.min(left.pitch, right.pitch) * 0.75),
   };
@@ -184,9 +202,9 @@ function weaveBands(pen, place, { morph: m, side, pins }) {
     pen.put(`ring${at}`, "rect", 2, { ...ring, ...size, rx: 3, fill: "none", stroke: `var(--${side})`, "stroke-width": 1.5, opacity: m });
   }
   if (m) pen.put("frame", "rect", 2, { x: x0, y: top, width: cell * n_k, height: row * n_q, fill: "none", stroke: "var(--line)", opacity: m });
-  pen.put("nameq", "text", 3, { x: 6, y: lerp(14, top - 10, m), class: "part", fill: "var(--query-text)" }, "looks");
-  if (m < 0.5) pen.put("namek", "text", 3, { x: x1, y: 14, class: "part", fill: "var(--key-text)", opacity: 1 - 2 * m }, "is looked at");
-  else pen.put("named", "text", 3, { x: x0 - 10, y: top - 28, class: "part", "text-anchor": "end", fill: "var(--key-text)", opacity: 2 * m - 1 }, "is looked at →");
+  pen.put("nameq", "text", 3, { x: 6, y: lerp(14, top - 10, m), class: "part", fill: "var(--query-text)" }, TITLES.query);
+  if (m < 0.5) pen.put("namek", "text", 3, { x: place.sum, y: 14, class: "part", "text-anchor": "end", fill: "var(--key-text)", opacity: 1 - 2 * m }, TITLES.key);
+  else pen.put("named", "text", 3, { x: x0 - 10, y: top - 28, class: "part", "text-anchor": "end", fill: "var(--key-text)", opacity: 2 * m - 1 }, `${TITLES.key} →`);
 }
 
 function weaveWeights(pen, data, place, look) {
@@ -252,15 +270,16 @@ function weaveQueries(pen, data, place, look) {
 
 /** The words that are looked at, with what the chosen ones give them, added up under the word. */
 function weaveKeys(pen, data, place, look) {
-  const { morph: m, side, pins, dotted = () => false } = look, { x0, cell } = place, onQueries = side === "query";
+  const { morph: m, side, pins, dotted = () => false } = look, { x0, cell, every } = place, onQueries = side === "query";
   const got = onQueries && pins.length ? given(data, look) : null, bars = Boolean(got) && pins.some((i) => !data.even[i]);
+  const stands = (j) => (bars ? got[j] > 0.05 : !onQueries && pins.includes(j));
   data.k.forEach((word, j) => {
-    const shut = Boolean(got && data.mask && pins.every((i) => !data.mask[i][j]));
-    const strong = bars ? got[j] > 0.05 : !onQueries && pins.includes(j);
+    const shut = Boolean(got && data.mask && pins.every((i) => !data.mask[i][j])), strong = stands(j);
+    const crowded = every > 1 && !strong && (j % every > 0 || stands(j - 1) || stands(j + 1));
     const lean = place.tilt ? 0.25 * place.k.size : -place.k.widths[j] / 2, mark = dotted(word, j) && (m < 0.5 || cell > 17);
     const x = lerp(place.x1, x0 + cell * (j + 0.5) + lean, m), y = lerp(keyAt(place, j) + place.k.size * 0.34, place.top - 6, m);
     pen.put(`k${j}`, "text", 3, {
-      transform: `translate(${x.toFixed(1)} ${y.toFixed(1)}) rotate(${(place.tilt * m).toFixed(1)})`, "font-size": `${place.k.size}px`,
+      transform: `translate(${x.toFixed(1)} ${y.toFixed(1)}) rotate(${(place.tilt * m).toFixed(1)})`, "font-size": `${place.k.size}px`, opacity: crowded ? 1 - m : 1,
       class: `${strong ? "part" : ""}${mark ? " dotted" : ""}${shut ? " shut" : ""}`, fill: shut ? "var(--faint)" : strong ? "var(--key-text)" : "var(--ink)",
     }, place.k.names[j]);
   });
@@ -328,6 +347,10 @@ export function telling({ q: rows, k: columns, ...rest }, { side, pins }) {
     said.push(...(onQueries ? [`Together the ${pins.length} give `, [k[at], "k"], " "] : [[q[at], "q"], ` gives the ${pins.length} together `]), `${share(most)}. `);
   }
   const flat = even.filter((one, i) => one && !(onQueries && pins.includes(i))).length, others = pins.length && onQueries ? "other" : "word";
+  for (const [tone, word] of [["q", " (query)"], ["k", " (key)"]]) {       // the field's word, once
+    const first = said.findIndex((part) => Array.isArray(part) && part[1] === tone);
+    if (first >= 0) said.splice(first + 1, 0, word);
+  }
   if (flat) said.push(flat === q.length ? "Every word looks everywhere alike. " : `${flat} ${others}${flat > 1 ? "s look" : " looks"} everywhere alike. `);
   return said;
 }
@@ -354,8 +377,7 @@ export function thumb(pen, width, height, { weights, mask, even }, m, colour) {
   const tones = [colour("w3"), colour("w4")];
   const yq = (i) => 2 + ((height - 4) / rows) * (i + 0.5), yk = (j) => 2 + ((height - 4) / columns) * (j + 0.5);
   if (m > 0) {
-    pen.globalAlpha = m;
-    pen.fillStyle = colour("line");
+    Object.assign(pen, { globalAlpha: m, fillStyle: colour("line") });
     mask?.forEach((row, i) => {
       for (let j = 0, from = 0; j <= columns; j++) {                     // what is shut, in one piece where it hangs together
         if (j < columns && !row[j]) continue;
@@ -365,16 +387,14 @@ export function thumb(pen, width, height, { weights, mask, even }, m, colour) {
     });
     weights.forEach((row, i) => even[i] || row.forEach((w, j) => {
       if (!(w > LEAST)) return;
-      pen.globalAlpha = m * clamp(w * 1.2);
-      pen.fillStyle = tones[+(w > 0.6)];
+      Object.assign(pen, { globalAlpha: m * clamp(w * 1.2), fillStyle: tones[+(w > 0.6)] });
       pen.fillRect(1 + j * cell, 1 + i * tall, cell, tall);
     }));
     Object.assign(pen, { globalAlpha: m, strokeStyle: colour("line"), lineWidth: 1 });
     pen.strokeRect(0.5, 0.5, width - 1, height - 1);
   }
   if (m < 1) {
-    pen.strokeStyle = colour("w3");
-    pen.fillStyle = colour("hatch");
+    Object.assign(pen, { strokeStyle: colour("w3"), fillStyle: colour("hatch") });
     weights.forEach((row, i) => {
       const y = yq(i);
       pen.globalAlpha = 1 - m;
@@ -393,12 +413,18 @@ export function thumb(pen, width, height, { weights, mask, even }, m, colour) {
   pen.globalAlpha = 1;
 }
 
-/** How many small pictures stand side by side, and how large each is, beside a picture or below it; `tall`: room for all. */
-export function thumbSize(count, width, tall) {
-  const beside = width >= 720, many = count > 8, inColumn = count > 18 || (many && tall < 300) ? 4 : many ? 3 : 2;
-  const across = beside ? inColumn : Math.min(count, many ? 8 : 4);
-  const room = beside ? 248 : width, high = beside ? Math.min(66, tall / Math.ceil(count / across) - 28) : many ? 34 : 62;
-  return { beside, across, width: Math.floor((room - 8 * (across - 1)) / across) - 10, height: Math.max(20, Math.floor(high)) };
+/** The picture, and beside it as many small ones as there is room for, or all of them below it; `room`: height for the small ones. */
+export function staged(stage, pen, names, count, tall, room = tall) {
+  const width = stage.clientWidth, many = count > 8, wide = width >= 720 && (count > 16 || names.k.length <= 16);
+  const column = count < 2 || (count > 16 && !wide) ? 0 : wide ? 248 : 132;              // where words are many, they need the room
+  const across = !column ? Math.min(count, 8) : many && (room < 300 || count > 18) ? 4 : many && wide ? 3 : many || wide ? 2 : 1;
+  const gap = across > 2 && !wide ? 2 : 8, high = column ? Math.min(66, room / Math.ceil(count / across) - 28) : 34;
+  const place = loom(names, column ? width - column - 16 : width, tall);
+  stage.classList.toggle("beside", column > 0);
+  for (const [name, value] of [["across", across], ["column", `${column}px`], ["gap", `${gap}px`]]) stage.style.setProperty(`--${name}`, value);
+  pen.resize(place.width, tall);
+  const size = { width: Math.floor(((column || width) - gap * (across - 1)) / across) - 10, height: Math.max(10, Math.floor(high)) };
+  return { place, size };
 }
 
 /** Small pictures to choose from. set([{ name, data | null, why }], chosen, morph, colour, width, height): without data a dashed place. */
