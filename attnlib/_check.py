@@ -109,10 +109,15 @@ def texts(name, value):
 
 def pair(name, value, of=text):
     """`value` as two strings, or as two of what else `of` checks."""
-    found = row(name, value, {text: "two strings", number: "two numbers"}.get(of, "two"))
+    found = row(name, value, {text: "two strings"}.get(of, "two numbers"))
     if len(found) != 2:
-        raise ValueError(f"{name} must be two, got {short(value)}")
+        raise ValueError(f"{name} must be two of them, got {short(value)}")
     return tuple(of(f"{name}[{i}]", one) for i, one in enumerate(found))
+
+
+def place(name, value):
+    """`value` as two whole numbers: a layer and a head, a row and a column."""
+    return pair(name, value, lambda name, one: integer(name, one, minimum=None))
 
 
 def named(name, value, of="arrays"):
@@ -120,7 +125,9 @@ def named(name, value, of="arrays"):
     if not isinstance(value, Mapping):
         raise TypeError(f"{name} must be a dict name -> {of}, got {short(value)}")
     if not value or not all(isinstance(key, str) for key in value):
-        raise ValueError(f"{name} must be a dict name -> {of}, with one at least, got {short(value)}")
+        raise ValueError(
+            f"{name} must be a dict name -> {of}, with one at least, got {short(value)}"
+        )
     return value
 
 
@@ -372,10 +379,18 @@ def array(name, value):
             return np.asarray(value)
         except ValueError:
             raise ValueError(f"{name} must be an array, with rows of the same length") from None
-    for step in ("detach", "cpu"):
-        if callable(getattr(value, step, None)):
-            value = getattr(value, step)()
+    try:
+        for step in ("detach", "cpu"):
+            if callable(getattr(value, step, None)):
+                value = getattr(value, step)()
+    except Exception as error:  # whatever a library raises: a tensor without numbers
+        raise _unreadable(name, error) from None
     return _read(name, value)
+
+
+def _unreadable(name, problem):
+    said = str(problem).strip().partition("\n")[0][:160]
+    return TypeError(f"{name} cannot be read as an array of numbers: {said}")
 
 
 def _read(name, value):
@@ -399,8 +414,7 @@ def _read(name, value):
             return found
     if problem is None:
         return found
-    said = str(problem).strip().partition("\n")[0][:160]
-    raise TypeError(f"{name} cannot be read as an array of numbers: {said}") from None
+    raise _unreadable(name, problem) from None
 
 
 def _is_a_row_of_arrays(value):
@@ -461,7 +475,9 @@ def brought(name, value, batch=None, *, choose=True):
         raise TypeError(f"{name} must be numbers, and is None: {EAGER}")
     rows = _is_a_row_of_arrays(value) or _has_none(value)
     found, joined = _layers(name, list(value)) if rows else (floats(name, value, ""), False)
-    one, texts = _of_one_text(name, found, batch, choose, rows)
+    one = f"[layer[0] for layer in {name}]" if rows else f"{name}[:, 0]"
+    one = f"[[layer[:1] for layer in step] for step in {name}]" if joined else one
+    one, texts = _of_one_text(name, found, batch, rows, f"batch=0, or {one}" if choose else one)
     return Brought(one, tokens, joined, texts)
 
 
@@ -480,7 +496,7 @@ def _held(name, value):
     else:
         found = {key: getattr(value, key) if named else value[key] for key in _keys(value)}
         there = [key for key in HELD if key in found]
-    full = [key for key in there if found[key] is not None]
+    full = [key for key in there if not _is_none(found[key])]
     if len(full) == 1:
         return found[full[0]], found.get("tokens") if named else None
     if full:
@@ -490,10 +506,10 @@ def _held(name, value):
             f"{name} must be weights of one kind, got several: give {' or '.join(ways)}"
         )
     if there or hasattr(value, "attentions"):
-        raise TypeError(f"{name} must be weights, and holds none: {EAGER}")
-    layers = {int(hit[1]): key for key in found if (hit := PATTERN.fullmatch(str(key)))}
-    if layers:  # the cache of TransformerLens
-        return [found[layers[layer]] for layer in sorted(layers)], None
+        raise TypeError(f"{name} must hold weights, and holds none: {EAGER}")
+    hits = [hit for key in found if (hit := PATTERN.fullmatch(str(key)))]
+    if hits and len({hit[1] for hit in hits}) == len(hits):  # the cache of TransformerLens
+        return [found[hit[0]] for hit in sorted(hits, key=lambda hit: int(hit[1]))], None
     if found or named or isinstance(value, Mapping):
         raise TypeError(f"{name} must be weights, got a {_keyed(name, value)}")
     return value, None
@@ -514,10 +530,7 @@ def _layers(name, rows):
         )
     deep = {isinstance(one, (list, tuple)) and _is_a_row_of_arrays(one) for one in rows}
     if len(deep) > 1:
-        raise TypeError(
-            f"{name} must be the weights alone, and this looks like all that a model returned,"
-            f" which ends with them: give {name}[-1]"
-        )
+        raise TypeError(_too_much(name))
     joined = False
     if deep == {True}:
         steps = [[array(f"{name}[{i}]", one) for one in row] for i, row in enumerate(rows)]
@@ -534,7 +547,9 @@ def _layers(name, rows):
     if len(places) > 1:
         if min(map(len, places)) < 2:
             raise ValueError(f"{name} must be an array, with rows of the same length")
-        said = [f"{shape} in {', '.join(map(str, at))}" for shape, at in places.items()]
+        if len(set(map(len, places))) > 1:
+            raise ValueError(f"{_too_much(name)}, got {', '.join(map(str, places))}")
+        said = [f"{shape} in layer {', '.join(map(str, at))}" for shape, at in places.items()]
         most = max(places.values(), key=len)
         some = f"[{name}[i] for i in {tuple(most)}]" if len(most) > 1 else f"{name}[{most[0]}]"
         raise ValueError(
@@ -542,6 +557,13 @@ def _layers(name, rows):
             f" alike, as {some}"
         )
     return np.stack(layers), joined
+
+
+def _too_much(name):
+    return (
+        f"{name} must be the weights alone, and this looks like all that a model or a layer"
+        f" returned, which ends with them: give {name}[-1]"
+    )
 
 
 def _is_none(value):
@@ -578,7 +600,7 @@ def _joined(name, steps):
     )
 
 
-def _of_one_text(name, found, batch, choose, rows):
+def _of_one_text(name, found, batch, rows, ways):
     """Without the axis of a batch, the second of five, or the first of four if `batch` says so; and
     how many texts there were.
     """
@@ -594,8 +616,6 @@ def _of_one_text(name, found, batch, choose, rows):
     if found.ndim == 5 and found.shape[1] == 1:
         return found[:, 0], 1
     if found.ndim == 5:
-        one = f"[layer[0] for layer in {name}]" if rows else f"{name}[:, 0]"
-        ways = f"with batch=0, or {one}" if choose else one
         raise ValueError(
             f"{name} must be of one text, and holds a batch of {found.shape[1]}, (layers, batch,"
             f" heads, n_q, n_k) {found.shape}: choose a text, {ways}"

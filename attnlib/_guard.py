@@ -86,7 +86,7 @@ def wide_enough(bias, dtype):
 
 def split_heads(x, n_heads):
     """x as an array whose width n_heads divides."""
-    x, n_heads = np.asarray(x), _check.integer("n_heads", n_heads)
+    x, n_heads = _check.array("x", x), _check.integer("n_heads", n_heads)
     if x.ndim < 2 or x.shape[-1] % n_heads:
         wanted = f"(..., n, d) with d divisible by n_heads={n_heads}"
         raise ValueError(f"x must have the shape {wanted}, got {x.shape}")
@@ -95,7 +95,7 @@ def split_heads(x, n_heads):
 
 def merge_heads(x):
     """x as an array with an axis of heads."""
-    x = np.asarray(x)
+    x = _check.array("x", x)
     if x.ndim < 3:
         raise ValueError(f"x must have the shape (..., h, n, d_head), got {x.shape}")
     return x
@@ -414,6 +414,7 @@ def shares(weights):
     if low < 0 or most > 1.1:  # 1.1: weights that were kept in 8 bits
         wrong = f"one is {low:.3g}" if low < 0 else f"a row sums to {most:.3g}"
         fix = "scores become shares by softmax"
+        fix += "" if low < 0 else ", and model.eval() ends the dropout of a model in training"
         raise ValueError(f"weights must be shares of 1, but {wrong}; {fix}")
     return weights
 
@@ -515,6 +516,11 @@ def rank_correlation(a, b):
     if a.ndim != 1 or a.shape != b.shape:
         raise ValueError(f"a and b must have the same shape (n,), got {a.shape} and {b.shape}")
     return a, b
+
+
+def divergence(logits, others):
+    """Two float arrays."""
+    return _check.floats("logits", logits, "v"), _check.floats("others", others, "v")
 
 
 # ---- efficient -----------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
-from attnlib import _edits, _guard
+from attnlib import _check, _edits, _guard
 from attnlib.attention import log_softmax
 
 
@@ -104,7 +104,8 @@ def divergence(logits, others) -> NDArray:
     logits, others   (..., vocabulary) each, broadcast against each other
     returns          (...), 0 for the same shares
     """
-    before, after = log_softmax(np.asarray(logits)), log_softmax(np.asarray(others))
+    logits, others = _guard.divergence(logits, others)
+    before, after = log_softmax(logits), log_softmax(others)
     return (np.exp(before) * (before - after)).sum(axis=-1)
 
 
@@ -214,7 +215,7 @@ def swap_each(model, ids, candidates) -> NDArray:
     candidates   (m,) ids that are put there, one after the other; the effects are averaged
     In nats, see `divergence`.
     """
-    ids, candidates = np.asarray(ids), np.asarray(candidates)
+    ids, candidates = _check.array("ids", ids), _check.array("candidates", candidates)
     batch = np.repeat(ids[None], len(ids) * len(candidates), axis=0).reshape(
         len(ids), len(candidates), -1
     )

@@ -39,6 +39,12 @@ def brought(
     array = _check.floats(name, found.array, "n_q n_k")
     while array.ndim > most and len(array) == 1:
         array = array[0]
+    if most < array.ndim <= 4:
+        axes = ", ".join(["layers", "heads", "n_q", "n_k"][-most:])
+        chosen = " and ".join(["a layer", "a head"][4 - array.ndim : 4 - most])
+        raise ValueError(
+            f"{name} must have the shape ({axes}), got {array.shape}: choose {chosen} first"
+        )
     if not signed:
         _check.no_scores(name, array)
     n_q, n_k = array.shape[-2:]
@@ -75,7 +81,7 @@ def of_one_text(name, tokens, n, batch=None):
     """The tokens of one text as a list, however they were brought: the text that `batch` says,
     where there are several; two lists that have n tokens together are a pair of sentences.
     """
-    tokens = _listed(name, tokens)
+    tokens = listed(name, tokens)
     if not any(isinstance(one, list) for one in tokens):
         return tokens
     texts = [one if isinstance(one, list) else [one] for one in tokens]
@@ -90,7 +96,7 @@ def of_one_text(name, tokens, n, batch=None):
     )
 
 
-def _listed(name, tokens):
+def listed(name, tokens):
     """Tokens as a list of strings and numbers; those of several texts as a list of such lists."""
     own = getattr(tokens, "tokens", None)  # of a tokenizer's Encoding, or a `Trace`
     tokens = own if isinstance(own, list) else tokens
@@ -119,4 +125,4 @@ def _one(name, token):
         return token
     if hasattr(token, "__array__") or hasattr(token, "detach"):
         token = _check.array(name, token).tolist()  # a number, or a list
-    return _listed(name, token) if isinstance(token, (list, tuple)) else token
+    return listed(name, token) if isinstance(token, (list, tuple)) else token

@@ -436,7 +436,5 @@ def matrix(name, value, ndim):
     array = _check.floats(name, value, " ".join("n" * ndim))
     if array.ndim != ndim or 0 in array.shape:
         axes = {2: "(n_q, n_k)", 3: "(heads, n_q, n_k)"}[ndim]
-        more = array.ndim - ndim
-        one = f"; choose one, as {name}[{', '.join('0' * more)}]" if more > 0 else ""
-        raise ValueError(f"{name} must have the shape {axes}, got {array.shape}{one}")
+        raise ValueError(f"{name} must have the shape {axes}, got {array.shape}")
     return array

@@ -339,13 +339,14 @@ def _odd(array, mask, signed):
     allowed = np.broadcast_to(np.True_ if mask is None else mask, array.shape)
     # a layer at a time: they are large
     found = sum(np.array(_odd_in(*one)) for one in zip(array, allowed))
-    missing, leaks, off, negative = map(int, found)
+    missing, leaks, off, far, negative = map(int, found)
+    rounded = "; they were rounded, as bfloat16 is" if off and not far and _rounded(array) else ""
     scores = "; are these scores, before the softmax?" if negative and off else ""
     said = {f"{missing:,} weights are NaN, drawn in red": missing}
     if not signed:
         said |= {
             f"{leaks:,} weights stand where none is allowed, framed in red": leaks,
-            f"{off:,} of {np.prod(array.shape[:-1]):,} rows do not sum to 1": off,
+            f"{off:,} of {np.prod(array.shape[:-1]):,} rows do not sum to 1{rounded}": off,
             f"{negative:,} weights are negative{scores}": negative,
         }
     return [note for note, count in said.items() if count]
@@ -353,13 +354,19 @@ def _odd(array, mask, signed):
 
 def _odd_in(layer, allowed):
     """Of one layer (heads, n_q, n_k), the number of NaN, of weights where none is allowed, of odd
-    rows, of negative weights.
+    rows, of rows that rounding does not explain, of negative weights.
     """
     missing, sums = np.isnan(layer), layer.sum(axis=-1)
     leaks = (layer != 0) & ~missing & ~allowed
     empty = ~allowed.any(axis=-1) & (sums == 0)
     off = (np.abs(sums - 1) > 1e-3) & ~empty
-    return missing.sum(), leaks.sum(), off.sum(), (layer < 0).sum()
+    far = off & (np.abs(sums - 1) > 2**-8)
+    return missing.sum(), leaks.sum(), off.sum(), far.sum(), (layer < 0).sum()
+
+
+def _rounded(array):
+    """Whether all numbers have eight binary digits, as those of bfloat16."""
+    return not any((layer.astype(np.float32).view(np.uint32) & 0xFFFF).any() for layer in array)
 
 
 def _row_sums(array):
