@@ -60,7 +60,8 @@ def brought(
         key_tokens = of_one_text("key_tokens", key_tokens, n_k, batch)
     if mask is not None:
         mask = _mask_of_one_text(_check.allowed("mask", mask), batch, found.texts, n_q)
-        while array.ndim < mask.ndim <= 4 and len(mask) == 1:
+        axes = array.ndim if most == 4 else 2
+        while axes < mask.ndim <= 4 and len(mask) == 1:
             mask = mask[0]
     return OneText(array, tokens, key_tokens, mask)
 

@@ -12,7 +12,7 @@ from matplotlib.ft2font import FT2Font
 from attnlib.show.brought import brought, of_one_text
 
 LONGEST = 16
-BLANKS = {"\n": "↵", "\t": "⇥", "\r": "␍"}  # any other blank is ␣
+BLANKS = {"\n": "↵", "\t": "⇥", "\r": "⇤"}  # any other blank is ␣
 # The signs that byte-level tokenizers, from GPT-2's on, write for bytes: what can be printed stands
 # for itself, the others for 256, 257, …
 PRINTED = [*range(33, 127), *range(161, 173), *range(174, 256)]

@@ -26,9 +26,10 @@ class Grid:
         self.key_tokens = axis_names("key_tokens", key_tokens, self.shape[1], printable, "n_k")
         self.blocked = np.zeros(self.shape, bool)
         if mask is not None:
-            self.blocked = ~np.broadcast_to(
-                _check.broadcasts("mask", _check.allowed("mask", mask), self.shape), self.shape
-            )
+            mask = _check.allowed("mask", mask)
+            while mask.ndim > 2 and len(mask) == 1:
+                mask = mask[0]
+            self.blocked = ~np.broadcast_to(_check.broadcasts("mask", mask, self.shape), self.shape)
         if vmax is None:
             shown = self.data[np.isfinite(self.data)]
             vmax = max(float(np.abs(shown).max(initial=0)), 1e-12) if signed else 1.0
