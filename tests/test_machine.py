@@ -827,6 +827,65 @@ def test_the_steps_show_what_they_say(show):
     assert {"outputs", ".85", ".14"} <= set(page.texts()) and "even .10" not in page.texts()
 
 
+def test_before_the_first_step_the_chosen_word_has_its_query_key_and_value(show):
+    """By name and in numbers, at the right of the words, over the whole of the picture."""
+    page = show(toys(stage="words", word="cat"), calm=True)
+    placed = r"""(svg) => [...svg.querySelectorAll("text")].filter((node) => node.textContent
+        && node.getAttribute("visibility") !== "hidden").map((node) => {
+          const [box, all] = [node, svg].map((one) => one.getBoundingClientRect());
+          return [node.textContent, box.left - all.left, box.top - all.top, box.right - all.left,
+            box.bottom - all.top]; })"""
+    for head, word in [(0, "cat"), (1, "it"), (0, "it")]:
+        page.python(head=head, word=WORDS.index(word))
+        found = page.svg.evaluate(placed)
+        wide, high = (page.svg.bounding_box()[name] for name in ("width", "height"))
+        right = sorted((one for one in found if one[1] > wide / 2 - 2), key=lambda one: one[2])
+        said, machine = [text for text, *_ in right], toys(head=head)
+        index, names = WORDS.index(word), [ASKS, KINDS][head]
+        for kind, rows, columns in [
+            ("query", machine.q, names),
+            ("key", machine.k, names),
+            ("value", machine.v, GIVES),
+        ]:
+            at = said.index(f"{kind} of {word}")
+            numbers = rows[head, index].astype(float)
+            told = said[at + 1 : at + 1 + 2 * len(columns)]
+            assert [one for one in told if one in columns] == list(columns)
+            printed = [product.number(x, np.abs(rows[head]).max()) for x in numbers]
+            assert [one for one in told if one not in columns] == printed
+        assert (
+            max(one[4] for one in found) > 0.9 * high and max(one[3] for one in right) > wide - 16
+        )
+        for a, b in pairwise(right):
+            assert a[3] <= b[1] + 1 or b[3] <= a[1] + 1 or a[4] <= b[2] + 4, "none over another"
+        assert all(one[3] <= wide / 2 for one in found if one not in right)
+    page.press("q, k, v")
+    assert not [text for text in page.texts() if " of it" in text]
+
+
+def test_each_column_of_the_outputs_has_its_name(show):
+    for machine in (toys(), long(mask=masks.causal(24))):
+        page = show(machine, calm=True)
+        names = page.svg.evaluate(
+            """(svg) => [...svg.querySelectorAll("text[transform^='rotate(65']")].filter((node) =>
+              node.getAttribute("visibility") !== "hidden").map((node) => [node.textContent,
+              node.getBoundingClientRect().left, node.getBoundingClientRect().bottom])"""
+        )
+        gives = page.svg.evaluate(
+            """(svg) => [...svg.querySelectorAll("text")].filter((node) => node.getAttribute(
+              "visibility") !== "hidden" && node.textContent === "outputs").map((node) =>
+              node.getBoundingClientRect().top)"""
+        )
+        wanted = GIVES if machine.v.shape[-1] == 5 else None
+        assert len(names) == (5 if wanted else 6)
+        assert wanted is None or [text for text, *_ in names] == wanted
+        steps = np.diff([left for _, left, _ in names])
+        np.testing.assert_allclose(steps, 13, atol=0.5)  # the pitch of the squares
+        assert max(bottom for *_, bottom in names) <= gives[0] + 1, "the title stands below them"
+        page.press("× v")
+        assert page.root.locator("text[transform^='rotate(65'][visibility=visible]").count() == 0
+
+
 def test_no_name_touches_another_and_no_number_a_frame(show):
     page = show(toys(stage="scaled"), calm=True)
     ys = page.svg.evaluate(

@@ -339,7 +339,11 @@ def _outputs(picture, head, at):
         _boxes(picture, [box], colour("hatch") if others else VALUE if x > 0 else "none", VALUE)
         if abs(x) > 0.01 * top:
             picture.write(zero + max(0, x) * unit + 0.06, y, number(x, top), **LEVEL)
-    picture.write(at.far, at.low + 0.14, "outputs", color=colour("value_text"), **PART)
+    slant = {"rotation": -65, "rotation_mode": "anchor", "color": colour("faint")}
+    for x, name in zip(columns, head.values):
+        text = name if len(name) < 15 else f"{name[:13]}…"
+        picture.write(x, at.low + 0.1, text, **LEVEL | slant)
+    picture.write(at.far, at.foot, "outputs", color=colour("value_text"), **PART)
 
 
 def _said(head):

@@ -150,6 +150,14 @@ export function measure(text, font = "13px system-ui, sans-serif") {
   return ruler.measureText(text).width;
 }
 
+/** As much of a text as fits: "internationa…" */
+export function cut(text, room, wide = measure) {
+  const letters = [...text];
+  if (wide(text) <= room) return text;
+  while (letters.length > 1 && wide(`${letters.join("")}…`) > room) letters.pop();
+  return `${letters.join("")}…`;
+}
+
 /** A canvas in CSS pixels, crisp on every screen; @returns its pen, on clean paper */
 export function sharp(canvas, width, height, zoom = 1) {
   const dots = (window.devicePixelRatio || 1) * zoom, w = Math.ceil(width * dots), h = Math.ceil(height * dots);

@@ -1,6 +1,6 @@
 // The kinds of question that predict.js asks: where everything is, and how it is drawn.
 
-import { blue, clamp, isEven, measure, share } from "./core.js";
+import { blue, clamp, cut, isEven, measure, share } from "./core.js";
 
 const SLANT = Math.SQRT1_2;                                               // how high and wide a name at 45 degrees is, of its length
 export const EMPTY = 0.005;                                              // what is below would be printed as .00
@@ -9,14 +9,6 @@ const short = (x) => String(Math.abs(x) < 1000 ? +x.toPrecision(3) : Math.round(
 export const amount = (x) => (x !== 0 && Math.abs(x) < 0.995 ? share(x) : short(x));
 
 // ---- geometry: pure ---------------------------------------------------------------------------------------------------
-
-/** As much of a text as fits. */
-export function cut(text, room, ruler) {
-  const letters = [...text];
-  if (ruler(text) <= room) return text;
-  while (letters.length > 1 && ruler(`${letters.join("")}…`) > room) letters.pop();
-  return `${letters.join("")}…`;
-}
 
 /** Middles of names that stand as near to `middles` as they can without touching; half: half their widths. */
 export function apart(middles, half, low, high, gap = 10) {
@@ -48,10 +40,8 @@ export const geometry = {
     return {
       ...box, width, height: 276, ticks: [low, (low + high) / 2, high],
       X: (k) => box.x + step * k, Y: (y) => box.y + box.h * (1 - (y - low) / (high - low)),
-      near(x, y) {                                                       // from the corner of the box: which place, how high
-        const up = Math.round(100 * clamp(1 - y / box.h)) / 100;
-        return [clamp(x / step, 0, last), +(low + (high - low) * up).toPrecision(6)];
-      },
+      /** From the corner of the box: which place, how high. */
+      near: (x, y) => [clamp(x / step, 0, last), +(low + (high - low) * Math.round(100 * clamp(1 - y / box.h)) / 100).toPrecision(6)],
       marks: [...xs.keys()].filter((k) => k === last || (k % every === 0 && last - k >= every)),
     };
   },

@@ -2,7 +2,7 @@
 // below, how the chosen row turns into shares, and the shares into a sum of values. Play, next step and the scrubber all draw
 // moments of one time. An area is a number; hollow is below 0; hatched is "all the others".
 
-import { best, blue, calm, choice, clamp, dress, frames, keep, keys, lerp, make, measure, menu, place, press, share, sketch, slider } from "./core.js";
+import { best, blue, calm, choice, clamp, cut, dress, frames, keep, keys, lerp, make, measure, menu, place, press, share, sketch, slider } from "./core.js";
 import {
   DROP, FIRST, LAST, PITCH, STAGES, advance, chain, chosen, columnAt, computed, done, geometry, hit, met, most, rowAt, said, seat, sentence,
   unpack, waterfall,
@@ -42,21 +42,16 @@ function pens(drawing) {
       piles.clear();
       drawing.done();
     },
-    title(x, y, text, fill, opacity, anchor = end) {
-      pen.label(`title.${text}`, x, y, text, { "font-size": "15px", fill: `var(--${fill})`, ...bold(true), ...anchor, opacity });
-    },
+    title: (x, y, text, fill, opacity, anchor = end) =>
+      pen.label(`title.${text}`, x, y, text, { "font-size": "15px", fill: `var(--${fill})`, ...bold(true), ...anchor, opacity }),
   };
   return pen;
 }
 
 const clipped = new Map();
-function clip(text, wide, heavy = false) {                               // "internationa…"
-  const key = `${Math.round(wide)} ${heavy} ${text}`, font = `${heavy ? 700 : 400} 13px system-ui, sans-serif`, signs = [...text];
-  if (!clipped.has(key) && measure(text, font) > wide) {
-    while (signs.length > 1 && measure(`${signs.join("")}…`, font) > wide) signs.pop();
-    signs.push("…");
-  }
-  return clipped.get(key) ?? clipped.set(key, signs.join("")).get(key);
+function clip(text, wide, heavy = false) {
+  const key = `${Math.round(wide)} ${heavy} ${text}`, ruler = (one) => measure(one, `${heavy ? 700 : 400} 13px system-ui, sans-serif`);
+  return clipped.get(key) ?? clipped.set(key, cut(text, wide, ruler)).get(key);
 }
 
 function hue(s, top) {                                                   // of a score, in six steps to each side
@@ -79,18 +74,34 @@ function paintWords(pen, data, at, t) {
   const { words, about, word, key, cross, eye } = data, { grid, born } = at, steep = grid.cw < 17;
   const high = lerp(born.rows, Math.max(...at.heights), t.moved), rows = [Math.floor(eye), Math.ceil(eye)].map((i) => rowAt(at, i, t.time));
   const band = lerp(...rows, eye % 1);
-  pen.box(GROUND, "var(--band)", 0, band - high / 2, at.width, high, { r: 6 });
+  pen.box(GROUND, "var(--band)", 0, band - high / 2, lerp(at.half - 16, at.width, t.born), high, { r: 6 });
   pen.box(GROUND, "var(--band)", grid.x + key * grid.cw + 1, at.k.y - 4, grid.cw - 2, rowAt(at, word, t.time) - at.k.y, { r: 6, opacity: t.moved });
   words[0].forEach((text, i) => {
     const mine = i === word, y = rowAt(at, i, t.time) + 4.5, named = !at.dense || mine || t.moved < 0.5;     // of many only the chosen one
     if (named) pen.label(`word${i}`, at.word, y, clip(text, at.word, mine), { ...end, ...bold(mine), opacity: mine ? 1 : 0.8 });
-    pen.label(`about${i}`, at.word + 20, y, about[i] && clip(about[i], at.width - at.word - 30), { class: "faint", opacity: 1 - t.born });
+    pen.label(`about${i}`, at.word + 20, y, about[i] && clip(about[i], at.half - at.word - 40), { class: "faint", opacity: 1 - t.born });
   });
   words[1].forEach((text, j) => {
     const mine = j === key, y = FIRST + (j + 0.5) * born.keys + 4.5;
     if (cross) pen.label(`key${j}`, born.k - 10, y, clip(text, data.room[1], mine), { ...end, ...bold(mine), opacity: 1 - t.moved });
     pen.label(`top${j}`, columnAt(at, j) + (steep ? 4 : 1), at.k.y - 5, clip(text, steep ? 58 : 70, mine),
       { turn: steep ? 72 : 45, class: steep ? "small" : "", ...bold(mine), opacity: t.moved * (mine ? 1 : 0.8) });
+  });
+}
+
+function paintPinned(pen, data, at, t) {                                 // before all have theirs: query, key and value of the chosen
+  const tall = data.high / 3, opacity = 1 - t.born, { half, width } = at;
+  pen.title(at.word, 80, "words", "ink", opacity);
+  ["q", "k", "v"].forEach((kind, n) => {
+    const side = data.cross && n ? 1 : 0, i = side ? data.key : data.word, row = data[kind][i], top = most(data[kind]), tone = PARTS[kind];
+    const names = kind === "v" ? data.gives : data.columns, pitch = Math.min(26, (tall - 36) / names.length), from = tall * n;
+    pen.title(half, from + 18, `${tone} of ${clip(data.words[side][i], 120, true)}`, `${tone}-text`, opacity, start);
+    row.forEach((x, f) => {
+      const y = from + 28 + (f + 0.5) * pitch, number = said(x, top), look = { class: number === "0" ? "faint" : "", opacity };
+      mark(pen, [half + 12, y, pitch - 3, pitch - 3], x / top, `var(--${tone})`, opacity, data.rest[kind] && f === row.length - 1);
+      pen.label(`pinned.${kind}${f}`, half + 32, y + 4.5, clip(names[f], width - half - 90), look);
+      pen.label(`pinned.is.${kind}${f}`, width - 12, y + 4.5, number, { ...look, ...end });
+    });
   });
 }
 
@@ -121,7 +132,8 @@ function paintNames(pen, data, at, t) {                                  // one 
     pen.line(`elbow${f}`, [[x, grid.y - 3], [x, y], [grid.x - 2, y]], t.moved, counts ? { stroke: "var(--ink)" } : {});
     pen.label(`column${f}`, grid.right + 6, y + 4, clip(text, at.width - grid.right - 8), { class: counts ? "small" : "small faint", opacity: t.moved });
   });
-  data.gives.forEach((text, f) => {
+  data.gives.forEach((text, f) => {                                      // at their rows; and at the outputs, down to the right
+    pen.label(`out${f}`, at.far + (f + 0.5) * at.o - 3, grid.bottom + 12, clip(text, 72), { class: "small faint", turn: -65, opacity: t.out });
     pen.label(`gives${f}`, grid.x - 8, at.v.y + (f + 0.5) * DROP + 4, clip(text, grid.x - 64), { class: "small faint", ...end, opacity: t.moved });
   });
   pen.title(at.word, grid.y - 8, "queries", "query-text", t.moved);
@@ -129,7 +141,7 @@ function paintNames(pen, data, at, t) {                                  // one 
   pen.title(0, at.v.y + (data.gives.length * DROP) / 2 + 5, "values", "value-text", t.moved, start);
   pen.title(grid.x - 8, at.zero - 3, "score", "s6", t.met);
   pen.title(grid.x - 8, at.weight.foot - 3, "weight", "w3", t.shown);
-  pen.title(at.far, grid.bottom + 15, "outputs", "value-text", t.out, start);
+  pen.title(at.far, at.weight.foot + 2, "outputs", "value-text", t.out, start);
 }
 
 function paintGrid(pen, data, at, t) {                                    // a circle is a score, a square is a share
@@ -208,7 +220,7 @@ function paintOutput(pen, data, at, t) {
 function paint(pen, data, at, time) {
   const [born, moved, divided, shut, shown, out] = [1, 2, 3, 4, 5, 7].map((stage) => done(time, stage));
   const t = { time, born, moved, met: met(time, 0.5), divided, shut, shown, out };
-  for (const part of [paintWords, paintStrips, paintNames, paintGrid, paintBars, paintOutput]) part(pen, data, at, t);
+  for (const part of [paintWords, paintPinned, paintStrips, paintNames, paintGrid, paintBars, paintOutput]) part(pen, data, at, t);
   pen.finish();
 }
 

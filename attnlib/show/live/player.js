@@ -1,6 +1,6 @@
 // A film of heat maps or pictures: play, step, scrub. A chosen cell draws its number over all steps above the scrubber.
 
-import { calm, clamp, drag, dress, ease, frames, keep, make, measure, place, press, share, sharp, sketch } from "./core.js";
+import { calm, clamp, cut, drag, dress, ease, frames, keep, keys, make, measure, place, press, share, sharp, sketch } from "./core.js";
 
 const EDGE = 10;                                                         // of the scrubber, left and right
 
@@ -32,21 +32,15 @@ export const middle = (k, last, wide, room) => clamp((room * k) / Math.max(1, la
 /** Which names fit below a line without touching: the first, the last, and others at even steps. */
 export function fitting(widths, room, gap = 14) {
   const last = widths.length - 1, at = (k) => middle(k, last, widths[k], room);
-  for (let every = 1; every < last; every++) {
+  for (let every = 1; ; every++) {
     const ks = [...widths.keys()].filter((k) => k === last || (k % every === 0 && last - k >= every));
-    if (ks.every((k, n) => !n || at(k) - at(ks[n - 1]) >= (widths[k] + widths[ks[n - 1]]) / 2 + gap)) return ks;
+    if (every >= last || ks.every((k, n) => !n || at(k) - at(ks[n - 1]) >= (widths[k] + widths[ks[n - 1]]) / 2 + gap)) return ks;
   }
-  return last > 0 ? [0, last] : [0];
 }
 
 // ---- geometry: pure ---------------------------------------------------------------------------------------------------
 
 const NAME = 96, PANEL = 220, TALL = 72;                                 // the longest name, the words beside a map, the highest cell
-
-const short = (letters, room, ruler) => (
-  letters.length < 2 || ruler(`${letters.join("")}…`) <= room ? `${letters.join("")}…` : short(letters.slice(0, -1), room, ruler));
-/** As much of a text as fits. */
-const cut = (text, room, ruler) => (ruler(text) <= room ? text : short([...text].slice(0, 60), room, ruler));
 
 /** Where a map is, and its names as far as there is room; cells are as wide as the page allows, up to twice their height. */
 export function geometry({ rows, columns, down, across }, width, ruler = measure) {
@@ -54,9 +48,9 @@ export function geometry({ rows, columns, down, across }, width, ruler = measure
   const above = Math.round(over * 0.71) + 10, right = over * 0.5, whole = width >= 660, beside = whole && columns < 3 * rows;
   const room = (width - left - right - (beside ? PANEL : 0)) / columns, most = (beside ? 360 : whole ? 200 : 330) / rows;
   const h = Math.min(most, TALL, room * 1.5), w = Math.min(room, Math.max(40, h * 2));
-  const names = { down: down.map((one) => cut(one, NAME, ruler)), across: across.map((one) => cut(one, NAME, ruler)) };
-  const every = [Math.ceil(14 / h), Math.ceil(19 / w)], wide = w * columns, high = h * rows;
-  return { left, above, w, h, wide, high, ...names, every, beside, width: left + wide + right, height: above + high + 2 };
+  const named = (names) => names.map((one) => cut(one, NAME, ruler));
+  const size = { wide: w * columns, high: h * rows, width: left + w * columns + right, height: above + h * rows + 2 };
+  return { left, above, w, h, ...size, down: named(down), across: named(across), every: [Math.ceil(14 / h), Math.ceil(19 / w)], beside };
 }
 
 /** The cell below a point: [i, j], or null */
@@ -125,8 +119,7 @@ function paintLine({ put }, { data, scale: [low, high] }, { from, step, t, cell,
   }
   if (cell && data) {
     const there = (v) => v !== null && !isNaN(v), values = Array.from({ length: last + 1 }, (_, k) => data.at(k, ...cell));
-    const go = (v, k) => `${k && there(values[k - 1]) ? "L" : "M"}${x(k)} ${y(v)}h0`;             // where it is not, there is no line
-    const d = values.map((v, k) => (there(v) ? go(v, k) : "")).join("");
+    const d = values.map((v, k) => (there(v) ? `${k && there(values[k - 1]) ? "L" : "M"}${x(k)} ${y(v)}h0` : "")).join("");   // no line over a hole
     put("curve", "path", 1, { d, fill: "none", stroke: "var(--w3)", "stroke-width": 2, "stroke-linecap": "round" });
     const v = between(values[from], values[step], t);
     if (there(v)) put("dot", "circle", 2, { cx: now, cy: y(v), r: 4, fill: "var(--w3)" });
@@ -139,7 +132,6 @@ function paintLine({ put }, { data, scale: [low, high] }, { from, step, t, cell,
 // ---- what is on the stage: maps or pictures. Each: lay(width) -> its place; show(state); hands(get, change, toggle) -----------
 
 const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
-const free = (event) => !event.ctrlKey && !event.altKey && !event.metaKey;
 
 function maps(house, stage, panel, what, view) {
   const data = film(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength), what), { rows, columns } = data;
@@ -170,15 +162,9 @@ function maps(house, stage, panel, what, view) {
       over.svg.addEventListener("pointermove", (event) => point(at(event)));
       over.svg.addEventListener("pointerleave", () => point(null));
       over.svg.addEventListener("click", (event) => { const cell = at(event); change({ cell: same(cell, state.cell) ? null : cell }); });
-      over.svg.addEventListener("keydown", (event) => {
-        const [i, j] = state.cell ?? [0, 0], [down, right] = STEPS[event.key] ?? [0, 0], moved = down || right;
-        if (!free(event) || !(moved || event.key === "Escape" || event.key === " ")) return;
-        event.preventDefault();
-        event.stopPropagation();
-        if (event.key === " ") return toggle();
-        const to = state.cell ? [clamp(i + down, 0, rows - 1), clamp(j + right, 0, columns - 1)] : [0, 0];
-        change({ over: null, cell: moved ? to : null });
-      });
+      const last = [rows - 1, columns - 1], walk = (by) => (state.cell ?? [-by[0], -by[1]]).map((k, n) => clamp(k + by[n], 0, last[n]));
+      const choose = ({ key }) => (STEPS[key] || key === "Escape") && { over: null, cell: STEPS[key] ? walk(STEPS[key]) : null };
+      keys(over.svg, (event) => (event.key === " " ? { toggle } : choose(event)), (news) => (news.toggle ? toggle() : change(news)));
     },
   };
 }
@@ -207,9 +193,7 @@ function pictures(house, stage, { ends, alts, sizes }, view) {
         img.setAttribute("aria-hidden", String(n !== k));
       }
     },
-    hands(state, change, toggle, line) {
-      stage.addEventListener("click", () => line.focus({ preventScroll: true }));
-    },
+    hands(state, change, toggle, line) { stage.addEventListener("click", () => line.focus({ preventScroll: true })); },
   };
 }
 
@@ -222,7 +206,7 @@ function keysOf(root, count, step, toggle) {
   const ten = Math.max(1, Math.round(count / 10)), far = { PageUp: ten, PageDown: -ten, Home: -count, End: count };
   root.addEventListener("keydown", (event) => {
     const [down, right] = STEPS[event.key] ?? [0, 0], n = far[event.key] ?? right - down;
-    if (!free(event) || !(n || (event.key === " " && event.target.tagName !== "BUTTON"))) return;
+    if (event.ctrlKey || event.altKey || event.metaKey || !(n || (event.key === " " && event.target.tagName !== "BUTTON"))) return;
     event.preventDefault();
     event.stopPropagation();
     if (n) step(n); else toggle();
@@ -240,7 +224,7 @@ function render({ model, el }) {
   house.present(bar);
   const seen = what.sizes ? pictures(house, stage, what, model.get("_frames")) : maps(house, stage, panel, what, model.get("_frames"));
   const state = { step: first, from: first, t: 1, playing: false, elapsed: 0, over: null, cell: null, last };
-  let ruled = null, sending = false;
+  let ruled = null;
   const here = () => (state.t < 0.5 ? state.from : state.step), aim = () => (state.playing ? here() : state.step);
   const by = (n) => go(aim() + n), each = () => pace(count, model.get("speed"));
   const clock = frames((gone) => {
@@ -273,9 +257,7 @@ function render({ model, el }) {
   }
   function rest(later = 0) {
     if (state.playing) Object.assign(state, { playing: false, from: here(), step: here(), t: 1 });
-    sending = true;
     kept.send({ step: state.step }, later);
-    sending = false;
   }
   function go(step, slide = true) {
     const to = clamp(step, 0, last), from = slide ? here() : to;
@@ -290,7 +272,7 @@ function render({ model, el }) {
   }
   const kept = keep(model, ["step", "title"], ({ step }) => {
     lay();
-    if (!sending && step !== undefined && step !== state.step) go(step);
+    if (step !== undefined && step !== state.step) go(step);
   });
   function lay() {
     if (!root.clientWidth) return;

@@ -192,9 +192,7 @@ const HOW = {
 };
 let cards = 0;
 
-function write(node, text) {
-  node.replaceChildren(...marked(text).map(([tag, one]) => (tag ? make(tag, null, {}, one) : one)));
-}
+const write = (node, text) => node.replaceChildren(...marked(text).map(([tag, one]) => (tag ? make(tag, null, {}, one) : one)));
 
 /** What the model holds, unsealed. */
 function read(model) {
@@ -214,10 +212,8 @@ const FRESH = {
   cells: () => [], choice: () => [], split: ({ start }) => [...start],
   curve: ({ truth, given }) => truth.map((y, k) => (k === given ? y : null)),
 };
-const fresh = (question) => (
-  { guess: FRESH[question.kind](question), touched: false, done: false, committed: false, focus: question.given ?? 0, t: 0 });
-const ready = ({ kind, many }, { guess, touched }) => (
-  kind === "split" || many ? touched : kind === "curve" ? !guess.includes(null) : guess.length > 0);
+const fresh = (one) => ({ guess: FRESH[one.kind](one), touched: false, done: false, committed: false, focus: one.given ?? 0, t: 0 });
+const ready = ({ kind, many }, { guess, touched }) => (kind === "split" || many ? touched : guess.length > 0 && !guess.includes(null));
 
 /** The verdict, then the guess in words and the reason. got: points of this guess, null for none; first: those that count */
 function judge([head, says], { kind, why }, sentence, got, first) {
@@ -263,10 +259,7 @@ function render({ model, el }) {
     const got = state.committed ? points[kind](question, state.guess) : null;
     judge(told, question, got === null ? "" : said[kind](question, state.guess), got, model.get("points"));
   }
-  function change(news) {
-    Object.assign(state, news);
-    if (place || !pen) paint();
-  }
+  function change(news) { Object.assign(state, news); if (place || !pen) paint(); }
   function committing({ detail }) {
     if (ready(question, state)) { if (!question.many || state.guess.length || detail < 2) finish(true); }
     else change({ touched: true });                                      // “none” is an answer, too: asked for twice

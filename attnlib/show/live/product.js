@@ -76,7 +76,7 @@ export function said(x, top) {
   const text = Math.abs(x).toFixed(digits).replace(/^0\./, ".");
   return /[1-9]/.test(text) ? (x < 0 ? "−" : "") + text : "0";
 }
-const cut = (text, signs = 18) => ([...text].length > signs ? `${[...text].slice(0, signs - 1).join("")}…` : text);
+const brief = (text, signs = 18) => ([...text].length > signs ? `${[...text].slice(0, signs - 1).join("")}…` : text);
 const root = (d) => `√${d}${Number.isInteger(Math.sqrt(d)) ? ` = ${Math.sqrt(d)}` : ` = ${Math.sqrt(d).toFixed(1)}`}`;
 
 /** From the sum of the products of the chosen pair to its weight: [[the stage of a line, its name, its number], …] */
@@ -95,17 +95,17 @@ export function chain(data) {
 
 /** What a stage does, for the chosen word: [title, parts of a sentence]; a part is text, or [class, text]. */
 export function sentence(data, stage) {
-  const { word: i, key: j, words, rise, d } = data, a = ["b", cut(words[0][i])], b = ["b", cut(words[1][j])], may = data.open[i][j];
+  const { word: i, key: j, words, rise, d } = data, a = ["b", brief(words[0][i])], b = ["b", brief(words[1][j])], may = data.open[i][j];
   const w = ["w", share(data.weights[i][j])], n = words[0].length, shut = data.open.flat().filter((one) => !one).length;
   const large = (row, rest) => best(row.slice(0, rest ? -1 : undefined).map(Math.abs)).filter(([x]) => x > 0.02 * most([row])).slice(0, 3);
   const few = (names, row, rest) => large(row, rest)
-    .map(([, f]) => [cut(names[f]), said(row[f], most([row]))]).map(([name, x]) => (/\d$/.test(name) ? `${x} of ${name}` : `${name} ${x}`)).join(", ") || "nothing";
+    .map(([, f]) => [brief(names[f]), said(row[f], most([row]))]).map(([name, x]) => (/\d$/.test(name) ? `${x} of ${name}` : `${name} ${x}`)).join(", ") || "nothing";
   const asks = data.rest.q ? ` Of ${d} columns, the ${KEPT} that count most for this pair are shown; hatched: the length of all others.` : "";
   const temperature = data.temperature === 1 ? "" : `, and by the temperature, ${data.temperature.toFixed(2)}`;
   const by = data.usual ? `There are ${d} columns: divide by ${root(d)}` : `This head takes ${said(data.scale, data.scale)} instead of 1 ÷ √${d}`;
   return [
     [n === 1 ? "One word" : `${n} words`, [data.cross ? `${n} ask, ${words[1].length} others answer. ` : "Nobody has looked at anybody yet. ",
-      "Chosen: ", a, data.about[i] ? `, ${cut(data.about[i], 60)}.` : "."]],
+      "Chosen: ", a, data.about[i] ? `, ${brief(data.about[i], 60)}.` : "."]],
     ["Query, key, value", ["What ", a, " asks for is its ", ["q", "query"], `; what ${data.cross ? "another word" : "it"} offers, its `, ["k", "key"],
       "; what it gives away, its ", ["v", "value"], ".", ...(asks ? [asks] : [" ", a, " asks for ", ["q", few(data.columns, data.q[i])], "."])]],
     ["Query meets key", ["Multiply column by column and add. The larger the circle, the better the match. ", a, " and ", b, ": ", ["big s", said(data.raw[i][j], rise)]]],
@@ -142,7 +142,7 @@ export function geometry(data, width) {
   return {
     width, heights, centres, dense: even < PITCH, o, sum, far: right + 16, bar: Math.min(20, cw - 3), grid: { x, y, cw, right, bottom },
     unit, zero: bottom + 16 + unit * data.rise, weight: { foot, h: 26 + 0.4 * slack },
-    word: room[0], q: { x: room[0] + 10 }, k: { y: y - 6 - d * PITCH }, v: { y: foot + 10 },
+    word: room[0], half: Math.max(width / 2, k + 10), q: { x: room[0] + 10 }, k: { y: y - 6 - d * PITCH }, v: { y: foot + 10 },
     born: { b, q, k, v: k + d * b + gap, rows: pitch(n_q), keys: pitch(cross ? n_k : n_q) },
   };
 }
