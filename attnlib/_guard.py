@@ -49,7 +49,7 @@ def attention_scores(q, k, mask, bias, scale, softcap):
         dtype = wide_enough(bias, q.dtype)
         q, bias = q.astype(dtype, copy=False), bias.astype(dtype, copy=False)
     if mask is not None:
-        mask = _check.broadcasts("mask", _check.boolean("mask", mask), shape)
+        mask = weights_mask(mask, shape)
     return q, k, mask, bias, scale, softcap
 
 
@@ -240,6 +240,27 @@ def random_keys(n_q, n_k, n_random, rng):
     n_q, n_k, _ = behind(n_q, n_k, None)
     n_random = _check.integer("n_random", n_random, minimum=0, maximum=n_k)
     return n_q, n_k, n_random, _check.generator(rng)
+
+
+def weights_mask(mask, shape):
+    """A boolean mask that can be stretched to the shape of the weights."""
+    return _check.broadcasts("mask", _check.boolean("mask", mask), shape)
+
+
+def batch_mask(mask, shape):
+    """The mask for ids of a shape, (n,) or (b, n), as a boolean array. That of a padded batch needs
+    axes for heads and queries, which is said; a batch of one text gets them.
+    """
+    if mask is None:
+        return None
+    mask = _check.boolean("mask", mask)
+    if mask.ndim == 2 == len(shape) and mask.shape == shape:
+        if len(mask) == 1:
+            return mask[:, None, None, :]
+        if shape[0] != shape[1]:  # else its rows could be queries
+            wanted = "(b, 1, 1, n), with axes for heads and queries: mask[:, None, None, :]"
+            raise ValueError(f"mask has the shape of ids, {mask.shape}, and must be {wanted}")
+    return mask
 
 
 def square_mask(mask):

@@ -64,14 +64,14 @@ def renamed(old, new):
     return lambda tensors: {name.replace(old, new): array for name, array in tensors.items()}
 
 
-def forward(model, ref, prefix=""):
+def forward(model, ref, prefix="", **options):
     ids = [ref[prefix + name] for name in ("ids", "decoder_ids") if prefix + name in ref]
     padding = (
         {"source_mask": ref["padded.mask"]}
         if len(ids) > 1
         else {"mask": ref["padded.mask"][:, None, None]}
     )
-    return model.forward(*ids, **(padding if prefix else {}))
+    return model.forward(*ids, **(padding if prefix else {}), **options)
 
 
 def refused(folder, error, *parts):

@@ -5,7 +5,7 @@ import numpy as np
 from attnlib.layers import LayerNorm
 from attnlib.models.files import config as checks
 from attnlib.models.files.checkpoint import Blank, Family
-from attnlib.models.seq2seq import Seq2Seq
+from attnlib.models.seq2seq import Seq2Seq, without_decoder
 
 
 class Bart(Seq2Seq):
@@ -53,17 +53,31 @@ class Bart(Seq2Seq):
 
 def bart(config, tensors):
     """config.json of model_type "bart" -> `Bart`, still empty."""
-    return _build(config, positions="learned", embedding_norm=True)
+    return _build(config, BART_OPTIONS, n_decoder_layers=config["decoder_layers"])
+
+
+def bart_encoder(config, tensors):
+    """The same for a file with an encoder alone: a `Bart` without a decoder."""
+    return without_decoder(_build(config, BART_OPTIONS))
 
 
 def marian(config, tensors):
     """config.json of model_type "marian" -> `Bart`, still empty, with sinusoidal positions, which
     no file holds.
     """
-    return _build(config, positions="sinusoidal", embedding_norm=False)
+    return _build(config, MARIAN_OPTIONS, n_decoder_layers=config["decoder_layers"])
 
 
-def _build(config, **options):
+def marian_encoder(config, tensors):
+    """The same for a file with an encoder alone: a `Bart` without a decoder."""
+    return without_decoder(_build(config, MARIAN_OPTIONS))
+
+
+BART_OPTIONS = {"positions": "learned", "embedding_norm": True}
+MARIAN_OPTIONS = {"positions": "sinusoidal", "embedding_norm": False}
+
+
+def _build(config, kind, **options):
     return Bart(
         config["vocab_size"],
         config["d_model"],
@@ -74,6 +88,7 @@ def _build(config, **options):
         activation=config["activation_function"],
         scale=config["d_model"] ** 0.5 if config["scale_embedding"] else 1.0,
         rng=Blank(),
+        **kind,
         **options,
     )
 
@@ -82,10 +97,10 @@ SIZES = {
     "vocab_size": checks.whole(2),
     "d_model": checks.whole(),
     "max_position_embeddings": checks.whole(2, checks.LONGEST),
-    "encoder_layers": checks.layers("encoder", "decoder"),
+    "encoder_layers": checks.layers("encoder"),
     "encoder_attention_heads": checks.heads("d_model"),
     "encoder_ffn_dim": checks.whole(),
-    "decoder_layers": checks.same("encoder_layers"),
+    "decoder_layers": checks.layers("decoder", otherwise="encoder_layers"),
     "decoder_attention_heads": checks.same("encoder_attention_heads"),
     "decoder_ffn_dim": checks.same("encoder_ffn_dim"),
 }
@@ -99,10 +114,11 @@ BART_SHAPES = SHAPES | {
     "source_positions.table": ("max_position_embeddings", "d_model"),
     "target_positions.table": ("max_position_embeddings", "d_model"),
 }
-KEYS = checks.TARGET | {
-    "activation_function": checks.activation,
+ENCODER_KEYS = {
+    "activation_function": checks.default("gelu", checks.activation),
     "scale_embedding": checks.flag(False),
 }
+KEYS = ENCODER_KEYS | checks.TARGET | checks.RULES
 MARIAN_KEYS = KEYS | {
     "share_encoder_decoder_embeddings": checks.only(True),
     "decoder_vocab_size": checks.same("vocab_size"),
@@ -150,26 +166,26 @@ BART = MARIAN | {
 
 def one_row(tensors):
     """The bias of the logits is stored as (1, vocabulary), under a name of its own. Here it becomes
-    (vocabulary,), with a name like every other bias.
+    (vocabulary,), with a name like every other bias; in a file of the two stacks alone, zeros.
     """
     tensors = dict(tensors)
     if "final_logits_bias" in tensors:
         tensors["final_logits.bias"] = tensors.pop("final_logits_bias").reshape(-1)
+    elif "shared.weight" in tensors:
+        tensors["final_logits.bias"] = np.zeros(len(tensors["shared.weight"]), np.float32)
     return tensors
 
 
 def from_row_two(tensors):
-    """BART's tables of positions begin with two rows that no token reads: -> without them.
-
-    A file of BART's two stacks alone has no bias of the logits: -> zeros.
-    """
-    tensors = {
-        name: array[2:] if "embed_positions" in name else array
-        for name, array in one_row(tensors).items()
+    """BART's tables of positions begin with two rows that no token reads: -> without them."""
+    return {
+        name: array[2:] if "embed_positions" in name else array for name, array in tensors.items()
     }
-    if "shared.weight" in tensors:
-        tensors.setdefault("final_logits.bias", np.zeros(len(tensors["shared.weight"]), np.float32))
-    return tensors
+
+
+def both(tensors):
+    """What a file of a whole BART needs."""
+    return from_row_two(one_row(tensors))
 
 
 ONE = {
@@ -177,8 +193,36 @@ ONE = {
     "decoder.embed_tokens.weight": "shared.weight",
     "lm_head.weight": "shared.weight",
 }
+POSITIONS = r"(en|de)coder\.embed_positions\.weight"  # Marian's can be computed
+BART_ENCODER = Family(
+    bart_encoder,
+    BART,
+    checks.but_decoder(SIZES),
+    checks.but_decoder(BART_SHAPES),
+    ENCODER_KEYS,
+    from_row_two,
+    prefix="model.",
+    copies=ONE,
+)
+MARIAN_ENCODER = BART_ENCODER._replace(
+    build=marian_encoder,
+    names=MARIAN,
+    shapes=checks.but_decoder(SHAPES),
+    tidy=dict,
+    ignored=POSITIONS,
+)
 FAMILIES = {
-    "bart": Family(bart, BART, SIZES, BART_SHAPES, KEYS, from_row_two, prefix="model.", copies=ONE),
+    "bart": Family(
+        bart,
+        BART,
+        SIZES,
+        BART_SHAPES,
+        KEYS,
+        both,
+        prefix="model.",
+        copies=ONE,
+        encoder=BART_ENCODER,
+    ),
     "marian": Family(
         marian,
         MARIAN,
@@ -188,6 +232,7 @@ FAMILIES = {
         one_row,
         prefix="model.",
         copies=ONE,
-        ignored=r"(en|de)coder\.embed_positions\.weight",
+        ignored=POSITIONS,
+        encoder=MARIAN_ENCODER,
     ),
 }

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from attnlib import _check
+from attnlib import _check, _guard
 from attnlib.encodings import Learned
 from attnlib.layers import ACTIVATIONS, EncoderBlock, LayerNorm, cast
 from attnlib.models.files import config as checks
@@ -109,6 +109,7 @@ class Bert:
         Without a head, output is the last hidden state (..., n, d_model).
         """
         ids = _check.ids("ids", ids, len(self.embedding))
+        mask = _guard.batch_mask(mask, ids.shape)
         x, weights = self._embedded(ids, token_types), []
         for block in self.blocks:
             x, layer = block(x, mask=mask)
@@ -208,8 +209,8 @@ SHAPES = {
     "blocks.{}.feed_forward.W_up": ("hidden_size", "intermediate_size"),
 }
 KEYS = {
-    "hidden_act": checks.activation,
-    "layer_norm_eps": checks.EPS,
+    "hidden_act": checks.default("gelu", checks.activation),
+    "layer_norm_eps": checks.default(1e-12, checks.EPS),
     "position_embedding_type": checks.only("absolute"),
 }
 BERT_KEYS = KEYS | {"is_decoder": checks.only(False), "add_cross_attention": checks.only(False)}
@@ -228,7 +229,11 @@ DISTIL_SHAPES = {
     "blocks.{}.feed_forward.W_up": ("dim", "hidden_dim"),
 }
 ALBERT_SIZES = SIZES | {"embedding_size": checks.whole(), "num_hidden_layers": SHARING}
-ALBERT_KEYS = KEYS | {"num_hidden_groups": checks.only(1), "inner_group_num": checks.only(1)}
+ALBERT_KEYS = KEYS | {
+    "hidden_act": checks.default("gelu_tanh", checks.activation),
+    "num_hidden_groups": checks.only(1),
+    "inner_group_num": checks.only(1),
+}
 ALBERT_SHAPES = {
     "embedding": ("vocab_size", "embedding_size"),
     "positions.table": ("max_position_embeddings", "embedding_size"),
@@ -283,10 +288,6 @@ def _options(config):
 
 
 WORDS = "embeddings.word_embeddings.weight"
-OTHER_HEADS = (
-    r"embeddings\.position_ids|(pooler|classifier|pre_classifier|qa_outputs"
-    r"|cls\.seq_relationship|sop_classifier)\..*"
-)
 FAMILIES = {
     "bert": Family(
         bert,
@@ -295,7 +296,6 @@ FAMILIES = {
         SHAPES,
         BERT_KEYS,
         prefix="bert.",
-        ignored=OTHER_HEADS,
         copies={
             "cls.predictions.decoder.weight": WORDS,
             "cls.predictions.decoder.bias": "cls.predictions.bias",
@@ -306,9 +306,8 @@ FAMILIES = {
         DISTILBERT,
         DISTIL_SIZES,
         DISTIL_SHAPES,
-        {"activation": checks.activation},
+        {"activation": checks.default("gelu", checks.activation)},
         prefix="distilbert.",
-        ignored=OTHER_HEADS,
         copies={"vocab_projector.weight": WORDS},
     ),
     "albert": Family(
@@ -318,7 +317,6 @@ FAMILIES = {
         ALBERT_SHAPES,
         ALBERT_KEYS,
         prefix="albert.",
-        ignored=OTHER_HEADS,
         copies={
             "predictions.decoder.weight": WORDS,
             "predictions.decoder.bias": "predictions.bias",

@@ -1,6 +1,7 @@
 """Decoding: how an encoder-decoder writes a target, token by token.
 
 greedy       always the likeliest token next
+Rules        what a published model may write
 beam_search  the few likeliest targets side by side
 """
 
@@ -14,7 +15,7 @@ from attnlib.heads import KVCache
 from attnlib.layers import LayerCache
 
 
-def greedy(model, ids, *, start, end, n_max, source_mask=None, begun=()):
+def greedy(model, ids, *, start, end, n_max, source_mask=None, begun=(), rules=None):
     """Write the target token by token, always the likeliest one next.
 
     ids          (n_source,) -> the target (n,), or (b, n_source) -> a list of b targets
@@ -22,6 +23,7 @@ def greedy(model, ids, *, start, end, n_max, source_mask=None, begun=()):
     n_max        how many tokens a target may have, `end` counted
     source_mask  as in `Seq2Seq.logits`
     begun        (n_begun,) or (b, n_begun): how the targets begin, whatever the model would write
+    rules        `Rules` for what may come next, None for none
     """
     start, end, n_max = _checked_ends(model, start, end, n_max)
     one, rows = np.ndim(ids) == 1, np.atleast_2d(ids)
@@ -30,14 +32,77 @@ def greedy(model, ids, *, start, end, n_max, source_mask=None, begun=()):
     caches, written = model.caches(), [begun]  # and (b, 1) of each step
     fresh, ended = np.insert(begun, 0, start, axis=1), np.zeros(len(rows), bool)
     for _ in range(n_max - begun.shape[1]):
-        logits = model.logits(rows, fresh, source_mask=mask, caches=caches)
-        fresh = logits[:, -1:].argmax(axis=-1)  # (b, 1)
+        logits = model.logits(rows, fresh, source_mask=mask, caches=caches)[
+            :, -1
+        ]  # (b, vocabulary)
+        if rules is not None:
+            targets = np.insert(np.concatenate(written, axis=1), 0, start, axis=1)
+            logits = rules.applied(logits, targets, n_max + 1)
+        fresh = logits.argmax(axis=-1)[:, None]  # (b, 1)
         written.append(fresh)
         ended |= fresh[:, 0] == end
         if ended.all():
             break
     targets = [_before(end, row) for row in np.concatenate(written, axis=1)]
     return targets[0] if one else targets
+
+
+class Rules(NamedTuple):
+    """What a published model may write, as its generation_config.json says: by the names there.
+
+    A target is counted with its start in front. Each rule bars tokens or forces them, in this
+    order.
+    """
+
+    eos_token_id: int  # no target of fewer than min_length tokens ends
+    repetition_penalty: float = 1.0  # divides the scores above 0 of what was written, …
+    no_repeat_ngram_size: int = 0  # no n tokens in a row twice
+    bad_words_ids: list = ()  # lists of tokens: none is written
+    min_length: int = 0
+    min_new_tokens: int = 0  # the same without the start
+    forced_bos_token_id: int = None  # the first token
+    forced_eos_token_id: list = ()  # the last one where a target is cut: one of these
+    suppress_tokens: list = ()  # never written
+    begin_suppress_tokens: list = ()  # not as the first token, or the second behind a forced one
+
+    def applied(self, logits, targets, n_max):
+        """The logits (b, vocabulary) of what comes behind targets (b, n) under the rules; a target
+        may have n_max tokens, its start counted.
+        """
+        logits = logits.copy()
+        for row, target in zip(logits, targets.tolist()):
+            self._apply(row, target, n_max)
+        return logits
+
+    def _apply(self, row, target, n_max):
+        known, n = np.array(sorted(set(target))), len(target)
+        factor = np.where(row[known] < 0, self.repetition_penalty, 1 / self.repetition_penalty)
+        row[known] *= factor.astype(row.dtype)
+        row[self._ends_of_seen(target)] = -np.inf
+        for word in self.bad_words_ids:
+            *begun, last = word
+            fits = len(word) <= n and target[n - len(begun) :] == begun
+            if fits and word != [self.eos_token_id]:
+                row[last] = -np.inf
+        if n < self.min_length or n - 1 < self.min_new_tokens:
+            row[self.eos_token_id] = -np.inf
+        forced = [self.forced_bos_token_id] if n == 1 else []
+        forced = self.forced_eos_token_id if n == n_max - 1 and self.forced_eos_token_id else forced
+        if forced and forced != [None]:
+            row[...] = -np.inf
+            row[forced] = 0
+        row[list(self.suppress_tokens)] = -np.inf
+        if n == (1 if self.forced_bos_token_id is None else 2):
+            row[list(self.begin_suppress_tokens)] = -np.inf
+
+    def _ends_of_seen(self, target):
+        """The tokens that would end a run of no_repeat_ngram_size that is there already."""
+        size = self.no_repeat_ngram_size
+        if not 0 < size <= len(target):
+            return []
+        begun = target[len(target) - size + 1 :]
+        runs = (target[i : i + size] for i in range(len(target) - size + 1))
+        return [run[-1] for run in runs if run[:-1] == begun]
 
 
 class Hypothesis(NamedTuple):

@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from attnlib import _check
+from attnlib import _check, _guard
 from attnlib.encodings import Learned, positions_maker
 from attnlib.heads import KVCache, all_or_nothing, n_held
 from attnlib.layers import DecoderBlock, cast, norm_maker
-from attnlib.models.trace import Trace
+from attnlib.models.trace import Trace, scored
 
 POSITIONS = ["learned", "sinusoidal", "rotary", "alibi", "t5"]
 
@@ -35,6 +35,7 @@ class GPT:
     """
 
     make_block = DecoderBlock
+    headless = False  # a published file may lack what scores the tokens: then there are no logits
 
     def __init__(
         self,
@@ -84,25 +85,32 @@ class GPT:
         if ids.ndim != 1:
             raise ValueError(f"ids must have the shape (n,), got {ids.shape}; a batch: logits")
         steps = self.steps(ids, mask=mask, positions=positions, caches=caches)
-        return Trace([str(i) for i in ids.tolist()], steps.weights, steps.logits)
+        return Trace([str(i) for i in ids.tolist()], steps.weights, steps.output)
 
     def logits(self, ids, *, mask=None, positions=None, caches=None):
         """How likely each token comes next: ids (n,) or (b, n) -> (n or b, n, vocabulary).
 
         mask       boolean, True = may attend, broadcasts to (b, h, n, n_k); the future stays
                    hidden whatever it says. n_k is n, or the tokens in the caches and these.
+                   That of a padded batch, (b, n_k), is mask[:, None, None, :] here: with b = n_k
+                   nobody could tell its rows from queries
         positions  where the tokens are, whole numbers (n,) or (b, n): 0 … n-1 unless given, or
-                   the n places behind those in the caches. What is added to the scores counts the
-                   steps between tokens in the row, and does not read them.
+                   the n places behind those in the caches; with padding on the left, that is where
+                   a mask (b, 1, …, n_k) hides the first tokens of a row from all, they count from
+                   the first that is seen. What is added to the scores counts the steps between
+                   tokens in the row, and does not read them.
         caches     of the tokens before these, as `caches()` makes them: the layers add these
                    tokens to them. After an error they are as they were before.
         """
-        return self.steps(ids, mask=mask, positions=positions, caches=caches).logits
+        return scored(self.steps(ids, mask=mask, positions=positions, caches=caches))
 
     def steps(self, ids, *, mask=None, positions=None, caches=None):
         """The model at work: every array on the way from the ids to the logits."""
         ids, caches = _check.ids("ids", ids, len(self.embedding)), self._checked_caches(caches)
         n, held = ids.shape[-1], n_held(caches[0])
+        mask = _guard.batch_mask(mask, ids.shape)
+        if positions is None:
+            positions = behind_padding(mask, ids.shape, held)
         positions = self._checked_positions(positions, ids.shape)
         x = self.positions.onto(self.embedded(ids), held, positions)  # (..., n, d_model)
         bias, blocks = self._bias(n, held + n), []  # (h, n, n_k) or None
@@ -121,6 +129,8 @@ class GPT:
 
     def scores(self, final):
         """How well each token of the vocabulary fits what came out: (..., n, vocabulary)"""
+        if self.headless:
+            return None
         return final @ (self.embedding.T if self.unembedding is None else self.unembedding)
 
     def caches(self):
@@ -170,6 +180,19 @@ class GPT:
         return positions
 
 
+def behind_padding(mask, shape, held):
+    """Where the tokens of a batch (b, n) are, if its mask hides the first ones of a row from every
+    query, itself included: counted from the first token that is seen. (b, n), or None.
+    """
+    if mask is None or len(shape) != 2 or mask.ndim != 4 or len(mask) != shape[0]:
+        return None
+    unseen = ~mask.any(axis=(1, 2))  # (b, n_k)
+    padding = np.logical_and.accumulate(unseen, axis=-1).sum(axis=-1, keepdims=True)  # (b, 1)
+    if not padding.any():
+        return None
+    return np.maximum(np.arange(held, held + shape[1]) - padding, 0)
+
+
 class GPTSteps(NamedTuple):
     """What the model computes, in this order; a backward pass reads it."""
 
@@ -178,7 +201,12 @@ class GPTSteps(NamedTuple):
     blocks: list  # the BlockSteps of each layer
     stream: np.ndarray  # (..., n, d_model) behind the last block
     final: np.ndarray  # (..., n, d_model) the same behind the last norm
-    logits: np.ndarray  # (..., n, vocabulary)
+    logits: np.ndarray  # (..., n, vocabulary), or None for a model without a head
+
+    @property
+    def output(self):
+        """The logits, or without a head the last hidden state."""
+        return self.final if self.logits is None else self.logits
 
     @property
     def weights(self):

@@ -31,13 +31,18 @@ SHAPES = {
     "blocks.{}.attention.W_q": ("n_embd", "n_embd"),
     "blocks.{}.feed_forward.W_up": ("n_embd", "n_inner"),
 }
-KEYS = checks.TEXT | {
-    "activation_function": checks.activation,
-    "layer_norm_epsilon": checks.EPS,
+UNSAID = 50256  # the token that ends a text, where nobody said which: in a vocabulary of any size
+KEYS = {
+    "activation_function": checks.default("gelu_tanh", checks.activation),
+    "layer_norm_epsilon": checks.default(1e-5, checks.EPS),
     "scale_attn_weights": checks.flag(True),
     "scale_attn_by_inverse_layer_idx": checks.flag(False),
     "add_cross_attention": checks.only(False),
     "tie_word_embeddings": checks.only(True),
+    "eos_token_id": checks.written_token(
+        checks.maybe(checks.unless(UNSAID, checks.token_or_tokens))
+    ),
+    "pad_token_id": checks.written_token(checks.maybe(checks.padding)),
 }
 
 
@@ -92,6 +97,5 @@ FAMILIES = {
         as_linear,
         prefix="transformer.",
         copies={"lm_head.weight": "wte.weight"},
-        ignored=r"h\.\d+\.attn\.(bias|masked_bias)",  # masks that old files hold
     )
 }

@@ -6,7 +6,7 @@ caps and a norm behind each layer too.
 
 import numpy as np
 
-from attnlib import _check, masks
+from attnlib import _guard, masks
 from attnlib.encodings import Rotary
 from attnlib.heads import SelfAttention, n_held
 from attnlib.layers import DecoderBlock, FeedForward, RMSNorm
@@ -30,7 +30,8 @@ class LlamaBlock(DecoderBlock):
         """The block at work, as in `EncoderBlock`."""
         if self.window is not None:
             near = masks.local(x.shape[-2], n_held(cache) + x.shape[-2], window=self.window)
-            mask = near if mask is None else near & _check.boolean("mask", mask)
+            shape = (*x.shape[:-2], self.attention.n_heads, *near.shape)
+            mask = near if mask is None else near & _guard.weights_mask(mask, shape)
         return super().steps(x, mask=mask, cache=cache, **options)
 
 
@@ -123,7 +124,9 @@ class Gemma2(GPT):
     def scores(self, final):
         """The logits, c · tanh(logits / c)."""
         logits = super().scores(final)
-        return logits if self.softcap is None else self.softcap * np.tanh(logits / self.softcap)
+        if logits is None or self.softcap is None:
+            return logits
+        return self.softcap * np.tanh(logits / self.softcap)
 
 
 # ---- from a config -------------------------------------------------------------------------------
@@ -131,17 +134,17 @@ class Gemma2(GPT):
 
 def llama(config, tensors):
     """config.json of model_type "llama" -> `Llama`, still empty."""
-    return decoder(Llama, config, mlp_bias=config["mlp_bias"])
+    return decoder(Llama, config, tensors, mlp_bias=config["mlp_bias"])
 
 
 def mistral(config, tensors):
     """config.json of model_type "mistral" -> `Llama`, still empty, one window for all blocks."""
-    return decoder(Llama, config)
+    return decoder(Llama, config, tensors)
 
 
 def qwen2(config, tensors):
     """config.json of model_type "qwen2" -> `Llama` with biases of q, k and v, still empty."""
-    model = decoder(Llama, config | {"attention_bias": True})
+    model = decoder(Llama, config | {"attention_bias": True}, tensors)
     for block in model.blocks:
         block.attention.b_o = 0.0
     return model
@@ -149,12 +152,12 @@ def qwen2(config, tensors):
 
 def qwen3(config, tensors):
     """config.json of model_type "qwen3" -> `Qwen3`, still empty."""
-    return decoder(Qwen3, config)
+    return decoder(Qwen3, config, tensors)
 
 
 def gemma2(config, tensors):
     """config.json of model_type "gemma2" -> `Gemma2`, still empty."""
-    model = decoder(Gemma2, config | {"hidden_act": config["hidden_activation"]})
+    model = decoder(Gemma2, config | {"hidden_act": config["hidden_activation"]}, tensors)
     model.softcap = config["final_logit_softcapping"]
     scale, softcap = config["query_pre_attn_scalar"] ** -0.5, config["attn_logit_softcapping"]
     for block in model.blocks:
@@ -162,8 +165,9 @@ def gemma2(config, tensors):
     return model
 
 
-def decoder(make, config, *, mlp_bias=False):
-    """What all of them share."""
+def decoder(make, config, tensors, *, mlp_bias=False):
+    """What all of them share. A file with neither a head nor a tied one has no logits."""
+    headless = not config["tie_word_embeddings"] and HEAD not in tensors
     use_bias = config.get("attention_bias", False)
     model = make(
         config["vocab_size"],
@@ -179,9 +183,10 @@ def decoder(make, config, *, mlp_bias=False):
         activation=config["hidden_act"],
         eps=config["rms_norm_eps"],
         use_bias=use_bias or mlp_bias,
-        tied=config["tie_word_embeddings"],
+        tied=config["tie_word_embeddings"] or headless,
         rng=Blank(),
     )
+    model.headless = headless
     for block in model.blocks if use_bias != mlp_bias else []:
         layer, letters = (
             (block.attention, "qkvo") if mlp_bias else (block.feed_forward, ["up", "gate", "down"])
@@ -194,11 +199,14 @@ def decoder(make, config, *, mlp_bias=False):
 
 # ---- what a config may hold ----------------------------------------------------------------------
 
+HEAD = "lm_head.weight"
 FULL, SLIDING = "full_attention", "sliding_attention"
 WINDOW = checks.whole(1, checks.LONGEST)
+UNSAID = 4096  # the window, where the config has no such key; null is none
 LENGTH = checks.whole(2, checks.LONGEST)
 THETA = checks.number(1, 1e15)
 CAP = checks.maybe(checks.number(1e-3, 1e6))
+SILU = checks.default("silu", checks.activation)
 TURNS = checks.number(1e-6, 1e6)
 LONGER = checks.number(1e-6, 100)
 TRAINED = "original_max_position_embeddings"
@@ -242,23 +250,19 @@ def head_width(config, key):
 
 def is_tied(config, key):
     """Whether the embedding scores the tokens; where the config is silent, the file tells."""
-    found = checks.flag(None)(config, key)
-    if found is None:
-        return "lm_head.weight" not in config.held.shapes
-    config.held.check_has(config, key, "unembedding", not found)
-    return found
+    return checks.flag(HEAD not in config.held.shapes)(config, key)
 
 
 def same_windows(config, key):
     """The window of each layer, or None, where sliding_window is the same for all."""
-    window = checks.maybe(WINDOW)(config, "sliding_window")
+    window = checks.default(UNSAID, checks.maybe(WINDOW))(config, "sliding_window")
     return [window] * config.known["num_hidden_layers"]
 
 
 def qwen_windows(config, key):
     """The window of each layer: with use_sliding_window, of those from max_window_layers on."""
     n, first = config.known["num_hidden_layers"], config.known["max_window_layers"]
-    if not config.known["use_sliding_window"]:
+    if not config.known["use_sliding_window"] or config.get("sliding_window", UNSAID) is None:
         return [None] * n
     return windows(config, key, [SLIDING if i >= first else FULL for i in range(n)])
 
@@ -277,7 +281,8 @@ def windows(config, key, default):
             raise config.misfit(key, f"may be {SLIDING} and {FULL} here, got {checks.short(one)}")
     if len(kinds) != len(default):
         raise config.misfit(key, f"must name {len(default)} layers, got {len(kinds)}")
-    return [WINDOW(config, "sliding_window") if one == SLIDING else None for one in kinds]
+    wide = checks.default(UNSAID, WINDOW)
+    return [wide(config, "sliding_window") if one == SLIDING else None for one in kinds]
 
 
 def rotary(config, key):
@@ -345,30 +350,31 @@ SHAPES = {
     "blocks.{}.feed_forward.W_up": ("hidden_size", "intermediate_size"),
 }
 KEYS = checks.TEXT | {
-    "rms_norm_eps": checks.EPS,
+    "rms_norm_eps": checks.default(1e-6, checks.EPS),
     "rope_parameters": rotary,
     "tie_word_embeddings": is_tied,
 }
 LLAMA_KEYS = KEYS | {
-    "hidden_act": checks.activation,
+    "hidden_act": SILU,
     "attention_bias": checks.flag(False, "blocks.0.attention.b_q"),
     "mlp_bias": checks.flag(False, "blocks.0.feed_forward.b_up"),
     "pretraining_tp": checks.only(1),
 }
-MISTRAL_KEYS = KEYS | {"hidden_act": checks.activation, "layer_types": same_windows}
+MISTRAL_KEYS = KEYS | {"hidden_act": SILU, "layer_types": same_windows}
 QWEN2_KEYS = KEYS | {
-    "hidden_act": checks.activation,
+    "hidden_act": SILU,
     "use_sliding_window": checks.flag(False),
-    "max_window_layers": checks.maybe(checks.whole(0), lambda known: known["num_hidden_layers"]),
+    "max_window_layers": checks.maybe(checks.whole(0), 28),
     "layer_types": qwen_windows,
 }
 QWEN3_KEYS = QWEN2_KEYS | {"attention_bias": checks.flag(False, "blocks.0.attention.b_q")}
 GEMMA2_KEYS = KEYS | {
-    "hidden_activation": checks.either(checks.activation, "hidden_act"),
+    "hidden_activation": checks.default("gelu_tanh", checks.activation),
     "attention_bias": checks.flag(False, "blocks.0.attention.b_q"),
-    "query_pre_attn_scalar": checks.number(1e-3, 1e6),
-    "final_logit_softcapping": CAP,
-    "attn_logit_softcapping": CAP,
+    "query_pre_attn_scalar": checks.default(256, checks.number(1e-3, 1e6)),
+    "final_logit_softcapping": checks.default(30.0, CAP),
+    "attn_logit_softcapping": checks.default(50.0, CAP),
+    "tie_word_embeddings": checks.flag(True),
     "use_bidirectional_attention": checks.only(False),
     "layer_types": gemma_windows,
 }
@@ -408,8 +414,7 @@ def one_more(tensors):
     }
 
 
-OLD = r"layers\.\d+\.self_attn\.rotary_emb\.inv_freq"  # speeds of the pairs, in old files
-ALL = {"prefix": "model.", "ignored": OLD}
+ALL = {"prefix": "model.", "tied": {HEAD: "embed_tokens.weight"}}
 FAMILIES = {
     "llama": Family(llama, LLAMA, SIZES, SHAPES, LLAMA_KEYS, **ALL),
     "mistral": Family(mistral, LLAMA, SIZES, SHAPES, MISTRAL_KEYS, **ALL),

@@ -10,11 +10,13 @@ from attnlib._memory import keep_memory
 from attnlib.layers import cast, parameters
 from attnlib.models import bart, bert, gpt2, llama, t5, translator
 from attnlib.models.bert import Bert
-from attnlib.models.files import hub
+from attnlib.models.decoding import Rules
+from attnlib.models.files import hub, places
 from attnlib.models.files.checkpoint import load_model
+from attnlib.models.files.config import RULES
 from attnlib.models.files.tokenizer import BytePairs
 from attnlib.models.gpt import GPT
-from attnlib.models.seq2seq import Seq2Seq
+from attnlib.models.seq2seq import Encoder, Seq2Seq
 from attnlib.models.text import TextEncoder, TextModel, TextToText, read_tokenizer
 
 SHIPPED = ["tiny-gpt", *translator.SHIPPED]
@@ -33,9 +35,12 @@ def load(path_or_name):
     "bert-base-uncased"  110 million -> `TextEncoder`
     "gpt2"               124 million -> `TextModel`
 
-    A folder with config.json, model.safetensors and tokenizer.json, of one of these model types:
-    gpt2 llama mistral qwen2 qwen3 gemma2 -> `TextModel`; bert distilbert albert -> `TextEncoder`;
-    t5 bart marian -> `TextToText`. Reading one needs: pip install 'attnlib[models]'
+    A folder with config.json, model.safetensors (whole or in shards) and tokenizer.json, of one of
+    these model types: gpt2 llama mistral qwen2 qwen3 gemma2 -> `TextModel`; bert distilbert albert
+    -> `TextEncoder`; t5 bart marian -> `TextToText`, their encoder alone -> `TextEncoder`.
+    Reading one needs: pip install 'attnlib[models]'
+
+    What a file holds beside the model, say a classifier, is not read: `.about["ignored"]` names it.
     """
     if not isinstance(path_or_name, (str, os.PathLike)):
         raise TypeError(f"path_or_name must be a string or a path, got {path_or_name!r}")
@@ -46,25 +51,28 @@ def load(path_or_name):
         return translator.load(path_or_name)
     if path_or_name in hub.PUBLISHED:
         return checkpoint(hub.fetch(path_or_name))
-    if not Path(path_or_name).exists():
-        names = ", ".join(map(repr, [*SHIPPED, *hub.PUBLISHED]))
-        error = FileNotFoundError if Path(path_or_name).name != str(path_or_name) else ValueError
-        raise error(
-            f"there is no folder {str(path_or_name)!r}, and no model of that name; the names are"
-            f" {names}"
-        )
-    return checkpoint(path_or_name)
+    path = Path(path_or_name).expanduser()
+    if not path.exists():
+        raise places.nothing(str(path_or_name), [*SHIPPED, *hub.PUBLISHED])
+    if path.is_file():
+        raise places.file(path)
+    return checkpoint(places.snapshot(path))
 
 
 def checkpoint(folder):
     """A folder with a published checkpoint -> the model with its tokenizer."""
-    model, config, known = load_model(folder, FAMILIES)
-    tokenizer, about = read_tokenizer(folder), {"folder": str(folder), "config": config}
+    model, about, known = load_model(folder, FAMILIES)
+    tokenizer = read_tokenizer(folder, about["config"]["model_type"])
+    about = {"folder": str(folder), **about}
     if isinstance(model, Bert):
         return TextEncoder(model, tokenizer, about)
+    if isinstance(model, Seq2Seq) and not model.decoder:
+        return TextEncoder(Encoder(model), tokenizer, about)
     end = known["eos_token_id"]
     if isinstance(model, Seq2Seq):
-        return TextToText(model, tokenizer, about, start=known["decoder_start_token_id"], end=end)
+        rules = Rules(end, **{key: known[key] for key in RULES})
+        ends = {"start": known["decoder_start_token_id"], "end": end}
+        return TextToText(model, tokenizer, about, **ends, rules=rules, unbuilt=about["unbuilt"])
     return TextModel(model, tokenizer, about, stop=end)
 
 

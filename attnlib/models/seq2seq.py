@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from attnlib import _check
+from attnlib import _check, _guard
 from attnlib.encodings import positions_maker
 from attnlib.heads import KVCache, all_or_nothing, n_held
 from attnlib.layers import CrossDecoderBlock, EncoderBlock, LayerCache, cast, norm_maker
-from attnlib.models.trace import Trace
+from attnlib.models.trace import Trace, scored
 
 POSITIONS = ["learned", "sinusoidal"]
 
@@ -20,7 +20,7 @@ class Seq2Seq:
     """An encoder reads the source; a decoder scores every possible next token of the target.
 
     source_vocabulary, target_vocabulary   numbers of different tokens
-    n_layers    blocks in the encoder, and as many in the decoder
+    n_layers    blocks in the encoder, and in the decoder unless n_decoder_layers is given
     n_heads     and d_hidden, norm_type, activation …: as in `EncoderBlock`
     n_max       how many tokens a source or a target may have, None for no end
     positions   added to the tokens: "sinusoidal", "learned", or None
@@ -30,7 +30,7 @@ class Seq2Seq:
 
     Parts: source_embedding, target_embedding (vocabulary, d_model), source_positions,
     target_positions, encoder and decoder (lists of blocks), encoder_norm and decoder_norm (behind
-    pre-norm blocks), unembedding (d_model, target_vocabulary).
+    pre-norm blocks), unembedding (d_model, target_vocabulary), None where a file has none.
 
     Vaswani et al. 2017, "Attention Is All You Need", figure 1.
     """
@@ -45,6 +45,7 @@ class Seq2Seq:
         n_layers,
         n_heads,
         *,
+        n_decoder_layers=None,
         n_max=64,
         positions="sinusoidal",
         norm="pre",
@@ -57,6 +58,8 @@ class Seq2Seq:
         sizes = {"source_vocabulary": source_vocabulary, "target_vocabulary": target_vocabulary}
         sizes = [_check.integer(name, size, minimum=2) for name, size in sizes.items()]
         d_model, n_layers = _check.integer("d_model", d_model), _check.integer("n_layers", n_layers)
+        n_decoder_layers = n_layers if n_decoder_layers is None else n_decoder_layers
+        n_decoder_layers = _check.integer("n_decoder_layers", n_decoder_layers)
         self.n_max = None if n_max is None else _check.integer("n_max", n_max)
         if np.dtype(dtype).kind != "f":
             raise TypeError(f"dtype must be a float type, as np.float32, got {dtype!r}")
@@ -69,7 +72,9 @@ class Seq2Seq:
         )
         self.source_positions, self.target_positions = (make_positions() for _ in sizes)
         self.encoder = [EncoderBlock(d_model, n_heads, **block) for _ in range(n_layers)]
-        self.decoder = [CrossDecoderBlock(d_model, n_heads, **block) for _ in range(n_layers)]
+        self.decoder = [
+            CrossDecoderBlock(d_model, n_heads, **block) for _ in range(n_decoder_layers)
+        ]
         make_norm = norm_maker(norm_type, block.get("eps"))
         self.encoder_norm = make_norm(d_model) if norm == "pre" else None
         self.decoder_norm = make_norm(d_model) if norm == "pre" else None
@@ -93,7 +98,7 @@ class Seq2Seq:
         ]
         cross = np.stack([block.cross_attention.inner.weights for block in steps.decoder])
         names = [[str(i) for i in row.tolist()] for row in (steps.ids, steps.decoder_ids)]
-        return Trace(names[0], weights[0], steps.logits, names[1], weights[1], cross)
+        return Trace(names[0], weights[0], steps.output, names[1], weights[1], cross)
 
     def encode(self, ids, *, mask=None):
         """What the decoder looks at: ids (n_source,) or (b, n_source) -> (..., n_source, d_model).
@@ -101,7 +106,7 @@ class Seq2Seq:
         mask   boolean, of the shape of ids: False on padding, which nobody looks at
         """
         ids = _check.ids("ids", ids, len(self.source_embedding))
-        return self._encoder_steps(ids, _check.padding_mask("mask", mask, ids.shape))[-1]
+        return self.read(ids, _check.padding_mask("mask", mask, ids.shape))[-1]
 
     def logits(self, ids, decoder_ids, *, source_mask=None, caches=None):
         """How likely each token comes next in the target: (..., n_target, target_vocabulary).
@@ -115,7 +120,7 @@ class Seq2Seq:
                      call encodes the source and projects it to keys and values; later ones read
                      those, and ids may be None. After an error they are as they were before.
         """
-        return self.steps(ids, decoder_ids, source_mask=source_mask, caches=caches).logits
+        return scored(self.steps(ids, decoder_ids, source_mask=source_mask, caches=caches))
 
     def steps(self, ids, decoder_ids, *, source_mask=None, caches=None):
         """The model at work: every array on the way from the ids to the logits."""
@@ -124,7 +129,7 @@ class Seq2Seq:
         ids, mask = self._checked_source(ids, decoder_ids, source_mask, caches[0])
         encoder, source_stream, context = [], None, None
         if ids is not None:
-            encoder, source_stream, context = self._encoder_steps(ids, mask)
+            encoder, source_stream, context = self.read(ids, mask)
         held = n_held(caches[0].own)
         x, n = self.embedded("target", decoder_ids, held), decoder_ids.shape[-1]
         bias, decoder = self.bias("decoder", n, held + n), []
@@ -142,7 +147,7 @@ class Seq2Seq:
         """An empty `LayerCache` for each decoder block, to write a target token by token."""
         return [LayerCache(KVCache(), KVCache()) for _ in self.decoder]
 
-    def _encoder_steps(self, ids, mask):
+    def read(self, ids, mask):
         """The steps of each encoder block, the stream behind the last, and the same normed."""
         x, blocks = self.embedded("source", ids), []
         bias = self.bias("encoder", ids.shape[-1])
@@ -172,7 +177,7 @@ class Seq2Seq:
 
     def scores(self, final):
         """How well each token of the vocabulary fits what came out: (..., n_target, vocabulary)"""
-        return final @ self.unembedding
+        return None if self.unembedding is None else final @ self.unembedding
 
     def _checked_source(self, ids, decoder_ids, source_mask, cache):
         """ids, None where the cache has the source already, and the mask for the weights."""
@@ -219,4 +224,41 @@ class Seq2SeqSteps(NamedTuple):
     decoder: list  # the CrossBlockSteps of each layer
     target_stream: np.ndarray  # (..., n_target, d_model) behind the last decoder block
     final: np.ndarray  # (..., n_target, d_model) the same behind the norm
-    logits: np.ndarray  # (..., n_target, target_vocabulary)
+    logits: np.ndarray  # (..., n_target, target_vocabulary), or None without an unembedding
+
+    @property
+    def output(self):
+        """The logits, or without an unembedding the last hidden state."""
+        return self.final if self.logits is None else self.logits
+
+
+def without_decoder(model):
+    """The same `Seq2Seq` with its encoder alone."""
+    model.decoder = []
+    for name in vars(model):
+        if name.startswith(("target_", "decoder_", "unembedding", "logits_bias")):
+            setattr(model, name, None)
+    return model
+
+
+class Encoder:
+    """The encoder of a `Seq2Seq` alone, without its decoder: it reads, as a BERT does."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    @property
+    def n_max(self):
+        """How many tokens a text may have, None for no end."""
+        return self.inner.n_max
+
+    def forward(self, ids, *, mask=None):
+        """ids (n,) or (b, n) -> Trace: weights (layers, ..., h, n, n), output (..., n, d_model).
+
+        mask   boolean, True = may attend, broadcasts to (b, h, n, n); for a padded batch, False on
+               the padding: (b, 1, 1, n)
+        """
+        ids = _check.ids("ids", ids, len(self.inner.source_embedding))
+        steps, _, output = self.inner.read(ids, _guard.batch_mask(mask, ids.shape))
+        weights = np.stack([block.attention.inner.weights for block in steps])
+        return Trace(ids.astype(str).tolist(), weights, output)

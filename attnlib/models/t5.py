@@ -5,7 +5,7 @@ import numpy as np
 from attnlib.encodings import T5Bias
 from attnlib.models.files import config as checks
 from attnlib.models.files.checkpoint import Blank, Family
-from attnlib.models.seq2seq import Seq2Seq
+from attnlib.models.seq2seq import Seq2Seq, without_decoder
 
 
 class T5(Seq2Seq):
@@ -15,7 +15,7 @@ class T5(Seq2Seq):
 
     Parts: those of a `Seq2Seq`, encoder_bias and decoder_bias.
     `scale` multiplies the last state before it is scored: d_model^-0.5 where the embedding
-    does that.
+    does that. `tied`: it does, and unembedding is None.
 
     Raffel et al. 2020, "Exploring the Limits of Transfer Learning", section 2.1.
     """
@@ -30,11 +30,12 @@ class T5(Seq2Seq):
         n_buckets,
         max_distance,
         scale=1.0,
+        tied=False,
         **options,
     ):
         options |= {"positions": None, "n_max": None, "norm_type": "rms"}
         super().__init__(vocabulary, vocabulary, d_model, n_layers, n_heads, **options)
-        self.scale = np.float32(scale)
+        self.scale, self.tied = np.float32(scale), tied
         buckets = {"n_buckets": n_buckets, "max_distance": max_distance}
         self.encoder_bias = T5Bias(n_heads, bidirectional=True, **buckets)
         self.decoder_bias = T5Bias(n_heads, bidirectional=False, **buckets)
@@ -49,6 +50,8 @@ class T5(Seq2Seq):
 
     def scores(self, final):
         """How well each token of the vocabulary fits what came out: (..., n_target, vocabulary)"""
+        if self.tied:
+            return final * self.scale @ self.source_embedding.T
         return super().scores(final * self.scale)
 
 
@@ -77,33 +80,55 @@ SIZES = {
     "d_model": checks.whole(),
     "d_kv": checks.whole(),
     "d_ff": checks.whole(),
-    "num_layers": checks.layers(*SIDES),
-    "num_decoder_layers": checks.same("num_layers"),
+    "num_layers": checks.layers("encoder"),
+    "num_decoder_layers": checks.layers("decoder", otherwise="num_layers"),
     "num_heads": checks.whole(),
     "relative_attention_num_buckets": checks.whole(4),
 }
-SHAPES = {"source_embedding": ("vocab_size", "d_model"), "unembedding": ("d_model", "vocab_size")}
+SHAPES = {"source_embedding": ("vocab_size", "d_model")}
 for side in SIDES:
     SHAPES |= {
         f"{side}_bias.table": ("relative_attention_num_buckets", "num_heads"),
         f"{side}.{{}}.attention.W_q": ("d_model", ("num_heads", "d_kv")),
         f"{side}.{{}}.feed_forward.W_up": ("d_model", "d_ff"),
     }
-KEYS = checks.TARGET | {
+ENCODER_KEYS = {
     "feed_forward_proj": feed_forward,
-    "layer_norm_epsilon": checks.EPS,
+    "layer_norm_epsilon": checks.default(1e-6, checks.EPS),
     "relative_attention_max_distance": max_distance,
-    "tie_word_embeddings": checks.flag(True),
-    "scale_decoder_outputs": checks.flag(None),
 }
+KEYS = (
+    ENCODER_KEYS
+    | checks.TARGET
+    | checks.RULES
+    | {"tie_word_embeddings": checks.flag(True), "scale_decoder_outputs": checks.flag(None)}
+)
 
 
 def t5(config, tensors):
     """config.json of model_type "t5" -> `T5`, still empty."""
-    gated, bend = config["feed_forward_proj"]
     scaled = config["scale_decoder_outputs"]
     if scaled is None:
         scaled = config["tie_word_embeddings"]
+    own_head = "lm_head.weight" in tensors
+    model = _build(
+        config,
+        n_decoder_layers=config["num_decoder_layers"],
+        scale=config["d_model"] ** -0.5 if scaled else 1.0,
+        tied=config["tie_word_embeddings"] and not own_head,
+    )
+    if not own_head:
+        model.unembedding = None
+    return model
+
+
+def t5_encoder(config, tensors):
+    """The same for a file with an encoder alone: a `T5` without a decoder."""
+    return without_decoder(_build(config))
+
+
+def _build(config, **options):
+    gated, bend = config["feed_forward_proj"]
     return T5(
         config["vocab_size"],
         config["d_model"],
@@ -116,8 +141,8 @@ def t5(config, tensors):
         eps=config["layer_norm_epsilon"],
         n_buckets=config["relative_attention_num_buckets"],
         max_distance=config["relative_attention_max_distance"],
-        scale=config["d_model"] ** -0.5 if scaled else 1.0,
         rng=Blank(),
+        **options,
     )
 
 
@@ -151,16 +176,21 @@ T5_NAMES = {
 }
 
 
-def with_head(tensors):
-    """Where tokens are scored with the embedding, the file has no head: -> with one. wi_1 is W_up
-    beside a gate.
-    """
-    tensors = {name.replace(".wi_1.", ".wi."): array for name, array in tensors.items()}
-    if "shared.weight" in tensors:
-        tensors.setdefault("lm_head.weight", tensors["shared.weight"])
-    return tensors
+def one_up(tensors):
+    """wi_1 is W_up beside a gate: -> as wi, which it is called without one."""
+    return {name.replace(".wi_1.", ".wi."): array for name, array in tensors.items()}
 
 
+COPIES = {f"{side}.embed_tokens.weight": "shared.weight" for side in SIDES}
+ENCODER = Family(
+    t5_encoder,
+    T5_NAMES,
+    checks.but_decoder(SIZES),
+    checks.but_decoder(SHAPES),
+    ENCODER_KEYS,
+    one_up,
+    copies=COPIES,
+)
 FAMILIES = {
     "t5": Family(
         t5,
@@ -168,12 +198,10 @@ FAMILIES = {
         SIZES,
         SHAPES,
         KEYS,
-        with_head,
-        copies={
-            "encoder.embed_tokens.weight": "shared.weight",
-            "decoder.embed_tokens.weight": "shared.weight",
-        },
+        one_up,
+        copies=COPIES,
         # of T5 1.0: never read
         ignored=r"decoder\.block\.0\.layer\.1\.EncDecAttention\.relative_attention_bias\.weight",
+        encoder=ENCODER,
     )
 }

@@ -12,6 +12,7 @@ import numpy as np
 
 from attnlib import _check
 from attnlib.models.decoding import greedy
+from attnlib.models.files import vocabulary
 from attnlib.models.files.checkpoint import EXTRA
 from attnlib.models.generation import generate, next_token_shares, stream
 from attnlib.models.trace import Trace
@@ -63,14 +64,17 @@ class TextModel(Reader):
         super().__init__(model, tokenizer, about)
         self.stop = tokenizer.start if stop is None else stop
 
-    def forward(self, ids, *, mask=None):
+    def forward(self, ids, *, mask=None, positions=None):
         """ids (n,) or (b, n) -> `Trace`: weights (layers, ..., h, n, n), logits
         (..., n, vocabulary).
 
-        mask   as in `GPT.logits`; for a padded batch, False on the padding: (b, 1, 1, n)
+        mask, positions   as in `GPT.logits`. For a padded batch, mask is False on the padding:
+                          (b, 1, 1, n), and with padding on the left positions count from the first
+                          token behind it
+        Without a head in its file, output is the last hidden state (..., n, d_model).
         """
-        steps = self.model.steps(ids, mask=mask)
-        return Trace(self.names(ids), steps.weights, steps.logits)
+        steps = self.model.steps(ids, mask=mask, positions=positions)
+        return Trace(self.names(ids), steps.weights, steps.output)
 
     def next_tokens(self, text, *, best=8, temperature=1.0):
         """The tokens most likely to come next: [(token, share), …], the likeliest first."""
@@ -99,7 +103,7 @@ class TextModel(Reader):
 
 
 class TextEncoder(Reader):
-    """A model that reads only, a `Bert`, and its tokenizer."""
+    """A model that reads only, a `Bert` or an `Encoder`, and its tokenizer."""
 
     def __call__(self, text):
         """One text, or a pair of texts (a, b), which the model tells apart by their token types,
@@ -113,7 +117,9 @@ class TextEncoder(Reader):
         return self.forward(ids, **({"token_types": types} if told else {}))
 
     def forward(self, ids, **options):
-        """ids (n,) or (b, n) -> `Trace`; mask and token_types as in `Bert.forward`."""
+        """ids (n,) or (b, n) -> `Trace`; mask and token_types as in `Bert.forward`, the mask alone
+        as in `Encoder.forward`.
+        """
         return self.model.forward(ids, **options)._replace(tokens=self.names(ids))
 
 
@@ -122,11 +128,13 @@ class TextToText(Reader):
 
     model tokenizer about   as in `Reader`
     start, end              the ids that stand before a target and that end it
+    rules                   the `Rules` of what it may write, None for none
+    unbuilt                 rules that are not built here, as strings: with one it does not write
     """
 
-    def __init__(self, model, tokenizer, about, *, start, end):
+    def __init__(self, model, tokenizer, about, *, start, end, rules=None, unbuilt=()):
         super().__init__(model, tokenizer, about)
-        self.start, self.end = start, end
+        self.start, self.end, self.rules, self.unbuilt = start, end, rules, unbuilt
 
     def __call__(self, text, target=None):
         """Text -> `Trace` of what the model writes, or of how it reads a given `target`."""
@@ -134,7 +142,9 @@ class TextToText(Reader):
         return self.forward(self.encode(text), given)
 
     def translate(self, text, *, n_max=64):
-        """Text -> what the model writes in at most n_max tokens, always the likeliest next."""
+        """Text -> what the model writes in at most n_max tokens, always the likeliest next of those
+        that its generation_config.json allows.
+        """
         return self.tokenizer.decode(self._written(self.encode(text), n_max))
 
     def forward(self, ids, decoder_ids=None, *, source_mask=None):
@@ -155,31 +165,39 @@ class TextToText(Reader):
         ]
         cross = np.stack([block.cross_attention.inner.weights for block in steps.decoder])
         return Trace(
-            self.names(ids), weights[0], steps.logits, self.names(decoder_ids), weights[1], cross
+            self.names(ids), weights[0], steps.output, self.names(decoder_ids), weights[1], cross
         )
 
     def _written(self, ids, n_max, mask=None):
         if self.model.n_max is not None:
             n_max = min(n_max, self.model.n_max - 1)  # start takes a place too
-        return greedy(
-            self.model, ids, start=self.start, end=self.end, n_max=n_max, source_mask=mask
-        )
+        if self.unbuilt:
+            without = f"the model writes by rules that are not built here ({self.unbuilt[0]})"
+            raise ValueError(f"{without}: give decoder_ids, and it reads them")
+        ends = {"start": self.start, "end": self.end, "n_max": n_max, "rules": self.rules}
+        return greedy(self.model, ids, source_mask=mask, **ends)
 
 
 # ---- tokenizers ----------------------------------------------------------------------------------
 
 
 class FileTokenizer:
-    """A published tokenizer.json, read by the `tokenizers` library. It neither pads nor cuts."""
+    """A published tokenizer.json, read by the `tokenizers` library. It neither pads nor cuts.
+
+    path   the file; or the files of an older folder, for a model type `kind`: see vocabulary.py
+    """
 
     start = None  # which ids stand around a text, the file knows
 
-    def __init__(self, path):
+    def __init__(self, path, *others, kind=None):
         from tokenizers import Tokenizer
 
         self.path = path
         with _in_words(f"{str(path)!r} is damaged or no tokenizer"):
-            self.inner = Tokenizer.from_file(str(path))
+            if kind is None:
+                self.inner = Tokenizer.from_file(str(path))
+            else:
+                self.inner = vocabulary.build([path, *others], kind)
         self.inner.no_padding()  # MiniLM's file pads to 128
         self.inner.no_truncation()
         self.in_bytes = type(self.inner.decoder).__name__ == "ByteLevel"
@@ -230,13 +248,15 @@ class FileTokenizer:
 def _in_words(problem):
     """What the library raises becomes one ValueError that begins with the problem.
 
-    It raises bare Exceptions. Where its Rust code gives up, say at a pattern that tries without
+    It raises bare Exceptions, and ours where an older file holds what it should not. Where its Rust
+    code gives up, say at a pattern that tries without
     end, it raises a PanicException, which is no Exception and has no name to import.
     """
     try:
         yield
     except BaseException as error:
-        if type(error) is not Exception and type(error).__name__ != "PanicException":
+        ours = isinstance(error, (KeyError, ValueError, AttributeError, UnicodeError))
+        if not ours and type(error) is not Exception and type(error).__name__ != "PanicException":
             raise
         why = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
         raise ValueError(f"{problem}: {why}. Fetch the folder anew") from None
@@ -247,12 +267,13 @@ class NoTokenizer:
     says why not.
     """
 
-    def __init__(self, why):
-        self.why, self.start = why, None
+    def __init__(self, why, fix=""):
+        self.why, self.fix, self.start = why, fix, None
 
     def encode(self, *text):
         """An error: there is nothing to encode with."""
-        raise ValueError(f"{self.why}; without it the model reads ids: model.forward(ids)")
+        ids = "without it the model reads ids: model.forward(ids)"
+        raise ValueError(f"{self.why}; {ids}{self.fix}")
 
     decode = pair = encode
 
@@ -261,12 +282,23 @@ class NoTokenizer:
         return [str(i) for i in np.asarray(ids).tolist()]
 
 
-def read_tokenizer(folder):
-    """folder/tokenizer.json -> `FileTokenizer`; `NoTokenizer` without that file or the library."""
+def read_tokenizer(folder, kind=None):
+    """folder/tokenizer.json, or for some model types older files -> `FileTokenizer`; `NoTokenizer`
+    without them or without the library.
+
+    kind   the model type
+    """
     path = Path(folder, "tokenizer.json")
+    paths, options = [path], {}
     if not path.is_file():
-        return NoTokenizer(f"{str(folder)!r} has no tokenizer.json")
+        paths, options = vocabulary.files(folder, kind), {"kind": kind}
+    if not paths:
+        theirs = f"AutoTokenizer.from_pretrained({str(folder)!r})"
+        fix = f". transformers makes one: {theirs}.save_pretrained({str(folder)!r})"
+        if Path(folder, "source.spm").is_file():  # Marian's, which never becomes a tokenizer.json
+            fix = f". transformers makes them: {theirs}(text).input_ids"
+        return NoTokenizer(f"{str(folder)!r} has no tokenizer.json", fix)
     try:
-        return FileTokenizer(path)
+        return FileTokenizer(*paths, **options)
     except ImportError:
-        return NoTokenizer(f"reading {path.name} needs the tokenizers library: {EXTRA}")
+        return NoTokenizer(f"reading {paths[0].name} needs the tokenizers library: {EXTRA}")

@@ -22,3 +22,11 @@ class Trace(NamedTuple):
     decoder_tokens: list = None  # n_target strings; None for a model without a decoder
     decoder_weights: np.ndarray = None  # (layers, heads, n_target, n_target)
     cross_weights: np.ndarray = None  # (layers, heads, n_target, n_source)
+
+
+def scored(steps):
+    """The logits of a model's steps; ValueError where its file had nothing that scores tokens."""
+    if steps.logits is None:
+        without = "this file has no head (lm_head.weight), so the model reads and does not write"
+        raise ValueError(f"{without}: forward(ids) gives its weights and its last hidden state")
+    return steps.logits

@@ -1,4 +1,5 @@
-"""Checkpoints: from a folder with config.json and model.safetensors to our parameters.
+"""Checkpoints: from a folder with config.json and model.safetensors, whole or in shards, to our
+parameters.
 
 A family of models is a `Family`: what its config means (`build`) and what its tensors are called
 (`names`). Nothing in a checkpoint is ever executed: JSON and numbers are all that is read. And
@@ -16,13 +17,27 @@ from typing import NamedTuple
 import numpy as np
 
 from attnlib.layers import parameters
-from attnlib.models.files.config import FIX, one_of, read_config, short
+from attnlib.models.files.config import FIX, one_of, read_config, read_object, short, unbuilt_rules
+from attnlib.models.files.places import MERGE
 
 EXTRA = "pip install 'attnlib[models]'"
 # whole numbers: buffers
 KINDS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "BOOL": "?"}
 FIRST_NAMES = {"gamma": "weight", "beta": "bias"}  # of a norm, in the first BERT files
 NONE = MappingProxyType({})  # an empty dict that stays empty
+INDEX = "model.safetensors.index.json"
+PICKLES = "*.bin", "*.pt", "*.pth", "*.ckpt"
+# What a file may hold beside the model: heads for other tasks, and buffers of older libraries.
+HEADS = (
+    r"(score|v_head|value_head|reward_head|regression_head|classifier|pre_classifier"
+    r"|classification_head|sequence_summary|multiple_choice_head|qa_outputs|pooler|linear|dense"
+    r"|proj|projection|text_projection|custom_text_proj|embedding_head|sop_classifier"
+    r"|cls\.seq_relationship)\..+"
+)
+BUFFERS = (
+    r"(.+\.)?(position_ids|token_type_ids|attn\.bias|masked_bias"
+    r"|rotary_emb\.(inv_freq|original_inv_freq|cos_cached|sin_cached))"
+)
 
 
 class Family(NamedTuple):
@@ -34,9 +49,11 @@ class Family(NamedTuple):
     shapes: dict  # parameter -> the keys of its shape, see `Held`
     keys: dict  # key -> check: all the others
     tidy: callable = dict  # tensors -> tensors: what is stored in another way than the others do
-    prefix: str = ""  # that a file may have before its names or not, say "bert."
+    prefix: str = ""  # that its class puts before its names, say "bert."
     copies: dict = NONE  # name of a tensor that a file may hold twice -> name of the original
-    ignored: str = r"$^"  # a pattern: tensors that the forward pass does not need
+    tied: dict = NONE  # the same, where tie_word_embeddings says so
+    ignored: str = r"$^"  # a pattern: what no forward pass needs, beside HEADS and BUFFERS
+    encoder: tuple = ()  # the `Family` of a file that holds an encoder alone
 
 
 class Blank(np.random.Generator):
@@ -53,24 +70,56 @@ class Blank(np.random.Generator):
 # ---- reading -------------------------------------------------------------------------------------
 
 
-def weights_file(folder):
-    """The path of model.safetensors in a folder; an error that says what is there instead."""
-    folder = Path(folder)
-    path = folder / "model.safetensors"
+def read_weights(folder):
+    """The tensors of a folder, {name: array}, and the path that says where they are: that of
+    model.safetensors, or of the index of its shards.
+    """
+    path = Path(folder, "model.safetensors")
     if path.is_file():
-        return path
-    if (folder / "model.safetensors.index.json").is_file():
-        raise ValueError(
-            f"{str(folder)!r} holds a sharded checkpoint (model.safetensors.index.json), which is"
-            " not read here"
-        )
-    pickles = sorted(
-        p.name for kind in ("*.bin", "*.pt", "*.pth", "*.ckpt") for p in folder.glob(kind)
-    )
-    if pickles:
+        return read_tensors(path), path
+    index = Path(folder, INDEX)
+    if index.is_file():
+        return read_shards(index), index
+    raise _no_weights(Path(folder))
+
+
+def read_shards(index):
+    """model.safetensors.index.json -> the tensors of all the files that it names.
+
+    Its weight_map says in which file a tensor lies: a file beside it, never one elsewhere.
+    """
+    about = read_object(index).get("weight_map")
+    if not isinstance(about, dict) or not about:
+        raise ValueError(f"{str(index)!r} must have a weight_map, of tensors to files. {FIX}")
+    tensors = {}
+    for name in dict.fromkeys(map(str, about.values())):
+        if not re.fullmatch(r"[\w-][\w.-]*\.safetensors", name):
+            wanted = "names of .safetensors files in its own folder, without a path"
+            raise ValueError(f"{str(index)!r} must hold {wanted}, got {short(name)}")
+        if not (shard := index.with_name(name)).is_file():
+            raise FileNotFoundError(f"{str(index)!r} names {name!r}, which is not there. {FIX}")
+        more = read_tensors(shard)
+        if twice := tensors.keys() & more.keys():
+            raise ValueError(f"{str(index)!r} {_some('names files that both hold', twice)}. {FIX}")
+        tensors |= more
+    if lacking := about.keys() - tensors.keys():
+        raise ValueError(f"{str(index)!r} {_some('names files that lack', lacking)}. {FIX}")
+    return tensors
+
+
+def _no_weights(folder):
+    """The error for a folder without weights that are read here: says what is there instead."""
+    found = sorted(path.name for kind in PICKLES for path in folder.glob(kind))
+    if found:
         why = "is a pickle: it can run code when it is opened"
-        raise ValueError(f"{pickles[0]!r} in {str(folder)!r} {why}. Only model.safetensors is read")
-    raise FileNotFoundError(f"{str(folder)!r} has no model.safetensors")
+        fix = "With transformers, AutoModel.from_pretrained(folder).save_pretrained(new) makes one"
+        only = f"Only model.safetensors is read. {fix}"
+        return ValueError(f"{found[0]!r} in {str(folder)!r} {why}. {only}")
+    lacks = f"{str(folder)!r} has no model.safetensors"
+    found = sorted(path.name for path in folder.glob("*.safetensors"))
+    if any(re.search(r"-\d+-of-\d+\.", name) for name in found):
+        return FileNotFoundError(f"{lacks} and no {INDEX}, which says what lies in its shards")
+    return FileNotFoundError(lacks + (f"; is it {found[0]!r}? Then rename that" if found else ""))
 
 
 def read_tensors(path):
@@ -114,21 +163,31 @@ def _numbers(name, data, part):
 
 
 def load_model(folder, families):
-    """A checkpoint -> (model, config, what is known): of the family that its model_type names.
+    """A checkpoint -> (model, about, what is known): of the family that its model_type names.
 
-    config is what the file says, and what is known are the checked values that are used.
+    about is what the folder says: "config"; in "ignored" the names of the tensors that are not
+    read, say of a classifier; in "unbuilt" rules of writing that are not built. What is known are
+    the checked values that are used.
     """
     config = read_config(folder)
-    family, path = families[one_of(families)(config, "model_type")], weights_file(folder)
-    tensors = tidied(read_tensors(path), family)
+    family = families[one_of(families)(config, "model_type")]
+    tensors, path = read_weights(folder)
+    tensors, ignored = unwrapped(tensors, family, path)
+    if family.encoder and not any(name.startswith("decoder.") for name in tensors):
+        family = family.encoder
+    tensors = family.tidy(merged(tensors, family.copies))
     shapes = {name: array.shape for name, array in tensors.items()}
     config.held = Held(path, shapes, family.names)
     config.check(family.sizes)
     config.held.check_shapes(config, family.shapes)
     config.check(family.keys)
+    if config.known.get("tie_word_embeddings"):
+        said = f"{config.place}: tie_word_embeddings=True does not fit {str(path)!r}: "
+        tensors = merged(tensors, family.tied, said)
     model = family.build(config.known, tensors.keys())
     fill(model, tensors, family.names, path)
-    return model, dict(config), config.known
+    about = {"config": dict(config), "ignored": ignored, "unbuilt": unbuilt_rules(config)}
+    return model, about, config.known
 
 
 class Held(NamedTuple):
@@ -141,6 +200,8 @@ class Held(NamedTuple):
     def check_layers(self, config, key, part, n):
         """ValueError unless the file holds n layers of a part of the model, say "blocks"."""
         layers, prefix = self.layers(part), self.prefix(part)
+        if not layers:
+            raise self.misfit(config, f"{key}={n}", f"lacks all that begins with {prefix + '0.'!r}")
         missing = [i for i in range(min(n, len(layers) + 1)) if i not in layers]  # n may be 10**9
         first = layers.get(0, [])
         lacking = [f"{prefix}{i}.{name}" for i in missing for name in first]
@@ -215,24 +276,61 @@ def _some(problem, names, count=None):
     return f"{problem} {len(names) if count is None else count} of the tensors: {first}"
 
 
-def tidied(tensors, family):
-    """The tensors that a forward pass needs, by the names of the family's table."""
-    tensors = {_today(name).removeprefix(family.prefix): array for name, array in tensors.items()}
-    tensors = {
-        name: array for name, array in tensors.items() if not re.fullmatch(family.ignored, name)
-    }
+def unwrapped(tensors, family, path):
+    """The tensors that a forward pass needs, by the names of the family's table, and the names of
+    the others.
+
+    What a wrapper or a class put in front of the names goes: "model.", "module.",
+    "base_model.model." are what stands in front of the embedding, whatever it is.
+    """
+    if any(".lora_" in name or ".base_layer." in name for name in tensors):
+        raise ValueError(f"{str(path)!r} holds an adapter within its weights. {MERGE}")
+    parts = _prefix(tensors, family, path).split(".")[:-1]
+    fronts = [".".join(parts[:i]) + "." for i in range(len(parts), 0, -1)]
+    needed, ignored = {}, []
     for name, array in tensors.items():
-        if array.size == 0 or array.ndim == 0:  # (0, 10**12) takes no room in a file
+        front = next((one for one in fronts if name.startswith(one)), "")
+        bare = _today(name.removeprefix(front))
+        if re.fullmatch(f"{HEADS}|{BUFFERS}|{family.ignored}", bare):
+            ignored.append(name)
+        elif bare in needed:
+            raise ValueError(f"{str(path)!r} holds {bare!r} under more than one name. {FIX}")
+        elif array.size == 0 or array.ndim == 0:  # (0, 10**12) takes no room in a file
             found = f"got the shape {array.shape}"
-            raise ValueError(f"{name!r} must have rows of numbers, {found}. {FIX}")
-    for copy, original in family.copies.items():
+            raise ValueError(f"{bare!r} must have rows of numbers, {found}. {FIX}")
+        else:
+            needed[bare] = array
+    return needed, ignored
+
+
+def _prefix(tensors, family, path):
+    """What stands in front of all names of a file: in front of its embedding."""
+    table = family.names
+    embedding = table.get("embedding", table.get("source_embedding")) + ".weight"
+    copies = [copy for copy, of in family.copies.items() if of == embedding and "embed" in copy]
+    for wanted in [embedding, *copies]:
+        ends = [name for name in tensors if f".{name}".endswith(f".{wanted}")]
+        if len(ends) > 1:
+            raise ValueError(f"{str(path)!r} holds more than one model: {', '.join(sorted(ends))}")
+        if ends:
+            return ends[0].removesuffix(wanted)
+    return family.prefix
+
+
+def merged(tensors, copies, said=""):
+    """The tensors without second copies of others; a copy alone stands for the original.
+
+    said   the beginning of the error where a copy differs
+    """
+    tensors = dict(tensors)
+    for copy, original in copies.items():
         if copy in tensors and original in tensors:
             if not np.array_equal(tensors[copy], tensors[original]):
-                raise ValueError(f"{copy!r} should be the same as {original!r}, and is not")
+                raise ValueError(f"{said}{copy!r} should be the same as {original!r}, and is not")
             del tensors[copy]
         elif copy in tensors:
             tensors[original] = tensors.pop(copy)
-    return family.tidy(tensors)
+    return tensors
 
 
 def _today(name):

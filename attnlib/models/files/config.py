@@ -12,6 +12,8 @@ import json
 import reprlib
 from pathlib import Path
 
+from attnlib.models.files.places import MERGE, instead
+
 LONGEST = 10**9  # tokens: no text and no window is longer
 DEEPEST = 20  # levels of dicts and lists; published configs have up to 5
 BIGGEST = 10_000_000  # bytes of the file
@@ -30,14 +32,15 @@ ACTIVATIONS = {
 class Config(dict):
     """What config.json holds.
 
-    place   where that is, as errors name it
-    held    what the weights beside it hold, a `Held`; None at first
-    known   the values that were checked so far, by their keys: {} at first
+    place    where that is, as errors name it
+    held     what the weights beside it hold, a `Held`; None at first
+    known    the values that were checked so far, by their keys: {} at first
+    writing  what generation_config.json beside it holds; this one where there is none
     """
 
     def __init__(self, given, place, held=None):
         super().__init__(given)
-        self.place, self.held, self.known = place, held, {}
+        self.place, self.held, self.known, self.writing = place, held, {}, self
 
     def __missing__(self, key):
         kind = self.get("model_type", "model")
@@ -65,15 +68,25 @@ def read_config(folder):
         raise FileNotFoundError(f"there is no folder {str(folder)!r}")
     path = folder / "config.json"
     if not path.is_file():
-        raise FileNotFoundError(f"{str(folder)!r} is not a checkpoint: it has no config.json")
-    config = Config(_object(path), repr(str(path))[1:-1])  # a strange name stays on one line
+        raise FileNotFoundError(f"{str(folder)!r} is not a checkpoint: {instead(folder)}")
+    if (folder / "adapter_config.json").is_file():
+        raise ValueError(f"{str(folder)!r} holds an adapter (adapter_config.json). {MERGE}")
+    config = _config(path)
     if config.get("quantization_config") is not None:
         why = "is quantised (quantization_config in config.json), which is not read here"
         raise ValueError(f"{str(folder)!r} {why}")
+    writing = folder / "generation_config.json"
+    if writing.is_file():
+        config.writing = _config(writing)
+        config.writing.known = config.known
     return config
 
 
-def _object(path):
+def _config(path):
+    return Config(read_object(path), repr(str(path))[1:-1])  # a strange name stays on one line
+
+
+def read_object(path):
     """The JSON object in a file, which may begin with a byte order mark, as Windows writes it."""
     size = path.stat().st_size
     if size > BIGGEST:
@@ -193,6 +206,24 @@ def only(value):
     return check
 
 
+def default(value, check):
+    """Missing is what the reference takes then; null is checked like any value."""
+
+    def checked(config, key):
+        return check(config, key) if key in config else value
+
+    return checked
+
+
+def unless(value, check):
+    """None for the value that stands there where nobody chose one."""
+
+    def checked(config, key):
+        return None if config[key] == value else check(config, key)
+
+    return checked
+
+
 def maybe(check, default=None):
     """What may be missing or null; `default` may be a function of what is known."""
 
@@ -200,16 +231,6 @@ def maybe(check, default=None):
         if config.get(key) is not None:
             return check(config, key)
         return default(config.known) if callable(default) else default
-
-    return checked
-
-
-def either(check, other):
-    """What older files have under another key."""
-
-    def checked(config, key):
-        old = config.get(key) is None and config.get(other) is not None
-        return check(config, other if old else key)
 
     return checked
 
@@ -249,13 +270,17 @@ EPS = number(1e-30, 1)  # of a norm
 # ---- checks that look at more than one value -----------------------------------------------------
 
 
-def layers(*parts):
-    """A number of layers: the file holds as many, in each of these parts of the model."""
+def layers(part, otherwise=None):
+    """A number of layers: the file holds as many in this part of the model. Where it is not said,
+    it is the number under another key.
+    """
 
     def check(config, key):
-        n = whole()(config, key)
-        for part in parts:
-            config.held.check_layers(config, key, part, n)
+        if otherwise is not None and config.get(key) is None:
+            n = config.known[otherwise]
+        else:
+            n = whole()(config, key)
+        config.held.check_layers(config, key, part, n)
         return n
 
     return check
@@ -305,6 +330,93 @@ def _one_token(config, key, value):
     return value
 
 
+# ---- generation_config.json: how a model writes --------------------------------------------------
+
+
+def written_token(check):
+    """A token's id as generation_config.json says it, else as config.json does."""
+
+    def checked(config, key):
+        return check(config.writing if config.writing.get(key) is not None else config, key)
+
+    return checked
+
+
+def rule(check, default=None):
+    """A rule of writing: of generation_config.json alone, where there is one. None or the default
+    where it says nothing.
+    """
+
+    def checked(config, key):
+        return maybe(check, default)(config.writing, key)
+
+    return checked
+
+
+def token_list(config, key):
+    """The id of a token, or a list of them: a list."""
+    given = config[key] if isinstance(config[key], list) else [config[key]]
+    return [_one_token(config, key, one) for one in given]
+
+
+def words(config, key):
+    """Lists of tokens' ids, none empty: [[5], [6, 7]]"""
+    found = kind(list)(config, key)
+    if not all(isinstance(word, list) and word for word in found):
+        raise config.wrong(key, "a list of lists of tokens' ids")
+    return [[_one_token(config, key, one) for one in word] for word in found]
+
+
+def forced_end(config, key):
+    """The tokens of which one is forced where a target is cut. In config.json alone stands what its
+    class writes where nobody chose: of no account unless it is the end.
+    """
+    found = rule(token_list, [])(config, key)
+    chosen = config.writing is not config or config.known["eos_token_id"] in found
+    return found if chosen else []
+
+
+LENGTH = whole(0, LONGEST)
 # The tokens that end a text, and those around a target.
-TEXT = {"eos_token_id": maybe(token_or_tokens), "pad_token_id": maybe(padding)}
-TARGET = {"decoder_start_token_id": token, "eos_token_id": end, "pad_token_id": maybe(padding)}
+TEXT = {
+    "eos_token_id": written_token(maybe(token_or_tokens)),
+    "pad_token_id": written_token(maybe(padding)),
+}
+TARGET = {
+    "decoder_start_token_id": written_token(token),
+    "eos_token_id": written_token(end),
+    "pad_token_id": written_token(maybe(padding)),
+}
+# What a target may hold, see `Rules` in decoding.py.
+RULES = {
+    "bad_words_ids": rule(words, []),
+    "no_repeat_ngram_size": rule(LENGTH, 0),
+    "repetition_penalty": rule(number(1e-3, 1e3), 1.0),
+    "min_length": rule(LENGTH, 0),
+    "min_new_tokens": rule(LENGTH, 0),
+    "forced_bos_token_id": rule(token),
+    "forced_eos_token_id": forced_end,
+    "suppress_tokens": rule(token_list, []),
+    "begin_suppress_tokens": rule(token_list, []),
+}
+# What would change a target, too, and is not built: such a model reads, and does not write.
+UNBUILT = {
+    "sequence_bias": None,
+    "encoder_repetition_penalty": 1.0,
+    "encoder_no_repeat_ngram_size": 0,
+    "exponential_decay_length_penalty": None,
+    "guidance_scale": 1.0,
+    "watermarking_config": None,
+}
+
+
+def unbuilt_rules(config):
+    """Those of `UNBUILT` that a checkpoint asks for, as "key=value"."""
+    said = ((key, config.writing.get(key), off) for key, off in UNBUILT.items())
+    return [f"{key}={short(found)}" for key, found, off in said if found not in (None, off)]
+
+
+def but_decoder(table):
+    """A table of sizes or shapes without what a decoder has, for a file with an encoder alone."""
+    decoder = "decoder", "num_decoder", "target"
+    return {name: one for name, one in table.items() if not name.startswith(decoder)}

@@ -1,0 +1,456 @@
+"""Checkpoints as people have them: in shards, without a head or with others, wrapped, of two sides
+that differ, with older tokenizers, and what is no checkpoint at all. Each kind opens as the whole
+one does, or is refused in words that say what to do.
+"""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from checkpoints import (
+    FIXTURES,
+    FOLDERS,
+    LOGITS,
+    WEIGHTS,
+    changed,
+    close,
+    forward,
+    plus,
+    reference,
+    refused,
+)
+
+from attnlib.models.files.checkpoint import read_tensors
+from attnlib.models.pretrained import load
+from attnlib.models.text import TextEncoder
+
+save_file = pytest.importorskip(
+    "safetensors.numpy", reason="pip install 'attnlib[models]'"
+).save_file
+pytestmark = pytest.mark.filterwarnings("error")
+WRITERS = ["gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma2"]
+SIDES = ["t5", "t5_gated", "bart", "marian"]
+
+
+def tensors_of(family):
+    tensors = read_tensors(FIXTURES / family / "model.safetensors")
+    return {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+
+
+def same(model, ref):
+    """All that the reference says of a whole checkpoint."""
+    trace = forward(model, ref)
+    close(trace.weights, ref["weights"], WEIGHTS)
+    close(trace.output, ref["logits"], LOGITS)
+
+
+# ---- shards --------------------------------------------------------------------------------------
+
+
+def sharded(tmp_path, family, n=3):
+    """The checkpoint with its tensors dealt to n files, and the index of these."""
+    folder = changed(tmp_path, family)
+    (folder / "model.safetensors").unlink()
+    tensors, where = tensors_of(family), {}
+    for i in range(n):
+        shard = f"model-{i + 1:05}-of-{n:05}.safetensors"
+        part = dict(list(tensors.items())[i::n])
+        save_file(part, folder / shard)
+        where |= dict.fromkeys(part, shard)
+    write_index(folder, where)
+    return folder, where
+
+
+def write_index(folder, where):
+    index = {"metadata": {"total_size": 1}, "weight_map": where}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+@pytest.mark.parametrize("family", FOLDERS)
+def test_a_checkpoint_in_shards(tmp_path, family):
+    folder, _ = sharded(tmp_path, family)
+    same(load(folder), reference(family))
+    (folder / "consolidated.safetensors").write_bytes(b"beside them, and not in the index")
+    same(load(folder), reference(family))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../other.safetensors",
+        "/etc/passwd",
+        "/tmp/model.safetensors",
+        "sub/model.safetensors",
+        "..",
+        "",
+        "..\\other.safetensors",
+        "C:model.safetensors",
+        "model.bin",
+        ".safetensors",
+        "a\nb.safetensors",
+        5,
+        None,
+        ["model.safetensors"],
+    ],
+)
+def test_an_index_names_files_beside_it_alone(tmp_path, name):
+    folder, where = sharded(tmp_path, "llama")
+    save_file(tensors_of("llama"), tmp_path / "other.safetensors")
+    write_index(folder, where | {"lm_head.weight": name})
+    refused(folder, ValueError, "index.json' must hold names", "without a path")
+
+
+def test_shards_that_do_not_fit_their_index(tmp_path):
+    folder, where = sharded(tmp_path, "llama")
+    first, second = sorted(set(where.values()))[:2]
+    write_index(folder, where | {"model.more": first})
+    refused(folder, ValueError, "names files that lack 1 of the tensors: 'model.more'")
+    write_index(folder, dict.fromkeys(where, first))
+    refused(folder, ValueError, "names files that lack", "of the tensors")
+    shutil.copy(folder / first, folder / "twice.safetensors")
+    write_index(folder, where | {next(iter(where)): "twice.safetensors"})
+    refused(folder, ValueError, "names files that both hold")
+    (folder / second).unlink()
+    write_index(folder, where)
+    refused(folder, FileNotFoundError, f"names {second!r}, which is not there")
+    for text in ("{", "[]", "{}", '{"weight_map": []}', '{"weight_map": {}}'):
+        (folder / "model.safetensors.index.json").write_text(text)
+        refused(folder, ValueError, "model.safetensors.index.json")
+    (folder / "model.safetensors.index.json").unlink()
+    refused(folder, FileNotFoundError, "no model.safetensors.index.json, which says what lies in")
+
+
+# ---- heads ---------------------------------------------------------------------------------------
+
+
+def base(family, prefix):
+    """The tensors of the model without its head, with and without what its class puts in front."""
+
+    def tensors(given):
+        heads = ("lm_head", "cls.", "vocab_", "predictions", "final_logits")
+        return {
+            name.removeprefix(prefix): array
+            for name, array in given.items()
+            if not name.startswith(heads)
+        }
+
+    return tensors
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral"])
+@pytest.mark.parametrize("prefix", ["", "model."])
+def test_an_untied_model_without_its_head(tmp_path, family, prefix):
+    """As embedding models are published: the attentions need no head."""
+    ref = reference(family)
+    folder = changed(tmp_path, family, tensors=base(family, prefix))
+    model, whole = load(folder), load(FIXTURES / family)
+    trace = forward(model, ref)
+    close(trace.weights, ref["weights"], WEIGHTS)
+    assert trace.output.shape == (len(ref["ids"]), 16)  # the last hidden state, which is scored so
+    close(trace.output @ whole.model.unembedding, ref["logits"], LOGITS)
+    close(model.model.forward(ref["ids"]).output, trace.output, 0)
+    for use in (lambda: model.model.logits(ref["ids"]), lambda: model.generate("a")):
+        with pytest.raises(ValueError, match=r"no head \(lm_head.weight\)|no tokenizer"):
+            use()
+
+
+@pytest.mark.parametrize("family", ["qwen2", "qwen3", "gemma2"])
+def test_an_untied_config_beside_a_file_without_a_head(tmp_path, family):
+    ref, change = reference(family), {"tie_word_embeddings": False}
+    model = load(changed(tmp_path, family, change=change))
+    close(forward(model, ref).weights, ref["weights"], WEIGHTS)
+    assert model.model.headless and forward(model, ref).output.shape[-1] == 16
+
+
+def test_a_t5_without_its_head(tmp_path):
+    ref = reference("t5_gated")
+    change = {"tie_word_embeddings": False, "scale_decoder_outputs": None}
+    folder = changed(tmp_path, "t5_gated", change=change, tensors=base("t5_gated", ""))
+    model = load(folder)
+    trace = forward(model, ref)
+    close(trace.cross_weights, ref["cross_weights"], WEIGHTS)
+    close(trace.output @ tensors_of("t5_gated")["lm_head.weight"].T, ref["logits"], 2e-3)
+    with pytest.raises(ValueError, match="no head"):
+        model.forward(ref["ids"])
+
+
+@pytest.mark.parametrize("family", ["qwen2", "qwen3", "gemma2"])
+def test_a_tied_model_with_a_copy_of_its_head(tmp_path, family):
+    ref = reference(family)
+    copied = plus(**{"lm_head.weight": "model.embed_tokens.weight"})
+    same(load(changed(tmp_path, family, tensors=copied)), ref)
+    wrong = plus(**{"lm_head.weight": np.ones((48, 16), np.float32)})
+    folder = changed(tmp_path, family, tensors=wrong, name="wrong")
+    refused(folder, ValueError, "tie_word_embeddings=True", "'lm_head.weight' should be the same")
+    drop = ["tie_word_embeddings"]
+    if family == "gemma2":  # whose class ties unless told otherwise
+        refused(changed(tmp_path, family, tensors=wrong, drop=drop, name="a"), ValueError, "same")
+
+
+OTHERS = {
+    "gpt2": ["score.weight", "classifier.bias", "multiple_choice_head.summary.weight"],
+    "llama": ["score.weight", "v_head.summary.weight", "qa_outputs.bias"],
+    "qwen3": ["score.weight", "classifier.weight", "linear.weight", "custom_text_proj.bias"],
+    "bert": ["classifier.weight", "bert.pooler.dense.weight", "linear.weight", "qa_outputs.bias"],
+    "distilbert": ["pre_classifier.weight", "classifier.bias", "qa_outputs.weight"],
+    "albert": ["albert.pooler.weight", "sop_classifier.classifier.weight"],
+    "bart": ["classification_head.dense.weight", "classification_head.out_proj.bias"],
+    "t5": ["classification_head.dense.weight", "qa_outputs.weight"],
+}
+
+
+@pytest.mark.parametrize("family", OTHERS)
+def test_heads_for_other_tasks_are_left_out_and_named(tmp_path, family):
+    heads = {name: np.ones((2, 16), np.float32) for name in OTHERS[family]}
+    model = load(changed(tmp_path, family, tensors=plus(**heads)))
+    same(model, reference(family))
+    assert sorted(model.about["ignored"]) == sorted(heads)
+    inside = {"gpt2": "transformer.h.0.", "bert": "bert.encoder.layer.0."}.get(family, "model.")
+    odd = plus(**{inside + "score.weight": np.ones((2, 16), np.float32)})
+    # within the model nothing is left out
+    if family in ("gpt2", "bert"):
+        refused(changed(tmp_path, family, tensors=odd, name="odd"), ValueError, "nobody reads")
+
+
+def test_a_classifier_in_place_of_the_head(tmp_path):
+    ref = reference("llama")
+    score = {"score.weight": np.ones((2, 16), np.float32)}
+    folder = changed(tmp_path, "llama", tensors=lambda t: base("llama", "")(t) | score)
+    model = load(folder)
+    close(forward(model, ref).weights, ref["weights"], WEIGHTS)
+    assert model.about["ignored"] == ["score.weight"] and model.model.headless
+
+
+FRONTS = ["module.", "_orig_mod.", "base_model.model.", "model.module.", "0.auto_model.", "a.b.c."]
+
+
+@pytest.mark.parametrize("family", FOLDERS)
+@pytest.mark.parametrize("front", FRONTS)
+def test_what_wrappers_put_in_front(tmp_path, family, front):
+    wrapped = lambda tensors: {front + name: array for name, array in tensors.items()}  # noqa: E731
+    same(load(changed(tmp_path, family, tensors=wrapped)), reference(family))
+
+
+@pytest.mark.parametrize("family", FOLDERS)
+def test_names_without_what_the_class_puts_in_front(tmp_path, family):
+    bare = lambda tensors: {  # noqa: E731
+        name.removeprefix("model.").removeprefix("transformer.").removeprefix(f"{family}."): array
+        for name, array in tensors.items()
+    }
+    if family == "distilbert":  # whose layers are called so, too
+        bare = lambda tensors: {n.removeprefix("distilbert."): a for n, a in tensors.items()}  # noqa: E731
+    same(load(changed(tmp_path, family, tensors=bare)), reference(family))
+
+
+def test_two_models_in_one_file(tmp_path):
+    two = lambda t: {f"{who}.{n}": a for n, a in t.items() for who in ("model", "ref_model")}  # noqa: E731
+    refused(changed(tmp_path, "gpt2", tensors=two), ValueError, "more than one model", "ref_model.")
+    lora = plus(**{"model.layers.0.self_attn.q_proj.lora_A.weight": np.ones((2, 16), np.float32)})
+    refused(changed(tmp_path, "llama", tensors=lora), ValueError, "adapter", "merge_and_unload")
+
+
+BUFFERS = {
+    "gpt2": ["h.0.attn.bias", "h.1.attn.masked_bias", "transformer.h.0.attn.bias"],
+    "bert": ["bert.embeddings.position_ids", "bert.embeddings.token_type_ids"],
+    "distilbert": ["distilbert.embeddings.position_ids"],
+    "albert": ["albert.embeddings.position_ids", "albert.embeddings.token_type_ids"],
+    "llama": [
+        "model.layers.1.self_attn.rotary_emb.inv_freq",
+        "model.rotary_emb.inv_freq",
+        "model.layers.0.self_attn.rotary_emb.cos_cached",
+        "model.layers.0.self_attn.rotary_emb.sin_cached",
+    ],
+    "qwen2": ["model.rotary_emb.original_inv_freq"],
+    "bart": ["model.encoder.position_ids"],
+}
+
+
+@pytest.mark.parametrize("family", BUFFERS)
+def test_buffers_of_older_libraries(tmp_path, family):
+    more = plus(**{name: np.arange(4)[None] for name in BUFFERS[family]})
+    same(load(changed(tmp_path, family, tensors=more)), reference(family))
+
+
+# ---- two sides -----------------------------------------------------------------------------------
+
+DEEP = {"t5": ("num_layers", "num_decoder_layers", "block."), "t5_gated": None}
+DEEP["t5_gated"] = DEEP["t5"]
+DEEP |= dict.fromkeys(("bart", "marian"), ("encoder_layers", "decoder_layers", "layers."))
+
+
+@pytest.mark.parametrize("family", SIDES)
+def test_a_decoder_that_is_not_as_deep_as_the_encoder(tmp_path, family):
+    """As distilbart: layer 0 does what it did, for it does not hear of the layers above."""
+    ref, (_, key, part) = reference(family), DEEP[family]
+    cut = f"decoder.{part}1."
+    folder = changed(
+        tmp_path,
+        family,
+        change={key: 1},
+        tensors=lambda given: {name: a for name, a in given.items() if cut not in name},
+    )
+    trace = forward(load(folder), ref)
+    close(trace.weights, ref["weights"], WEIGHTS)
+    close(trace.decoder_weights, ref["decoder_weights"][:1], WEIGHTS)
+    close(trace.cross_weights, ref["cross_weights"][:1], WEIGHTS)
+    assert load(folder).forward(ref["ids"]).cross_weights.shape[0] == 1  # it writes, too
+
+
+@pytest.mark.parametrize("family", SIDES)
+def test_an_encoder_that_is_not_as_deep_as_the_decoder(tmp_path, family):
+    ref, (key, other, part) = reference(family), DEEP[family]
+    cut = f"encoder.{part}1."
+    folder = changed(
+        tmp_path,
+        family,
+        change={key: 1, other: 2},
+        tensors=lambda given: {name: a for name, a in given.items() if cut not in name},
+    )
+    trace = forward(load(folder), ref)
+    close(trace.weights, ref["weights"][:1], WEIGHTS)
+    close(trace.decoder_weights[:1], ref["decoder_weights"][:1], WEIGHTS)
+    assert trace.cross_weights.shape[0] == 2
+
+
+@pytest.mark.parametrize("family", SIDES)
+@pytest.mark.parametrize("own", ["shared", "encoder.embed_tokens"])
+def test_an_encoder_alone(tmp_path, family, own):
+    ref, shared = reference(family), {f"{front}shared.weight" for front in ("", "model.")}
+
+    def encoder(given):
+        kept = {n: a for n, a in given.items() if n.removeprefix("model.").startswith("encoder.")}
+        front = "model." if any(name.startswith("model.") for name in given) else ""
+        return kept | {f"{front}{own}.weight": a for n, a in given.items() if n in shared}
+
+    drop = ["decoder_start_token_id", "eos_token_id"]
+    model = load(changed(tmp_path, family, tensors=encoder, drop=drop))
+    assert isinstance(model, TextEncoder)
+    trace = model.forward(ref["ids"])
+    close(trace.weights, ref["weights"], WEIGHTS)
+    whole = load(FIXTURES / family).model
+    close(trace.output, whole.encode(ref["ids"]), 0)
+    assert trace.decoder_tokens is None and trace.tokens == [str(i) for i in ref["ids"].tolist()]
+    mask = ref["padded.mask"]
+    padded = model.forward(ref["padded.ids"], mask=mask[:, None, None])
+    real = padded.weights[:, 1][..., mask[1], :]
+    close(real, ref["padded.weights"][:, :, mask[1]], WEIGHTS)
+
+
+def test_a_decoder_alone_is_refused(tmp_path):
+    decoder = lambda given: {n: a for n, a in given.items() if "encoder." not in n}  # noqa: E731
+    folder = changed(tmp_path, "bart", tensors=decoder)
+    refused(folder, ValueError, "encoder_layers=2", "lacks all that begins with 'encoder.layers.0")
+
+
+# ---- what a config does not say ------------------------------------------------------------------
+
+ABSENT = {  # a missing key is what the reference's class takes; null, where it may be, is none
+    "gemma2": {
+        "attn_logit_softcapping": 50.0,
+        "final_logit_softcapping": 30.0,
+        "query_pre_attn_scalar": 256,
+        "sliding_window": 4096,
+        "hidden_activation": "gelu_pytorch_tanh",
+        "rms_norm_eps": 1e-6,
+        "tie_word_embeddings": True,
+    },
+    "mistral": {"sliding_window": 4096, "hidden_act": "silu", "rms_norm_eps": 1e-6},
+    "qwen2": {"sliding_window": 4096, "max_window_layers": 28, "rms_norm_eps": 1e-6},
+    "llama": {"hidden_act": "silu", "rms_norm_eps": 1e-6, "attention_bias": False},
+    "gpt2": {"activation_function": "gelu_new", "layer_norm_epsilon": 1e-5},
+    "bert": {"hidden_act": "gelu", "layer_norm_eps": 1e-12},
+    "albert": {"hidden_act": "gelu_new", "layer_norm_eps": 1e-12},
+    "distilbert": {"activation": "gelu"},
+    "t5": {"layer_norm_epsilon": 1e-6, "relative_attention_max_distance": 128},
+    "bart": {"activation_function": "gelu", "scale_embedding": False},
+    "marian": {"activation_function": "gelu", "scale_embedding": False},
+}
+
+
+@pytest.mark.parametrize(("family", "key"), [(f, key) for f in ABSENT for key in ABSENT[f]])
+def test_a_missing_key_is_the_default_of_the_reference(tmp_path, family, key):
+    ref, value = reference(family), ABSENT[family][key]
+    missing = forward(load(changed(tmp_path, family, drop=[key])), ref)
+    said = forward(load(changed(tmp_path, family, change={key: value}, name="said")), ref)
+    close(missing.weights, said.weights, 0)
+    close(missing.output, said.output, 0)
+
+
+def test_missing_is_not_null(tmp_path):
+    """A soft cap or a window that is null is none; gemma2's old hidden_act is not read."""
+    for family, key in (("gemma2", "attn_logit_softcapping"), ("mistral", "sliding_window")):
+        null = load(changed(tmp_path, family, change={key: None}, name=f"{family} null"))
+        missing = load(changed(tmp_path, family, drop=[key], name=f"{family} missing"))
+        block, other = null.model.blocks[0], missing.model.blocks[0]
+        if family == "mistral":
+            assert block.window is None and other.window == 4096
+        else:
+            found = block.attention.scoring, other.attention.scoring
+            assert [one["softcap"] for one in found] == [None, 50.0]
+    old = {"hidden_act": "gelu"}
+    folder = changed(tmp_path, "gemma2", change=old, drop=["hidden_activation"], name="old")
+    close(forward(load(folder), reference("gemma2")).output, reference("gemma2")["logits"], LOGITS)
+    full = {"use_sliding_window": True, "sliding_window": None, "layer_types": None}
+    model = load(changed(tmp_path, "qwen2", change=full))
+    close(forward(model, reference("qwen2")).weights, reference("qwen2")["full.weights"], WEIGHTS)
+
+
+def test_an_end_that_nobody_chose(tmp_path):
+    """50256 is what GPT-2's class writes in a config of any vocabulary; any other is an error."""
+    model = load(changed(tmp_path, "gpt2", change={"eos_token_id": 50256}))
+    assert model.stop is None
+    folder = changed(tmp_path, "gpt2", change={"eos_token_id": 50255}, name="other")
+    refused(folder, ValueError, "eos_token_id must be a token's id")
+
+
+# ---- padding on the left -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("family", WRITERS)
+@pytest.mark.parametrize("n_padding", [1, 3, 8])
+def test_padding_on_the_left_changes_nothing(family, n_padding):
+    """Positions count from the first token that the mask shows."""
+    model, ids = load(FIXTURES / family), reference(family)["ids"]
+    alone, n = model.forward(ids), len(ids)
+    rows = np.stack([np.r_[np.zeros(n_padding, int), ids], np.r_[ids, np.full(n_padding, 7)]])
+    mask = np.stack([np.arange(n + n_padding) >= n_padding, np.arange(n + n_padding) < n])
+    trace = model.forward(rows, mask=mask[:, None, None])
+    for i, real in enumerate((np.s_[n_padding:], np.s_[:n])):
+        close(trace.weights[:, i, :, real, real], alone.weights, WEIGHTS)
+        close(trace.output[i, real], alone.output, LOGITS)
+    whole = mask[:, None, None] & np.tri(n + n_padding, dtype=bool)  # with the future in it
+    close(model.forward(rows, mask=whole).output[0, n_padding:], alone.output, LOGITS)
+    one = model.forward(rows[:1], mask=mask[:1])  # a batch of one, as a tokenizer gives it
+    close(one.output[0, n_padding:], alone.output, LOGITS)
+    counted = np.maximum(np.arange(n + n_padding) - n_padding, 0)
+    close(model.forward(rows[:1], mask=mask[:1], positions=counted).output, one.output, 0)
+    caches = model.model.caches()
+    model.model.logits(rows[:1, :-2], mask=mask[:1, None, None, :-2], caches=caches)
+    last = model.model.logits(rows[:1, -2:], mask=mask[:1, None, None], caches=caches)
+    close(last[0], alone.output[-2:], LOGITS)
+
+
+def test_a_pattern_is_no_padding():
+    """Who hides a first token, but not from itself, or from a text alone, does not move it."""
+    model, ids = load(FIXTURES / "gpt2").model, np.array([[5, 6, 7, 8], [9, 8, 7, 6]])
+    given = {"positions": np.arange(4)}
+    itself = np.eye(4, dtype=bool) | (np.arange(4) > 0)
+    for rows, mask in ((ids, itself), (ids, itself[None, None] & np.ones((2, 1, 1, 1), bool))):
+        moved = model.logits(rows, mask=mask) - model.logits(rows, mask=mask, **given)
+        assert not moved.any()
+    first = np.arange(4) > 0
+    for mask in (first, first[None]):
+        assert not (
+            model.logits(ids[0], mask=mask) - model.logits(ids[0], mask=mask, **given)
+        ).any()
+
+
+@pytest.mark.parametrize("family", [*WRITERS, "bert"])
+def test_a_mask_of_a_batch_needs_axes_for_heads_and_queries(family):
+    model, ids = load(FIXTURES / family), np.full((2, 7), 5)
+    with pytest.raises(ValueError, match=r"mask has the shape of ids, .*\[:, None, None, :\]"):
+        model.forward(ids, mask=np.ones((2, 7), bool))
+    for odd in (np.ones((7, 2), bool), np.ones((2, 1, 7), bool), np.ones(6, bool)):
+        with pytest.raises(ValueError, match="mask has the shape"):
+            model.forward(ids, mask=odd)
