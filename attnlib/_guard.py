@@ -207,7 +207,7 @@ def dilated(window, dilation):
 
 def padding(lengths, n_k):
     """The lengths with axes for heads, queries and keys."""
-    n_k, lengths = _check.integer("n_k", n_k), np.asarray(lengths)
+    n_k, lengths = _check.integer("n_k", n_k), _check.array("lengths", lengths)
     whole = lengths.dtype.kind in "iu" and lengths.ndim < 2
     if lengths.ndim and lengths.shape[-1] == n_k > 1 and np.isin(lengths, (0, 1)).all():
         wanted = "how many tokens each text has, (b,), got what looks like a 0/1 mask of the shape"
@@ -222,7 +222,7 @@ def padding(lengths, n_k):
 
 def documents(ids):
     """The ids as an array, (n,) or (b, n)."""
-    ids = np.asarray(ids)
+    ids = _check.array("ids", ids)
     if ids.ndim not in (1, 2) or ids.dtype.kind not in "iub":
         wanted = "whole numbers of the shape (n,) or (b, n)"
         raise ValueError(f"ids must be {wanted}, got {ids.dtype} {ids.shape}")
@@ -355,7 +355,7 @@ def positions(value, names, kind):
 
 def t5_bucket(distance, bidirectional, n_buckets, max_distance):
     """Whole distances; per direction, how many buckets and how many of them hold one distance."""
-    distance = np.asarray(distance)
+    distance = _check.array("distance", distance)
     if distance.dtype.kind not in "iu":
         raise TypeError(f"distance must hold whole numbers, got an array of {distance.dtype}")
     return distance, *buckets(bidirectional, n_buckets, max_distance)

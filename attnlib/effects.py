@@ -41,7 +41,7 @@ def rollout(weights, *, residual=0.5) -> NDArray:
     In every layer a token keeps the share `residual` of itself and takes the rest from where it
     looks, on average over the heads; the layers are multiplied, the last one on the left.
 
-    weights   (layers, h, n, n), of the first layer first
+    weights   (layers, h, n, n), of the first layer first, or what a model returned for one text
     residual  0 to 1; 1/2 in the paper
     returns   (n, n), whose rows sum to 1 where those of the weights do
 

@@ -3,7 +3,8 @@
 Each measure of a head takes weights (..., n_q, n_k), whose rows share out 1, and returns one number
 per head, (...), in their dtype: the mean over its queries. The last query stands at the last key,
 so query i at the place i + n_k - n_q. A query that looks at nobody, a row of zeros, does not count;
-where no query counts, the number is 0.
+where no query counts, the number is 0. What a model returned for one text, a tuple of layers
+(1, h, n_q, n_k), is taken as (layers, h, n_q, n_k).
 
 `within_diagonals` takes scores (..., n, n), and says how much of them the distance does not decide.
 `directions` and `closest` take rows (..., n, d), such as the residual stream, and say how well they

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from attnlib import effects, masks, measures
 from attnlib.attention import scaled_dot_product_attention, softmax
 from attnlib.heads import SelfAttention
+from attnlib.models.gpt import GPT
 from attnlib.models.trace import Trace
 from attnlib.show import (
     AttentionView,
@@ -31,6 +32,7 @@ from attnlib.show import (
     most_attended,
     panels,
     predict,
+    shaded,
     threads,
     written,
 )
@@ -609,6 +611,7 @@ def test_a_trace_brings_its_tokens():
     batch = Trace([WORDS, list("vwxyz")], shares(2, 2, 3, 5, 5), np.ones((2, 5, 8)))
     assert AttentionView(batch, batch=1).tokens == list("vwxyz")
     assert AttentionView(shares(5, 5), trace).tokens == WORDS
+    assert same(drawn(mosaic(trace)), drawn(mosaic(trace.weights, WORDS)))
 
 
 def test_the_steps_of_a_layer_are_an_output():
@@ -902,3 +905,23 @@ def test_a_pair_of_texts_is_read(tmp_path):
         model(["the", "cat", "sat"])
     with pytest.raises(ValueError, match="reads ids"):
         TextEncoder(bert, NoTokenizer("no file"), {})(("the cat", "sat on"))
+
+
+def test_running_text_has_no_marks_either():
+    found = [
+        drawn(shaded(tokens, [1, 0.5, 0]))
+        for tokens in (["The", "Ġcat", "Ċ"], ["The", " cat", "\n"])
+    ]
+    assert same(*found)
+
+
+def test_ids_of_every_kind_are_read():
+    model = GPT(11, 8, 2, 2)
+    wanted = model.logits([1, 2, 3])
+    for ids in (Tensor([1, 2, 3], device="cuda:0"), [Tensor(i) for i in (1, 2, 3)], Box([1, 2, 3])):
+        np.testing.assert_array_equal(model.logits(ids), wanted)
+    assert masks.padding(Tensor([2, 3], device="cuda:0"), 3).sum() == 5
+    assert masks.documents(Tensor([0, 0, 1], device="cuda:0")).sum() == 5
+    text, other = Tensor([1, 2, 3], device="cuda:0"), Tensor([4], device="cuda:0")
+    found = effects.swap_each(model, text, other)
+    np.testing.assert_array_equal(found, effects.swap_each(model, [1, 2, 3], [4]))

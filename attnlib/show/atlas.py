@@ -44,7 +44,8 @@ def mosaic(
     width     inches, at most
     batch     the text that is meant, where weights are those of several
     """
-    weights, _, tokens, mask = brought(weights, key_tokens=tokens, mask=mask, batch=batch)
+    weights, own, tokens, mask = brought(weights, key_tokens=tokens, mask=mask, batch=batch)
+    tokens = own if tokens is None else tokens
     tiles = _Tiles(weights, tokens, mask, order, captions, marked, vmax)
     left, top = 0.3 + tiles.row_width, 0.55 + 0.3 * bool(title)
     side, step_y = tiles.sizes((width - left - 0.65) * DPI)

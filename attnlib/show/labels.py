@@ -78,13 +78,17 @@ def visible(tokens):
 
 
 def _plain(tokens):
+    return [_seen(token) for token in without_marks(tokens)]
+
+
+def without_marks(tokens):
     """Tokens as they stand in the text, without the marks of a tokenizer's file: Ġthe, ▁the,
     the</w> and <0x0A> are a space and the, the and a space, and the end of a line. Byte-level names
     are known by one that begins a word or is a blank.
     """
     tokens = [str(token) for token in tokens]
     in_bytes = any(re.match("Ġ|[ĊĉčĠ]+$|.+</w>$", token) for token in tokens)
-    return [_seen(_without_marks(token, in_bytes)) for token in tokens]
+    return [_without_marks(token, in_bytes) for token in tokens]
 
 
 def _without_marks(token, in_bytes):

@@ -8,7 +8,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Rectangle
 
 from attnlib import _check
-from attnlib.show.labels import drawable
+from attnlib.show.labels import drawable, without_marks
 from attnlib.show.sheet import Picture, colour, ink_on, text_width
 
 LINE, SIZE = 0.215, 8.5  # inches from line to line; points
@@ -34,7 +34,7 @@ def shaded(tokens, weights, *, vmax=None, title="", axis="weight", width=6.2) ->
             f" {weights.shape}"
         )
     vmax = _check.positive("vmax", float(weights.max()) or 1.0 if vmax is None else vmax)
-    words = _words([str(token) for token in tokens])
+    words = _words(without_marks(tokens))
     places, lines = _laid_out(words, _check.positive("width", width) - 0.24)
     top = 0.24 + 0.3 * bool(title) + 0.28
     picture = Picture(width, top + LINE * lines + 0.1)
