@@ -176,7 +176,8 @@ def test_edges_strokes_and_names(tmp_path):
         names.append([np.sort(rng.random(n) * room).tolist(), half, 0, room + rng.random() * 50])
     texts = ["a **b** c", "*x* `y*z*` w", "2 * 3 * 4", "plain", "**open", "`a` **b *c* d**", ""]
     script = """import * as predict from "./predict.js";
-    import { apart, cut } from "./kinds.js";
+    import { cut } from "./core.js";
+    import { apart } from "./kinds.js";
     const { moves, names, texts } = data;
     console.log(JSON.stringify({
       shifted: moves.map((one) => predict.shifted(...one)),
