@@ -391,6 +391,8 @@ def test_missing_is_not_null(tmp_path):
     old = {"hidden_act": "gelu"}
     folder = changed(tmp_path, "gemma2", change=old, drop=["hidden_activation"], name="old")
     close(forward(load(folder), reference("gemma2")).output, reference("gemma2")["logits"], LOGITS)
+    folder = changed(tmp_path, "bart", drop=["decoder_attention_heads"], name="heads")
+    refused(folder, ValueError, "decoder_attention_heads=16 is not built here, only 4")
     full = {"use_sliding_window": True, "sliding_window": None, "layer_types": None}
     model = load(changed(tmp_path, "qwen2", change=full))
     close(forward(model, reference("qwen2")).weights, reference("qwen2")["full.weights"], WEIGHTS)
@@ -454,3 +456,328 @@ def test_a_mask_of_a_batch_needs_axes_for_heads_and_queries(family):
     for odd in (np.ones((7, 2), bool), np.ones((2, 1, 7), bool), np.ones(6, bool)):
         with pytest.raises(ValueError, match="mask has the shape"):
             model.forward(ids, mask=odd)
+
+
+# ---- what a model may write ----------------------------------------------------------------------
+
+
+def slow_rules(scores, target, end, most, rules):
+    """Which of the tokens may come next, rule by rule, in loops, from their definitions."""
+    scores, ask = scores.astype(float).copy(), rules.get
+    for i in set(target):
+        factor = ask("repetition_penalty", 1)
+        scores[i] = scores[i] * factor if scores[i] < 0 else scores[i] / factor
+    barred = set()
+    for i in range(len(scores)):
+        longer, n = [*target, i], ask("no_repeat_ngram_size", 0)
+        runs = [longer[j : j + n] for j in range(len(longer) - n + 1)]
+        if n and len(longer) > n and runs[-1] in runs[:-1]:
+            barred.add(i)
+        for word in ask("bad_words_ids", []):
+            if word != [end] and longer[-len(word) :] == word:
+                barred.add(i)
+    if len(target) - 1 < ask("min_new_tokens", ask("min_length", 0) - 1):
+        barred.add(end)
+    first, last = ask("forced_bos_token_id"), ask("forced_eos_token_id")
+    if len(target) == most - 1 and last is not None:
+        return np.array([0.0 if i == last else -np.inf for i in range(len(scores))])
+    if len(target) == 1 and first is not None:
+        return np.array([0.0 if i == first else -np.inf for i in range(len(scores))])
+    barred |= set(ask("suppress_tokens", []))
+    if len(target) == (1 if first is None else 2):
+        barred |= set(ask("begin_suppress_tokens", []))
+    return np.array([-np.inf if i in barred else scores[i] for i in range(len(scores))])
+
+
+def some_rules(rng, end):
+    words = [rng.integers(0, 48, rng.choice([1, 1, 2, 3])).tolist() for _ in range(25)]
+    rules = {
+        "bad_words_ids": [*words, [end]],
+        "no_repeat_ngram_size": int(rng.integers(1, 4)),
+        "min_length": int(rng.integers(1, 9)),
+        "min_new_tokens": int(rng.integers(1, 9)),
+        "forced_bos_token_id": int(rng.integers(3, 48)),
+        "forced_eos_token_id": end,
+        "repetition_penalty": float(rng.choice([0.7, 1.3])),
+        "suppress_tokens": rng.integers(3, 48, 5).tolist(),
+        "begin_suppress_tokens": rng.integers(3, 48, 9).tolist(),
+    }
+    return {name: rule for name, rule in rules.items() if rng.random() < 0.5}
+
+
+@pytest.mark.parametrize("family", ["t5", "bart", "marian"])
+@pytest.mark.parametrize("seed", range(12))
+def test_the_rules_of_generation_config(tmp_path, family, seed):
+    rng = np.random.default_rng(seed)
+    ids, folder = rng.integers(3, 48, 7), changed(tmp_path, family)
+    free = load(folder)
+    rules = some_rules(rng, free.end)
+    (folder / "generation_config.json").write_text(json.dumps(rules))
+    model, n = load(folder), int(rng.integers(2, 12))
+    target = [model.start]
+    while len(target) <= n:
+        scores = free.model.logits(ids, np.array(target))[-1]
+        best = int(slow_rules(scores, target, model.end, n + 1, rules).argmax())
+        if best == model.end:
+            break
+        target.append(best)
+    assert model._written(ids, n).tolist() == target[1:]
+
+
+def test_marian_does_not_write_its_padding(tmp_path):
+    """Every published Marian forbids it so, for its score is 0 and all others are below."""
+    folder = changed(
+        tmp_path,
+        "marian",
+        tensors=lambda given: (
+            given
+            | {"final_logits_bias": np.where(np.arange(48) == 0, 40, 0).astype(np.float32)[None]}
+        ),
+    )
+    assert set(load(folder)._written([5, 6, 2], 6)) == {0}
+    for name in ("generation_config.json", "config.json"):  # the second as older files have it
+        path = folder / name
+        said = json.loads(path.read_text()) if path.exists() else {}
+        path.write_text(json.dumps(said | {"bad_words_ids": [[0]]}))
+        written = load(folder)._written([5, 6, 2], 6)
+        assert 0 not in written and len(written)
+        if name == "generation_config.json":
+            path.unlink()
+
+
+def test_generation_config_has_the_last_word(tmp_path):
+    """On tokens before config.json; on rules it alone, as the reference reads them."""
+    folder = changed(tmp_path, "bart", change={"suppress_tokens": [5], "forced_bos_token_id": 7})
+    assert load(folder).rules.suppress_tokens == [5]
+    assert load(folder)._written([5, 6, 2], 3)[0] == 7
+    (folder / "generation_config.json").write_text('{"decoder_start_token_id": 3}')
+    model = load(folder)
+    assert model.start == 3 and model.rules.suppress_tokens == []
+    for family in ("t5", "bart"):
+        keys = ["decoder_start_token_id", "eos_token_id"]
+        folder = changed(tmp_path, family, drop=keys, name=f"{family} bare")
+        refused(folder, ValueError, "config.json has no 'decoder_start_token_id'")
+        said = '{"decoder_start_token_id": 4, "eos_token_id": [6, 7]}'
+        (folder / "generation_config.json").write_text(said)
+        assert (load(folder).start, load(folder).end) == (4, 6)
+    folder = changed(tmp_path, "llama", drop=["eos_token_id"], name="llama")
+    (folder / "generation_config.json").write_text('{"eos_token_id": [6, 7]}')
+    assert load(folder).stop == 6
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("bad_words_ids", [5]),
+        ("bad_words_ids", [[]]),
+        ("bad_words_ids", [[48]]),
+        ("no_repeat_ngram_size", -1),
+        ("min_length", "x"),
+        ("repetition_penalty", 0),
+        ("forced_bos_token_id", 48),
+        ("suppress_tokens", [-1]),
+        ("decoder_start_token_id", 1e9),
+    ],
+)
+def test_a_rule_that_is_none_is_refused(tmp_path, key, value):
+    folder = changed(tmp_path, "bart")
+    (folder / "generation_config.json").write_text(json.dumps({key: value}))
+    refused(folder, ValueError, f"generation_config.json: {key} must be")
+    (folder / "generation_config.json").write_text("{")
+    refused(folder, ValueError, "generation_config.json' is not JSON")
+
+
+def test_rules_that_are_not_built_let_a_model_read(tmp_path):
+    ref, folder = reference("bart"), changed(tmp_path, "bart")
+    said = {"encoder_no_repeat_ngram_size": 3, "guidance_scale": None, "num_beams": 4}
+    (folder / "generation_config.json").write_text(json.dumps(said))
+    model = load(folder)
+    same(model, ref)
+    with pytest.raises(ValueError, match=r"\(encoder_no_repeat_ngram_size=3\): give decoder_ids"):
+        model.forward(ref["ids"])
+
+
+# ---- tokenizers of older folders -----------------------------------------------------------------
+
+LINES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "cat", "s", "##at", "on", "mat", "."]
+MERGES = "#version: 0.2\nt h\nth e\n\u0120 c\na t\n\u0120c at\n"
+
+
+def words(tmp_path, family="bert", **settings):
+    folder = changed(tmp_path, family, name=f"words{len(list(tmp_path.iterdir()))}")
+    (folder / "vocab.txt").write_text("\n".join(LINES) + "\n", encoding="utf-8")
+    if settings:
+        (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    return folder
+
+
+def pairs(tmp_path, family, **settings):
+    """A vocabulary of bytes: letters, the space, and what the merges make of them."""
+    folder = changed(tmp_path, family, name=f"pairs{len(list(tmp_path.iterdir()))}")
+    signs = ["<s>", "<pad>", "</s>", "<unk>", "<|endoftext|>", *"thecasmo.12", "\u0120"]
+    signs += ["th", "the", "\u0120c", "at", "\u0120cat"]
+    (folder / "vocab.json").write_text(json.dumps({sign: i for i, sign in enumerate(signs)}))
+    (folder / "merges.txt").write_text(MERGES, encoding="utf-8")
+    if settings:
+        (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    return folder
+
+
+@pytest.mark.parametrize("family", ["bert", "distilbert"])
+def test_word_pieces_from_a_list_of_words(tmp_path, family):
+    pytest.importorskip("tokenizers", reason="pip install 'attnlib[models]'")
+    model = load(words(tmp_path, family))
+    wanted = ["[CLS]", "the", "cat", "s", "##at", "on", "[MASK]", ".", "[SEP]"]
+    assert model.tokens("The CAT sat on [MASK].") == wanted
+    assert model.encode("\u00e7at").tolist() == [2, 6, 3]  # without its accent
+    assert model("the cat").weights.shape == (2, 4, 4, 4)
+    cased = load(words(tmp_path, family, do_lower_case=False, tokenizer_class="BertTokenizer"))
+    assert cased.encode("The cat").tolist() == [2, 1, 6, 3]
+    marks = {"cls_token": "the", "sep_token": {"content": "."}}
+    assert load(words(tmp_path, family, **marks)).encode("mat").tolist() == [5, 10, 11]
+
+
+def test_byte_pairs_from_a_vocabulary_and_merges(tmp_path):
+    pytest.importorskip("tokenizers", reason="pip install 'attnlib[models]'")
+    plain, around = load(pairs(tmp_path, "gpt2")), load(pairs(tmp_path, "bart"))
+    assert plain.tokens("the cat 12") == ["the", " cat", " ", "1", "2"]
+    assert plain.tokens("the<|endoftext|>")[-1] == "<|endoftext|>"
+    assert around.tokens("the cat") == ["<s>", "the", " cat", "</s>"]
+    assert around.tokenizer.decode(around.encode("the cat")) == "the cat"
+    front = load(pairs(tmp_path, "gpt2", add_prefix_space=True))
+    assert front.tokens("cat") == [" cat"]
+    added = {"4": {"content": "<|endoftext|>"}, "22": {"content": "<|im_start|>", "special": True}}
+    qwen = load(pairs(tmp_path, "qwen2", added_tokens_decoder=added))
+    assert qwen.tokens("<|im_start|>the cat") == ["<|im_start|>", "the", " cat"]
+
+
+def test_where_no_recipe_stands_the_sentence_says_what_to_do(tmp_path):
+    """Without a tokenizer, with one of another kind, or with half of its files."""
+    other = words(tmp_path, "bert", tokenizer_class="BertJapaneseTokenizer")
+    half = pairs(tmp_path, "gpt2")
+    (half / "merges.txt").unlink()
+    for folder in (other, half, changed(tmp_path, "t5"), pairs(tmp_path, "llama")):
+        model = load(folder)
+        assert model.forward([3, 4], **({"decoder_ids": [0]} if "t5" in str(folder) else {}))
+        with pytest.raises(ValueError, match=r"has no tokenizer.json; without it") as caught:
+            model.encode("the cat")
+        assert f"AutoTokenizer.from_pretrained({str(folder)!r}).save_pretrained" in str(
+            caught.value
+        )
+    marian = changed(tmp_path, "marian")
+    (marian / "source.spm").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"\(text\).input_ids"):
+        load(marian).encode("the cat")
+
+
+def test_older_files_that_are_damaged(tmp_path):
+    pytest.importorskip("tokenizers", reason="pip install 'attnlib[models]'")
+    for name, text in (
+        ("vocab.json", "{"),
+        ("vocab.json", '{"a": "b"}'),
+        ("vocab.json", '{"a": -1}'),
+        ("merges.txt", "a b c\n"),
+        ("merges.txt", "x y\n"),
+        ("tokenizer_config.json", "[1]"),
+        ("tokenizer_config.json", '{"added_tokens_decoder": {"9": {"content": "new"}}}'),
+        ("tokenizer_config.json", '{"added_tokens_decoder": {"x": {}}}'),
+        ("tokenizer_config.json", '{"cls_token": "nowhere"}'),
+    ):
+        folder = pairs(tmp_path, "bart")
+        (folder / name).write_text(text)
+        refused(folder, ValueError, str(folder))
+
+
+# ---- what is no folder with a checkpoint ---------------------------------------------------------
+
+
+def test_a_file_in_place_of_its_folder(tmp_path):
+    folder = changed(tmp_path, "bert")
+    for name, words in (
+        ("model.safetensors", f"is a file; load takes the folder .*: {str(folder)!r}"),
+        ("config.json", f": {str(folder)!r}"),
+        ("model.gguf", r"is a file \(GGUF"),
+        ("pytorch_model.bin", r"is a file \(a pickle"),
+        ("model.pt", r"is a file \(a pickle"),
+        ("model.zip", r"is a file \(an archive: unpack it first\)"),
+    ):
+        (folder / name).touch()
+        for path in (folder / name, str(folder / name)):
+            with pytest.raises(ValueError, match=words):
+                load(path)
+    (tmp_path / "alone.gguf").touch()
+    refused(tmp_path / "alone.gguf", ValueError, "is a file", "config.json and model.safetensors")
+
+
+@pytest.mark.parametrize("with_model", [False, True])
+def test_an_adapter(tmp_path, with_model):
+    """Alone, or beside the model that it changes, which without it would look elsewhere."""
+    folder = changed(tmp_path, "llama")
+    (folder / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+    if not with_model:
+        (folder / "config.json").unlink()
+    kind = ValueError if with_model else FileNotFoundError
+    refused(folder, kind, "adapter (adapter_config.json)", "merge_and_unload()")
+
+
+@pytest.mark.parametrize(
+    ("name", "bare"),
+    [
+        ("distilbert-base-uncased", "distilbert-base-uncased"),
+        ("openai-community/gpt2", "openai-community/gpt2"),
+        ("meta-llama/Llama-3.2-1B", "meta-llama/Llama-3.2-1B"),
+        ("https://huggingface.co/openai-community/gpt2", "openai-community/gpt2"),
+        ("gpt2-medium", "gpt2-medium"),
+    ],
+)
+def test_a_name_on_the_hub(name, bare):
+    with pytest.raises((ValueError, FileNotFoundError)) as caught:
+        load(name)
+    said = str(caught.value)
+    assert f"huggingface_hub.snapshot_download({bare!r})" in said and "'tiny-gpt'" in said
+
+
+def test_what_is_no_name_gets_no_such_advice(tmp_path):
+    for name in (str(tmp_path / "nowhere"), "no/such/folder", "../up", "a b"):
+        with pytest.raises((ValueError, FileNotFoundError)) as caught:
+            load(name)
+        assert "snapshot_download" not in str(caught.value)
+
+
+def cached(tmp_path, revisions=("abc",), main=None):
+    """A folder as the hub's cache lays it out: the files are links to blobs."""
+    top = tmp_path / "hub" / "models--org--llama"
+    shutil.copytree(FIXTURES / "llama", top / "blobs")
+    for revision in revisions:
+        (top / "snapshots" / revision).mkdir(parents=True)
+        for name in ("config.json", "model.safetensors"):
+            (top / "snapshots" / revision / name).symlink_to(top / "blobs" / name)
+    if main is not None:
+        (top / "refs").mkdir()
+        (top / "refs" / "main").write_text(main)
+    return top
+
+
+def test_a_folder_of_the_hubs_cache_opens_its_snapshot(tmp_path):
+    top, ref = cached(tmp_path, ("abc", "def"), main="def\n"), reference("llama")
+    for folder in (top, top / "snapshots", top / "snapshots" / "abc", str(top)):
+        model = load(folder)
+        same(model, ref)
+    assert load(top).about["folder"] == str(top / "snapshots" / "def")
+    (top / "refs" / "main").write_text("../../blobs")  # nothing outside
+    refused(top, ValueError, "load one of them: 'abc', 'def'")
+    (top / "refs" / "main").unlink()
+    refused(top, ValueError, "holds several snapshots", "'abc', 'def'")
+    refused(top.parent, FileNotFoundError, "the hub's cache", "'models--org--llama'")
+
+
+def test_a_folder_of_folders(tmp_path):
+    changed(tmp_path, "bert", name="checkpoint-500")
+    refused(tmp_path, FileNotFoundError, "has no config.json", "have one: 'checkpoint-500'")
+    (tmp_path / "checkpoint-500" / "model.safetensors").rename(
+        tmp_path / "checkpoint-500" / "m.bin"
+    )
+    refused(tmp_path / "checkpoint-500", ValueError, "'m.bin'", "a pickle", "save_pretrained(new)")
+    one = changed(tmp_path, "bert", name="one")
+    (one / "model.safetensors").rename(one / "other.safetensors")
+    refused(one, FileNotFoundError, "has no model.safetensors; is it 'other.safetensors'?")

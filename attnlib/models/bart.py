@@ -101,7 +101,7 @@ SIZES = {
     "encoder_attention_heads": checks.heads("d_model"),
     "encoder_ffn_dim": checks.whole(),
     "decoder_layers": checks.layers("decoder", otherwise="encoder_layers"),
-    "decoder_attention_heads": checks.same("encoder_attention_heads"),
+    "decoder_attention_heads": checks.same("encoder_attention_heads", missing=16),
     "decoder_ffn_dim": checks.same("encoder_ffn_dim"),
 }
 SHAPES = {"source_embedding": ("vocab_size", "d_model")}

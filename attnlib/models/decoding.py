@@ -59,7 +59,7 @@ class Rules(NamedTuple):
     no_repeat_ngram_size: int = 0  # no n tokens in a row twice
     bad_words_ids: list = ()  # lists of tokens: none is written
     min_length: int = 0
-    min_new_tokens: int = 0  # the same without the start
+    min_new_tokens: int = None  # the same without the start, and in its place
     forced_bos_token_id: int = None  # the first token
     forced_eos_token_id: list = ()  # the last one where a target is cut: one of these
     suppress_tokens: list = ()  # never written
@@ -81,10 +81,11 @@ class Rules(NamedTuple):
         row[self._ends_of_seen(target)] = -np.inf
         for word in self.bad_words_ids:
             *begun, last = word
-            fits = len(word) <= n and target[n - len(begun) :] == begun
+            fits = len(begun) <= n and target[n - len(begun) :] == begun
             if fits and word != [self.eos_token_id]:
                 row[last] = -np.inf
-        if n < self.min_length or n - 1 < self.min_new_tokens:
+        least = self.min_length if self.min_new_tokens is None else self.min_new_tokens + 1
+        if n < least:
             row[self.eos_token_id] = -np.inf
         forced = [self.forced_bos_token_id] if n == 1 else []
         forced = self.forced_eos_token_id if n == n_max - 1 and self.forced_eos_token_id else forced

@@ -248,15 +248,15 @@ class FileTokenizer:
 def _in_words(problem):
     """What the library raises becomes one ValueError that begins with the problem.
 
-    It raises bare Exceptions, and ours where an older file holds what it should not. Where its Rust
-    code gives up, say at a pattern that tries without
-    end, it raises a PanicException, which is no Exception and has no name to import.
+    It raises bare Exceptions, and ValueErrors where an older file holds what it should not. Where
+    its Rust code gives up, say at a pattern that tries without end, it raises a PanicException,
+    which is no Exception and has no name to import.
     """
     try:
         yield
     except BaseException as error:
-        ours = isinstance(error, (KeyError, ValueError, AttributeError, UnicodeError))
-        if not ours and type(error) is not Exception and type(error).__name__ != "PanicException":
+        plain = type(error) is Exception or isinstance(error, ValueError)
+        if not plain and type(error).__name__ != "PanicException":
             raise
         why = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
         raise ValueError(f"{problem}: {why}. Fetch the folder anew") from None

@@ -235,12 +235,15 @@ def maybe(check, default=None):
     return checked
 
 
-def same(other):
-    """Missing, or what stands under another key: only models with two equal sides are built."""
+def same(other, missing=None):
+    """What stands under another key: only models with two equal sides are built. Null is the same,
+    and so is a missing key, unless the reference takes a number of its own then.
+    """
 
     def check(config, key):
-        if config.get(key) not in (None, config.known[other]):
-            found = f"{key}={short(config[key])} is not built here"
+        given = config.get(key, missing)
+        if given not in (None, config.known[other]):
+            found = f"{key}={short(given)} is not built here"
             raise ValueError(f"{config.place}: {found}, only {config.known[other]}, as {other}")
         return config.known[other]
 
@@ -393,7 +396,7 @@ RULES = {
     "no_repeat_ngram_size": rule(LENGTH, 0),
     "repetition_penalty": rule(number(1e-3, 1e3), 1.0),
     "min_length": rule(LENGTH, 0),
-    "min_new_tokens": rule(LENGTH, 0),
+    "min_new_tokens": rule(LENGTH),
     "forced_bos_token_id": rule(token),
     "forced_eos_token_id": forced_end,
     "suppress_tokens": rule(token_list, []),

@@ -12,7 +12,7 @@ from attnlib.models.files.config import read_object
 WORD_PIECES, BYTE_PAIRS = ("vocab.txt",), ("vocab.json", "merges.txt")
 # model type -> its files, and the tokenizers for which the recipe stands
 KNOWN = {
-    "bert": (WORD_PIECES, "Bert"),
+    "bert": (WORD_PIECES, "Bert DistilBert"),
     "distilbert": (WORD_PIECES, "Bert DistilBert"),
     "gpt2": (BYTE_PAIRS, "GPT2"),
     "bart": (BYTE_PAIRS, "Bart Roberta"),
@@ -51,7 +51,16 @@ def settings(folder):
 
 
 def build(paths, kind):
-    """The files of `files` -> a `tokenizers.Tokenizer`."""
+    """The files of `files` -> a `tokenizers.Tokenizer`; ValueError where they do not hold one."""
+    try:
+        return _built(paths, kind)
+    except KeyError as error:
+        raise ValueError(f"the vocabulary has no {error}") from None
+    except (TypeError, AttributeError) as error:
+        raise ValueError(str(error)) from None
+
+
+def _built(paths, kind):
     said = settings(paths[0].parent)
     made = word_pieces(*paths, said) if len(paths) == 1 else byte_pairs(*paths, said, kind)
     added = {int(i): one for i, one in (said.get("added_tokens_decoder") or {}).items()}
