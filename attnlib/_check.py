@@ -107,27 +107,26 @@ def texts(name, value):
     return [text(f"{name}[{i}]", str(one)) for i, one in enumerate(row(name, value))]
 
 
-def pair(name, value, of=text):
-    """`value` as two strings, or as two of what else `of` checks."""
-    found = row(name, value, {text: "two strings"}.get(of, "two numbers"))
-    if len(found) != 2:
-        raise ValueError(f"{name} must be two of them, got {short(value)}")
-    return tuple(of(f"{name}[{i}]", one) for i, one in enumerate(found))
+def pair(name, value, of=text, what="names"):
+    """`value` as a tuple of two strings, or of two of what else `of` checks."""
+    try:
+        first, second = row(name, value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be two {what}, got {short(value)}") from None
+    return of(f"{name}[0]", first), of(f"{name}[1]", second)
 
 
 def place(name, value):
     """`value` as two whole numbers: a layer and a head, a row and a column."""
-    return pair(name, value, lambda name, one: integer(name, one, minimum=None))
+    return pair(name, value, lambda name, one: integer(name, one, minimum=None), "whole numbers")
 
 
-def named(name, value, of="arrays"):
-    """`value` itself; it must be a dict with something in it, and with strings for its keys."""
+def named(name, value, of="values"):
+    """`value` itself; it must be a dict with something in it."""
     if not isinstance(value, Mapping):
-        raise TypeError(f"{name} must be a dict name -> {of}, got {short(value)}")
-    if not value or not all(isinstance(key, str) for key in value):
-        raise ValueError(
-            f"{name} must be a dict name -> {of}, with one at least, got {short(value)}"
-        )
+        raise TypeError(f"{name} must be a dict name -> {of}, got {type(value).__name__}")
+    if not value:
+        raise ValueError(f"{name} must be a dict name -> {of}, with one at least, got an empty one")
     return value
 
 

@@ -335,5 +335,5 @@ def test_captions_that_do_not_fit_are_refused():
     refused(
         lambda: clocks({"p": ROWS[3]}, captions="8 letter"),
         TypeError,
-        "captions must be a list of 8 texts",
+        "captions must be a list of strings",
     )

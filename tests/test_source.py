@@ -318,7 +318,7 @@ def test_no_source_of_the_package_ends_its_own_frame():
     ids=lambda thing: type(thing).__name__,
 )
 def test_what_has_no_source_is_refused(thing):
-    with pytest.raises(TypeError, match="needs a function or class"):
+    with pytest.raises(TypeError, match="must be a function or class"):
         show_source(thing)
 
 

@@ -10,11 +10,12 @@ from attnlib import _check
 from attnlib.show.brought import brought
 from attnlib.show.labels import axis_names, printable
 from attnlib.show.parts import Grid, colour_bar
-from attnlib.show.sheet import DPI, KEY, QUERY, Picture, colour
+from attnlib.show.sheet import DPI, KEY, QUERY, Picture, colour, on_paper
 
 SQUARE, GAP = 110, 6  # dots: the side of a square, at most, and the paper between two
 
 
+@on_paper(captions=lambda name, value: value, marked=_check.row)
 def mosaic(
     weights,
     tokens=None,
@@ -212,7 +213,7 @@ def _order(order, n):
     """The order as a list of whole numbers from 0 … n - 1, none twice."""
     if order is None:
         return list(range(n))
-    array = np.asarray(order)
+    array = _check.array("order", order)
     if array.ndim != 1 or not array.size or array.dtype.kind not in "iu":
         raise ValueError(f"order must be a row of whole numbers, got {order!r}")
     if array.min() < 0 or array.max() >= n or len(set(array.tolist())) < len(array):
@@ -226,7 +227,9 @@ def _captions(captions, shape):
     """A caption for each head as a list of lists of strings, or None."""
     if captions is None:
         return None
-    array = np.asarray(captions)
+    array = _check.array("captions", captions)
+    if array.dtype.kind not in "fiubUO":
+        raise TypeError(f"captions must be strings or numbers, got an array of {array.dtype}")
     if array.shape != shape:
         raise ValueError(
             f"captions must have the shape (layers, heads) = {shape}, got {array.shape}"
@@ -265,6 +268,7 @@ def _legend(picture, x, y, tiles, masked):
     picture.write(0.3 + tiles.row_width, y + 0.17, words, size=8, color=colour("faint"), va="top")
 
 
+@on_paper(marked=_check.place)
 def measure_figure(values, *, title="", vmax=None, marked=None) -> Picture:
     """One number for each head, as a grid: a row for each layer, with its mean, a column for each
     head, numbers from 0.

@@ -3,12 +3,13 @@
 import numpy as np
 
 from attnlib import _check
-from attnlib.show.sheet import Picture, colour, text_width
+from attnlib.show.sheet import Picture, colour, on_paper, text_width
 
 RADIUS, STEP, LINE = 0.42, 1.08, 1.3  # inches: a clock, from one to the next, from row to row
 PER_ROW = 8
 
 
+@on_paper
 def clocks(hands, *, captions=None, title="") -> Picture:
     """Each pair of numbers (sine, cosine) as the hand of a clock that starts at 12 and turns to the
     right.
@@ -87,9 +88,7 @@ def _rows(hands):
 
 def _captions(captions, n):
     """n texts, empty ones unless given."""
-    if isinstance(captions, str):
-        raise TypeError(f"captions must be a list of {n} texts, one per clock, got one text")
-    captions = [""] * n if captions is None else [str(caption) for caption in captions]
+    captions = [""] * n if captions is None else captions
     if len(captions) != n:
         raise ValueError(f"captions must be {n} texts, one per clock, got {len(captions)}")
     return captions

@@ -9,13 +9,14 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 
 from attnlib import _check
 from attnlib.show.labels import drawable, fonts
-from attnlib.show.sheet import DPI, Picture, colour, text_width
+from attnlib.show.sheet import DPI, Picture, colour, on_paper, text_width
 
 # told apart without colours, too
 STYLES = ("-", (0, (5, 1.6)), (0, (1.4, 1.2)), (0, (5, 1.4, 1.2, 1.4)))
 LEFT = 0.75  # inches for the numbers and the name of the vertical axis
 
 
+@on_paper(lines=_check.named)
 def curves(
     x,
     lines,
@@ -40,7 +41,7 @@ def curves(
     limits   (low, high) of the vertical axis, found from the lines unless given
     width, height   inches; more where the names or the title need more
     """
-    x, lines, cursor, limits = _checked(x, lines, axes, log, cursor, limits)
+    x, lines, cursor, limits = _checked(x, lines, log, cursor, limits)
     top, right = 0.3 + 0.3 * bool(title), max(_room(name) for name in lines)
     width = max(width, LEFT + 1.5 + right, 0.1 * len(title))
     picture = Picture(width, max(height, 0.55 + top + 0.16 * max(len(lines), 4)))
@@ -63,6 +64,7 @@ def curves(
     return picture
 
 
+@on_paper
 def beside(*pictures, title="", columns=None) -> Picture:
     """Several pictures in one, from left to right, `columns` to a row."""
     if not pictures:
@@ -70,8 +72,7 @@ def beside(*pictures, title="", columns=None) -> Picture:
     for picture in pictures:
         if not isinstance(picture, Picture):
             raise TypeError(
-                "beside takes the pictures one by one, as beside(a, b), got"
-                f" {type(picture).__name__}"
+                f"pictures must be given one by one, as beside(a, b), got {type(picture).__name__}"
             )
     columns = _check.integer("columns", len(pictures) if columns is None else columns)
     rows = [pictures[start : start + columns] for start in range(0, len(pictures), columns)]
@@ -99,25 +100,13 @@ def beside(*pictures, title="", columns=None) -> Picture:
     return whole
 
 
-def _checked(x, lines, axes, log, cursor, limits):
+def _checked(x, lines, log, cursor, limits):
     """What `curves` is given, as numbers: x (n,), lines name -> (runs, n), a place or None,
     (low, high) or None.
     """
     x = _check.finite("x", _check.floats("x", x, "n")) + 0.0  # 0 for -0
     if x.ndim != 1 or not len(x):
         raise ValueError(f"x must have the shape (n,) with at least one number, got {x.shape}")
-    if log not in ("", "x", "y", "xy"):
-        raise ValueError(f'log must be "", "x", "y" or "xy", got {log!r}')
-    if not isinstance(lines, dict):
-        raise TypeError(f"lines must be a dict name -> values, got {type(lines).__name__}")
-    if not lines:
-        raise ValueError(
-            "lines must be a dict name -> values with at least one line, got an empty one"
-        )
-    if isinstance(axes, str) or len(axes) != 2:
-        raise ValueError(
-            f"axes must be two names, of the horizontal and the vertical axis, got {axes!r}"
-        )
     lines = {str(name): _runs(name, y, len(x), "y" in log) for name, y in lines.items()}
     cursor = None if cursor is None else _number("cursor", cursor)
     limits = None if limits is None else _limits(limits, "y" in log)

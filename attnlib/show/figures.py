@@ -9,7 +9,7 @@ import numpy as np
 
 from attnlib import _check
 from attnlib.attention import attention_scores, scaled_dot_product_attention, softmax
-from attnlib.show.brought import brought
+from attnlib.show.brought import brought, of_one_text
 from attnlib.show.labels import axis_names, printable
 from attnlib.show.parts import (
     CELL_NUMBERS,
@@ -23,11 +23,12 @@ from attnlib.show.parts import (
     row_of_grids,
     short,
 )
-from attnlib.show.sheet import DPI, QUERY, VALUE, Picture, colour
+from attnlib.show.sheet import DPI, QUERY, VALUE, Picture, colour, on_paper
 
 WIDTH = 9.5  # inches; wider pictures are shrunk by JupyterLab on a small screen
 
 
+@on_paper
 def heatmap(
     weights,
     tokens=None,
@@ -66,6 +67,7 @@ def heatmap(
     return picture
 
 
+@on_paper
 def heads(
     weights,
     tokens=None,
@@ -139,6 +141,7 @@ def _head_grids(weights, tokens, key_tokens, mask, titles, show_mask, vmax):
     return grids, titles
 
 
+@on_paper
 def mask_figure(mask, tokens=None, *, key_tokens=None, title="") -> Picture:
     """One mask, or several in a dict name -> mask: green may be looked at, hatched may not; at the
     right, how many keys.
@@ -209,6 +212,7 @@ def _named_masks(mask):
     return named
 
 
+@on_paper(titles=_check.pair)
 def compare(
     a, b, tokens=None, *, titles=("a", "b"), key_tokens=None, mask=None, title="", vmax=None
 ) -> Picture:
@@ -218,8 +222,6 @@ def compare(
     a, b = (matrix(n, brought(x, most=2, name=n).weights, 2) for n, x in (("a", a), ("b", b)))
     if a.shape != b.shape:
         raise ValueError(f"a and b must have the same shape, got {a.shape} and {b.shape}")
-    if len(titles) != 2:
-        raise ValueError(f"titles must be two names, got {len(titles)}")
     masks = mask if isinstance(mask, tuple) else (mask, mask)
     masks = [None if one is None else _check.allowed("mask", one) for one in masks]
     both = None if masks[0] is None or masks[1] is None else masks[0] | masks[1]
@@ -231,6 +233,7 @@ def compare(
     return row_of_grids(grids, [*titles, f"{titles[1]} − {titles[0]}"], title)
 
 
+@on_paper
 def steps(q, k, *, tokens=None, mask=None, scale=None, title="") -> Picture:
     """From queries and keys to weights, one matrix per step: q·k, times 1/√d, mask, softmax. q
     (n_q, d), k (n_k, d).
@@ -253,6 +256,7 @@ def steps(q, k, *, tokens=None, mask=None, scale=None, title="") -> Picture:
     return row_of_grids(grids, [name for name, *_ in stages], title)
 
 
+@on_paper
 def encoding_figure(encoding, *, title="") -> Picture:
     """A positional encoding and what it makes of distance. encoding (n, d): its numbers, and every
     row times every row.
@@ -298,6 +302,7 @@ def encoding_figure(encoding, *, title="") -> Picture:
     return picture
 
 
+@on_paper
 def aim(q, k, v, tokens, *, value_names=None, mask=None, title="") -> Picture:
     """Queries and keys as arrows in the plane, beside the weights that they make, the values, and
     the output.
@@ -309,6 +314,12 @@ def aim(q, k, v, tokens, *, value_names=None, mask=None, title="") -> Picture:
     if q.shape[1] != 2:
         raise ValueError(f"q and k must have two columns to be drawn in the plane, got q {q.shape}")
     mask = None if mask is None else _check.allowed("mask", mask)
+    if value_names is not None:
+        value_names = of_one_text("value_names", value_names, v.shape[1])
+        if len(value_names) != v.shape[1]:
+            raise ValueError(
+                f"value_names has {len(value_names)} names, but v has {v.shape[1]} columns"
+            )
     output, weights = scaled_dot_product_attention(q, k, v, mask=mask)
     grid = Grid("weights", weights, tokens, None, mask, False, None)
     side = Grid("v", v, tokens, value_names, None, True, np.abs(v).max() or 1)
@@ -346,6 +357,7 @@ def aim(q, k, v, tokens, *, value_names=None, mask=None, title="") -> Picture:
     return picture
 
 
+@on_paper
 def choice(
     query,
     keys,
@@ -380,10 +392,6 @@ def choice(
         shapes = f"got {query.shape}, {keys.shape} and {values.shape}"
         raise ValueError(
             f"query, keys and values must have the shapes (2,), (n, 2) and (n,), {shapes}"
-        )
-    if axes is not None and (isinstance(axes, str) or len(axes) != 2):
-        raise ValueError(
-            f"axes must be two names, of the directions to the right and up, got {axes!r}"
         )
     names = axis_names("names", names, len(keys), printable, "n")
     weights = softmax(keys @ query / _check.positive("temperature", temperature))

@@ -8,13 +8,14 @@ from matplotlib.colors import LinearSegmentedColormap
 
 from attnlib import _check, masks
 from attnlib.show.parts import Grid, colour_bar
-from attnlib.show.sheet import Picture, colour
+from attnlib.show.sheet import Picture, colour, on_paper
 
 SIDE, HATCH = 2.5, 0.16  # inches: of one matrix, and between the lines of a hatch
 DEPTH, ACROSS = 0.24, 5.6  # inches: of one layer of a cone, and of all its tokens
 LABELS = 12  # tokens that are named, at most
 
 
+@on_paper
 def hop_map(mask, tokens=None, *, title="", farthest=10, show_mask=True) -> Picture:
     """A mask, and beside it the layers until token i knows of token j: dark is far, hatched is
     never.
@@ -43,6 +44,7 @@ def hop_map(mask, tokens=None, *, title="", farthest=10, show_mask=True) -> Pict
     return picture
 
 
+@on_paper(room=_check.place)
 def cone(mask, n_layers, *, room=None, title="", vmax=0.3) -> Picture:
     """What the last token can hear through a stack of layers, down to the input; hatched is never.
 

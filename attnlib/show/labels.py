@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib import font_manager
 from matplotlib.ft2font import FT2Font
 
+from attnlib import _check
 from attnlib.show.brought import brought, of_one_text
 
 LONGEST = 16
@@ -104,6 +105,7 @@ def _without_marks(token, in_bytes):
     return token if special else token.replace("▁", " ")
 
 
+@_check.door(names=_check.texts)
 def most_attended(weights, tokens, *, key_tokens=None, names=None) -> str:
     """For every token, the token it looks at most, with the weight, as a table of text.
 

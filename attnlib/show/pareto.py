@@ -7,7 +7,7 @@ from matplotlib.colors import to_rgb
 
 from attnlib import _check
 from attnlib.show.curves import STYLES, _axes
-from attnlib.show.sheet import Picture, colour, text_width
+from attnlib.show.sheet import Picture, colour, on_paper, text_width
 
 SHAPES = "os^Dv<>pXh"  # told apart without colours, too
 LEGEND = 0.19  # inches from one name to the next
@@ -26,6 +26,13 @@ def front(costs, scores):
     return ~(no_worse & better).any(axis=0)
 
 
+def _ends(name, value):
+    """((low, high), (low, high))"""
+    two = {"of": _check.number, "what": "numbers (low, high)"}
+    return _check.pair(name, value, lambda name, ends: _check.pair(name, ends, **two), "pairs")
+
+
+@on_paper(limits=_ends, marked=_check.text)
 def pareto(
     groups,
     *,
@@ -45,7 +52,7 @@ def pareto(
     limits   ((low, high), (low, high)) of both axes; a design outside is left out, and does not
              count for the front
     """
-    groups, marked = _checked(groups, marked, axes)
+    groups, marked = _checked(groups, marked)
     right = 0.4 + max(text_width(name, 8.5) for name in groups)
     top = 0.3 + 0.3 * bool(title)
     width = max(width, right + 3.4, 0.1 * len(title))
@@ -76,7 +83,7 @@ def _pair(costs, scores):
     return costs, scores
 
 
-def _checked(groups, marked, axes):
+def _checked(groups, marked):
     """groups as name -> (m, 2), the names as text; marked as one of the names, or None."""
     if not isinstance(groups, dict) or not groups:
         raise ValueError(
@@ -86,10 +93,6 @@ def _checked(groups, marked, axes):
         raise ValueError(
             f"groups must have at most {len(SHAPES)} names, one for each shape of mark, got"
             f" {len(groups)}"
-        )
-    if isinstance(axes, str) or len(axes) != 2:
-        raise ValueError(
-            f"axes must be two names, of the horizontal and the vertical axis, got {axes!r}"
         )
     found = {}
     for name, points in groups.items():
@@ -205,6 +208,7 @@ def _words(title, axes, groups):
     )
 
 
+@on_paper
 def panels(mask, *, title="", width=4.6) -> Picture:
     """Small maps of a design, a row for each layer and a column for each head: green may be looked
     at.

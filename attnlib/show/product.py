@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 
 from attnlib.attention import scaled_dot_product_attention
 from attnlib.show.labels import printable
-from attnlib.show.sheet import KEY, QUERY, VALUE, Picture, colour, text_width
+from attnlib.show.sheet import KEY, QUERY, VALUE, Picture, colour, on_paper, text_width
 
 STAGES = ("words", "qkv", "scores", "scaled", "masked", "weights", "mixture", "output")
 WORDS, QKV, SCORES, SCALED, MASKED, WEIGHTS, MIXTURE, OUTPUT = range(8)
@@ -43,6 +43,7 @@ def number(x, top):
     return ("−" if x < 0 else "") + (text[1:] if text.startswith("0.") else text)
 
 
+@on_paper
 def product(
     q, k, v, word, key, *, tokens, key_tokens, columns, values, about, mask, scale, stage, title
 ) -> Picture:

@@ -5,11 +5,20 @@ from matplotlib.patches import Rectangle
 
 from attnlib import _check
 from attnlib.show.labels import axis_names, visible
-from attnlib.show.sheet import Picture, colour, text_width
+from attnlib.show.sheet import Picture, colour, on_paper, text_width
 
 ROW, THICK = 0.26, 0.19  # inches
 
 
+def _room(name, value):
+    """(n, name, text)"""
+    found = _check.row(name, value, "a number and two strings")
+    if len(found) != 3:
+        raise ValueError(f"{name} must be (n, name, text), got {value!r}")
+    return _check.integer(name, found[0], 0), *(_check.text(name, one) for one in found[1:])
+
+
+@on_paper(marked=_check.row, room=_room)
 def rows(
     values, names, *, texts=None, full=None, marked=(), title="", axis="", width=6.2, room=None
 ) -> Picture:

@@ -9,13 +9,14 @@ from attnlib import _check
 from attnlib.efficient import FlashStep
 from attnlib.show.labels import axis_names, printable
 from attnlib.show.parts import bars, short
-from attnlib.show.sheet import KEY, VALUE, Picture, colour, text_width
+from attnlib.show.sheet import KEY, VALUE, Picture, colour, on_paper, text_width
 
 SCORES, HIGH = 4.3, 1.75  # inches: the row of scores, from left to right and top to bottom
 ROW, COLUMN = 0.27, 0.98  # one running number; the stages side by side
 NUMBERED, NAMED = 14, 40  # more keys than this have no numbers, or no names: they would touch
 
 
+@on_paper
 def running(steps, at, *, names=None, value_names=None, title="") -> Picture:
     """One tile of `flash_steps` for one query: what m, l and o were, how they are corrected, what
     the tile adds.

@@ -7,12 +7,13 @@ import numpy as np
 from attnlib import _check
 from attnlib.show.curves import LEFT, _axes, _scales, _ticks
 from attnlib.show.labels import axis_names, visible
-from attnlib.show.sheet import Picture, colour
+from attnlib.show.sheet import Picture, colour, on_paper
 
 # inches, y downwards
 NEAR = [(0.07, 0, "left"), (-0.07, 0, "right"), (0, -0.12, "center"), (0, 0.12, "center")]
 
 
+@on_paper(marked=_check.row)
 def scatter(
     x,
     y,
@@ -42,8 +43,6 @@ def scatter(
             f"x and y must have the same shape (n,) with at least one number, got {x.shape} and"
             f" {y.shape}"
         )
-    if log not in ("", "x", "y", "xy"):
-        raise ValueError(f'log must be "", "x", "y" or "xy", got {log!r}')
     names = axis_names("names", names, len(x), visible, "x")
     marked = {_check.integer("marked", i, minimum=0, maximum=len(x) - 1) for i in marked}
     shown = [

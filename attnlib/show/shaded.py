@@ -8,12 +8,14 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Rectangle
 
 from attnlib import _check
+from attnlib.show.brought import of_one_text
 from attnlib.show.labels import drawable, without_marks
-from attnlib.show.sheet import Picture, colour, ink_on, text_width
+from attnlib.show.sheet import Picture, colour, ink_on, on_paper, text_width
 
 LINE, SIZE = 0.215, 8.5  # inches from line to line; points
 
 
+@on_paper
 def shaded(tokens, weights, *, vmax=None, title="", axis="weight", width=6.2) -> Picture:
     """The tokens as running text, each on the colour of its weight.
 
@@ -26,8 +28,7 @@ def shaded(tokens, weights, *, vmax=None, title="", axis="weight", width=6.2) ->
     width    inches
     """
     weights = _check.finite("weights", _check.floats("weights", weights, "n"))
-    if isinstance(tokens, str):
-        raise TypeError("tokens must be a list of strings, one per token")
+    tokens = of_one_text("tokens", tokens, weights.size)
     if weights.ndim != 1 or not len(weights) or len(tokens) != len(weights) or (weights < 0).any():
         raise ValueError(
             f"weights must be numbers not below 0, one for each of the {len(tokens)} tokens, got"

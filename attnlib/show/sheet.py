@@ -4,11 +4,13 @@ notebook.
 
 import base64
 import io
+import textwrap
+import threading
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, wraps
 
 import numpy as np
-from matplotlib import rc_context
+from matplotlib import rcParams, rcParamsDefault
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -17,6 +19,7 @@ from matplotlib.transforms import IdentityTransform
 from PIL import Image
 
 from attnlib import _check
+from attnlib.show.brought import listed
 from attnlib.show.labels import drawable, fonts
 
 # one colour each, in every picture of the course
@@ -63,6 +66,8 @@ _theme = THEMES["light"]
 
 DPI = 88  # dots per inch: sharp enough, and notebooks stay small
 AREAS = 16  # colours of a saved picture that are kept exactly
+WIDEST, LINES = 9.6, 6  # inches that a title takes before it goes on in a new line; so many lines
+TITLE = {"size": 11, "weight": "bold"}
 
 
 def theme(name):
@@ -100,6 +105,108 @@ def ink_on(colours):
     rgb = np.asarray(colours)[..., :3]
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     return np.where(linear @ [0.2126, 0.7152, 0.0722] < 0.21, "#ffffff", "#1b1f24")
+
+
+# ---- a door for every picture --------------------------------------------------------------------
+
+# what a reader may have set, and still means
+THEIRS = (
+    "backend",
+    "svg.hashsalt",
+    "savefig.dpi",
+    "savefig.format",
+    "savefig.directory",
+    "savefig.transparent",
+)
+OURS = {name: value for name, value in rcParamsDefault.items() if not name.startswith(THEIRS)}
+OURS["svg.hashsalt"] = "attnlib"  # the same names in every file
+
+
+_plain = {"lock": threading.Lock(), "inside": 0, "theirs": {}}
+
+
+@contextmanager
+def plain():
+    """matplotlib as it comes: a style sheet, a size of type or a font that was set for other
+    figures changes none of ours. The last to leave puts back what was set.
+    """
+    with _plain["lock"]:
+        if not _plain["inside"]:
+            _plain["theirs"] = dict.copy(rcParams)
+            dict.update(rcParams, OURS)
+        _plain["inside"] += 1
+    try:
+        yield
+    finally:
+        with _plain["lock"]:
+            _plain["inside"] -= 1
+            if not _plain["inside"]:
+                dict.update(rcParams, _plain["theirs"])
+
+
+def inches(name, value):
+    """A size on paper."""
+    found = _check.positive(name, value)
+    if found > 100:
+        raise ValueError(f"{name} must be at most 100 inches, got {found:g}")
+    return found
+
+
+def which_axes(name, value):
+    """Which of two axes are logarithmic."""
+    if not isinstance(value, str) or value not in ("", "x", "y", "xy"):
+        raise ValueError(f'{name} must be "", "x", "y" or "xy", got {_check.short(value)}')
+    return value
+
+
+KINDS = {
+    **dict.fromkeys(("title", "axis", "value_name", "who", "limit_name"), _check.text),
+    **dict.fromkeys(("width", "height"), inches),
+    **dict.fromkeys(("vmax", "temperature", "scale", "full", "limit"), _check.positive),
+    **dict.fromkeys(("show_mask", "signed", "compact", "sums"), _check.flag),
+    **dict.fromkeys(("tokens", "key_tokens", "names", "value_names"), listed),
+    **dict.fromkeys(("titles", "texts", "captions"), _check.texts),
+    "axes": _check.pair,
+    "log": which_axes,
+}
+
+
+def on_paper(function=None, **kinds):
+    """A door for every picture: what the arguments of these names must be, a long title in several
+    lines, and matplotlib as it comes.
+
+    kinds   what else this picture asks of its arguments, or in another way
+    """
+
+    def before(draw):
+        @wraps(draw)
+        def drawn(*given, **options):
+            with plain(), np.errstate(over="ignore", invalid="ignore"):
+                *above, last = _lines(options.get("title", ""))
+                if not above:
+                    return draw(*given, **options)
+                picture = draw(*given, **options | {"title": last})
+                picture.below(above)
+                picture.alt = picture.alt.replace(last, options["title"], 1)
+                return picture
+
+        return _check.door(**KINDS | kinds)(drawn)
+
+    return before if function is None else before(function)
+
+
+def _lines(title):
+    """A title as a line, or as several that are not too wide."""
+    wide = text_width(title, **TITLE)
+    if wide <= WIDEST and "\n" not in title:
+        return [title]
+    title = drawable(title)
+    letters = max(int(len(title) * WIDEST / max(wide, WIDEST)), 1)  # on average
+    while True:
+        lines = textwrap.wrap(title, letters, max_lines=LINES, placeholder=" …") or [""]
+        if letters < 20 or max(text_width(line, **TITLE) for line in lines) <= WIDEST + 0.4:
+            return lines
+        letters = letters * 9 // 10
 
 
 class Label(Text):
@@ -184,6 +291,33 @@ class Picture(Figure):
         )
         self.sheet.set(xlim=(0, self.get_figwidth()), ylim=(self.get_figheight(), 0))
 
+    def below(self, lines):
+        """Make the sheet taller, and write these lines above all that is on it."""
+        width, height = self.get_size_inches()
+        room = 0.19 * len(lines)
+        wide = max(width, *(0.24 + text_width(line, **TITLE) for line in lines))
+        for axes in self.axes:
+            x, y, w, h = axes.get_position(original=True).bounds
+            axes.set_position(
+                (
+                    x * width / wide,
+                    y * height / (height + room),
+                    w * width / wide,
+                    h * height / (height + room),
+                )
+            )
+        self.set_size_inches(wide, height + room)
+        for i, line in enumerate(lines):
+            self.write(0.12, 0.12 + 0.19 * i - room, line, va="top", **TITLE)
+
+    def draw(self, renderer):
+        with plain():
+            super().draw(renderer)
+
+    def savefig(self, *given, **options):
+        with plain():
+            super().savefig(*given, **options)
+
     def png(self, *, fast=False):
         """The picture as bytes, in at most 256 colours to keep notebooks small; `fast` for a
         slider: all colours, larger.
@@ -202,8 +336,7 @@ class Picture(Figure):
     def svg(self):
         """The picture as SVG bytes, the same every time."""
         out = io.BytesIO()
-        with rc_context({"svg.hashsalt": "attnlib"}):
-            self.savefig(out, format="svg", metadata={"Date": None})
+        self.savefig(out, format="svg", metadata={"Date": None})
         return out.getvalue()
 
     def _repr_mimebundle_(self, include=None, exclude=None):

@@ -5,6 +5,8 @@ import inspect
 import re
 import textwrap
 
+from attnlib import _check
+
 
 class Source:
     """A piece of Python that a notebook shows with highlighting, and a terminal as text."""
@@ -28,21 +30,23 @@ def _longest_run(sign, text):
     return max(map(len, re.findall(re.escape(sign) + "+", text)), default=0)
 
 
+WANTED = "thing must be a function or class written in Python"
+
+
+@_check.door(docstring=_check.flag)
 def show_source(thing, *, docstring=True):
     """Show the source of a function or class, as it runs.
 
     docstring   False leaves the docstring out, to see the bare algorithm
     """
     if not (inspect.isroutine(thing) or inspect.isclass(thing)):
-        raise TypeError(f"show_source needs a function or class written in Python, got {thing!r}")
+        raise TypeError(f"{WANTED}, got {_check.short(thing)}")
     try:
         if inspect.getfile(inspect.unwrap(thing)) == "<string>":  # exec, or python -c: no file
             raise OSError
         code = textwrap.dedent(inspect.getsource(thing))
     except (TypeError, OSError):
-        raise TypeError(
-            f"show_source needs a function or class written in Python, got {thing!r}"
-        ) from None
+        raise TypeError(f"{WANTED}, got {_check.short(thing)}") from None
     return Source(code if docstring else _bare(code), f"{thing.__module__}.{thing.__qualname__}")
 
 

@@ -6,9 +6,10 @@ from matplotlib.patches import Rectangle
 from attnlib import _check
 from attnlib.show.labels import axis_names, visible
 from attnlib.show.rows import ROW, THICK
-from attnlib.show.sheet import Picture, colour, text_width
+from attnlib.show.sheet import Picture, colour, on_paper, text_width
 
 
+@on_paper(room=_check.pair, parts=_check.texts)
 def stacked(
     values, names, parts, *, texts, full, limit, limit_name="", title="", width=8, room=("", "")
 ) -> Picture:

@@ -6,13 +6,14 @@ import numpy as np
 from matplotlib.patches import FancyArrow, FancyBboxPatch
 
 from attnlib import _check
-from attnlib.show.sheet import Picture, colour
+from attnlib.show.sheet import Picture, colour, on_paper
 
 PART = 2.15  # inches from one plus to the next
 LAYER, WRITTEN, NORM = 0, 1, 2  # their colours, among those of lines
 HIGH, LOW = 0.95, 2.05  # where the stream runs, and the layer below it
 
 
+@on_paper
 def stream(parts, *, norm="pre", title="") -> Picture:
     """The stream from left to right, with the layers that hang on it.
 

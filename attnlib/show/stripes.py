@@ -1,9 +1,10 @@
 """Tables of scores side by side: is a diagonal of one colour, or not?"""
 
 from attnlib.show.parts import Grid, row_of_grids
-from attnlib.show.sheet import Picture
+from attnlib.show.sheet import Picture, on_paper
 
 
+@on_paper
 def stripes(tables, *, title="") -> Picture:
     """Tables of scores in one row, each with two-sided colours of its own, 0 in the middle.
 

@@ -12,7 +12,7 @@ from attnlib import _check
 from attnlib.show.brought import brought
 from attnlib.show.labels import axis_names, printable
 from attnlib.show.parts import Grid, matrix
-from attnlib.show.sheet import KEY, QUERY, Picture, colour, text_width
+from attnlib.show.sheet import KEY, QUERY, Picture, colour, on_paper, text_width
 
 EDGE, GAP = 0.15, 0.1  # inches
 ROW, THICK = 0.3, 0.2  # a word, and a thread of weight 1
@@ -24,6 +24,7 @@ MOST = 8  # small maps
 LOOKED_AT = "is looked at (key)"  # above the right column
 
 
+@on_paper(pins=_check.row)
 def threads(
     weights,
     tokens=None,

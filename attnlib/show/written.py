@@ -8,9 +8,10 @@ from matplotlib.patches import Rectangle
 from attnlib import _check
 from attnlib.show.brought import brought
 from attnlib.show.parts import Grid, colour_bar
-from attnlib.show.sheet import Picture, colour
+from attnlib.show.sheet import Picture, colour, on_paper
 
 
+@on_paper
 def written(
     weights, n, tokens, *, key_tokens, title="", axes=("target token", "source token")
 ) -> Picture:
