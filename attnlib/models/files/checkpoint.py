@@ -112,8 +112,7 @@ def _no_weights(folder):
     found = sorted(path.name for kind in PICKLES for path in folder.glob(kind))
     if found:
         why = "is a pickle: it can run code when it is opened"
-        fix = "With transformers, AutoModel.from_pretrained(folder).save_pretrained(new) makes one"
-        only = f"Only model.safetensors is read. {fix}"
+        only = "Only model.safetensors is read"
         return ValueError(f"{found[0]!r} in {str(folder)!r} {why}. {only}")
     lacks = f"{str(folder)!r} has no model.safetensors"
     found = sorted(path.name for path in folder.glob("*.safetensors"))
