@@ -257,10 +257,11 @@ def boolean(name, value):
     """`value` as a boolean array; numbers are refused, because beside a bias a mask is none."""
     found = array(name, value)
     if found.dtype != np.bool_:
+        lengths = ", masks.padding(lengths, n_k) for lengths" if found.dtype.kind in "iu" else ""
         raise TypeError(
             f"{name} must be boolean (True = may attend), got an array of {found.dtype};"
-            f" {name}.astype(bool) is for 1 and 0, {name} == 0 for 0 and -inf; additive numbers go"
-            " in bias="
+            f" {name}.astype(bool) is for 1 and 0, {name} == 0 for 0 and -inf{lengths}; additive"
+            " numbers go in bias="
         )
     return found
 

@@ -109,6 +109,8 @@ def test_padding_tells_a_mask_from_lengths(mask, kind):
     assert masks.padding(lengths, 3).shape[-1] == 3
     assert masks.padding([1, 0], 3)[:, 0, 0].tolist() == [[True, False, False], [False] * 3]
     assert masks.padding([1], 1).all()  # one text of one token
+    with pytest.raises(TypeError, match=r"masks.padding\(lengths, n_k\) for lengths"):
+        scaled_dot_product_attention(np.eye(3), np.eye(3), np.eye(3), mask=[3, 2, 1])
 
 
 @settings(max_examples=50, deadline=None, derandomize=True)
