@@ -1130,10 +1130,7 @@ class Notebook:
         """The explorer with all its controls, as a reader handles it."""
         root = self.cell("explorer").locator(".attnlib-live")
         root.scroll_into_view_if_needed()
-        shown = Shown(self.tab, root)
-        if root.get_by_role("button", name="more", exact=True).count():
-            shown.press("more")
-        return shown
+        return Shown(self.tab, root)
 
     def save(self):
         self.command("docmanager:save")

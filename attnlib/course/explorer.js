@@ -133,7 +133,7 @@ export function sentenceOf(seen, state) {
 
 // ---- the page ----------------------------------------------------------------------------------------------------------------
 
-const WAIT = 3000, GREY = "Heads in grey need a running kernel. ";       // so long for a kernel that does not answer
+const WAIT = 3000;                                                      // so long for a kernel that does not answer
 const TRAITS = ["sentence", "model", "pattern", "heads", "window", "globals_", "encoding", "temperature", "head", "pins", "side", "form", "taught"];
 const FED = new Set(["sentence", "model", "pattern", "heads", "window", "globals_", "encoding", "temperature"]);
 const SENTENCES = ["The cat sat on the mat because it was tired", "The cat sat on the mat because it was soft", "My friend gave her dog a ball and it ran to the river",
@@ -164,22 +164,25 @@ function reasoned(row, label, names, onchoice) {
   };
 }
 
-/** All controls, some of them behind "more". @returns set(state, seen, offered: can these heads be chosen), open(), and their node */
+/** All controls; on a narrow page some of them behind "more". @returns set(state, seen, offered: can these heads be chosen), and their node */
 function controls(house, hand, another, unfold) {
-  const node = make("div", house.root), rows = [0, 1, 2].map((n) => make("div", node, { class: "row", hidden: n > 1 }));
+  const node = make("div", house.root, { class: "controls" }), rows = [0, 1, 2].map((n) => make("div", node, { class: n > 1 ? "row extra" : "row" }));
   const text = make("input", rows[0], { type: "text", class: "sentence", "aria-label": "sentence", spellcheck: "false", "data-lm-suppress-shortcuts": "true" });
   text.addEventListener("keydown", (event) => event.stopPropagation());
   text.addEventListener("input", () => hand({ sentence: text.value }, 300));
+  press(rows[0], "another sentence", another, { class: "extra" });
+  const form = choice(rows[0], "picture", ["threads", "map"], (name) => hand({ form: name }));
+  house.present(rows[0]);
   const pattern = choice(rows[1], "pattern: who may look at whom", Object.keys(PATTERNS), (name) => hand({ pattern: name }), { glyph });
   const window_ = slider(rows[1], "window", { min: 1, max: 10, wide: 104 }, (n) => hand({ window: n }, 150));
-  const form = choice(rows[1], "picture", ["threads", "map"], (name) => hand({ form: name }));
+  const globals_ = slider(rows[1], "global tokens", { min: 0, max: 4, wide: 116 }, (n) => hand({ globals_: n }, 150));
+  globals_.node.closest("label").classList.add("extra");
   const more = press(rows[1], "more", () => {
-    rows[2].hidden = !rows[2].hidden;
-    more.textContent = rows[2].hidden ? "more" : "less";
-    more.setAttribute("aria-expanded", !rows[2].hidden);
+    const open = node.classList.toggle("open");
+    more.textContent = open ? "less" : "more";
+    more.setAttribute("aria-expanded", open);
     unfold();
-  }, { "aria-expanded": "false" });
-  house.present(rows[1]);
+  }, { "aria-expanded": "false", class: "more" });
   const places = reasoned(rows[2], "places", Object.keys(NEAR), (name) => hand({ encoding: name }));
   const temperature = slider(rows[2], "temperature", { min: -1, max: 0.7, step: 0.02, say: (x) => (10 ** x).toFixed(x < 0 ? 2 : 1), wide: 124 },
     (x) => hand({ temperature: Math.abs(10 ** x - 1) < 0.06 ? 1 : 10 ** x }, 150));
@@ -187,10 +190,8 @@ function controls(house, hand, another, unfold) {
   const heads = slider(rows[2], "", { min: 1, max: NAMES.length, wide: 84 }, (n) => hand({ heads: n }, 150));
   heads.node.setAttribute("aria-label", "number of heads");
   heads.node.style.width = "64px";
-  const globals_ = slider(rows[2], "global tokens", { min: 0, max: 4, wide: 116 }, (n) => hand({ globals_: n }, 150));
-  press(rows[2], "another sentence", another);
   return {
-    node, open: () => !rows[2].hidden,
+    node,
     set(state, seen, offered) {
       const trained = seen.of === TRAINED, local = state.pattern.includes("local");
       if (text.value !== state.sentence) text.value = state.sentence;
@@ -202,7 +203,10 @@ function controls(house, hand, another, unfold) {
       places.set(state.encoding, trained ? "its own, from its training" : "");
       temperature.set(Math.log10(state.temperature));
       model.set(MODELS.indexOf(state.model));
-      [...model.node.options].forEach((option, at) => Object.assign(option, { disabled: !offered(MODELS[at]), title: offered(MODELS[at]) ? "" : GREY }));
+      [...model.node.options].forEach((option, at) => {
+        option.disabled = !offered(MODELS[at]);
+        option.textContent = option.disabled ? `${MODELS[at]}: needs a running kernel` : MODELS[at];
+      });
       heads.set(state.heads, trained ? "4 layers × 4" : "");
     },
   };
@@ -301,8 +305,7 @@ function render({ model, el }) {
     house.line.classList.toggle("taught", Boolean(can));
     house.line.classList.toggle("tall", stage.clientWidth < 720);
     const room = stage.clientWidth - (can ? 250 : 0), note = dumb || (state.model !== BY_HAND && model.get("_fed").note);
-    const grey = panel.open() && !MODELS.every(offered) && !note, lines = stage.clientWidth < 720 ? 3 : 2;
-    const parts = [...within(note ? [note] : sentenceOf(seen, state), room - (grey ? 130 : 0), lines), grey ? GREY : ""];
+    const parts = within(note ? [note] : sentenceOf(seen, state), room, stage.clientWidth < 720 ? 3 : 2);
     house.say(tokenize(state.sentence).length ? parts : "Type at least one word.");
   }
   function hand(news, later = 0) {
@@ -338,6 +341,7 @@ function render({ model, el }) {
   }
   function follow(news) { if (!(state.model !== BY_HAND && "sentence" in news)) change(news); else Object.assign(state, news); }
   function fit() {                                                         // 560 px in all, 636 on a narrow page, also unfolded
+    panel.node.classList.toggle("narrow", stage.clientWidth < 720);
     const rest = (stage.clientWidth < 720 ? 556 : 500) - panel.node.offsetHeight, tall = Math.max(rest, 26 + 15 * seen.heads[0].k.length);
     ({ place, size } = staged(stage, pen, seen.heads[0], seen.heads.length, tall, seen.next?.length ? tall - 208 : tall));
   }
