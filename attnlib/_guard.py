@@ -75,13 +75,16 @@ def wide_enough(bias, dtype):
     """The float type in which a bias stays finite where it is: `dtype`, or float64 for numbers
     beyond it, as np.finfo(float).min. ValueError where a score cannot be added to it.
     """
-    most = _check.below_infinity("bias", bias).max(initial=0)
-    if most > np.finfo(np.float64).max / 2:
+    most = bias.max(initial=0)
+    if not most <= np.finfo(np.float64).max / 2:
+        _check.below_infinity("bias", bias)
         raise ValueError(f"bias must leave room for the scores, up to 8e307, got {most:.3g}")
-    tame = most <= np.finfo(dtype).max / 2
-    if tame and not np.can_cast(bias.dtype, dtype):
-        tame = bias.min(initial=0, where=bias > -np.inf) >= np.finfo(dtype).min
-    return dtype if tame else np.result_type(dtype, np.float64)
+    if most <= np.finfo(dtype).max / 2:
+        if np.can_cast(bias.dtype, dtype) or bias.min(initial=0) >= np.finfo(dtype).min:
+            return dtype
+        if bias.min(initial=0, where=bias > -np.inf) >= np.finfo(dtype).min:
+            return dtype
+    return np.result_type(dtype, np.float64)
 
 
 def split_heads(x, n_heads):

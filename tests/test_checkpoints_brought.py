@@ -222,7 +222,18 @@ def test_a_classifier_in_place_of_the_head(tmp_path):
     assert model.about["ignored"] == ["score.weight"] and model.model.headless
 
 
-FRONTS = ["module.", "_orig_mod.", "base_model.model.", "model.module.", "0.auto_model.", "a.b.c."]
+FRONTS = [
+    "model.",
+    "transformer.",
+    "bert.",
+    "pretrained_model.",
+    "module.",
+    "_orig_mod.",
+    "base_model.model.",
+    "model.module.",
+    "0.auto_model.",
+    "a.b.c.",
+]
 
 
 @pytest.mark.parametrize("family", FOLDERS)
@@ -262,7 +273,8 @@ BUFFERS = {
         "model.layers.0.self_attn.rotary_emb.sin_cached",
     ],
     "qwen2": ["model.rotary_emb.original_inv_freq"],
-    "bart": ["model.encoder.position_ids"],
+    "bart": ["model.encoder.position_ids", "model.decoder.version"],
+    "marian": ["model.encoder.embed_positions._float_tensor", "model.encoder.version"],
 }
 
 

@@ -35,7 +35,8 @@ HEADS = (
     r"|cls\.seq_relationship)\..+"
 )
 BUFFERS = (
-    r"(.+\.)?(position_ids|token_type_ids|attn\.bias|masked_bias"
+    r"(.+\.)?(position_ids|token_type_ids|attn\.bias|masked_bias|(en|de)coder\.version"
+    r"|embed_positions\._float_tensor"
     r"|rotary_emb\.(inv_freq|original_inv_freq|cos_cached|sin_cached))"
 )
 
