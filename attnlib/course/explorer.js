@@ -164,7 +164,7 @@ function reasoned(row, label, names, onchoice) {
   };
 }
 
-/** All controls; on a narrow page some of them behind "more". @returns set(state, seen, offered: can these heads be chosen), and their node */
+/** All controls; on a narrow page some are behind "more". @returns set(state, seen, offered: can these heads be chosen), their node */
 function controls(house, hand, another, unfold) {
   const node = make("div", house.root, { class: "controls" }), rows = [0, 1, 2].map((n) => make("div", node, { class: n > 1 ? "row extra" : "row" }));
   const text = make("input", rows[0], { type: "text", class: "sentence", "aria-label": "sentence", spellcheck: "false", "data-lm-suppress-shortcuts": "true" });
@@ -203,10 +203,8 @@ function controls(house, hand, another, unfold) {
       places.set(state.encoding, trained ? "its own, from its training" : "");
       temperature.set(Math.log10(state.temperature));
       model.set(MODELS.indexOf(state.model));
-      [...model.node.options].forEach((option, at) => {
-        option.disabled = !offered(MODELS[at]);
-        option.textContent = option.disabled ? `${MODELS[at]}: needs a running kernel` : MODELS[at];
-      });
+      const dead = MODELS.map((name) => !offered(name)), named = MODELS.map((name, at) => `${name}${dead[at] ? ": needs a running kernel" : ""}`);
+      [...model.node.options].forEach((option, at) => Object.assign(option, { disabled: dead[at], textContent: named[at] }));
       heads.set(state.heads, trained ? "4 layers × 4" : "");
     },
   };
