@@ -1788,6 +1788,12 @@ OTHERS = [
         r"a and b must have the same shape \(n,\), got \(3,\) and \(4,\)",
     ),
     (
+        "divergence of words",
+        lambda: effects.divergence(ones(3), ["a", "b", "c"]),
+        TypeError,
+        r"others must hold real numbers, got an array of <U1",
+    ),
+    (
         "nothing to edit",
         lambda: effects.edited(5, lambda weights, values: values).__enter__(),
         TypeError,
