@@ -75,6 +75,17 @@ def flag(name, value):
     return value
 
 
+def float_type(name, value):
+    """`value` as a dtype of floats."""
+    try:
+        found = np.dtype(object if value is None else value)
+    except (TypeError, ValueError, SyntaxError):
+        found = np.dtype(object)
+    if found.kind != "f":
+        raise TypeError(f"{name} must be a float type, as np.float32, got {short(value)}")
+    return found
+
+
 def short(value):
     """A value as an error quotes it: in full if that is a few words."""
     text = " ".join(repr(value).split())
@@ -197,7 +208,7 @@ def tokens(name, value, width, axes="n d_model"):
     the width.
     """
     array = finite(name, floats(name, value, axes))
-    if array.shape[-1] != width:
+    if array.shape[-1] != width or 0 in array.shape:
         raise ValueError(
             f"{name} must have the shape (..., {axes.replace(' ', ', ')}={width}), got"
             f" {array.shape}"
@@ -251,6 +262,14 @@ def generator(rng):
             f" {short(rng)}"
         )
     return rng
+
+
+def numbers(name, value):
+    """`value` as an array of real numbers, of the type that it has."""
+    found = array(name, value)
+    if found.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must hold real numbers, got an array of {found.dtype}")
+    return found
 
 
 def boolean(name, value):

@@ -163,6 +163,12 @@ def silence(attention, heads, to):
     return Silence({head: rows[head] for head in heads})
 
 
+def watch(seen, run):
+    """What collects in `seen` what the heads hand on while run() runs."""
+    _check.function("run", run, "a function without arguments that runs the model")
+    return Watch(seen)
+
+
 def map_of(attention, head, weights):
     """A head of the layer that looks as these weights say, (n_q, n_k) or (n_k,)."""
     check_attention(attention)

@@ -4,6 +4,7 @@ A door refuses what its function cannot take, before any work, and hands on arra
 comes out as float32. A function begins with one line through its door; what follows is the lesson.
 """
 
+from types import FunctionType
 from typing import NamedTuple
 
 import numpy as np
@@ -89,7 +90,7 @@ def wide_enough(bias, dtype):
 
 def split_heads(x, n_heads):
     """x as an array whose width n_heads divides."""
-    x, n_heads = _check.array("x", x), _check.integer("n_heads", n_heads)
+    x, n_heads = _check.numbers("x", x), _check.integer("n_heads", n_heads)
     if x.ndim < 2 or x.shape[-1] % n_heads:
         wanted = f"(..., n, d) with d divisible by n_heads={n_heads}"
         raise ValueError(f"x must have the shape {wanted}, got {x.shape}")
@@ -98,7 +99,7 @@ def split_heads(x, n_heads):
 
 def merge_heads(x):
     """x as an array with an axis of heads."""
-    x = _check.array("x", x)
+    x = _check.numbers("x", x)
     if x.ndim < 3:
         raise ValueError(f"x must have the shape (..., h, n, d_head), got {x.shape}")
     return x
@@ -156,7 +157,7 @@ def leading(q, x, name):
 # ---- heads ---------------------------------------------------------------------------------------
 
 
-def multi_head(d_model, d_context, n_heads, n_kv_heads, d_head, rng):
+def multi_head(d_model, d_context, n_heads, n_kv_heads, d_head, use_bias, rng):
     """The sizes of an attention layer, those that were not given filled in; and a generator."""
     d_model = _check.integer("d_model", d_model)
     d_context = _check.integer("d_context", d_model if d_context is None else d_context)
@@ -168,6 +169,7 @@ def multi_head(d_model, d_context, n_heads, n_kv_heads, d_head, rng):
         wanted = f"divisible by n_heads={n_heads}, or give d_head="
         raise ValueError(f"d_model={d_model} must be {wanted}")
     d_head = _check.integer("d_head", d_model // n_heads if d_head is None else d_head)
+    _check.flag("use_bias", use_bias)
     return d_model, d_context, n_heads, n_kv_heads, d_head, _check.generator(rng)
 
 
@@ -199,7 +201,16 @@ def behind(n_q, n_k, offset):
     n_q = _check.integer("n_q", n_q)
     n_k = n_q if n_k is None else _check.integer("n_k", n_k)
     offset = n_k - n_q if offset is None else _check.integer("offset", offset, minimum=None)
+    if n_q * n_k > _check.LARGEST:
+        raise ValueError(f"n_q and n_k must make a table that can be held, got {n_q} and {n_k}")
     return n_q, n_k, offset
+
+
+def square(n, **sizes):
+    """n tokens, which look at each other; and what else is a whole number, 0 or above."""
+    n = _check.integer("n", n)
+    behind(n, n, None)
+    return n, *(_check.integer(name, size, minimum=0) for name, size in sizes.items())
 
 
 def dilated(window, dilation):
@@ -234,8 +245,7 @@ def documents(ids):
 
 def global_tokens(n, n_global):
     """Two whole numbers."""
-    n_global = _check.integer("n_global", n_global, minimum=0)
-    return _check.integer("n", n), n_global
+    return square(n, n_global=n_global)
 
 
 def random_keys(n_q, n_k, n_random, rng):
@@ -287,8 +297,9 @@ def density(mask):
     return mask
 
 
-def influence(x, size):
-    """x as a finite array (n, d), and a number above 0."""
+def influence(attend, x, size):
+    """A function, x as a finite array (n, d), and a number above 0."""
+    _check.function("attend", attend, "a function (n, d) -> (n, d_out)")
     x = _check.finite("x", _check.floats("x", x, "n d"))
     size = _check.positive("size", size)
     if x.ndim != 2:
@@ -325,9 +336,31 @@ def rotary_angles(positions, d_head, base):
     return positions, d_head, _check.positive("base", base)
 
 
+def added(n, held):
+    """How many rows, and how many there were before."""
+    return _check.integer("n", n), _check.integer("held", held, minimum=0)
+
+
+def turned(x, positions):
+    """Queries or keys (..., n, d_head) of an even width; finite positions of them, or None."""
+    x = _check.finite("x", _check.floats("x", x, "n d_head"))
+    if x.shape[-1] % 2 or not x.shape[-1]:
+        raise ValueError(f"x must have an even d_head, as numbers form pairs, got {x.shape}")
+    if positions is None:
+        return x, None
+    positions = _check.finite("positions", _check.floats("positions", positions, "n"))
+    batch = x.shape[:1] if positions.ndim == 2 and x.ndim > 3 else ()
+    if positions.shape not in ((*batch, x.shape[-2]), (*(1 for _ in batch), x.shape[-2])):
+        raise ValueError(
+            f"positions must have the shape (n,) or (b, n) for x {x.shape}, got {positions.shape}"
+        )
+    return x, positions
+
+
 def rotate(x, angles, layout):
     """x, angles that fit its pairs, and how many pairs there are."""
-    x, angles = _check.floats("x", x, "n d_head"), _check.floats("angles", angles, "n pairs")
+    x = _check.floats("x", x, "n d_head")
+    angles = _check.finite("angles", _check.floats("angles", angles, "n pairs"))
     half = x.shape[-1] // 2
     if x.shape[-1] % 2:
         raise ValueError(f"x must have an even d_head, as numbers form pairs, got {x.shape}")
@@ -375,7 +408,7 @@ def buckets(bidirectional, n_buckets, max_distance):
 def t5_bias(table):
     """The table as an array (n_buckets, h)."""
     table = _check.floats("table", table, "n_buckets h")
-    if table.ndim != 2:
+    if table.ndim != 2 or 0 in table.shape:
         raise ValueError(f"table must have the shape (n_buckets, h), got {table.shape}")
     return table
 
@@ -397,7 +430,7 @@ def rms_norm(x, gain, eps):
     x = _check.floats("x", x, "d")
     if x.shape[-1] == 0:
         raise ValueError(f"x must have at least one number in a row, got {x.shape}")
-    eps, dtype = _check.positive("eps", eps), x.dtype
+    x, eps, dtype = _check.finite("x", x), _check.positive("eps", eps), x.dtype
     if dtype == np.float16:
         x = x.astype(np.float32)
     if gain is None:
@@ -411,6 +444,37 @@ def norm_maker(norm_type, eps, names):
     _check.choice("norm_type", norm_type, names)
     if eps is not None:
         _check.positive("eps", eps)
+
+
+def feed_forward(d_model, d_hidden, activation, gated, use_bias, rng, names):
+    """The widths, and a generator."""
+    d_model = _check.integer("d_model", d_model)
+    d_hidden = _check.integer("d_hidden", 4 * d_model if d_hidden is None else d_hidden)
+    _check.choice("activation", activation, names)
+    _check.flag("gated", gated)
+    _check.flag("use_bias", use_bias)
+    return d_model, d_hidden, _check.generator(rng)
+
+
+def context_mask(mask, x, context, n_heads):
+    """Who may look at whom in the source, as a boolean array that fits, or None."""
+    if mask is None:
+        return None
+    shape = (*x.shape[:-2], n_heads, x.shape[-2], context.shape[-2])
+    return _check.broadcasts("context_mask", _check.boolean("context_mask", mask), shape)
+
+
+def has_parts(layer):
+    """The layer itself, which holds arrays."""
+    no_layer = isinstance(layer, (type, FunctionType, np.ndarray))
+    if no_layer or not hasattr(layer, "__dict__"):
+        raise TypeError(f"layer must be a layer or a model, got {_check.short(layer)}")
+    return layer
+
+
+def cast(layer, dtype):
+    """A layer, and a type of float."""
+    return has_parts(layer), _check.float_type("dtype", dtype)
 
 
 def gelu(x, approximate):
@@ -488,11 +552,11 @@ def directions(matrix, least):
 def value_norms(weights, values, W_o):
     """Arrays that fit: a row of values for each key, d_head rows of W_o for each head."""
     weights = _check.no_scores("weights", _check.weights("weights", weights, "h n_q n_k"))
-    values = _check.floats("values", values, "h n_k d_head")
-    W_o = _check.floats("W_o", W_o, "h·d_head d_model")
+    values = _check.finite("values", _check.floats("values", values, "h n_k d_head"))
+    W_o = _check.finite("W_o", _check.floats("W_o", W_o, "h·d_head d_model"))
     n_heads, d_head = weights.shape[-3], values.shape[-1]
     found = f"got weights {weights.shape}, values {values.shape}, W_o {W_o.shape}"
-    if values.shape[-2] != weights.shape[-1] or n_heads % values.shape[-3]:
+    if values.shape[-2] != weights.shape[-1] or not values.shape[-3] or n_heads % values.shape[-3]:
         raise ValueError(
             f"values must have a row for each key, and heads that fit those of weights, {found}"
         )
@@ -543,8 +607,45 @@ def rank_correlation(a, b):
 
 
 def divergence(logits, others):
-    """Two float arrays."""
-    return _check.floats("logits", logits, "v"), _check.floats("others", others, "v")
+    """Finite arrays (..., vocabulary) that fit each other."""
+    both = (("logits", logits), ("others", others))
+    logits, others = (_check.finite(name, _check.floats(name, x, "vocabulary")) for name, x in both)
+    try:
+        shape = np.broadcast_shapes(logits.shape, others.shape)
+    except ValueError:
+        shape = (0,)
+    if logits.shape[-1:] != others.shape[-1:] or not shape[-1]:
+        found = f"got {logits.shape} and {others.shape}"
+        raise ValueError(f"logits and others must have the same vocabulary and fit, {found}")
+    return logits, others
+
+
+def head_effects(layers, measure, mean):
+    """A list of attention layers, a function, and whether to put means in their place."""
+    layers = _check.row("layers", layers, "attention layers")
+    for one in layers:
+        if not hasattr(one, "n_heads"):
+            wanted = "layers must be attention layers, each a SelfAttention or CrossAttention"
+            raise TypeError(f"{wanted}, got {type(one).__name__}")
+    if not layers:
+        raise ValueError("layers must be attention layers, one at least, got none")
+    _check.function("measure", measure, "a function that runs the model and returns a number")
+    _check.flag("mean", mean)
+    return layers
+
+
+def one_text(model, ids, name="ids"):
+    """A model with logits, and ids as whole numbers (n,)."""
+    _check.able("model", model, "logits")
+    ids = _check.array(name, ids)
+    if ids.ndim != 1 or not ids.size or ids.dtype.kind not in "iu":
+        raise ValueError(f"{name} must be whole numbers (n,), got {ids.dtype} {ids.shape}")
+    return ids
+
+
+def swap_each(model, ids, candidates):
+    """Ids as whole numbers (n,), and the candidates as such (m,)."""
+    return one_text(model, ids), one_text(model, candidates, "candidates")
 
 
 # ---- efficient -----------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
-from attnlib import _check, _edits, _guard
+from attnlib import _edits, _guard
 from attnlib.attention import log_softmax
 
 
@@ -168,7 +168,7 @@ def head_means(attention, run) -> NDArray:
     Under edits of the layer that are open, the means are those of what it hands on then.
     """
     seen = []
-    with edited(attention, _edits.Watch(seen)):
+    with edited(attention, _edits.watch(seen, run)):
         run()
     if not seen:
         raise ValueError("run must run the model that this attention layer is in, and did not")
@@ -186,6 +186,7 @@ def head_effects(layers, measure, *, mean=False) -> NDArray:
 
     Michel et al. 2019, "Are Sixteen Heads Really Better than One?", ablates one head at a time.
     """
+    layers = _guard.head_effects(layers, measure, mean)
     before, changes = measure(), []
     for attention in layers:
         to = head_means(attention, measure) if mean else 0.0
@@ -203,6 +204,7 @@ def hide_each(model, ids) -> NDArray:
     A mask hides it, so that the other weights are shared out anew. In nats, see `divergence`; 0 for
     the last token, which cannot be hidden from itself.
     """
+    ids = _guard.one_text(model, ids)
     itself = np.eye(len(ids), dtype=bool)
     hidden = [model.logits(ids, mask=itself | ~gone)[-1] for gone in itself]
     return divergence(model.logits(ids)[-1], np.array(hidden))
@@ -215,7 +217,7 @@ def swap_each(model, ids, candidates) -> NDArray:
     candidates   (m,) ids that are put there, one after the other; the effects are averaged
     In nats, see `divergence`.
     """
-    ids, candidates = _check.array("ids", ids), _check.array("candidates", candidates)
+    ids, candidates = _guard.swap_each(model, ids, candidates)
     batch = np.repeat(ids[None], len(ids) * len(candidates), axis=0).reshape(
         len(ids), len(candidates), -1
     )

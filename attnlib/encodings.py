@@ -102,11 +102,12 @@ class Sinusoidal(Positions):
     """
 
     def __init__(self, d_model, *, base=10_000, layout="interleaved"):
-        sinusoidal(1, d_model, base=base, layout=layout)  # refuses what has no hands
-        self.d_model, self.base, self.layout = d_model, base, layout
+        _, self.d_model, self.base = _guard.sinusoidal(1, d_model, base, layout)
+        self.layout = layout
 
     def added(self, n, held=0):
         """The encodings of n positions from `held` on. (n, d_model)"""
+        n, held = _guard.added(n, held)
         options = {"base": self.base, "layout": self.layout}
         return sinusoidal(held + n, self.d_model, **options)[held:]
 
@@ -133,7 +134,8 @@ class Learned(Positions):
 
     def added(self, n, held=0):
         """The encodings of n positions from `held` on. (n, d_model)"""
-        end, rows = held + _check.integer("n", n), len(self.table)
+        n, held = _guard.added(n, held)
+        end, rows = held + n, len(self.table)
         if end > rows:
             cliff = f"the learned table has {rows} rows, the text {end} tokens"
             raise ValueError(f"n must be at most {rows - held}: {cliff}")
@@ -215,7 +217,7 @@ class Rotary(Positions):
 
         positions   (n,), or (b, n) for x (b, h, n, d_head); 0 … n-1 unless given
         """
-        x = _check.floats("x", x, "n d_head")
+        x, positions = _guard.turned(x, positions)
         angles = self.angles(positions, *x.shape[-2:])
         return attention_factor(self.scaling) * rotate(x, angles, layout=self.layout)
 
@@ -322,6 +324,7 @@ class T5Bias(Positions):
 
     def __init__(self, n_heads, *, bidirectional, n_buckets=32, max_distance=128):
         _guard.buckets(bidirectional, n_buckets, max_distance)
+        max_distance = int(max_distance)
         self.bidirectional, self.max_distance = bidirectional, max_distance
         self.table = np.zeros((n_buckets, _check.integer("n_heads", n_heads)))
 

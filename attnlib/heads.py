@@ -74,7 +74,7 @@ class MultiHead:
 
     def __init__(self, d_model, d_context, n_heads, n_kv_heads, d_head, use_bias, rng):
         d_model, d_context, n_heads, n_kv_heads, d_head, rng = _guard.multi_head(
-            d_model, d_context, n_heads, n_kv_heads, d_head, rng
+            d_model, d_context, n_heads, n_kv_heads, d_head, use_bias, rng
         )
 
         def untrained(rows, columns):
@@ -149,6 +149,7 @@ class SelfAttention(MultiHead):
 
     def steps(self, x, *, mask=None, bias=None, cache=None, positions=None):
         """The layer at work: every array on the way from x to the output."""
+        x = _check.tokens("x", x, len(self.W_q))
         held = n_held(cache)
         q = split_heads(x @ self.W_q + self.b_q, self.n_heads)  # (..., h, n, d_head)
         k = split_heads(x @ self.W_k + self.b_k, self.n_kv_heads)  # (..., h_kv, n, d_head)
@@ -235,16 +236,20 @@ class CrossAttention(MultiHead):
         cache        a `KVCache`: an empty one is filled with the keys and values of the context;
                      from a filled one they are read, and the context may be None
         """
-        x = _check.tokens("x", x, len(self.W_q))
+        steps = self.steps(x, context, mask=mask, bias=bias, cache=cache)
+        return steps.output, steps.weights
+
+    def checked(self, x, context, cache):
+        """x, and the context that is read where the cache is empty, as finite arrays."""
         if not n_held(cache):
             if context is None:
                 raise ValueError("context must be given, unless a filled cache is")
             context = _check.tokens("context", context, len(self.W_k), "n_k d_context")
-        steps = self.steps(x, context, mask=mask, bias=bias, cache=cache)
-        return steps.output, steps.weights
+        return _check.tokens("x", x, len(self.W_q)), context
 
     def steps(self, x, context, *, mask=None, bias=None, cache=None):
         """The layer at work: every array on the way from x and the context to the output."""
+        x, context = self.checked(x, context, cache)
         q = split_heads(x @ self.W_q + self.b_q, self.n_heads)  # (..., h, n_q, d_head)
         if n_held(cache):
             k, v = cache.k, cache.v  # (..., h_kv, n_k, d_head)

@@ -113,8 +113,8 @@ class LayerNorm:
     """`layer_norm` with two learned rows: gain (d_model,), ones at first, and bias, zeros."""
 
     def __init__(self, d_model, *, eps=1e-5):
-        d_model = _check.integer("d_model", d_model)
-        self.gain, self.bias, self.eps = np.ones(d_model), np.zeros(d_model), eps
+        d_model, self.eps = _check.integer("d_model", d_model), _check.positive("eps", eps)
+        self.gain, self.bias = np.ones(d_model), np.zeros(d_model)
 
     def __call__(self, x):
         """(..., n, d_model) -> (..., n, d_model)"""
@@ -125,7 +125,8 @@ class RMSNorm:
     """`rms_norm` with its learned row: gain (d_model,), ones at first."""
 
     def __init__(self, d_model, *, eps=1e-6):
-        self.gain, self.eps = np.ones(_check.integer("d_model", d_model)), eps
+        self.gain = np.ones(_check.integer("d_model", d_model))
+        self.eps = _check.positive("eps", eps)
 
     def __call__(self, x):
         """(..., n, d_model) -> (..., n, d_model)"""
@@ -158,10 +159,10 @@ class FeedForward:
         use_bias=False,
         rng=None,
     ):
-        d_model = _check.integer("d_model", d_model)
-        d_hidden = _check.integer("d_hidden", 4 * d_model if d_hidden is None else d_hidden)
-        self.activation = _check.choice("activation", activation, list(ACTIVATIONS))
-        rng = _check.generator(rng)
+        self.activation, known = activation, list(ACTIVATIONS)
+        d_model, d_hidden, rng = _guard.feed_forward(
+            d_model, d_hidden, activation, gated, use_bias, rng, known
+        )
 
         def bias(columns):
             return np.zeros(columns) if use_bias else 0.0
@@ -176,11 +177,11 @@ class FeedForward:
 
     def __call__(self, x):
         """(..., n, d_model) -> (..., n, d_model)"""
-        return self.steps(_check.tokens("x", x, len(self.W_up))).output
+        return self.steps(x).output
 
     def steps(self, x):
         """The layer at work: every array on the way from x to the output."""
-        bend = ACTIVATIONS[self.activation]
+        x, bend = _check.tokens("x", x, len(self.W_up)), ACTIVATIONS[self.activation]
         up = x @ self.W_up + self.b_up  # (..., n, d_hidden)
         gate = None if self.W_gate is None else x @ self.W_gate + self.b_gate
         hidden = bend(up) if gate is None else bend(gate) * up  # (..., n, d_hidden)
@@ -237,6 +238,8 @@ class EncoderBlock:
     ):
         if norm is not None:
             _check.choice("norm", norm, ["pre", "post"])
+        if d_hidden is not None:
+            d_hidden = _check.integer("d_hidden", d_hidden, minimum=None)
         make_norm = norm_maker(norm_type, eps)
         rng = _check.generator(rng)
         self.norm = norm
@@ -282,6 +285,7 @@ class DecoderBlock(EncoderBlock):
 
     def steps(self, x, *, mask=None, bias=None, cache=None, positions=None):
         """The block at work: every array on the way from x to the output."""
+        x = _check.tokens("x", x, len(self.attention.W_q))
         *lead, n, _ = x.shape
         n_k = n_held(cache) + n  # the last query is the last key
         causal = masks.causal(n, n_k)  # (n, n_k)
@@ -330,17 +334,18 @@ class CrossDecoderBlock(EncoderBlock):
         returns        output (..., n, d_model), weights (..., h, n, n_k) of the self-attention,
                        cross-weights (..., h, n, n_source)
         """
-        x = _check.tokens("x", x, len(self.attention.W_q))
-        if cache is None or not n_held(cache.source):
-            if context is None:
-                raise ValueError("context must be given, unless a filled cache is")
-            context = _check.tokens("context", context, x.shape[-1], "n_source d_model")
         steps = self.steps(x, context, context_mask=context_mask, bias=bias, cache=cache)
         return steps.output, steps.attention.inner.weights, steps.cross_attention.inner.weights
 
     def steps(self, x, context, *, context_mask=None, bias=None, cache=None):
         """The block at work: every array on the way from x and the context to the output."""
         own, source = (None, None) if cache is None else cache
+        x = _check.tokens("x", x, len(self.attention.W_q))
+        if not n_held(source):
+            if context is None:
+                raise ValueError("context must be given, unless a filled cache is")
+            context = _check.tokens("context", context, x.shape[-1], "n_source d_model")
+            context_mask = _guard.context_mask(context_mask, x, context, self.attention.n_heads)
         n = x.shape[-2]
         options = {"mask": masks.causal(n, n_held(own) + n), "bias": bias, "cache": own}
         attention = residual(x, self.attention, self.attention_norm, self.norm, **options)
@@ -416,11 +421,13 @@ def parameters(layer) -> dict[str, NDArray]:
 
     The arrays themselves, not copies: who writes into them changes the layer.
     """
-    return {name: getattr(owner, attribute) for name, owner, attribute in _places(layer)}
+    places = _places(_guard.has_parts(layer))
+    return {name: getattr(owner, attribute) for name, owner, attribute in places}
 
 
 def cast(layer, dtype):
     """Turn every parameter of a layer or model into `dtype`, say np.float32. Returns it."""
+    layer, dtype = _guard.cast(layer, dtype)
     for _, owner, attribute in list(_places(layer)):
         setattr(owner, attribute, getattr(owner, attribute).astype(dtype, copy=False))
     return layer

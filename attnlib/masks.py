@@ -57,7 +57,7 @@ def prefix(n, *, n_prefix) -> NDArray:
 
     The prefix language model of T5 (Raffel et al. 2020), figure 3.
     """
-    n_prefix = _check.integer("n_prefix", n_prefix, minimum=0)
+    n, n_prefix = _guard.square(n, n_prefix=n_prefix)
     return causal(n) | (np.arange(n) < n_prefix)
 
 
@@ -108,6 +108,7 @@ def global_local(n, *, window, n_global) -> NDArray:
 
     Longformer (Beltagy et al. 2020), figure 2d.
     """
+    n, n_global = _guard.square(n, n_global=n_global)
     return local(n, window=window) | global_tokens(n, n_global=n_global)
 
 
@@ -120,6 +121,7 @@ def bigbird(n, *, window, n_global, n_random, rng=None) -> NDArray:
 
     BigBird (Zaheer et al. 2020), figure 1d.
     """
+    n, n_global = _guard.square(n, n_global=n_global)
     drawn = random_keys(n, n_random=n_random, rng=rng)
     return global_local(n, window=window, n_global=n_global) | drawn
 
@@ -129,7 +131,7 @@ def streaming(n, *, window, n_sinks) -> NDArray:
 
     StreamingLLM (Xiao et al. 2023), figure 1d.
     """
-    n_sinks = _check.integer("n_sinks", n_sinks, minimum=0)
+    n, n_sinks = _guard.square(n, n_sinks=n_sinks)
     return causal(n) & (local(n, window=window) | (np.arange(n) < n_sinks))
 
 
@@ -197,7 +199,7 @@ def influence(attend, x, *, size=1.0) -> NDArray:
              just such a push, an RMS norm does not
     returns  (n, n): the largest change in output i when token j is nudged; 0 = i cannot see j
     """
-    x, size = _guard.influence(x, size)
+    x, size = _guard.influence(attend, x, size)
 
     def output(tokens):
         result = attend(tokens)

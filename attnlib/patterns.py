@@ -37,6 +37,9 @@ def mask(pattern, n, **given) -> NDArray:
     given   window, n_global …: those that the pattern asks for count, the others are passed over
     """
     asked = numbers(pattern)
+    known = dict.fromkeys(name for other in PATTERNS for name in numbers(other))
+    if unknown := [name for name in given if name not in known]:
+        raise TypeError(f"{unknown[0]} is no number of a pattern: those are {', '.join(known)}")
     if missing := [name for name in asked if name not in given]:
         raise ValueError(f"pattern {pattern!r} asks for {', '.join(missing)}: give that too")
     return PATTERNS[pattern](n, **{name: given[name] for name in asked})
@@ -44,4 +47,5 @@ def mask(pattern, n, **given) -> NDArray:
 
 def with_numbers(*names) -> tuple:
     """The patterns that ask for nothing but these numbers."""
-    return tuple(pattern for pattern in PATTERNS if set(numbers(pattern)) <= set(names))
+    names = {_check.text("names", name) for name in names}
+    return tuple(pattern for pattern in PATTERNS if set(numbers(pattern)) <= names)

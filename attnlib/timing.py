@@ -14,6 +14,7 @@ from attnlib import _check
 
 def milliseconds(work) -> float:
     """How long work() takes, once."""
+    work = _check.function("work", work, "a function without arguments")
     start = time.perf_counter()
     work()
     return 1e3 * (time.perf_counter() - start)
@@ -21,5 +22,6 @@ def milliseconds(work) -> float:
 
 def fastest(*works, rounds=5) -> NDArray:
     """The fastest of several rounds in which all works take turns: (works,), in milliseconds."""
+    works = [_check.function("works", work, "functions without arguments") for work in works]
     rounds = range(_check.integer("rounds", rounds))
     return np.min([[milliseconds(work) for work in works] for _ in rounds], axis=0)

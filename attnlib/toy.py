@@ -165,7 +165,7 @@ def features(word):
     """The features of a word, as a set of names; only {"token"} for a word that is not in the table
     WORDS.
     """
-    lower = word.lower()
+    lower = _check.text("word", word).lower()
     found = {"token", *_TABLE.get(lower, ())}
     if found & set(NOUNS):
         found.add("noun")
@@ -204,7 +204,8 @@ def embed(tokens, encoding="none"):
     encoding   what goes into the position block: "none", "sinusoidal", or "learned" (a table of
                N_LEARNED rows)
     """
-    if isinstance(tokens, str) or not all(isinstance(token, str) for token in tokens):
+    tokens = _check.row("tokens", tokens)
+    if not all(isinstance(token, str) for token in tokens):
         raise TypeError(
             f"tokens must be a list of strings, as tokenize(text) makes one; got {tokens!r}"
         )
@@ -263,6 +264,7 @@ def layer(n_heads=4, *, encoding="sinusoidal", temperature=1.0, control=False):
     n_heads = _check.integer("n_heads", n_heads, maximum=len(HEADS))
     temperature = _check.positive("temperature", temperature)
     _check.choice("encoding", encoding, ENCODINGS)
+    _check.flag("control", control)
     attention = SelfAttention(D_MODEL, n_heads, d_head=D_HEAD)
     if control:
         attention.W_q *= 40  # random weights of the usual size look nearly even
@@ -286,7 +288,7 @@ def pronoun_head(tokens, loudness=6.4):
     A pronoun asks for nouns, and 0.4 times as much for what is alive, `loudness` times as loudly;
     every token offers, and says, what it is. ASKED and TOLD name the columns.
     """
-    x = embed(tokens)
+    x, loudness = embed(tokens), _check.not_negative("loudness", loudness)
     column = {name: x[:, k] for k, name in enumerate(FEATURES)}  # (n,) each
     q = loudness * np.outer(column["pronoun"], [1, 0.4])
     k, v = (np.stack([column[name] for name in names], axis=1) for names in (ASKED, TOLD))
@@ -330,7 +332,10 @@ def look(
         _check.positive("temperature", temperature),
     )
     attention = _kept_layer(
-        n_heads, _check.choice("encoding", encoding, ENCODINGS), temperature, bool(control)
+        n_heads,
+        _check.choice("encoding", encoding, ENCODINGS),
+        temperature,
+        bool(_check.flag("control", control)),
     )
     tokens = tokenize(sentence)
     mask = patterns.mask(pattern, len(tokens), window=window, n_global=n_global)
@@ -502,7 +507,7 @@ def story(sentence, *, side_by_side=False):
     side_by_side   the control: both heads in one layer, so that the second has to ask before it
                    knows what the first one found
     """
-    tokens = tokenize(sentence)
+    tokens, side_by_side = tokenize(sentence), _check.flag("side_by_side", side_by_side)
     one = look(sentence, n_heads=2).weights[1]
     x = story_embed(tokens)  # (n, D_STORY)
     read, first = story_head("pronoun → quality", x)

@@ -37,7 +37,12 @@ PARTS = {
     *filter(twins.is_part, twins.NAMES),
     *("heads.MultiHead", "heads.SelfAttention.check_positions", "heads.SelfAttention.placed"),
     *("encodings.Positions.added", "encodings.Positions.bias", "encodings.Positions.turned"),
-    *("encodings.Positions.onto", "encodings.positions_maker", "encodings.Rotary.angles"),
+    *(
+        "heads.CrossAttention.checked",
+        "encodings.Positions.onto",
+        "encodings.positions_maker",
+        "encodings.Rotary.angles",
+    ),
     *("heads.n_held", "layers.norm_maker"),
     *("layers.EncoderBlock.make_attention", "layers.EncoderBlock.make_feed_forward"),
     *("toy.story_matrices", "toy.positions", "toy.story_embed", "toy.story_head"),
@@ -128,6 +133,10 @@ def picture():
 
 def drawn(a=1):
     return picture()
+
+
+def nothing():
+    """A function without arguments."""
 
 
 def doubles(x):
@@ -322,11 +331,14 @@ CALLS = {  # name: () -> (what is called, {argument: value})
         by_name.mask,
         {"pattern": "global-local", "n": 5, "window": 2, "n_global": 1},
     ),
-    "patterns.with_numbers": lambda: (lambda name: by_name.with_numbers(name), {"name": "window"}),
-    "timing.milliseconds": lambda: (lambda work: timing.milliseconds(work) * 0, {"work": list}),
+    "patterns.with_numbers": lambda: (
+        lambda names: by_name.with_numbers(names),
+        {"names": "window"},
+    ),
+    "timing.milliseconds": lambda: (lambda work: timing.milliseconds(work) * 0, {"work": nothing}),
     "timing.fastest": lambda: (
         lambda works, rounds: timing.fastest(works, rounds=rounds) * 0,
-        {"works": list, "rounds": 2},
+        {"works": nothing, "rounds": 2},
     ),
     "toy.tokenize": lambda: (toy.tokenize, {"text": "The cat sat"}),
     "toy.features": lambda: (toy.features, {"word": "cat"}),

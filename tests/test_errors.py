@@ -1816,7 +1816,7 @@ OTHERS = [
         "effects of no layer",
         lambda: effects.head_effects([5], lambda: 1.0, mean=True),
         TypeError,
-        NO_LAYER,
+        r"layers must be attention layers, .* got int",
     ),
     (
         "a hidden token that there is not",
@@ -1862,6 +1862,10 @@ def test_refused(call, error, message):
 
 # Either error will do, as long as it names the argument.
 BY_NAME = [
+    ("no layer for its parameters", lambda: layers.parameters(3), r"layer must be a layer"),
+    ("dates for logits", lambda: effects.divergence("a", [1.0]), r"logits must hold real numbers"),
+    ("no layer to cast", lambda: layers.cast(None, float), r"layer must be a layer"),
+    ("no type to cast to", lambda: layers.cast(layers.LayerNorm(2), "x"), r"dtype must be a float"),
     (
         "None for v",
         lambda: scaled_dot_product_attention(ones(3, 4), ones(3, 4), None),

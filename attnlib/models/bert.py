@@ -70,9 +70,12 @@ class Bert:
     ):
         vocabulary, n_layers = (
             _check.integer("vocabulary", vocabulary),
-            _check.integer("n_layers", n_layers),
+            _check.integer("n_layers", n_layers, maximum=10_000),
         )
-        d_model = _check.integer("d_model", d_model)
+        d_model, n_types = _check.integer("d_model", d_model), _check.integer("n_types", n_types, 0)
+        if d_embedding is not None:
+            d_embedding = _check.integer("d_embedding", d_embedding)
+        shared, head = _check.flag("shared", shared), _check.flag("head", head)
         rng, width = _check.generator(rng), d_model if d_embedding is None else d_embedding
         self.embedding = rng.normal(0, width**-0.5, (vocabulary, width))
         self.positions = Learned(n_max, width, rng)
@@ -122,7 +125,11 @@ class Bert:
         x = self.embedding[ids] + self.positions(ids.shape[-1])  # (..., n, d_embedding)
         if self.token_types is not None:
             types = np.zeros_like(ids) if token_types is None else token_types
-            x = x + self.token_types[_check.ids("token_types", types, len(self.token_types))]
+            types = _check.ids("token_types", types, len(self.token_types))
+            if types.shape not in (ids.shape, ids.shape[-1:]):
+                wanted = f"the shape of ids, {ids.shape}"
+                raise ValueError(f"token_types must have {wanted}, got {types.shape}")
+            x = x + self.token_types[types]
         elif token_types is not None:
             raise ValueError("token_types must be None: this model has none")
         x = self.embedding_norm(x)

@@ -26,8 +26,11 @@ def greedy(model, ids, *, start, end, n_max, source_mask=None, begun=(), rules=N
     rules        `Rules` for what may come next, None for none
     """
     start, end, n_max = _checked_ends(model, start, end, n_max)
-    one, rows = np.ndim(ids) == 1, np.atleast_2d(ids)
-    mask = None if source_mask is None else np.atleast_2d(source_mask)
+    ids = _check.array("ids", ids)
+    one, rows = ids.ndim == 1, np.atleast_2d(ids)
+    mask = None
+    if source_mask is not None:
+        mask = np.atleast_2d(_check.boolean("source_mask", source_mask))
     begun = _checked_beginnings(begun, len(rows), len(model.target_embedding))
     caches, written = model.caches(), [begun]  # and (b, 1) of each step
     fresh, ended = np.insert(begun, 0, start, axis=1), np.zeros(len(rows), bool)
@@ -140,7 +143,7 @@ def beam_search(model, ids, *, start, end, n_beams, n_max, length_penalty=0):
     n_beams = _check.integer("n_beams", n_beams)
     power = _check.not_negative("length_penalty", length_penalty)
     kept, steps = [Hypothesis((), [], 0.0, 0.0, False, 0)], []
-    source, caches, fresh, rows = np.asarray(ids)[None], model.caches(), [start], [0]
+    source, caches, fresh, rows = _check.array("ids", ids)[None], model.caches(), [start], [0]
     while len(steps) < n_max and fresh:
         logits = model.logits(source, np.array(fresh)[:, None], caches=caches)[:, -1]
         source = None  # from now on in the caches
@@ -194,7 +197,9 @@ def _before(end, ids):
 def _checked_beginnings(begun, n_rows, vocabulary):
     """(n_rows, n_begun)"""
     begun = np.atleast_2d(
-        _check.ids("begun", begun, vocabulary) if len(begun) else np.zeros(0, int)
+        _check.ids("begun", begun, vocabulary)
+        if _check.array("begun", begun).size
+        else np.zeros(0, int)
     )
     if len(begun) not in (1, n_rows):
         raise ValueError(
@@ -204,6 +209,7 @@ def _checked_beginnings(begun, n_rows, vocabulary):
 
 
 def _checked_ends(model, start, end, n_max):
+    _check.able("model", model, "logits", "caches", about="an encoder-decoder")
     last = len(model.target_embedding) - 1
     start, end = (
         _check.integer(*pair, minimum=0, maximum=last) for pair in (("start", start), ("end", end))

@@ -83,6 +83,8 @@ def stream(model, ids, *, n_new, temperature=1.0, top_k=None, stop=None, cached=
 
 def _decoder(model, texts, n_new, temperature, top_k, stop, cached, rng):
     """Checks what a user gave; then the iterator of `_decode`."""
+    _check.able("model", model, "logits", "caches", about="a language model")
+    _check.flag("cached", cached)
     n_new, rng = _check.integer("n_new", n_new), _check.generator(rng)
     temperature, top_k = _checked_sampling(temperature, top_k)
     if stop is not None:
@@ -153,7 +155,7 @@ def _checked_texts(ids):
     """A list of texts, each an array (n,), and whether `ids` was one text."""
     try:
         one = np.ndim(ids[0]) == 0
-    except (TypeError, IndexError, ValueError):  # a number, nothing at all
+    except (TypeError, IndexError, KeyError, ValueError):  # a number, nothing at all
         one = True
     if one:
         return [_checked_text("ids", ids)], True
@@ -163,7 +165,7 @@ def _checked_texts(ids):
 def _checked_text(name, ids):
     """ids as an array of whole numbers (n,), with at least one."""
     try:
-        text = np.asarray(ids)
+        text = _check.array(name, ids)
     except ValueError:
         raise ValueError(f"{name} must be one text, (n,); a list of texts: generate") from None
     if text.ndim != 1 or text.size == 0:

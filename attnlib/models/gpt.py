@@ -56,9 +56,8 @@ class GPT:
     ):
         vocabulary = _check.integer("vocabulary", vocabulary, minimum=2)
         d_model = _check.integer("d_model", d_model)
-        n_layers = _check.integer("n_layers", n_layers)
-        if np.dtype(dtype).kind != "f":
-            raise TypeError(f"dtype must be a float type, as np.float32, got {dtype!r}")
+        n_layers = _check.integer("n_layers", n_layers, maximum=10_000)
+        dtype, tied = _check.float_type("dtype", dtype), _check.flag("tied", tied)
         rng = _check.generator(rng)
         sizes = {"n_max": n_max, "d_model": d_model, "n_heads": n_heads, "rng": rng}
         make_positions = positions_maker(positions, POSITIONS, own=True, **sizes)
@@ -164,7 +163,7 @@ class GPT:
         """positions as an array of whole numbers, (n,) or (b, n), each below n_max."""
         if positions is None:
             return None
-        positions = np.asarray(positions)
+        positions = _check.array("positions", positions)
         if positions.dtype.kind not in "iu":
             raise TypeError(f"positions must be whole numbers, got an array of {positions.dtype}")
         if positions.shape not in (shape, shape[-1:]):

@@ -57,12 +57,14 @@ class Seq2Seq:
     ):
         sizes = {"source_vocabulary": source_vocabulary, "target_vocabulary": target_vocabulary}
         sizes = [_check.integer(name, size, minimum=2) for name, size in sizes.items()]
-        d_model, n_layers = _check.integer("d_model", d_model), _check.integer("n_layers", n_layers)
+        d_model, n_layers = (
+            _check.integer("d_model", d_model),
+            _check.integer("n_layers", n_layers, maximum=10_000),
+        )
         n_decoder_layers = n_layers if n_decoder_layers is None else n_decoder_layers
         n_decoder_layers = _check.integer("n_decoder_layers", n_decoder_layers)
         self.n_max = None if n_max is None else _check.integer("n_max", n_max)
-        if np.dtype(dtype).kind != "f":
-            raise TypeError(f"dtype must be a float type, as np.float32, got {dtype!r}")
+        dtype = _check.float_type("dtype", dtype)
         rng = _check.generator(rng)
         widths = {"n_max": n_max, "d_model": d_model, "n_heads": n_heads, "rng": rng}
         make_positions = positions_maker(positions, POSITIONS, layout=self.layout, **widths)
@@ -86,8 +88,9 @@ class Seq2Seq:
 
         Its output is (n_target, target_vocabulary): row i scores what comes behind decoder id i.
         """
-        if np.ndim(ids) != 1 or np.ndim(decoder_ids) != 1:
-            shapes = f"got {np.shape(ids)} and {np.shape(decoder_ids)}; batches: logits"
+        ids, decoder_ids = _check.array("ids", ids), _check.array("decoder_ids", decoder_ids)
+        if ids.ndim != 1 or decoder_ids.ndim != 1:
+            shapes = f"got {ids.shape} and {decoder_ids.shape}; batches: logits"
             raise ValueError(
                 f"ids and decoder_ids must have the shapes (n_source,), (n_target,), {shapes}"
             )

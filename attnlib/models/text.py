@@ -37,11 +37,12 @@ class Reader:
         """A text -> ids (n,), with the marks that the model expects around it."""
         return self.tokenizer.encode(self._checked(text))
 
-    def _checked(self, text):
+    def _checked(self, text, name="text"):
         if not isinstance(text, str):
-            raise TypeError(f"text must be a string, got {type(text).__name__}: {text!r}")
+            found = f"{type(text).__name__}: {_check.short(text)}"
+            raise TypeError(f"{name} must be a string, got {found}")
         if not text:
-            raise ValueError("text must have at least one sign, got an empty string")
+            raise ValueError(f"{name} must have at least one sign, got an empty string")
         return text
 
     def tokens(self, text):
@@ -138,14 +139,18 @@ class TextToText(Reader):
 
     def __call__(self, text, target=None):
         """Text -> `Trace` of what the model writes, or of how it reads a given `target`."""
-        given = None if target is None else np.insert(self.encode(target)[:-1], 0, self.start)
+        given = None if target is None else np.insert(self._target(target), 0, self.start)
         return self.forward(self.encode(text), given)
 
     def translate(self, text, *, n_max=64):
         """Text -> what the model writes in at most n_max tokens, always the likeliest next of those
         that its generation_config.json allows.
         """
+        n_max = _check.integer("n_max", n_max)
         return self.tokenizer.decode(self._written(self.encode(text), n_max))
+
+    def _target(self, text):
+        return self.tokenizer.encode(self._checked(text, "target"))[:-1]
 
     def forward(self, ids, decoder_ids=None, *, source_mask=None):
         """Source ids (n,) or (b, n) -> `Trace` with decoder_tokens, decoder_weights, cross_weights.
