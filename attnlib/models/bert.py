@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from attnlib import _check, _guard
+from attnlib import _check
 from attnlib.encodings import Learned
 from attnlib.layers import ACTIVATIONS, EncoderBlock, LayerNorm, cast
 from attnlib.models.files import config as checks
@@ -112,7 +112,6 @@ class Bert:
         Without a head, output is the last hidden state (..., n, d_model).
         """
         ids = _check.ids("ids", ids, len(self.embedding))
-        mask = _guard.batch_mask(mask, ids.shape)
         x, weights = self._embedded(ids, token_types), []
         for block in self.blocks:
             x, layer = block(x, mask=mask)

@@ -101,15 +101,20 @@ class GPT:
         caches     of the tokens before these, as `caches()` makes them: the layers add these
                    tokens to them. After an error they are as they were before.
         """
-        return scored(self.steps(ids, mask=mask, positions=positions, caches=caches))
+        return scored(self.padded_steps(ids, mask=mask, positions=positions, caches=caches))
+
+    def padded_steps(self, ids, *, mask=None, positions=None, caches=None):
+        """`steps` for a batch as it is brought: its positions count behind the padding."""
+        ids = _check.ids("ids", ids, len(self.embedding))
+        mask = _guard.batch_mask(mask, ids.shape)
+        if positions is None:
+            positions = behind_padding(mask, ids.shape)
+        return self.steps(ids, mask=mask, positions=positions, caches=caches)
 
     def steps(self, ids, *, mask=None, positions=None, caches=None):
         """The model at work: every array on the way from the ids to the logits."""
         ids, caches = _check.ids("ids", ids, len(self.embedding)), self._checked_caches(caches)
         n, held = ids.shape[-1], n_held(caches[0])
-        mask = _guard.batch_mask(mask, ids.shape)
-        if positions is None:
-            positions = behind_padding(mask, ids.shape, held)
         positions = self._checked_positions(positions, ids.shape)
         x = self.positions.onto(self.embedded(ids), held, positions)  # (..., n, d_model)
         bias, blocks = self._bias(n, held + n), []  # (h, n, n_k) or None
@@ -179,7 +184,7 @@ class GPT:
         return positions
 
 
-def behind_padding(mask, shape, held):
+def behind_padding(mask, shape):
     """Where the tokens of a batch (b, n) are, if its mask hides the first ones of a row from every
     query, itself included: counted from the first token that is seen. (b, n), or None.
     """
@@ -187,9 +192,10 @@ def behind_padding(mask, shape, held):
         return None
     unseen = ~mask.any(axis=(1, 2))  # (b, n_k)
     padding = np.logical_and.accumulate(unseen, axis=-1).sum(axis=-1, keepdims=True)  # (b, 1)
-    if not padding.any():
+    n, n_k = shape[1], mask.shape[-1]
+    if not padding.any() or n_k < n:
         return None
-    return np.maximum(np.arange(held, held + shape[1]) - padding, 0)
+    return np.maximum(np.arange(n_k - n, n_k) - padding, 0)
 
 
 class GPTSteps(NamedTuple):

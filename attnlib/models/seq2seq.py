@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from attnlib import _check, _guard
+from attnlib import _check
 from attnlib.encodings import positions_maker
 from attnlib.heads import KVCache, all_or_nothing, n_held
 from attnlib.layers import CrossDecoderBlock, EncoderBlock, LayerCache, cast, norm_maker
@@ -262,6 +262,6 @@ class Encoder:
                the padding: (b, 1, 1, n)
         """
         ids = _check.ids("ids", ids, len(self.inner.source_embedding))
-        steps, _, output = self.inner.read(ids, _guard.batch_mask(mask, ids.shape))
+        steps, _, output = self.inner.read(ids, mask)
         weights = np.stack([block.attention.inner.weights for block in steps])
         return Trace(ids.astype(str).tolist(), weights, output)

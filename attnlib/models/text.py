@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from attnlib import _check
+from attnlib import _check, _guard
 from attnlib.models.decoding import greedy
 from attnlib.models.files import vocabulary
 from attnlib.models.files.checkpoint import EXTRA
@@ -74,7 +74,7 @@ class TextModel(Reader):
                           token behind it
         Without a head in its file, output is the last hidden state (..., n, d_model).
         """
-        steps = self.model.steps(ids, mask=mask, positions=positions)
+        steps = self.model.padded_steps(ids, mask=mask, positions=positions)
         return Trace(self.names(ids), steps.weights, steps.output)
 
     def next_tokens(self, text, *, best=8, temperature=1.0):
@@ -121,6 +121,8 @@ class TextEncoder(Reader):
         """ids (n,) or (b, n) -> `Trace`; mask and token_types as in `Bert.forward`, the mask alone
         as in `Encoder.forward`.
         """
+        if options.get("mask") is not None:
+            options["mask"] = _guard.batch_mask(options["mask"], _check.array("ids", ids).shape)
         return self.model.forward(ids, **options)._replace(tokens=self.names(ids))
 
 
