@@ -148,13 +148,13 @@ def test_what_the_words_say(tmp_path):
       say("curve", line, [0, 1, 0.5]), say("curve", line, [0.02, 1, 1.98]) ]));"""
     assert node.run(node.modules(tmp_path), script) == [
         "You said a → y: it gets .40.",
-        "You said a → y, b → y: 1 empty. You left out b → x.",
-        "You said a: empty. You left out on.",
-        "You said the, a: all empty. You left out on.",
+        "You said a → y, b → y: 1 wrong. You left out b → x.",
+        "You said a: wrong. You left out on.",
+        "You said the, a: all wrong. You left out on.",
         "You said on.",
         "You said on: it gets 1.",
         "You said u, x.",
-        "You said v, w and 3 more: 4 empty. You left out u.",
+        "You said v, w and 3 more: 4 wrong. You left out u.",
         "You said none. You left out u, x.",
         "You said “one”. No.",
         "You said “two”.",
@@ -527,7 +527,7 @@ GUESSES = {
         [[0, 2], [0, 3], [0, 4], [0, 5]],
         0.75,
         "Partly.",
-        "You said sat, on and 2 more: 1 empty.",
+        "You said sat, on and 2 more: 1 wrong.",
     ),
     "choice": (
         "<b>four</b> times",

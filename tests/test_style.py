@@ -364,19 +364,23 @@ def test_pictures_load_no_model():
     assert not inside(found, *(f"attnlib.{room}" for room in rooms.split()))
 
 
-def test_the_javascript_of_all_pictures_is_small():
-    """Lines of code: blank ones and comments are not counted. The files of Python that are read
-    have a budget in tests/test_doors.py.
+def test_the_javascript_is_small():
+    """Lines of code: blank ones and comments are not counted. All that takes any attention apart,
+    `show/live`, stays below 3,000; a picture of one lesson, in `course`, below 400. The files of
+    Python that are read have a budget in tests/test_doors.py.
     """
-    files = sorted((ROOT / "attnlib").rglob("*.js"))
     lines = {
-        path.name: sum(
+        path: sum(
             not re.match(r"\s*(//|/\*\*|\*|$)", line)
             for line in path.read_text(encoding="utf-8").splitlines()
         )
-        for path in files
+        for path in (ROOT / "attnlib").rglob("*.js")
     }
-    assert {"view.js", "page.js"} <= set(lines) and sum(lines.values()) <= 3000, lines
+    live = {path.name: n for path, n in lines.items() if path.parent.name == "live"}
+    lessons = {path.name: n for path, n in lines.items() if path.parent.name == "course"}
+    assert len(live) + len(lessons) == len(lines) and {"view.js", "page.js"} <= set(live)
+    assert sum(live.values()) <= 3000, live
+    assert max(lessons.values()) <= 400, lessons
 
 
 # ---- pages for people ----------------------------------------------------------------------------

@@ -123,7 +123,7 @@ export function sentenceOf(seen, state) {
   const strangers = [...new Set(seen.words.filter((_, i) => !seen.known[i]))], shown = strangers.slice(0, 3).map((word) => word.slice(0, 20)).join(", ");
   if (data.why && state.pins.length) said.push("Without places this head has nothing to hold on to. ");
   if (strangers.length) said.push("Not known here: ", [shown, "stranger"], `${strangers.length > 3 ? ` and ${strangers.length - 3} more` : ""}, only a spelling at a place. `);
-  if (strangers.length && !state.pins.some((pin) => !seen.known[pin])) said.push("Choose one to teach it. ");
+  if (strangers.length && !state.pins.some((pin) => !seen.known[pin])) said.push("Choose one in the picture to teach it. ");
   if (open < all) said.push(`${open} of ${all} looks are allowed. `);
   if (seen.cut) said.push(`The first ${MOST} of ${seen.cut} words. `);
   if (seen.of === "random") said.push("Random numbers: whatever you see means nothing. ");
@@ -164,7 +164,7 @@ function reasoned(row, label, names, onchoice) {
   };
 }
 
-/** All controls; on a narrow page some are behind "more". @returns set(state, seen, offered: can these heads be chosen), their node */
+/** All controls; on a very narrow page some are behind "more". @returns set(state, seen, offered: can these heads be chosen), their node */
 function controls(house, hand, another, unfold) {
   const node = make("div", house.root, { class: "controls" }), rows = [0, 1, 2].map((n) => make("div", node, { class: n > 1 ? "row extra" : "row" }));
   const text = make("input", rows[0], { type: "text", class: "sentence", "aria-label": "sentence", spellcheck: "false", "data-lm-suppress-shortcuts": "true" });
@@ -339,7 +339,7 @@ function render({ model, el }) {
   }
   function follow(news) { if (!(state.model !== BY_HAND && "sentence" in news)) change(news); else Object.assign(state, news); }
   function fit() {                                                         // 560 px in all, 636 on a narrow page, also unfolded
-    panel.node.classList.toggle("narrow", stage.clientWidth < 720);
+    for (const [name, wide] of [["narrow", 720], ["tight", 640]]) panel.node.classList.toggle(name, stage.clientWidth < wide);
     const rest = (stage.clientWidth < 720 ? 556 : 500) - panel.node.offsetHeight, tall = Math.max(rest, 26 + 15 * seen.heads[0].k.length);
     ({ place, size } = staged(stage, pen, seen.heads[0], seen.heads.length, tall, seen.next?.length ? tall - 208 : tall));
   }

@@ -34,7 +34,7 @@ const cellNames = ({ rows, columns, many }) =>
   rows.flatMap((row) => columns.map((column) => (
     many && rows.length === 1 ? column : rows.length > 1 && columns.length === 1 ? row : `${row} → ${column}`)));
 const marks = (names, wrong, missed) => [
-  `You said ${several(names) || "none"}${!wrong ? "" : wrong < names.length ? `: ${wrong} empty` : names.length > 1 ? ": all empty" : ": empty"}.`,
+  `You said ${several(names) || "none"}${!wrong ? "" : wrong < names.length ? `: ${wrong} wrong` : names.length > 1 ? ": all wrong" : ": wrong"}.`,
   missed.length ? ` You left out ${several(missed)}.` : ""].join("");
 
 /** The guess in words, beside the truth. */
@@ -187,7 +187,7 @@ const hands = {
 // ---- the card -----------------------------------------------------------------------------------------------------------------
 
 const HOW = {
-  cells: "Choose one cell: the row looks, the column is looked at.", many: "Choose every cell that will not be empty.", choice: "Choose one.",
+  cells: "Choose one cell: the row looks, the column is looked at.", many: "Choose all of them.", choice: "Choose one.",
   split: "Drag the handles, or move them with the arrow keys.", curve: "Draw the line; or ← → for the next point, ↑ ↓ to move it.",
 };
 let cards = 0;
