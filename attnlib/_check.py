@@ -69,10 +69,10 @@ def choice(name, value, allowed):
 
 
 def flag(name, value):
-    """`value` itself; it must be True or False."""
+    """`value` as a bool; it must be True or False."""
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be True or False, got {short(value)}")
-    return value
+    return bool(value)
 
 
 def float_type(name, value):
@@ -139,6 +139,15 @@ def named(name, value, of="values"):
     if not value:
         raise ValueError(f"{name} must be a dict name -> {of}, with one at least, got an empty one")
     return value
+
+
+def words(name, value):
+    """`value` itself; it must be a dict of strings, word -> word."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be a dict word -> word, got {short(value)}")
+    for one in [*value, *value.values()]:
+        text(name, one)
+    return dict(value)
 
 
 def function(name, value, about="a function"):

@@ -302,7 +302,7 @@ def influence(attend, x, size):
     _check.function("attend", attend, "a function (n, d) -> (n, d_out)")
     x = _check.finite("x", _check.floats("x", x, "n d"))
     size = _check.positive("size", size)
-    if x.ndim != 2:
+    if x.ndim != 2 or not x.size:
         raise ValueError(f"x must have the shape (n, d), got {x.shape}")
     return x, size
 
@@ -571,6 +571,7 @@ def rollout(weights, residual):
     """The weights as an array (layers, h, n, n); the residual is a share."""
     weights = _check.brought("weights", weights, choose=False).array
     weights = _check.no_scores("weights", _check.floats("weights", weights, "layers h n n"))
+    weights = _check.finite("weights", weights)
     if weights.ndim != 4 or weights.shape[-1] != weights.shape[-2] or 0 in weights.shape:
         raise ValueError(f"weights must have the shape (layers, h, n, n), got {weights.shape}")
     if not 0 <= _check.number("residual", residual) <= 1:

@@ -5,8 +5,10 @@ Functions of the ground floor have theirs already: `ARGUMENTS` of tests/test_twi
 there is not repeated here.
 """
 
+import copy
 import importlib
 import inspect
+from functools import cache
 
 import numpy as np
 import test_twins as twins
@@ -15,10 +17,9 @@ from attnlib import effects, efficient, encodings, heads, layers, masks, show, t
 from attnlib import load as open_model
 from attnlib import patterns as by_name
 from attnlib.course import capstone
-from attnlib.exercises import Exercise, Question
+from attnlib.exercises import Exercise
 from attnlib.models import bert, decoding, generation, gpt, pretrained, seq2seq, text, translator
 from attnlib.models.files import tokenizer
-from attnlib.training import backward, optimizer, probes, tasks
 
 ROOMS = {
     name: importlib.import_module(f"attnlib.{name}")
@@ -26,7 +27,7 @@ ROOMS = {
         "attention heads masks encodings layers efficient measures effects patterns toy timing"
         " models.gpt models.seq2seq models.bert models.text models.generation models.decoding"
         " models.translator models.pretrained models.files.tokenizer course.capstone"
-        " course.explorer training.backward training.optimizer training.tasks"
+        " course.explorer"
     ).split()
 }
 
@@ -46,7 +47,15 @@ PARTS = {
     *("heads.n_held", "layers.norm_maker"),
     *("layers.EncoderBlock.make_attention", "layers.EncoderBlock.make_feed_forward"),
     *("toy.story_matrices", "toy.positions", "toy.story_embed", "toy.story_head"),
-    *("models.gpt.GPT.embedded", "models.gpt.GPT.scores", "models.gpt.GPT.caches"),
+    *(
+        "models.gpt.behind_padding",
+        "models.gpt.GPT.padded_steps",
+        "models.decoding.Rules",
+        "models.gpt.GPT.embedded",
+        "models.gpt.GPT.scores",
+        "models.gpt.GPT.caches",
+    ),
+    *("models.seq2seq.Seq2Seq.read", "models.seq2seq.without_decoder", "models.seq2seq.Encoder"),
     *("models.seq2seq.Seq2Seq.embedded", "models.seq2seq.Seq2Seq.placed"),
     *("models.seq2seq.Seq2Seq.bias", "models.seq2seq.Seq2Seq.scores"),
     *("models.seq2seq.Seq2Seq.caches", "models.translator.padded", "models.translator.load"),
@@ -59,9 +68,6 @@ PARTS = {
     *("course.explorer.tiny_gpt", "course.explorer.said", "course.explorer.look_figure"),
     *("course.explorer.taught_features", "course.explorer.taught_look"),
     *("course.explorer.Explorer.set_state", "course.capstone.baselines"),
-    *("training.backward.sum_to", "training.backward.sum_groups", "training.backward.sum_rows"),
-    *("training.backward.softcap_backward", "training.backward.rotary_backward"),
-    *("training.backward.t5_bias_backward", "training.backward.rotate_backward"),
 }
 
 WORDS = ["The", "cat", "sat"]
@@ -108,8 +114,16 @@ def small_bert():
     return bert.Bert(7, 8, 2, 2, n_max=16, rng=rng())
 
 
+class Letters(translator.Characters):
+    """A tokenizer that takes pairs, too."""
+
+    def pair(self, *texts):
+        rows = [self.encode(one) for one in texts]
+        return np.concatenate(rows), np.repeat([0, 1], [len(row) for row in rows])
+
+
 def small_reader():
-    return text.TextEncoder(small_bert(), translator.Characters("abcd"), {})
+    return text.TextEncoder(small_bert(), Letters("abcd"), {})
 
 
 def small_writer():
@@ -222,6 +236,7 @@ CALLS = {  # name: () -> (what is called, {argument: value})
         looking(context=rows(4, 6), mask=masks.full(3, 4), bias=rows(3, 4), cache=heads.KVCache()),
     ),
     "heads.CrossAttention.steps": lambda: (cross().steps, {"x": rows(3, 8), "context": rows(4, 6)}),
+    "masks.influence": lambda: (masks.influence, {"attend": doubles, "x": rows(3, 2), "size": 0.5}),
     "effects.silenced": lambda: (
         lambda attention, heads, to: left(effects.silenced(attention, heads, to=to)),
         {"attention": attention(), "heads": 1, "to": rows(2, 4)},
@@ -721,91 +736,7 @@ CALLS = {  # name: () -> (what is called, {argument: value})
         capstone.by_family,
         {"results": [capstone.Result("local 8", 0.5, 0.5, 0.1)]},
     ),
-    "exercises.Exercise": lambda: (
-        Exercise,
-        {"solve": doubles, "title": "Twice", "level": 1, "minutes": 3, "inputs": list}
-        | {"names": ("twice",), "mistakes": {"halved": doubles}, "hints": ("Times two.",)},
-    ),
-    "exercises.Exercise.judge": lambda: (exercise().judge, {"function": doubles, "seed": 1}),
-    "exercises.Question": lambda: (
-        Question,
-        {"name": "q", "kind": "choice", "words": "Which?", "why": "So."},
-    ),
-    # ---- training ----
-    "training.backward.softmax_backward": lambda: (
-        backward.softmax_backward,
-        {"grad_weights": rows(3, 3), "weights": shares(3, 3), "axis": -1},
-    ),
-    "training.backward.scaled_dot_product_attention_backward": lambda: (
-        backward.scaled_dot_product_attention_backward,
-        {"grad_output": rows(3, 2), "q": rows(3, 4), "k": rows(3, 4), "v": rows(3, 2)}
-        | {"weights": shares(3, 3), "scale": 0.5, "softcap": 2.0},
-    ),
-    "training.backward.linear_backward": lambda: (
-        backward.linear_backward,
-        {"grad_output": rows(3, 2), "x": rows(3, 4), "W": rows(4, 2)},
-    ),
-    "training.backward.embedding_backward": lambda: (
-        backward.embedding_backward,
-        {"grad_output": rows(5, 2), "ids": ids(), "vocabulary": 7},
-    ),
-    "training.backward.layer_norm_backward": lambda: (
-        backward.layer_norm_backward,
-        {"grad_output": rows(3, 4), "x": rows(3, 4), "gain": rows(4), "eps": 0.1},
-    ),
-    "training.backward.rms_norm_backward": lambda: (
-        backward.rms_norm_backward,
-        {"grad_output": rows(3, 4), "x": rows(3, 4), "gain": rows(4), "eps": 0.1},
-    ),
-    "training.backward.relu_backward": lambda: (
-        backward.relu_backward,
-        {"grad_output": rows(3, 4), "x": rows(3, 4)},
-    ),
-    "training.backward.gelu_backward": lambda: (
-        backward.gelu_backward,
-        {"grad_output": rows(3, 4), "x": rows(3, 4), "approximate": "tanh"},
-    ),
-    "training.backward.silu_backward": lambda: (
-        backward.silu_backward,
-        {"grad_output": rows(3, 4), "x": rows(3, 4)},
-    ),
-    "training.backward.cross_entropy": lambda: (
-        backward.cross_entropy,
-        {"logits": rows(3, 5), "targets": ids(3), "where": np.array([True, True, False])},
-    ),
-    "training.optimizer.AdamW": lambda: (
-        optimizer.AdamW,
-        {"parameters": {"W": rows(2, 2)}, "lr": 0.1, "betas": (0.9, 0.99), "eps": 1e-7}
-        | {"weight_decay": 0.1},
-    ),
-    "training.optimizer.AdamW.step": lambda: (
-        optimizer.AdamW({"W": rows(2, 2)}).step,
-        {"gradients": {"W": rows(2, 2)}, "lr": 0.1},
-    ),
-    "training.optimizer.learning_rate": lambda: (
-        optimizer.learning_rate,
-        {"step": 3, "lr": 0.1, "warmup": 2, "steps": 9},
-    ),
-    "training.optimizer.clip_by_norm": lambda: (
-        optimizer.clip_by_norm,
-        {"gradients": {"W": rows(2, 2)}, "largest": 0.5},
-    ),
-    "training.tasks.induction_batch": lambda: (
-        tasks.induction_batch,
-        {"rng": rng(), "batch": 2, "n": 9, "vocabulary": 8, "period": (3, 5)},
-    ),
-    "training.tasks.induction_score": lambda: (
-        tasks.induction_score,
-        {"weights": shares(2, 5, 5), "ids": ids()},
-    ),
-    "training.tasks.previous_token_score": lambda: (
-        tasks.previous_token_score,
-        {"weights": shares(2, 5, 5)},
-    ),
-    "training.probes.surprise": lambda: (
-        probes.surprise,
-        {"logits": rows(5, 7), "ids": ids(), "first": 1},
-    ),
+    "exercises.Exercise.judge": lambda: (exercise().judge, {"function": doubles}),
 }
 
 
@@ -872,9 +803,10 @@ def given(name):
         return CALLS[name]()
     if name not in twins.ARGUMENTS:
         return None
-    return twins.NAMES[name], _drawn(name)
+    return twins.NAMES[name], copy.deepcopy(_drawn(name))
 
 
+@cache
 def _drawn(name):
     """The arguments of many draws, of each the one with most in it: an array with more than one
     row, and no option left out. Of one draw, if they depend on each other.

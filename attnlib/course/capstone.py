@@ -55,6 +55,30 @@ def laid_out(mask, n):
     return np.broadcast_to(mask, (*SHAPE, n, n))
 
 
+def _lengths(name, value):
+    found = [_check.integer(name, one) for one in _check.row(name, value, "whole numbers")]
+    if not found:
+        raise ValueError(f"{name} must hold at least one length, got none")
+    return tuple(found)
+
+
+def _results(name, value):
+    for one in (found := _check.row(name, value, "Results")):
+        if not isinstance(one, Result):
+            raise TypeError(f"{name} must be a list of Results, got {_check.short(one)}")
+    return found
+
+
+def _model(name, value):
+    return value if isinstance(value, str) else _check.able(name, value, "logits", "steps")
+
+
+RULES = {"looks": _check.positive, "lengths": _lengths}
+GAME = RULES | {"name": _check.text, "model": _model, "many": _check.integer}
+GAME |= {"seed": lambda name, value: _check.integer(name, value, minimum=0)}
+
+
+@_check.door(**RULES)
 def keep_rules(design, *, looks=None, lengths=LENGTHS):
     """The masks of a design, {n: (layers, heads, n, n)}; `BrokenRule` says in words what is wrong.
 
@@ -118,6 +142,7 @@ def answers(model, mask, batch):
     return float((guesses == batch.targets)[batch.where].mean())
 
 
+@_check.door(**GAME)
 def score(design, name="", *, model="any", looks=None, lengths=LENGTHS, many=12, seed=0):
     """How well a model does both tasks under a design, and what the design costs: a `Result`.
 
@@ -171,6 +196,7 @@ def _past_of(pattern, n, *, knob, fixed):
     return masks.causal(n) & patterns.mask(pattern, n, window=knob, n_random=drawn, **fixed)
 
 
+@_check.door(**GAME)
 def baselines(many=12, seed=0):
     """Every family at every knob of KNOBS: a list of `Result`. many, seed   as in `score`"""
     found = [("full", "full", 1)] + [
@@ -181,6 +207,7 @@ def baselines(many=12, seed=0):
     ]
 
 
+@_check.door(results=_results)
 def leaderboard(results):
     """The lines of a table, the best first: by the weaker of the two scores, then by cost."""
     order = sorted(results, key=lambda r: (-round(min(r.recall, r.copying), 2), r.cost))
@@ -190,6 +217,7 @@ def leaderboard(results):
     )
 
 
+@_check.door(results=_results)
 def by_family(results, of=lambda result: min(result.recall, result.copying)):
     """For `show.pareto`: family -> (m, 2) cost and score, in the order given. "local 8" is of the
     family "local".

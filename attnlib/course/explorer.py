@@ -5,6 +5,7 @@ are fed from here.
 
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -89,6 +90,8 @@ def read(sentence, pattern="standard", window=3, n_global=1, temperature=1.0):
     _check.choice("pattern", pattern, toy.PATTERNS)
     if isinstance(sentence, str) and not sentence.strip():
         raise ValueError("the sentence is empty: type at least one word")
+    if not isinstance(sentence, str):
+        raise TypeError(f"the sentence must be a string, got {_check.short(sentence)}")
     ids = gpt.encode(sentence)
     if len(ids) > LONGEST:
         raise ValueError(
@@ -198,6 +201,9 @@ class Explorer(Live):
     of it, the output among it.
     """
 
+    kinds = MappingProxyType(
+        {**dict.fromkeys(("pattern", "encoding"), _check.text), "taught": _check.words}
+    )
     _esm = joined(HERE / "explorer.js")
     _css = style() + (HERE / "explorer.css").read_text(encoding="utf-8")
 

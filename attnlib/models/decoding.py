@@ -142,6 +142,8 @@ def beam_search(model, ids, *, start, end, n_beams, n_max, length_penalty=0):
     start, end, n_max = _checked_ends(model, start, end, n_max)
     n_beams = _check.integer("n_beams", n_beams)
     power = _check.not_negative("length_penalty", length_penalty)
+    if power > 100:
+        raise ValueError(f"length_penalty must be at most 100, got {power:g}")
     kept, steps = [Hypothesis((), [], 0.0, 0.0, False, 0)], []
     source, caches, fresh, rows = _check.array("ids", ids)[None], model.caches(), [start], [0]
     while len(steps) < n_max and fresh:

@@ -159,6 +159,8 @@ class GPT:
             wanted = f"a list of {len(self.blocks)} KVCaches, one per layer, as caches() makes it"
             found = len(caches) if isinstance(caches, (list, tuple)) else type(caches).__name__
             raise ValueError(f"caches must be {wanted}, got {found}")
+        if not all(cache is None or isinstance(cache, KVCache) for cache in caches):
+            raise TypeError(f"caches must be KVCaches, got {_check.short(caches)}")
         lengths = [n_held(cache) for cache in caches]
         if None in caches or len(set(lengths)) > 1:
             raise ValueError(f"caches must all hold the same tokens, got the lengths {lengths}")

@@ -44,6 +44,8 @@ def load(path_or_name):
     """
     if not isinstance(path_or_name, (str, os.PathLike)):
         raise TypeError(f"path_or_name must be a string or a path, got {path_or_name!r}")
+    if not str(path_or_name).strip():
+        raise ValueError("path_or_name must not be empty")
     keep_memory()  # every forward pass needs the same again
     if path_or_name == "tiny-gpt":
         return tiny_gpt(Path(__file__).with_name("tiny_gpt.npz"))
@@ -52,7 +54,7 @@ def load(path_or_name):
     if path_or_name in hub.PUBLISHED:
         return checkpoint(hub.fetch(path_or_name))
     path = Path(path_or_name).expanduser()
-    if not path.exists():
+    if not os.path.exists(path):  # False, too, for a name that is too long for a file
         raise places.nothing(str(path_or_name), [*SHIPPED, *hub.PUBLISHED])
     if path.is_file():
         raise places.file(path)

@@ -51,7 +51,11 @@ class Reader:
 
     def names(self, ids):
         """Ids (n,) -> n strings; (b, n) -> a list for each row."""
-        return [self.names(row) for row in ids] if np.ndim(ids) > 1 else self.tokenizer.tokens(ids)
+        return (
+            [self.names(row) for row in ids]
+            if _check.array("ids", ids).ndim > 1
+            else self.tokenizer.tokens(ids)
+        )
 
 
 class TextModel(Reader):
@@ -86,6 +90,10 @@ class TextModel(Reader):
     def best(self, logits, *, best=8, temperature=1.0):
         """The same for the logits (vocabulary,) of one place."""
         best = _check.integer("best", best, maximum=len(self.tokenizer))
+        logits = _check.floats("logits", logits, "vocabulary")
+        if logits.shape != (len(self.tokenizer),):
+            wanted = f"({len(self.tokenizer)},), one for each token"
+            raise ValueError(f"logits must have the shape {wanted}, got {logits.shape}")
         shares = next_token_shares(logits, temperature=temperature)
         order = np.argsort(-shares, kind="stable")[:best]
         return list(zip(self.tokenizer.tokens(order), shares[order].tolist()))

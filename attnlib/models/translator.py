@@ -48,11 +48,17 @@ class Characters:
 
     def tokens(self, ids):
         """Ids -> a string for each."""
-        return [self.names[i] for i in np.asarray(ids).tolist()]
+        return [self.names[i] for i in self._checked(ids)]
+
+    def _checked(self, ids):
+        found = _check.array("ids", ids)
+        if found.size and _check.ids("ids", found, len(self)).ndim != 1:
+            raise ValueError(f"ids must have the shape (n,), got {found.shape}")
+        return found.ravel().tolist()
 
     def decode(self, ids):
         """Ids -> the text, without the marks."""
-        return "".join(self.names[i] for i in np.asarray(ids).tolist() if i > 2)
+        return "".join(self.names[i] for i in self._checked(ids) if i > 2)
 
 
 def padded(rows):
@@ -87,7 +93,9 @@ class Translator:
         given = (
             None
             if target is None
-            else np.insert(self.target.encode(target)[:-1], 0, self.target.start)
+            else np.insert(
+                self.target.encode(_check.text("target", target))[:-1], 0, self.target.start
+            )
         )
         return self.forward(self.encode_text(text), given)
 
@@ -99,7 +107,7 @@ class Translator:
                 for all, or one for each, all of one length
         """
         texts = text if isinstance(text, (list, tuple)) else [text]
-        begun = [begun] * len(texts) if isinstance(begun, str) else list(begun)
+        begun = [begun] * len(texts) if isinstance(begun, str) else _check.texts("begun", begun)
         if not texts or len(begun) != len(texts) or len(set(map(len, begun))) > 1:
             found = f"got {len(texts)} texts and {len(begun)} beginnings"
             raise ValueError(

@@ -141,9 +141,8 @@ def _number(name, value):
 
 
 def _limits(limits, positive):
-    if isinstance(limits, str) or np.ndim(limits) != 1 or len(limits) != 2:
-        raise ValueError(f"limits must be two numbers (low, high), got {limits!r}")
-    low, high = (_number("limits", value) for value in limits)
+    given = _check.pair("limits", limits, lambda name, value: value, "numbers (low, high)")
+    low, high = (_number("limits", value) for value in given)
     if low >= high or (positive and low <= 0):
         raise ValueError(
             f"limits must be two numbers (low, high), {'0 < ' * positive}low < high, got ({low:g},"

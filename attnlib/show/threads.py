@@ -55,6 +55,8 @@ def threads(
     weights, tokens, key_tokens, mask = given
     weights = matrix("weights", weights[None] if weights.ndim == 2 else weights, 3)
     head = _check.integer("head", head, minimum=0, maximum=len(weights) - 1)
+    if titles is not None and len(titles) != len(weights):
+        raise ValueError(f"titles has {len(titles)} names, but weights has {len(weights)} heads")
     titles = [f"head {h}" for h in range(len(weights))] if titles is None else list(titles)
     allowed = np.ones(weights.shape, bool)
     if mask is not None:

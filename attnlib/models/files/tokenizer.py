@@ -26,8 +26,9 @@ class BytePairs:
     """
 
     def __init__(self, merges):
-        merges = np.asarray(merges)
-        if merges.ndim != 2 or merges.shape[1] != 2 or merges.dtype.kind not in "iu":
+        merges = _check.array("merges", merges)
+        below = merges.dtype.kind == "i" and merges.min(initial=0) < 0
+        if merges.ndim != 2 or merges.shape[1] != 2 or merges.dtype.kind not in "iu" or below:
             raise ValueError(
                 f"merges must be whole numbers of the shape (m, 2), got {merges.dtype}"
                 f" {merges.shape}"
@@ -79,7 +80,7 @@ class BytePairs:
         return ids
 
     def _checked(self, ids):
-        ids = np.asarray(ids)
+        ids = _check.array("ids", ids)
         if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
             raise ValueError(
                 f"ids must be whole numbers of the shape (n,), got {ids.dtype} {ids.shape}"
@@ -98,6 +99,7 @@ def learn_byte_pairs(text, vocabulary):
     returns      (vocabulary - 257, 2), or fewer rows where no pair is left that stands there twice
     """
     vocabulary = _check.integer("vocabulary", vocabulary, minimum=257)
+    text = _check.text("text", text)
     pieces = [
         (list(piece.encode("utf-8", "replace")), count)
         for piece, count in Counter(PIECES.findall(text)).items()

@@ -8,10 +8,12 @@ import json
 import re
 import zlib
 from pathlib import Path
+from types import MappingProxyType
 
 import anywidget
 
-from attnlib import _files
+from attnlib import _check, _files
+from attnlib.show import sheet
 from attnlib.show.live import rerun
 from attnlib.show.sheet import KEY, QUERY, THEMES, VALUE
 
@@ -19,6 +21,20 @@ HERE = Path(__file__).parent
 TOKENS = {"nan": "bad"}  # what a colour of THEMES is called in CSS, where that is another name
 OWN = ("layout", "comm", "keys", "tabbable", "tooltip")  # traits of the front end, not of a picture
 
+
+def count(name, value):
+    """A whole number, 0 or above."""
+    return _check.integer(name, value, minimum=0)
+
+
+def counts(name, value):
+    """A list of them."""
+    return [count(name, one) for one in _check.row(name, value, "whole numbers")]
+
+
+NOT_HERE = ("scale", "axes", "log", "limits", "names")  # other things, in a live picture
+KINDS = {name: kind for name, kind in sheet.KINDS.items() if name not in NOT_HERE}
+KINDS |= {"pins": counts, "head": count, "layer": count, "names": _check.texts}
 
 IMPORT = re.compile(r'^import \{[^}]*\} from "(\.[^"]*)";\n', re.M)
 
@@ -76,6 +92,13 @@ class Live(anywidget.AnyWidget):
     """
 
     _css = style()
+    kinds = MappingProxyType({})  # what a picture asks of arguments of its own, beside KINDS
+
+    def __init_subclass__(cls, **options):
+        """What a picture is given goes through one door, as in a still picture."""
+        super().__init_subclass__(**options)
+        if "__init__" in vars(cls):
+            cls.__init__ = _check.door(**KINDS | cls.kinds)(cls.__init__)
 
     def __init__(self, **traits):
         super().__init__(**traits)

@@ -9,6 +9,7 @@ import ipywidgets as widgets
 import numpy as np
 from PIL import Image
 
+from attnlib import _check
 from attnlib.show import figures
 from attnlib.show.live import rerun
 from attnlib.show.live.page import Page
@@ -45,6 +46,7 @@ class Explore(widgets.VBox):
     """
 
     def __init__(self, draw, controls, start=None):
+        _check.function("draw", draw, "a function that returns a picture")
         self.draw, self.error, self.tallest, self.longest = draw, "", 0, 0
         parameters = inspect.signature(draw).parameters
         open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())

@@ -3,6 +3,7 @@
 import ipywidgets as widgets
 import numpy as np
 
+from attnlib import _check
 from attnlib.show import figures
 from attnlib.show.brought import brought
 from attnlib.show.live import rerun
@@ -19,6 +20,7 @@ class CompareView(widgets.Box):
     batch    the text that is meant, where a and b are those of several
     """
 
+    @_check.door(titles=_check.pair)
     def __init__(
         self, a, b, tokens=None, *, titles=("a", "b"), key_tokens=None, mask=None, batch=None
     ):

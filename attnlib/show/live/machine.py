@@ -125,6 +125,9 @@ class Machine(Live):
     @classmethod
     def of(cls, steps, tokens=None, **how):
         """The machine of whatever has q, k and v: `Machine.of(layer.steps(x), tokens)`."""
+        if not all(hasattr(steps, name) for name in "qkv"):
+            wanted = "what has q, k and v, as layer.steps(x) returns it"
+            raise TypeError(f"steps must be {wanted}, got {_check.short(steps)}")
         if getattr(steps, "bias", None) is not None:
             raise ValueError("steps has a bias, and the Machine draws none: it would be left out")
         return cls(steps.q, steps.k, steps.v, tokens, **how)
@@ -263,8 +266,7 @@ def _texts(name, value, n, axis):
     """n texts, or none."""
     if value is None:
         return []
-    if isinstance(value, str):
-        raise TypeError(f"{name} must be a list of strings, one for each of the {axis}")
+    value = _check.texts(name, value)
     if len(value) != n:
         raise ValueError(f"{name} has {len(value)} entries, but there are {n} {axis}")
     return [str(text) for text in value]
@@ -274,8 +276,9 @@ def _names(name, value, heads, n):
     """Names of n columns, for all heads or for each: a list of lists."""
     if value is None:
         return []
-    if isinstance(value, str) or not len(value):
-        raise TypeError(f"{name} must be a list of {n} names, or such a list for each head")
+    value = _check.row(name, value)
+    if not value:
+        raise ValueError(f"{name} must be a list of {n} names, or such a list for each head")
     each = value if not isinstance(value[0], str) and np.ndim(value[0]) else [value]
     if len(each) not in (1, heads):
         raise ValueError(f"{name} has names for {len(each)} heads, but there are {heads}")

@@ -158,6 +158,11 @@ def _given(frames):
         raise TypeError(
             f"frames must be a sequence of arrays or of pictures, got one {type(frames).__name__}"
         )
+    one = not hasattr(frames, "__iter__") and not hasattr(frames, "__getitem__")
+    if one or isinstance(frames, (set, type)) or not getattr(frames, "ndim", 1):
+        raise TypeError(
+            f"frames must be a sequence of arrays or of pictures, got {_check.short(frames)}"
+        )
     frames = list(frames)
     if not frames:
         raise ValueError("frames must have at least one frame")

@@ -148,6 +148,9 @@ class Questions:
         """
         if isinstance(options, (str, dict)):
             raise TypeError(f"options must be a list of strings or pairs, got {options!r}")
+        options = _check.row("options", options)
+        if not all(isinstance(one, (str, tuple, list)) for one in options):
+            raise TypeError(f"options must be strings or pairs, got {_check.short(options)}")
         pairs = [(one, "") if isinstance(one, str) else tuple(one) for one in options]
         if not all(len(pair) == 2 for pair in pairs):
             raise ValueError("options must be strings, or pairs (string, what to say to it)")
@@ -182,6 +185,7 @@ class Questions:
         limits   (low, high) of the vertical axis. The reader sees them: (0, 1) unless given where
                  that holds the truth, and else from 0 or below to a round number
         """
+        xs = _check.row("xs", xs, "numbers or strings")
         xs = [one if isinstance(one, str) else _short(_check.number("xs", one)) for one in xs]
         xs = _names("xs", xs, 2, 40)
         truth = _check.finite("truth", _check.floats("truth", truth, "n")) + 0.0
@@ -230,8 +234,7 @@ def _text(name, value, empty=False):
 
 
 def _names(name, value, fewest, most):
-    if isinstance(value, str):
-        raise TypeError(f"{name} must be a list of strings, got the string {value!r}")
+    value = _check.row(name, value)
     names = [str(one) for one in value]
     if not fewest <= len(names) <= most:
         raise ValueError(f"{name} must have {fewest} to {most} names, got {len(names)}")

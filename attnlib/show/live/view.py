@@ -108,6 +108,7 @@ class AttentionView(Live):
             form=form, scale=scale, title=title, signed=signed, compact=compact, **state, **sent
         )
 
+    @_check.door(title=_check.text, titles=_check.texts)
     def update(
         self,
         weights,
