@@ -11,7 +11,7 @@ alike = Question(
     "Which cell of `x @ x.T` will be strongest?",
     why="A word has all its own features in common with itself, so no cell of a row is stronger"
     " than the one on the diagonal, and the strongest is where a word has most. Some pairs of words"
-    " come near. *it* finds nothing that is more like it than *it*.",
+    " come near. The row of *it* has no stronger cell than its own.",
 )
 
 shares = Question(
@@ -24,13 +24,13 @@ shares = Question(
 alive = Question(
     "queries_keys_values.alive",
     "curve",
-    "*it* asks for nouns, and for how much of *alive*? Draw the weight of *cat*.",
+    "*it* asks for 1 of *noun*, and for how much of *alive*? Ours asks for 0.4. Draw the weight of"
+    " *cat*.",
     given=6,
-    xlabel="alive, in the question of it",
+    xlabel="alive, for 1 of noun, in the question of it",
     ylabel="weight of cat",
-    why="An S, not a straight line. At 0 nothing tells the two nouns apart, and they share. One"
-    " step to the right is enough for *cat*, one to the left for *mat*; farther out there is"
-    " nothing left to win.",
+    why="An S, not a straight line. At 0 nothing tells the two nouns apart, and they share. Half"
+    " a step to the right *cat* has nine tenths of it; from 1 on there is nothing left to win.",
 )
 
 ending = Question(
@@ -45,12 +45,12 @@ ending = Question(
             " *mat*?",
         ),
         ("in some hundreds", "Chance can do much, if it is given something that differs."),
-        ("in a handful", "Nearly. But here luck has nothing to work on."),
+        ("in a handful", "So few would be luck. What could luck work on here?"),
         "in not a single one",
     ],
     right="in not a single one",
-    why="It is 0 by construction. The question of *it* is made from the row of *it*, the keys of"
-    " *cat* and *mat* from theirs, and the ending changes none of the three: both scores stay the"
+    why="It is 0 by construction. The question of *it* is made from its own features, the keys of"
+    " *cat* and *mat* from theirs, and the ending changes none of these: both scores stay the"
     " same numbers. The last word can take a share from both, and cannot change their order.",
 )
 

@@ -9,8 +9,8 @@ soft = Question(
     "cells",
     "The same head reads that *it was soft*. Where does *it* look most?",
     why="The head wants nouns, and rather living ones. *tired* and *soft* are no nouns: the head"
-    " passes them over, and you did not. How a machine could tell the two endings apart is the open"
-    " question of this course.",
+    " passes them over, as no reader does. How a machine could tell the two endings apart is the"
+    " open question of this course.",
 )
 
 sums = Question(
@@ -18,7 +18,10 @@ sums = Question(
     "choice",
     "Add up the weights of each row, then of each column. What do you get?",
     options=[
-        ("1 for every row and every column", "For the rows, yes. Count how many look at *cat*."),
+        (
+            "1 for every row and every column",
+            "For the rows, yes. Add up the column of *cat*: .85, and nine times .10.",
+        ),
         "1 for every row, but columns differ",
         ("1 for every column, but rows differ", "Other way round: a row is who gives."),
         ("a different number for each", "Add up an even row: ten times .10."),
@@ -52,7 +55,7 @@ longer = Question(
     right="about a twentieth",
     why="Each word keeps five looks, itself included, however long the text is. All pairs grow with"
     " the square of the length. So twice the text leaves about half of the share, and ten times the"
-    " text about a tenth. A straight line would soon reach nothing.",
+    " text about a tenth.",
 )
 
 no_places = Question(
@@ -61,7 +64,8 @@ no_places = Question(
     "Positions off: which of the other seven draw another picture? Mark all of them.",
     many=True,
     why="Those whose job speaks of places. (The number: by how much a weight changes at most.)"
-    " Meaning and spelling stand in the word itself, wherever it is.",
+    " Meaning and spelling stand in the word itself, wherever it is: *verb → who acts* looks at"
+    " all that lives, before the verb or behind it.",
 )
 
 
