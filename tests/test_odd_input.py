@@ -5,7 +5,7 @@ What comes back is right, which for the same numbers in another form means equal
 TypeError or a ValueError in our own words, which names the argument. Never a sentence of NumPy's or
 Python's, never a warning, and nothing that was given is changed.
 
-    python tests/test_odd_input.py    counts how it went, in all
+    PYTHONPATH=.ci python tests/test_odd_input.py    counts how it went, in all
 
 Who adds a function is told here that tests/calls.py has no valid call of it.
 """
