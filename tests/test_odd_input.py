@@ -340,6 +340,7 @@ ALSO = {  # what an argument is called, too
     ("effects.head_effects", "layers"): {"run"},
     ("show.mosaic", "tokens"): {"key_tokens"},
     ("models.decoding.beam_search", "ids"): {"text"},
+    ("models.text.TextModel.best", "logits"): {"ids"},
     ("models.seq2seq.Seq2Seq.forward", "ids"): {"text"},
     ("show.CompareView", "a"): {"weights"},
     ("show.CompareView", "b"): {"weights"},

@@ -91,9 +91,8 @@ class TextModel(Reader):
         """The same for the logits (vocabulary,) of one place."""
         best = _check.integer("best", best, maximum=len(self.tokenizer))
         logits = _check.floats("logits", logits, "vocabulary")
-        if logits.shape != (len(self.tokenizer),):
-            wanted = f"({len(self.tokenizer)},), one for each token"
-            raise ValueError(f"logits must have the shape {wanted}, got {logits.shape}")
+        if logits.ndim != 1:  # a model may have more rows than its tokenizer has tokens
+            raise ValueError(f"logits must have the shape (vocabulary,), got {logits.shape}")
         shares = next_token_shares(logits, temperature=temperature)
         order = np.argsort(-shares, kind="stable")[:best]
         return list(zip(self.tokenizer.tokens(order), shares[order].tolist()))
