@@ -34,8 +34,8 @@ WORDS = {
     ),
     "thing": (
         "ball bank bed book books bowl box boxes car chair computer door floor hat house key"
-        " letter mat moon phone picture river roof sea star stars sun table train tree trees wall"
-        " window"
+        " letter mat moon phone picture river roof sea star stars suitcase sun table train tree"
+        " trees trophy wall window"
     ),
     "place": (
         "bank city field forest garden home house kitchen market park river room school sea street"
@@ -47,7 +47,7 @@ WORDS = {
     ),
     "idea": "attention day idea life love morning night sentence song story time word words year",
     "verb": (
-        "ate ask asked barked bought built called carries chased chases cooked drank fell finds"
+        "ate ask asked barked bought built called carries chased chases cooked drank fell finds fit"
         " found gave goes grew is jumped jumps knows laughed likes liked lived look looked looks"
         " loves loved made makes opened played plays ran read runs said sang sat saw says see sees"
         " sits sleeps slept stood swam told took walked walks wants wanted was watched were went"

@@ -207,6 +207,30 @@ def test_a_wrong_answer_nobody_foresaw_gets_no_name(name):
         assert not passed and "It looks as if" not in report
 
 
+def test_shapes_that_do_not_fit_are_explained():
+    exercise = Exercise(
+        lambda q, k: q @ k.T / (q @ k.T).sum(axis=-1, keepdims=True),
+        title="t",
+        level=1,
+        minutes=5,
+        inputs=lambda rng: [(rng.random((3, 4)), rng.random((5, 4)))],
+    )
+    lost = exercise.judge(lambda q, k: q @ k.T / (q @ k.T).sum(axis=-1))[1]
+    assert "could not be broadcast" in lost and "keepdims=True" in lost
+    assert "q @ k.T" in exercise.judge(lambda q, k: q @ k)[1]
+    assert "keepdims" not in exercise.judge(lambda q, k: q[9])[1]
+    two = Exercise(
+        lambda x: (x, x),
+        title="t",
+        level=1,
+        minutes=5,
+        inputs=lambda rng: [(rng.random(3),)],
+        names=("one", "other"),
+    )
+    assert "no brackets around" in two.judge(lambda x: [x, x])[1]
+    assert "brackets" not in two.judge(lambda x: (x, x, x))[1]
+
+
 def test_to_raise_is_not_the_mistake_that_also_raises():
     exercise = Exercise(
         lambda x: x,

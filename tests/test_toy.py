@@ -873,7 +873,7 @@ def test_the_first_layer_reads_the_quality(half):
     """The pronoun gives nearly all to a word of SAID, and takes along what is said by it."""
     for sentence, _ in PAIRS[half]:
         seen = toy.story(sentence)
-        row, said = row_of(seen, seen.first), [words.split() for words in toy.TOLD.values()]
+        row, said = row_of(seen, seen.first), [words.split() for words in toy.SAID.values()]
         best = max(row, key=row.get)
         assert row[best] > 0.98
         np.testing.assert_allclose(
@@ -897,7 +897,7 @@ def test_two_heads_in_one_layer_do_not_help(half):
 @both_halves
 def test_with_the_qualities_exchanged_the_answers_are_exchanged(half, monkeypatch):
     """So it is the quality that decides, and nothing else in the sentence."""
-    monkeypatch.setattr(toy, "SAID", dict(zip(toy.TOLD, reversed(toy.TOLD.values()))))
+    monkeypatch.setattr(toy, "SAID", dict(zip(toy.SAID, reversed(toy.SAID.values()))))
     assert np.isnan(right(half, lambda seen: seen.second)).all()
     for (one, living), (other, thing) in zip(PAIRS[half][::2], PAIRS[half][1::2]):
         for sentence, noun in ((one, thing), (other, living)):
@@ -942,10 +942,10 @@ def test_a_quality_of_another_word_misleads():
 def slow_story(sentence, side_by_side=False):
     """By names, number by number: a token is a dict of what it has."""
     tokens = toy.tokenize(sentence)
-    x = [dict.fromkeys((*toy.FEATURES, *toy.TOLD, *toy.WANTS), 0.0) for _ in tokens]
+    x = [dict.fromkeys((*toy.FEATURES, *toy.SAID, *toy.WANTS), 0.0) for _ in tokens]
     for token, row in zip(tokens, x):
         row |= dict.fromkeys(toy.features(token), 1.0)
-        row |= {name: 1.0 for name, words in toy.TOLD.items() if token.lower() in words.split()}
+        row |= {name: 1.0 for name, words in toy.SAID.items() if token.lower() in words.split()}
     tables, after = [], [dict(row) for row in x]
     for questions, brings in toy.STORY.values():
         source = [dict(row) for row in (x if side_by_side else after)]
@@ -1015,10 +1015,10 @@ def test_rows_of_the_story():
 
 
 def test_what_is_said_is_a_quality_and_stands_in_one_line():
-    living, things = (words.split() for words in toy.TOLD.values())
+    living, things = (words.split() for words in toy.SAID.values())
     assert len({*living, *things}) == len(living) + len(things)
     assert {*living, *things} <= set(toy.WORDS["quality"].split())
-    columns = [*toy.FEATURES, *toy.TOLD, *toy.WANTS]
+    columns = [*toy.FEATURES, *toy.SAID, *toy.WANTS]
     assert len(set(columns)) == len(columns)
 
 

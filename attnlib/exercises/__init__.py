@@ -117,7 +117,8 @@ class Exercise:
                 "Your function raised"
                 f" {': '.join(filter(None, [type(error).__name__, str(error)]))}"
             )
-            return f"{said}\n{self._on(arguments)}{self._mistake(function, trials)}"
+            cause = self._mistake(function, trials) or _shapes(error)
+            return f"{said}\n{self._on(arguments)}{cause}"
         passed = f"{number} of {len(trials)} inputs right. " if number else ""
         if got is None or got is ...:
             return (
@@ -154,6 +155,7 @@ class Exercise:
             return (
                 f"It should return {len(self.names)} things, ({', '.join(self.names)}), but"
                 f" returned {returned}."
+                + (" Put commas between them, and no brackets around." if type(got) is list else "")
             )
         for name, mine, right in zip(self.names, got, wanted):
             if isinstance(right, tuple):
@@ -230,6 +232,22 @@ class Question:
 
 NOT_YET = "Not yet: the function returns nothing so far. Write its body, then run this cell again."
 _RAISED = object()
+
+
+def _shapes(error):
+    """What often lies behind an error of NumPy about shapes, in words; empty for another."""
+    said = str(error)
+    if "broadcast" in said:
+        return (
+            "\nDid a sum, a mean or a maximum take its axis away, so that the rest does not fit?"
+            " keepdims=True keeps it."
+        )
+    if "matmul" in said:
+        return (
+            "\na @ b needs as many columns in a as there are rows in b: queries (n_q, d) meet keys"
+            " as (d, n_k), q @ k.T."
+        )
+    return ""
 
 
 def _array_difference(name, mine, right, tolerance, show):
