@@ -228,7 +228,7 @@ def test_the_receipt_is_the_softmax(tmp_path):
     ]
     largest = machine.scores[machine.word].max()
     names = dict(found[1])
-    assert names[f"e to (that − {product.number(largest, 200)})"] == "1.00"
+    assert names[f"e to (that − {product.number(largest, 200, exact=True)})"] == "1.00"
     share = float(names["weight"].replace("1.00", "1"))
     assert abs(share - machine.weights[machine.word].max()) < 0.006
     e, total = (float(dict(found[2])[name]) for name in ("e to that", "÷ row total"))
@@ -260,7 +260,12 @@ def test_each_stage_has_its_sentence(tmp_path, stage):
         4: ["Nothing is forbidden", "", "", "36 of 36 looks are forbidden"],
         5: ["it gives cat .85", "cat prefers nobody: .10 for each", "", "may look at nobody"],
         6: ["it takes .85 of what cat gives"],
-        7: ["it goes out as animal .85, thing .14.", "plain mean", "the other 123 columns"],
+        7: [
+            "it goes out as animal .85, thing .14, mostly of cat (.85).",
+            "small word .40, verb .20, animal .10. This word prefers nobody: the plain mean.",
+            "mostly of word12 (.51). Hatched: the length of the other 123 columns.",
+            "a goes out as nothing.",
+        ],
     }
     for part, (_, text) in zip(wanted[stage], said):
         assert part in text, text
@@ -304,7 +309,7 @@ def test_everything_has_its_place(tmp_path):
         for kind in one["seats"]:
             for x, y, w, h in np.array(kind).reshape(-1, 4):
                 assert w > 0 and h > 0 and -1 < x - w / 2 and x + w / 2 < width + 1
-                assert 40 < y - h / 2 and y + h / 2 <= 471
+                assert 32 < y - h / 2 and y + h / 2 <= 471
     assert all(len(found) == 1 for found in heights.values())
 
 
@@ -319,13 +324,16 @@ def test_a_point_finds_its_word_and_its_key(tmp_path):
         const seen = (time, ...point) => Object.values(p.hit(at, made, time, ...point));
         return { cells: made.q.flatMap((_, i) => made.k.map((__, j) => seen(7, x(j), y(i)))),
           name: seen(7, 10, y(1)), above: seen(7, x(2), at.grid.y - 20), below: seen(7, x(2), 460),
-          corner: seen(7, 5, 30), list: seen(0, 40, 94 + 1.5 * at.born.rows),
+          corner: seen(7, 5, 30), list: seen(0, 40, 32 + 1.5 * at.born.rows),
+          pinned: seen(0, at.half, 32 + 1.5 * at.born.rows),
+          strips: seen(1, at.born.q + 5, 94 + 1.5 * at.born.rows),
           other: seen(1, at.born.k + 5, 94 + 2.5 * at.born.keys) }; })));"""
     )
     for one, (n_q, n_k) in zip(run(tmp_path, script, found), [(10, 10), (24, 24), (4, 7)]):
         assert one["cells"] == [[i, j] for i in range(n_q) for j in range(n_k)]
         assert one["name"] == [1, -1] and one["above"] == one["below"] == [-1, 2]
-        assert one["corner"] == [-1, -1] and one["list"] == [1, -1]
+        assert one["corner"] == [-1, -1] and one["list"] == one["strips"] == [1, -1]
+        assert one["pinned"] == [-1, -1], "the numbers of the chosen word choose no other"
         assert one["other"] == ([-1, 2] if n_q != n_k else [2, -1])
 
 
@@ -769,6 +777,65 @@ def test_every_control(show):
     assert page.title() == "Take that much of each"
 
 
+def test_the_scrubber_rests_at_a_step(show):
+    """Let go between two, it glides to the nearer one: what is drawn is what is said."""
+    page = show(toys())
+    for x, stage, title in [
+        (4.36, 4, "Mask"),
+        (4.5, 5, "Softmax: shares of 1"),
+        (0.3, 0, "10 words"),
+    ]:
+        page.slide("step", x)
+        assert page.rail.input_value() == str(x), "a hand still holds it"
+        page.rail.dispatch_event("change")
+        page.rest()
+        assert page.rail.input_value() == str(stage) and page.title() == title
+        page.sends("stage", STAGES[stage])
+
+
+def test_names_do_not_meet_between_two_steps(show):
+    page = show(toys())
+    for x in np.arange(6, 7.01, 0.05).round(2).tolist():
+        page.slide("step", x)
+        seen = page.svg.evaluate(
+            """(svg) => ["even .10", "outputs"].map((text) => [...svg.querySelectorAll("text")]
+              .find((node) => node.textContent === text && node.getAttribute("visibility")
+                !== "hidden")?.getBoundingClientRect())"""
+        )
+        even, outputs = seen
+        assert not (even and outputs) or even["top"] >= outputs["bottom"], x
+
+
+def test_the_hand_shows_where_a_click_answers(show):
+    page = show(toys(stage="words"), calm=True)
+
+    def cursor(x, y):
+        page.page.mouse.move(x, y)
+        page.rest()
+        return page.svg.evaluate("(svg) => getComputedStyle(svg).cursor")
+
+    def middle(text):
+        box = page.svg.locator("text[visibility=visible]").get_by_text(text, exact=True)
+        box = box.first.bounding_box()
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    for text, wanted in [("cat", "pointer"), ("query of it", "auto"), ("noun", "auto")]:
+        assert cursor(*middle(text)) == wanted, text
+    before = page.traits()
+    page.page.mouse.click(*middle("9.0"))
+    page.rest()
+    assert page.traits() == before
+    page.press("sum")
+    assert cursor(*page.at("it", "mat")) == "pointer"
+    for text, wanted in [
+        ("tired", "pointer"),
+        ("noun", "auto"),
+        ("keys", "auto"),
+        ("values", "auto"),
+    ]:
+        assert cursor(*middle(text)) == wanted, text
+
+
 def test_play_and_pause(show):
     page = show(toys(stage="words"))
     play = page.root.locator("button.go")
@@ -863,27 +930,30 @@ def test_before_the_first_step_the_chosen_word_has_its_query_key_and_value(show)
     assert not [text for text in page.texts() if " of it" in text]
 
 
-def test_each_column_of_the_outputs_has_its_name(show):
-    for machine in (toys(), long(mask=masks.causal(24))):
+def test_a_column_of_the_outputs_is_led_to_the_row_that_has_its_name(show):
+    """Each name of a value stands once, level; a line goes from the outputs down to its row."""
+    for machine, n in [(toys(), 5), (long(mask=masks.causal(24)), 6)]:
         page = show(machine, calm=True)
-        names = page.svg.evaluate(
-            """(svg) => [...svg.querySelectorAll("text[transform^='rotate(65']")].filter((node) =>
-              node.getAttribute("visibility") !== "hidden").map((node) => [node.textContent,
-              node.getBoundingClientRect().left, node.getBoundingClientRect().bottom])"""
+        names, lines = page.svg.evaluate(
+            r"""(svg) => { const seen = (all) => [...svg.querySelectorAll(all)].filter((node) =>
+                node.getAttribute("visibility") !== "hidden");
+              const names = seen("text[text-anchor=end].faint").map((node) => [node.textContent,
+                +node.getAttribute("y")]).filter(([, y]) => y > 330);
+              const lines = seen("path").map((node) => node.getAttribute("d")
+                .slice(1).split("L").map((point) => point.split(" ").map(Number)))
+                .filter((one) => one.length === 3 && one[0][0] === one[1][0] && one[0][1] > 100
+                  && one[0][1] < one[1][1]);
+              return [names, lines]; }"""
         )
-        gives = page.svg.evaluate(
-            """(svg) => [...svg.querySelectorAll("text")].filter((node) => node.getAttribute(
-              "visibility") !== "hidden" && node.textContent === "outputs").map((node) =>
-              node.getBoundingClientRect().top)"""
-        )
-        wanted = GIVES if machine.v.shape[-1] == 5 else None
-        assert len(names) == (5 if wanted else 6)
-        assert wanted is None or [text for text, *_ in names] == wanted
-        steps = np.diff([left for _, left, _ in names])
-        np.testing.assert_allclose(steps, 13, atol=0.5)  # the pitch of the squares
-        assert max(bottom for *_, bottom in names) <= gives[0] + 1, "the title stands below them"
+        assert len(names) == len(lines) == n
+        assert n > 5 or [text for text, _ in names] == GIVES
+        once = {*GIVES} - {*ASKS} if n == 5 else set()
+        assert all(page.texts().count(text) == 1 for text in once), "each stands once"
+        for (_, y), line in zip(names, lines):
+            assert abs(line[1][1] - (y - 4)) <= 0.11 and line[2][0] <= line[1][0]
+        np.testing.assert_allclose(np.diff([line[0][0] for line in lines]), 13, atol=0.11)
         page.press("× v")
-        assert page.root.locator("text[transform^='rotate(65'][visibility=visible]").count() == 0
+        assert "outputs" not in page.texts()
 
 
 def test_no_name_touches_another_and_no_number_a_frame(show):
@@ -909,6 +979,21 @@ def test_no_name_touches_another_and_no_number_a_frame(show):
         page.python(temperature=warm)
         frames, texts, hits = page.svg.evaluate(crossed)
         assert frames >= 2 and texts >= 1 and hits == 0, (warm, frames, texts, hits)
+
+
+def test_what_is_written_agrees_with_a_calculator(tmp_path):
+    """The printed score, divided and raised by hand, gives what is printed below it."""
+    rng = np.random.default_rng(11)
+    found = [drawn(rng, 5, 5, d, 3, loud=loud) for d in (2, 3, 8, 64) for loud in (0.05, 0.5, 2)]
+    script = "console.log(JSON.stringify(data.map((one) => p.chain(numbers(one)))));"
+    for machine, lines in zip(found, run(tmp_path, script, [sent(one) for one in found])):
+        texts = {name: text.replace("−", "-").replace(",", "") for _, name, text in lines}
+        score = float(texts[lines[1][1]])
+        at = machine.word, machine.key
+        assert abs(score - machine.scores[at]) <= 0.0005001
+        assert abs(float(texts["sum: query · key"]) / np.sqrt(machine.q.shape[2]) - score) < 0.0011
+        if "e to that" in texts:
+            assert float(texts["e to that"]) == pytest.approx(np.exp(score), rel=0.005, abs=0.006)
 
 
 def test_a_lone_slider_takes_no_row(show):
@@ -949,7 +1034,8 @@ def test_what_a_screen_reader_hears(show):
     assert "Up and down" in page.svg.get_attribute("aria-label")
     line = page.root.locator(".say")
     assert line.get_attribute("aria-live") == "polite"
-    assert line.text_content() == "Add up: the output. it goes out as animal .85, thing .14."
+    said = "it goes out as animal .85, thing .14, mostly of cat (.85)."
+    assert line.text_content() == f"Add up: the output. {said}"
     page.press("softmax")
     assert line.text_content().endswith("it gives cat .85")
     assert page.rail.get_attribute("aria-valuetext") == "softmax"

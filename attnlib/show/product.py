@@ -32,12 +32,16 @@ def fold(shares):
     return kept, np.setdiff1d(columns, kept)
 
 
-def number(x, top):
-    """A number beside numbers as large as `top`: 12.6, −.39, 0"""
+def number(x, top, exact=False):
+    """A number beside numbers as large as `top`: 12.6, −.39, 0; exact: with up to three decimals,
+    where they say more.
+    """
     digits = int(np.clip(2 - np.floor(np.log10(max(top, 1e-9)) + 0.7), 2, 4))
     if top >= 2:
         digits = 0 if top >= 100 else 1
     text = f"{abs(x):.{digits}f}"
+    if exact:
+        text = max(text, f"{abs(x):.3f}".rstrip("0").rstrip("."), key=len)
     if not text.strip("0."):
         return "0"
     return ("−" if x < 0 else "") + (text[1:] if text.startswith("0.") else text)
@@ -296,8 +300,8 @@ def _lines(head):
     usual = abs(head.scale * np.sqrt(head.d) - 1) < 1e-6
     by = f"÷ √{head.d}" if usual else f"× {number(head.scale, head.scale)}"
     lines = [
-        (SCORES, "sum: query · key", number(head.raw[pair], head.top)),
-        (SCALED, by, number(head.scaled[pair], head.top)),
+        (SCORES, "sum: query · key", number(head.raw[pair], head.top, exact=True)),
+        (SCALED, by, number(head.scaled[pair], head.top, exact=True)),
         (MASKED, "mask", "open" if head.open[pair] else "−∞"),
         (WEIGHTS, "weight, after softmax", _share(head.weights[pair])),
     ]

@@ -4,8 +4,8 @@
 
 import { best, blue, calm, choice, clamp, cut, dress, frames, keep, keys, lerp, make, measure, menu, place, press, share, sketch, slider } from "./core.js";
 import {
-  DROP, FIRST, LAST, PITCH, STAGES, advance, chain, chosen, columnAt, computed, done, geometry, hit, met, most, rowAt, said, seat, sentence,
-  unpack, waterfall,
+  DROP, LAST, PITCH, STAGES, advance, chain, chosen, columnAt, computed, done, firstAt, geometry, hit, met, most, rowAt, said, seat,
+  sentence, unpack, waterfall,
 } from "./product.js";
 
 const STOPS = ["words", "q, k, v", "q · k", "÷ √d", "mask", "softmax", "× v", "sum"], PARTS = { q: "query", k: "key", v: "value" };
@@ -71,7 +71,7 @@ function mark(pen, [x, y, w, h], part, tone, opacity, rest) {
 }
 
 function paintWords(pen, data, at, t) {
-  const { words, about, word, key, cross, eye } = data, { grid, born } = at, steep = grid.cw < 17;
+  const { words, about, word, key, cross, eye } = data, { grid, born } = at, every = Math.ceil(17 / grid.cw);
   const high = lerp(born.rows, Math.max(...at.heights), t.moved), rows = [Math.floor(eye), Math.ceil(eye)].map((i) => rowAt(at, i, t.time));
   const band = lerp(...rows, eye % 1);
   pen.box(GROUND, "var(--band)", 0, band - high / 2, lerp(at.half - 16, at.width, t.born), high, { r: 6 });
@@ -82,16 +82,16 @@ function paintWords(pen, data, at, t) {
     pen.label(`about${i}`, at.word + 20, y, about[i] && clip(about[i], at.half - at.word - 40), { class: "faint", opacity: 1 - t.born });
   });
   words[1].forEach((text, j) => {
-    const mine = j === key, y = FIRST + (j + 0.5) * born.keys + 4.5;
+    const mine = j === key, y = firstAt(t.time) + (j + 0.5) * born.keys + 4.5;
     if (cross) pen.label(`key${j}`, born.k - 10, y, clip(text, data.room[1], mine), { ...end, ...bold(mine), opacity: 1 - t.moved });
-    pen.label(`top${j}`, columnAt(at, j) + (steep ? 4 : 1), at.k.y - 5, clip(text, steep ? 58 : 70, mine),
-      { turn: steep ? 72 : 45, class: steep ? "small" : "", ...bold(mine), opacity: t.moved * (mine ? 1 : 0.8) });
+    const seen = mine ? 1 : j % every === 0 && Math.abs(j - key) >= every ? 0.8 : 0;                     // of many, some
+    pen.label(`top${j}`, columnAt(at, j) + 1, at.k.y - 5, clip(text, 70, mine), { turn: 45, ...bold(mine), opacity: t.moved * seen });
   });
 }
 
 function paintPinned(pen, data, at, t) {                                 // before all have theirs: query, key and value of the chosen
   const tall = data.high / 3, opacity = 1 - t.born, { half, width } = at;
-  pen.title(at.word, 80, "words", "ink", opacity);
+  pen.title(at.word, firstAt(t.time) - 14, "words", "ink", opacity);
   ["q", "k", "v"].forEach((kind, n) => {
     const side = data.cross && n ? 1 : 0, i = side ? data.key : data.word, row = data[kind][i], top = most(data[kind]), tone = PARTS[kind];
     const names = kind === "v" ? data.gives : data.columns, pitch = Math.min(26, (tall - 36) / names.length), from = tall * n;
@@ -132,8 +132,7 @@ function paintNames(pen, data, at, t) {                                  // one 
     pen.line(`elbow${f}`, [[x, grid.y - 3], [x, y], [grid.x - 2, y]], t.moved, counts ? { stroke: "var(--ink)" } : {});
     pen.label(`column${f}`, grid.right + 6, y + 4, clip(text, at.width - grid.right - 8), { class: counts ? "small" : "small faint", opacity: t.moved });
   });
-  data.gives.forEach((text, f) => {                                      // at their rows; and at the outputs, down to the right
-    pen.label(`out${f}`, at.far + (f + 0.5) * at.o - 3, grid.bottom + 12, clip(text, 72), { class: "small faint", turn: -65, opacity: t.out });
+  data.gives.forEach((text, f) => {
     pen.label(`gives${f}`, grid.x - 8, at.v.y + (f + 0.5) * DROP + 4, clip(text, grid.x - 64), { class: "small faint", ...end, opacity: t.moved });
   });
   pen.title(at.word, grid.y - 8, "queries", "query-text", t.moved);
@@ -141,7 +140,7 @@ function paintNames(pen, data, at, t) {                                  // one 
   pen.title(0, at.v.y + (data.gives.length * DROP) / 2 + 5, "values", "value-text", t.moved, start);
   pen.title(grid.x - 8, at.zero - 3, "score", "s6", t.met);
   pen.title(grid.x - 8, at.weight.foot - 3, "weight", "w3", t.shown);
-  pen.title(at.far, at.weight.foot + 2, "outputs", "value-text", t.out, start);
+  pen.title(at.far, grid.bottom + 17, "outputs", "value-text", t.out, start);
 }
 
 function paintGrid(pen, data, at, t) {                                    // a circle is a score, a square is a share
@@ -173,7 +172,7 @@ function paintBars(pen, data, at, t) {                                   // the 
   line("zero", zero, t.met);
   line("foot", foot, t.shown);
   line("even", foot - even * h, even && t.shown, { stroke: "var(--faint)", "stroke-dasharray": "2 4" });
-  pen.label("even.says", grid.right + 5, foot - even * h + 4, `even ${share(even)}`, { ...mute, opacity: even && t.shown * (1 - t.out) });
+  pen.label("even.says", grid.right + 5, foot - even * h + 4, `even ${share(even)}`, { ...mute, opacity: even && t.shown * (1 - 2 * t.out) });
   data.raw[i].forEach((r, j) => {
     const x = columnAt(at, j), left = x - bar / 2, w = data.weights[i][j], rank = ranks.indexOf(j), leads = w > even + 0.02;
     const shut = data.open[i][j] ? 0 : t.shut, s = lerp(r, data.scaled[i][j], t.divided), now = s * unit * t.met * (1 - shut);
@@ -202,18 +201,22 @@ function paintOutput(pen, data, at, t) {
     mark(pen, where, part, value, dim, data.rest.v && f === row.length - 1);
   }));
   falls.forEach(({ total, plus, minus, pieces }, f) => {
-    const y = at.v.y + (f + 0.5) * DROP, both = minus > 0.01 * over, tiny = Math.abs(total) < 0.01 * peak && !both;
+    const x = far + (f + 0.5) * o, y = at.v.y + (f + 0.5) * DROP, tip = zero + plus * unit;
+    const both = minus > 0.01 * over, tiny = Math.abs(total) < 0.01 * peak && !both;
+    const way = [[x, at.grid.bottom + 22], [x, y], [Math.min(x, tiny ? zero : tip + 2), y]];
+    pen.line(`leads${f}`, way, t.out, tiny ? {} : { stroke: "var(--hatch)" });                          // from outputs to their name
     const first = pieces.findIndex(([a, b]) => Math.abs(b - a) > 0.02 * over);
     if (first >= 0 && !tiny) pen.box(POURS, value, columnAt(at, first), y - 4, far - columnAt(at, first), 8, { opacity: 0.18 * t.out });
     pieces.forEach(([a, b], j) => {                                      // each word's part slides out of its column into the bar
       const wide = Math.abs(b - a) * unit, go = done(t.time, 7, 0.5 * j / pieces.length);
-      const x = lerp(columnAt(at, j), zero + Math.min(a, b) * unit, go), less = b < a, look = { r: 1, stroke: less ? value : "none", opacity: t.out ? 1 : 0 };
+      const left = lerp(columnAt(at, j), zero + Math.min(a, b) * unit, go), less = b < a;
+      const look = { r: 1, stroke: less ? value : "none", opacity: t.out ? 1 : 0 };
       if (wide < 0.15) return;
-      pen.box(MARKS, less ? "var(--paper)" : value, x, less ? y + 1 : y - 4, wide - (wide > 3 ? 1 : 0), less ? 3 : both ? 4 : 8, look);
+      pen.box(MARKS, less ? "var(--paper)" : value, left, less ? y + 1 : y - 4, wide - (wide > 3 ? 1 : 0), less ? 3 : both ? 4 : 8, look);
     });
     if (!pieces.length) pen.box(MARKS, pen.hatch, zero, y - 4, total * unit * t.out, 8, { stroke: value });
     if (both && t.out > 0.8) pen.box(MARKS, "var(--ink)", zero + total * unit - 0.75, y - 5, 1.5, 10);
-    if (!tiny && t.out > 0.8) pen.label(`sum${f}`, zero + plus * unit + 5, y + 4, said(total, peak), { class: "small" });
+    if (!tiny && t.out > 0.8) pen.label(`sum${f}`, far + at.sum + 5, y + 4, said(total, peak), { class: "small" });
   });
 }
 
@@ -261,7 +264,7 @@ function build(house, get, words, act) {
   const time = make("input", rail, { type: "range", min: 0, max: LAST, step: "any", "aria-label": "step", ...suppress });
   const stops = make("div", rail, { class: "stops" }), buttons = STOPS.map((name, n) => press(stops, name, () => act.go(n), { tabindex: -1 }));
   time.addEventListener("input", () => act.scrub(+time.value));
-  time.addEventListener("change", () => act.send());
+  time.addEventListener("change", () => act.go(Math.round(time.value)));                         // it rests at steps only
   const steps = { ArrowRight: [1], ArrowUp: [1], ArrowLeft: [-1], ArrowDown: [-1], Home: [-LAST], End: [LAST] };
   keys(time, ({ key }) => steps[key], ([by]) => act.step(by));
   const works = make("div", root, { class: "works" }), board = make("div", works);
@@ -281,7 +284,11 @@ function build(house, get, words, act) {
 /** Click, tap, drag, hover, arrow keys. A finger that goes up or down scrolls the page. */
 function hands(svg, find, act, state, sizes) {
   svg.addEventListener("pointerdown", (event) => { if (!event.button) { act.send(); act.change(find(event)); } });
-  svg.addEventListener("pointermove", (event) => { if (event.buttons) act.change(find(event)); else act.hover(find(event)); });
+  svg.addEventListener("pointermove", (event) => {
+    const found = find(event);
+    svg.style.cursor = Object.keys(found).length ? "pointer" : "";
+    if (event.buttons) act.change(found); else act.hover(found);
+  });
   svg.addEventListener("pointerleave", () => act.hover({}));
   for (const name of ["pointerup", "pointercancel"]) svg.addEventListener(name, () => act.send());
   const turn = (name, by) => ({ [name]: (state[name] + by + sizes[name]) % sizes[name] });

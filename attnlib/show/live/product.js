@@ -70,10 +70,11 @@ export function waterfall(data, f) {
 
 // ---- words ----------------------------------------------------------------------------------------------------------------------
 
-/** A number beside numbers as large as `top`: 12.6, −.39, 0 */
-export function said(x, top) {
+/** A number beside numbers as large as `top`: 12.6, −.39, 0; exact: with up to three decimals, where they say more */
+export function said(x, top, exact = false) {
   const digits = top >= 100 ? 0 : top >= 2 ? 1 : clamp(2 - Math.floor(Math.log10(Math.max(top, 1e-9)) + 0.7), 2, 4);
-  const text = Math.abs(x).toFixed(digits).replace(/^0\./, ".");
+  const [short, long] = [Math.abs(x).toFixed(digits), Math.abs(x).toFixed(3).replace(/\.?0+$/, "")];
+  const text = (exact && long.length > short.length ? long : short).replace(/^0\./, ".");
   return /[1-9]/.test(text) ? (x < 0 ? "−" : "") + text : "0";
 }
 const brief = (text, signs = 18) => ([...text].length > signs ? `${[...text].slice(0, signs - 1).join("")}…` : text);
@@ -85,12 +86,22 @@ export function chain(data) {
   const row = data.scaled[i].filter((_, n) => data.open[i][n]), peak = row.reduce((a, b) => Math.max(a, b), -Infinity);
   const away = row.length && Math.abs(peak) > 12 ? peak : 0;             // e to 13 is a long number: then the row's largest is taken off
   const whole = row.reduce((sum, x) => sum + Math.exp(x - away), 0), by = data.usual ? `÷ √${data.d}` : `× ${said(data.scale, data.scale)}`;
-  const long = (x) => (x >= 100 ? Math.round(x).toLocaleString("en") : x >= 10 ? x.toFixed(1) : x > 0 && x < 0.005 ? "nearly 0" : x.toFixed(2));
+  const fine = (x) => said(x, rise, true);                               // e to it, by a calculator, is what stands below
+  const long = (x) => (x >= 100 ? (+x.toPrecision(3)).toLocaleString("en") : x >= 10 ? x.toFixed(1) : x > 0 && x < 0.005 ? "nearly 0" : x.toFixed(2));
   return [
-    [2, "sum: query · key", said(data.raw[i][j], rise)], [3, t === 1 ? by : `${by} ÷ ${t.toFixed(2)}`, said(s, rise)], [4, "mask", may ? "open" : "−∞"],
-    [5, away ? `e to (that ${away > 0 ? "−" : "+"} ${said(Math.abs(away), rise)})` : "e to that", long(may ? Math.exp(s - away) : 0)],
+    [2, "sum: query · key", fine(data.raw[i][j])], [3, t === 1 ? by : `${by} ÷ ${t.toFixed(2)}`, fine(s)], [4, "mask", may ? "open" : "−∞"],
+    [5, away ? `e to (that ${away > 0 ? "−" : "+"} ${fine(Math.abs(away))})` : "e to that", long(may ? Math.exp(s - away) : 0)],
     [5, "÷ row total", long(whole)], [5, "weight", share(data.weights[i][j])],
   ];
+}
+
+/** What a row of weights mixes most: the fewest words that give more than half, and whoever gives as much as the last of them. */
+function mostly(row, words) {
+  let sum = 0;
+  const ranks = best(row), last = ranks.find(([w]) => (sum += w) > 0.5), these = last ? ranks.filter(([w]) => w > last[0] - 0.005) : [];
+  if (these.length > 3) return [`, a mixture of many: none gives more than ${share(ranks[0][0])}`];
+  const before = (w, n) => (n ? (n + 1 < these.length ? ", " : " and ") : w < 0.995 ? ", mostly of " : ", all of ");
+  return these.flatMap(([w, j], n) => [before(w, n), ["b", brief(words[j])], ` (${share(w)})`]);
 }
 
 /** What a stage does, for the chosen word: [title, parts of a sentence]; a part is text, or [class, text]. */
@@ -115,15 +126,16 @@ export function sentence(data, stage) {
     ["Softmax: shares of 1", ["Each row turns its scores into shares. All its blue fills one full cell. ", a,
       ...(!data.seen[i] ? [" may look at nobody: its weights are all 0."] : data.even[i] ? [" prefers nobody: ", w, " for each."] : [" gives ", b, " ", ["big w", w[1]]])]],
     ["Take that much of each", [a, " takes ", w, " of what ", b, " gives, and so on. What gets a small weight nearly vanishes."]],
-    ["Add up: the output", [a, " goes out as ", ["v", few(data.gives, data.output[i], data.rest.v)], ".",
-      data.even[i] ? " It is the plain mean, for it prefers nobody." : data.rest.v ? ` Hatched: the length of the other ${data.rest.v} columns.` : ""]],
+    ["Add up: the output", [a, " goes out as ", ["v", few(data.gives, data.output[i], data.rest.v)],
+      ...(data.even[i] ? [". This word prefers nobody: the plain mean"] : mostly(data.weights[i], words[1])), ".",
+      data.rest.v && !data.even[i] ? ` Hatched: the length of the other ${data.rest.v} columns.` : ""]],
   ][stage];
 }
 
 // ---- geometry and time ------------------------------------------------------------------------------------------------------
 
 export const STAGES = ["words", "qkv", "scores", "scaled", "masked", "weights", "mixture", "output"], LAST = STAGES.length - 1;
-export const PITCH = 13, DROP = 16, FIRST = 94;                          // one column of numbers; of values; the first row of stage 0
+export const PITCH = 13, DROP = 16, FIRST = 94, EARLY = 32;              // a column of numbers; of values; the first row, and at words
 const TOP = 54;                                                          // names of the keys
 
 /** Where everything stands. data: of `chosen`, and room [of words, of keys' words] in pixels, high, eye (the row that is tall) */
@@ -151,13 +163,14 @@ export function geometry(data, width) {
 export const done = (time, stage, late = 0) => ease((clamp(time - stage + 1) - 0.4 * late) / 0.6);
 /** How far queries and keys have met: once the keys have landed. */
 export const met = (time, late) => ease((clamp(time - 1) - 0.55 - 0.25 * late) / 0.2);
-export const rowAt = (at, i, time) => lerp(FIRST + (i + 0.5) * at.born.rows, at.centres[i], done(time, 2));
+export const firstAt = (time) => lerp(EARLY, FIRST, done(time, 1));
+export const rowAt = (at, i, time) => lerp(firstAt(time) + (i + 0.5) * at.born.rows, at.centres[i], done(time, 2));
 export const columnAt = (at, j) => at.grid.x + (j + 0.5) * at.grid.cw;
 
 /** Where a number of a query, key or value is: born at its word, then on its way to its place. @returns [x, y, width, height] */
 export function seat(at, kind, i, f, time, late) {
   const { born, grid, heights } = at, asks = kind === "q", pitch = asks ? born.rows : born.keys, seed = Math.min(born.b, pitch, 25) - 3;
-  const from = [lerp(at.word, born[kind] + (f + 0.5) * born.b, done(time, 1)), FIRST + (i + 0.5) * pitch, seed, seed];
+  const from = [lerp(at.word, born[kind] + (f + 0.5) * born.b, done(time, 1)), firstAt(time) + (i + 0.5) * pitch, seed, seed];
   const to = asks ? [at.q.x + (f + 0.5) * PITCH, at.centres[i], 10, clamp(heights[i] - 2, 1.5, 10)]
     : [columnAt(at, i), at[kind].y + (f + 0.5) * (kind === "v" ? DROP : PITCH), Math.min(10, grid.cw - 2), 10];
   return from.map((x, n) => lerp(x, to[n], done(time, 2, asks ? 0 : late)));
@@ -166,7 +179,8 @@ export function seat(at, kind, i, f, time, late) {
 /** Which word and which key are at a point; -1 where there is none. */
 export function hit(at, data, time, x, y) {
   const { grid, born } = at, early = time < 1.5, within = (i, n) => (i >= 0 && i < n ? i : -1);
-  const listed = (n, pitch) => within(Math.floor((y - FIRST) / pitch), n);
+  const listed = (n, pitch) => within(Math.floor((y - firstAt(time)) / pitch), n);
+  if (time < 0.5 && x > at.half - 16) return { word: -1, key: -1 };      // the numbers of the chosen word
   if (early && data.cross && x > born.k - data.room[1] - 20) return { word: -1, key: listed(data.k.length, born.keys) };
   const word = early ? listed(data.q.length, born.rows) : at.centres.findIndex((middle, i) => Math.abs(y - middle) <= at.heights[i] / 2);
   const column = within(Math.floor((x - grid.x) / grid.cw), data.k.length);
