@@ -535,12 +535,23 @@ def _held(name, value):
         )
     if there or hasattr(value, "attentions"):
         raise TypeError(f"{name} must hold weights, and holds none: {EAGER}")
-    hits = [hit for key in found if (hit := PATTERN.fullmatch(str(key)))]
-    if hits and len({hit[1] for hit in hits}) == len(hits):  # the cache of TransformerLens
-        return [found[hit[0]] for hit in sorted(hits, key=lambda hit: int(hit[1]))], None
+    if layers := _numbered(found):
+        return [found[key] for key in layers], None
     if found or named or isinstance(value, Mapping):
         raise TypeError(f"{name} must be weights, got a {_keyed(name, value)}")
     return value, None
+
+
+def _numbered(found):
+    """The keys that stand for layers, in order: those of the cache of TransformerLens that hold
+    weights, or all, where they differ by a number alone.
+    """
+    hits = {key: hit[1] for key in found if (hit := PATTERN.fullmatch(str(key)))}
+    if not hits and len({re.sub(r"\d+", "", str(key), count=1) for key in found}) == 1:
+        hits = {key: hit[0] for key in found if (hit := re.search(r"\d+", str(key)))}
+    return (
+        sorted(hits, key=lambda key: int(hits[key])) if len(set(hits.values())) == len(hits) else []
+    )
 
 
 def _layers(name, rows):

@@ -593,6 +593,16 @@ def test_an_output_is_taken_by_the_name_of_its_weights(held, place):
     assert same(take(held), take(np.concatenate([LAYER, LAYER])))
 
 
+@pytest.mark.parametrize("name", [int, "layer_{}".format, "h.{}.attn".format, str])
+def test_a_mapping_from_numbers_of_layers(name):
+    """In the order of the numbers, not of the letters."""
+    found = {name(i): shares(1, 3, 5, 5, seed=i) for i in (10, 2, 0, 1)}
+    wanted = np.stack([found[name(i)][0] for i in (0, 1, 2, 10)])
+    np.testing.assert_array_equal(AttentionView(found).array, wanted.astype("f4"))
+    with pytest.raises(TypeError, match="got a dict with the keys"):
+        AttentionView({**found, "other": found[name(0)]})
+
+
 def test_layers_of_a_cache_stand_in_their_order():
     layers = {f"blocks.{i}.attn.hook_pattern": shares(1, 3, 5, 5, seed=i) for i in (10, 2, 0, 1)}
     found = AttentionView(layers).array
