@@ -781,7 +781,7 @@ def test_all_controls_are_in_sight_but_on_a_narrow_page(open_):
 
 def test_on_a_narrow_page_what_is_unfolded_takes_its_room_from_the_picture(open_):
     page = open_(explorer())
-    for width in (560, 600, 700):
+    for width in (560, 600, 640):
         page.resize(width)
         height, tall = page.height(), page.svg.bounding_box()["height"]
         assert not page.root.get_by_role("slider", name="temperature").is_visible()
@@ -791,6 +791,47 @@ def test_on_a_narrow_page_what_is_unfolded_takes_its_room_from_the_picture(open_
         assert page.overflow() <= 1
         page.press("less")
         assert page.height() == height and page.svg.bounding_box()["height"] == tall
+
+
+def test_a_narrow_page_shows_the_sliders_that_the_pattern_asks_for(open_):
+    page = open_(explorer())
+    for width in (360, 440, 560, 600, 630):
+        page.resize(width)
+        height = page.height()
+        for pattern, names in [
+            ("local", ["window"]),
+            ("global-local", ["window", "global tokens"]),
+            ("standard", []),
+        ]:
+            page.press(pattern)
+            seen = [one for one in CONTROLS if slider(page, one).is_visible()]
+            assert seen == names, (width, pattern)
+            assert page.height() == height and page.overflow() <= 1
+
+
+def slider(page, name):
+    return page.root.get_by_role("slider", name=name, exact=True)
+
+
+@pytest.mark.parametrize("sentence", [SENTENCES[0], SENTENCES[2]])
+def test_small_pictures_stand_below_on_a_narrow_page(open_, sentence):
+    """Four across, at 600 px not squashed; in 636 px of height, also unfolded."""
+    page = open_(explorer(sentence))
+    for width in (360, 480, 560, 600, 640, 700):
+        page.resize(width)
+        boxes = [one.bounding_box() for one in page.root.locator(".thumbs canvas").all()]
+        low = page.svg.bounding_box()
+        assert all(one["y"] >= low["y"] + low["height"] for one in boxes)
+        assert len({round(one["x"]) for one in boxes}) == 4
+        for one in boxes:
+            assert one["height"] >= 30
+            assert width > 640 or one["width"] < 3.7 * one["height"], (width, one)
+        assert width < 560 or page.height() <= 636
+        if width <= 640:
+            height = page.height()
+            page.press("more")
+            assert width < 560 or page.height() == height
+            page.press("less")
 
 
 def test_a_sentence_is_read_whole(open_):
@@ -840,6 +881,23 @@ def test_present_makes_it_larger_and_smaller_again(open_):
     page.page.wait_for_function("!document.fullscreenElement")
     page.rest()
     assert not page.pressed("present") and page.root.bounding_box() == before
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_present_grows_on_a_screen_as_wide_as_the_picture(open_, allowed):
+    """There is no room for 980 px twice: 800 are shown larger."""
+    page = open_(explorer(), 980)
+    if not allowed:  # as a browser without full screen: larger where it stands
+        page.page.evaluate("() => { delete Element.prototype.requestFullscreen; }")
+    size = "(svg) => svg.querySelector('text').getBoundingClientRect().height"
+    before = page.svg.evaluate(size)
+    page.press("present")
+    page.page.wait_for_function("() => document.querySelector('.attnlib-live').style.zoom")
+    page.rest()
+    assert page.pressed("present") and page.svg.evaluate(size) > 1.15 * before
+    assert page.overflow() <= 1
+    page.press("present")
+    page.page.wait_for_function("() => !document.querySelector('.attnlib-live').style.zoom")
 
 
 def test_two_views_and_python_show_the_same(stages):

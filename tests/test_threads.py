@@ -558,6 +558,34 @@ def test_a_thread_can_be_clicked(open_):
     assert page.chosen() == ["it looks"]
 
 
+def test_a_click_on_a_thread_keeps_what_is_chosen(open_):
+    """In the middle of a thick one; seen from the other side, it chooses the word that is looked
+    at.
+    """
+    page = open_(toys(pins=[7]))
+    middle = """(svg, name) => { const path = svg.querySelector(name), box = path.getBBox();
+        const { x, y } = svg.getBoundingClientRect();
+        return [x + box.x + box.width / 2, y + box.y + box.height / 2]; }"""
+    spot = page.svg.evaluate(middle, "path[data-q='7'][data-to='1']")
+    for side, chosen in [("looks", "it looks"), ("is looked at", "cat is looked at")]:
+        if side != "looks":
+            page.word("tired", side=side)
+        for _ in range(2):
+            page.page.mouse.click(*spot)
+            page.rest()
+            assert page.chosen() == [chosen]
+    page.word("it")
+    page.word("was", modifiers=["Shift"])
+    page.page.mouse.click(*spot)
+    page.rest()
+    assert page.chosen() == ["it looks", "was looks"]
+    page.page.keyboard.down("Shift")
+    page.page.mouse.click(*spot)
+    page.page.keyboard.up("Shift")
+    page.rest()
+    assert page.chosen() == ["it looks", "was looks"]
+
+
 def test_by_keyboard(open_):
     page = open_(toys())
     page.keys("ArrowUp")
@@ -620,6 +648,71 @@ def test_it_fits_at_every_width(open_, view):
         assert page.height() == height and page.overflow() <= 1, width
 
 
+TWENTY_FOUR = [f"word{i}" for i in range(24)]
+NARROW = """(root) => {
+  const seen = (node) => node.getAttribute("visibility") !== "hidden" && node.textContent
+    && +(node.getAttribute("opacity") ?? 1) > 0.5;
+  const box = (node) => { const b = node.getBoundingClientRect();
+    return [b.x, b.y, b.right, b.bottom]; };
+  const texts = [...root.querySelectorAll("svg[tabindex] text")].filter(seen);
+  const level = texts.filter((one) => !/rotate[(]-45/.test(one.getAttribute("transform")));
+  const small = [...root.querySelectorAll(".thumbs button")].map(box);
+  return { texts: level.map((one) => [one.textContent, ...box(one)]), small,
+    picture: box(root.querySelector("svg[tabindex]")), root: box(root),
+    cut: [...root.querySelectorAll(".thumbs span")].filter((one) =>
+      one.scrollWidth > one.clientWidth || one.scrollHeight > one.clientHeight + 1).length }; }"""
+
+
+def overlaps(boxes):
+    """Pairs of texts on each other: by more than the air around their letters."""
+    return [
+        (a[0], b[0])
+        for a, b in itertools.combinations(boxes, 2)
+        if min(a[3], b[3]) - max(a[1], b[1]) > 0.5 and min(a[4], b[4]) - max(a[2], b[2]) > 5
+    ]
+
+
+@pytest.mark.parametrize("words", [10, 24])
+def test_nothing_overlaps_on_a_narrow_page(open_, words):
+    """Down to 360 px: small pictures four across below, threads that run from left to right."""
+    many = Threads(shares(8, 24, 24), TWENTY_FOUR, titles=SEEN.names, pins=[3], head=2)
+    page = open_(toys() if words == 10 else many)
+    for width in (360, 400, 440, 480, 520, 556, 600, 700):
+        page.resize(width)
+        for form in ("threads", "map"):
+            page.press(form)
+            now = page.root.evaluate(NARROW)
+            assert overlaps(now["texts"]) == [], (width, form)
+            left, _, right, low = now["picture"]
+            assert all(left - 1 <= x and beyond <= right + 1 for _, x, _, beyond, _ in now["texts"])
+            below = all(y >= low for _, y, _, _ in now["small"])
+            assert below == (width < 560 or words == 10), width
+            if below:
+                assert len({round(y) for _, y, _, _ in now["small"]}) == 2, "four across"
+                assert now["cut"] == 0, (width, "names of heads are whole")
+            if width >= 556 and words == 10:
+                assert page.height() <= 636
+        page.press("threads")
+        path = page.svg.locator("path[data-to]:visible").first.evaluate(
+            "(one) => one.getBBox().width"
+        )
+        assert path > 85, width
+
+
+def test_a_number_stands_in_a_cell_where_it_fits(open_):
+    """From 18 px on, in type of 12 px; it never sticks out."""
+    page, shown = open_(toys(form="map", pins=[7])), []
+    for width in (280, 330, 360, 400, 600):
+        page.resize(width)
+        cell = page.svg.locator("path[data-q='7'][data-to='1']").bounding_box()["width"] + 1
+        number = page.svg.locator("text:visible", has_text=re.compile(r"^\.85$"))
+        shown.append((cell, number.count()))
+        if number.count():
+            assert number.bounding_box()["width"] <= cell
+    assert [there for cell, there in shown if cell < 18] == [0] * sum(c < 18 for c, _ in shown)
+    assert all(there for cell, there in shown if cell > 20) and shown[-1][0] > 30
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_everybody_can_use_it(open_, dark):
     for view in (toys(), toys(form="map")):
@@ -644,7 +737,9 @@ def test_many_words_can_be_read(open_, width):
     for form in ("threads", "map"):
         page.press(form)
         for (y, height), (after, _) in itertools.pairwise(page.svg.evaluate(rows)):
-            assert height >= 16 and after >= y + 16
+            assert height >= 16 and after == pytest.approx(y + height, abs=0.01), (
+                "no gap for a hand"
+            )
         found = page.svg.evaluate(names)
         assert all(13 <= size <= 15 for *_, size in found)
         assert {float(turn) for turn, *_ in found} == ({-45} if form == "map" else {0})

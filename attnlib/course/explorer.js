@@ -1,7 +1,8 @@
 // The whole machine at once: the toy world of attnlib/toy.py, computed in the page for each change; random and trained
 // heads, which the kernel feeds; threads and map of one of them, and all of them small.
 import { PATTERNS, choice, dot, dress, frames, keep, make, masked, menu, nameRepeats, numbers, press, share, sketch, slider, softmax } from "../show/live/core.js";
-import { MOST, advance, aim, drawn, evens, handled, spun, staged, telling, thumbs, weave, within } from "../show/live/weave.js";
+import { staged, thumbs } from "../show/live/thumbs.js";
+import { MOST, advance, aim, drawn, evens, handled, spun, telling, weave, within } from "../show/live/weave.js";
 
 // ---- the toy world: pure --------------------------------------------------------------------------------------------------
 
@@ -174,15 +175,14 @@ function controls(house, hand, another, unfold) {
   const form = choice(rows[0], "picture", ["threads", "map"], (name) => hand({ form: name }));
   house.present(rows[0]);
   const pattern = choice(rows[1], "pattern: who may look at whom", Object.keys(PATTERNS), (name) => hand({ pattern: name }), { glyph });
-  const window_ = slider(rows[1], "window", { min: 1, max: 10, wide: 104 }, (n) => hand({ window: n }, 150));
-  const globals_ = slider(rows[1], "global tokens", { min: 0, max: 4, wide: 116 }, (n) => hand({ globals_: n }, 150));
-  globals_.node.closest("label").classList.add("extra");
   const more = press(rows[1], "more", () => {
     const open = node.classList.toggle("open");
     more.textContent = open ? "less" : "more";
     more.setAttribute("aria-expanded", open);
     unfold();
   }, { "aria-expanded": "false", class: "more" });
+  const window_ = slider(rows[1], "window", { min: 1, max: 10, wide: 104 }, (n) => hand({ window: n }, 150));
+  const globals_ = slider(rows[1], "global tokens", { min: 0, max: 4, wide: 116 }, (n) => hand({ globals_: n }, 150));
   const places = reasoned(rows[2], "places", Object.keys(NEAR), (name) => hand({ encoding: name }));
   const temperature = slider(rows[2], "temperature", { min: -1, max: 0.7, step: 0.02, say: (x) => (10 ** x).toFixed(x < 0 ? 2 : 1), wide: 124 },
     (x) => hand({ temperature: Math.abs(10 ** x - 1) < 0.06 ? 1 : 10 ** x }, 150));

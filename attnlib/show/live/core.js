@@ -243,7 +243,8 @@ export function dress({ model, el }, name, { readout = true } = {}) {
   const full = () => {
     const on = document.fullscreenElement === root;
     root.classList.toggle("present", on);
-    root.style.zoom = on ? Math.max(1, Math.min(innerWidth / Math.max(1, width), innerHeight / Math.max(1, root.dataset.tall || root.scrollHeight), 3)) : "";
+    const tall = root.dataset.tall || root.scrollHeight;                  // 800 px are enough for any of them: the rest makes it larger
+    root.style.zoom = on ? clamp(Math.min(innerWidth / clamp(width, 1, 800), innerHeight / Math.max(1, tall)), 1, 3) : "";
     root.querySelector(".shown-alone")?.setAttribute("aria-pressed", on);
     look();
   };
@@ -271,7 +272,7 @@ export function dress({ model, el }, name, { readout = true } = {}) {
         if (document.fullscreenElement) document.exitFullscreen();
         else {
           root.dataset.tall = root.scrollHeight;
-          root.requestFullscreen?.().catch(() => {                       // a frame that may not: larger where it stands
+          (root.requestFullscreen?.() ?? Promise.reject()).catch(() => {   // a frame that may not: larger where it stands
             root.classList.toggle("present");
             root.style.zoom = root.classList.contains("present") ? 2 : "";
             button.setAttribute("aria-pressed", root.classList.contains("present"));

@@ -1,6 +1,7 @@
 // Threads: who looks at whom, as threads between two columns of words or as a map, one head at a time.
 import { choice, clamp, dress, frames, keep, make, numbers, press, sketch } from "./core.js";
-import { advance, aim, drawn, evens, handled, spun, staged, telling, thumbs, weave, within } from "./weave.js";
+import { below, staged, thumbs } from "./thumbs.js";
+import { advance, aim, drawn, evens, handled, spun, telling, weave, within } from "./weave.js";
 
 // The height of the picture: many words have higher rows, as far as all of it fits into 560 px
 const tallOf = (n, many, room) => (n > 16 ? clamp(room, 400, 472) : many ? 400 : Math.min(400, 70 + 40 * n));
@@ -53,7 +54,8 @@ function render({ model, el }) {
   }
   house.watch(() => {
     if (stage.clientWidth < 100) return;                                 // not in sight yet
-    const tall = tallOf(Math.max(heads[0].q.length, heads[0].k.length), many, 500 - bar.offsetHeight);
+    const n = Math.max(heads[0].q.length, heads[0].k.length), under = below(stage.clientWidth, heads.length, n);
+    const tall = under ? 576 - bar.offsetHeight : tallOf(n, many, 500 - bar.offsetHeight);         // 636 px on a narrow page
     ({ place, size } = staged(stage, pen, heads[0], heads.length, tall));
     change({});
   });

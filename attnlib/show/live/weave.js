@@ -7,20 +7,18 @@
 //
 //   loom(names, width, height) -> place      where everything is, for { q, k } names; again only when they change
 //   weave(pen, data, place, look)            draws with a `sketch` of core.js (4 layers); call pen.done() behind it
-//   pluck(event, place) -> {side, at, key}   the word (and in the map the key) that a click or a touch is on, or null
+//   pluck(event, place, side) -> {side, at, key, thread}   the word (and in the map the key) that a click or a touch is on, or
+//                                            null; of a thread, the one of its pair that stands on this side
 //   picked(look, side, at, more) -> change   {side, pins} after that word was chosen; more: added to the others, or taken out
 //   stepped(event, look, n_q, n_k) -> change   the same for ↑ ↓ Home End, with Shift or after Space added; Esc; x: other side
 //   spun(weights, form) -> moving            what moves: aim(moving, weights, form, smooth), advance(moving, ms) -> still
 //                                            under way?, and at each frame moving.morph, drawn(moving) -> weights
 //   telling(data, look) -> parts             what a hand should know, in words, for dress().say
 //   within(parts, width, lines) -> parts     as many whole sentences of them as there is room for
-//   thumb(pen, width, height, data, morph, colour)     the same head, small, on a canvas; colour: of dress()
-//   staged(stage, pen, names, count, tall) -> {place, size}    the loom, and beside it (or below) room for so many thumbs of that size
 //   handled(svg, now, hand)                  hands and keys of that picture; now() -> {state, place, count of the heads}
-//   thumbs(parent, label, onchoice)          buttons with a thumb each; set([{ name, data, why }], chosen, morph, colour, width, height)
 //
 // At most MOST words a side; weights below LEAST are not drawn as threads; an even row is a short mark.
-import { TITLES, best, blue, clamp, ease, isEven, keys, lerp, make, measure, press, share, sharp } from "./core.js";
+import { TITLES, best, blue, clamp, ease, isEven, keys, lerp, measure, share } from "./core.js";
 
 const LABEL = "Who looks at whom. Up and down choose a word, Shift adds one, x changes sides, left and right choose a head, m turns threads into a map.";
 export const MOST = 24, LEAST = 0.02;
@@ -58,8 +56,9 @@ export const drawn = (moving) => (moving.blend < 1 ? mixed(moving.from, moving.t
 
 // ---- hands: pure -------------------------------------------------------------------------------------------------------
 
-export function pluck(event, place) {
-  const { q, k } = event.target.dataset ?? {};
+export function pluck(event, place, side) {
+  const { q, k, to } = event.target.dataset ?? {};
+  if (to !== undefined) return { side, at: side === "key" ? +to : +q, thread: true };
   if (k !== undefined) return { side: "key", at: +k };
   if (q === undefined) return null;
   const box = event.currentTarget.getBoundingClientRect(), zoom = box.width / place.width || 1;
@@ -89,8 +88,9 @@ export function handled(svg, now, hand) {
   for (const [name, value] of [["tabindex", 0], ["role", "application"], ["aria-label", LABEL]]) svg.setAttribute(name, value);
   svg.addEventListener("pointerdown", (event) => { touched = event.timeStamp; });
   svg.addEventListener("click", (event) => {                             // Shift, or a touch that stays: one more
-    const { state, place } = now(), word = pluck(event, place), kept = event.shiftKey || event.ctrlKey || event.metaKey;
-    if (word) hand(picked(state, word.side, word.at, kept || event.timeStamp - touched > 450));
+    const { state, place } = now(), word = pluck(event, place, state.side), kept = event.shiftKey || event.ctrlKey || event.metaKey;
+    if (!word || (word.thread && state.pins.includes(word.at))) return;     // a thread chooses, it never lets go
+    hand(picked(state, word.side, word.at, kept || event.timeStamp - touched > 450));
   });
   keys(svg, (event) => {
     const { state, place, count } = now(), to = { ArrowLeft: state.head + count - 1, ArrowRight: state.head + 1 }[event.key];
@@ -119,18 +119,21 @@ function wordColumn(names, height, room, wide) {
 
 /** Rows stay where they are; the words looked at stand right (threads) or above (map). */
 export function loom({ q, k }, width, height, wide = measure) {
-  const room = Math.max(56, width * 0.19), small = "12px system-ui, sans-serif";
+  const room = Math.max(76, width * 0.19), small = "12px system-ui, sans-serif";
   const left = wordColumn(q, height, room, wide), right = wordColumn(k, height, room, wide);
-  left.wide = Math.max(left.wide, Math.min(0.22 * width, wide(TITLES.query, "600 13px system-ui, sans-serif") - 2));
+  const titled = (text) => wide(text, "600 13px system-ui, sans-serif"), above = `${TITLES.key} →`;
+  left.wide = Math.max(left.wide, titled(TITLES.query));
   const short = k.map((name) => fitted(name, room * 0.75, small, wide));
-  const quiet = Math.max(44, ...short.map((name) => wide(name, small))) + 32;
-  const x0 = 6 + left.wide + 12 + quiet + 6, x1 = width - Math.max(right.wide + WOVEN.sum, 92), n_k = Math.max(1, k.length);
+  const quiet = Math.max(44, ...short.map((name) => wide(name, small))) + 32, from = left.wide + 24, n_k = Math.max(1, k.length);
+  const x1 = width - Math.max(right.wide + WOVEN.sum, 92), bare = x1 - from - quiet < Math.max(120, 0.26 * width);
+  const x0 = bare ? from - 4 : from + quiet;
   const tails = (lean) => right.widths.map((w, j) => (width - x0 - w * lean) / (j + 0.5));
   const cellOf = (lean) => Math.min(WOVEN.cell, (width - x0 - 2) / n_k, ...tails(lean));
   const level = Math.max(0, ...right.widths) <= cellOf(0) - 6, cell = cellOf(level ? 0 : 0.72);
   const top = Math.min(height * 0.3, level ? 40 : 22 + Math.max(...right.widths) * 0.72);
   return {
-    width, height, n_q: q.length, n_k: k.length, q: left, k: right, short, quiet: left.wide + 18, x0, x1,
+    width, height, n_q: q.length, n_k: k.length, q: left, k: right, short, bare, quiet: left.wide + 18, x0, x1,
+    above: titled(above) < x0 - 12 ? above : "key →", prints: [".00", "1.00"].map((number) => wide(number, small)),
     sum: x1 + right.wide + WOVEN.sum - 6,
     tilt: level ? 0 : -45, cell, top, every: Math.ceil(13 / cell),        // as many names above the map as can be read
     row: Math.min(WOVEN.row, (height - top - (q.length > 16 ? 4 : 20)) / Math.max(1, q.length)),
@@ -204,7 +207,10 @@ function weaveBands(pen, place, { morph: m, side, pins }) {
   if (m) pen.put("frame", "rect", 2, { x: x0, y: top, width: cell * n_k, height: row * n_q, fill: "none", stroke: "var(--line)", opacity: m });
   pen.put("nameq", "text", 3, { x: 6, y: lerp(14, top - 10, m), class: "part", fill: "var(--query-text)" }, TITLES.query);
   if (m < 0.5) pen.put("namek", "text", 3, { x: place.sum, y: 14, class: "part", "text-anchor": "end", fill: "var(--key-text)", opacity: 1 - 2 * m }, TITLES.key);
-  else pen.put("named", "text", 3, { x: x0 - 10, y: top - 28, class: "part", "text-anchor": "end", fill: "var(--key-text)", opacity: 2 * m - 1 }, `${TITLES.key} →`);
+  else {
+    const above = { x: x0 - 10, y: top - 28, class: "part", "text-anchor": "end", fill: "var(--key-text)", opacity: 2 * m - 1 };
+    pen.put("named", "text", 3, above, place.above);
+  }
 }
 
 function weaveWeights(pen, data, place, look) {
@@ -234,9 +240,9 @@ function weaveOne(pen, place, { morph: m, pins }, { i, j, w, on, shut, thread })
   const tone = on || m === 1 ? blue(lerp(0.4 + 0.45 * w, w, m)) : `color-mix(in oklab, ${blue(w)} ${Math.round(100 * m)}%, var(--w2))`;
   const opacity = arrived * lerp(any ? (on ? 0.95 : 0.3) : 0.6, any && !on ? 0.75 : 1, m);
   pen.put(`w${i}.${j}`, "path", 1, {
-    d: threadPath(thread || square, square, m), fill: shut ? "var(--bad)" : tone, "fill-opacity": opacity.toFixed(2), "data-q": i,
+    d: threadPath(thread || square, square, m), fill: shut ? "var(--bad)" : tone, "fill-opacity": opacity.toFixed(2), "data-q": i, "data-to": j,
   });
-  if (!on || m < 0.8 || w <= LEAST || place.cell < 22 || place.row < 12) return;
+  if (!on || m < 0.8 || w <= LEAST || place.cell < Math.max(18, place.prints[+(w >= 0.995)]) || place.row < 12) return;
   const where = { x: place.x0 + place.cell * (j + 0.5), y: rowAt(place, i, 1) + 4.5, "text-anchor": "middle", class: "small" };
   pen.put(`n${i}.${j}`, "text", 2, { ...where, fill: w > 0.55 ? "var(--paper)" : "var(--ink)", opacity: (m - 0.8) * 5 }, share(w));
 }
@@ -247,7 +253,7 @@ function weaveEven(pen, place, { morph: m, side }, i, j, w, on) {
   if (m > 0.5) pen.put(`even${i}.${j}`, "rect", 1, { x: x0 + cell * (j + 0.3), y: top + row * (i + 0.7), width: cell * 0.4, height: on ? 2 : 1, fill, opacity: 2 * m - 1 });
   if (!on || side !== "query" || m === 1) return;
   const d = threadPath(ribbon(place, i, j, Math.max(0.03, w * 0.6), 0, 0), cellShape(place, i, j), m);
-  pen.put(`fan${i}.${j}`, "path", 1, { d, fill: "var(--w2)", "fill-opacity": (0.7 * (1 - m)).toFixed(2), "data-q": i });
+  pen.put(`fan${i}.${j}`, "path", 1, { d, fill: "var(--w2)", "fill-opacity": (0.7 * (1 - m)).toFixed(2), "data-q": i, "data-to": j });
 }
 
 /** The words that look, and beside each, quietly, at whom most, or what it gives to the chosen ones. */
@@ -256,15 +262,16 @@ function weaveQueries(pen, data, place, look) {
   const from = onQueries || !pins.length ? null : given(data, look);
   const first = even.findIndex((one, i) => one && !(onQueries && pins.includes(i)));
   const header = onQueries || !pins.length ? "most at" : pins.length > 1 ? `at these ${pins.length}` : `at ${place.short[pins[0]]}`;
-  pen.put("namemost", "text", 3, { x: place.quiet, y: lerp(14, place.top - 10, m), class: "small faint" }, header);
+  if (!place.bare) pen.put("namemost", "text", 3, { x: place.quiet, y: lerp(14, place.top - 10, m), class: "small faint" }, header);
+  const size = lerp(place.q.size, clamp(place.row * 0.75, 13, place.q.size), m);
   q.forEach((word, i) => {
     const y = rowAt(place, i, m), chosen = onQueries && pins.includes(i), [w, j] = from ? [from[i], null] : best(weights[i])[0];
     const looks = w > LEAST ? `${j === null ? "" : `${place.short[j]}\u200e `}${share(w)}` : "", most = !even[i] ? looks : i === first ? "all alike" : "";
     pen.put(`q${i}`, "text", 3, {
-      x: 6, y: y + place.q.size * 0.34, "font-size": `${place.q.size}px`, class: `${chosen ? "part" : ""}${dotted(word, i) ? " dotted" : ""}`,
+      x: 6, y: y + size * 0.34, "font-size": `${size}px`, class: `${chosen ? "part" : ""}${dotted(word, i) ? " dotted" : ""}`,
       fill: chosen ? "var(--query-text)" : "var(--ink)",
     }, place.q.names[i]);
-    pen.put(`most${i}`, "text", 3, { x: place.quiet, y: y + 4, class: chosen || (from && w > 0.1) ? "small" : "small faint" }, most);
+    if (!place.bare) pen.put(`most${i}`, "text", 3, { x: place.quiet, y: y + 4, class: chosen || (from && w > 0.1) ? "small" : "small faint" }, most);
   });
 }
 
@@ -276,10 +283,11 @@ function weaveKeys(pen, data, place, look) {
   data.k.forEach((word, j) => {
     const shut = Boolean(got && data.mask && pins.every((i) => !data.mask[i][j])), strong = stands(j);
     const crowded = every > 1 && !strong && (j % every > 0 || stands(j - 1) || stands(j + 1));
-    const lean = place.tilt ? 0.25 * place.k.size : -place.k.widths[j] / 2, mark = dotted(word, j) && (m < 0.5 || cell > 17);
+    const size = place.tilt ? lerp(place.k.size, 13, m) : place.k.size, lean = place.tilt ? 4 : -place.k.widths[j] / 2;
+    const mark = dotted(word, j) && (m < 0.5 || cell > 17);
     const x = lerp(place.x1, x0 + cell * (j + 0.5) + lean, m), y = lerp(keyAt(place, j) + place.k.size * 0.34, place.top - 6, m);
     pen.put(`k${j}`, "text", 3, {
-      transform: `translate(${x.toFixed(1)} ${y.toFixed(1)}) rotate(${(place.tilt * m).toFixed(1)})`, "font-size": `${place.k.size}px`, opacity: crowded ? 1 - m : 1,
+      transform: `translate(${x.toFixed(1)} ${y.toFixed(1)}) rotate(${(place.tilt * m).toFixed(1)})`, "font-size": `${size}px`, opacity: crowded ? 1 - m : 1,
       class: `${strong ? "part" : ""}${mark ? " dotted" : ""}${shut ? " shut" : ""}`, fill: shut ? "var(--faint)" : strong ? "var(--key-text)" : "var(--ink)",
     }, place.k.names[j]);
   });
@@ -312,7 +320,7 @@ function weaveHands(pen, { q, k }, place, { morph: m, side, pins }) {
   const { x0, x1, cell, top, row } = place, hand = (name, on) => ({ class: "hit", role: "button", "aria-label": name, "aria-pressed": String(on) });
   q.forEach((word, i) => {
     const h = lerp(place.q.pitch, row, m), y = rowAt(place, i, m) - h / 2;
-    pen.put(`handq${i}`, "rect", 3, { x: 0, y, width: x0 - 4, height: h, "data-q": i, ...hand(`${word} looks`, side === "query" && pins.includes(i)) });
+    pen.put(`handq${i}`, "rect", 3, { x: 0, y, width: x0 - (m > 0.5 ? 0 : 4), height: h, "data-q": i, ...hand(`${word} looks`, side === "query" && pins.includes(i)) });
     if (m > 0.5) pen.put(`handrow${i}`, "rect", 3, { x: x0, y, width: cell * place.n_k, height: h, class: "hit", "data-q": i, "data-row": 1 });
   });
   k.forEach((word, j) => {
@@ -367,89 +375,4 @@ function looksAt({ weights, mask, even, q, k }, i) {
 function lookedAt({ weights, even, q, k }, j) {
   const from = best(weights.map((row, i) => (even[i] ? 0 : row[j]))).filter(([w]) => w > 1.5 / k.length), rest = from.length > 4 ? ` and ${from.length - 4} more` : "";
   return [[k[j], "k"], " is looked at by ", ...(from.length ? eachShare(from.slice(0, 4), q, "q") : ["nobody in particular"]), `${rest}. `];
-}
-
-// ---- small pictures ------------------------------------------------------------------------------------------------------
-
-/** One head on a canvas of width × height, as threads and as a map. */
-export function thumb(pen, width, height, { weights, mask, even }, m, colour) {
-  const rows = weights.length, columns = weights[0]?.length ?? 1, cell = (width - 2) / columns, tall = (height - 2) / rows;
-  const tones = [colour("w3"), colour("w4")];
-  const yq = (i) => 2 + ((height - 4) / rows) * (i + 0.5), yk = (j) => 2 + ((height - 4) / columns) * (j + 0.5);
-  if (m > 0) {
-    Object.assign(pen, { globalAlpha: m, fillStyle: colour("line") });
-    mask?.forEach((row, i) => {
-      for (let j = 0, from = 0; j <= columns; j++) {                     // what is shut, in one piece where it hangs together
-        if (j < columns && !row[j]) continue;
-        if (j > from) pen.fillRect(1 + from * cell, 1 + i * tall, (j - from) * cell + 0.3, tall + 0.3);
-        from = j + 1;
-      }
-    });
-    weights.forEach((row, i) => even[i] || row.forEach((w, j) => {
-      if (!(w > LEAST)) return;
-      Object.assign(pen, { globalAlpha: m * clamp(w * 1.2), fillStyle: tones[+(w > 0.6)] });
-      pen.fillRect(1 + j * cell, 1 + i * tall, cell, tall);
-    }));
-    Object.assign(pen, { globalAlpha: m, strokeStyle: colour("line"), lineWidth: 1 });
-    pen.strokeRect(0.5, 0.5, width - 1, height - 1);
-  }
-  if (m < 1) {
-    Object.assign(pen, { strokeStyle: colour("w3"), fillStyle: colour("hatch") });
-    weights.forEach((row, i) => {
-      const y = yq(i);
-      pen.globalAlpha = 1 - m;
-      if (even[i]) pen.fillRect(4, y - 0.5, 6, 1);
-      else row.forEach((w, j) => {
-        if (!(w > 0.04)) return;
-        pen.globalAlpha = (1 - m) * (0.35 + 0.6 * clamp(w));
-        pen.lineWidth = Math.max(0.5, clamp(w) * Math.min(5, ((height - 4) / rows) * 0.8));
-        pen.beginPath();
-        pen.moveTo(4, y);
-        pen.bezierCurveTo(width / 2, y, width / 2, yk(j), width - 4, yk(j));
-        pen.stroke();
-      });
-    });
-  }
-  pen.globalAlpha = 1;
-}
-
-/** The picture, and beside it as many small ones as there is room for, or all of them below it; `room`: height for the small ones. */
-export function staged(stage, pen, names, count, tall, room = tall) {
-  const width = stage.clientWidth, many = count > 8, wide = width >= 720 && (count > 16 || names.k.length <= 16);
-  const column = count < 2 || (count > 16 && !wide) ? 0 : wide ? 248 : 132;              // where words are many, they need the room
-  const across = !column ? Math.min(count, 8) : many && (room < 300 || count > 18) ? 4 : many && wide ? 3 : many || wide ? 2 : 1;
-  const gap = across > 2 && !wide ? 2 : 8, high = column ? Math.min(66, room / Math.ceil(count / across) - 28) : 34;
-  const place = loom(names, column ? width - column - 16 : width, tall);
-  stage.classList.toggle("beside", column > 0);
-  for (const [name, value] of [["across", across], ["column", `${column}px`], ["gap", `${gap}px`]]) stage.style.setProperty(`--${name}`, value);
-  pen.resize(place.width, tall);
-  const size = { width: Math.floor(((column || width) - gap * (across - 1)) / across) - 10, height: Math.max(10, Math.floor(high)) };
-  return { place, size };
-}
-
-/** Small pictures to choose from. set([{ name, data | null, why }], chosen, morph, colour, width, height): without data a dashed place. */
-export function thumbs(parent, label, onchoice) {
-  const group = make("div", parent, { class: "thumbs", role: "group", "aria-label": label }), buttons = [];
-  return {
-    node: group,
-    set(list, chosen, morph, colour, width, height) {
-      while (buttons.length < list.length) {
-        const at = buttons.length, button = press(group, "", () => onchoice(at));
-        const parts = { name: make("span", button), why: make("small", button), canvas: make("canvas", button, { "aria-hidden": true }) };
-        buttons.push({ button, ...parts });
-      }
-      buttons.forEach(({ button, name, why, canvas }, at) => {
-        button.hidden = at >= list.length;
-        if (button.hidden) return;
-        const one = list[at];
-        for (const [node, text] of [[name, one.name], [why, one.why ?? ""]]) if (node.textContent !== text) node.textContent = text;
-        why.hidden = !one.why;
-        button.classList.toggle("off", !one.data);
-        button.setAttribute("aria-pressed", at === chosen);
-        canvas.hidden = !one.data;
-        const tall = height - (one.why ? 16 : 0), zoom = +group.closest(".attnlib-live").style.zoom || 1;
-        if (one.data) thumb(sharp(canvas, width, tall, zoom), width, tall, one.data, morph, colour);
-      });
-    },
-  };
 }
