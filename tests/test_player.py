@@ -19,6 +19,7 @@ from attnlib.show import Player, curves, heatmap
 from attnlib.show.live import player
 from attnlib.show.sheet import THEMES
 
+EDGE, RAIL = 40, 64  # of the scrubber: its ends, and how deep it lies
 TOKENS = "The cat sat on the mat because it was tired".split()
 
 
@@ -208,11 +209,11 @@ def test_the_clock_of_a_film(tmp_path):
         last = len(widths) - 1
         assert ks[0] == 0 and ks[-1] == last
         spans = []
-        for k in ks:  # each at its place, but inside: the line has 10 pixels more at either end
+        for k in ks:  # each at its place, but inside: the line has 40 pixels more at either end
             half = widths[k] / 2
-            at = min(max(600 * k / max(1, last), half - 10), 610 - half)
+            at = min(max(600 * k / max(1, last), half - EDGE), 600 + EDGE - half)
             spans.append((at - half, at + half))
-        assert spans[0][0] >= -10 and spans[-1][1] <= 610
+        assert spans[0][0] >= -EDGE and spans[-1][1] <= 600 + EDGE
         assert all(b[0] - a[1] >= 14 for a, b in itertools.pairwise(spans)) or len(ks) == 2
 
 
@@ -229,7 +230,7 @@ def test_a_map_fits(tmp_path):
       return { ...where, first: at(0, 0), last: at(rows - 1, columns - 1), out: at(rows, 0),
         before: player.cellAt(where, { rows, columns }, [left - 1, above + 1]) }; })));"""
     for (m, n, width), got in zip(sizes, node.run(node.modules(tmp_path), script, sizes)):
-        assert got["width"] <= width + 1e-9 and got["height"] <= 360 + 87
+        assert got["width"] <= width + 1e-9 and got["height"] <= 344 + 87
         assert got["first"] == [0, 0] and got["last"] == [m - 1, n - 1]
         assert got["out"] is None and got["before"] is None
         assert all(7 * len(one) <= 96 for one in got["down"] + got["across"])
@@ -334,7 +335,10 @@ def test_step_back_and_forth(stage, film):
         opaque = "(all) => all.filter((n) => +n.style.opacity > 0).map((n) => n.alt)"
         assert seen.root.locator("img").evaluate_all(opaque) == [film._film["alts"][3]]
     else:
-        assert seen.root.locator(".caption").inner_text() == "The row of *it* finds cat."
+        caption = seen.root.locator(".caption")
+        assert caption.inner_text() == "The row of it finds cat."
+        assert caption.locator("i").inner_text() == "it"
+        assert "The row of it finds cat." in seen.line.get_attribute("aria-valuetext")
 
 
 def test_play_and_pause(stage):
@@ -392,7 +396,8 @@ def test_keys(stage):
 def test_scrub(stage):
     seen = stage(maps(11))
     box = seen.line.bounding_box()
-    at = lambda k: (box["x"] + 10 + k * (box["width"] - 20) / 10, box["y"] + 44)  # noqa: E731
+    step = (box["width"] - 2 * EDGE) / 10
+    at = lambda k: (box["x"] + EDGE + k * step, box["y"] + RAIL)  # noqa: E731
     seen.page.mouse.move(*at(0))
     seen.page.mouse.down()
     for k in (2, 5, 8):
@@ -410,7 +415,7 @@ def test_fingers(stage):
     box = seen.line.bounding_box()
     session = seen.tab.context.new_cdp_session(seen.page)
     for name, share in [("touchStart", 0.1), ("touchMove", 0.5), ("touchMove", 0.97)]:
-        x, y = box["x"] + share * box["width"], box["y"] + 44
+        x, y = box["x"] + share * box["width"], box["y"] + RAIL
         session.send("Input.dispatchTouchEvent", {"type": name, "touchPoints": [{"x": x, "y": y}]})
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     seen.tab.frames(2)
@@ -431,10 +436,10 @@ def test_where_a_cell_is_not_the_curve_is_not(stage):
     frames = [np.full((n, n), 0.1 * n) for n in (2, 2, 10, 10, 10, 10, 10, 10)]
     frames[4][8, 8] = np.nan
     seen = stage(Player(frames))
-    step = (seen.line.bounding_box()["width"] - 20) / 7
+    step = (seen.line.bounding_box()["width"] - 2 * EDGE) / 7
     for cell, pieces in [((8, 8), [[2, 3], [5, 6, 7]]), ((1, 1), [[*range(8)]])]:
         seen.point(*cell, click=True)
-        found = [[(x - 10) / step for x, _ in one] for one in curves_of(seen)]
+        found = [[(x - EDGE) / step for x, _ in one] for one in curves_of(seen)]
         assert [len(one) for one in found] == [len(one) for one in pieces]
         for one, places in zip(found, pieces):
             np.testing.assert_allclose(one, places, atol=0.01)
@@ -449,7 +454,7 @@ def test_the_scrubber_cuts_nothing_and_nothing_meets_its_thumb(stage, width, dar
         seen.point(7, 1, click=True)
         box, root = seen.line.bounding_box(), seen.root.bounding_box()
         assert root["x"] <= box["x"] and box["x"] + box["width"] <= root["x"] + root["width"]
-        texts = seen.line.locator("text[visibility=visible]").all()
+        texts = seen.line.locator("text[text-anchor=middle][visibility=visible]").all()
         spans = [(one["x"], one["x"] + one["width"]) for one in (t.bounding_box() for t in texts)]
         assert box["x"] <= spans[0][0] + 0.1 and spans[-1][1] <= box["x"] + box["width"] + 0.1
         assert all(a[1] + 4 <= b[0] for a, b in itertools.pairwise(spans)), "none touches another"
@@ -476,7 +481,7 @@ def test_a_cell_over_all_steps(stage):
     assert seen.said() == "it → cat: .10. First .10, last .98."
     seen.point(7, 1, click=True)
     seen.page.mouse.move(5, 5)
-    heights = [30 - 26 * frame[7, 1] for frame in film.frames]
+    heights = [50 - 44 * frame[7, 1] for frame in film.frames]
     (curve,) = curves_of(seen)
     np.testing.assert_allclose([y for _, y in curve], heights, atol=0.02)
     seen.line.focus()
@@ -492,6 +497,38 @@ def test_a_cell_over_all_steps(stage):
     seen.tab.frames(3)
     assert "Point at a cell" in seen.said()
     assert curves_of(seen) == []
+
+
+@pytest.mark.parametrize("vmax", [None, 7.0, 1200.0])
+def test_the_curve_of_a_cell_has_a_scale(stage, vmax):
+    """Two lines with their numbers; the curve goes from the one to the other."""
+    frames = np.zeros((5, 10, 10))
+    frames[:, 7, 1] = np.linspace(-1, 1, 5) * (vmax or 0.6)
+    seen = stage(Player(frames, tokens=TOKENS, vmax=vmax))
+    legend = seen.root.locator(".legend").inner_text().split("\n")
+    assert "a cell’s number" in legend
+    lines = "line[stroke='x'], line[visibility=visible]"
+    before = seen.line.locator(lines).count()
+    seen.point(7, 1, click=True)
+    (curve,) = curves_of(seen)
+    for end, y in [(legend[0], curve[0][1]), (legend[-1], curve[-1][1])]:
+        text = seen.line.locator("text[text-anchor=end][visibility=visible]").get_by_text(
+            end, exact=True
+        )
+        assert abs(float(text.get_attribute("y")) - 4 - y) < 0.1
+        box, line = text.bounding_box(), seen.line.bounding_box()
+        assert line["x"] - 8 <= box["x"] and box["x"] + box["width"] < line["x"] + EDGE
+    assert curve[0][1] - curve[-1][1] >= 40 and seen.line.locator(lines).count() == before + 2
+
+
+@pytest.mark.parametrize("film", [maps, drawn])
+def test_squeezed_to_nothing_it_asks_for_no_negative_length(stage, film):
+    seen = stage(film())
+    seen.point(7, 1, click=True) if film is maps else None
+    for width in (30, 5, 0, 600):
+        seen.page.evaluate(f"document.querySelector('main').style.width = '{width}px'")
+        seen.tab.frames(4)
+    assert seen.line.bounding_box()["width"] > 200, "and comes back"
 
 
 @pytest.mark.parametrize("dark", [False, True])

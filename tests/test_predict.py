@@ -178,6 +178,7 @@ def test_edges_strokes_and_names(tmp_path):
     script = """import * as predict from "./predict.js";
     import { cut } from "./core.js";
     import { apart } from "./kinds.js";
+    import { marked } from "./words.js";
     const { moves, names, texts } = data;
     console.log(JSON.stringify({
       shifted: moves.map((one) => predict.shifted(...one)),
@@ -187,7 +188,7 @@ def test_edges_strokes_and_names(tmp_path):
         predict.stroke([1, 1, 1], 0, [2, 0], [0, 2]),
         predict.stroke([1, 1, 1], null, [0.4, 5], [0.8, 6]),
         predict.stroke([1, 1, 1], null, [1.1, 5], [1.3, 6])],
-      marked: texts.map((one) => predict.marked(one)),
+      marked: texts.map((one) => marked(one)),
       cut: [cut("because", 70, (t) => 10 * t.length),
         cut("because", 40, (t) => 10 * t.length),
         cut("because", 1, (t) => 10 * t.length)] }));"""
@@ -265,7 +266,12 @@ WRONG = [
     (lambda: predict.cells("?", TABLE, TOKENS[:9]), ValueError, r"9 rows .* shape \(10, 10\)"),
     (lambda: predict.cells("?", -TABLE, TOKENS), ValueError, "weights must be 0 or above"),
     (lambda: predict.cells("?", TABLE * np.nan, TOKENS), ValueError, "weights must be finite"),
-    (lambda: predict.cells("?", TABLE * 0, TOKENS), ValueError, "many=True"),
+    (lambda: predict.cells("?", TABLE * 0, TOKENS), ValueError, "a cell that is not empty"),
+    (
+        lambda: predict.cells("?", TABLE * 0, TOKENS, many=True),
+        ValueError,
+        "none to find is not asked",
+    ),
     (lambda: predict.cells("?", TABLE, "it"), TypeError, "rows must be a list of strings"),
     (lambda: predict.cells("?", TABLE, []), ValueError, "rows must have 1 to 18 names, got 0"),
     (lambda: predict.cells("?", np.eye(19), ["x"] * 19), ValueError, "1 to 18 names, got 19"),
@@ -548,8 +554,7 @@ def test_commit_then_see(stage, kind):
         assert told not in card.root.text_content(), "nothing of the answer is there"
     assert card.says() == "" and card.root.locator("[class*=true], .right").count() == 0
     commit = card.button("commit")
-    if kind != "many":
-        assert commit.is_disabled()
+    assert commit.is_disabled()
     by_mouse(card, kind)
     assert card.high() == high and "Pelican" not in card.root.text_content()
     assert card.page.evaluate("sent.length") == 0, "only what is committed crosses"
@@ -616,21 +621,39 @@ def test_commit_pressed_twice_does_not_begin_anew(stage):
     assert card.says().startswith("Not this time.")
 
 
-def test_none_is_committed_only_after_a_touch(stage):
+def test_none_is_no_answer(stage):
     card = stage(question("many"))
-    commit = card.button("commit")
-    assert commit.inner_text() == "commit" and "go" not in (commit.get_attribute("class") or "")
-    commit.dblclick()  # a slip
-    assert commit.inner_text() == "commit: none" and card.page.evaluate("sent.length") == 0
+    commit, cell = card.button("commit"), card.root.locator('[data-cell="2"]')
+    for chosen in (False, True, False):
+        assert commit.is_enabled() == chosen and commit.inner_text() == "commit"
+        cell.click()
     commit.click()
-    assert card.sent()["guess"] == [] and "You said none." in card.says()
-    card = stage(question("many"))
-    card.root.locator('[data-cell="2"]').click()
-    assert card.button("commit").inner_text() == "commit"
-    card.root.locator('[data-cell="2"]').click()
-    assert card.button("commit").inner_text() == "commit: none"
-    card.button("commit").click()
-    assert card.sent()["guess"] == []
+    assert card.sent()["guess"] == [[0, 2]]
+
+
+@each
+@pytest.mark.parametrize("width", [400, 600, 980])
+def test_all_words_begin_at_the_left(stage, kind, width):
+    """The hint before, and the verdict after: below the buttons, not behind them."""
+    card = stage(question(kind), width=width + 24)
+    left = card.root.locator(".ask").bounding_box()["x"]
+    how = card.root.locator(".how").bounding_box()
+    assert how["x"] == left and how["width"] > 220
+    committed(card, kind)
+    for name in (".head", ".says"):
+        assert card.root.locator(name).bounding_box()["x"] == left
+
+
+@pytest.mark.parametrize("width", [800, 980])
+def test_below_a_low_picture_the_words_take_the_whole_width(stage, width):
+    wide = {
+        kind: stage(question(kind), width=width).root.locator(".says").bounding_box()["width"]
+        for kind in ("many", "cells")
+    }
+    assert wide["many"] > 2.5 * wide["cells"]
+    why = "It sees itself and the two words before it. " * 5
+    card = stage(question("many", why=why), width=width)
+    assert card.high() < 210, "so a long reason keeps two or three lines of room, not six"
 
 
 def boxes(card):
@@ -727,7 +750,7 @@ def test_by_keyboard_alone(stage, kind):
     card.page.keyboard.press("Enter")
     assert card.says() == "" and card.focus() != "BODY"
     in_picture = card.page.evaluate("document.activeElement.closest('.picture') !== null")
-    assert in_picture and (kind == "many" or card.button("commit").is_disabled())
+    assert in_picture and card.button("commit").is_disabled()
 
 
 def test_keys_that_are_not_ours_are_left_alone(stage):

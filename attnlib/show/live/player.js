@@ -1,8 +1,9 @@
 // A film of heat maps or pictures: play, step, scrub. A chosen cell draws its number over all steps above the scrubber.
 
 import { calm, clamp, cut, drag, dress, ease, frames, keep, keys, make, measure, place, press, share, sharp, sketch } from "./core.js";
+import { plain, write } from "./words.js";
 
-const EDGE = 10;                                                         // of the scrubber, left and right
+const EDGE = 40;                                                         // of the scrubber, left and right: room for a scale
 
 // ---- numbers: pure --------------------------------------------------------------------------------------------------
 
@@ -46,7 +47,7 @@ const NAME = 96, PANEL = 220, TALL = 72;                                 // the 
 export function geometry({ rows, columns, down, across }, width, ruler = measure) {
   const [left, over] = [down, across].map((names) => Math.min(NAME, Math.max(0, ...names.map((one) => ruler(one)))) + 8);
   const above = Math.round(over * 0.71) + 10, right = over * 0.5, whole = width >= 660, beside = whole && columns < 3 * rows;
-  const room = (width - left - right - (beside ? PANEL : 0)) / columns, most = (beside ? 360 : whole ? 200 : 330) / rows;
+  const room = Math.max(0, width - left - right - (beside ? PANEL : 0)) / columns, most = (beside ? 344 : whole ? 200 : 330) / rows;
   const h = Math.min(most, TALL, room * 1.5), w = Math.min(room, Math.max(40, h * 2));
   const named = (names) => names.map((one) => cut(one, NAME, ruler));
   const size = { wide: w * columns, high: h * rows, width: left + w * columns + right, height: above + h * rows + 2 };
@@ -108,25 +109,31 @@ function paintNames({ put }, { cell: chosen, over }, { left, above, w, h, wide, 
   if (chosen) ring("chosen", chosen, "var(--ink)");
 }
 
+const railOf = (data) => (data ? 64 : 44);                               // how deep it lies: above it, a cell over all steps
+
 function paintLine({ put }, { data, scale: [low, high] }, { from, step, t, cell, last }, { width, names, widths, ks }) {
-  const room = width - 2 * EDGE, x = (k) => EDGE + (room * k) / Math.max(1, last), now = x(from + (step - from) * t);
-  const y = (v) => 30 - 26 * clamp((v - low) / (high - low)), rail = { x1: EDGE, y1: 44, y2: 44, "stroke-width": 4, "stroke-linecap": "round" };
+  const room = width - 2 * EDGE, x = (k) => EDGE + (room * k) / Math.max(1, last), now = x(from + (step - from) * t), deep = railOf(data);
+  const y = (v) => 50 - 44 * clamp((v - low) / (high - low)), rail = { x1: EDGE, y1: deep, y2: deep, "stroke-width": 4, "stroke-linecap": "round" };
   put("track", "line", 0, { ...rail, x2: width - EDGE, stroke: "var(--line)" });
   put("gone", "line", 0, { ...rail, x2: now, stroke: "var(--ink)" });
   for (const k of ks) {
-    put(`tick${k}`, "line", 0, { x1: x(k), x2: x(k), y1: 50, y2: 53, stroke: "var(--faint)" });
-    put(`name${k}`, "text", 0, { x: EDGE + middle(k, last, widths[k], room), y: 67, class: "small faint", "text-anchor": "middle" }, names[k]);
+    put(`tick${k}`, "line", 0, { x1: x(k), x2: x(k), y1: deep + 6, y2: deep + 9, stroke: "var(--faint)" });
+    put(`name${k}`, "text", 0, { x: EDGE + middle(k, last, widths[k], room), y: deep + 23, class: "small faint", "text-anchor": "middle" }, names[k]);
   }
   if (cell && data) {
     const there = (v) => v !== null && !isNaN(v), values = Array.from({ length: last + 1 }, (_, k) => data.at(k, ...cell));
     const d = values.map((v, k) => (there(v) ? `${k && there(values[k - 1]) ? "L" : "M"}${x(k)} ${y(v)}h0` : "")).join("");   // no line over a hole
+    for (const end of [low, high]) {                                     // the scale of the curve
+      put(`scale${end}`, "line", 0, { x1: EDGE, x2: width - EDGE, y1: y(end), y2: y(end), stroke: "var(--line)" });
+      put(`end${end}`, "text", 0, { x: EDGE - 4, y: y(end) + 4, class: "small faint", "text-anchor": "end" }, said(end));
+    }
     put("curve", "path", 1, { d, fill: "none", stroke: "var(--w3)", "stroke-width": 2, "stroke-linecap": "round" });
     const v = between(values[from], values[step], t);
     if (there(v)) put("dot", "circle", 2, { cx: now, cy: y(v), r: 4, fill: "var(--w3)" });
   }
-  put("stem", "line", 1, { x1: now, x2: now, y1: 2, y2: 44, stroke: "var(--faint)" });
-  put("thumb", "circle", 2, { cx: now, cy: 44, r: 8, fill: "var(--ink)" });
-  put("touch", "rect", 3, { x: 0, y: 0, width, height: 72, fill: "transparent", cursor: "ew-resize" });
+  put("stem", "line", 1, { x1: now, x2: now, y1: 2, y2: deep, stroke: "var(--faint)" });
+  put("thumb", "circle", 2, { cx: now, cy: deep, r: 8, fill: "var(--ink)" });
+  put("touch", "rect", 3, { x: 0, y: 0, width, height: deep + 28, fill: "transparent", cursor: "ew-resize" });
 }
 
 // ---- what is on the stage: maps or pictures. Each: lay(width) -> its place; show(state); hands(get, change, toggle) -----------
@@ -139,7 +146,7 @@ function maps(house, stage, panel, what, view) {
   const over = sketch(stage, { role: "application", tabindex: 0, "aria-label": "heat map: the arrow keys choose a cell" }, 2);
   const { scale } = what, named = { rows, columns, down: what.tokens, across: what.key_tokens };
   const legend = make("div", panel, { class: scale[0] < 0 ? "legend signed" : "legend" });
-  scale.forEach((end) => make("span", legend, {}, said(end)));
+  [said(scale[0]), "a cell’s number", said(scale[1])].forEach((text) => make("span", legend, {}, text));
   let where = null, colours = null;
   return {
     data,
@@ -243,9 +250,11 @@ function render({ model, el }) {
     seen.show(now_, k);
     paintLine(line, { data: seen.data, scale: what.scale ?? [0, 1] }, now_, ruled);
     line.done();
-    [now.textContent, caption.textContent] = [what.numbered ? `${names[k]} of ${count}` : names[k], captions[k] ?? ""];
+    now.textContent = what.numbered ? `${names[k]} of ${count}` : names[k];
+    const told = captions[k] ?? "";
+    if (caption.dataset.told !== told) write(caption, caption.dataset.told = told);
     line.svg.setAttribute("aria-valuenow", k);
-    line.svg.setAttribute("aria-valuetext", [now.textContent, captions[k]].filter(Boolean).join(": "));
+    line.svg.setAttribute("aria-valuetext", [now.textContent, plain(told)].filter(Boolean).join(": "));
     play.textContent = state.playing ? "❚❚ pause" : "▶ play";
     const dead = [[back, aim() === 0], [next, aim() === last], [play, last === 0]];
     for (const [button, is] of dead) button.setAttribute("aria-disabled", String(is));      // it keeps the focus
@@ -276,17 +285,18 @@ function render({ model, el }) {
   });
   function lay() {
     if (!root.clientWidth) return;
-    const where = seen.lay(root.clientWidth - 12), inner = bar.clientWidth;
+    const where = seen.lay(Math.max(0, root.clientWidth - 12)), inner = bar.clientWidth;
     [title.textContent, title.hidden, play.hidden] = [model.get("title"), !model.get("title"), calm()];
     Object.assign(stage.style, { width: `${where.width}px`, height: `${where.height}px` });
     root.classList.toggle("beside", where.beside);
     const alone = inner - [...bar.querySelectorAll("button")].reduce((sum, one) => sum + one.offsetWidth + 8, 2);
     root.classList.toggle("narrow", alone < 300);
-    const long = alone < 300 ? inner : alone, small = (one) => measure(one, "12px system-ui, sans-serif");
+    const long = Math.max(0, alone < 300 ? inner : alone), small = (one) => measure(one, "12px system-ui, sans-serif");
     const texts = names.map((one) => cut(one, long / 2 - EDGE, small)), widths = texts.map(small);
     ruled = { width: long, names: texts, widths, ks: fitting(widths, long - 2 * EDGE) };
-    line.resize(long, 72);
-    for (const [node, words] of [[now, names], [caption, captions]]) {   // the player keeps its size
+    line.resize(long, railOf(seen.data) + 28);
+    delete caption.dataset.told;
+    for (const [node, words] of [[now, names], [caption, captions.map(plain)]]) {                        // the player keeps its size
       node.style.minHeight = "";
       node.textContent = words.reduce((best, one) => (one.length > best.length ? one : best), "");
       node.style.minHeight = `${node.offsetHeight + 1}px`;

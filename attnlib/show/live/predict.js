@@ -3,6 +3,7 @@
 
 import { clamp, drag, dress, ease, frames, keep, make, numbers, press, share, sketch } from "./core.js";
 import { EMPTY, PAINT, amount, geometry, total } from "./kinds.js";
+import { write } from "./words.js";
 
 // ---- numbers: pure --------------------------------------------------------------------------------------------------
 
@@ -83,17 +84,6 @@ export function stroke(heights, given, [from, low], [to, high]) {
     if (from !== to && (k - from) * (k - to) <= 0) return +(low + ((high - low) * (k - from)) / (to - from)).toPrecision(6);
     return k === Math.round(to) && Math.abs(to - k) <= Math.abs(from - k) ? high : y;
   });
-}
-
-/** **bold**, *slanted* and `code` -> [[tag, text], …] */
-export function marked(text) {
-  const parts = [], mark = /\*\*(.+?)\*\*|\*(?=\S)(.+?)\*|`(.+?)`/g;
-  let end = 0;
-  for (const found of text.matchAll(mark)) {
-    parts.push(["", text.slice(end, found.index)], found[1] ? ["b", found[1]] : found[2] ? ["i", found[2]] : ["code", found[3]]);
-    end = found.index + found[0].length;
-  }
-  return [...parts, ["", text.slice(end)]].filter(([, one]) => one);
 }
 
 /** HTML: the options as radio buttons, made once. @returns paint */
@@ -192,8 +182,6 @@ const HOW = {
 };
 let cards = 0;
 
-const write = (node, text) => node.replaceChildren(...marked(text).map(([tag, one]) => (tag ? make(tag, null, {}, one) : one)));
-
 /** What the model holds, unsealed. */
 function read(model) {
   const rest = model.get("_question"), { why, whynot } = JSON.parse(new TextDecoder().decode(model.get("_words"))), bytes = model.get("_truth");
@@ -213,7 +201,7 @@ const FRESH = {
   curve: ({ truth, given }) => truth.map((y, k) => (k === given ? y : null)),
 };
 const fresh = (one) => ({ guess: FRESH[one.kind](one), touched: false, done: false, committed: false, focus: one.given ?? 0, t: 0 });
-const ready = ({ kind, many }, { guess, touched }) => (kind === "split" || many ? touched : guess.length > 0 && !guess.includes(null));
+const ready = ({ kind }, { guess, touched }) => (kind === "split" ? touched : guess.length > 0 && !guess.includes(null));
 
 /** The verdict, then the guess in words and the reason. got: points of this guess, null for none; first: those that count */
 function judge([head, says], { kind, why }, sentence, got, first) {
@@ -238,7 +226,7 @@ function render({ model, el }) {
   const pen = kind === "choice" ? null : sketch(picture, { role: "group", "aria-label": "your guess" });
   const options = pen ? null : optionsOf(picture, question, id, (guess) => change({ guess }));
   const clock = frames((gone) => { state.t = clamp(state.t + gone / 320); paint(); return state.t < 1; });
-  const commit = press(bar, "commit", committing, { class: "go" });
+  const commit = press(bar, "commit", () => finish(true), { class: "go" });
   press(bar, "show me", () => finish(false), { class: "quiet" });
   const again = press(bar, "try again", () => { if (state.t === 1) retry(); }, { class: "again" });       // not what pressed commit twice
   house.present(bar);
@@ -250,9 +238,7 @@ function render({ model, el }) {
       pen.done();
     } else options(question, state);
     root.classList.toggle("done", done);
-    commit.disabled = !question.many && !ready(question, state);
-    commit.classList.toggle("go", commit.disabled || ready(question, state));
-    commit.textContent = question.many && state.touched && !state.guess.length ? "commit: none" : "commit";
+    commit.disabled = !ready(question, state);
   }
   function verdictNow() {
     if (!state.done) return told.forEach((node) => node.replaceChildren());
@@ -260,10 +246,6 @@ function render({ model, el }) {
     judge(told, question, got === null ? "" : said[kind](question, state.guess), got, model.get("points"));
   }
   function change(news) { Object.assign(state, news); if (place || !pen) paint(); }
-  function committing({ detail }) {
-    if (ready(question, state)) { if (!question.many || state.guess.length || detail < 2) finish(true); }
-    else change({ touched: true });                                      // “none” is an answer, too: asked for twice
-  }
   function finish(committed) {
     const here = root.contains(document.activeElement), first = model.get("points") === null && !model.get("shown");
     change({ done: true, committed, t: 0 });
@@ -295,6 +277,7 @@ function render({ model, el }) {
     const width = two ? wide - 24 - Math.round(clamp(wide * 0.36, 240, 320)) : wide;
     place = geometry[kind](question, Math.max(width, 300));
     if (pen) pen.resize(place.width, place.height);
+    root.classList.toggle("flat", two && picture.offsetHeight < 120);    // one row: the words go on below it
     if (!wired) hands[kind](pen.svg, { question, state, place: () => place, hit: pen.put("hit", "rect", 3, {}), change });
     wired = true;
     paint();

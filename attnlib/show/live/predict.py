@@ -134,9 +134,9 @@ class Questions:
         if truth.min() < 0:
             raise ValueError(f"weights must be 0 or above, and the smallest is {truth.min():.4g}")
         many = bool(_check.flag("many", many))
-        if not many and truth.max() < 0.005:
+        if truth.max() < 0.005:
             raise ValueError(
-                "weights must have a cell that is not empty, or be asked with many=True"
+                "weights must have a cell that is not empty: what has none to find is not asked"
             )
         return Predict("cells", ask, truth, why, name, rows=rows, columns=columns, many=many)
 
