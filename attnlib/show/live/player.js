@@ -285,13 +285,13 @@ function render({ model, el }) {
   });
   function lay() {
     if (!root.clientWidth) return;
-    const where = seen.lay(Math.max(0, root.clientWidth - 12)), inner = bar.clientWidth;
+    const where = seen.lay(root.clientWidth - 12), inner = bar.clientWidth;
     [title.textContent, title.hidden, play.hidden] = [model.get("title"), !model.get("title"), calm()];
     Object.assign(stage.style, { width: `${where.width}px`, height: `${where.height}px` });
     root.classList.toggle("beside", where.beside);
     const alone = inner - [...bar.querySelectorAll("button")].reduce((sum, one) => sum + one.offsetWidth + 8, 2);
     root.classList.toggle("narrow", alone < 300);
-    const long = Math.max(0, alone < 300 ? inner : alone), small = (one) => measure(one, "12px system-ui, sans-serif");
+    const long = alone < 300 ? inner : alone, small = (one) => measure(one, "12px system-ui, sans-serif");
     const texts = names.map((one) => cut(one, long / 2 - EDGE, small)), widths = texts.map(small);
     ruled = { width: long, names: texts, widths, ks: fitting(widths, long - 2 * EDGE) };
     line.resize(long, railOf(seen.data) + 28);
