@@ -61,6 +61,14 @@ def not_negative(name, value):
     return found
 
 
+def rate(name, value, least=positive):
+    """`value` as a float above 0, or as `least` checks it, that a step of float32 bears."""
+    found = least(name, value)
+    if found > 1e28:
+        raise ValueError(f"{name} must be at most 1e28, got {found:g}")
+    return found
+
+
 def choice(name, value, allowed):
     """`value` itself; it must be one of `allowed`, which are strings."""
     if not isinstance(value, str) or value not in allowed:
@@ -166,6 +174,20 @@ def able(name, value, *methods, about="a model"):
     return value
 
 
+def made(*classes):
+    """A check: whether a value was made from one of these classes."""
+    wanted = " or ".join(
+        f"{'an' if one.__name__[0] in 'AEIOU' else 'a'} {one.__name__}" for one in classes
+    )
+
+    def check(name, value):
+        if not isinstance(value, classes):
+            raise TypeError(f"{name} must be {wanted}, got {short(value)}")
+        return value
+
+    return check
+
+
 def door(**kinds):
     """A door for a function without one of its own: `@door(title=text)` checks each of these
     arguments that it has by name, before it begins. What is None by default may be None.
@@ -223,6 +245,61 @@ def tokens(name, value, width, axes="n d_model"):
             f" {array.shape}"
         )
     return array
+
+
+def full(name, value, axes=""):
+    """`value` as a finite float array with at least one number, of these axes: "... n d" for any
+    in front of the last two.
+    """
+    wanted = axes.split()
+    found = finite(name, floats(name, value, " ".join(wanted[wanted[:1] == ["..."] :])))
+    if not found.size or (wanted and wanted[0] != "..." and found.ndim != len(wanted)):
+        raise ValueError(
+            f"{name} must have the shape ({', '.join(wanted) or '...'}), with at least one number,"
+            f" got {found.shape}"
+        )
+    return found
+
+
+def arrays(name, value):
+    """`value` as a dict of float arrays."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be a dict name -> array, got {short(value)}")
+    return {
+        key: one if _is_float(one) else floats(f"{name}[{key!r}]", one, "")
+        for key, one in value.items()
+    }
+
+
+def _is_float(value):
+    """The quick look: a training asks at every step."""
+    return type(value) is np.ndarray and value.dtype.kind == "f"
+
+
+def kept(name, value):
+    """`value` itself; it must be a dict of float arrays that can be changed in place."""
+    arrays(name, value)
+    for key, one in value.items():
+        if not isinstance(one, np.ndarray) or one.dtype.kind != "f" or not one.flags.writeable:
+            wanted = "a NumPy array of floats that can be changed in place"
+            raise TypeError(f"{name}[{key!r}] must be {wanted}, got {short(one)}")
+    return value
+
+
+def whole(name, value):
+    """`value` as an array of whole numbers, with one at least."""
+    found = array(name, value)
+    if found.dtype.kind not in "iu" or not found.size:
+        wanted = "hold whole numbers, one at least"
+        raise ValueError(f"{name} must {wanted}, got {found.dtype} {found.shape}")
+    return found
+
+
+def shape(name, value):
+    """`value` as a tuple of whole numbers, each the length of an axis."""
+    return tuple(
+        integer(f"{name}[{i}]", n) for i, n in enumerate(row(name, value, "whole numbers"))
+    )
 
 
 def finite(name, array):

@@ -4,6 +4,9 @@ A door refuses what its function cannot take, before any work, and hands on arra
 comes out as float32. A function begins with one line through its door; what follows is the lesson.
 """
 
+import threading
+from functools import partial, wraps
+from inspect import signature
 from types import FunctionType
 from typing import NamedTuple
 
@@ -341,29 +344,30 @@ def added(n, held):
     return _check.integer("n", n), _check.integer("held", held, minimum=0)
 
 
-def turned(x, positions):
+def turned(x, positions, name="x"):
     """Queries or keys (..., n, d_head) of an even width; finite positions of them, or None."""
-    x = _check.finite("x", _check.floats("x", x, "n d_head"))
+    x = _check.finite(name, _check.floats(name, x, "n d_head"))
     if x.shape[-1] % 2 or not x.shape[-1]:
-        raise ValueError(f"x must have an even d_head, as numbers form pairs, got {x.shape}")
+        raise ValueError(f"{name} must have an even d_head, as numbers form pairs, got {x.shape}")
     if positions is None:
         return x, None
     positions = _check.finite("positions", _check.floats("positions", positions, "n"))
     batch = x.shape[:1] if positions.ndim == 2 and x.ndim > 3 else ()
     if positions.shape not in ((*batch, x.shape[-2]), (*(1 for _ in batch), x.shape[-2])):
         raise ValueError(
-            f"positions must have the shape (n,) or (b, n) for x {x.shape}, got {positions.shape}"
+            f"positions must have the shape (n,) or (b, n) for {name} {x.shape}, got"
+            f" {positions.shape}"
         )
     return x, positions
 
 
-def rotate(x, angles, layout):
+def rotate(x, angles, layout, name="x"):
     """x, angles that fit its pairs, and how many pairs there are."""
-    x = _check.floats("x", x, "n d_head")
+    x = _check.floats(name, x, "n d_head")
     angles = _check.finite("angles", _check.floats("angles", angles, "n pairs"))
     half = x.shape[-1] // 2
     if x.shape[-1] % 2:
-        raise ValueError(f"x must have an even d_head, as numbers form pairs, got {x.shape}")
+        raise ValueError(f"{name} must have an even d_head, as numbers form pairs, got {x.shape}")
     _check.broadcasts("angles", angles, (*x.shape[:-1], half), "the pairs'")
     _check.choice("layout", layout, ["half", "interleaved"])
     return x, angles, half
@@ -464,11 +468,11 @@ def context_mask(mask, x, context, n_heads):
     return _check.broadcasts("context_mask", _check.boolean("context_mask", mask), shape)
 
 
-def has_parts(layer):
+def has_parts(layer, name="layer"):
     """The layer itself, which holds arrays."""
     no_layer = isinstance(layer, (type, FunctionType, np.ndarray))
     if no_layer or not hasattr(layer, "__dict__"):
-        raise TypeError(f"layer must be a layer or a model, got {_check.short(layer)}")
+        raise TypeError(f"{name} must be a layer or a model, got {_check.short(layer)}")
     return layer
 
 
@@ -741,3 +745,186 @@ def heads(q, k, v, scale, softcap):
     q = np.broadcast_to(q, (*lead, *q.shape[-2:]))
     k, v = (np.broadcast_to(x, (*fewer, *x.shape[-2:])) for x in (k, v))
     return Heads(q, k, v, group, dtype, scale, softcap)
+
+
+# ---- training ------------------------------------------------------------------------------------
+
+
+class Thread(threading.local):
+    """Whether it works behind the door of a backward pass."""
+
+    behind = False
+
+
+_thread = Thread()
+
+
+def backward(*fits, **kinds):
+    """The door of a backward pass: an argument has its axes, "... n d", and an axis of one name is
+    as long in all; or it goes through a check of its own. `fits` look at several together.
+
+    Inside a backward pass, as that of a whole model, nobody asks again.
+    """
+    axes = {name: kind for name, kind in kinds.items() if isinstance(kind, str)}
+    checks = kinds | {name: partial(_check.full, axes=kind) for name, kind in axes.items()}
+
+    def before(function):
+        known = signature(function)
+
+        @_check.door(**checks)
+        @wraps(function)
+        def asked(*given, **options):
+            found = known.bind(*given, **options)
+            found.apply_defaults()
+            same_axes(axes, found.arguments)
+            for fit in fits:
+                fit(*(found.arguments[name] for name in signature(fit).parameters))
+            _thread.behind = True
+            try:
+                return function(*given, **options)
+            finally:
+                _thread.behind = False
+
+        @wraps(function)
+        def checked(*given, **options):
+            if _thread.behind:
+                return function(*given, **options)
+            return asked(*given, **options)
+
+        return checked
+
+    return before
+
+
+def same_axes(axes, arrays):
+    """Refuses arrays in which an axis of one name has two lengths."""
+    lengths = {}
+    for name, wanted in axes.items():
+        if arrays[name] is None:
+            continue
+        shape, names = arrays[name].shape, wanted.split()
+        lead = len(shape) - len(names) + 1
+        parts = (shape[:lead], *shape[lead:]) if names[0] == "..." else shape
+        for axis, part in zip(names, parts):
+            length, other = lengths.setdefault(axis, (part, name))
+            if part != length:
+                raise ValueError(
+                    f"{name} must have the shape ({', '.join(names)}), with {axis} = {length} as in"
+                    f" {other}, got {shape}"
+                )
+
+
+def softmax_backward(weights, axis):
+    """An axis that the weights have."""
+    if not -weights.ndim <= _check.integer("axis", axis, minimum=None) < weights.ndim:
+        raise ValueError(f"axis {axis} does not exist: weights have the shape {weights.shape}")
+
+
+def approximate(name, value):
+    """Of `gelu`."""
+    return _check.choice(name, value, ["none", "tanh"])
+
+
+def attention_backward(grad_output, q, k, v, weights):
+    """What the forward pass gave has the shapes that q, k and v lead to."""
+    q, k, v = fitting(q, k, v)
+    lead = np.broadcast_shapes(leading(q, k, "k"), leading(q, v, "v"))
+    n_q, n_k, d_v = q.shape[-2], k.shape[-2], v.shape[-1]
+    for name, x, n in (("grad_output", grad_output, d_v), ("weights", weights, n_k)):
+        if x.shape != (*lead, n_q, n):
+            raise ValueError(f"{name} must have the shape {(*lead, n_q, n)}, got {x.shape}")
+
+
+def rotate_backward(grad_output, angles, layout):
+    """Angles for the pairs."""
+    rotate(grad_output, angles, layout, "grad_output")
+
+
+def rotary_backward(grad_output, positions):
+    """Positions of the tokens."""
+    turned(grad_output, positions, "grad_output")
+
+
+def t5_bias_backward(grad_bias, t5):
+    """As many heads."""
+    if len(grad_bias) != t5.table.shape[-1]:
+        wanted = f"(h={t5.table.shape[-1]}, n_q, n_k), as many heads as t5"
+        raise ValueError(f"grad_bias must have the shape {wanted}, got {grad_bias.shape}")
+
+
+def bend(grad_output, x):
+    """Of one shape."""
+    if grad_output.shape != x.shape:
+        raise ValueError(f"x must have grad_output's shape, {grad_output.shape}, got {x.shape}")
+
+
+def embedding_backward(grad_output, ids, vocabulary):
+    """A row for each id, and ids below the vocabulary."""
+    if ids.shape != grad_output.shape[:-1]:
+        wanted = f"one for each row of grad_output {grad_output.shape}"
+        raise ValueError(f"ids must be {wanted}, got {ids.shape}")
+    if ids.min() < 0 or ids.max() >= vocabulary:
+        found = f"got {ids.min()} to {ids.max()}"
+        raise ValueError(f"ids must lie between 0 and {vocabulary - 1}, {found}")
+
+
+def sum_to(gradient, shape):
+    """A shape that broadcasting stretches to the gradient's."""
+    _check.broadcasts("shape", np.broadcast_to(0, shape), gradient.shape, "the gradient's")
+
+
+def sum_groups(gradient, shape):
+    """The same, whose heads may be fewer."""
+    if gradient.ndim > 2 and len(shape) > 2 and not gradient.shape[-3] % shape[-3]:
+        shape = (*shape[:-3], gradient.shape[-3], *shape[-2:])
+    sum_to(gradient, shape)
+
+
+def logits(name, value):
+    """Logits (..., vocabulary) that may be -inf, where a token is ruled out."""
+    return _check.below_infinity(name, _check.floats(name, value, "vocabulary"))
+
+
+def of_output(grad_output, steps):
+    """A gradient as the output that steps end with."""
+    _as(("grad_output", grad_output), steps.output)
+
+
+def of_logits(grad_logits, steps):
+    """A gradient as the logits that steps end with."""
+    if steps.logits is None:
+        raise ValueError("steps must hold logits, and come from a model without a head")
+    _as(("grad_logits", grad_logits), steps.logits)
+
+
+def _as(gradient, output):
+    name, array = gradient
+    if array.shape != output.shape:
+        wanted = f"the shape that steps end with, {output.shape}"
+        raise ValueError(f"{name} must have {wanted}, got {array.shape}")
+
+
+def norm_backward(norm, x):
+    """Rows as wide as the norm."""
+    if x.shape[-1:] != norm.gain.shape:
+        raise ValueError(f"x must have rows of norm's width, {len(norm.gain)}, got {x.shape}")
+
+
+def adamw_step(gradients, parameters, lr):
+    """A gradient for each parameter, of its shape; and a number, 0 or above."""
+    gradients = _check.arrays("gradients", gradients)
+    if gradients.keys() != parameters.keys():
+        odd = sorted(map(str, gradients.keys() ^ parameters.keys()))
+        raise ValueError(f"gradients must be named as the parameters are; not in both: {odd}")
+    for name, p in parameters.items():
+        if gradients[name].shape != p.shape:
+            found = f"got {gradients[name].shape}"
+            raise ValueError(f"gradients[{name!r}] must have the shape {p.shape}, {found}")
+    return gradients, _check.rate("lr", lr, _check.not_negative)
+
+
+def clip_by_norm(gradients, largest):
+    """Gradients by name, and a number above 0."""
+    if not _check.number("largest", largest) > 0:
+        raise ValueError(f"largest must be above 0, np.inf for any length, got {largest!r}")
+    return _check.arrays("gradients", gradients), float(largest)

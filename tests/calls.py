@@ -8,18 +8,21 @@ there is not repeated here.
 import copy
 import importlib
 import inspect
+import tempfile
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import test_twins as twins
 
-from attnlib import effects, efficient, encodings, heads, layers, masks, show, timing, toy
+from attnlib import effects, efficient, encodings, heads, layers, masks, show, timing, toy, training
 from attnlib import load as open_model
 from attnlib import patterns as by_name
 from attnlib.course import capstone
-from attnlib.exercises import Exercise
+from attnlib.exercises import Exercise, Question
 from attnlib.models import bert, decoding, generation, gpt, pretrained, seq2seq, text, translator
 from attnlib.models.files import tokenizer
+from attnlib.training import probes, recall
 
 ROOMS = {
     name: importlib.import_module(f"attnlib.{name}")
@@ -27,7 +30,7 @@ ROOMS = {
         "attention heads masks encodings layers efficient measures effects patterns toy timing"
         " models.gpt models.seq2seq models.bert models.text models.generation models.decoding"
         " models.translator models.pretrained models.files.tokenizer course.capstone"
-        " course.explorer"
+        " course.explorer training.probes training.recall"
     ).split()
 }
 
@@ -67,7 +70,10 @@ PARTS = {
     *("course.capstone.laid_out", "course.capstone.texts", "course.capstone.answers"),
     *("course.explorer.tiny_gpt", "course.explorer.said", "course.explorer.look_figure"),
     *("course.explorer.taught_features", "course.explorer.taught_look"),
-    *("course.explorer.Explorer.set_state", "course.capstone.baselines"),
+    *("course.explorer.Explorer.set_state", "course.capstone.baselines", "training.recall.about"),
+    *("training.probes.untrained", "training.probes.shuffled", "training.probes.largest_change"),
+    *("training.probes.follows_the_source", "training.probes.behind_errors"),
+    *("training.probes.on_the_weekday", "training.recall.read"),
 }
 
 WORDS = ["The", "cat", "sat"]
@@ -157,17 +163,22 @@ def doubles(x):
     return 2 * x
 
 
+def of_exercise():
+    return {
+        "solve": doubles,
+        "title": "Twice",
+        "level": 1,
+        "minutes": 3,
+        "inputs": lambda rng: [(rng.normal(size=3),)],
+        "names": ("twice",),
+        "fault": lambda result, x: "",
+        "mistakes": {"it is halved": lambda x: x / 2},
+        "hints": ("Times two.",),
+    }
+
+
 def exercise():
-    return Exercise(
-        doubles,
-        title="Twice",
-        level=1,
-        minutes=3,
-        inputs=lambda rng: [(rng.normal(size=3),)],
-        names=("twice",),
-        mistakes={"it is halved": lambda x: x / 2},
-        hints=("Times two.",),
-    )
+    return Exercise(**of_exercise() | {"fault": None})
 
 
 def block(**more):
@@ -210,6 +221,41 @@ def gpt_sizes(**more):
     sizes = {"vocabulary": 7, "d_model": 8, "n_layers": 1, "n_heads": 2, "n_max": 16}
     how = {"positions": "learned", "norm": "pre", "norm_type": "layer", "activation": "gelu"}
     return sizes | how | {"dtype": np.float32, "rng": rng()} | more
+
+
+KEPT = tempfile.TemporaryDirectory()  # gone when Python ends
+
+
+def saved():
+    """A checkpoint of a small training, its optimiser, and the random numbers."""
+    path = Path(KEPT.name, "a.npz")
+    optimizer, random = training.AdamW({"W": np.ones((2, 3))}), rng()
+    if not path.exists():
+        training.save_checkpoint(path, optimizer, random, [(1.0, 2.0)])
+    return {"path": str(path), "optimizer": optimizer, "rng": random}
+
+
+def of_steps(layer, **more):
+    """What a backward pass of a layer or a block asks for."""
+    steps = layer.steps(rows(3, 8), **more)
+    return {"grad_output": rows(3, 8), "steps": steps}
+
+
+def of_gpt(model):
+    return {"grad_logits": rows(5, 7), "model": model, "steps": model.steps(ids())}
+
+
+def of_seq2seq(model):
+    return {"grad_logits": rows(3, 7), "model": model, "steps": model.steps(ids(), ids(3))}
+
+
+def learning(**more):
+    """What `train` asks for; the loss is that of a GPT."""
+    batch = lambda rng: training.induction_batch(rng, batch=2, n=6, vocabulary=7, period=2)  # noqa: E731
+    how = {"steps": 2, "lr": 0.01, "warmup": 1, "cosine": True, "betas": (0.9, 0.98)}
+    how |= {"weight_decay": 0.01, "clip": 1.0, "loss": training.loss_and_gradients, "rng": rng()}
+    how |= {"watch": lambda step, model: None, "checkpoint_every": 1, "resume": False}
+    return {"model": small_gpt(), "batch": batch} | how | {"progress": False} | more
 
 
 CALLS = {  # name: () -> (what is called, {argument: value})
@@ -717,6 +763,169 @@ CALLS = {  # name: () -> (what is called, {argument: value})
         explorer.read,
         {"sentence": "The cat", "pattern": "local", "window": 2, "n_global": 1, "temperature": 0.5},
     ),
+    # ---- training ----
+    "training.softmax_backward": lambda: (
+        training.softmax_backward,
+        {"grad_weights": rows(2, 3), "weights": shares(2, 3), "axis": -1},
+    ),
+    "training.scaled_dot_product_attention_backward": lambda: (
+        training.scaled_dot_product_attention_backward,
+        {"grad_output": rows(2, 3, 5), "q": rows(2, 3, 4), "k": rows(1, 6, 4), "v": rows(1, 6, 5)}
+        | {"weights": shares(2, 3, 6), "scale": 0.5, "softcap": 9.0},
+    ),
+    "training.softcap_backward": lambda: (
+        training.softcap_backward,
+        {"grad_capped": rows(2, 3), "capped": rows(2, 3), "softcap": 5.0},
+    ),
+    "training.rotate_backward": lambda: (
+        training.rotate_backward,
+        {"grad_output": rows(3, 4), "angles": rows(3, 2), "layout": "half"},
+    ),
+    "training.rotary_backward": lambda: (
+        training.rotary_backward,
+        {"grad_output": rows(3, 4), "rotary": encodings.Rotary(), "positions": np.arange(3)},
+    ),
+    "training.t5_bias_backward": lambda: (
+        training.t5_bias_backward,
+        {"grad_bias": rows(2, 3, 4), "t5": t5()},
+    ),
+    "training.linear_backward": lambda: (
+        training.linear_backward,
+        {"grad_output": rows(3, 5), "x": rows(3, 4), "W": rows(4, 5)},
+    ),
+    "training.embedding_backward": lambda: (
+        training.embedding_backward,
+        {"grad_output": rows(5, 3), "ids": ids(), "vocabulary": 7},
+    ),
+    "training.layer_norm_backward": lambda: (
+        training.layer_norm_backward,
+        {"grad_output": rows(3, 4), "x": rows(3, 4), "gain": rows(4), "eps": 0.1},
+    ),
+    "training.rms_norm_backward": lambda: (
+        training.rms_norm_backward,
+        {"grad_output": rows(3, 4), "x": rows(3, 4), "gain": rows(4), "eps": 0.1},
+    ),
+    "training.relu_backward": lambda: (
+        training.relu_backward,
+        {"grad_output": rows(2, 3), "x": rows(2, 3)},
+    ),
+    "training.gelu_backward": lambda: (
+        training.gelu_backward,
+        {"grad_output": rows(2, 3), "x": rows(2, 3), "approximate": "tanh"},
+    ),
+    "training.silu_backward": lambda: (
+        training.silu_backward,
+        {"grad_output": rows(2, 3), "x": rows(2, 3)},
+    ),
+    "training.cross_entropy": lambda: (
+        training.cross_entropy,
+        {"logits": rows(5, 7), "targets": ids(), "where": np.arange(5) > 1},
+    ),
+    "training.sum_to": lambda: (training.sum_to, {"gradient": rows(2, 3, 4), "shape": (3, 1)}),
+    "training.sum_groups": lambda: (
+        training.sum_groups,
+        {"gradient": rows(4, 3, 5), "shape": (2, 3, 5)},
+    ),
+    "training.sum_rows": lambda: (training.sum_rows, {"gradient": rows(2, 3, 4)}),
+    "training.self_attention_backward": lambda: (
+        training.self_attention_backward,
+        {"layer": (one := attention(rotary=encodings.Rotary()))} | of_steps(one),
+    ),
+    "training.cross_attention_backward": lambda: (
+        training.cross_attention_backward,
+        {"layer": (one := cross())} | of_steps(one, context=rows(4, 6)),
+    ),
+    "training.feed_forward_backward": lambda: (
+        training.feed_forward_backward,
+        {"layer": (one := layers.FeedForward(8, rng=rng()))} | of_steps(one),
+    ),
+    "training.norm_backward": lambda: (
+        training.norm_backward,
+        {"grad_output": rows(3, 4), "norm": layers.LayerNorm(4), "x": rows(3, 4)},
+    ),
+    "training.residual_backward": lambda: (
+        training.residual_backward,
+        {"grad_output": rows(3, 8), "block": (one := layers.EncoderBlock(8, 2, rng=rng()))}
+        | {"part": "attention", "steps": one.steps(rows(3, 8)).attention},
+    ),
+    "training.block_backward": lambda: (
+        training.block_backward,
+        {"block": (one := layers.EncoderBlock(8, 2, rng=rng()))} | of_steps(one),
+    ),
+    "training.gpt_backward": lambda: (training.gpt_backward, of_gpt(small_gpt())),
+    "training.seq2seq_backward": lambda: (training.seq2seq_backward, of_seq2seq(small_seq2seq())),
+    "training.loss_and_gradients": lambda: (
+        training.loss_and_gradients,
+        {"model": small_gpt(), "ids": ids(), "targets": ids(), "where": np.arange(5) > 1},
+    ),
+    "training.seq2seq_loss_and_gradients": lambda: (
+        training.seq2seq_loss_and_gradients,
+        {"model": small_seq2seq(), "ids": ids(), "source_mask": np.arange(5) < 4}
+        | {"decoder_ids": ids(3), "targets": ids(3), "where": np.arange(3) > 0},
+    ),
+    "training.AdamW": lambda: (
+        training.AdamW,
+        {"parameters": {"W": rows(2, 3)}, "lr": 0.1, "betas": (0.9, 0.98), "eps": 1e-8}
+        | {"weight_decay": 0.01},
+    ),
+    "training.AdamW.step": lambda: (
+        training.AdamW({"W": rows(2, 3)}).step,
+        {"gradients": {"W": rows(2, 3)}, "lr": 0.1},
+    ),
+    "training.learning_rate": lambda: (
+        training.learning_rate,
+        {"step": 3, "lr": 0.1, "warmup": 2, "steps": 9},
+    ),
+    "training.clip_by_norm": lambda: (
+        training.clip_by_norm,
+        {"gradients": {"W": rows(2, 3), "b": rows(3)}, "largest": 1.0},
+    ),
+    "training.train": lambda: (training.train, learning()),
+    "training.train, with a checkpoint": lambda: (
+        training.train,
+        {name: one for name, one in learning().items() if name in ("model", "batch")}
+        | {"steps": 1, "lr": 0.1, "checkpoint": str(Path(KEPT.name, "b.npz"))},
+    ),
+    "training.save_checkpoint": lambda: (
+        training.save_checkpoint,
+        {"records": [(1.0, 2.0), (0.5, 1.0)]} | saved(),
+    ),
+    "training.load_checkpoint": lambda: (training.load_checkpoint, saved()),
+    "training.load_parameters": lambda: (
+        training.load_parameters,
+        {"path": saved()["path"], "parameters": {"W": np.ones((2, 3))}},
+    ),
+    "training.induction_batch": lambda: (
+        training.induction_batch,
+        {"rng": rng(), "batch": 2, "n": 6, "vocabulary": 9, "period": (2, 3)},
+    ),
+    "training.induction_score": lambda: (
+        training.induction_score,
+        {"weights": shares(2, 5, 5), "ids": np.array([1, 4, 2, 4, 3])},
+    ),
+    "training.previous_token_score": lambda: (
+        training.previous_token_score,
+        {"weights": shares(2, 3, 3)},
+    ),
+    "training.probes.surprise": lambda: (
+        probes.surprise,
+        {"logits": rows(5, 7), "ids": ids(), "first": 2},
+    ),
+    "training.probes.copies": lambda: (
+        probes.copies,
+        {"model": small_gpt(), "ids": np.array([1, 4, 2, 4, 2])},
+    ),
+    "training.recall.recall_batch": lambda: (
+        recall.recall_batch,
+        {"rng": rng(), "batch": 2, "n": 12, "vocabulary": 16, "shift": 1},
+    ),
+    "training.recall.copying_batch": lambda: (
+        recall.copying_batch,
+        {"rng": rng(), "batch": 2, "n": 12, "vocabulary": 16},
+    ),
+    "training.recall.stride_pattern": lambda: (recall.stride_pattern, {"n": 6, "stride": 2}),
+    "training.recall.draw_masks": lambda: (recall.draw_masks, {"rng": rng(), "n": 6}),
+    "training.recall.trained": lambda: (recall.trained, {"name": "any"}),
     # ---- the game, exercises ----
     "course.capstone.keep_rules": lambda: (
         capstone.keep_rules,
@@ -735,6 +944,12 @@ CALLS = {  # name: () -> (what is called, {argument: value})
     "course.capstone.by_family": lambda: (
         capstone.by_family,
         {"results": [capstone.Result("local 8", 0.5, 0.5, 0.1)]},
+    ),
+    "exercises.Exercise": lambda: (Exercise, of_exercise()),
+    "exercises.Question": lambda: (
+        lambda **given: Question(**given).ask(),
+        {"name": "masks.leak", "kind": "choice", "words": "Which?", "why": "So."}
+        | {"options": ["a", "b"], "right": "a"},
     ),
     "exercises.Exercise.judge": lambda: (exercise().judge, {"function": doubles}),
 }
@@ -771,6 +986,10 @@ def public():
     for name in show.__all__:
         if name != "predict":
             yield from calls_of(f"show.{name}", getattr(show, name), live=True)
+    for name in training.__all__:
+        thing = getattr(training, name)
+        if thing.__module__.startswith("attnlib.training") and twins.has_work(thing):
+            yield from calls_of(f"training.{name}", thing)
 
 
 def calls_of(name, thing, live=False):

@@ -419,7 +419,7 @@ def test_the_script_writes_what_is_read(tmp_path, monkeypatch, capsys):
         assert f"{name}: loss" in said
         fresh, shipped = (
             parameters(model)
-            for model in (training.trained.__wrapped__(name), training.trained("any"))
+            for model in (training._opened.__wrapped__(name), training.trained("any"))
         )
         assert fresh.keys() == shipped.keys() and not np.array_equal(
             fresh["embedding"], shipped["embedding"]

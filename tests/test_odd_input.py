@@ -345,8 +345,10 @@ ALSO = {  # what an argument is called, too
     ("show.CompareView", "a"): {"weights"},
     ("show.CompareView", "b"): {"weights"},
     ("course.capstone.keep_rules", "looks"): {"n"},
+    ("training.load_parameters", "parameters"): {"checkpoint"},  # which is another model's
     ("course.capstone.score", "looks"): {"n"},
 }
+RECALL = ("recall_batch", "copying_batch", "draw_masks")
 TAKEN = {  # (name, argument), or with the words of what is odd: taken, and rightly so
     ("layers.EncoderBlock", "norm", "None"),
     ("layers.DecoderBlock", "norm", "None"),
@@ -364,6 +366,14 @@ TAKEN = {  # (name, argument), or with the words of what is odd: taken, and righ
     ("models.text.TextEncoder.forward", "token_types", "None"),
     *((f"models.text.TextModel.{name}", "rng", "None") for name in ("generate", "stream")),
     *((f"models.text.TextModel.{name}", "top_k", "None") for name in ("generate", "stream")),
+    *(
+        (f"training.{name}", "rng", "None")
+        for name in ("induction_batch", *(f"recall.{one}" for one in RECALL))
+    ),
+    *((f"training.{name}", "shape", "an empty list") for name in ("sum_to", "sum_groups")),
+    ("training.rotary_backward", "positions", "None"),
+    ("training.seq2seq_loss_and_gradients", "source_mask", "None"),
+    ("training.train", "clip", "None"),
     ("show.Machine", "mask", "a dict"),
     ("models.text.TextEncoder()", "text", "a list of strings"),  # a pair
     ("show.curves", "cursor", "True"),

@@ -9,11 +9,12 @@ import contextlib
 import inspect
 import io
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnlib import _moved
+from attnlib import _check, _moved
 from attnlib.exercises._limit import TooSlow, call
 from attnlib.exercises._progress import progress, record
 from attnlib.show.live.predict import predict
@@ -24,7 +25,38 @@ __all__ = ["Exercise", "Question", "progress"]
 if not TYPE_CHECKING:  # an editor would take it for a promise of every name
     __getattr__ = _moved.told_by(__name__)
 
+CARDS = ("cells", "choice", "split", "curve")  # the kinds of a question
 SECONDS = 5  # a function that takes longer, on one input, is stopped
+
+
+def _mistakes(name, value):
+    """A dict of words -> a function or several."""
+    _check.made(dict)(name, value)
+    for words, wrong in value.items():
+        _check.text(f"the words of {name}", words)
+        for one in wrong if isinstance(wrong, list) else [wrong]:
+            _check.function(f"{name}[{words!r}]", one)
+    return value
+
+
+def _said(name, value):
+    if not _check.text(name, value).strip():
+        raise ValueError(f"{name} must not be empty")
+    return value
+
+
+def _strings(name, value):
+    return [_check.text(f"{name}[{i}]", one) for i, one in enumerate(_check.row(name, value))]
+
+
+KINDS = {
+    **dict.fromkeys(["solve", "inputs", "fault"], _check.function),
+    **dict.fromkeys(["names", "hints"], _strings),
+    "title": _check.text,
+    "level": partial(_check.integer, maximum=3),
+    "minutes": _check.integer,
+    "mistakes": _mistakes,
+}
 
 
 class Exercise:
@@ -41,6 +73,7 @@ class Exercise:
     hints      from gentle to nearly there
     """
 
+    @_check.door(**KINDS)
     def __init__(
         self,
         solve,
@@ -70,6 +103,8 @@ class Exercise:
 
     def hint(self):
         """Print the next hint; after the last one, start again."""
+        if not self.hints:
+            return print("This exercise has no hints.")
         number = self._hints_given % len(self.hints)
         self._hints_given += 1
         print(f"Hint {number + 1} of {len(self.hints)}: {self.hints[number]}")
@@ -221,7 +256,10 @@ class Question:
     given    what else `predict` takes that does not come from arrays of the notebook
     """
 
+    @_check.door(name=_said, words=_said, why=_check.text)
     def __init__(self, name, kind, words, *, why, **given):
+        card = getattr(predict, _check.choice("kind", kind, CARDS))
+        inspect.signature(card).bind_partial(**given)  # says what it does not know
         self.name, self.kind, self.words, self.why, self.given = name, kind, words, why, given
 
     def ask(self, *arrays):

@@ -5,18 +5,25 @@
 nothing, and changes none of its arguments.
 """
 
+from functools import partial
+
 import numpy as np
 
-from attnlib import _check
+from attnlib import _check, _guard
 from attnlib._erfc import normal_tail
 from attnlib._guard import repeat_kv
 from attnlib.attention import attention_scores, log_softmax
-from attnlib.encodings import attention_factor, rotate
+from attnlib.encodings import Rotary, T5Bias, attention_factor, rotate
 from attnlib.layers import FAR, SLOPE, gelu_bend, logistic
 
 # ---- attention ---------------------------------------------------------------------------
 
+ATTENTION = dict.fromkeys(["grad_output", "q", "k", "v", "weights"], _check.full)
+ATTENTION |= dict.fromkeys(["scale", "softcap"], _check.positive)
+BEND = {"grad_output": _check.full, "x": partial(_check.floats, axes="")}  # x may be infinite
 
+
+@_guard.backward(_guard.softmax_backward, grad_weights="...", weights="...")
 def softmax_backward(grad_weights, weights, axis=-1):
     """weights = softmax(x): a higher x_j takes share from all others, ∂w_i/∂x_j = w_i (δ_ij - w_j).
 
@@ -27,6 +34,7 @@ def softmax_backward(grad_weights, weights, axis=-1):
     return weights * (grad_weights - np.expand_dims(mean, axis))
 
 
+@_guard.backward(_guard.attention_backward, **ATTENTION)
 def scaled_dot_product_attention_backward(
     grad_output, q, k, v, weights, *, scale=None, softcap=None
 ):
@@ -55,16 +63,19 @@ def scaled_dot_product_attention_backward(
     return sum_to(grad_q, q.shape), grad_k, grad_v, grad_bias
 
 
+@_guard.backward(grad_capped="...", capped="...", softcap=_check.positive)
 def softcap_backward(grad_capped, capped, softcap):
     """capped = c · tanh(score / c): the slope of tanh is 1 - tanh². (...) -> (...)"""
     return grad_capped * (1 - np.square(capped / softcap))
 
 
+@_guard.backward(_guard.rotate_backward, grad_output=_check.full, angles=_check.full)
 def rotate_backward(grad_output, angles, *, layout):
     """A rotation forward is a rotation by minus the angle backward. (..., n, d_head)"""
     return rotate(grad_output, -angles, layout=layout)
 
 
+@_guard.backward(_guard.rotary_backward, grad_output=_check.full, rotary=_check.made(Rotary))
 def rotary_backward(grad_output, rotary, positions):
     """output = rotary(x, positions), an `encodings.Rotary`. (..., n, d_head)"""
     angles = rotary.angles(positions, *grad_output.shape[-2:])
@@ -72,6 +83,7 @@ def rotary_backward(grad_output, rotary, positions):
     return attention_factor(rotary.scaling) * grad_x
 
 
+@_guard.backward(_guard.t5_bias_backward, grad_bias="h n_q n_k", t5=_check.made(T5Bias))
 def t5_bias_backward(grad_bias, t5):
     """Each row of the table collects the gradients of the distances in its bucket.
 
@@ -86,6 +98,7 @@ def t5_bias_backward(grad_bias, t5):
 # ---- layers ------------------------------------------------------------------------------
 
 
+@_guard.backward(grad_output="... d_out", x="... d_in", W="d_in d_out")
 def linear_backward(grad_output, x, W):
     """output = x W + b.
 
@@ -96,6 +109,12 @@ def linear_backward(grad_output, x, W):
     return grad_output @ W.T, rows.T @ grad_rows
 
 
+@_guard.backward(
+    _guard.embedding_backward,
+    grad_output="... d_model",
+    ids=_check.whole,
+    vocabulary=_check.integer,
+)
 def embedding_backward(grad_output, ids, vocabulary):
     """output = embedding[ids]: each row of the table collects the gradients of its tokens.
 
@@ -110,6 +129,7 @@ def embedding_backward(grad_output, ids, vocabulary):
     return grad_embedding
 
 
+@_guard.backward(grad_output="... d", x="... d", gain="d", eps=_check.positive)
 def layer_norm_backward(grad_output, x, gain=None, *, eps=1e-5):
     """output = gain · (x - mean) / spread + bias.
 
@@ -129,6 +149,7 @@ def layer_norm_backward(grad_output, x, gain=None, *, eps=1e-5):
     return grad_x, sum_rows(grad_output * normed), sum_rows(grad_output)
 
 
+@_guard.backward(grad_output="... d", x="... d", gain="d", eps=_check.positive)
 def rms_norm_backward(grad_output, x, gain=None, *, eps=1e-6):
     """output = gain · x / size, with size the root of the mean square.
 
@@ -143,11 +164,13 @@ def rms_norm_backward(grad_output, x, gain=None, *, eps=1e-6):
     return (grad_normed - normed * along) / size, sum_rows(grad_output * normed)
 
 
+@_guard.backward(_guard.bend, **BEND)
 def relu_backward(grad_output, x):
     """The slope is 1 above 0 and 0 below. (...) -> (...)"""
     return grad_output * (x > 0)
 
 
+@_guard.backward(_guard.bend, **BEND, approximate=_guard.approximate)
 def gelu_backward(grad_output, x, *, approximate="none"):
     """x Φ(x) has the slope Φ(x) + x φ(x), where φ is the bell curve. (...) -> (...)"""
     x = np.clip(x, -FAR, FAR)  # the slope is 0 and 1 beyond
@@ -159,6 +182,7 @@ def gelu_backward(grad_output, x, *, approximate="none"):
     return grad_output * (np.where(x < 0, tail, 1 - tail) + x * bell)
 
 
+@_guard.backward(_guard.bend, **BEND)
 def silu_backward(grad_output, x):
     """x s(x), with s the logistic function, has the slope s (1 + x (1 - s)). (...) -> (...)"""
     x = np.clip(x, -FAR, FAR)
@@ -169,6 +193,7 @@ def silu_backward(grad_output, x):
 # ---- loss --------------------------------------------------------------------------------
 
 
+@_guard.backward(logits=_guard.logits)
 def cross_entropy(logits, targets, *, where=None):
     """How surprised the model is by the right answers: the mean of -log(share of the target).
 
@@ -189,25 +214,28 @@ def cross_entropy(logits, targets, *, where=None):
 
 def _checked_targets(logits, targets, where):
     """The three as arrays that fit each other; `where` is all True unless given."""
-    logits, targets = _check.floats("logits", logits, "vocabulary"), np.asarray(targets)
+    logits, targets = (
+        _check.floats("logits", logits, "vocabulary"),
+        _check.array("targets", targets),
+    )
     if targets.dtype.kind not in "iu" or targets.shape != logits.shape[:-1]:
         found = f"got {targets.dtype} {targets.shape} for logits {logits.shape}"
         raise ValueError(f"targets must be whole numbers, one per position, {found}")
     if targets.size and not 0 <= targets.min() <= targets.max() < logits.shape[-1]:
         found = f"got {targets.min()} to {targets.max()}"
         raise ValueError(f"targets must lie between 0 and {logits.shape[-1] - 1}, {found}")
-    where = np.ones(targets.shape, bool) if where is None else np.asarray(where)
+    where = np.ones(targets.shape, bool) if where is None else _check.array("where", where)
     if where.dtype != np.bool_ or where.shape != targets.shape or not where.any():
         wanted = f"boolean of the targets' shape {targets.shape}, with at least one True"
-        raise ValueError(
-            f"where must be {wanted}, got {where.dtype} {where.shape}, {int(where.sum())} True"
-        )
+        true = int(where.sum()) if where.dtype == np.bool_ else "none"
+        raise ValueError(f"where must be {wanted}, got {where.dtype} {where.shape}, {true} True")
     return logits, targets, where
 
 
 # ---- undoing broadcasts ------------------------------------------------------------------
 
 
+@_guard.backward(_guard.sum_to, gradient="...", shape=_check.shape)
 def sum_to(gradient, shape):
     """What broadcasting copied, the gradient adds up: from its own shape back to `shape`."""
     gradient = gradient.sum(axis=tuple(range(gradient.ndim - len(shape))))
@@ -215,6 +243,7 @@ def sum_to(gradient, shape):
     return gradient.sum(axis=stretched, keepdims=True)
 
 
+@_guard.backward(_guard.sum_groups, gradient="...", shape=_check.shape)
 def sum_groups(gradient, shape):
     """The same for grouped heads: a kv head adds up its query heads. (..., h, n, d) -> `shape`"""
     if len(shape) > 2 and 1 < shape[-3] < gradient.shape[-3]:
@@ -223,6 +252,7 @@ def sum_groups(gradient, shape):
     return sum_to(gradient, shape)
 
 
+@_guard.backward(gradient="... d")
 def sum_rows(gradient):
     """A row that every token shares, as a gain or a bias: (..., n, d) -> (d,)"""
     return gradient.reshape(-1, gradient.shape[-1]).sum(axis=0)

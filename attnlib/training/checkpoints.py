@@ -1,13 +1,45 @@
 """Checkpoints: one .npz with all that the next step depends on."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 
-from attnlib import _files
+from attnlib import _check, _files
+from attnlib.training.optimizer import AdamW
 
 
+def checkpoint_path(name, path):
+    """`path` as a Path; it must end in .npz, and its folder must be there."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"{name} must be a path ending in .npz, got {_check.short(path)}")
+    path = Path(path)
+    if path.suffix != ".npz":
+        raise ValueError(f"{name} must end in .npz, got {str(path)!r}")
+    if not path.parent.is_dir():
+        raise ValueError(f"{name} must lie in a folder that exists, got {str(path)!r}")
+    return path
+
+
+def _generator(name, value):
+    if value is None:
+        raise TypeError(f"{name} must be the numpy Generator that draws the batches, got None")
+    return _check.generator(value)
+
+
+def _pairs(name, value):
+    found = _check.floats(name, value, "")
+    if found.size and found.shape[1:] != (2,):
+        wanted = "loss and gradient length of each step, (steps, 2)"
+        raise ValueError(f"{name} must be {wanted}, got {found.shape}")
+    return found
+
+
+KINDS = {"path": checkpoint_path, "optimizer": _check.made(AdamW), "rng": _generator}
+
+
+@_check.door(**KINDS, records=_pairs)
 def save_checkpoint(path, optimizer, rng, records):
     """Write parameters, optimiser, random numbers and history.
 
@@ -18,7 +50,6 @@ def save_checkpoint(path, optimizer, rng, records):
     rng        the Generator that draws the batches
     records    (steps so far, 2) loss and gradient length of each step
     """
-    path = checkpoint_path(path)
     arrays = {
         f"{kind}/{name}": array
         for kind, group in _state(optimizer).items()
@@ -30,6 +61,7 @@ def save_checkpoint(path, optimizer, rng, records):
         np.savez(file, **arrays)
 
 
+@_check.door(**KINDS)
 def load_checkpoint(path, optimizer, rng):
     """Put everything back where `save_checkpoint` took it from. Returns the records, a list.
 
@@ -48,6 +80,7 @@ def load_checkpoint(path, optimizer, rng):
     return records
 
 
+@_check.door(path=checkpoint_path, parameters=_check.kept)
 def load_parameters(path, parameters):
     """Only the parameters of a checkpoint, {name: array}, as `parameters(model)` gives them."""
     stored = _group(_read(path), "parameters")
@@ -56,22 +89,12 @@ def load_parameters(path, parameters):
     _copy(stored, parameters)
 
 
-def checkpoint_path(path):
-    """`path` as a Path; it must end in .npz, and its folder must be there."""
-    path = Path(path)
-    if path.suffix != ".npz":
-        raise ValueError(f"checkpoint must end in .npz, got {str(path)!r}")
-    if not path.parent.is_dir():
-        raise ValueError(f"checkpoint must lie in a folder that exists, got {str(path)!r}")
-    return path
-
-
 def _read(path):
     """Name -> array, for all that the file holds. ValueError, in one sentence, where it is damaged
     or no checkpoint.
     """
     # not there, or not ours to read: an error of its own
-    with open(checkpoint_path(path), "rb") as file:
+    with open(path, "rb") as file:
         try:
             with np.load(file, allow_pickle=False) as stored:
                 return {name: stored[name] for name in stored.files}

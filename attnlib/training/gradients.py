@@ -8,13 +8,45 @@ from functools import partial
 
 import numpy as np
 
+from attnlib import _check, _guard
 from attnlib.attention import merge_heads, split_heads
 from attnlib.encodings import Learned, Rotary, T5Bias
-from attnlib.heads import CrossAttention, SelfAttention
-from attnlib.layers import ACTIVATIONS, FeedForward, RMSNorm, parameters
+from attnlib.heads import CrossAttention, CrossAttentionSteps, SelfAttention, SelfAttentionSteps
+from attnlib.layers import (
+    ACTIVATIONS,
+    BlockSteps,
+    CrossBlockSteps,
+    EncoderBlock,
+    FeedForward,
+    FeedForwardSteps,
+    LayerNorm,
+    ResidualSteps,
+    RMSNorm,
+    parameters,
+)
+from attnlib.models.gpt import GPT, GPTSteps
+from attnlib.models.seq2seq import Seq2Seq, Seq2SeqSteps
 from attnlib.training import backward
 
+PARTS = ("feed_forward", "cross_attention", "attention")  # of a block, from its end
 
+
+def _of(thing, *steps):
+    """Checks for a gradient, a layer (or block, or model) of a kind, and the steps of one."""
+    kinds = dict.fromkeys(["layer", "block", "model"], _check.made(thing))
+    kinds |= dict.fromkeys(["grad_output", "grad_logits"], _check.full)
+    return kinds | {"steps": _check.made(*steps)}
+
+
+def _part(block, part, steps):
+    """Refuses a part that a block has not, and the steps of another one."""
+    layer = getattr(block, _check.choice("part", part, PARTS), None)
+    if layer is None:
+        raise ValueError(f"part must be one that the block has, got {part!r}")
+    _check.made(STEPS[type(layer)])("steps.inner", steps.inner)
+
+
+@_guard.backward(_guard.of_output, **_of(SelfAttention, SelfAttentionSteps))
 def self_attention_backward(grad_output, layer, steps):
     """From joined · W_o through the heads to x · W_q, x · W_k and x · W_v: x was read three times.
 
@@ -31,6 +63,7 @@ def self_attention_backward(grad_output, layer, steps):
     return grad_x, gradients
 
 
+@_guard.backward(_guard.of_output, **_of(CrossAttention, CrossAttentionSteps))
 def cross_attention_backward(grad_output, layer, steps):
     """x was read once, by W_q, and the context twice, by W_k and W_v.
 
@@ -44,6 +77,7 @@ def cross_attention_backward(grad_output, layer, steps):
     return grad_x, gradients
 
 
+@_guard.backward(_guard.of_output, **_of(FeedForward, FeedForwardSteps))
 def feed_forward_backward(grad_output, layer, steps):
     """output = hidden · W_down, hidden = bend(up), or bend(gate) · up where there is a gate."""
     gradients = {}
@@ -59,6 +93,9 @@ def feed_forward_backward(grad_output, layer, steps):
     return grad_x + _through(grad_gate, steps.x, layer, "gate", gradients), gradients
 
 
+@_guard.backward(
+    _guard.norm_backward, grad_output="... d", norm=_check.made(LayerNorm, RMSNorm), x="... d"
+)
 def norm_backward(grad_output, norm, x):
     """`LayerNorm` or `RMSNorm` of x."""
     if isinstance(norm, RMSNorm):
@@ -68,6 +105,7 @@ def norm_backward(grad_output, norm, x):
     return grad_x, {"gain": gain, "bias": bias}
 
 
+@_guard.backward(_part, _guard.of_output, **_of(EncoderBlock, ResidualSteps))
 def residual_backward(grad_output, block, part, steps):
     """output = x + layer(norm(x)), or norm(x + layer(x)): the plus lets the gradient pass twice.
 
@@ -82,16 +120,18 @@ def residual_backward(grad_output, block, part, steps):
     return grad_output + grad_inner, named(gradients)
 
 
+@_guard.backward(_guard.of_output, **_of(EncoderBlock, BlockSteps, CrossBlockSteps))
 def block_backward(grad_output, block, steps):
     """A block of any kind: the last layer first."""
     gradients = {}
-    for part in ("feed_forward", "cross_attention", "attention"):
+    for part in PARTS:
         if getattr(block, part, None) is not None:
             grad_output, of_part = residual_backward(grad_output, block, part, getattr(steps, part))
             gradients |= of_part
     return grad_output, gradients
 
 
+@_guard.backward(_guard.of_logits, **_of(GPT, GPTSteps))
 def gpt_backward(grad_logits, model, steps):
     """-> the gradients of all parameters of a `GPT`, by name."""
     tied = model.unembedding is None
@@ -136,6 +176,7 @@ def t5_backward(positions, grad_added, grad_bias):
     return {"table": backward.t5_bias_backward(grad_bias, positions)}
 
 
+@_guard.backward(model=_check.made(GPT))
 def loss_and_gradients(model, ids, targets, where=None):
     """One forward and one backward pass of a `GPT`.
 
@@ -149,6 +190,7 @@ def loss_and_gradients(model, ids, targets, where=None):
     return loss, gpt_backward(grad_logits, model, steps)
 
 
+@_guard.backward(_guard.of_logits, **_of(Seq2Seq, Seq2SeqSteps))
 def seq2seq_backward(grad_logits, model, steps):
     """-> the gradients of all parameters of a `Seq2Seq`, by name."""
     grad, unembedding = backward.linear_backward(grad_logits, steps.final, model.unembedding)
@@ -183,6 +225,7 @@ def _encoder_backward(grad_context, model, steps):
     return gradients | positions_backward("source_positions", model.source_positions, grad)
 
 
+@_guard.backward(model=_check.made(Seq2Seq))
 def seq2seq_loss_and_gradients(model, ids, source_mask, decoder_ids, targets, where=None):
     """One forward and one backward pass of a `Seq2Seq`: teacher forcing, every step at once.
 
@@ -262,6 +305,11 @@ LAYERS_BACKWARD = {
     SelfAttention: self_attention_backward,
     CrossAttention: cross_attention_backward,
     FeedForward: feed_forward_backward,
+}
+STEPS = {
+    SelfAttention: SelfAttentionSteps,
+    CrossAttention: CrossAttentionSteps,
+    FeedForward: FeedForwardSteps,
 }
 ANSWERS = {"added", "turned", "bias"}  # of an encoding, to what a model asks
 TURNED_BACKWARD = {Rotary: backward.rotary_backward}  # of x, in x = positions.turned(x)

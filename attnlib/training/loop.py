@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from attnlib import _check
+from attnlib import _check, _guard
 from attnlib._memory import keep_memory
 from attnlib.layers import parameters
 from attnlib.training.checkpoints import checkpoint_path, load_checkpoint, save_checkpoint
@@ -20,6 +20,15 @@ class History(NamedTuple):
     norms: np.ndarray  # the length of all gradients together, before clipping
 
 
+def _model(name, value):
+    return _guard.has_parts(value, name)
+
+
+FLAGS = dict.fromkeys(["cosine", "resume", "progress"], _check.flag)
+FUNCTIONS = dict.fromkeys(["batch", "loss", "watch"], _check.function)
+
+
+@_check.door(model=_model, checkpoint=checkpoint_path, **FLAGS, **FUNCTIONS)
 def train(
     model,
     batch,
@@ -59,9 +68,7 @@ def train(
     steps, rng = _check.integer("steps", steps), _check.generator(rng)
     warmup = _check.integer("warmup", warmup, minimum=0, maximum=steps)
     checkpoint_every = _check.integer("checkpoint_every", checkpoint_every)
-    if checkpoint is not None:
-        checkpoint = checkpoint_path(checkpoint)
-    elif resume:
+    if checkpoint is None and resume:
         raise ValueError("checkpoint must be given where resume=True: the file to go on from")
     if clip is not None:
         clip = _check.positive("clip", clip)

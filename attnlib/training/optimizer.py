@@ -2,7 +2,11 @@
 
 import numpy as np
 
-from attnlib import _check
+from attnlib import _check, _guard
+
+
+def _decay(name, value):
+    return _check.rate(name, value, _check.not_negative)
 
 
 class AdamW:
@@ -19,20 +23,19 @@ class AdamW:
     Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization", algorithm 2.
     """
 
+    @_check.door(parameters=_check.kept, weight_decay=_decay)
     def __init__(self, parameters, *, lr=1e-3, betas=(0.9, 0.98), eps=1e-8, weight_decay=0.01):
-        self.lr, self.eps = _check.positive("lr", lr), _check.positive("eps", eps)
+        self.lr, self.eps = _check.rate("lr", lr), _check.positive("eps", eps)
         self.betas = _betas(betas)
-        self.weight_decay = _check.positive("weight_decay", weight_decay) if weight_decay else 0.0
+        self.weight_decay = weight_decay
         self.parameters, self.count = parameters, 0
         self.means = {name: np.zeros_like(p) for name, p in parameters.items()}
         self.squares = {name: np.zeros_like(p) for name, p in parameters.items()}
 
     def step(self, gradients, *, lr=None):
         """Move every parameter once. gradients {name: array}; lr for this step alone."""
-        if gradients.keys() != self.parameters.keys():
-            odd = sorted(gradients.keys() ^ self.parameters.keys())
-            raise ValueError(f"gradients must be named as the parameters are; not in both: {odd}")
         lr = self.lr if lr is None else lr
+        gradients, lr = _guard.adamw_step(gradients, self.parameters, lr)
         self.count += 1
         beta_1, beta_2 = self.betas
         for name, p in self.parameters.items():
@@ -58,7 +61,7 @@ def learning_rate(step, lr, *, warmup=0, steps=None):
         _check.integer("step", step, minimum=0),
         _check.integer("warmup", warmup, minimum=0),
     )
-    lr = _check.positive("lr", lr)
+    lr = _check.rate("lr", lr)
     if step < warmup:
         return lr * (step + 1) / warmup
     if steps is None:
@@ -75,6 +78,7 @@ def clip_by_norm(gradients, largest):
 
     Pascanu, Mikolov and Bengio 2013, "On the difficulty of training recurrent networks".
     """
+    gradients, largest = _guard.clip_by_norm(gradients, largest)
     norm = float(np.sqrt(sum(float(np.vdot(g, g)) for g in gradients.values())))
     if norm > largest:
         gradients = {name: g * g.dtype.type(largest / norm) for name, g in gradients.items()}
@@ -82,10 +86,7 @@ def clip_by_norm(gradients, largest):
 
 
 def _betas(betas):
-    try:
-        beta_1, beta_2 = (float(beta) for beta in betas)
-    except (TypeError, ValueError):
-        raise TypeError(f"betas must be two numbers, got {betas!r}") from None
+    beta_1, beta_2 = _check.pair("betas", betas, _check.number, "numbers")
     if not (0 <= beta_1 < 1 and 0 <= beta_2 < 1):
         raise ValueError(f"betas must be at least 0 and below 1, got {betas!r}")
     return beta_1, beta_2

@@ -21,9 +21,32 @@ def surprise(logits, ids, *, first=1):
     ids     (..., n), one text or texts of the same length
     first   the tokens from this place on are counted; 1 for all that have one before them
     """
-    ids = np.asarray(ids)
-    first = _check.integer("first", first, 1, ids.shape[-1] - 1)
+    logits, ids, first = _read(logits, ids, first)
     return cross_entropy(logits[..., first - 1 : -1, :], ids[..., first:])[0]
+
+
+def _read(logits, ids, first):
+    """Logits for each id, ids with two tokens at least, and a place behind the first."""
+    logits, ids = _check.floats("logits", logits, "n vocabulary"), _check.whole("ids", ids)
+    if ids.shape != logits.shape[:-1] or ids.shape[-1] < 2:
+        wanted = f"(..., n), a place for each of the logits {logits.shape}, and two at least"
+        raise ValueError(f"ids must have the shape {wanted}, got {ids.shape}")
+    if ids.min() < 0 or ids.max() >= logits.shape[-1]:
+        found = f"got {ids.min()} to {ids.max()}"
+        raise ValueError(f"ids must lie between 0 and {logits.shape[-1] - 1}, {found}")
+    return logits, ids, _check.integer("first", first, 1, ids.shape[-1] - 1)
+
+
+def _twice(model, ids):
+    """A model with logits; ids, one and then a text twice; and the length of the text."""
+    _check.able("model", model, "logits")
+    ids = _check.array("ids", ids)
+    m = ids.size // 2
+    fits = ids.ndim == 1 and m and ids.size == 1 + 2 * m and ids.dtype.kind in "iu"
+    if not fits or (ids[1 : 1 + m] != ids[1 + m :]).any():
+        wanted = "one token and then a text twice, whole numbers (1 + 2m,)"
+        raise ValueError(f"ids must be {wanted}, got {ids.dtype} {ids.shape}")
+    return ids, m
 
 
 def copies(model, ids):
@@ -32,9 +55,7 @@ def copies(model, ids):
     model   with logits(ids), as `GPT`
     ids     (1 + 2m,) a token to begin with, <start>, and the text of m tokens, twice
     """
-    ids, m = np.asarray(ids), len(ids) // 2
-    if len(ids) != 1 + 2 * m or not m or (ids[1 : 1 + m] != ids[1 + m :]).any():
-        raise ValueError(f"ids must be one token and then a text twice, got {len(ids)} ids")
+    ids, m = _twice(model, ids)
     logits = model.logits(ids)
     one, two = surprise(logits[: m + 1], ids[: m + 1]), surprise(logits, ids, first=m + 1)
     return np.array([one, two])

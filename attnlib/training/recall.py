@@ -80,6 +80,7 @@ def copying_batch(rng, *, batch=32, n=96, vocabulary=VOCABULARY):
 
     returns  a `Batch`
     """
+    n = _check.integer("n", n, minimum=4)
     return induction_batch(rng, batch=batch, n=n, vocabulary=vocabulary, period=(n // 4, n // 2))
 
 
@@ -91,7 +92,8 @@ TASKS = {"recall": recall_batch, "copying": copying_batch}
 
 def stride_pattern(n, stride=2):
     """The near past, and every `stride`-th token of the far past, for everybody the same. (n, n)"""
-    far = (np.arange(n) + 1) % _check.integer("stride", stride) == 0
+    n, stride = _check.integer("n", n), _check.integer("stride", stride)
+    far = (np.arange(n) + 1) % stride == 0
     return masks.causal(n) & (masks.local(n, window=stride + 1) | far)
 
 
@@ -102,6 +104,7 @@ def draw_masks(rng, n):
     The SAFE head of the first layer looks at least one token back, that of the second sees the
     whole past: without these nobody could answer.
     """
+    rng = _check.generator(rng)
     drawn = np.array([[_draw(rng, n) for _ in range(N_HEADS)] for _ in range(N_LAYERS)])
     drawn[0, SAFE[0]] |= masks.causal(n) & masks.local(n, window=2)
     drawn[1, SAFE[1]] = masks.causal(n)
@@ -133,15 +136,19 @@ def read(model, ids, mask):
     return GPTSteps(ids, None, blocks, x, x, model.scores(x))
 
 
-@lru_cache(maxsize=len(NAMES))
 def trained(name="any"):
     """A shipped model: "full", "stride" or "any". Every call gives the same object: copy it to
     change it.
     """
+    return _opened(_check.choice("name", name, NAMES))
+
+
+@lru_cache(maxsize=len(NAMES))
+def _opened(name):
     model = cast(GPT(**MODEL), np.float32)
     with np.load(FILE, allow_pickle=False) as file:
         for part, array in parameters(model).items():
-            array[...] = file[f"{_check.choice('name', name, list(NAMES))}/{part}"]
+            array[...] = file[f"{name}/{part}"]
     return model
 
 

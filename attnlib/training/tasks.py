@@ -30,9 +30,10 @@ def induction_batch(rng, *, batch=32, n=64, vocabulary=64, period=(24, 40)):
     """
     batch, n = _check.integer("batch", batch), _check.integer("n", n, minimum=2)
     vocabulary = _check.integer("vocabulary", vocabulary)
-    if np.shape(period) not in ((), (2,)):
+    several = isinstance(period, (list, tuple)) or np.ndim(period)
+    if several and len(_check.row("period", period)) != 2:
         raise ValueError(f"period must be a whole number or (shortest, longest), got {period!r}")
-    shortest, longest = (period, period) if np.ndim(period) == 0 else period
+    shortest, longest = period if several else (period, period)
     longest = _check.integer("period", longest, maximum=min(vocabulary, n - 1))
     shortest = _check.integer("period", shortest, maximum=longest)
     rng = _check.generator(rng)
@@ -70,7 +71,7 @@ def previous_token_score(weights):
 
 def _weights_and_ids(weights, ids):
     """weights (..., b, h, n, n) and ids (b, n): one text is a batch of one."""
-    weights, ids = _check.floats("weights", weights, "h n n"), np.asarray(ids)
+    weights, ids = _check.full("weights", weights, "... h n n"), _check.whole("ids", ids)
     lead = weights.shape[-4:-3] if ids.ndim == 2 else ()
     if ids.ndim not in (1, 2) or ids.shape[-1:] * 2 != weights.shape[-2:] or ids.shape[:-1] != lead:
         wanted = "(..., h, n, n) for ids (n,), or (..., b, h, n, n) for ids (b, n)"
