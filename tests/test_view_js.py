@@ -11,7 +11,7 @@ import pytest
 from shown import frame
 from stage import Stages
 
-from attnlib.show import AttentionView, CompareView
+from attnlib.show import AttentionView, CompareView, Threads
 from attnlib.show.live import view as module
 
 WORDS = "The cat sat on a mat because it was so tired today".split()
@@ -247,21 +247,88 @@ def test_the_read_out_of_a_cell(tmp_path):
       ...[0, 1, 2].map((j) => ask(other, [0, j]))]);"""
     parts = run(tmp_path, script, [traits(view), traits(signed)])
     assert [part[1] for part in parts[0][0:3:2]] == ["q", "k"], "words in their colours"
-    plain = "x (query 0) looks at a (key 0): 0.500 (rank 1 of 2), row sum 1.620"
+    plain = "x (query 0) looks at a (key 0) .50, rank 1 to 2 of 2; the row adds up to 1.62"
+    column = "; the column adds up to 0.75, which need not be 1"
     assert [said(one) for one in parts] == [
-        plain,
-        "x (query 0) looks at b (key 1): not allowed, but has the weight 0.620 (rank 1 of 2), row"
-        " sum 1.620",
-        "y (query 1) looks at c (key 2): NaN, not a number",
-        "z (query 2) looks at a (key 0): not allowed",
-        f"{plain}, column sum 0.75 (columns need not sum to 1)",
-        f"{plain}; together the 3 give b 1.37",
-        f"{plain}, column sum 0.75 (columns need not sum to 1); together the 2 get from x 1.12",
-        plain,
-        "x (query 0) looks at a (key 0): +0.020",
-        "x (query 0) looks at b (key 1): -0.010",
-        "x (query 0) looks at c (key 2): 0.000",
+        f"{plain}.",
+        "x (query 0) looks at b (key 1): not allowed, but has the weight .62; the row adds up to"
+        " 1.62.",
+        "y (query 1) looks at c (key 2): NaN, not a number.",
+        "z (query 2) looks at a (key 0): not allowed.",
+        f"{plain}{column}.",
+        f"{plain}. Together the 3 give b 1.37.",
+        f"{plain}{column}. Together the 2 get from x 1.12.",
+        f"{plain}.",
+        "x (query 0) looks at a (key 0): +.02.",
+        "x (query 0) looks at b (key 1): −.010.",
+        "x (query 0) looks at c (key 2): .000.",
     ]
+
+
+def test_ranks_are_honest_about_words_that_get_the_same(tmp_path):
+    rng, cases = np.random.default_rng(5), []
+    for _ in range(40):
+        row = rng.choice([0.0, 0.002, 0.1, 0.3], rng.integers(2, 9)) + 0.001
+        cases.append(np.round(row / row.sum(), 3))
+    views = [
+        AttentionView([row], ["x"], key_tokens=[f"k{j}" for j in range(len(row))]) for row in cases
+    ]
+    script = """say(data.map((sent) => { const one = heat.headOf(opened(sent), 0, 0);
+      return one.row(0).map((_, j) => view.sentence(one, [0, j],
+        { ...sent, side: "query", pins: [] })); }));"""
+    for row, parts in zip(cases, run(tmp_path, script, [traits(view) for view in views])):
+        for j, one in enumerate(parts):
+            above, alike = (row > row[j]).sum(), (row == row[j]).sum()
+            rank = f"{above + 1}" if alike == 1 else f"{above + 1} to {above + alike}"
+            assert f", rank {rank} of {len(row)}" in said(one)
+            number = said(one).split(f"(key {j}) ")[1].split(",")[0]
+            assert len(number) == (4 if row[j] < 0.0195 else 3) or row[j] > 0.994
+            assert abs(float(number) - row[j]) <= (0.0006 if row[j] < 0.0195 else 0.0051)
+            odd = f"{row.sum():.2f}" != "1.00"
+            assert ("the row adds up" in said(one)) == odd
+
+
+def test_a_row_that_looks_at_all_alike_is_white(tmp_path):
+    """In the map and in the small pictures, as in threads; what differs has its colour."""
+    mask = np.array([[True] * 4, [True, True, False, False], [True] * 4])
+    weights = np.array([[0.25] * 4, [0.5, 0.5, 0, 0], [0.1, 0.2, 0.3, 0.4]])
+    view = AttentionView(weights, mask=mask)
+    script = """const t = opened(data), one = heat.headOf(t, 0, 0);
+    const ink = { bad: "#d4002a", blocked: "#eceef0", paper: "#ffffff",
+      ramp: heat.range(256).map((n) => [n, n, 0]) };
+    const look = { scale: "absolute", signed: false, top_k: 0, threshold: 0, hide_first: false };
+    say([heat.coloured(one, look, t, ink).rows, heat.thumbnail(t, 0, 0, 4),
+      heat.coloured(one, { ...look, scale: "row" }, t, ink).rows]);"""
+    rows, small, relative = run(tmp_path, script, traits(view))
+    paper, blocked = [255, 255, 255], [236, 238, 240]
+    assert rows[0] == [paper] * 4 and rows[1] == [paper] * 2 + [blocked] * 2
+    np.testing.assert_allclose([cell[0] for cell in rows[2]], 255 * weights[2], atol=0.6)
+    assert small[0] == [0] * 4 and small[1] == [0, 0, None, None]
+    np.testing.assert_allclose(small[2], weights[2], atol=1e-4)
+    assert relative[0] == [[255, 255, 0]] * 4, "relative to its largest, as the reader wishes"
+
+
+def test_what_is_at_a_point(tmp_path):
+    place = {"x": 100, "y": 60, "cw": 20, "ch": 10, "flat": True}
+    cases = [
+        ([5, 65], {"side": "query", "n": 0}),
+        ([99, 99], {"side": "query", "n": 3}),
+        ([99, 101], None),
+        ([101, 61], {"cell": [0, 0]}),
+        ([165, 95], {"cell": [3, 3]}),
+        ([185, 75], {"sum": 1}),
+        ([121, 40], {"side": "key", "n": 1}),
+        ([90, 40], None),
+        ([181, 40], None),
+        ([121, 120], None),
+    ]
+    script = """const size = { nq: 4, nk: 4 };
+    say([data.cases.map(([point]) => heat.spot(data.place, point, size)),
+      heat.range(4).map((j) => heat.range(5).map((n) => heat.spot({ ...data.place, flat: false },
+        [100 + 20 * (j + 0.5) + 8 * n, 54 - 8 * n], size)))]);"""
+    flat, slanted = run(tmp_path, script, {"place": place, "cases": cases})
+    assert flat == [wanted for _, wanted in cases]
+    assert slanted == [[{"side": "key", "n": j}] * 5 for j in range(4)], "along the whole name"
 
 
 STATE = {
@@ -544,7 +611,7 @@ def test_the_map_becomes_threads_and_back_and_nothing_jumps(shown):
     view.pinned = [7, 5]
     seen = shown(view)
     before, cell = seen.boxes(), seen.said()
-    assert cell.startswith("it (query 7) looks at mat (key 5): ") and seen.threads.is_hidden()
+    assert cell.startswith("it (query 7) looks at mat (key 5) ") and seen.threads.is_hidden()
     seen.root.get_by_role("button", name="threads").click()
     seen.rest()
     assert seen.threads.is_visible() and not seen.map.is_visible()
@@ -563,7 +630,7 @@ def test_the_map_becomes_threads_and_back_and_nothing_jumps(shown):
 def test_the_key_m_keeps_the_focus(shown):
     seen = shown(sentence())
     seen.map.focus()
-    seen.press("ArrowDown", "m")
+    seen.press("Escape", "ArrowDown", "m")
     seen.rest()
     assert seen.threads.evaluate("(node) => node === document.activeElement")
     assert seen.said().startswith("The (query) looks at The (key) 1.00")
@@ -573,7 +640,7 @@ def test_the_key_m_keeps_the_focus(shown):
     seen.rest()
     assert seen.map.evaluate("(node) => node === document.activeElement")
     best = int(seen_best(sentence().array[0, 0, 11]))
-    assert seen.said().startswith(f"today (query 11) looks at {WORDS[best]} (key {best}): ")
+    assert seen.said().startswith(f"today (query 11) looks at {WORDS[best]} (key {best}) ")
     seen.press("]", "}")
     assert seen.state("head", "layer") == [1, 1]
 
@@ -585,6 +652,9 @@ def seen_best(row):
 def test_words_are_chosen_together_among_threads(shown):
     view = sentence(form="threads")
     seen, weights = shown(view), view.array[0, 0]
+    assert seen.chosen() == [f"{WORDS[view.pinned[0]]} looks"]
+    seen.threads.focus()
+    seen.press("Escape")
     assert seen.said().startswith("Point at a word")
     seen.word("it")
     seen.word("tired", modifiers=["Shift"])
@@ -624,7 +694,7 @@ def test_words_are_chosen_together_in_the_map(shown):
     seen.page.mouse.move(1, 1)
     assert seen.state("pinned", "pins") == [[10, 1], [7, 10]]
     sums = weights[[7, 10]].sum(0)
-    said = f"; together the 2 give {WORDS[sums.argmax()]} {sums.max():.2f}"
+    said = f" Together the 2 give {WORDS[sums.argmax()]} {sums.max():.2f}.".replace(" 0.", " .")
     assert seen.said().endswith(said)
     assert seen.ink("canvas.hand", below) > 100, "the sums stand below the columns"
     seen.map.focus()
@@ -632,7 +702,7 @@ def test_words_are_chosen_together_in_the_map(shown):
     assert seen.state("side", "pins") == ["key", []]
     seen.press("Space", "ArrowRight")
     sums = weights[:, [1, 2]].sum(1)
-    said = f"; together the 2 get from {WORDS[sums.argmax()]} {sums.max():.2f}"
+    said = f" Together the 2 get from {WORDS[sums.argmax()]} {sums.max():.2f}.".replace(" 0.", " .")
     assert seen.said().endswith(said)
     strip = seen.root.locator(".attnlib-sentence > div").nth(1)
     framed = (
@@ -641,6 +711,64 @@ def test_words_are_chosen_together_in_the_map(shown):
     assert strip.evaluate(framed) == ["cat", "sat"]
     seen.map.click(position=seen.place(3, 3))
     assert seen.state("pins") == [[]], "a plain click chooses one"
+
+
+@pytest.mark.parametrize("kind", ["plain", "causal", "cross"])
+def test_it_opens_with_the_row_that_threads_open_with(kind):
+    """Pinned at its largest weight; a view that is compact or signed opens without."""
+    for seed in range(20):
+        mask = np.tri(6, dtype=bool) if kind == "causal" else None
+        w = softmax(2, 3, 6, 6, seed=seed, mask=mask)
+        how = {"key_tokens": list("ABCDEF") if kind == "cross" else None, "mask": mask}
+        view = AttentionView(w, list("abcdef"), layer=1, head=2, **how)
+        (i,) = Threads(w[1], list("abcdef"), head=2, **how).pins
+        assert view.pinned == [i, w[1, 2, i].argmax()]
+        assert AttentionView(w, compact=True).pinned is None
+        assert AttentionView(w[:1] - w[1:], signed=True).pinned is None
+    assert AttentionView(np.full((4, 4), 0.25)).pinned is None
+    assert AttentionView(np.full((4, 4), np.nan)).pinned is None
+
+
+def test_names_of_the_map_answer_a_hand(shown):
+    """As among threads: a name chooses its row or column, with Shift one more; a hand says so."""
+    view = sentence()
+    seen, weights = shown(view), view.array[0, 0]
+    left, above, width, height = map(float, seen.map.get_attribute("data-cells").split())
+    name = {"x": left - 20, "y": above + 7.5 * height}
+    seen.map.hover(position=name)
+    assert seen.map.evaluate("(node) => getComputedStyle(node).cursor") == "pointer"
+    assert seen.said().startswith("it (query) looks at "), "the sentence of the row"
+    seen.map.click(position=name)
+    seen.page.mouse.move(1, 1)
+    best = int(weights[7].argmax())
+    assert seen.state("side", "pinned", "pins") == ["query", [7, best], []]
+    assert seen.said().startswith(f"it (query 7) looks at {WORDS[best]} (key {best}) ")
+    seen.map.click(position={"x": left - 20, "y": above + 10.5 * height}, modifiers=["Shift"])
+    assert seen.state("pins") == [[7, 10]]
+    column = {"x": left + 5.5 * width + 10, "y": above - 16}  # along the slanted name
+    seen.map.hover(position=column)
+    assert seen.said().startswith("mat (key) is looked at by ")
+    seen.map.click(position=column)
+    best = int(weights[:, 5].argmax())
+    assert seen.state("side", "pinned", "pins") == ["key", [best, 5], []]
+    seen.map.hover(position=seen.place(3, 3))
+    assert seen.map.evaluate("(node) => getComputedStyle(node).cursor") == "crosshair"
+
+
+def test_beside_a_row_stands_what_it_adds_up_to_where_that_is_not_1(shown):
+    weights = softmax(12, 12)
+    weights[4] /= 2
+    weights[6] *= 1.004
+    seen = shown(AttentionView(weights, WORDS))
+    spots = [seen.place(i, 12) for i in range(12)]
+    red = """(root, [x, y]) => [...root.querySelector("canvas.cells").getContext("2d")
+        .getImageData(x - 12, y - 6, 34, 12).data].filter((_, n) => n % 4 === 3).some((a) => a)"""
+    inks = [seen.root.evaluate(red, [one["x"], one["y"]]) for one in spots]
+    assert [i for i, ink in enumerate(inks) if ink] == [4]
+    for i, total in [(4, "0.50"), (5, "1.00")]:
+        seen.map.hover(position=spots[i])
+        assert seen.said() == f"{WORDS[i]}: the row adds up to {total}."
+    assert seen.map.evaluate("(node) => getComputedStyle(node).cursor") == "default"
 
 
 @pytest.mark.parametrize(
@@ -656,7 +784,7 @@ def test_where_there_can_be_no_threads_the_button_says_why(shown, weights, why):
     button = seen.root.get_by_role("button", name="threads")
     assert button.is_disabled() and seen.root.locator(".reason").inner_text() == why
     seen.map.focus()
-    seen.press("ArrowDown", "m")
+    seen.press("Escape", "ArrowDown", "m")
     assert seen.map.is_visible() and seen.said().startswith("0 (query 0)")
     seen.python(form="threads")  # from a kernel that knows no better
     assert seen.map.is_visible() and seen.said().startswith("0 (query 0)")

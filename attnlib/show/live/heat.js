@@ -1,8 +1,9 @@
 // One head as a heat map, and all heads as small pictures: what Python sent, where everything is, and the paint. Nothing of a
 // widget. The numbers of a head are read cell by cell, never copied: a view may hold millions.
-import { TITLES, best, clamp, lerp, measure, share } from "./core.js";
+import { TITLES, best, clamp, isEven, lerp, measure, share } from "./core.js";
 
 const LONGEST = 16;                                      // signs of a name beside the picture; the read-out has it all
+const FEW = 24;                                          // more keys than this: their even share has no colour to speak of
 
 // ---- numbers: pure ------------------------------------------------------------------------------------------------
 
@@ -35,8 +36,12 @@ export function headOf(data, layer, head) {
   return {
     nq, nk, at, nothing: data.nothing, closed: (i, j) => data.closed(layer, head, i, j), sum: (i) => data.sum(layer, head, i),
     row: (i) => range(nk).map((j) => at(i, j)), column: (j) => range(nq).map((i) => at(i, j)),
+    even: (i) => nk <= FEW && isEven(range(nk).map((j) => at(i, j)), range(nk).map((j) => !data.closed(layer, head, i, j))),
   };
 }
+
+/** Is this row one that looks at all alike, and is therefore left white? */
+export const whiteRow = (one, i, { signed, scale }) => !signed && scale !== "row" && one.even(i);
 
 /** Which cells of a row pass "only the top", "at least" and "hide the first column"; NaN always does */
 export function passing(row, { top_k, threshold, hide_first }) {
@@ -78,13 +83,14 @@ export function level(v, most, { signed, scale, low, high }) {
 /** The largest of each block of cells, so that no line gets lost: a number, NaN, or null where nothing is allowed */
 export function thumbnail(data, layer, head, dots) {
   const { nq, nk } = data, [down, across] = [Math.ceil(nq / dots), Math.ceil(nk / dots)];
+  const one = headOf(data, layer, head), evens = range(nq).map(one.even);
   const block = (a, b) => {
     let most = 0, open = false;
     for (let i = a * down; i < Math.min(nq, (a + 1) * down); i++) {
       for (let j = b * across; j < Math.min(nk, (b + 1) * across); j++) {
         const v = data.value(layer, head, i, j);
         if (isNaN(v)) return NaN;
-        if (Math.abs(v) > Math.abs(most)) most = v;
+        if (Math.abs(v) > Math.abs(most) && !evens[i]) most = v;
         open ||= !data.closed(layer, head, i, j);
       }
     }
@@ -128,6 +134,16 @@ export function geometry({ nq, nk }, names, { width, tall, left = 0, sums, dots 
 export function cellAt({ x, y, cw, ch }, [px, py], { nq, nk }) {
   const [i, j] = [Math.floor((py - y) / ch), Math.floor((px - x) / cw)];
   return i >= 0 && j >= 0 && i < nq && j < nk ? [i, j] : null;
+}
+
+/** What is at a point, for { cell }; else the name that stands there { side, n }, or the row whose sum { sum }; or null */
+export function spot(place, [px, py], data) {
+  const { x, y, cw, ch, flat } = place, cell = cellAt(place, [px, py], data), i = Math.floor((py - y) / ch);
+  const j = Math.floor((px - x - (flat ? 0 : Math.max(0, y - 6 - py))) / cw);          // names lean to the right
+  if (cell) return { cell };
+  if (py < y) return j >= 0 && j < data.nk ? { side: "key", n: j } : null;
+  if (i >= data.nq) return null;
+  return px < x ? { side: "query", n: i } : { sum: i };
 }
 
 /** Where the small pictures are: layers downwards and heads to the right, turned where that fits a narrow page; a layer alone is
@@ -206,23 +222,33 @@ export function coloured(one, state, data, ink) {
   const [bad, blocked, paper] = [ink.bad, ink.blocked, ink.paper].map(rgb), look = { ...state, low: data.low, high: data.high };
   let hidden = 0, total = 0;
   const rows = range(one.nq).map((i) => {
-    const row = one.row(i), shown = passing(row, state), most = largest(row);
+    const row = one.row(i), shown = passing(row, state), most = largest(row), white = whiteRow(one, i, state);
     return row.map((v, j) => {
       if (isNaN(v)) return bad;
       total += Math.abs(v);
       if (!shown[j]) hidden += Math.abs(v);
-      return one.closed(i, j) ? blocked : shown[j] ? ink.ramp[level(v, most, look)] : paper;
+      return one.closed(i, j) ? blocked : shown[j] && !white ? ink.ramp[level(v, most, look)] : paper;
     });
   });
   return { rows, hidden: total ? hidden / total : 0 };
 }
 
+/** Thin marks at 1/n in a row that looks at all alike */
+function paintEven(pen, one, i, { x, y, cw, ch }, state, fill, high) {
+  pen.fillStyle = fill;
+  passing(one.row(i), state).forEach((shown, j) => {
+    if (shown && !one.closed(i, j)) pen.fillRect(x + (j + 0.3) * cw, y + (i + 0.7) * ch, 0.4 * cw, high);
+  });
+}
+
 /** The cells. What is not allowed is hatched, and framed if a weight stands there. */
-export function paintMap(pen, one, { x, y, cw, ch }, colours, signed, ink) {
+export function paintMap(pen, one, place, colours, state, ink) {
+  const { x, y, cw, ch } = place;
   paintPixels(pen, colours, x, y, one.nk * cw, one.nq * ch);
   Object.assign(pen, { strokeStyle: ink.hatch, lineWidth: 1 });
   pen.strokeRect(x - 0.5, y - 0.5, one.nk * cw + 1, one.nq * ch + 1);
   if (Math.min(cw, ch) < 5) return;
+  for (const i of range(one.nq)) if (whiteRow(one, i, state)) paintEven(pen, one, i, place, state, ink.hatch, 1);
   const closed = range(one.nq).flatMap((i) => range(one.nk).filter((j) => one.closed(i, j)).map((j) => [i, j]));
   pen.beginPath();
   for (const [i, j] of closed) {
@@ -231,7 +257,7 @@ export function paintMap(pen, one, { x, y, cw, ch }, colours, signed, ink) {
   }
   pen.stroke();
   Object.assign(pen, { strokeStyle: ink.bad, lineWidth: 2 });
-  for (const [i, j] of signed ? [] : closed) {
+  for (const [i, j] of state.signed ? [] : closed) {
     if (Math.abs(one.at(i, j)) > one.nothing) pen.strokeRect(x + j * cw + 2, y + i * ch + 2, cw - 4, ch - 4);
   }
 }
@@ -251,16 +277,17 @@ export function paintNames(pen, one, place, state, ink) {
   state.key_tokens.forEach((name, j) => { if (j % every[1] === 0) paintName(pen, name, 1, j, place, ink.ink); });
   if (place.sums) range(one.nq).forEach((i) => {
     const sum = one.sum(i), empty = Math.abs(sum) < 1e-4 && one.row(i).every((v, j) => one.closed(i, j));
-    const odd = !empty && !(Math.abs(sum - 1) < 1e-3), text = isNaN(sum) ? "NaN" : sum.toFixed(2);
-    if (odd || i % every[0] === 0) write(pen, text, x + one.nk * cw + 6, y + (i + 0.5) * ch, odd ? ink.bad : ink.faint);
+    if (!empty && sum.toFixed(2) !== "1.00") write(pen, sum.toFixed(2), x + one.nk * cw + 6, y + (i + 0.5) * ch, ink.bad);
   });
+  if (state.compact && !state._hint) return;             // of several side by side, the first says what the lines are
   const title = (long, plain) => (measure(long, font(13, true)) < x - 12 ? long : plain);
   write(pen, title(TITLES.query, "query"), place.left ? 6 : x - 6, y - 14, ink["query-text"], { bold: true, size: 13, align: place.left ? "left" : "right" });
   write(pen, title(`${TITLES.key} →`, "key →"), x - (place.left ? 10 : 6), y - 32, ink["key-text"], { bold: true, size: 13, align: "right" });
 }
 
 /** Beside each word, quietly, at whom it looks most. data: as weave.js takes it */
-export function paintMost(pen, { weights, even, k }, { x, y, ch, every, quiet }, ink) {
+export function paintMost(pen, { weights, even, k }, { x, y, ch, every, quiet, bare }, ink) {
+  if (bare) return;
   write(pen, "most at", quiet, y - 14, ink.faint);
   weights.forEach((row, i) => {
     const [[v, j]] = best(row), alike = even.indexOf(true) === i ? "all alike" : "", text = v > 0.02 ? `${short(k[j])} ${share(v)}` : "";
@@ -269,15 +296,18 @@ export function paintMost(pen, { weights, even, k }, { x, y, ch, every, quiet },
 }
 
 /** What the colours mean, in numbers */
-export function paintLegend(pen, one, place, { signed, scale }, data, ink) {
+export function paintLegend(pen, one, place, { signed, scale, compact }, data, ink) {
+  const bar = signed || !compact || scale !== "absolute";                // beside others, shares of 1 go without
   const high = signed ? Math.max(-data.low, data.high) : Math.max(1, data.high), number = `${+high.toPrecision(signed ? 2 : 3)}`;
   const least = signed ? `−${number}` : "0", most = signed ? number : { row: "row's largest", sqrt: `${number} (root)`, absolute: number }[scale];
   const long = (text) => measure(text, font(12)), whole = long(least) + long(most) + (data.masked ? 99 + long("not allowed") : 60);
   const start = Math.max(0, Math.min(place.x, place.width - whole - 6)), x = start + long(least) + 6, y = place.y + one.nq * place.ch + 18;
-  const after = x + 72 + long(most);
-  paintPixels(pen, [range(48).map((i) => ink.ramp[Math.round(i * 5.4)])], x, y - 5, 48, 10);
-  write(pen, least, start, y, ink.faint);
-  write(pen, most, x + 54, y, ink.faint);
+  const after = bar ? x + 72 + long(most) : start;
+  if (bar) {
+    paintPixels(pen, [range(48).map((i) => ink.ramp[Math.round(i * 5.4)])], x, y - 5, 48, 10);
+    write(pen, least, start, y, ink.faint);
+    write(pen, most, x + 54, y, ink.faint);
+  }
   if (!data.masked) return;
   Object.assign(pen, { fillStyle: ink.blocked, strokeStyle: ink.hatch, lineWidth: 1 });
   pen.fillRect(after, y - 5, 16, 10);
@@ -310,9 +340,10 @@ export function paintFocus(pen, one, place, focus, state, colours, ink) {
   if (!focus) return;
   const [i, j] = focus;
   name(focus[1 - line], 1 - line);
-  if (!line && !state.signed && cw > 22 && ch > 11) {
+  if (!line && whiteRow(one, i, state)) paintEven(pen, one, i, place, state, css(ink.ramp[128]), 2);
+  else if (!line && !state.signed && cw >= 18 && ch > 11) {
     for (const [n, v] of one.row(i).entries()) {
-      if (v > 0.02) write(pen, share(v), x + (n + 0.5) * cw, y + (i + 0.5) * ch, readable(colours[i][n]), { align: "center" });
+      if (v > 0.02 && measure(share(v), font(12)) <= cw) write(pen, share(v), x + (n + 0.5) * cw, y + (i + 0.5) * ch, readable(colours[i][n]), { align: "center" });
     }
   }
   Object.assign(pen, { strokeStyle: ink.ink, lineWidth: 2.5 });

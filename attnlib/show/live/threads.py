@@ -88,7 +88,7 @@ class Threads(Live):
         head = _check.integer("head", head, minimum=0, maximum=n_heads - 1)
         if pins is None:
             allowed = np.ones((n_q, n_k), bool) if mask is None else self.mask[head]
-            pins = _telling(array[head], allowed, side, keys is tokens)
+            pins = telling(array[head], allowed, side, keys is tokens)
         super().__init__(
             tokens=tokens,
             key_tokens=keys,
@@ -150,7 +150,7 @@ def _weights_of(weights):
     return array
 
 
-def _telling(weights, allowed, side, own):
+def telling(weights, allowed, side, own):
     """The word to begin with, as pins: by `side` the one that looks, of the row whose largest
     weight is furthest above its even share, or the one that it looks at. None where all are even.
 

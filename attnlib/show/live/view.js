@@ -1,9 +1,9 @@
 // AttentionView: one head as a heat map or as threads, its sentence above it, all heads beside it.
 // Python owns the numbers: weights come as uint16 between `_range` (65535 is NaN), row sums as uint16, the mask as bits.
-import { best, choice, clamp, dress, frames, keep, keys, make, measure, menu, sharp, sketch } from "./core.js";
+import { best, choice, clamp, dress, frames, keep, keys, make, measure, menu, share, sharp, sketch } from "./core.js";
 import {
-  added, cellAt, cellOf, chosen, coloured, css, geometry, headOf, inks, largest, level, paintAtlas, paintFocus, paintLegend, paintMap,
-  paintMost, paintNames, passing, range, ray, readable, rgb, table, thumbnail, tiles,
+  added, cellOf, chosen, coloured, css, geometry, headOf, inks, largest, level, paintAtlas, paintFocus, paintLegend, paintMap,
+  paintMost, paintNames, passing, range, ray, readable, rgb, spot, table, thumbnail, tiles,
 } from "./heat.js";
 import { MOST, advance, aim, drawn, evens, loom, pluck, spun, telling, weave } from "./weave.js";
 
@@ -16,22 +16,29 @@ const TRAITS = [
 
 // ---- in words: pure --------------------------------------------------------------------------------------------------------
 
+/** A weight in words: .85, and where it is small .002 */
+const fine = (v) => (Math.abs(v) < 0.0195 ? `${v < 0 ? "−" : ""}${Math.abs(v).toFixed(3).slice(1)}` : share(v));
+
+/** What a row adds up to, where that is not 1 */
+const oddSum = (sum) => (sum.toFixed(2) === "1.00" ? "" : `; the row adds up to ${sum.toFixed(2).replace("-", "−")}`);
+
 /** The read-out of a cell, in parts for dress().say: text, or [word, "q" | "k"] */
 export function sentence(one, [i, j], { tokens, key_tokens, side, signed, pins }) {
-  const v = one.at(i, j), said = [[tokens[i], "q"], ` (query ${i}) looks at `, [key_tokens[j], "k"], ` (key ${j}): `];
-  if (isNaN(v)) return [...said, "NaN, not a number"];
+  const v = one.at(i, j), said = [[tokens[i], "q"], ` (query ${i}) looks at `, [key_tokens[j], "k"], ` (key ${j})`];
+  if (isNaN(v)) return [...said, ": NaN, not a number."];
   const closed = one.closed(i, j);
-  if (closed && (Math.abs(v) <= one.nothing || signed)) return [...said, "not allowed"];
-  if (signed) return [...said, `${v > 0 ? "+" : ""}${v.toFixed(3)}`];
-  const open = one.row(i).filter((_, n) => !one.closed(i, n)), rank = 1 + open.filter((u) => u > v).length;
-  if (closed) said.push("not allowed, but has the weight ");
-  said.push(`${v.toFixed(3)} (rank ${rank} of ${open.length}), row sum ${one.sum(i).toFixed(3)}`);
-  if (side === "key") said.push(`, column sum ${one.column(j).reduce((a, b) => a + b, 0).toFixed(2)} (columns need not sum to 1)`);
+  if (closed && (Math.abs(v) <= one.nothing || signed)) return [...said, ": not allowed."];
+  if (signed) return [...said, `: ${v > 0 ? "+" : ""}${fine(v)}.`];
+  const open = one.row(i).filter((_, n) => !one.closed(i, n)), rank = 1 + open.filter((u) => u > v + one.nothing).length;
+  const alike = open.filter((u) => Math.abs(u - v) <= one.nothing).length, ranks = alike > 1 ? `${rank} to ${rank + alike - 1}` : rank;
+  said.push(closed ? `: not allowed, but has the weight ${fine(v)}` : ` ${fine(v)}, rank ${ranks} of ${open.length}`, oddSum(one.sum(i)));
+  if (side === "key") said.push(`; the column adds up to ${one.column(j).reduce((a, b) => a + b, 0).toFixed(2)}, which need not be 1`);
+  said.push(".");
   const words = chosen(pins, [i, j], side);
   if (words.length < 2) return said;
   const sums = added(one, words, side), most = sums.indexOf(largest(sums));
   const [verb, word] = side === "key" ? ["get from", [tokens[most], "q"]] : ["give", [key_tokens[most], "k"]];
-  return [...said, `; together the ${words.length} ${verb} `, word, ` ${sums[most].toFixed(2)}`];
+  return [...said, ` Together the ${words.length} ${verb} `, word, ` ${share(sums[most])}.`];
 }
 
 // ---- hands: pure --------------------------------------------------------------------------------------------------------
@@ -226,7 +233,7 @@ function arrange(view) {
   const tall = state.compact ? 250 : narrow ? 340 : rest - above;
   const dots = window.devicePixelRatio || 1, wideOf = (text, size) => measure(text, `600 ${size}px system-ui, sans-serif`);
   const look = { width, tall, sums: !state.signed, dots, wide: wideOf }, left = state.why ? null : loom(names, width, tall + above);
-  const place = view.place = { ...geometry(data, names, { ...look, left: left?.x0 }), quiet: left?.quiet };
+  const place = view.place = { ...geometry(data, names, { ...look, left: left?.x0 }), quiet: left?.quiet, bare: left?.bare };
   const high = place.height + above, size = place.size;
   view.loom = null;
   parts.map.style.maxHeight = place.height > tall + 30 ? `${tall}px` : "";              // what is larger is scrolled
@@ -288,7 +295,7 @@ function refresh(view) {
   sharp(overlay, place.width, place.height, zoom);
   overlay.dataset.cells = [place.x, place.y, place.cw, place.ch].join(" ");
   view.colours = rows;
-  paintMap(pen, one, place, rows, state.signed, ink);
+  paintMap(pen, one, place, rows, state, ink);
   paintNames(pen, one, place, state, ink);
   paintLegend(pen, one, place, state, data, ink);
   if (view.tiles) showHeads(view, zoom);
@@ -344,7 +351,10 @@ function followHand(view) {
   Object.assign(pen.svg.style, { opacity: m > 0.97 ? clamp((1 - m) * 66) : "", display: m < 1 ? "" : "none" });
   if (state.woven && hand === overlay) pen.svg.focus({ preventScroll: true });
   if (!state.woven && m === 1 && hand === pen.svg) overlay.focus({ preventScroll: true });
-  if (!focus) house.say(!state._hint ? "" : HELP[state.compact ? "compact" : state.woven ? "threads" : "map"]);
+  const { sum, side } = view.hover ?? {};
+  if (sum < one.nq) house.say([[state.tokens[sum], "q"], `: the row adds up to ${one.sum(sum).toFixed(2)}.`]);
+  else if (side && view.loom) house.say(telling(view.fabric, { ...words, pins: [view.hover.n] }));
+  else if (!focus) house.say(!state._hint ? "" : HELP[state.compact ? "compact" : state.woven ? "threads" : "map"]);
   else house.say(state.woven ? telling(view.fabric, words) : sentence(one, focus, now));
 }
 
@@ -357,14 +367,19 @@ function hands(view, send, later) {
     return [event.clientX - box.left, event.clientY - box.top].map((x) => (x * width) / (box.width || 1));
   };
   let touched = 0;
-  const cellOn = (event) => view.one && cellAt(view.place, at(overlay, event, view.place.width), view.data);
+  const named = (word) => ({ ...word, cell: state.cell(lineOf(word.side), word.n) });
+  const spotOn = (event) => {
+    const found = view.one && spot(view.place, at(overlay, event, view.place.width), view.data);
+    overlay.style.cursor = found?.side ? "pointer" : found?.cell ? "crosshair" : "default";
+    return found?.side ? named(found) : found;
+  };
   const wordOn = (event) => {
     const [line, n] = event.target.dataset.place?.split(",").map(Number) ?? [];
     return view.one && line !== undefined ? cellOf(view.one, line, n, state.pinned, state.side) : null;
   };
   const pulled = (event) => {
-    const word = view.one && view.loom && pluck(event, view.loom);
-    return word ? { side: word.side, n: word.at, cell: state.cell(lineOf(word.side), word.at) } : null;
+    const word = view.one && view.loom && pluck(event, view.loom, state.side);
+    return word && named({ side: word.side, n: word.at });
   };
   const more = (event) => event.shiftKey || event.ctrlKey || event.metaKey || event.timeStamp - touched > 450;
   const point = (node, find) => {
@@ -373,21 +388,22 @@ function hands(view, send, later) {
       const found = find(event), before = view.hover;
       view.inStrip = node === strip;
       view.hover = found && (Array.isArray(found) ? { cell: found } : found);
-      if (String(view.hover?.cell) !== String(before?.cell) || view.hover?.side !== before?.side) later();
+      if (JSON.stringify(view.hover) !== JSON.stringify(before)) later();
     });
     node.addEventListener("pointerleave", () => { view.inStrip = false; view.hover = null; later(); });
     node.addEventListener("pointerdown", (event) => { touched = event.timeStamp; });
   };
-  point(overlay, cellOn);
+  point(overlay, spotOn);
   point(strip, wordOn);
   point(pen.svg, pulled);
-  for (const [node, find] of [[overlay, cellOn], [strip, wordOn]]) node.addEventListener("click", (event) => {
-    const cell = find(event);
+  strip.addEventListener("click", (event) => {
+    const cell = wordOn(event);
     if (cell) send(clicked(cell, more(event), state));
   });
-  pen.svg.addEventListener("click", (event) => {
-    const word = pulled(event);
-    if (word) send(wordClicked(word.side, word.n, more(event), state));
+  for (const [node, find] of [[overlay, spotOn], [pen.svg, pulled]]) node.addEventListener("click", (event) => {
+    const { side, n, cell } = find(event) ?? {};
+    if (side) send(wordClicked(side, n, more(event), state));
+    else if (cell) send(clicked(cell, more(event), state));
   });
   atlas.addEventListener("click", (event) => {
     const found = view.tiles?.at(at(atlas, event, view.tiles.width));

@@ -12,6 +12,7 @@ from attnlib.show import figures
 from attnlib.show.brought import brought
 from attnlib.show.labels import axis_names, most_attended, visible
 from attnlib.show.live.base import HERE, Live, joined
+from attnlib.show.live.threads import telling
 from attnlib.show.threads import threads
 
 SENT_AT_ONCE = 2_000_000  # with more weights than this, a layer at a time crosses to the browser
@@ -39,11 +40,12 @@ class AttentionView(Live):
     signed       the numbers are differences: two-sided colours, 0 in the middle, no row sums
     compact      only the heat map: no controls, no sentence, no small pictures
 
-    `pinned` is the cell that the reader has pinned, [query, key] or None; `pins` are further words
-    that are chosen with it, by Shift and a click, a long touch, or Space: queries, or keys where
-    `side` is "key". What the chosen words give is added up. Read both in the next cell, or set
-    them. Keys: arrows move the pin, Home and End go to the ends, Space keeps a word, x looks from
-    the other side, m turns the map into threads, [ ] head, { } layer, Esc unpins.
+    `pinned` is the cell that the reader has pinned, [query, key] or None; at first, unless it is
+    compact or signed, the largest weight of the row that `Threads` opens with. `pins` are further
+    words that are chosen with it, by Shift and a click, a long touch, or Space: queries, or keys
+    where `side` is "key". What the chosen words give is added up. Read both in the next cell, or
+    set them. Keys: arrows move the pin, Home and End go to the ends, Space keeps a word, x looks
+    from the other side, m turns the map into threads, [ ] head, { } layer, Esc unpins.
 
     Nothing is corrected: NaN is red, a row that does not sum to 1 and a weight where none is
     allowed are marked.
@@ -104,9 +106,13 @@ class AttentionView(Live):
         reason = _no_threads(self.array.shape, sent["_range"], signed, compact)
         if form == "threads" and reason:
             raise ValueError(f'form="threads" {reason}; form="map" shows them')
-        super().__init__(
-            form=form, scale=scale, title=title, signed=signed, compact=compact, **state, **sent
-        )
+        allowed = np.broadcast_to(True if self.mask is None else self.mask, self.array.shape)
+        pinned = None
+        if not signed and not compact:
+            own = state["key_tokens"] is state["tokens"]
+            pinned = _largest(self.array[layer][head], allowed[layer][head], own)
+        how = {"form": form, "scale": scale, "title": title, "signed": signed, "compact": compact}
+        super().__init__(pinned=pinned, **how, **state, **sent)
 
     @_check.door(title=_check.text, titles=_check.texts)
     def update(
@@ -307,6 +313,12 @@ def _state(weights, tokens, key_tokens, mask, titles, signed, layer, head):
         "_mask": bits,
         "_notes": _odd(array, mask, signed),
     }
+
+
+def _largest(weights, allowed, own):
+    """The largest weight of the row that tells most, as [query, key]; None where none does."""
+    found = (telling(weights, allowed, side, own) for side in ("query", "key"))
+    return [word for side in found for word in side] or None
 
 
 def _no_threads(shape, span, signed, compact):

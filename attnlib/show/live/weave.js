@@ -365,7 +365,7 @@ export function telling({ q: rows, k: columns, ...rest }, { side, pins }) {
 
 function looksAt({ weights, mask, even, q, k }, i) {
   const row = weights[i], open = mask ? mask[i].filter(Boolean).length : k.length;
-  const some = best(row).filter(([w], n) => n < 3 && w > Math.max(0.05, 1 / open));    // more than an even share
+  const some = best(row).filter(([w], n) => n < 3 && w > Math.max(0.05, open > 1 ? 1 / open : 0));    // more than an even share
   const who = [q[i], "q"], sum = row.reduce((a, w) => a + w, 0), odd = Math.abs(sum - 1) > 0.01 ? `; the row adds up to ${sum.toFixed(2)}` : "";
   if (!open || row.some(Number.isNaN)) return [who, open ? " has weights that are no numbers (NaN). " : " may look at nobody. "];
   if (even[i]) return [who, ` looks at ${open === k.length ? "all" : "its"} ${open} words alike, ${share(row[mask ? mask[i].indexOf(true) : 0])} each${odd}. `];
