@@ -31,6 +31,11 @@ BY_HAND = {
     "temperature": "below 1 sharper, above 1 more even (default: 1)",
     "random": "random weights instead: the control that means nothing",
 }
+TYPED = {  # what an argument of Python is called on the command line
+    **{name: f"--{name}" for name in ("pattern", "window", "encoding", "temperature")},
+    **{"n_heads": "--heads", "n_global": "--globals"},
+    **{"path_or_name": "--model", "name": "--theme"},
+}
 LONGEST = 1000  # tokens in one picture
 
 
@@ -58,7 +63,8 @@ def main(arguments=None):
         if given.out is not None:
             _files.write(given.out, WRITERS[given.out.suffix.lower()](seen))
     except (ValueError, TypeError, OSError, ImportError) as error:
-        return _complain(error)
+        name, _, rest = str(error).partition(" ")
+        return _complain(f"{TYPED.get(name, name)} {rest}")
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal without these letters shows ?
     print(seen.text)

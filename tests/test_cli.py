@@ -206,8 +206,8 @@ REFUSED = [
     ([], "sentence"),
     ([""], "empty"),
     (["   "], "empty"),
-    ([COURSE, "--heads", "0"], "n_heads must be at least 1"),
-    ([COURSE, "--heads", "9"], "n_heads must be at most 8"),
+    ([COURSE, "--heads", "0"], "--heads must be at least 1"),
+    ([COURSE, "--heads", "9"], "--heads must be at most 8"),
     ([COURSE, "--heads", "x"], "--heads"),
     ([COURSE, "--heads", "2.5"], "--heads"),
     ([COURSE, "--heads"], "--heads"),
@@ -221,7 +221,7 @@ REFUSED = [
     ([COURSE, "--temperature", "warm"], "--temperature"),
     ([COURSE, "--window", "0"], "window must be at least 1"),
     ([COURSE, "--window", "3.0"], "--window"),
-    ([COURSE, "--globals", "-1"], "n_global must be at least 0"),
+    ([COURSE, "--globals", "-1"], "--globals must be at least 0"),
     ([COURSE, "another"], "another"),
     ([COURSE, "--colour"], "--colour"),
     (["word " * 1001], "1,001 tokens"),
@@ -429,6 +429,6 @@ def test_the_program_draws(tmp_path):
 def test_the_program_complains(tmp_path):
     done = program(COURSE, "--heads", "0", "--out", "a.png", cwd=tmp_path)
     assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1
-    assert done.stderr.startswith("attnlib: n_heads must be at least 1, got 0") and not list(
+    assert done.stderr.startswith("attnlib: --heads must be at least 1, got 0") and not list(
         tmp_path.iterdir()
     )

@@ -26,7 +26,9 @@ import calls
 import numpy as np
 import pytest
 
+from attnlib.__main__ import BY_HAND, main
 from attnlib.layers import parameters
+from attnlib.show import sheet
 from attnlib.show.live.base import Live
 from attnlib.show.sheet import Picture
 
@@ -280,7 +282,7 @@ def called(function, given, drawn=False):
                 result.png(fast=True)
             return "came", result
         except BaseException as error:
-            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            if isinstance(error, KeyboardInterrupt):
                 raise
             kind = next((k for k in OURS if type(error) is k), type(error))
             if isinstance(error, ValueError) and type(error).__module__.startswith("attnlib"):
@@ -434,6 +436,40 @@ def test_says_what_is_odd(name):
     lines = [f"  {argument} = {odd}: {outcome}: {words}" for argument, odd, outcome, words in wrong]
     if wrong:
         pytest.fail(f"attnlib.{name} and odd input:\n" + "\n".join(lines), pytrace=False)
+
+
+# ---- the command line ----------------------------------------------------------------------------
+
+TYPED = (
+    *("", " ", "word", "nan", "inf", "-inf", "-1", "0", "2.5", "1e300", "1" + "0" * 30, "1_0"),
+    *("\ud800", "None", "true", "word " * 60, "\0", "/", "٣", "\x1b[31m", "a\nb"),
+)
+BESIDE = {
+    "--window": ["--pattern", "local"],
+    "--globals": ["--pattern", "global-local"],
+    **{name: ["--model", "tiny-gpt"] for name in ("--layer", "--head")},
+}
+OPTIONS = [f"--{name}" for name in BY_HAND if name != "random"]
+OPTIONS += ["--model", "--layer", "--head", "--out", "--theme"]
+
+
+@pytest.mark.parametrize("option", ["sentence", *OPTIONS])
+@pytest.mark.parametrize("typed", TYPED, ids=ascii)
+def test_what_is_typed_is_taken_or_refused_in_one_line(
+    option, typed, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sheet, "_theme", sheet._theme)
+    given = ["--", typed] if option == "sentence" else ["The cat sat", f"{option}={typed}"]
+    outcome, code = called(main, {"arguments": [*BESIDE.get(option, []), *given]})
+    assert outcome == "came" or code[0] is SystemExit, code
+    said = capsys.readouterr().err
+    if outcome == "came" and code == 0:
+        assert said == ""
+        return
+    assert (code == 2 or code[1] == "2") and said.count("\n") == 1
+    assert not INTERNAL.search(said), said
+    assert option in said or (option == "--model" and repr(typed) in said), said
 
 
 def count(show=()):
