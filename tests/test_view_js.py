@@ -953,6 +953,17 @@ def test_two_views_that_are_compared_say_once_what_hands_can_do(stages):
     assert said == "Click a cell, or use the arrow keys.", "one by itself says it, too"
 
 
+def test_views_that_are_compared_have_one_scale_and_name_their_lines_once(shown):
+    """Shares of 1 go without a bar; differences keep theirs. The first alone says query and key."""
+    bars, titles = [], []
+    for view in CompareView(softmax(4, 4), softmax(4, 4, seed=1), list("abcd")).views:
+        seen = shown(view, width=330)
+        x, y, _, height = map(float, seen.map.get_attribute("data-cells").split())
+        bars.append(seen.ink("canvas.cells", [x, y + 4 * height + 12, 60, 12]) > 0)
+        titles.append(seen.ink("canvas.cells", [0, y - 38, x - 8, 30]) > 0)
+    assert bars == [False, False, True] and titles == [True, False, False]
+
+
 def test_long_names_stay_in_the_picture(shown):
     """Beside the cells of a narrow one, too: nothing is drawn at its very edge."""
     names = ["internationalisation", "b", "x" * 40]
