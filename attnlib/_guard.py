@@ -890,6 +890,16 @@ def of_output(grad_output, steps):
     _as(("grad_output", grad_output), steps.output)
 
 
+def of_layer(layer, steps):
+    """Steps of this layer, or of one with its sizes."""
+    width = len(layer.W_q if hasattr(layer, "W_q") else layer.W_up)
+    if steps.x.shape[-1] != width:
+        raise ValueError(f"steps must be of layer, {width} wide, got {steps.x.shape[-1]}")
+    if hasattr(layer, "n_heads") and steps.weights.shape[-3] != layer.n_heads:
+        found = f"got {steps.weights.shape[-3]}"
+        raise ValueError(f"steps must be of layer, with {layer.n_heads} heads, {found}")
+
+
 def of_logits(grad_logits, steps):
     """A gradient as the logits that steps end with."""
     if steps.logits is None:

@@ -26,8 +26,9 @@ import calls
 import numpy as np
 import pytest
 
+from attnlib import SelfAttention, training
 from attnlib.__main__ import BY_HAND, main
-from attnlib.layers import parameters
+from attnlib.layers import FeedForward, parameters
 from attnlib.show import sheet
 from attnlib.show.live.base import Live
 from attnlib.show.sheet import Picture
@@ -160,6 +161,10 @@ def odd(value):
         yield Odd("an empty dict", {}, "any")
         yield Odd("a dict of Nones", dict.fromkeys(value), "any")
         yield Odd("with an unknown key", value | {"unknown": 1}, "any")
+        if all(isinstance(one, np.ndarray) for one in value.values()):
+            for words, one in {"long": np.ones((7, 5)), "empty": np.ones(0)}.items():
+                yield Odd(f"a dict of {words} arrays", dict.fromkeys(value, one), "any")
+            yield Odd("a dict of strings", dict.fromkeys(value, "word"), "refused")
 
 
 def _arrays(value):
@@ -436,6 +441,23 @@ def test_says_what_is_odd(name):
     lines = [f"  {argument} = {odd}: {outcome}: {words}" for argument, odd, outcome, words in wrong]
     if wrong:
         pytest.fail(f"attnlib.{name} and odd input:\n" + "\n".join(lines), pytrace=False)
+
+
+@pytest.mark.parametrize(
+    "layer, other, words",
+    [
+        (SelfAttention(8, 2), SelfAttention(6, 2), "8 wide, got 6"),
+        (SelfAttention(8, 2), SelfAttention(8, 4), "with 2 heads, got 4"),
+        (FeedForward(8), FeedForward(6), "8 wide, got 6"),
+    ],
+)
+def test_steps_of_another_layer_are_refused(layer, other, words):
+    x = np.ones((3, other.W_q.shape[0] if hasattr(other, "W_q") else len(other.W_up)))
+    name = "self_attention" if hasattr(layer, "W_q") else "feed_forward"
+    backward = getattr(training, f"{name}_backward")
+    backward(x, other, other.steps(x))
+    with pytest.raises(ValueError, match=f"steps must be of layer, {words}"):
+        backward(x, layer, other.steps(x))
 
 
 # ---- the command line ----------------------------------------------------------------------------

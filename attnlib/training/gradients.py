@@ -46,7 +46,7 @@ def _part(block, part, steps):
     _check.made(STEPS[type(layer)])("steps.inner", steps.inner)
 
 
-@_guard.backward(_guard.of_output, **_of(SelfAttention, SelfAttentionSteps))
+@_guard.backward(_guard.of_layer, _guard.of_output, **_of(SelfAttention, SelfAttentionSteps))
 def self_attention_backward(grad_output, layer, steps):
     """From joined · W_o through the heads to x · W_q, x · W_k and x · W_v: x was read three times.
 
@@ -63,7 +63,7 @@ def self_attention_backward(grad_output, layer, steps):
     return grad_x, gradients
 
 
-@_guard.backward(_guard.of_output, **_of(CrossAttention, CrossAttentionSteps))
+@_guard.backward(_guard.of_layer, _guard.of_output, **_of(CrossAttention, CrossAttentionSteps))
 def cross_attention_backward(grad_output, layer, steps):
     """x was read once, by W_q, and the context twice, by W_k and W_v.
 
@@ -77,7 +77,7 @@ def cross_attention_backward(grad_output, layer, steps):
     return grad_x, gradients
 
 
-@_guard.backward(_guard.of_output, **_of(FeedForward, FeedForwardSteps))
+@_guard.backward(_guard.of_layer, _guard.of_output, **_of(FeedForward, FeedForwardSteps))
 def feed_forward_backward(grad_output, layer, steps):
     """output = hidden · W_down, hidden = bend(up), or bend(gate) · up where there is a gate."""
     gradients = {}
