@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from attnlib import _check
+from attnlib import _brought, _check
 
 # ---- attention -----------------------------------------------------------------------------------
 
@@ -493,7 +493,7 @@ def gelu(x, approximate):
 
 def shares(weights):
     """Weights as floats, half precision as single; ValueError unless they can be shares of 1."""
-    weights = _check.weights("weights", weights)
+    weights = _brought.weights("weights", weights)
     low = weights.min(initial=0)
     if not np.isneginf(low):  # that is a score, of which more below
         _check.finite("weights", weights)
@@ -555,7 +555,7 @@ def directions(matrix, least):
 
 def value_norms(weights, values, W_o):
     """Arrays that fit: a row of values for each key, d_head rows of W_o for each head."""
-    weights = _check.no_scores("weights", _check.weights("weights", weights, "h n_q n_k"))
+    weights = _brought.no_scores("weights", _brought.weights("weights", weights, "h n_q n_k"))
     values = _check.finite("values", _check.floats("values", values, "h n_k d_head"))
     W_o = _check.finite("W_o", _check.floats("W_o", W_o, "h·d_head d_model"))
     n_heads, d_head = weights.shape[-3], values.shape[-1]
@@ -573,8 +573,8 @@ def value_norms(weights, values, W_o):
 
 def rollout(weights, residual):
     """The weights as an array (layers, h, n, n); the residual is a share."""
-    weights = _check.brought("weights", weights, choose=False).array
-    weights = _check.no_scores("weights", _check.floats("weights", weights, "layers h n n"))
+    weights = _brought.brought("weights", weights, choose=False).array
+    weights = _brought.no_scores("weights", _check.floats("weights", weights, "layers h n n"))
     weights = _check.finite("weights", weights)
     if weights.ndim != 4 or weights.shape[-1] != weights.shape[-2] or 0 in weights.shape:
         raise ValueError(f"weights must have the shape (layers, h, n, n), got {weights.shape}")

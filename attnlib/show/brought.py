@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from attnlib import _check
+from attnlib import _brought, _check
 
 
 class OneText(NamedTuple):
@@ -35,7 +35,7 @@ def brought(
     most     so many axes a picture takes: those of length 1 in front of them go
     signed   the numbers are no weights, so that they cannot be scores taken for them
     """
-    found = _check.brought(name, weights, batch)
+    found = _brought.brought(name, weights, batch)
     array = _check.floats(name, found.array, "n_q n_k")
     while array.ndim > most and len(array) == 1:
         array = array[0]
@@ -46,7 +46,7 @@ def brought(
             f"{name} must have the shape ({axes}), got {array.shape}: choose {chosen} first"
         )
     if not signed:
-        _check.no_scores(name, array)
+        _brought.no_scores(name, array)
     n_q, n_k = array.shape[-2:]
     tokens = found.tokens if tokens is None else tokens
     if tokens is not None:

@@ -7,7 +7,7 @@ import numpy as np
 import traitlets
 from matplotlib.patches import Circle, Rectangle
 
-from attnlib import _check
+from attnlib import _brought, _check
 from attnlib.show.labels import printable, visible
 from attnlib.show.live.base import HERE, Live, joined, style
 from attnlib.show.sheet import Picture, colour, text_width
@@ -121,7 +121,7 @@ class Questions:
         rows      n_q names, columns: n_k names, the same unless given
         why       what the card says behind the verdict, whatever the guess
         """
-        weights = _check.weights("weights", weights)
+        weights = _brought.weights("weights", weights)
         truth = _check.finite("weights", _check.floats("weights", weights, "n_q n_k")) + 0.0
         rows = visible(_names("rows", rows, 1, MOST))
         columns = rows if columns is None else visible(_names("columns", columns, 1, MOST))
