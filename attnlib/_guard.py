@@ -460,12 +460,21 @@ def feed_forward(d_model, d_hidden, activation, gated, use_bias, rng, names):
     return d_model, d_hidden, _check.generator(rng)
 
 
-def context_mask(mask, x, context, n_heads):
-    """Who may look at whom in the source, as a boolean array that fits, or None."""
-    if mask is None:
-        return None
-    shape = (*x.shape[:-2], n_heads, x.shape[-2], context.shape[-2])
-    return _check.broadcasts("context_mask", _check.boolean("context_mask", mask), shape)
+def cross(x, context, context_mask, n_held, attention):
+    """The tokens, and where no cache holds the source: its tokens, and who may look at whom of
+    them, as a boolean array that fits, or None.
+    """
+    x = _check.tokens("x", x, len(attention.W_q))
+    if n_held:
+        return x, context, context_mask
+    if context is None:
+        raise ValueError("context must be given, unless a filled cache is")
+    context = _check.tokens("context", context, x.shape[-1], "n_source d_model")
+    if context_mask is not None:
+        shape = (*x.shape[:-2], attention.n_heads, x.shape[-2], context.shape[-2])
+        mask = _check.boolean("context_mask", context_mask)
+        context_mask = _check.broadcasts("context_mask", mask, shape)
+    return x, context, context_mask
 
 
 def has_parts(layer, name="layer"):

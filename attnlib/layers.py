@@ -340,12 +340,9 @@ class CrossDecoderBlock(EncoderBlock):
     def steps(self, x, context, *, context_mask=None, bias=None, cache=None):
         """The block at work: every array on the way from x and the context to the output."""
         own, source = (None, None) if cache is None else cache
-        x = _check.tokens("x", x, len(self.attention.W_q))
-        if not n_held(source):
-            if context is None:
-                raise ValueError("context must be given, unless a filled cache is")
-            context = _check.tokens("context", context, x.shape[-1], "n_source d_model")
-            context_mask = _guard.context_mask(context_mask, x, context, self.attention.n_heads)
+        x, context, context_mask = _guard.cross(
+            x, context, context_mask, n_held(source), self.attention
+        )
         n = x.shape[-2]
         options = {"mask": masks.causal(n, n_held(own) + n), "bias": bias, "cache": own}
         attention = residual(x, self.attention, self.attention_norm, self.norm, **options)
