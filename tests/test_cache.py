@@ -706,7 +706,7 @@ MODEL_ERRORS = [
         "numbers",
         lambda m: m.logits([1], caches=[1, 2]),
         TypeError,
-        r"cache must be a KVCache, got int",
+        r"caches must be KVCaches, got \[1, 2\]",
     ),
     (
         "None among them",

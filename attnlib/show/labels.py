@@ -234,3 +234,11 @@ def _glyph(char):
         return ""
     name = unicodedata.name(char, "").lower()
     return f"[{name}]" if 0 < len(name) <= LONGEST - 2 else f"[{ord(char):x}]"
+
+
+MARKS = re.compile(r"\*\*(.+?)\*\*|\*(?=\S)(.+?)\*|`(.+?)`")
+
+
+def plain(text):
+    """A question or a caption without the marks of **bold**, *slanted*, `code`."""
+    return MARKS.sub(lambda found: next(filter(None, found.groups())), text)
