@@ -174,8 +174,8 @@ def load_model(folder, families):
     if isinstance(kind, str) and kind not in families:
         raise ValueError(
             f"{config.place}: model_type must be one of {', '.join(map(repr, families))}, got"
-            f" {kind!r}. Pictures take what the library of another model returned, as it comes:"
-            " AttentionView(model(**inputs, output_attentions=True), tokens)"
+            f" {short(kind)}. Pictures take what the library of another model returned, as it"
+            " comes: AttentionView(model(**inputs, output_attentions=True), tokens)"
         )
     family = families[one_of(families)(config, "model_type")]
     tensors, path = read_weights(folder)
