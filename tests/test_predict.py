@@ -15,7 +15,7 @@ from stage import Stages
 
 from attnlib.exercises import _progress, progress
 from attnlib.show import predict
-from attnlib.show.labels import plain
+from attnlib.show.labels import unmarked
 from attnlib.show.live.predict import Predict, Questions
 
 TOKENS = "The cat sat on the mat because it was tired".split()
@@ -209,7 +209,7 @@ def test_edges_strokes_and_names(tmp_path):
     assert got["stroke"] == [[1, 5, 3, 4], [1, 1, 8], [1, 1, 0], [1, 6, 1], [1, 1, 1]]
     assert got["marked"][0] == [["", "a "], ["b", "b"], ["", " c"]]
     for text, parts in zip(texts, got["marked"]):
-        assert "".join(one for _, one in parts) == plain(text)
+        assert "".join(one for _, one in parts) == unmarked(text)
     assert got["cut"] == ["because", "bec…", "b…"]
 
 
@@ -368,7 +368,7 @@ def test_the_still_picture_and_its_words_do_not_know_the_answer(kind):
     (one, words), (other, others) = bundle(question(kind)), bundle(OTHER[kind]())
     assert one["image/png"] == other["image/png"] and words == others
     assert (
-        plain(question(kind).ask) in json.loads(words)[0]
+        unmarked(question(kind).ask) in json.loads(words)[0]
         and len(base64.b64decode(one["image/png"])) < 25_000
     )
     figure = question(kind).figure()
@@ -1015,7 +1015,7 @@ def test_the_page_works_alone_and_without_scripts(stages, tmp_path, kind):
     tab.page.goto((tmp_path / "page.html").as_uri())
     card = Card(tab)
     card.root.wait_for()
-    assert tab.page.title() == plain(one.ask)
+    assert tab.page.title() == unmarked(one.ask)
     by_mouse(card, kind)
     card.button("commit").click()
     assert "Pelican" in card.says()

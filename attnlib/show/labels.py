@@ -239,6 +239,6 @@ def _glyph(char):
 MARKS = re.compile(r"\*\*(.+?)\*\*|\*(?=\S)(.+?)\*|`(.+?)`")
 
 
-def plain(text):
+def unmarked(text):
     """A question or a caption without the marks of **bold**, *slanted*, `code`."""
     return MARKS.sub(lambda found: next(filter(None, found.groups())), text)

@@ -8,7 +8,7 @@ import traitlets
 from PIL import Image
 
 from attnlib import _check
-from attnlib.show.labels import axis_names, plain, visible
+from attnlib.show.labels import axis_names, unmarked, visible
 from attnlib.show.live.base import HERE, Live, joined, style
 from attnlib.show.parts import Grid
 from attnlib.show.sheet import DPI, Picture
@@ -105,7 +105,7 @@ class Player(Live):
             ends = [f"{self.names[k]}: {self._grid(k).describe(top=2)}" for k in sorted({0, n - 1})]
             picture.alt += f" {' '.join(ends)}"
         lines = [
-            f"{name}: {plain(words)}" for name, words in zip(self.names, self.captions) if words
+            f"{name}: {unmarked(words)}" for name, words in zip(self.names, self.captions) if words
         ]
         return picture, "\n".join(lines[:40])
 
@@ -224,7 +224,7 @@ def _fits(size, n):
 def _pictures(frames, alts, names, captions):
     _fits(sum(map(len, frames)), len(frames))
     sizes = [struct.unpack(">II", frame[16:24]) for frame in frames]
-    alts = [alt or plain(words) or name for alt, name, words in zip(alts, names, captions)]
+    alts = [alt or unmarked(words) or name for alt, name, words in zip(alts, names, captions)]
     ends = np.cumsum([0, *map(len, frames)]).tolist()
     return {"ends": ends, "sizes": [list(one) for one in sizes], "alts": alts}, b"".join(frames)
 

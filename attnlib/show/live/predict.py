@@ -8,7 +8,7 @@ import traitlets
 from matplotlib.patches import Circle, Rectangle
 
 from attnlib import _brought, _check
-from attnlib.show.labels import plain, printable, visible
+from attnlib.show.labels import printable, unmarked, visible
 from attnlib.show.live.base import HERE, Live, joined, style
 from attnlib.show.sheet import Picture, colour, text_width
 
@@ -71,7 +71,7 @@ class Predict(Live):
 
     @property
     def title(self):
-        return plain(self.ask)
+        return unmarked(self.ask)
 
     @traitlets.validate("guess")
     def _fits(self, proposal):
@@ -85,14 +85,14 @@ class Predict(Live):
 
     def _still(self):
         """The question, and an empty picture of its kind."""
-        lines = _wrapped(plain(self.ask), 11, "bold")
+        lines = _wrapped(unmarked(self.ask), 11, "bold")
         top = EDGE + LINE * 1.1 * len(lines) + 0.12
         draw, high, seen = _STILLS[self.kind](self._question)
         picture = Picture(WIDE, top + high + EDGE)
         for k, line in enumerate(lines):
             picture.write(EDGE, EDGE + LINE * 1.1 * k, line, size=11, weight="bold", va="top")
         draw(picture, top)
-        picture.alt = f"A question: {plain(self.ask)} {seen}"
+        picture.alt = f"A question: {unmarked(self.ask)} {seen}"
         return picture, "Make up your mind before you read on."
 
 
@@ -351,7 +351,9 @@ def _cells_still(question):
 
 
 def _choice_still(question):
-    options = [_wrapped(plain(one), 10, room=WIDE - 2 * EDGE - 0.4) for one in question["options"]]
+    options = [
+        _wrapped(unmarked(one), 10, room=WIDE - 2 * EDGE - 0.4) for one in question["options"]
+    ]
     tops = np.cumsum([0, *(LINE * len(lines) + 0.12 for lines in options)])
 
     def draw(picture, top):
@@ -363,7 +365,7 @@ def _choice_still(question):
             for k, line in enumerate(lines):
                 picture.write(EDGE + 0.3, top + down + LINE * k, line, size=10, va="top")
 
-    said = "; ".join(plain(one) for one in question["options"])
+    said = "; ".join(unmarked(one) for one in question["options"])
     return draw, tops[-1], f"To choose from: {said}."
 
 
