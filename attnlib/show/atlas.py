@@ -59,8 +59,8 @@ def mosaic(
             4.6 + 1.2 * (mask is not None),
         ),
         top + high + 0.5,
+        title=title,
     )
-    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
     x, y = round(left * DPI), round(top * DPI)
     image = tiles.image(side, step_x, step_y)
     picture.place(image, x / DPI, y / DPI, image.shape[1] / DPI, image.shape[0] / DPI)
@@ -298,10 +298,7 @@ def measure_figure(values, *, title="", vmax=None, marked=None) -> Picture:
     head = _check.integer("marked: head", head, minimum=0, maximum=heads - 1)
     cell, left, top = min(5.4 / heads, 0.42), 0.55, 0.62 + 0.3 * bool(title)
     high, wide = max(cell * 0.72, 0.1), cell
-    picture = Picture(
-        max(left + wide * heads + 1.55, 0.1 * len(title)), top + max(high * layers, 1.3) + 0.2
-    )
-    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
+    picture = Picture(left + wide * heads + 1.55, top + max(high * layers, 1.3) + 0.2, title=title)
     grid.draw(picture, left, top, (wide, high), size=8.5, axes=("layer", "head"))
     _means(picture, left + wide * heads + 0.1, top, high, values)
     if marked is not None or values.min() < values.max():

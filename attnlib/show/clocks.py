@@ -30,8 +30,7 @@ def clocks(hands, *, captions=None, title="") -> Picture:
         0.15 + sum(names) + 0.25 * len(names),
         *_inches([title], size=11, weight="bold", beside=0.24),
     )
-    picture = Picture(max(wide, 4), top + LINE * -(-n // per_row))
-    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
+    picture = Picture(max(wide, 4), top + LINE * -(-n // per_row), title=title)
     _legend(picture, dict(zip(rows, names)), 0.15, top - 0.2)
     for i in range(n):
         x, y = left + i % per_row * step, top + RADIUS + i // per_row * LINE

@@ -44,8 +44,7 @@ def curves(
     x, lines, cursor, limits = _checked(x, lines, log, cursor, limits)
     top, right = 0.3 + 0.3 * bool(title), max(_room(name) for name in lines)
     width = max(width, LEFT + 1.5 + right, 0.1 * len(title))
-    picture = Picture(width, max(height, 0.55 + top + 0.16 * max(len(lines), 4)))
-    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
+    picture = Picture(width, max(height, 0.55 + top + 0.16 * max(len(lines), 4)), title=title)
     plot = _axes(picture, axes, top, right)
     _scales(plot, x, log)
     for number, y in enumerate(lines.values()):

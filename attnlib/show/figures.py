@@ -58,8 +58,7 @@ def heatmap(
     left, top = 0.55 + grid.label_width(0), 0.45 + 0.3 * bool(title) + grid.label_width(1)
     wide, high = cell * grid.shape[1], cell * grid.shape[0]
     tall = max(grid.tall(left, high, axes or True), 0.8)
-    picture = Picture(max(left + wide + 1.75, 0.1 * len(title)), top + tall + 0.25)
-    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
+    picture = Picture(left + wide + 1.75, top + tall + 0.25, title=title)
     grid.draw(picture, left, top, cell, sums=sums, axes=axes or True)
     colour_bar(picture, left + wide + (0.8 if sums else 0.3), top, tall, grid)
     named = ("queries", "keys") if axes is None else tuple(f"{name}s" for name in axes)
@@ -96,10 +95,8 @@ def heads(
     cell = min(min(2.05, (WIDTH - left - 0.5) / columns - 0.2) / max(n_q, n_k), 0.34)
     step_x, step_y = max(cell * n_k + 0.2, 1.35), cell * n_q + 0.45
     picture = Picture(
-        max(left + columns * step_x + 0.5, 0.1 * len(title)),
-        max(top + rows * step_y - 0.2, top + 1.45),
+        left + columns * step_x + 0.5, max(top + rows * step_y - 0.2, top + 1.45), title=title
     )
-    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
     for h, (grid, name) in enumerate(zip(grids, titles)):
         row, column = divmod(h, columns)
         x, y = left + column * step_x, top + row * step_y
@@ -163,10 +160,8 @@ def mask_figure(mask, tokens=None, *, key_tokens=None, title="") -> Picture:
         cell * max(grid.shape[0] for grid in grids) + 0.75,
     ]
     picture = Picture(
-        max(left + columns * step[0] - 0.05, 0.1 * len(title)),
-        max(top + rows * step[1] - 0.3, top + 1.45),
+        left + columns * step[0] - 0.05, max(top + rows * step[1] - 0.3, top + 1.45), title=title
     )
-    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
     shares = []
     for i, (name, grid) in enumerate(zip(named, grids)):
         x, y = left + i % columns * step[0], top + i // columns * step[1]
@@ -263,8 +258,7 @@ def encoding_figure(encoding, *, title="") -> Picture:
     """
     encoding = matrix("encoding", encoding, 2)
     n, d = encoding.shape
-    picture = Picture(9.2, 3.9)
-    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
+    picture = Picture(9.2, 3.9, title=title)
     for x, data, name, across in [
         (0.75, encoding, "the encoding", "column"),
         (5.1, encoding @ encoding.T, "row · row", "position"),
@@ -327,8 +321,7 @@ def aim(q, k, v, tokens, *, value_names=None, mask=None, title="") -> Picture:
     cell = min(2.6 / max(grid.shape), 0.4)
     x, y = 3.45 + grid.label_width(0, 8), 0.45 + 0.3 * bool(title) + grid.label_width(1, 8)
     width = x + cell * len(k) + 0.75 + 2 * (0.25 * v.shape[1] + 0.35)
-    picture = Picture(width, max(y + max(cell * len(q), 1.3) + 0.2, 3.5))
-    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
+    picture = Picture(width, max(y + max(cell * len(q), 1.3) + 0.2, 3.5), title=title)
     plane(picture, 1.55, 1.85, 1.05, q, k, grid.tokens)
     grid.draw(picture, x, y, cell, size=8, sums=True)
     x += cell * len(k) + 0.75
@@ -397,10 +390,10 @@ def choice(
     weights = softmax(keys @ query / _check.positive("temperature", temperature))
     row, top = 0.3, 0.85 + 0.3 * bool(title)
     picture = Picture(
-        max(9.2, 8.0 + 0.1 * len(value_name), 0.1 * len(title)),
+        max(9.2, 8.0 + 0.1 * len(value_name)),
         max(top + row * len(keys) + 0.55, top + 2.85),
+        title=title,
     )
-    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
     _landing(picture, 1.95, top + 1.0, query, keys, names, who, axes)
     _shares(picture, 5.1, top, row, query, keys, weights, values, names, value_name)
     best = ", ".join(

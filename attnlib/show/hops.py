@@ -70,8 +70,7 @@ def cone(mask, n_layers, *, room=None, title="", vmax=0.3) -> Picture:
     grid = Grid("shares", np.array(shares), names, [str(j) for j in range(n)], heard, False, vmax)
     across, left = ACROSS / wide, 0.75 + grid.label_width(0)
     top, tall = 0.72 + 0.3 * bool(title), DEPTH * (deep + 1)
-    picture = Picture(left + ACROSS + 1.1, top + tall + 0.25)
-    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
+    picture = Picture(left + ACROSS + 1.1, top + tall + 0.25, title=title)
     grid.draw(picture, left, top, (across, DEPTH), numbers=False, axes=("depth", "token"))
     colour_bar(picture, left + ACROSS + 0.2, top, tall, grid)
     picture.alt = (
@@ -113,8 +112,7 @@ def _drawn(parts, title):
     grid = parts[0][0]
     left, top = 0.5 + grid.label_width(0, 8), 0.5 + 0.3 * bool(title) + grid.label_width(1, 8)
     cell, step = SIDE / len(grid.data), SIDE + 0.45
-    picture = Picture(max(left + step * len(parts) + 0.2, 0.1 * len(title)), top + SIDE + 0.35)
-    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
+    picture = Picture(left + step * len(parts) + 0.2, top + SIDE + 0.35, title=title)
     for i, (grid, name, words) in enumerate(parts):
         x = left + i * step
         grid.draw(

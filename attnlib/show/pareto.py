@@ -56,8 +56,7 @@ def pareto(
     right = 0.4 + max(text_width(name, 8.5) for name in groups)
     top = 0.3 + 0.3 * bool(title)
     width = max(width, right + 3.4, 0.1 * len(title))
-    picture = Picture(width, max(height, 0.55 + top + LEGEND * (len(groups) + 2)))
-    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
+    picture = Picture(width, max(height, 0.55 + top + LEGEND * (len(groups) + 2)), title=title)
     plot = _axes(picture, axes, top, right + 0.1)
     plot.set(xlim=limits[0], ylim=limits[1])
     inside = {name: points[_within(points, limits)] for name, points in groups.items()}
@@ -221,8 +220,7 @@ def panels(mask, *, title="", width=4.6) -> Picture:
     layers, heads, *_ = mask.shape
     left, top, shares = 0.62, 0.34 + 0.3 * bool(title), mask.mean(axis=(-2, -1))  # (layers, heads)
     side = min((width - left - 0.1) / heads - 0.1, 2.0)
-    picture = Picture(max(width, 0.1 * len(title)), top + layers * (side + 0.3) + 0.42)
-    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
+    picture = Picture(width, top + layers * (side + 0.3) + 0.42, title=title)
     pixels = np.array([to_rgb(colour("blocked")), to_rgb(colour("allowed"))])
     for layer, head in np.ndindex(layers, heads):
         x, y = left + head * (side + 0.1), top + layer * (side + 0.3)

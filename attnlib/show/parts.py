@@ -287,8 +287,7 @@ def row_of_grids(grids, names, title):
         0.55 + 0.3 * bool(title) + grids[0].label_width(1, 8),
     )
     step = max(cell * n_k, 0.7) + 0.7
-    picture = Picture(left + step * len(grids) + 0.1, top + max(cell * n_q, 1.3) + 0.2)
-    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
+    picture = Picture(left + step * len(grids) + 0.1, top + max(cell * n_q, 1.3) + 0.2, title=title)
     for i, (grid, name) in enumerate(zip(grids, names)):
         x = left + i * step
         grid.draw(picture, x, top, cell, size=8, numbers=False, rows=i == 0, axes=i == 0)

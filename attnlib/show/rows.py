@@ -49,9 +49,10 @@ def rows(
     )
     top = 0.2 + 0.3 * bool(title) + 0.22 * bool(axis)
     picture = Picture(
-        max(width, left + right + 1.5, 0.24 + text_width(title, 11)), top + ROW * n + 0.1
+        max(width, left + right + 1.5, 0.24 + text_width(title, 11)),
+        top + ROW * n + 0.1,
+        title=title,
     )
-    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
     picture.write(left, top - 0.06, axis, size=8, va="bottom", color=colour("faint"))
     per_unit = (picture.get_figwidth() - left - right) / (full or values.max() or 1)
     for i, (value, name, text) in enumerate(zip(values, names, texts)):

@@ -50,8 +50,7 @@ def scatter(
     ]
     if not shown:
         raise ValueError("x and y must have a point above 0 on the logarithmic axes")
-    picture = Picture(max(width, LEFT + 1.5, 0.1 * len(title)), height)
-    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
+    picture = Picture(max(width, LEFT + 1.5), height, title=title)
     plot = _axes(picture, axes, 0.3 + 0.3 * bool(title), 0.35)
     _scales(plot, x[shown], log)
     plot.margins(0.08)

@@ -38,8 +38,7 @@ def shaded(tokens, weights, *, vmax=None, title="", axis="weight", width=6.2) ->
     words = _words(without_marks(tokens))
     places, lines = _laid_out(words, _check.positive("width", width) - 0.24)
     top = 0.24 + 0.3 * bool(title) + 0.28
-    picture = Picture(width, top + LINE * lines + 0.1)
-    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
+    picture = Picture(width, top + LINE * lines + 0.1, title=title)
     colours = LinearSegmentedColormap.from_list("course", colour("weights"))
     _legend(picture, colours, vmax, top - 0.2, axis)
     fills = colours(np.minimum(weights / vmax, 1))  # (n, 4)

@@ -68,6 +68,7 @@ DPI = 88  # dots per inch: sharp enough, and notebooks stay small
 AREAS = 16  # colours of a saved picture that are kept exactly
 WIDEST, LINES = 9.6, 6  # inches that a title takes before it goes on in a new line; so many lines
 TITLE = {"size": 11, "weight": "bold"}
+MARGIN = 0.12  # inches around everything on a sheet
 
 
 def theme(name):
@@ -257,7 +258,9 @@ class Picture(Figure):
     pyplot.
     """
 
-    def __init__(self, width, height, dpi=DPI):
+    def __init__(self, width, height, dpi=DPI, *, title=""):
+        """width, height in inches; the title stands in the corner, and the sheet has room for it"""
+        width = max(width, 2 * MARGIN + text_width(title, **TITLE)) if title else width
         # whole dots
         width, height = ((np.ceil(inches * dpi - 1e-6) + 0.01) / dpi for inches in (width, height))
         super().__init__(figsize=(width, height), dpi=dpi, facecolor=colour("paper"))
@@ -267,6 +270,8 @@ class Picture(Figure):
         self.sheet = self.add_axes((0, 0, 1, 1))
         self.sheet.set(xlim=(0, width), ylim=(height, 0))
         self.sheet.axis("off")
+        if title:
+            self.write(MARGIN, MARGIN, title, va="top", **TITLE)
 
     def write(self, x, y, text, *, size=9, color=None, over=None, **how):
         """Put text on the sheet, or `over` other axes; dollar signs and angle brackets are just
@@ -295,7 +300,7 @@ class Picture(Figure):
         """Make the sheet taller, and write these lines above all that is on it."""
         width, height = self.get_size_inches()
         room = 0.19 * len(lines)
-        wide = max(width, *(0.24 + text_width(line, **TITLE) for line in lines))
+        wide = max(width, *(2 * MARGIN + text_width(line, **TITLE) for line in lines))
         for axes in self.axes:
             x, y, w, h = axes.get_position(original=True).bounds
             axes.set_position(
@@ -308,7 +313,7 @@ class Picture(Figure):
             )
         self.set_size_inches(wide, height + room)
         for i, line in enumerate(lines):
-            self.write(0.12, 0.12 + 0.19 * i - room, line, va="top", **TITLE)
+            self.write(MARGIN, MARGIN + 0.19 * i - room, line, va="top", **TITLE)
 
     def draw(self, renderer):
         with plain():

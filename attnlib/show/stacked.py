@@ -31,11 +31,12 @@ def stacked(
     )
     top = 0.52 + 0.3 * bool(title)
     picture = Picture(
-        max(width, left + right + 1.5, 0.24 + text_width(title, 11)), top + ROW * len(values) + 0.16
+        max(width, left + right + 1.5, 0.24 + text_width(title, 11)),
+        top + ROW * len(values) + 0.16,
+        title=title,
     )
     unit = (picture.get_figwidth() - left - right) / full
     fills = [colour("hatch"), *colour("lines")][: len(parts)]
-    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
     _key(picture, left, top - 0.36, parts, fills)
     for i, (row, name, text) in enumerate(zip(values, names, texts)):
         y, ends = top + ROW * i, left + unit * np.concatenate([[0], row.cumsum()])

@@ -32,8 +32,7 @@ def stream(parts, *, norm="pre", title="") -> Picture:
     if norm is not None:
         _check.choice("norm", norm, ["pre", "post"])
     sizes = {str(name): _sizes(name, arrays) for name, arrays in parts.items()}
-    picture = Picture(max(0.9 + PART * len(parts) + 0.6, 0.1 * len(title)), 2.75)
-    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
+    picture = Picture(0.9 + PART * len(parts) + 0.6, 2.75, title=title)
     x, size = 0.9, next(iter(sizes.values()))[0]
     picture.write(x - 0.12, HIGH, "x", ha="right", va="center_baseline", size=11, weight="bold")
     for name, row in sizes.items():

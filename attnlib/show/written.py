@@ -32,8 +32,7 @@ def written(
     left, top = 0.55 + whole.label_width(0), 0.45 + 0.3 * bool(title) + whole.label_width(1)
     wide, high = cell * whole.shape[1], cell * whole.shape[0]
     tall = max(whole.tall(left, high, axes), 0.8)
-    picture = Picture(max(left + wide + 1.25, 0.1 * len(title)), top + tall + 0.25)
-    picture.write(0.12, 0.12, title, size=11, weight="bold", va="top")
+    picture = Picture(left + wide + 1.25, top + tall + 0.25, title=title)
     there.draw(picture, left, top, cell, axes=False)
     picture.sheet.add_patch(
         Rectangle((left, top), wide, high, fill=False, edgecolor=colour("hatch"), linewidth=0.8)
