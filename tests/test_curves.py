@@ -1,4 +1,4 @@
-"""show/curves.py, show/stream.py and figures.choice: lines, arrows, bars and sizes are those of the
+"""show/curves.py, show/stream.py and arrows.choice: lines, arrows, bars and sizes are those of the
 numbers that were given.
 """
 
@@ -14,9 +14,8 @@ from matplotlib.quiver import Quiver
 from PIL import Image
 
 from attnlib.show import sheet
+from attnlib.show.arrows import PLANE, bars, choice, plane
 from attnlib.show.curves import beside, curves
-from attnlib.show.figures import choice
-from attnlib.show.parts import PLANE, bars, plane
 from attnlib.show.stream import stream
 
 pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("style")]

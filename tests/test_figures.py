@@ -19,16 +19,9 @@ from PIL import Image
 
 from attnlib import masks, toy
 from attnlib.show import sheet
-from attnlib.show.figures import (
-    aim,
-    compare,
-    encoding_figure,
-    film_strip,
-    heads,
-    heatmap,
-    mask_figure,
-    steps,
-)
+from attnlib.show.arrows import aim, encoding_figure
+from attnlib.show.figures import compare, heads, heatmap, mask_figure, steps
+from attnlib.show.live.explore import film_strip
 
 pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("style")]
 

@@ -5,19 +5,11 @@ handled stands in `live/`; no picture knows a model.
 from typing import TYPE_CHECKING
 
 from attnlib import _moved
+from attnlib.show.arrows import aim, choice, encoding_figure
 from attnlib.show.atlas import measure_figure, mosaic
 from attnlib.show.clocks import clocks
 from attnlib.show.curves import beside, curves
-from attnlib.show.figures import (
-    aim,
-    choice,
-    compare,
-    encoding_figure,
-    heads,
-    heatmap,
-    mask_figure,
-    steps,
-)
+from attnlib.show.figures import compare, heads, heatmap, mask_figure, steps
 from attnlib.show.hops import cone, hop_map
 from attnlib.show.labels import most_attended
 from attnlib.show.live.explore import explore

@@ -1,4 +1,4 @@
-"""The parts that pictures are made of: matrices of cells, bars, arrows, what the colours mean."""
+"""The parts that pictures are made of: matrices of cells, and what the colours mean."""
 
 import numpy as np
 from matplotlib.collections import LineCollection, PatchCollection
@@ -10,7 +10,6 @@ from attnlib.show.labels import axis_names, printable
 from attnlib.show.sheet import KEY, QUERY, Picture, colour, ink_on, text_width
 
 CELL_NUMBERS = 12  # up to so many columns, each cell shows its number
-PLANE = 1.4  # inches from the origin to the end of the longest arrow drawn to scale
 CELL_LABELS = 60  # up to so many tokens, each token is named
 
 
@@ -299,65 +298,6 @@ def row_of_grids(grids, names, title):
     return picture
 
 
-def bars(picture, x, y, row, width, values, title, color=None, chosen=None, span=(0, 0)):
-    """Horizontal bars, one per row, from a common zero; -inf is drawn as "not allowed". Without a
-    colour, by sign.
-
-    span   the values at the two ends of the column; unless given, the bars fill it
-    """
-    picture.write(x, y - 0.08, title, size=9, weight="bold", color=color)
-    finite = values[np.isfinite(values)]
-    low, high = finite.min(initial=min(span[0], 0)), finite.max(initial=max(span[1], 0))
-    unit = (width - 0.3) / max(high - low, 1e-9)
-    zero = x - low * unit
-    signs = colour("signed")
-    picture.sheet.plot(
-        [zero, zero], [y, y + row * len(values)], color=colour("hatch"), linewidth=0.8
-    )
-    for n, value in enumerate(values):
-        top, middle = y + n * row + 0.04, y + (n + 0.5) * row
-        if not np.isfinite(value):
-            picture.sheet.add_patch(
-                Rectangle(
-                    (zero, top),
-                    width - 0.3,
-                    row - 0.08,
-                    facecolor=colour("blocked"),
-                    edgecolor="none",
-                )
-            )
-            picture.write(
-                zero + 0.03, middle, "−∞", size=7, va="center_baseline", color=colour("faint")
-            )
-            continue
-        fill = color or (signs[-2] if value > 0 else signs[1])
-        picture.sheet.add_patch(
-            Rectangle((zero, top), value * unit, row - 0.08, facecolor=fill, edgecolor="none")
-        )
-        bold = "bold" if n == chosen else "normal"
-        place = zero + max(value, 0) * unit + 0.05
-        picture.write(
-            place,
-            middle,
-            short(value),
-            size=7,
-            va="center_baseline",
-            color=colour("faint"),
-            weight=bold,
-        )
-
-
-def short(value):
-    """A number as it is written beside a bar: two decimals, and large ones in few signs."""
-    return (
-        f"{value:.2f}"
-        if abs(value) < 1000
-        else f"{value:.0f}"
-        if abs(value) < 1e5
-        else f"{value:.0e}"
-    )
-
-
 def colour_bar(picture, x, y, height, grid):
     """What the colours mean, as a strip with its two ends (and the middle) in numbers."""
     low = -grid.vmax if grid.signed else 0
@@ -373,63 +313,6 @@ def colour_bar(picture, x, y, height, grid):
             va=va,
             color=colour("faint"),
         )
-
-
-def plane(picture, x, y, radius, q, k, names, *, query_names=None, unit=None):
-    """Arrows from one origin, with the names of those that share one: keys in green, queries in
-    orange.
-
-    unit   inches per 1, the circle is then a circle of radius 1; unless given, the longer an arrow,
-           the more it is shortened (to less than the radius), so that short and long ones fit the
-           circle
-    """
-    ring = np.linspace(0, 2 * np.pi, 100)
-    picture.sheet.plot(
-        x + radius * np.cos(ring), y + radius * np.sin(ring), color=colour("hatch"), linewidth=0.8
-    )
-    for rows, labels, color, width, aside in [
-        (k, names, KEY, 0.055, 0.16),
-        (q, query_names or names, QUERY, 0.025, 0),
-    ]:
-        groups = {}
-        for row, name in zip(rows, labels):
-            length = np.linalg.norm(row)
-            arrow = np.round(row * (unit or radius / (length + 0.5)), 2)
-            if length > 0.05 and arrow.any():  # shorter ones have no direction to see
-                groups.setdefault(tuple(arrow), []).append(name)
-        if groups:
-            ends = np.array(list(groups)) * (1, -1)
-            starts = np.full(ends.shape, (x, y))
-            picture.sheet.quiver(
-                *starts.T,
-                *ends.T,
-                color=color,
-                width=width,
-                units="inches",
-                angles="xy",
-                scale_units="xy",
-                scale=1,
-            )
-        for arrow, group in groups.items():
-            _arrow_name(picture, x, y, np.array(arrow), ", ".join(group), color, aside, unit)
-    words = ("keys", "queries") if query_names is None else ("keys", "query")
-    low = y + (radius if unit is None else PLANE) + 0.3
-    picture.write(x, low, words[0], size=8.5, color=KEY, weight="bold", ha="right")
-    picture.write(x, low, f"   {words[1]}", size=8.5, color=QUERY, weight="bold", ha="left")
-
-
-def _arrow_name(picture, x, y, arrow, text, color, aside, unit):
-    """The name of an arrow (2,) of `plane` at its tip, or if `aside` is so many inches, beside its
-    middle.
-    """
-    step = arrow / np.hypot(*arrow)
-    tip = arrow + (0.26 if unit and not aside else 0.08) * step
-    place = arrow / 2 + aside * step[::-1] * (1, -1) if aside and not unit else tip
-    ha = "left" if place[0] > 0.05 else "right" if place[0] < -0.05 else "center"
-    va = "bottom" if place[1] > 0.05 else "top" if place[1] < -0.05 else "center"
-    label = picture.write(x + place[0], y - place[1], text, color=color, size=8.5, ha=ha, va=va)
-    out = max(0.05 - label.get_window_extent().x0 / picture.dpi, 0)
-    label.set_x(x + place[0] + out)  # moved back onto the sheet
 
 
 def matrix(name, value, ndim):

@@ -7,8 +7,8 @@ from matplotlib.patches import Rectangle
 
 from attnlib import _check
 from attnlib.efficient import FlashStep
+from attnlib.show.arrows import bars, short
 from attnlib.show.labels import axis_names, printable
-from attnlib.show.parts import bars, short
 from attnlib.show.sheet import KEY, VALUE, Picture, colour, on_paper, text_width
 
 SCORES, HIGH = 4.3, 1.75  # inches: the row of scores, from left to right and top to bottom

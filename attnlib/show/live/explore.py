@@ -10,10 +10,9 @@ import numpy as np
 from PIL import Image
 
 from attnlib import _check
-from attnlib.show import figures
 from attnlib.show.live import rerun
 from attnlib.show.live.page import Page
-from attnlib.show.sheet import Picture
+from attnlib.show.sheet import DPI, Picture
 
 # for screen readers only
 HIDDEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)"
@@ -171,7 +170,7 @@ class Explore(widgets.VBox):
             shown = f"{value:.3g}" if isinstance(value, float) else value
             _, png = self._frame(self.values | {name: value})
             frames.append((f"{name} = {shown}", Image.open(io.BytesIO(png))))
-        return figures.film_strip(frames)
+        return film_strip(frames)
 
     def _frame(self, values):
         """The picture at some values, as a figure and as PNG; what cannot be drawn is a picture of
@@ -301,3 +300,24 @@ def _png(figure, fast=False):
     out = io.BytesIO()
     figure.savefig(out, format="png")
     return out.getvalue()
+
+
+def film_strip(frames):
+    """Several pictures in one, two to a row where they are narrow. frames: (caption, PIL image)
+    each.
+    """
+    columns = 2 if len(frames) > 1 and max(image.width for _, image in frames) < 460 else 1
+    width = max(image.width for _, image in frames) / DPI
+    rows = [
+        max(image.height for _, image in frames[i : i + columns]) / DPI + 32 / DPI
+        for i in range(0, len(frames), columns)
+    ]
+    picture = Picture(width * columns, sum(rows))
+    for i, (caption, image) in enumerate(frames):
+        x, y = i % columns * width, sum(rows[: i // columns])
+        picture.write(x + 0.12, y + 0.1, caption, size=10, weight="bold", va="top")
+        picture.place(
+            np.asarray(image.convert("RGB")), x, y + 26 / DPI, image.width / DPI, image.height / DPI
+        )
+    picture.alt = "; ".join(caption for caption, _ in frames)
+    return picture
