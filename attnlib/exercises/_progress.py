@@ -193,7 +193,7 @@ def _box(picture, x, y, exercise, day):
     """One exercise: the day it was passed, or None, and then its level and minutes."""
     passed = day is not None
     look = {
-        "facecolor": colour("allowed") if passed else "none",
+        "facecolor": (KEY, 0.35) if passed else "none",
         "edgecolor": KEY if passed else colour("hatch"),
     }
     picture.sheet.add_patch(Rectangle((x, y), WIDE - 0.15, HIGH, linewidth=1, **look))

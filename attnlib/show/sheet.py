@@ -32,7 +32,7 @@ THEMES = {
         "blocked": "#e9eaec",
         "hatch": "#b4b8bf",
         "nan": "#d4002a",
-        "allowed": "#7fc4ae",
+        "allowed": "#8b97a7",
         "line": "#d9dce1",
         "band": "#f4f6f9",
         "good": "#007a59",
@@ -41,7 +41,7 @@ THEMES = {
         "value_text": "#a3507d",
         "weights": ["#f7fbff", "#c6dbef", "#6baed6", "#2171b5", "#08306b"],
         "signed": ["#7f3b08", "#e08214", "#fee0b6", "#f7f7f7", "#d8daeb", "#8073ac", "#2d004b"],
-        "lines": ["#2171b5", "#a8650a", "#6a3d9a", "#4d5866", "#1b8a8f", "#b3245a"],
+        "lines": ["#2171b5", "#a8650a", "#6a3d9a", "#4d5866", "#157a80", "#b3245a"],
     },
     "dark": {
         "paper": "#181a1f",
@@ -50,7 +50,7 @@ THEMES = {
         "blocked": "#2b2e35",
         "hatch": "#565b66",
         "nan": "#ff5c77",
-        "allowed": "#2f7d68",
+        "allowed": "#64748a",
         "line": "#343841",
         "band": "#20232a",
         "good": "#3fd0a5",
@@ -64,11 +64,22 @@ THEMES = {
 }
 _theme = THEMES["light"]
 
-DPI = 88  # dots per inch: sharp enough, and notebooks stay small
-AREAS = 16  # colours of a saved picture that are kept exactly
-WIDEST, LINES = 9.6, 6  # inches that a title takes before it goes on in a new line; so many lines
-TITLE = {"size": 11, "weight": "bold"}
+DPI = 96  # dots per inch: 9 pt are 12 px on a page
+SMALL, TEXT, PART, TITLE = 9, 10, 11, 12  # pt: marks, text, names of parts, titles; none is smaller
+PAGE, HALF = 9.5, 4.75  # inches: a figure is as wide as a page, or half of it where two go together
 MARGIN = 0.12  # inches around everything on a sheet
+LINES = 6  # of a title that is longer than the page is wide
+AREAS = 16  # colours of a saved picture that are kept exactly
+
+
+def line(size=SMALL):
+    """Inches from one line of text to the next."""
+    return round(1.4 * size / 72, 2)
+
+
+def under(title):
+    """Inches from the top of a sheet to what stands below its title, or below nothing."""
+    return MARGIN + (line(TITLE) + MARGIN / 2 if title else 0)
 
 
 def theme(name):
@@ -98,14 +109,14 @@ def colour(name):
 
 
 def ink_on(colours):
-    """White or dark, whichever is easier to read on each colour (..., 3 or 4): the contrast is at
-    least 4. -> (...) of str
+    """White or black, whichever is easier to read on each colour (..., 3 or 4): the contrast is at
+    least 4.5. -> (...) of str
 
-    Relative luminance and contrast as in WCAG 2.2; both inks are alike at a luminance of 0.21.
+    Relative luminance and contrast as in WCAG 2.2; both inks are alike at a luminance of 0.179.
     """
     rgb = np.asarray(colours)[..., :3]
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    return np.where(linear @ [0.2126, 0.7152, 0.0722] < 0.21, "#ffffff", "#1b1f24")
+    return np.where(linear @ [0.2126, 0.7152, 0.0722] < 0.179, "#ffffff", "#000000")
 
 
 # ---- a door for every picture --------------------------------------------------------------------
@@ -198,14 +209,14 @@ def on_paper(function=None, **kinds):
 
 def _lines(title):
     """A title as a line, or as several that are not too wide."""
-    wide = text_width(title, **TITLE)
-    if wide <= WIDEST and "\n" not in title:
+    wide, room = text_width(title, TITLE), PAGE - 2 * MARGIN
+    if wide <= room and "\n" not in title:
         return [title]
     title = drawable(title)
-    letters = max(int(len(title) * WIDEST / max(wide, WIDEST)), 1)  # on average
+    letters = max(int(len(title) * room / max(wide, room)), 1)  # on average
     while True:
         lines = textwrap.wrap(title, letters, max_lines=LINES, placeholder=" …") or [""]
-        if letters < 20 or max(text_width(line, **TITLE) for line in lines) <= WIDEST + 0.4:
+        if letters < 20 or max(text_width(one, TITLE) for one in lines) <= room:
             return lines
         letters = letters * 9 // 10
 
@@ -260,7 +271,7 @@ class Picture(Figure):
 
     def __init__(self, width, height, dpi=DPI, *, title=""):
         """width, height in inches; the title stands in the corner, and the sheet has room for it"""
-        width = max(width, 2 * MARGIN + text_width(title, **TITLE)) if title else width
+        width = max(width, 2 * MARGIN + text_width(title, TITLE)) if title else width
         # whole dots
         width, height = ((np.ceil(inches * dpi - 1e-6) + 0.01) / dpi for inches in (width, height))
         super().__init__(figsize=(width, height), dpi=dpi, facecolor=colour("paper"))
@@ -271,9 +282,9 @@ class Picture(Figure):
         self.sheet.set(xlim=(0, width), ylim=(height, 0))
         self.sheet.axis("off")
         if title:
-            self.write(MARGIN, MARGIN, title, va="top", **TITLE)
+            self.write(MARGIN, MARGIN, title, size=TITLE, weight="bold", va="top")
 
-    def write(self, x, y, text, *, size=9, color=None, over=None, **how):
+    def write(self, x, y, text, *, size=SMALL, color=None, over=None, **how):
         """Put text on the sheet, or `over` other axes; dollar signs and angle brackets are just
         characters.
         """
@@ -299,8 +310,8 @@ class Picture(Figure):
     def below(self, lines):
         """Make the sheet taller, and write these lines above all that is on it."""
         width, height = self.get_size_inches()
-        room = 0.19 * len(lines)
-        wide = max(width, *(2 * MARGIN + text_width(line, **TITLE) for line in lines))
+        room = line(TITLE) * len(lines)
+        wide = max(width, *(2 * MARGIN + text_width(one, TITLE) for one in lines))
         for axes in self.axes:
             x, y, w, h = axes.get_position(original=True).bounds
             axes.set_position(
@@ -312,8 +323,9 @@ class Picture(Figure):
                 )
             )
         self.set_size_inches(wide, height + room)
-        for i, line in enumerate(lines):
-            self.write(MARGIN, MARGIN + 0.19 * i - room, line, va="top", **TITLE)
+        for i, one in enumerate(lines):
+            y = MARGIN + line(TITLE) * i - room
+            self.write(MARGIN, y, one, size=TITLE, weight="bold", va="top")
 
     def draw(self, renderer):
         with plain():
@@ -350,7 +362,7 @@ class Picture(Figure):
 
 
 @lru_cache(maxsize=5000)
-def text_width(text, size=9, weight="bold"):
+def text_width(text, size=SMALL, weight="bold"):
     """Inches that a text needs."""
     if not text:
         return 0.0
