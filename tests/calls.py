@@ -703,6 +703,7 @@ CALLS = {  # name: () -> (what is called, {argument: value})
         show.threads,
         named(weights=shares(2, 3, 3), titles=["one", "two"], head=1, pins=[1], side="query"),
     ),
+    "show.words": lambda: (show.words, {"tokens": ["The", " c", "at"]}),
     "show.written": lambda: (
         show.written,
         {"weights": shares(3, 3), "n": 2, "tokens": WORDS, "key_tokens": list("abc")}

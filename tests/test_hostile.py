@@ -42,7 +42,7 @@ DRAWN = [
     for name in calls.CALLS
     if name.startswith("show.") and isinstance(calls.CALLS[name]()[0], type(show.heatmap))
     if name not in ("show.most_attended", "show.show_source", "show.theme", "show.explore")
-    if name != "show.beside"
+    if name not in ("show.beside", "show.words")
 ]
 LONG = (
     "Who looks at whom when the cat sat on the mat because it was tired and the mat was soft " * 9

@@ -30,6 +30,7 @@ from attnlib.show.stacked import stacked
 from attnlib.show.stream import stream
 from attnlib.show.stripes import stripes
 from attnlib.show.threads import threads
+from attnlib.show.words import words
 from attnlib.show.written import written
 
 __all__ = [
@@ -68,6 +69,7 @@ __all__ = [
     "stripes",
     "theme",
     "threads",
+    "words",
     "written",
 ]
 

@@ -88,14 +88,19 @@ def without_marks(tokens):
     are known by one that begins a word or is a blank.
     """
     tokens = [str(token) for token in tokens]
-    in_bytes = any(re.match("Ġ|[ĊĉčĠ]+$|.+</w>$", token) for token in tokens)
-    return [_without_marks(token, in_bytes) for token in tokens]
+    byte_level = in_bytes(tokens)
+    return [_without_marks(token, byte_level) for token in tokens]
 
 
-def _without_marks(token, in_bytes):
+def in_bytes(tokens):
+    """Whether these are names of a byte-level tokenizer."""
+    return any(re.match("Ġ|[ĊĉčĠ]+$|.+</w>$", token) for token in tokens)
+
+
+def _without_marks(token, byte_level):
     if token.endswith("</w>") and token != "</w>":
-        return _without_marks(token.removesuffix("</w>"), in_bytes) + " "
-    if in_bytes and all(char in BYTES for char in token):
+        return _without_marks(token.removesuffix("</w>"), byte_level) + " "
+    if byte_level and all(char in BYTES for char in token):
         text = bytes(BYTES[char] for char in token).decode("utf-8", "surrogateescape")
         # half a sign stays as it is, and so does what only looks like bytes
         return token if re.search(r"[\ud800-\udfff\0-\x08\x0b\x0c\x0e-\x1f]", text) else text
