@@ -36,16 +36,17 @@ def unpacked(blob, span):
 
 def crossed(view):
     """The weights that the browser has."""
-    return unpacked(view._weights, view._range).reshape(-1, *view._shape[1:])
+    n_heads = 1 if view._names else view._shape[2]
+    return unpacked(view._weights, view._range).reshape(-1, n_heads, *view._shape[3:])
 
 
 def mask_crossed(view):
     """The mask that the browser has, one plane for all heads or one for each."""
     planes = np.unpackbits(
-        np.frombuffer(view._mask, np.uint8).reshape(-1, -(-view._shape[2] * view._shape[3] // 8)),
+        np.frombuffer(view._mask, np.uint8).reshape(-1, -(-view._shape[3] * view._shape[4] // 8)),
         axis=1,
     )
-    return planes[:, : view._shape[2] * view._shape[3]].reshape(-1, *view._shape[2:]).astype(bool)
+    return planes[:, : view._shape[3] * view._shape[4]].reshape(-1, *view._shape[3:]).astype(bool)
 
 
 def listen(view):
@@ -83,7 +84,7 @@ class Tensor:
 )
 def test_every_shape_and_kind(weights, shape):
     view = AttentionView(weights)
-    assert view.array.shape == shape and view._shape == list(shape)
+    assert view.array.shape == shape and view._shape == [1, *shape]
     assert np.abs(view.array - np.asarray(weights)).max() < 1e-6
     assert np.abs(crossed(view) - np.asarray(weights)).max() <= 1e-5
     assert view.tokens == [str(i) for i in range(shape[2])] and len(view.key_tokens) == shape[3]
@@ -269,23 +270,28 @@ def test_differences_cross_with_0_in_the_middle(most):
     assert AttentionView([[0.0, 0.0]], signed=True)._range == [-1, 1]
 
 
-def test_many_weights_cross_a_layer_at_a_time(monkeypatch):
+def test_of_many_weights_what_is_looked_at_crosses(monkeypatch):
     monkeypatch.setattr(module, "SENT_AT_ONCE", 100)
     weights = softmax(3, 2, 5, 5)
     view = AttentionView(weights, layer=1)
-    assert view._first == 1 and crossed(view).shape == (1, 2, 5, 5)
-    assert np.abs(crossed(view) - weights[1]).max() <= 1e-5
+    assert view._names == ["0.1.0"] and len(view._weights) == 2 * 25
+    assert np.abs(crossed(view) - weights[1, 0]).max() <= 1e-5
     assert len(view._sums) == 2 * 3 * 2 * 5
     sent = listen(view)
     view.layer = 2
-    assert view._first == 2 and np.abs(crossed(view) - weights[2]).max() <= 1e-5
+    assert view._names == ["0.2.0"] and np.abs(crossed(view) - weights[2, 0]).max() <= 1e-5
     # in one message, never half of it
-    assert any({"_first", "_weights"} <= keys for keys in sent), sent
+    assert any({"_names", "_weights"} <= keys for keys in sent), sent
     view.head = 1
-    assert view._first == 2 and {"head"} in sent
-    page = module.AttentionView(weights, layer=1)
-    # the page has them all
-    assert np.abs(page_state(page.to_html())["array"] - weights).max() <= 1e-5
+    assert view._names == ["0.2.1"] and np.abs(crossed(view) - weights[2, 1]).max() <= 1e-5
+    for how, name, wanted in [
+        ("mean layer", "0.2.mean", weights[2].mean(0)),
+        ("max layer", "0.2.max", weights[2].max(0)),
+        ("mean all", "0.all.mean", weights.mean((0, 1))),
+        ("max all", "0.all.max", weights.max((0, 1))),
+    ]:
+        view.how = how
+        assert view._names == [name] and np.abs(crossed(view) - wanted).max() <= 1e-5
 
 
 def test_few_weights_cross_at_once():
@@ -293,15 +299,15 @@ def test_few_weights_cross_at_once():
     before = view._weights
     sent = listen(view)
     view.layer = 2
-    assert view._first == 0 and view._weights is before and sent == [{"layer"}]
+    view.how = "max all"
+    assert view._names == [] and view._weights is before and sent == [{"layer"}, {"how"}]
 
 
 def test_the_limit_of_what_crosses_at_once():
     n = int((module.SENT_AT_ONCE / 2) ** 0.5)
-    assert AttentionView(np.ones((2, n, n), np.float32) / n)._n_sent == 1
     small = np.ones((2, 1, n, n), np.float32) / n
-    assert AttentionView(small)._n_sent == 2
-    assert AttentionView(np.concatenate([small, small[:1]]))._n_sent == 1
+    assert AttentionView(small)._names == []
+    assert AttentionView(np.concatenate([small, small[:1]]))._names == ["0.0.0"]
 
 
 # ---- what is odd is said -------------------------------------------------------------------------
@@ -366,7 +372,7 @@ def test_update_is_one_message():
     assert (
         np.abs(crossed(view)[0] - new).max() <= 1e-5
         and view.tokens == WORDS[:5]
-        and view._shape == [1, 3, 5, 5]
+        and view._shape == [1, 1, 3, 5, 5]
     )
     assert view.titles == ["c", "d", "e"] and view.title == "after"
     view.update(new, WORDS[:5])
@@ -421,7 +427,7 @@ def page_state(page):
     parts = {name: zlib.decompress(base64.b64decode(blob)) for name, blob in blobs.items()}
     source = re.search(r'<script type="module">\n(.*)\n\{ const state = ', text, re.S)[1]
     return state | {
-        "array": unpacked(parts["_weights"], state["_range"]).reshape(state["_shape"]),
+        "array": unpacked(parts["_weights"], state["_range"]).reshape(state["_shape"][1:]),
         "mask": parts["_mask"],
         "source": source.replace("const view = {", "export default {"),
     }
@@ -490,7 +496,7 @@ def test_a_page_holds_the_view():
         "_sum_range",
     ):
         assert state[name] == getattr(view, name), name
-    assert state["_first"] == 0 and state["source"] == AttentionView._esm
+    assert state["_names"] == [] and state["source"] == AttentionView._esm
     assert "<title>of &lt;b&gt; &amp; c</title>" in page.decode()
 
 

@@ -43,7 +43,7 @@ def run(tmp_path, script, data=None):
 
 def traits(view):
     """What Python sends, as JSON."""
-    names = ["_shape", "_range", "_sum_range", "_first", "_weights", "_sums", "_mask"]
+    names = ["_shape", "_range", "_sum_range", "_names", "_weights", "_sums", "_mask"]
     names += ["tokens", "key_tokens", "signed"]
     values = {name: getattr(view, name) for name in names}
     return {
@@ -80,7 +80,7 @@ def drawn_views(n=40):
         )
 
 
-@pytest.mark.parametrize("limit", [10**6, 0], ids=["all layers", "one layer"])
+@pytest.mark.parametrize("limit", [10**6, 0], ids=["all heads", "one head"])
 def test_the_page_reads_what_python_sent(tmp_path, monkeypatch, limit):
     monkeypatch.setattr(module, "SENT_AT_ONCE", limit)
     views = list(drawn_views())
@@ -88,9 +88,11 @@ def test_the_page_reads_what_python_sent(tmp_path, monkeypatch, limit):
     say(data.map(({ state }) => { const t = opened(state);
       const each = range(t.layers).flatMap((l) => range(t.heads).map((h) => [l, h]));
       return each.map(([l, h]) => { const one = heat.headOf(t, l, h);
-        return { has: t.has(l), rows: t.has(l) ? range(t.nq).map(one.row) : null,
-          columns: t.has(l) ? range(t.nk).map(one.column) : null, sums: range(t.nq).map(one.sum),
-          closed: range(t.nq).map((i) => range(t.nk).map((j) => one.closed(i, j))) }; }); }));"""
+        return { has: Boolean(one), rows: one && range(t.nq).map(one.row),
+          columns: one && range(t.nk).map(one.column),
+          sums: range(t.nq).map((i) => t.sum(0, l, h, i)),
+          closed: range(t.nq).map((i) => range(t.nk).map((j) => t.closed(0, l, h, i, j))) };
+      }); }));"""
     got = run(tmp_path, script, [{"state": traits(view)} for view in views])
     for view, heads in zip(views, got):
         size = view._range[1] - view._range[0]
@@ -102,7 +104,7 @@ def test_the_page_reads_what_python_sent(tmp_path, monkeypatch, limit):
             if not view.signed:
                 sums = numbers(one["sums"])
                 np.testing.assert_allclose(sums, weights.sum(-1), atol=2e-4)
-            assert one["has"] == (limit > 0 or layer == view.layer)
+            assert one["has"] == (limit > 0 or (layer, head) == (view.layer, view.head))
             if one["has"]:
                 np.testing.assert_allclose(
                     numbers(one["rows"]), weights.ravel(), atol=1e-5 * size + 1e-7
@@ -110,6 +112,54 @@ def test_the_page_reads_what_python_sent(tmp_path, monkeypatch, limit):
                 np.testing.assert_allclose(
                     numbers(one["columns"]), weights.T.ravel(), atol=1e-5 * size + 1e-7
                 )
+
+
+HOWS = ["mean layer", "max layer", "mean all", "max all"]
+
+
+@pytest.mark.parametrize("limit", [10**6, 0], ids=["in the page", "in the kernel"])
+def test_mean_and_max_over_heads(tmp_path, monkeypatch, limit):
+    """Cell by cell, as NumPy says; a cell is closed where it is closed in all heads."""
+    monkeypatch.setattr(module, "SENT_AT_ONCE", limit)
+    cases = []
+    for n, view in enumerate(drawn_views()):
+        view.how = HOWS[n % 4]
+        cases.append((view, {"state": traits(view) | {"layer": view.layer, "how": view.how}}))
+    script = """const range = heat.range;
+    say(data.map(({ state }) => { const one = heat.merged(opened(state), { ...state, step: 0 });
+      return { rows: range(one.nq).map(one.row), sums: range(one.nq).map(one.sum),
+        closed: range(one.nq).map((i) => range(one.nk).map((j) => one.closed(i, j))) }; }));"""
+    for (view, _), got in zip(cases, run(tmp_path, script, [case for _, case in cases])):
+        size = view._range[1] - view._range[0]
+        masks = np.broadcast_to(True if view.mask is None else view.mask, view.array.shape)
+        part = view.layer if view.how.endswith("layer") else slice(None)
+        axes = tuple(range(view.array[part].ndim - 2))
+        wanted = getattr(np, view.how[:4].strip())(view.array[part], axis=axes)
+        np.testing.assert_allclose(numbers(got["rows"]), wanted.ravel(), atol=1e-5 * size + 1e-7)
+        assert np.array_equal(~np.array(got["closed"]), masks[part].any(axis=axes))
+        if not view.signed:
+            np.testing.assert_allclose(numbers(got["sums"]), wanted.sum(-1), atol=5e-4 * size)
+
+
+def test_planes_that_came_stay(tmp_path):
+    """As many as the page keeps, the oldest go first."""
+    rng = np.random.default_rng(0)
+    weights = np.round(rng.random((1, 20, 2, 2)) * 65534) / 65534
+    view = AttentionView(weights)
+    planes = np.frombuffer(view._weights, "<u2").reshape(20, 4)
+    order = [*range(17), 3, 18]
+    sent = [base64.b64encode(planes[[h]].tobytes()).decode() for h in order]
+    script = """const came = new Map();
+    for (const [n, plane] of data.sent.entries()) heat.table({ ...data.state, _sums: bytes(""),
+      _mask: bytes(""), _names: [`0.0.${data.order[n]}`], _weights: bytes(plane) }, came);
+    const t = heat.table({ ...data.state, _sums: bytes(""), _mask: bytes(""), _names: ["0.0.18"],
+      _weights: bytes(data.sent.at(-1)) }, came);
+    say(heat.range(20).map((h) => heat.headOf(t, 0, h)?.row(1) ?? null));"""
+    got = run(tmp_path, script, {"state": traits(view), "sent": sent, "order": order})
+    held = [h for h in range(20) if got[h]]
+    assert held == [2, 3, *range(4, 17), 18]
+    for h in held:
+        np.testing.assert_allclose(got[h], weights[0, h, 1], atol=1e-9)
 
 
 def test_what_is_hidden(tmp_path):
@@ -212,7 +262,7 @@ def test_small_pictures_lose_no_line(tmp_path):
     mask = np.tri(40, 50, dtype=bool)
     view = AttentionView(weights, mask=mask)
     script = """const t = opened(data);
-    say([0, 1].map((h) => [8, 20].map((dots) => heat.thumbnail(t, 0, h, dots))));"""
+    say([0, 1].map((h) => [8, 20].map((dots) => heat.thumbnail(heat.headOf(t, 0, h), dots))));"""
     for head, sizes in enumerate(run(tmp_path, script, traits(view))):
         for dots, got in zip((8, 20), sizes):
             down, across = -(-40 // dots), -(-50 // dots)
@@ -297,8 +347,8 @@ def test_a_row_that_looks_at_all_alike_is_white(tmp_path):
     const ink = { bad: "#d4002a", blocked: "#eceef0", paper: "#ffffff",
       ramp: heat.range(256).map((n) => [n, n, 0]) };
     const look = { scale: "absolute", signed: false, top_k: 0, threshold: 0, hide_first: false };
-    say([heat.coloured(one, look, t, ink).rows, heat.thumbnail(t, 0, 0, 4),
-      heat.coloured(one, { ...look, scale: "row" }, t, ink).rows]);"""
+    say([heat.coloured(one, look, ink).rows, heat.thumbnail(one, 4),
+      heat.coloured(one, { ...look, scale: "row" }, ink).rows]);"""
     rows, small, relative = run(tmp_path, script, traits(view))
     paper, blocked = [255, 255, 255], [236, 238, 240]
     assert rows[0] == [paper] * 4 and rows[1] == [paper] * 2 + [blocked] * 2
@@ -355,10 +405,10 @@ KEYS = [  # key, shift, what is different, what changes
     (" ", 0, {"pins": [3, 1]}, {"pins": [3]}),
     (" ", 0, {"side": "key", "pins": [0]}, {"pins": [0, 2]}),
     (" ", 0, {"pinned": None}, None),
-    ("[", 0, {}, {"head": 2}),
-    ("]", 0, {"head": 2}, {"head": 0}),
-    ("{", 0, {}, {"layer": 0}),
-    ("}", 0, {}, {"layer": 0}),
+    ("[", 0, {}, {"head": 2, "how": "head"}),
+    ("]", 0, {"head": 2}, {"head": 0, "how": "head"}),
+    ("{", 0, {}, {"layer": 0, "how": "head"}),
+    ("}", 0, {}, {"layer": 0, "how": "head"}),
     ("x", 0, {"pins": [1]}, {"side": "key", "pins": []}),
     ("x", 0, {"side": "key"}, {"side": "query", "pins": []}),
     ("m", 0, {}, {"form": "threads"}),
@@ -917,7 +967,7 @@ VIEWS = {
 def test_it_fits(shown, name):
     """Without scrolling sideways from 560 to 980 px, and in a class room's 560 px of height."""
     view = VIEWS[name]()
-    view.pinned = [view._shape[2] - 1, 0]
+    view.pinned = [view._shape[3] - 1, 0]
     for width in (560, 600, 800, 980):
         seen = shown(view, width=width + 24)
         seen.rest()

@@ -1,28 +1,43 @@
 // One head as a heat map, and all heads as small pictures: what Python sent, where everything is, and the paint. Nothing of a
-// widget. The numbers of a head are read cell by cell, never copied: a view may hold millions.
+// widget. What draws is given `one`, of merged(), and asks nothing else.
 import { TITLES, best, clamp, isEven, lerp, measure, share } from "./core.js";
 
 const LONGEST = 16;                                      // signs of a name beside the picture; the read-out has it all
+const KEPT = 16;                                         // planes that came stay here, so that going back takes no time
 const FEW = 24;                                          // more keys than this: their even share has no colour to speak of
 
 // ---- numbers: pure ------------------------------------------------------------------------------------------------
 
-/** Readable access to what Python sent. `sent`: the traits of these names */
-export function table({ _shape, _range, _sum_range, _first, _weights, _sums, _mask }) {
-  const [layers, heads, nq, nk] = _shape, [low, high] = _range, [lowest, highest] = _sum_range;
+/** What a plane is called, as Python calls it: "0.3.5" is step, layer, head; "0.3.mean" and "0.all.max" are made of several heads */
+export function nameOf({ step, layer, head, how }) {
+  const [kind, over] = how.split(" ");
+  return how === "head" ? `${step}.${layer}.${head}` : `${step}.${over === "all" ? over : layer}.${kind}`;
+}
+
+/** Readable access to what Python sent. `sent`: the traits of these names; `came`: planes by name, those that came before and these.
+ *  @returns sizes, and of (step, layer, head): plane() -> its numbers, or null where it has not come; sum(…, i), closed(…, i, j) */
+export function table({ _shape, _range, _sum_range, _names, _weights, _sums, _mask }, came = new Map()) {
+  const [steps, layers, heads, nq, nk] = _shape, [low, high] = _range, [lowest, highest] = _sum_range, size = nq * nk;
   const whole = (view) => new Uint16Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
-  const weights = whole(_weights), sums = whole(_sums), sent = weights.length / (heads * nq * nk);
-  const plane = Math.ceil((nq * nk) / 8), planes = _mask.byteLength / plane;           // every plane of the mask starts at a byte
+  const weights = whole(_weights), sums = whole(_sums), part = (n) => weights.subarray(n * size, (n + 1) * size);
+  const bytes = Math.ceil(size / 8), masks = _mask.byteLength / bytes;     // every plane of the mask starts at a byte
   const number = (raw, from, to) => (raw === 65535 ? NaN : from + (raw / 65534) * (to - from));
+  const at = (step, layer, head) => (step * layers + layer) * heads + head;
+  for (const [n, name] of _names.entries()) {
+    came.delete(name);
+    came.set(name, part(n));
+    if (came.size > Math.max(KEPT, _names.length)) came.delete(came.keys().next().value);
+  }
+  const read = (raw) => (raw ? Float64Array.from(raw, (one) => number(one, low, high)) : null);
   return {
-    layers, heads, nq, nk, low, high, masked: planes > 0, nothing: (high - low) / 131068,      // less than this is 0
-    has: (layer) => layer >= _first && layer < _first + sent,
-    value: (layer, head, i, j) => number(weights[(((layer - _first) * heads + head) * nq + i) * nk + j], low, high),
-    sum: (layer, head, i) => (sums.length ? number(sums[(layer * heads + head) * nq + i], lowest, highest) : NaN),
-    closed(layer, head, i, j) {
-      if (!planes) return false;
-      const at = i * nk + j, start = planes === 1 ? 0 : (layer * heads + head) * plane;
-      return !((_mask.getUint8(start + (at >> 3)) >> (7 - (at & 7))) & 1);
+    steps, layers, heads, nq, nk, low, high, masks, masked: masks > 0, nothing: (high - low) / 131068,      // less than this is 0
+    named: (name) => read(came.get(name)),
+    plane: (step, layer, head) => read(_names.length ? came.get(nameOf({ step, layer, head, how: "head" })) : part(at(step, layer, head))),
+    sum: (step, layer, head, i) => (sums.length ? number(sums[at(step, layer, head) * nq + i], lowest, highest) : NaN),
+    closed(step, layer, head, i, j) {
+      if (!masks) return false;
+      const bit = i * nk + j, start = (at(step, layer, head) % masks) * bytes;
+      return !((_mask.getUint8(start + (bit >> 3)) >> (7 - (bit & 7))) & 1);
     },
   };
 }
@@ -30,14 +45,41 @@ export function table({ _shape, _range, _sum_range, _first, _weights, _sums, _ma
 export const range = (n) => Array.from({ length: n }, (_, i) => i);
 export const largest = (values) => values.reduce((top, v) => (v > top ? v : top), -Infinity);
 
-/** One head of it: its cells, rows and columns */
-export function headOf(data, layer, head) {
-  const at = (i, j) => data.value(layer, head, i, j), { nq, nk } = data;
-  return {
-    nq, nk, at, nothing: data.nothing, closed: (i, j) => data.closed(layer, head, i, j), sum: (i) => data.sum(layer, head, i),
-    row: (i) => range(nk).map((j) => at(i, j)), column: (j) => range(nq).map((i) => at(i, j)),
-    even: (i) => nk <= FEW && isEven(range(nk).map((j) => at(i, j)), range(nk).map((j) => !data.closed(layer, head, i, j))),
-  };
+/** What all that draws is given: cells, rows and columns of some weights (nq, nk), and what is odd about them */
+function oneOf({ nq, nk, low, high, masked, nothing }, values, closed, sum) {
+  const row = (i) => Array.from(values.subarray(i * nk, (i + 1) * nk)), at = (i, j) => values[i * nk + j];
+  const even = (i) => nk <= FEW && isEven(row(i), range(nk).map((j) => !closed(i, j)));
+  return { nq, nk, low, high, masked, nothing, at, row, column: (j) => range(nq).map((i) => at(i, j)), closed, sum, even };
+}
+
+/** One head of it, or null where it has not come */
+export function headOf(data, layer, head, step = 0) {
+  const values = data.plane(step, layer, head), closed = (i, j) => data.closed(step, layer, head, i, j);
+  return values && oneOf(data, values, closed, (i) => data.sum(step, layer, head, i));
+}
+
+/** The heads that go into what is shown: [[layer, head], …] */
+export function included({ layers, heads }, { layer, head, how }) {
+  const all = range(layers * heads).map((n) => [Math.floor(n / heads), n % heads]);
+  return how === "head" ? [[layer, head]] : how.endsWith("all") ? all : all.filter(([one]) => one === layer);
+}
+
+/** What is shown: a head, or cell by cell the mean or the largest of several; null where it has not come */
+export function merged(data, state) {
+  const { step, layer, head, how } = state, parts = included(data, state), mean = how.startsWith("mean");
+  if (how === "head") return headOf(data, layer, head, step);
+  const average = (list) => list.reduce((a, b) => a + b, 0) / parts.length;
+  let values = data.named(nameOf(state));
+  for (const [n, [l, h]] of values ? [] : parts.entries()) {
+    const plane = data.plane(step, l, h);
+    if (!plane) return null;
+    if (n) plane.forEach((v, k) => { values[k] = mean ? values[k] + v : Math.max(values[k], v); }); else values = plane;
+    if (mean && n === parts.length - 1) values = values.map((v) => v / parts.length);
+  }
+  const shut = data.masks > 1 ? parts : parts.slice(0, 1), closed = (i, j) => shut.every(([l, h]) => data.closed(step, l, h, i, j));
+  const sum = (i) => (mean ? average(parts.map(([l, h]) => data.sum(step, l, h, i))) : one.row(i).reduce((a, b) => a + b, 0));
+  const one = oneOf(data, values, closed, sum);
+  return one;
 }
 
 /** Is this row one that looks at all alike, and is therefore left white? */
@@ -81,17 +123,16 @@ export function level(v, most, { signed, scale, low, high }) {
 }
 
 /** The largest of each block of cells, so that no line gets lost: a number, NaN, or null where nothing is allowed */
-export function thumbnail(data, layer, head, dots) {
-  const { nq, nk } = data, [down, across] = [Math.ceil(nq / dots), Math.ceil(nk / dots)];
-  const one = headOf(data, layer, head), evens = range(nq).map(one.even);
+export function thumbnail(one, dots) {
+  const { nq, nk } = one, [down, across] = [Math.ceil(nq / dots), Math.ceil(nk / dots)], evens = range(nq).map(one.even);
   const block = (a, b) => {
     let most = 0, open = false;
     for (let i = a * down; i < Math.min(nq, (a + 1) * down); i++) {
       for (let j = b * across; j < Math.min(nk, (b + 1) * across); j++) {
-        const v = data.value(layer, head, i, j);
+        const v = one.at(i, j);
         if (isNaN(v)) return NaN;
         if (Math.abs(v) > Math.abs(most) && !evens[i]) most = v;
-        open ||= !data.closed(layer, head, i, j);
+        open ||= !one.closed(i, j);
       }
     }
     return open ? most : null;
@@ -137,12 +178,12 @@ export function cellAt({ x, y, cw, ch }, [px, py], { nq, nk }) {
 }
 
 /** What is at a point, for { cell }; else the name that stands there { side, n }, or the row whose sum { sum }; or null */
-export function spot(place, [px, py], data) {
-  const { x, y, cw, ch, flat } = place, cell = cellAt(place, [px, py], data), i = Math.floor((py - y) / ch);
+export function spot(place, [px, py], size) {
+  const { x, y, cw, ch, flat } = place, cell = cellAt(place, [px, py], size), i = Math.floor((py - y) / ch);
   const j = Math.floor((px - x - (flat ? 0 : Math.max(0, y - 6 - py))) / cw);          // names lean to the right
   if (cell) return { cell };
-  if (py < y) return j >= 0 && j < data.nk ? { side: "key", n: j } : null;
-  if (i >= data.nq) return null;
+  if (py < y) return j >= 0 && j < size.nk ? { side: "key", n: j } : null;
+  if (i >= size.nq) return null;
   return px < x ? { side: "query", n: i } : { sum: i };
 }
 
@@ -218,8 +259,8 @@ function paintPixels(pen, colours, x, y, width, height) {              // rows o
 }
 
 /** The colour of each cell, and the share of all weight that is hidden */
-export function coloured(one, state, data, ink) {
-  const [bad, blocked, paper] = [ink.bad, ink.blocked, ink.paper].map(rgb), look = { ...state, low: data.low, high: data.high };
+export function coloured(one, state, ink) {
+  const [bad, blocked, paper] = [ink.bad, ink.blocked, ink.paper].map(rgb), look = { ...state, low: one.low, high: one.high };
   let hidden = 0, total = 0;
   const rows = range(one.nq).map((i) => {
     const row = one.row(i), shown = passing(row, state), most = largest(row), white = whiteRow(one, i, state);
@@ -296,11 +337,11 @@ export function paintMost(pen, { weights, even, k }, { x, y, ch, every, quiet, b
 }
 
 /** What the colours mean, in numbers */
-export function paintLegend(pen, one, place, { signed, scale, compact }, data, ink) {
+export function paintLegend(pen, one, place, { signed, scale, compact }, ink) {
   const bar = signed || !compact || scale !== "absolute";                // beside others, shares of 1 go without
-  const high = signed ? Math.max(-data.low, data.high) : Math.max(1, data.high), number = `${+high.toPrecision(signed ? 2 : 3)}`;
+  const high = signed ? Math.max(-one.low, one.high) : Math.max(1, one.high), number = `${+high.toPrecision(signed ? 2 : 3)}`;
   const least = signed ? `−${number}` : "0", most = signed ? number : { row: "row's largest", sqrt: `${number} (root)`, absolute: number }[scale];
-  const long = (text) => measure(text, font(12)), whole = long(least) + long(most) + (data.masked ? 99 + long("not allowed") : 60);
+  const long = (text) => measure(text, font(12)), whole = long(least) + long(most) + (one.masked ? 99 + long("not allowed") : 60);
   const start = Math.max(0, Math.min(place.x, place.width - whole - 6)), x = start + long(least) + 6, y = place.y + one.nq * place.ch + 18;
   const after = bar ? x + 72 + long(most) : start;
   if (bar) {
@@ -308,7 +349,7 @@ export function paintLegend(pen, one, place, { signed, scale, compact }, data, i
     write(pen, least, start, y, ink.faint);
     write(pen, most, x + 54, y, ink.faint);
   }
-  if (!data.masked) return;
+  if (!one.masked) return;
   Object.assign(pen, { fillStyle: ink.blocked, strokeStyle: ink.hatch, lineWidth: 1 });
   pen.fillRect(after, y - 5, 16, 10);
   pen.beginPath();

@@ -2,16 +2,16 @@
 // Python owns the numbers: weights come as uint16 between `_range` (65535 is NaN), row sums as uint16, the mask as bits.
 import { best, choice, clamp, dress, frames, keep, keys, make, measure, menu, share, sharp, sketch } from "./core.js";
 import {
-  added, cellOf, chosen, coloured, css, geometry, headOf, inks, largest, level, paintAtlas, paintFocus, paintLegend, paintMap,
-  paintMost, paintNames, passing, range, ray, readable, rgb, spot, table, thumbnail, tiles,
+  added, cellOf, chosen, coloured, css, geometry, headOf, inks, largest, level, merged, nameOf, paintAtlas, paintFocus, paintLegend,
+  paintMap, paintMost, paintNames, passing, range, ray, readable, rgb, spot, table, thumbnail, tiles,
 } from "./heat.js";
 import { MOST, advance, aim, drawn, evens, loom, pluck, spun, telling, weave } from "./weave.js";
 
 const SCALES = ["absolute", "row", "sqrt"], SIDES = ["query", "key"], FORMS = ["threads", "map"];
 const HAND = ["pinned", "pins"];                         // what moves with the hand; all else is drawn anew
 const TRAITS = [
-  ...HAND, "layer", "head", "form", "side", "scale", "top_k", "threshold", "hide_first", "tokens", "key_tokens", "titles", "title", "signed", "compact", "_hint",
-  "_weights", "_range", "_shape", "_first", "_sums", "_sum_range", "_mask", "_notes",
+  ...HAND, "step", "layer", "head", "how", "unit", "form", "side", "scale", "top_k", "threshold", "hide_first", "tokens", "key_tokens", "titles", "title", "signed", "compact", "_hint",
+  "_edition", "_names", "_weights", "_range", "_shape", "_sums", "_sum_range", "_mask", "_notes",
 ];
 
 // ---- in words: pure --------------------------------------------------------------------------------------------------------
@@ -86,8 +86,8 @@ export function keyChange({ key, shiftKey }, state) {
   const answers = {
     ...(state.woven ? threadKeys(state, shiftKey) : mapKeys(state)),
     Escape: () => ({ pinned: null, pins: [] }), " ": () => (pinned ? kept(pinned[lineOf(side)]) : null),
-    "[": () => ({ head: turn(head - 1, heads) }), "]": () => ({ head: turn(head + 1, heads) }),
-    "{": () => ({ layer: turn(layer - 1, layers) }), "}": () => ({ layer: turn(layer + 1, layers) }),
+    "[": () => ({ head: turn(head - 1, heads), how: "head" }), "]": () => ({ head: turn(head + 1, heads), how: "head" }),
+    "{": () => ({ layer: turn(layer - 1, layers), how: "head" }), "}": () => ({ layer: turn(layer + 1, layers), how: "head" }),
     x: () => ({ side: SIDES[1 - lineOf(side)], pins: [] }), m: () => (state.why ? null : { form: state.woven ? "map" : "threads" }),
   };
   return answers[key]?.();
@@ -168,10 +168,10 @@ function laySentence(strip, names) {
 }
 
 /** Lines only from the word that is looked at; `follow`: it comes into sight */
-function paintSentence(strip, one, focus, state, data, ink, follow) {
+function paintSentence(strip, one, focus, state, ink, follow) {
   const line = lineOf(state.side), rows = [...strip.querySelectorAll("div")].map((row) => [...row.children].slice(1));
   const words = chosen(state.pins, focus, state.side), from = focus && rows[line][focus[line]], seen = focus && ray(one, focus, state);
-  const [bad, blocked, paper] = [ink.bad, ink.blocked, ink.paper].map(rgb), look = { ...state, low: data.low, high: data.high };
+  const [bad, blocked, paper] = [ink.bad, ink.blocked, ink.paper].map(rgb), look = { ...state, low: one.low, high: one.high };
   const tone = (n, v) => (isNaN(v) ? bad : seen.closed[n] ? blocked : seen.shown[n] ? ink.ramp[level(v, seen.most, look)] : paper);
   const dressed = (side, n) => {
     if (side === line) return words.includes(n) ? `border-color:${line ? ink.key : ink.query}` : "";
@@ -193,7 +193,7 @@ function paintSentence(strip, one, focus, state, data, ink, follow) {
   for (const [v, here, there] of ends) {
     const path = lines.appendChild(document.createElementNS(NS, "path")), [a, b] = line ? [there, here] : [here, there];
     path.setAttribute("d", `M${a} 0 C${a} 15 ${b} 13 ${b} 28`);
-    path.setAttribute("stroke-width", Math.max(0.4, (6 * v) / Math.max(1, data.high)));
+    path.setAttribute("stroke-width", Math.max(0.4, (6 * v) / Math.max(1, one.high)));
   }
 }
 
@@ -222,7 +222,8 @@ function furnish(house) {
 
 /** Where everything is, for what there is to show and the width of the page */
 function arrange(view) {
-  const { house: { root }, parts, state, data } = view, { heading, bar, body, heads, strip, pen } = parts, wide = root.clientWidth - 12;
+  const { house: { root }, parts, state, data, one } = view, wide = root.clientWidth - 12;
+  const { heading, bar, body, heads, strip, pen } = parts;
   const many = !state.compact && data.layers * data.heads > 1, names = { q: state.tokens, k: state.key_tokens }, narrow = wide < 700;
   const rest = Math.max(320, 476 - heading.offsetHeight - bar.offsetHeight);           // 560 in all, with what stands below
   body.classList.toggle("narrow", narrow);
@@ -233,7 +234,7 @@ function arrange(view) {
   const tall = state.compact ? 250 : narrow ? 340 : rest - above;
   const dots = window.devicePixelRatio || 1, wideOf = (text, size) => measure(text, `600 ${size}px system-ui, sans-serif`);
   const look = { width, tall, sums: !state.signed, dots, wide: wideOf }, left = state.why ? null : loom(names, width, tall + above);
-  const place = view.place = { ...geometry(data, names, { ...look, left: left?.x0 }), quiet: left?.quiet, bare: left?.bare };
+  const place = view.place = { ...geometry(one, names, { ...look, left: left?.x0 }), quiet: left?.quiet, bare: left?.bare };
   const high = place.height + above, size = place.size;
   view.loom = null;
   parts.map.style.maxHeight = place.height > tall + 30 ? `${tall}px` : "";              // what is larger is scrolled
@@ -247,24 +248,24 @@ function arrange(view) {
 }
 
 /** The same head for weave.js: what is hidden is 0 */
-function fabric({ one, state, data }) {
-  const weights = range(data.nq).map((i) => {
+function fabric({ one, state }) {
+  const weights = range(one.nq).map((i) => {
     const row = one.row(i), shown = passing(row, state);
     return row.map((v, j) => (shown[j] ? v : 0));
   });
-  const mask = data.masked ? weights.map((row, i) => row.map((_, j) => !one.closed(i, j))) : null;
+  const mask = one.masked ? weights.map((row, i) => row.map((_, j) => !one.closed(i, j))) : null;
   return { weights, mask, q: state.tokens, k: state.key_tokens, even: evens(weights, mask) };
 }
 
 /** The small pictures in colours; made again only where they would be others */
 function smallPictures({ data, state, ink, tiles: { cw, ch }, small }) {
-  const key = [state._weights, state._mask, state._first, state.scale, ink.paper, cw, ch];
+  const key = [state._weights, state._mask, state.step, state.scale, ink.paper, cw, ch];
   if (small && key.every((one, n) => one === small.key[n])) return small;
   const look = { ...state, low: data.low, high: data.high }, [bad, blocked] = [ink.bad, ink.blocked].map(rgb);
   const paint = (v) => (v === null ? blocked : isNaN(v) ? bad : ink.ramp[level(v, 1, look)]);
   const dots = Math.max(1, Math.floor(Math.min(cw, ch) - 3));
-  const one = (layer, head) => (data.has(layer) ? thumbnail(data, layer, head, dots).map((row) => row.map(paint)) : null);
-  return { key, pictures: range(data.layers * data.heads).map((n) => one(Math.floor(n / data.heads), n % data.heads)) };
+  const all = range(data.layers * data.heads).map((n) => headOf(data, Math.floor(n / data.heads), n % data.heads, state.step));
+  return { key, pictures: all.map((one) => one && thumbnail(one, dots).map((row) => row.map(paint))) };
 }
 
 /** The chosen one among them, for eyes and for a screen reader */
@@ -279,25 +280,28 @@ function showHeads(view, zoom) {
 
 /** Everything, once per change of the numbers */
 function refresh(view) {
-  const { house, parts: { heading, strip, base, overlay, notes }, state } = view, zoom = +house.root.style.zoom || 1, data = table(state);
-  const [layer, head] = [Math.min(state.layer, data.layers - 1), Math.min(state.head, data.heads - 1)], why = whyNot(data, state);
-  Object.assign(state, { layer, head, size: data, why, woven: state.form === "threads" && !why });
-  Object.assign(view, { data, one: null });
+  const { house, parts: { heading, strip, base, overlay, notes }, state } = view, zoom = +house.root.style.zoom || 1;
+  if (view.edition !== state._edition) Object.assign(view, { edition: state._edition, came: new Map() });
+  const data = table(state, view.came), within = (name, count) => Math.min(state[name], count - 1);
+  Object.assign(state, { step: within("step", data.steps), layer: within("layer", data.layers), head: within("head", data.heads) });
+  const one = merged(data, state), why = whyNot(one ?? data, state), { nq, nk } = one ?? data;
+  Object.assign(state, { size: { layers: data.layers, heads: data.heads, nq, nk }, why, woven: state.form === "threads" && !why });
+  Object.assign(view, { data, one });
   view.controls?.set(state, data);
   heading.textContent = state.title;
   heading.hidden = !state.title;
-  if (!data.has(layer)) return house.say(`layer ${layer} is not here: it comes from the kernel`);
-  const one = view.one = headOf(data, layer, head), ink = view.ink = inks(house, state.signed);
+  if (!one) return house.say(`${nameOf(state)} is not here: it comes from the kernel`);
+  const ink = view.ink = inks(house, state.signed);
   state.cell = (line, n) => cellOf(one, line, n, null, state.side);
   if (!state.compact) laySentence(strip, [state.tokens, state.key_tokens]);
   arrange(view);
-  const { place } = view, { rows, hidden } = coloured(one, state, data, ink), pen = sharp(base, place.width, place.height, zoom);
+  const { place } = view, { rows, hidden } = coloured(one, state, ink), pen = sharp(base, place.width, place.height, zoom);
   sharp(overlay, place.width, place.height, zoom);
   overlay.dataset.cells = [place.x, place.y, place.cw, place.ch].join(" ");
   view.colours = rows;
   paintMap(pen, one, place, rows, state, ink);
   paintNames(pen, one, place, state, ink);
-  paintLegend(pen, one, place, state, data, ink);
+  paintLegend(pen, one, place, state, ink);
   if (view.tiles) showHeads(view, zoom);
   notes.replaceChildren();
   const share_ = `${(100 * hidden).toFixed(hidden < 0.1 ? 1 : 0)} %`;
@@ -317,7 +321,7 @@ const HELP = {
 };
 
 /** What is chosen now, by the hand or by the pin: the state, and the cell that is looked at */
-function looked({ hover, state, data: { nq, nk } }) {
+function looked({ hover, state, one: { nq, nk } }) {
   const fits = (cell) => (cell && cell[0] >= 0 && cell[1] >= 0 && cell[0] < nq && cell[1] < nk ? cell : null);
   const here = hover && fits(hover.cell), other = here && hover.side && hover.side !== state.side, count = state.side === "key" ? nk : nq;
   const pins = other ? [] : state.pins.filter((n) => n < count);
@@ -342,7 +346,7 @@ function followHand(view) {
   if (m > 0.97) {                                        // the last steps towards the map are drawn twice, and the map comes up
     paintFocus(sharp(overlay, place.width, place.height, +house.root.style.zoom || 1), one, place, focus, now, view.colours, ink);
     if (!view.hover) bringBack(view, place, focus);
-    if (!state.compact) paintSentence(strip, one, focus, now, view.data, ink, !view.inStrip);
+    if (!state.compact) paintSentence(strip, one, focus, now, ink, !view.inStrip);
   }
   if (m < 1) weave(pen, { ...view.fabric, weights: drawn(view.moving) }, view.loom, { ...words, morph: m });
   pen.done();
@@ -369,7 +373,7 @@ function hands(view, send, later) {
   let touched = 0;
   const named = (word) => ({ ...word, cell: state.cell(lineOf(word.side), word.n) });
   const spotOn = (event) => {
-    const found = view.one && spot(view.place, at(overlay, event, view.place.width), view.data);
+    const found = view.one && spot(view.place, at(overlay, event, view.place.width), view.one);
     overlay.style.cursor = found?.side ? "pointer" : found?.cell ? "crosshair" : "default";
     return found?.side ? named(found) : found;
   };

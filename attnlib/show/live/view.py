@@ -15,11 +15,13 @@ from attnlib.show.live.base import HERE, Live, joined
 from attnlib.show.live.threads import telling
 from attnlib.show.threads import threads
 
-SENT_AT_ONCE = 2_000_000  # with more weights than this, a layer at a time crosses to the browser
+SENT_AT_ONCE = 2_000_000  # with more weights than this, what is looked at crosses to the browser
 # as many are copied, so that the caller may change them; more stay where they are
 COPIED = 2_000_000
 _LEVELS = 65_534  # a weight crosses as a whole number up to this; 65,535 is NaN
 WOVEN = 24  # so many words a side can be told apart as threads
+SMALL = 24  # cells a side of the small picture that crosses where a plane does not
+HOWS = ["head", "mean layer", "max layer", "mean all", "max all"]
 
 
 class AttentionView(Live):
@@ -59,7 +61,10 @@ class AttentionView(Live):
     pinned = traitlets.List(traitlets.Int(), None, allow_none=True).tag(sync=True)
     scale = traitlets.Enum(["absolute", "row", "sqrt"], "absolute").tag(sync=True)
     pins = traitlets.List(traitlets.Int()).tag(sync=True)
-    form = traitlets.Enum(["map", "threads"], "map").tag(sync=True)
+    step = traitlets.Int(0).tag(sync=True)
+    how = traitlets.Enum(HOWS, "head").tag(sync=True)
+    unit = traitlets.Enum(["pieces", "words"], "pieces").tag(sync=True)
+    form = traitlets.Enum(["map", "threads", "patches"], "map").tag(sync=True)
     side = traitlets.Enum(["query", "key"], "query").tag(sync=True)
     top_k = traitlets.Int(0).tag(sync=True)
     threshold = traitlets.Float(0.0).tag(sync=True)
@@ -74,8 +79,10 @@ class AttentionView(Live):
     _shape = traitlets.List().tag(sync=True)
     _range = traitlets.List().tag(sync=True)
     _sum_range = traitlets.List().tag(sync=True)
-    _first = traitlets.Int(0).tag(sync=True)
+    _edition = traitlets.Int(0).tag(sync=True)  # of the numbers: what came of another is forgotten
+    _names = traitlets.List(traitlets.Unicode()).tag(sync=True)  # of the planes; []: all, in order
     _weights = traitlets.Bytes(b"").tag(sync=True)
+    _small = traitlets.Bytes(b"").tag(sync=True)
     _sums = traitlets.Bytes(b"").tag(sync=True)
     _mask = traitlets.Bytes(b"").tag(sync=True)
     _notes = traitlets.List(traitlets.Unicode()).tag(sync=True)
@@ -101,9 +108,10 @@ class AttentionView(Live):
         _check.choice("form", form, ["map", "threads"])
         given = brought(weights, tokens, key_tokens, mask, batch=batch, signed=signed)
         state = _state(*given, titles, signed, layer, head)
-        self.array, self.mask = state.pop("array"), state.pop("mask")
-        sent = self._sent(layer, signed)
-        reason = _no_threads(self.array.shape, sent["_range"], signed, compact)
+        self._all, self.mask = state.pop("array"), state.pop("mask")
+        self._opened = []
+        sent = self._sent(state["_range"], "head", 0, layer, head)
+        reason = _no_threads(self.array.shape, state["_range"], signed, compact)
         if form == "threads" and reason:
             raise ValueError(f'form="threads" {reason}; form="map" shows them')
         allowed = np.broadcast_to(True if self.mask is None else self.mask, self.array.shape)
@@ -138,61 +146,60 @@ class AttentionView(Live):
                 min(layer, shape[0] - 1 if len(shape) > 3 else 0),
             )
         state = _state(*given, titles, self.signed, layer, head)
-        self.array, self.mask = state.pop("array"), state.pop("mask")
-        if self.pinned and (
-            self.pinned[0] >= state["_shape"][2] or self.pinned[1] >= state["_shape"][3]
-        ):
+        self._all, self.mask = state.pop("array"), state.pop("mask")
+        self._opened = []
+        n_q, n_k = state["_shape"][-2:]
+        if self.pinned and (self.pinned[0] >= n_q or self.pinned[1] >= n_k):
             state["pinned"] = None
-        if max(self.pins, default=-1) >= state["_shape"][3 if self.side == "key" else 2]:
+        if max(self.pins, default=-1) >= (n_k if self.side == "key" else n_q):
             state["pins"] = []
         if title is not None:
             state["title"] = title
+        state |= {"step": 0, "_edition": self._edition + 1}
+        state |= self._sent(state["_range"], self.how, 0, layer, head)
         with self.hold_sync():
-            for name, value in (state | self._sent(layer, self.signed)).items():
+            for name, value in state.items():
                 setattr(self, name, value)
 
-    @traitlets.validate("layer", "head")
+    @property
+    def array(self):
+        """The weights of the step that is shown, (layers, heads, n_q, n_k)."""
+        return self._all[self.step]
+
+    @traitlets.validate("step", "layer", "head")
     def _exists(self, proposal):
         name, value = proposal["trait"].name, proposal["value"]
         if self._shape:
-            _check.integer(
-                name, value, minimum=0, maximum=self._shape[0 if name == "layer" else 1] - 1
-            )
+            most = self._shape[["step", "layer", "head"].index(name)] - 1
+            _check.integer(name, value, minimum=0, maximum=most)
         return value
 
     @traitlets.validate("pins")
     def _are_words(self, proposal):
-        n = self._shape[3 if self.side == "key" else 2] if self._shape else None
+        n = self._shape[4 if self.side == "key" else 3] if self._shape else None
         last = None if n is None else n - 1
         return [_check.integer("pins", word, minimum=0, maximum=last) for word in proposal["value"]]
 
-    @traitlets.observe("layer")
-    def _layer_chosen(self, change):
-        if (
-            hasattr(self, "array")
-            and self._shape
-            and not self._first <= change["new"] < self._first + self._n_sent
-        ):
+    @traitlets.observe("step", "layer", "head", "how")
+    def _chosen(self, change):
+        """What is looked at now crosses, where not everything has."""
+        if hasattr(self, "_all") and self._names:
             with self.hold_sync():
-                self._first = change["new"]
-                self._weights = _pack(self.array[change["new"]], self._range)
+                sent = self._sent(self._range, self.how, self.step, self.layer, self.head)
+                self._names, self._weights = sent["_names"], sent["_weights"]
 
-    @property
-    def _n_sent(self):
-        return len(self._weights) // 2 // max(1, int(np.prod(self._shape[1:])))
-
-    def _sent(self, layer, signed):
-        """The weights that cross to the browser: all of them, or the chosen layer where there are
-        many.
+    def _sent(self, span, how, step, layer, head):
+        """The weights that cross to the browser: all of them, or where there are many the plane
+        that is looked at, by its name.
         """
-        span, sums = _span(self.array, signed), _row_sums(self.array)
-        sum_span = _span(sums)
-        first, part = (
-            (0, self.array) if self.array.size <= SENT_AT_ONCE else (layer, [self.array[layer]])
-        )
-        weights = b"".join(_pack(one, span) for one in part)
-        packed = {"_weights": weights, "_sums": b"" if signed else _pack(sums, sum_span)}
-        return {"_range": span, "_sum_range": sum_span, "_first": first, **packed}
+        if self._all.size <= SENT_AT_ONCE:
+            planes = (self._all[at] for at in np.ndindex(self._all.shape[:3]))
+            names = []
+        else:
+            planes = [plane(self._all, how, step, layer, head)]
+            names = [named(how, step, layer, head)]
+            self._opened = [*dict.fromkeys([*self._opened, *names])]
+        return {"_names": names, "_weights": b"".join(_pack(one, span) for one in planes)}
 
     # ---- still pictures and pages ----
 
@@ -242,14 +249,11 @@ class AttentionView(Live):
         )
 
     def _for_a_page(self):
-        """All weights, a layer at a time, also where only one layer has crossed."""
-        state, _ = super()._for_a_page()
-        blobs = {
-            "_weights": (_pack(one, self._range) for one in self.array),
-            "_sums": [self._sums],
-            "_mask": [self._mask],
-        }
-        return state | {"_first": 0}, blobs
+        """All weights, a plane at a time, also where few have crossed."""
+        state, blobs = super()._for_a_page()
+        planes = (self._all[at] for at in np.ndindex(self._all.shape[:3]))
+        blobs["_weights"] = (_pack(one, self._range) for one in planes)
+        return state | {"_names": []}, blobs
 
     def _still(self):
         """What stands in for the live view: the picture, and its weights and notes in words."""
@@ -266,8 +270,33 @@ class AttentionView(Live):
         )
 
     def __repr__(self):
-        layers, heads, n_q, n_k = self._shape
+        _, layers, heads, n_q, n_k = self._shape
         return f"AttentionView({layers} layers, {heads} heads, {n_q} queries, {n_k} keys)"
+
+
+def named(how, step, layer, head):
+    """What a plane is called: "0.3.5" is step, layer, head; "0.3.mean" and "0.all.max" are made of
+    several heads.
+    """
+    if how == "head":
+        return f"{step}.{layer}.{head}"
+    kind, over = how.split()
+    return f"{step}.{'all' if over == 'all' else layer}.{kind}"
+
+
+def plane(array, how, step, layer, head):
+    """(n_q, n_k): one head of (steps, layers, heads, n_q, n_k), or cell by cell the mean or the
+    largest of the heads of its layer, or of all, without a copy of all of them.
+    """
+    if how == "head":
+        return array[step, layer, head]
+    kind, over = how.split()
+    layers = range(array.shape[1]) if over == "all" else [layer]
+    heads = [array[step, one, h] for one in layers for h in range(array.shape[2])]
+    found = heads[0].astype(float)
+    for one in heads[1:]:
+        (np.add if kind == "mean" else np.maximum)(found, one, out=found)
+    return found / len(heads) if kind == "mean" else found
 
 
 def _state(weights, tokens, key_tokens, mask, titles, signed, layer, head):
@@ -301,15 +330,21 @@ def _state(weights, tokens, key_tokens, mask, titles, signed, layer, head):
             f"titles has {len(titles)} names, but weights {np.shape(weights)} has {heads} heads"
         )
     mask, bits = (None, b"") if mask is None else _planes(mask, array.shape)
+    span, sums = _span(array, signed), _row_sums(array)
+    sum_span = _span(sums)
     return {
-        "array": array,
+        "array": array[None],
         "mask": mask,
         "tokens": tokens,
         "key_tokens": keys,
         "titles": [str(t) for t in titles or []],
         "layer": layer,
         "head": head,
-        "_shape": list(array.shape),
+        "_shape": [1, *array.shape],
+        "_range": span,
+        "_sum_range": sum_span,
+        "_sums": b"" if signed else _pack(sums, sum_span),
+        "_small": b"",
         "_mask": bits,
         "_notes": _odd(array, mask, signed),
     }
