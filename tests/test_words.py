@@ -65,6 +65,8 @@ def test_the_rule_of_the_docstring():
     assert names(["▁", "日", "本", "語"]) == ["日", "本", "語"]
     assert names(["Ġna", "Ã", "¯", "ve", "ĠðŁĺ", "Ģ"]) == ["naïve", "😀"]
     assert names([" n", "a", "<C3>", "<AF>", "ve"]) == ["naïve"]
+    assert names(["Ġthe", "Ġæľ¬æ", "Ĺ¥"]) == ["the", "本日"]  # cut within a sign
+    assert names(["▁न", "म", "स", "्", "त", "े"]) == ["नमस्ते"]
     assert names(["line", "Ċ", "next", "Ġline"]) == ["line", "\n", "next", "line"]
 
 
@@ -126,3 +128,7 @@ def test_a_word_may_look_where_one_of_its_pieces_may():
     assert (allowed_by_words(mask, found, found) == [[True, False], [True, True]]).all()
     mask[3, 1] = mask[2, 1] = mask[3, 0] = mask[2, 0] = False
     assert (allowed_by_words(mask, found, found) == [[True, False], [False, True]]).all()
+    assert allowed_by_words(np.eye(4, k=3, dtype=bool), found, found).tolist() == [
+        [False, True],
+        [False, False],
+    ]
