@@ -181,14 +181,15 @@ def test_the_strip(film, n, more):
 
 def test_the_clock_of_a_film(tmp_path):
     script = """import * as player from "./player.js";
-    const run = (each, last, times) => times.map((ms) => player.moment(ms, each, last));
+    import * as scrub from "./scrub.js";
+    const run = (each, last, times) => times.map((ms) => scrub.moment(ms, each, last));
     const widths = data.map((n) => Array.from({ length: n }, (_, k) => 10 + (k * 7) % 30));
     console.log(JSON.stringify({
-      pace: [[1, 1], [10, 1], [40, 1], [1000, 1], [10, 2]].map(([n, s]) => player.pace(n, s)),
+      pace: [[1, 1], [10, 1], [40, 1], [1000, 1], [10, 2]].map(([n, s]) => scrub.pace(n, s)),
       moments: run(1000, 3, [0, 699, 850, 999, 1000, 2999, 3000, 99999]),
       between: [player.between(0, 1, 0.25), player.between(null, 1, 0.4),
         player.between(null, 1, 0.6), player.between(NaN, 1, 0.6), player.between(1, null, 0.6)],
-      fitting: widths.map((one) => player.fitting(one, 600)), widths }));"""
+      fitting: widths.map((one) => scrub.fitting(one, 600)), widths }));"""
     got = node.run(node.modules(tmp_path), script, [1, 2, 3, 5, 12, 40, 300])
     assert got["pace"] == [1200, 1200, 300, 150, 600]
     times = [(one["from"], one["step"], one["t"]) for one in got["moments"]]

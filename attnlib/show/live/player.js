@@ -1,9 +1,8 @@
 // A film of heat maps or pictures: play, step, scrub. A chosen cell draws its number over all steps above the scrubber.
 
-import { calm, clamp, cut, drag, dress, ease, frames, keep, keys, make, measure, place, press, share, sharp, sketch } from "./core.js";
+import { clamp, cut, dress, keep, keys, make, measure, place, share, sharp, sketch } from "./core.js";
+import { EDGE, scrubber } from "./scrub.js";
 import { plain, write } from "./words.js";
-
-const EDGE = 40;                                                         // of the scrubber, left and right: room for a scale
 
 // ---- numbers: pure --------------------------------------------------------------------------------------------------
 
@@ -17,27 +16,6 @@ export function film(bytes, { wide, shape: [count, rows, columns], range: [low, 
 
 /** Between two frames; what is not there, or no number, comes and goes at once. */
 export const between = (a, b, t) => (a === null || b === null || isNaN(a) || isNaN(b) ? (t < 0.5 ? a : b) : a + (b - a) * t);
-
-/** How long a frame stays, in ms: a dozen seconds for all, but none hurries by or lingers. */
-export const pace = (count, speed) => clamp(12_000 / count, 150, 1200) / speed;
-
-/** A film that runs, after so many ms: which frame, which is next, and how far it has become that. */
-export function moment(elapsed, each, last) {
-  const from = clamp(Math.floor(elapsed / each), 0, last), move = Math.min(300, each * 0.6);
-  return { from, step: Math.min(from + 1, last), t: from === last ? 1 : ease((elapsed - (from + 1) * each + move) / move) };
-}
-
-/** Where the middle of a name is below a line of so much room: at its place, but inside. */
-export const middle = (k, last, wide, room) => clamp((room * k) / Math.max(1, last), wide / 2 - EDGE, room + EDGE - wide / 2);
-
-/** Which names fit below a line without touching: the first, the last, and others at even steps. */
-export function fitting(widths, room, gap = 14) {
-  const last = widths.length - 1, at = (k) => middle(k, last, widths[k], room);
-  for (let every = 1; ; every++) {
-    const ks = [...widths.keys()].filter((k) => k === last || (k % every === 0 && last - k >= every));
-    if (every >= last || ks.every((k, n) => !n || at(k) - at(ks[n - 1]) >= (widths[k] + widths[ks[n - 1]]) / 2 + gap)) return ks;
-  }
-}
 
 // ---- geometry: pure ---------------------------------------------------------------------------------------------------
 
@@ -109,31 +87,18 @@ function paintNames({ put }, { cell: chosen, over }, { left, above, w, h, wide, 
   if (chosen) ring("chosen", chosen, "var(--ink)");
 }
 
-const railOf = (data) => (data ? 64 : 44);                               // how deep it lies: above it, a cell over all steps
-
-function paintLine({ put }, { data, scale: [low, high] }, { from, step, t, cell, last }, { width, names, widths, ks }) {
-  const room = width - 2 * EDGE, x = (k) => EDGE + (room * k) / Math.max(1, last), now = x(from + (step - from) * t), deep = railOf(data);
-  const y = (v) => 50 - 44 * clamp((v - low) / (high - low)), rail = { x1: EDGE, y1: deep, y2: deep, "stroke-width": 4, "stroke-linecap": "round" };
-  put("track", "line", 0, { ...rail, x2: width - EDGE, stroke: "var(--line)" });
-  put("gone", "line", 0, { ...rail, x2: now, stroke: "var(--ink)" });
-  for (const k of ks) {
-    put(`tick${k}`, "line", 0, { x1: x(k), x2: x(k), y1: deep + 6, y2: deep + 9, stroke: "var(--faint)" });
-    put(`name${k}`, "text", 0, { x: EDGE + middle(k, last, widths[k], room), y: deep + 23, class: "small faint", "text-anchor": "middle" }, names[k]);
+/** The number of a chosen cell over all steps, above the line */
+function paintCurve({ put }, data, [low, high], { from, step, t }, cell, width) {
+  const x = (k) => EDGE + ((width - 2 * EDGE) * k) / Math.max(1, data.count - 1), y = (v) => 50 - 44 * clamp((v - low) / (high - low));
+  const there = (v) => v !== null && !isNaN(v), values = Array.from({ length: data.count }, (_, k) => data.at(k, ...cell));
+  const d = values.map((v, k) => (there(v) ? `${k && there(values[k - 1]) ? "L" : "M"}${x(k)} ${y(v)}h0` : "")).join("");   // no line over a hole
+  for (const end of [low, high]) {                                       // the scale of the curve
+    put(`scale${end}`, "line", 0, { x1: EDGE, x2: width - EDGE, y1: y(end), y2: y(end), stroke: "var(--line)" });
+    put(`end${end}`, "text", 0, { x: EDGE - 4, y: y(end) + 4, class: "small faint", "text-anchor": "end" }, said(end));
   }
-  if (cell && data) {
-    const there = (v) => v !== null && !isNaN(v), values = Array.from({ length: last + 1 }, (_, k) => data.at(k, ...cell));
-    const d = values.map((v, k) => (there(v) ? `${k && there(values[k - 1]) ? "L" : "M"}${x(k)} ${y(v)}h0` : "")).join("");   // no line over a hole
-    for (const end of [low, high]) {                                     // the scale of the curve
-      put(`scale${end}`, "line", 0, { x1: EDGE, x2: width - EDGE, y1: y(end), y2: y(end), stroke: "var(--line)" });
-      put(`end${end}`, "text", 0, { x: EDGE - 4, y: y(end) + 4, class: "small faint", "text-anchor": "end" }, said(end));
-    }
-    put("curve", "path", 1, { d, fill: "none", stroke: "var(--w3)", "stroke-width": 2, "stroke-linecap": "round" });
-    const v = between(values[from], values[step], t);
-    if (there(v)) put("dot", "circle", 2, { cx: now, cy: y(v), r: 4, fill: "var(--w3)" });
-  }
-  put("stem", "line", 1, { x1: now, x2: now, y1: 2, y2: deep, stroke: "var(--faint)" });
-  put("thumb", "circle", 2, { cx: now, cy: deep, r: 8, fill: "var(--ink)" });
-  put("touch", "rect", 3, { x: 0, y: 0, width, height: deep + 28, fill: "transparent", cursor: "ew-resize" });
+  put("curve", "path", 1, { d, fill: "none", stroke: "var(--w3)", "stroke-width": 2, "stroke-linecap": "round" });
+  const v = between(values[from], values[step], t);
+  if (there(v)) put("dot", "circle", 2, { cx: x(from + (step - from) * t), cy: y(v), r: 4, fill: "var(--w3)" });
 }
 
 // ---- what is on the stage: maps or pictures. Each: lay(width) -> its place; show(state); hands(get, change, toggle) -----------
@@ -208,110 +173,49 @@ function pictures(house, stage, { ends, alts, sizes }, view) {
 
 const said = (x) => (x === null ? "not there" : isNaN(x) ? "NaN" : x !== 0 && Math.abs(x) < 0.995 ? share(x) : String(+x.toPrecision(3)).replace("-", "−"));
 
-/** Keys of the whole player: steps, ends, play */
-function keysOf(root, count, step, toggle) {
-  const ten = Math.max(1, Math.round(count / 10)), far = { PageUp: ten, PageDown: -ten, Home: -count, End: count };
-  root.addEventListener("keydown", (event) => {
-    const [down, right] = STEPS[event.key] ?? [0, 0], n = far[event.key] ?? right - down;
-    if (event.ctrlKey || event.altKey || event.metaKey || !(n || (event.key === " " && event.target.tagName !== "BUTTON"))) return;
-    event.preventDefault();
-    event.stopPropagation();
-    if (n) step(n); else toggle();
-  });
-}
-
 function render({ model, el }) {
-  const what = model.get("_film"), { names, captions, count } = what, last = count - 1, first = clamp(model.get("step"), 0, last);
+  const what = model.get("_film"), { names, captions, count } = what;
   const house = dress({ model, el }, "player", { readout: !what.sizes }), { root } = house;
   const body = make("div", root, { class: "body" }), stage = make("div", body, { class: "frame" }), panel = make("div", body, { class: "panel" });
   const title = make("p", panel, { class: "part" }), now = make("p", panel, { class: "big" }), caption = make("p", panel, { class: "caption" });
-  const bar = make("div", root, { class: "bar" }), play = press(bar, "", toggle, { class: "go" });
-  const back = press(bar, "‹ back", () => by(-1)), next = press(bar, "next ›", () => by(1));
-  const line = sketch(bar, { role: "slider", tabindex: 0, "aria-label": "frame", "aria-valuemin": 0, "aria-valuemax": last, class: "line" });
-  house.present(bar);
   const seen = what.sizes ? pictures(house, stage, what, model.get("_frames")) : maps(house, stage, panel, what, model.get("_frames"));
-  const state = { step: first, from: first, t: 1, playing: false, elapsed: 0, over: null, cell: null, last };
-  let ruled = null;
-  const here = () => (state.t < 0.5 ? state.from : state.step), aim = () => (state.playing ? here() : state.step);
-  const by = (n) => go(aim() + n), each = () => pace(count, model.get("speed"));
-  const clock = frames((gone) => {
-    if (state.playing) {
-      state.elapsed += gone;
-      Object.assign(state, moment(state.elapsed, each(), last));
-      if (state.from === last) rest();
-    } else state.t = clamp(state.t + gone / 260);
-    paint();
-    return state.playing || state.t < 1;
-  });
-
-  function paint() {
-    if (!ruled) return;                                                  // a front end draws it before it is on the page
-    const k = here(), now_ = { ...state, t: state.playing ? state.t : ease(state.t) };
-    seen.show(now_, k);
-    paintLine(line, { data: seen.data, scale: what.scale ?? [0, 1] }, now_, ruled);
-    line.done();
-    now.textContent = what.numbered ? `${names[k]} of ${count}` : names[k];
+  const look = { over: null, cell: null, last: count - 1 }, called = (k) => (what.numbered ? `${names[k]} of ${count}` : names[k]);
+  const bar = make("div", root, { class: "scrub" });
+  const row = scrubber(house, bar, root, {
+    names, label: "frame", first: clamp(model.get("step"), 0, count - 1), deep: seen.data ? 64 : 44, speed: () => model.get("speed"),
+    told: (k) => [called(k), plain(captions[k] ?? "")].filter(Boolean).join(": "),
+  }, (state, k, line) => {
+    seen.show({ ...look, ...state }, k);
+    if (seen.data && look.cell) paintCurve(line, seen.data, what.scale, state, look.cell, +line.svg.getAttribute("width"));
+    now.textContent = called(k);
     const told = captions[k] ?? "";
     if (caption.dataset.told !== told) write(caption, caption.dataset.told = told);
-    line.svg.setAttribute("aria-valuenow", k);
-    line.svg.setAttribute("aria-valuetext", [now.textContent, plain(told)].filter(Boolean).join(": "));
-    play.textContent = state.playing ? "❚❚ pause" : "▶ play";
-    const dead = [[back, aim() === 0], [next, aim() === last], [play, last === 0]];
-    for (const [button, is] of dead) button.setAttribute("aria-disabled", String(is));      // it keeps the focus
-  }
-  function change(news) {
-    Object.assign(state, news);
-    house.line?.setAttribute("aria-live", state.playing ? "off" : "polite");
-    clock.ask();
-  }
-  function rest(later = 0) {
-    if (state.playing) Object.assign(state, { playing: false, from: here(), step: here(), t: 1 });
-    kept.send({ step: state.step }, later);
-  }
-  function go(step, slide = true) {
-    const to = clamp(step, 0, last), from = slide ? here() : to;
-    change({ playing: false, from, step: to, t: to === from ? 1 : 0 });
-    rest(250);
-  }
-  function toggle() {
-    if (calm()) return by(1);
-    if (state.playing) rest();
-    else if (last) Object.assign(state, { playing: true, elapsed: here() === last ? 0 : here() * each() });
-    change({});
-  }
+    at = state.step;
+  }, (step, later) => kept.send({ step }, later));
+  let at = null;
+  house.present(bar);
   const kept = keep(model, ["step", "title"], ({ step }) => {
     lay();
-    if (step !== undefined && step !== state.step) go(step);
+    if (step !== undefined && step !== at) row.go(step);
   });
   function lay() {
     if (!root.clientWidth) return;
-    const where = seen.lay(root.clientWidth - 12), inner = bar.clientWidth;
-    [title.textContent, title.hidden, play.hidden] = [model.get("title"), !model.get("title"), calm()];
+    const where = seen.lay(root.clientWidth - 12);
+    [title.textContent, title.hidden] = [model.get("title"), !model.get("title")];
     Object.assign(stage.style, { width: `${where.width}px`, height: `${where.height}px` });
     root.classList.toggle("beside", where.beside);
-    const alone = inner - [...bar.querySelectorAll("button")].reduce((sum, one) => sum + one.offsetWidth + 8, 2);
-    root.classList.toggle("narrow", alone < 300);
-    const long = alone < 300 ? inner : alone, small = (one) => measure(one, "12px system-ui, sans-serif");
-    const texts = names.map((one) => cut(one, long / 2 - EDGE, small)), widths = texts.map(small);
-    ruled = { width: long, names: texts, widths, ks: fitting(widths, long - 2 * EDGE) };
-    line.resize(long, railOf(seen.data) + 28);
     delete caption.dataset.told;
     for (const [node, words] of [[now, names], [caption, captions.map(plain)]]) {                        // the player keeps its size
       node.style.minHeight = "";
       node.textContent = words.reduce((best, one) => (one.length > best.length ? one : best), "");
       node.style.minHeight = `${node.offsetHeight + 1}px`;
     }
-    paint();
+    row.lay();
   }
-  seen.hands(state, change, toggle, line.svg);
-  keysOf(root, count, by, toggle);
-  drag(line.put("touch", "rect", 3, {}), ([x]) => go(Math.round(((x - EDGE) / (ruled.width - 2 * EDGE)) * last), false), () => {
-    line.svg.focus({ preventScroll: true });
-    rest();
-  });
+  seen.hands(look, (news) => { Object.assign(look, news); row.ask(); }, row.toggle, row.line.svg);
   house.watch(lay);
   house.start();
-  return () => { clock.stop(); kept.close(); house.close(); };
+  return () => { row.stop(); kept.close(); house.close(); };
 }
 
 export default { render };
