@@ -128,7 +128,9 @@ class Live(anywidget.AnyWidget):
         """The live picture as one page that needs nothing else, no kernel and no network: bytes, or
         written to `path`.
         """
-        state, blobs = self._for_a_page()
+        return self._page(path, *self._for_a_page())
+
+    def _page(self, path, state, blobs):
         figure, text = self._still()
         parts = {
             "TITLE": html.escape(getattr(self, "title", "") or type(self).__name__),

@@ -2,6 +2,8 @@
 picture.
 """
 
+import functools
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -10,16 +12,22 @@ import traitlets
 from attnlib import _check
 from attnlib.show import figures
 from attnlib.show.brought import brought
-from attnlib.show.labels import axis_names, most_attended, visible
+from attnlib.show.labels import as_text, axis_names, most_attended, visible
 from attnlib.show.live.base import HERE, Live, joined
 from attnlib.show.live.threads import telling
+from attnlib.show.patches import grid_size, names_of, patches, pixels
+from attnlib.show.shaded import shaded
 from attnlib.show.threads import threads
 
 SENT_AT_ONCE = 2_000_000  # with more weights than this, what is looked at crosses to the browser
+IN_A_PAGE = 15_000_000  # of more weights than this, a page of its own holds what was looked at
+IN_WORDS = 60  # so many words say in the text beside a still at whom they look most
 # as many are copied, so that the caller may change them; more stay where they are
 COPIED = 2_000_000
 _LEVELS = 65_534  # a weight crosses as a whole number up to this; 65,535 is NaN
-WOVEN = 24  # so many words a side can be told apart as threads
+WOVEN = 24  # so many words a side can be told apart as threads; more are running text
+WRITTEN = 400  # and so many are written on a still
+EVEN = 24  # with more keys, an even row has no colour to speak of
 SMALL = 24  # cells a side of the small picture that crosses where a plane does not
 HOWS = ["head", "mean layer", "max layer", "mean all", "max all"]
 
@@ -35,7 +43,11 @@ class AttentionView(Live):
     batch        the text that is meant, where weights are those of several: without it, the first
                  of four axes are layers
     layer, head  what is shown first
-    form         "map", or "threads" with up to 24 tokens a side
+    form         "map", or "threads": lines between up to 24 tokens a side, and of longer texts the
+                 text as it reads, in the colours of what is chosen; or "patches" of a grid
+    grid         (rows, columns) of the patches of an image, which are the last keys: tokens then
+                 name all, or only those in front of the patches (CLS, registers), or none
+    image        (H, W) or (H, W, 3), 0 to 255 or 0 to 1, to lie below the patches
     scale        colours: "absolute" (0 to 1), "row" (relative to each row's largest) or "sqrt"
     titles       names of the heads
     title        a line above the picture
@@ -75,6 +87,7 @@ class AttentionView(Live):
     title = traitlets.Unicode("").tag(sync=True)
     signed = traitlets.Bool(False).tag(sync=True)
     compact = traitlets.Bool(False).tag(sync=True)
+    _left_out = traitlets.Unicode("").tag(sync=True)  # what a page of its own does not hold
     _hint = traitlets.Bool(True).tag(sync=True)  # says what hands can do, while nothing is chosen
     _shape = traitlets.List().tag(sync=True)
     _range = traitlets.List().tag(sync=True)
@@ -86,6 +99,10 @@ class AttentionView(Live):
     _sums = traitlets.Bytes(b"").tag(sync=True)
     _mask = traitlets.Bytes(b"").tag(sync=True)
     _notes = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    grid = traitlets.List(traitlets.Int()).tag(sync=True)
+    _image = traitlets.Bytes(b"").tag(sync=True)
+    _image_size = traitlets.List(traitlets.Int()).tag(sync=True)
+    kinds = MappingProxyType({"grid": grid_size, "image": pixels})
 
     def __init__(
         self,
@@ -96,30 +113,45 @@ class AttentionView(Live):
         mask=None,
         layer=0,
         head=0,
-        form: Literal["map", "threads"] = "map",
+        form: Literal["map", "threads", "patches"] | None = None,
         scale: Literal["absolute", "row", "sqrt"] = "absolute",
         titles=None,
         title="",
         signed=False,
         compact=False,
         batch=None,
+        grid=None,
+        image=None,
     ):
         _check.choice("scale", scale, ["absolute", "row", "sqrt"])
-        _check.choice("form", form, ["map", "threads"])
-        given = brought(weights, tokens, key_tokens, mask, batch=batch, signed=signed)
+        form = ("map" if grid is None else "patches") if form is None else form
+        _check.choice("form", form, ["map", "threads", "patches"])
+        _check_grid(grid, image, form, signed, compact)
+        given = _on_grid(
+            brought(weights, tokens, key_tokens, mask, batch=batch, signed=signed), grid
+        )
         state = _state(*given, titles, signed, layer, head)
         self._all, self.mask = state.pop("array"), state.pop("mask")
-        self._opened = []
+        self._opened = {}
         sent = self._sent(state["_range"], "head", 0, layer, head)
-        reason = _no_threads(self.array.shape, state["_range"], signed, compact)
-        if form == "threads" and reason:
-            raise ValueError(f'form="threads" {reason}; form="map" shows them')
+        reason = _no_threads(state["_range"], signed, compact)
+        if form != "map" and reason:
+            raise ValueError(f'form="{form}" {reason}; form="map" shows them')
         allowed = np.broadcast_to(True if self.mask is None else self.mask, self.array.shape)
         pinned = None
         if not signed and not compact:
             own = state["key_tokens"] is state["tokens"]
             pinned = _largest(self.array[layer][head], allowed[layer][head], own)
-        how = {"form": form, "scale": scale, "title": title, "signed": signed, "compact": compact}
+        if image is not None:
+            sent |= {"_image": image.tobytes(), "_image_size": list(image.shape[:2])}
+        how = {
+            "grid": grid or [],
+            "form": form,
+            "scale": scale,
+            "title": title,
+            "signed": signed,
+            "compact": compact,
+        }
         super().__init__(pinned=pinned, **how, **state, **sent)
 
     @_check.door(title=_check.text, titles=_check.texts)
@@ -138,6 +170,7 @@ class AttentionView(Live):
         stays where it fits.
         """
         given = brought(weights, tokens, key_tokens, mask, batch=batch, signed=self.signed)
+        given = _on_grid(given, self.grid or None)
         head, layer = self.head, self.layer
         shape = given.weights.shape
         if len(shape) in (2, 3, 4):
@@ -147,7 +180,7 @@ class AttentionView(Live):
             )
         state = _state(*given, titles, self.signed, layer, head)
         self._all, self.mask = state.pop("array"), state.pop("mask")
-        self._opened = []
+        self._opened = {}
         n_q, n_k = state["_shape"][-2:]
         if self.pinned and (self.pinned[0] >= n_q or self.pinned[1] >= n_k):
             state["pinned"] = None
@@ -158,6 +191,7 @@ class AttentionView(Live):
         state |= {"step": 0, "_edition": self._edition + 1}
         state |= self._sent(state["_range"], self.how, 0, layer, head)
         with self.hold_sync():
+            self._names = []  # until all of it has changed
             for name, value in state.items():
                 setattr(self, name, value)
 
@@ -180,40 +214,50 @@ class AttentionView(Live):
         last = None if n is None else n - 1
         return [_check.integer("pins", word, minimum=0, maximum=last) for word in proposal["value"]]
 
+    @property
+    def _at(self):
+        return self.how, self.step, self.layer, self.head
+
     @traitlets.observe("step", "layer", "head", "how")
     def _chosen(self, change):
         """What is looked at now crosses, where not everything has."""
-        if hasattr(self, "_all") and self._names:
+        if self._names:
             with self.hold_sync():
-                sent = self._sent(self._range, self.how, self.step, self.layer, self.head)
-                self._names, self._weights = sent["_names"], sent["_weights"]
+                for name, value in self._sent(self._range, *self._at).items():
+                    setattr(self, name, value)
 
-    def _sent(self, span, how, step, layer, head):
+    def _sent(self, span, *at):
         """The weights that cross to the browser: all of them, or where there are many the plane
         that is looked at, by its name.
         """
         if self._all.size <= SENT_AT_ONCE:
-            planes = (self._all[at] for at in np.ndindex(self._all.shape[:3]))
-            names = []
+            planes, names = (self._all[at] for at in np.ndindex(self._all.shape[:3])), []
         else:
-            planes = [plane(self._all, how, step, layer, head)]
-            names = [named(how, step, layer, head)]
-            self._opened = [*dict.fromkeys([*self._opened, *names])]
+            planes, names = [plane(self._all, *at)], [named(*at)]
+            self._opened.pop(names[0], None)
+            self._opened[names[0]] = at  # the last one is the newest
         return {"_names": names, "_weights": b"".join(_pack(one, span) for one in planes)}
 
     # ---- still pictures and pages ----
 
     def figure(self):
-        """The chosen head as a still picture; with several heads, all heads of the layer. In the
-        form in which it is shown, with the words that are chosen.
+        """What is shown as a still picture; where that is one of several heads of few tokens, with
+        all heads of the layer. In the form in which it is shown, with the words that are chosen.
         """
         weights, mask = self.array[self.layer], self.mask
         here = None if mask is None else np.broadcast_to(mask, self.array.shape)[self.layer]
-        if self.form == "threads" and not _no_threads(
-            self.array.shape, self._range, self.signed, self.compact
-        ):
-            pin = [] if self.pinned is None else [self.pinned[1 if self.side == "key" else 0]]
-            words = self.key_tokens if self.side == "key" else self.tokens
+        woven = max(weights.shape[1:]) <= WOVEN and not self.grid
+        lines = self.form != "map" and not _no_threads(self._range, self.signed, self.compact)
+        pin = [] if self.pinned is None else [self.pinned[1 if self.side == "key" else 0]]
+        words = self.key_tokens if self.side == "key" else self.tokens
+        pins = [word for word in dict.fromkeys([*self.pins, *pin]) if word < len(words)]
+        if lines and self.grid:
+            return self._figure_of_patches(pins)
+        if lines and not woven and max(weights.shape[1:]) <= WRITTEN:
+            return self._figure_of_text(pins)
+        if self.how != "head" or self._names:
+            return self._figure_of_one()
+        if lines and woven:
             return threads(
                 weights,
                 self.tokens,
@@ -221,23 +265,12 @@ class AttentionView(Live):
                 mask=here,
                 titles=self.titles or None,
                 head=self.head,
-                pins=[word for word in dict.fromkeys([*self.pins, *pin]) if word < len(words)],
+                pins=pins,
                 side=self.side,
                 title=self.title,
             )
         if self.signed or len(weights) == 1 or len(weights) > 16:
-            part = None if here is None else here[self.head]
-            name = self.title or (self.titles[self.head] if self.titles else "")
-            vmax = float(np.nanmax(np.abs(weights), initial=1e-12)) if self.signed else None
-            return figures.heatmap(
-                weights[self.head],
-                self.tokens,
-                key_tokens=self.key_tokens,
-                mask=part,
-                title=name,
-                signed=self.signed,
-                vmax=vmax,
-            )
+            return self._figure_of_one()
         same = here is not None and (here == here[0]).all()
         return figures.heads(
             weights,
@@ -248,23 +281,125 @@ class AttentionView(Live):
             title=self.title,
         )
 
-    def _for_a_page(self):
-        """All weights, a plane at a time, also where few have crossed."""
+    def _figure_of_patches(self, pins):
+        """What the chosen tokens look at; of few heads, in all heads of the layer."""
+        alone = self.how != "head" or self._names or len(self.array[0]) > 16
+        weights = plane(self._all, *self._at)[None] if alone else self.array[self.layer]
+        if self.side == "key" and self.key_tokens != self.tokens:
+            pins = [self.pinned[0]] if self.pinned else []
+        elif self.side == "key":
+            weights = weights.swapaxes(-1, -2)
+        image = None
+        if self._image_size:
+            image = np.frombuffer(self._image, np.uint8).reshape(*self._image_size, 3)
+        return patches(
+            weights,
+            self.grid,
+            self.tokens,
+            image=image,
+            key_tokens=None if self.key_tokens == self.tokens else self.key_tokens,
+            pins=pins,
+            who="gets from"
+            if self.side == "key" and self.key_tokens == self.tokens
+            else "looks at",
+            titles=None if alone or not self.titles else self.titles,
+            title=self.title,
+        )
+
+    def _figure_of_text(self, pins):
+        """The text, each word on the colour of what it gets from the chosen ones, or of all."""
+        key = self.side == "key"
+        rows = plane(self._all, *self._at)
+        rows, own, other = (
+            (rows.T, self.key_tokens, self.tokens) if key else (rows, self.tokens, self.key_tokens)
+        )
+        row = np.nan_to_num(rows[pins] if pins else rows).sum(axis=0)
+        who = " + ".join(own[pin] for pin in pins[:4]) or "all"
+        verb = "looks at" if key else "is looked at by"
+        return shaded(
+            as_text(other),
+            np.maximum(row, 0),
+            title=self.title,
+            axis=f"how much a word {verb} {who}",
+        )
+
+    def _figure_of_one(self):
+        """What is shown, alone."""
+        name = self.title or (self.titles[self.head] if self.titles and self.how == "head" else "")
+        said = caption(self._shape, *self._at) if self.how != "head" or self._names else ""
+        mask = self.mask
+        if mask is not None:  # of several heads, what one of them allows
+            masks = np.broadcast_to(mask, self.array.shape)
+            parts = [masks[at] for at in included(masks.shape, self.how, self.layer, self.head)]
+            mask = functools.reduce(np.logical_or, parts[: 1 if mask.ndim <= 2 else None])
+        return figures.heatmap(
+            plane(self._all, *self._at),
+            self.tokens,
+            key_tokens=self.key_tokens,
+            mask=mask,
+            title=" · ".join(filter(None, [name, said])),
+            signed=self.signed,
+            vmax=self._range[1] if self.signed else None,
+        )
+
+    def to_html(self, path=None, *, heads=None):
+        """The view as one page that needs nothing else, no kernel and no network: bytes, or written
+        to `path`. A page too large for a mail holds what is shown and what was looked at before,
+        and says what it left out.
+
+        heads   [(layer, head), …]: the page holds these and no others
+        """
+        return self._page(path, *self._for_a_page(self._heads(heads)))
+
+    def _heads(self, heads):
+        """The heads that somebody chose for a page, or None."""
+        if heads is None:
+            return None
+        found = _check.row("heads", heads, "(layer, head)")
+        found = [_check.place(f"heads[{i}]", one) for i, one in enumerate(found)]
+        most = self._shape[1:3]
+        wrong = [one for one in found if not (0 <= one[0] < most[0] and 0 <= one[1] < most[1])]
+        if wrong or not found:
+            raise ValueError(
+                f"heads must be some of the {most[0]} layers and {most[1]} heads, as [(layer,"
+                f" head), …], got {wrong[0] if wrong else found}"
+            )
+        return list(dict.fromkeys(found))
+
+    def _for_a_page(self, heads=None):
+        """All weights, a plane at a time; or where that were too many, those that were opened."""
         state, blobs = super()._for_a_page()
-        planes = (self._all[at] for at in np.ndindex(self._all.shape[:3]))
-        blobs["_weights"] = (_pack(one, self._range) for one in planes)
-        return state | {"_names": []}, blobs
+        every = [("head", *at) for at in np.ndindex(self._all.shape[:3])]
+        n_cells = self._all[0, 0, 0].size
+        if heads is not None:
+            wanted = [("head", self.step, layer, head) for layer, head in heads]
+        elif self._all.size <= IN_A_PAGE:
+            wanted = every
+        else:
+            wanted = list(self._opened.values())[-max(1, IN_A_PAGE // n_cells) :]
+        blobs["_weights"] = (_pack(plane(self._all, *one), self._range) for one in wanted)
+        left = len(set(every).difference(wanted))
+        if not left:
+            return state | {"_names": []}, blobs
+        said = [caption(self._shape, *one) for one in wanted]
+        said = said[:8] + [f"{len(said) - 8} more"] * (len(said) > 8)
+        state |= {
+            "_names": [named(*one) for one in wanted],
+            "_left_out": f"This page holds {'; '.join(said)}. The other {left} heads are left out.",
+        }
+        shown = self._at if self._at in wanted else wanted[0]
+        return state | dict(zip(("how", "step", "layer", "head"), shown)), blobs
 
     def _still(self):
         """What stands in for the live view: the picture, and its weights and notes in words."""
-        part = self.array[self.layer]
-        table = (
-            ""
-            if self.signed
-            else most_attended(
-                part[: 8 if len(part) <= 16 else 1], self.tokens, key_tokens=self.key_tokens
-            )
-        )
+        weights = self.array[self.layer]
+        if self.how != "head" or self._names or len(weights) > 16:
+            weights = plane(self._all, *self._at)[None]
+        n, table = len(self.tokens), ""
+        if not self.signed:
+            part, words = weights[:8, :IN_WORDS], self.tokens[:IN_WORDS]
+            table = most_attended(part, words, key_tokens=self.key_tokens)
+            table += f"\n… and {n - IN_WORDS} more" if n > IN_WORDS else ""
         return self.figure(), "\n".join(
             filter(None, [table, *(f"note: {note}" for note in self._notes)])
         )
@@ -284,19 +419,36 @@ def named(how, step, layer, head):
     return f"{step}.{'all' if over == 'all' else layer}.{kind}"
 
 
+def included(shape, how, layer, head):
+    """The heads of (..., layers, heads, n_q, n_k) that go into what is shown: [(layer, head), …]"""
+    if how == "head":
+        return [(layer, head)]
+    layers = range(shape[-4]) if how.endswith("all") else [layer]
+    return [(one, h) for one in layers for h in range(shape[-3])]
+
+
 def plane(array, how, step, layer, head):
     """(n_q, n_k): one head of (steps, layers, heads, n_q, n_k), or cell by cell the mean or the
-    largest of the heads of its layer, or of all, without a copy of all of them.
+    largest of several, without a copy of all of them.
     """
+    heads = [array[step][at] for at in included(array.shape, how, layer, head)]
     if how == "head":
-        return array[step, layer, head]
-    kind, over = how.split()
-    layers = range(array.shape[1]) if over == "all" else [layer]
-    heads = [array[step, one, h] for one in layers for h in range(array.shape[2])]
+        return heads[0]
     found = heads[0].astype(float)
     for one in heads[1:]:
-        (np.add if kind == "mean" else np.maximum)(found, one, out=found)
-    return found / len(heads) if kind == "mean" else found
+        (np.add if how.startswith("mean") else np.maximum)(found, one, out=found)
+    return found / len(heads) if how.startswith("mean") else found
+
+
+def caption(shape, how, step, layer, head):
+    """What is shown, in words: "layer 3, head 5", "max over all 72 heads, cell by cell"."""
+    layers, heads = shape[1:3]
+    if how == "head":
+        return f"layer {layer}, head {head}" if layers > 1 else f"head {head}"
+    kind, over = how.split()
+    one = over == "layer" and layers > 1
+    whose = f"the {heads} heads of layer {layer}" if one else f"all {layers * heads} heads"
+    return f"{kind} over {whose}" + (", cell by cell" if kind == "max" else "")
 
 
 def _state(weights, tokens, key_tokens, mask, titles, signed, layer, head):
@@ -312,10 +464,6 @@ def _state(weights, tokens, key_tokens, mask, titles, signed, layer, head):
     array = array.reshape((1,) * (4 - array.ndim) + array.shape)
     if array.size <= COPIED:
         array = array.astype(np.float32)
-    if any(np.isinf(one).any() for one in array):
-        raise ValueError(
-            "weights must not be infinite; these look like scores with -inf, before the softmax"
-        )
     layers, heads, n_q, n_k = array.shape
     _check.integer("layer", layer, minimum=0, maximum=layers - 1)
     _check.integer("head", head, minimum=0, maximum=heads - 1)
@@ -330,8 +478,6 @@ def _state(weights, tokens, key_tokens, mask, titles, signed, layer, head):
             f"titles has {len(titles)} names, but weights {np.shape(weights)} has {heads} heads"
         )
     mask, bits = (None, b"") if mask is None else _planes(mask, array.shape)
-    span, sums = _span(array, signed), _row_sums(array)
-    sum_span = _span(sums)
     return {
         "array": array[None],
         "mask": mask,
@@ -341,12 +487,8 @@ def _state(weights, tokens, key_tokens, mask, titles, signed, layer, head):
         "layer": layer,
         "head": head,
         "_shape": [1, *array.shape],
-        "_range": span,
-        "_sum_range": sum_span,
-        "_sums": b"" if signed else _pack(sums, sum_span),
-        "_small": b"",
         "_mask": bits,
-        "_notes": _odd(array, mask, signed),
+        **_measured(array, mask, signed),
     }
 
 
@@ -356,12 +498,28 @@ def _largest(weights, allowed, own):
     return [word for side in found for word in side] or None
 
 
-def _no_threads(shape, span, signed, compact):
+def _check_grid(grid, image, form, signed, compact):
+    if grid is None and (image is not None or form == "patches"):
+        what = "image=" if image is not None else 'form="patches"'
+        raise ValueError(f"{what} needs a grid, the rows and columns of patches: grid=(14, 14)")
+    if grid is not None and (signed or compact or form == "threads"):
+        what = "signed=True" if signed else "compact=True" if compact else 'form="threads"'
+        raise ValueError(f"grid {tuple(grid)} does not go with {what}: leave one of them out")
+
+
+def _on_grid(given, grid):
+    """The same with names of patches, if there is a grid."""
+    if grid is None or given.weights.ndim < 2:
+        return given
+    shape = given.weights.shape[-2:]
+    tokens, keys = names_of(given.tokens, given.key_tokens, grid, shape, list)
+    return given._replace(tokens=tokens, key_tokens=None if keys is tokens else keys)
+
+
+def _no_threads(span, signed, compact):
     """Why these weights cannot be shown as threads, or ""."""
     if compact or signed:
         return f"is not for a view that is {'compact' if compact else 'signed'}"
-    if max(shape[2:]) > WOVEN:
-        return f"is for up to {WOVEN} tokens a side, got weights {shape}"
     if span[0] < -1e-3 or span[1] > 1.01:
         return f"is for weights from 0 to 1, got {span[0]:.3g} to {span[1]:.3g}"
     return ""
@@ -382,12 +540,63 @@ def _planes(mask, shape):
     return mask, b"".join(bits)
 
 
-def _odd(array, mask, signed):
-    """What a reader should know about these numbers, in words."""
+def _measured(array, mask, signed):
+    """What is computed over all weights (layers, heads, n_q, n_k), a head at a time, for they are
+    large: traits of a view.
+    """
     allowed = np.broadcast_to(np.True_ if mask is None else mask, array.shape)
-    # a layer at a time: they are large
-    found = sum(np.array(_odd_in(*one)) for one in zip(array, allowed))
-    missing, leaks, off, far, negative = map(int, found)
+    many = array.size > SENT_AT_ONCE
+    ends, counts, sums, small = [], np.zeros(5, int), [], []
+    for at in np.ndindex(array.shape[:-2]):
+        one, shut = np.asarray(array[at], np.float32), ~allowed[at]
+        ends.append((np.fmin.reduce(one, axis=None), np.fmax.reduce(one, axis=None)))
+        if np.isinf(ends[-1]).any():
+            raise ValueError(
+                "weights must not be infinite; these look like scores with -inf, before the softmax"
+            )
+        sums.append(one.sum(axis=-1))
+        counts += _odd_in(one, shut, sums[-1], ends[-1][0] < 0)
+        if many:
+            small.append(blocks(one, shut))
+    lowest, most = np.nan_to_num([np.fmin.reduce(ends)[0], np.fmax.reduce(ends)[1]])
+    span, sums = _span(lowest, most, signed), np.array(sums)
+    sum_span = _span(np.fmin.reduce(sums, axis=None), np.fmax.reduce(sums, axis=None))
+    return {
+        "_range": span,
+        "_sum_range": sum_span,
+        "_sums": b"" if signed else _pack(sums, sum_span),
+        "_small": b"".join(_levels(*one, span) for one in small),
+        "_notes": _odd(array, counts, signed),
+    }
+
+
+def blocks(one, shut, n=SMALL):
+    """A head in few cells, at most n a side: of each block of cells the number furthest from 0, so
+    that no line gets lost, NaN where one is; and whether all of the block is shut.
+    """
+    down, across = (-(-size // n) for size in one.shape)
+    if one.shape[1] <= EVEN:  # a row that looks at all alike says nothing
+        seen = np.where(shut, np.nan, one)
+        alike = np.fmax.reduce(seen, axis=1) - np.fmin.reduce(seen, axis=1) < 0.012
+        one = np.where((alike & ((~shut).sum(axis=1) > 1))[:, None], 0, one)
+
+    def pooled(way, cells):
+        rows = [way.reduce(cells[i : i + down]) for i in range(0, len(cells), down)]
+        return way.reduceat(rows, np.arange(0, one.shape[1], across), axis=1)
+
+    low, high = pooled(np.minimum, one), pooled(np.maximum, one)
+    return np.where(-low > high, low, high), pooled(np.logical_and, shut)
+
+
+def _levels(cells, shut, span):
+    """Cells of `blocks` as bytes: 0 to 252 between span[0] and span[1], 254 shut, 255 NaN."""
+    levels = np.rint((np.nan_to_num(cells) - span[0]) / (span[1] - span[0]) * 252)
+    return np.where(np.isnan(cells), 255, np.where(shut, 254, levels)).astype(np.uint8).tobytes()
+
+
+def _odd(array, counts, signed):
+    """What a reader should know about these numbers, in words; counts: those of `_odd_in`."""
+    missing, leaks, off, far, negative = map(int, counts)
     rounded = "; they were rounded, as bfloat16 is" if off and not far and _rounded(array) else ""
     scores = "; are these scores, before the softmax?" if negative and off else ""
     said = {f"{missing:,} weights are NaN, drawn in red": missing}
@@ -400,36 +609,30 @@ def _odd(array, mask, signed):
     return [note for note, count in said.items() if count]
 
 
-def _odd_in(layer, allowed):
-    """Of one layer (heads, n_q, n_k), the number of NaN, of weights where none is allowed, of odd
-    rows, of rows that rounding does not explain, of negative weights.
+def _odd_in(head, shut, sums, below):
+    """Of one head (n_q, n_k), the number of NaN, of weights where none is allowed, of odd rows, of
+    rows that rounding does not explain, of negative weights, if there are any `below` 0.
     """
-    missing, sums = np.isnan(layer), layer.sum(axis=-1)
-    leaks = (layer != 0) & ~missing & ~allowed
-    empty = ~allowed.any(axis=-1) & (sums == 0)
-    off = (np.abs(sums - 1) > 1e-3) & ~empty
-    far = off & (np.abs(sums - 1) > 2**-8)
-    return missing.sum(), leaks.sum(), off.sum(), far.sum(), (layer < 0).sum()
+    missing = np.isnan(head).sum() if np.isnan(sums).any() else 0
+    leaks = np.count_nonzero((head != 0) & shut & ~(np.isnan(head) if missing else np.False_))
+    away = np.abs(sums - 1)
+    off = (away > 1e-3) & ~(shut.all(axis=-1) & (sums == 0))
+    return missing, leaks, off.sum(), (off & (away > 2**-8)).sum(), (head < 0).sum() if below else 0
 
 
 def _rounded(array):
     """Whether all numbers have eight binary digits, as those of bfloat16."""
-    return not any((layer.astype(np.float32).view(np.uint32) & 0xFFFF).any() for layer in array)
+    heads = (np.asarray(array[at], np.float32) for at in np.ndindex(array.shape[:-2]))
+    return not any((one.view(np.uint32) & 0xFFFF).any() for one in heads)
 
 
-def _row_sums(array):
-    """(layers, heads, n_q), as float32."""
-    return np.array([layer.sum(axis=-1) for layer in array], np.float32)
-
-
-def _span(array, signed=False):
+def _span(low, high, signed=False):
     """The numbers that 0 and the largest level stand for: 0 and 1 unless the weights go beyond; if
     signed, as far down as up.
     """
-    low = min(float(np.nanmin(layer, initial=0)) for layer in array)
-    high = max(float(np.nanmax(layer, initial=0)) for layer in array)
+    low, high = (float(np.nan_to_num(end)) for end in (low, high))
     most = max(-low, high) or 1.0
-    return [-most, most] if signed else [low, max(1.0, high)]
+    return [-most, most] if signed else [min(0.0, low), max(1.0, high)]
 
 
 def _pack(array, span):
