@@ -504,10 +504,9 @@ def test_aim_draws_what_attention_brings_back(style):
         assert (output.colour(i, j) == values.colour(1 - i, j)).all(), (
             "x looks at y, and brings back its value"
         )
-    assert colour_of(picture, "keys") == {sheet.KEY} and colour_of(picture, "queries") == {
-        sheet.QUERY
-    }
-    assert colour_of(picture, "value") == {sheet.VALUE}
+    inks = {text.get_color() for text in picture.sheet.texts if text.get_text() == "x"}
+    assert {style["query_text"], style["key_text"]} < inks, "at their arrows"
+    assert colour_of(picture, "value") == {style["value_text"]}
 
 
 def test_aim_stands_zeros():

@@ -1,63 +1,386 @@
-"""Arrows and what they make: queries and keys in the plane, one choice among keys, a positional
+"""Arrows and what they make: one choice among keys, queries and keys in the plane, a positional
 encoding.
 """
 
 import numpy as np
-from matplotlib.patches import Rectangle
+from matplotlib.collections import PatchCollection
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.patches import Rectangle, Wedge
 
 from attnlib import _check
 from attnlib.attention import scaled_dot_product_attention, softmax
 from attnlib.show.brought import of_one_text
 from attnlib.show.labels import axis_names, printable
-from attnlib.show.parts import Grid, colour_bar, matrix
-from attnlib.show.sheet import KEY, QUERY, VALUE, Picture, colour, on_paper
+from attnlib.show.parts import Grid, legend, matrix
+from attnlib.show.sheet import (
+    KEY,
+    MARGIN,
+    PAGE,
+    PART,
+    QUERY,
+    VALUE,
+    Picture,
+    colour,
+    line,
+    on_paper,
+    text_width,
+    under,
+)
 
-PLANE = 1.4  # inches from the origin to the end of the longest arrow drawn to scale
+PLANE, ROUND, RIM = 1.25, 1.6, 0.14  # inches: the longest arrow, the circle around it, and its rim
+SHADES = 5  # of the rim
+FEW = 6  # up to so many keys, each bar has its number
+HIGH = 3.0  # inches: the tables of an encoding
+NUMBER = 0.42  # inches that the number at the end of a bar needs
 
 
 @on_paper
-def encoding_figure(encoding, *, title="") -> Picture:
-    """A positional encoding and what it makes of distance. encoding (n, d): its numbers, and every
-    row times every row.
+def choice(
+    query,
+    keys,
+    values,
+    names,
+    *,
+    who="query",
+    axes=None,
+    value_name="value",
+    temperature=1.0,
+    title="",
+) -> Picture:
+    """One query among keys in the plane: the arrows, to scale; the scores, the weights, and the
+    mixture of the values.
+
+    query (2,), keys (n, 2), values (n,), names: n names of the keys; who: the name of the query
+    axes          names of the two directions
+    temperature   divides the scores before the softmax
+    The dotted lines drop each key onto the line of the query: score = length of the query × place
+    where it lands. The rim is as dark as the mixture would be large if the query pointed there.
     """
-    encoding = matrix("encoding", encoding, 2)
-    n, d = encoding.shape
-    picture = Picture(9.2, 3.9, title=title)
-    for x, data, name, across in [
-        (0.75, encoding, "the encoding", "column"),
-        (5.1, encoding @ encoding.T, "row · row", "position"),
-    ]:
-        grid = Grid("encoding", data, None, None, None, True, None)
-        cells = (2.7 / data.shape[1], 2.5 / n)
-        picture.write(x, 0.62, name, weight="bold")
-        grid.draw(picture, x, 0.75, cells, numbers=False, rows=False, columns=False, axes=False)
-        picture.write(x + 1.35, 3.32, across, ha="center", va="top", color=colour("faint"))
-        picture.write(
-            x - 0.12, 2.0, "position", rotation=90, ha="right", va="center", color=colour("faint")
+    query = _check.finite("query", _check.floats("query", query, "2"))
+    keys = _check.finite("keys", _check.floats("keys", keys, "n 2"))
+    values = _check.finite("values", _check.floats("values", values, "n"))
+    if (
+        query.shape != (2,)
+        or keys.ndim != 2
+        or keys.shape[1] != 2
+        or values.shape != keys.shape[:1]
+        or not len(keys)
+    ):
+        shapes = f"got {query.shape}, {keys.shape} and {values.shape}"
+        raise ValueError(
+            f"query, keys and values must have the shapes (2,), (n, 2) and (n,), {shapes}"
         )
-        for share in (0, 1):
-            picture.write(
-                x - 0.06,
-                0.75 + 2.5 * share,
-                str(share * (n - 1)),
-                ha="right",
-                va="bottom" if share else "top",
-                size=7.5,
-            )
-            picture.write(
-                x + 2.7 * share,
-                3.3,
-                str(share * (data.shape[1] - 1)),
-                ha="right" if share else "left",
-                va="top",
-                size=7.5,
-            )
-        colour_bar(picture, x + 2.9, 0.75, 2.5, grid)
-    picture.alt = (
-        f"{title or 'Positional encoding'}: {n} positions, {d} columns; at the right the product of"
-        " every two rows."
+    names = axis_names("names", names, len(keys), printable, "n")
+    temperature = _check.positive("temperature", temperature)
+    scores = keys @ query
+    weights = softmax(scores / temperature)
+    row, top, far = float(np.clip(2.6 / len(keys), 0.2, 0.42)), under(title), ROUND + RIM
+    high = max(2 * far + line(), 0.3 + row * len(keys) + 0.5)
+    left = 2 * (MARGIN + far) + 0.4 + max(text_width(name) for name in names)
+    wide = max((PAGE - MARGIN - left) / 3, 1.2)  # a column of bars
+    right = max(left + 3 * wide, left + 2.5 * wide + text_width(value_name, PART))
+    picture = Picture(right + MARGIN, top + high + MARGIN, title=title)
+    middle = np.array([2 * MARGIN + far, top + far])
+    _rim(picture, middle, query, around(query, keys, values, temperature), who)
+    taken = [*_crossed(picture, middle, axes), (middle[0] + far + 0.15, -9, 99, 99)]
+    unit = PLANE / max(1.0, np.linalg.norm(keys, axis=1).max(), np.linalg.norm(query))
+    feet = _landing(picture, middle, unit, query, keys)
+    groups = [(keys, names, KEY, "key_text"), (query[None], [who], QUERY, "query_text")]
+    taken, shafts = plane(picture, middle, unit, groups, taken)
+    for j in np.argsort(-np.abs(scores), kind="stable")[: 2 if len(feet) else 0]:
+        if abs(scores[j]) > 0.005:  # at most two scores, where they land and have room
+            step = feet[j] - middle
+            name_at(picture, feet[j], step, short(scores[j]), taken, shafts, near=True)
+    reach = np.linalg.norm(keys, axis=1).max() * max(1.5, np.linalg.norm(query))
+    _shares(picture, left, top + 0.3, row, wide, names, scores, reach, weights, values, value_name)
+    best = ", ".join(
+        f"{names[j]} {weights[j]:.2f}" for j in np.argsort(-weights, kind="stable")[:3]
     )
+    mixed = f"mixture: {short(weights @ values)}"
+    picture.alt = f"{title or 'One query among keys'}: the largest weights are {best}; {mixed}."
     return picture
+
+
+def around(query, keys, values, temperature, n=120):
+    """What the mixture would be if the query pointed in each of n directions, from the right on
+    against the clock. (n,)
+    """
+    angles = 2 * np.pi * np.arange(n) / n
+    turned = np.linalg.norm(query) * np.stack([np.cos(angles), np.sin(angles)], axis=-1)  # (n, 2)
+    return softmax(turned @ keys.T / temperature) @ values
+
+
+def _rim(picture, middle, query, mixtures, who):
+    """The mixtures all around, in the shades of a value, and a mark where the query points."""
+    low, high = mixtures.min(), mixtures.max()
+    shade = np.floor(SHADES * 0.999 * (mixtures - low) / max(high - low, 1e-9)) / (SHADES - 1)
+    tones = LinearSegmentedColormap.from_list("rim", [colour("paper"), VALUE])(shade)
+    turn = 360 / len(mixtures)
+    wedges = [
+        Wedge(middle, ROUND + RIM, -turn * (i + 0.5), -turn * (i - 0.5), width=RIM)
+        for i in range(len(mixtures))
+    ]
+    picture.sheet.add_collection(
+        PatchCollection(wedges, facecolor=tones, edgecolor=tones, linewidth=0.4), autolim=False
+    )
+    words = f"the rim: the mixture, if {who} pointed there"
+    x, y = middle + (0, ROUND + RIM + 0.04)
+    x = max(x, MARGIN + text_width(words, weight="normal") / 2)
+    picture.write(x, y, words, ha="center", va="top", color=colour("faint"))
+    length = np.linalg.norm(query)
+    if length > 0.05:
+        ends = middle + np.outer([-ROUND, ROUND, ROUND + RIM], query / length * (1, -1))
+        picture.sheet.plot(*ends[:2].T, color=QUERY, linestyle=(0, (1, 2)), linewidth=1)
+        picture.sheet.plot(*ends[1:].T, color=QUERY, linewidth=3, solid_capstyle="butt")
+
+
+def _crossed(picture, middle, axes):
+    """The two directions, with their names; the boxes that these take."""
+    x, y = middle
+    for ends in ([x - ROUND, x + ROUND], [y, y]), ([x, x], [y - ROUND, y + ROUND]):
+        picture.sheet.plot(*ends, color=colour("line"), linewidth=0.8, zorder=0)
+    taken = []
+    east, north = axes or ("", "")
+    for text, right, top in [
+        (f"{east} →", x + ROUND - 0.06, y + 0.04),
+        (f"{north} ↑", x - 0.06, y - ROUND + 0.07),
+    ]:
+        if axes is not None:
+            wide = text_width(text, weight="normal")
+            right = max(right, MARGIN + wide)
+            picture.write(right, top, text, ha="right", va="top", color=colour("faint"))
+            taken.append((right - wide, top, right, top + line()))
+    return taken
+
+
+def _landing(picture, middle, unit, query, keys):
+    """Where each key lands on the line of the query, on the sheet: (n, 2), none if it has none."""
+    if np.linalg.norm(query) <= 0.05:
+        return np.empty((0, 2))
+    places = np.outer(keys @ query / (query @ query), query)
+    tips, feet = middle + keys * unit * (1, -1), middle + places * unit * (1, -1)
+    for tip, foot in zip(tips, feet):
+        picture.sheet.plot(*np.array([tip, foot]).T, color=KEY, linewidth=0.9, linestyle=":")
+        picture.sheet.plot(*foot[:, None], "o", markersize=4, color=KEY)
+    return feet
+
+
+def _shares(picture, x, y, row, width, names, scores, reach, weights, values, value_name):
+    """The bars of `choice`: scores on the scale of the longest key, so that they grow with the
+    query; weights on that of 1; values hollow, and filled as far as their weight takes them.
+    """
+    n, signs = len(names), colour("signed")
+    low, mixture = y + row * n, float(weights @ values)
+    for j, name in enumerate(names):
+        look = {"ha": "right", "va": "center_baseline", "weight": "bold"}
+        picture.write(x - 0.08, y + (j + 0.5) * row, name, color=colour("key_text"), **look)
+    apart = weights - 1 / n
+    told = (
+        np.abs(scores) > 0.005,
+        (np.abs(apart) > 0.005) & ((n <= FEW) | (apart > 0.02)),
+        (n <= FEW) | (values != 0),
+    )
+    tones = np.where(scores < 0, signs[1], signs[-2])
+    columns = [x + width * i for i in range(3)]
+    at = [
+        bars(picture, columns[0], y, row, width, scores, tones, told[0], span=(-reach, reach)),
+        bars(
+            picture,
+            columns[1],
+            y,
+            row,
+            width,
+            weights,
+            [colour("weights")[3]] * n,
+            told[1],
+            span=(0, 1),
+            drawn=share,
+        ),
+        bars(picture, columns[2], y, row, width, values, [VALUE] * n, told[2], hollow=True),
+    ]
+    inks = signs[-1], colour("weights")[3], colour("value_text")
+    for (zero, _), title, ink in zip(at, ("score", "weight", value_name), inks):
+        left = min(zero, picture.get_figwidth() - MARGIN - text_width(title, PART))
+        picture.write(left, y - 0.08, title, size=PART, weight="bold", color=ink)
+    even = at[1][0] + at[1][1] / n
+    picture.sheet.plot(
+        [even, even], [y, low], color=colour("hatch"), linewidth=0.9, linestyle=":", zorder=0
+    )
+    picture.write(
+        even, low + 0.03, f"even {share(1 / n)}", va="top", ha="center", color=colour("faint")
+    )
+    zero, unit = at[2]
+    for j, part in enumerate(weights * values):
+        _bar(picture, zero, y + (j + 0.5) * row, part * unit, _thick(row), VALUE)
+    foot, end, text = low + 0.32, zero + mixture * unit, short(mixture)
+    _bar(picture, zero, foot, mixture * unit, 0.16, VALUE)
+    look = {"va": "center_baseline", "weight": "bold", "color": colour("value_text")}
+    beside = {"ha": "right" if mixture < 0 else "left", "size": PART}
+    picture.write(end + (-0.05 if mixture < 0 else 0.05), foot, text, **look | beside)
+    left = min(zero, end - 0.05 - text_width(text, PART)) if mixture < 0 else zero
+    picture.write(left - 0.08, foot, "mixture", ha="right", **look)
+
+
+def _thick(row):
+    return min(0.62 * row, 0.22)
+
+
+def _bar(picture, x, y, length, thick, fill, edge="none"):
+    """A bar from x on to the right, or to the left, with its middle at y."""
+    box = Rectangle((x, y - thick / 2), length, thick)
+    box.set(facecolor=fill, edgecolor=edge, linewidth=0.9)
+    picture.sheet.add_patch(box)
+
+
+def bars(picture, x, y, row, width, values, tones, told, *, span=(0, 0), hollow=False, drawn=None):
+    """Horizontal bars, one per row, from a common zero, and a number at the end of those that are
+    `told`. -> the place of 0, and the inches of 1
+
+    tones   a colour for each; hollow: outlines alone
+    span    the values at the two ends of the column; unless given, the bars fill it
+    drawn   how a number is written: `short` unless given
+    """
+    low, high = min(values.min(), span[0], 0), max(values.max(), span[1], 0)
+    texts = [(drawn or short)(value) if say else "" for value, say in zip(values, told)]
+    ends = [text_width(text, weight="normal") + 0.1 for text in texts]
+    room = [max([NUMBER, *(e for e, v in zip(ends, values) if (v < 0) == left)]) for left in (1, 0)]
+    room[0] *= low < 0
+    unit = (width - sum(room)) / max(high - low, 1e-9)
+    zero = x + room[0] - low * unit
+    picture.sheet.plot(
+        [zero, zero], [y, y + row * len(values)], color=colour("hatch"), linewidth=0.8
+    )
+    for n, (value, tone) in enumerate(zip(values, tones)):
+        middle, below = y + (n + 0.5) * row, value < 0
+        fill, edge = ("none", tone) if hollow else (tone, "none")
+        _bar(picture, zero, middle, value * unit, _thick(row), fill, edge)
+        if told[n]:
+            place = zero + value * unit + (-0.05 if below else 0.05)
+            look = {"ha": "right" if below else "left", "va": "center_baseline"}
+            picture.write(place, middle, texts[n], **look)
+    return zero, unit
+
+
+def short(value):
+    """A number as it is written beside a bar: two decimals, and large ones in few signs."""
+    size = abs(value)
+    text = f"{size:.2f}" if size < 1000 else f"{size:.0f}" if size < 1e5 else f"{size:.0e}"
+    return f"−{text}" if value < 0 and text.strip("0.") else text
+
+
+def share(weight):
+    """A weight as it is written beside a bar."""
+    return f"{weight:.2f}".removeprefix("0")
+
+
+# ---- arrows, and names that do not touch ---------------------------------------------------------
+
+
+def plane(picture, middle, unit, groups, taken):
+    """Arrows from one origin, `unit` inches per 1, with the names of those that share one at their
+    tips. -> the boxes that are taken, the names among them; those of the arrows
+
+    groups   (rows (n, 2), n names, the colour of the arrows, that of their names): the first widest
+    taken    boxes (left, top, right, bottom) that the names leave free
+    """
+    ring = np.linspace(0, 2 * np.pi, 100)
+    look = {"color": colour("line"), "linewidth": 0.8, "zorder": 0}
+    for radius in {round(unit, 4), ROUND}:
+        picture.sheet.plot(
+            *(middle[:, None] + radius * np.array([np.cos(ring), np.sin(ring)])), **look
+        )
+    named, shafts = [], []
+    for i, (rows, names, color, ink) in enumerate(groups):
+        shared = {}
+        for row, name in zip(rows, names):
+            step = np.round(row * unit, 2) * (1, -1)
+            if step.any():
+                shared.setdefault(tuple(step), []).append(name)
+        if not shared:
+            continue
+        steps = np.array(list(shared))
+        picture.sheet.quiver(
+            *np.broadcast_to(middle, steps.shape).T,
+            *steps.T,
+            color=color,
+            width=(0.045, 0.024)[i],
+            units="inches",
+            angles="xy",
+            scale_units="xy",
+            scale=1,
+        )
+        for step, group in zip(steps, shared.values()):
+            named.append((step, _together(group), ink))
+            along = np.arange(0.1, np.hypot(*step), 0.06) / np.hypot(*step)
+            shafts += [(*(p - 0.03), *(p + 0.03)) for p in middle + np.outer(along, step)]
+    for step, name, ink in sorted(named, key=lambda one: -np.hypot(*one[0])):
+        name_at(
+            picture,
+            middle + step,
+            step,
+            name,
+            taken,
+            avoid=shafts,
+            color=colour(ink),
+            weight="bold",
+        )
+    return taken, shafts
+
+
+def _together(names, wide=1.6):
+    """As many names as have room in so many inches, and how many more there are."""
+    n = len(names)
+    while n > 1 and text_width(", ".join(names[:n])) > wide:
+        n -= 1
+    more = [f"and {len(names) - n} more"] if n < len(names) else []
+    return ", ".join([*names[:n], *more])
+
+
+def name_at(picture, point, away, text, taken, avoid=(), near=False, **look):
+    """A text beside a point of the sheet, in the direction `away` if it can be, where it touches
+    nothing; the box that it takes is added to `taken`. It crosses what is to be avoided only where
+    there is no other place near; if it should be `near`, it is left out there.
+    """
+    size = text_width(text, weight=look.get("weight", "normal")), line() - 0.02
+    room = (MARGIN / 2, 0, PAGE, picture.get_figheight() - MARGIN)
+    box = free_box(point, away, size, [*taken, *avoid], room, 0.2 if near else 1.0)
+    if box is None and not near:
+        box = free_box(point, away, size, taken, room, 9)
+    if box is not None:
+        taken.append(box)
+        middle = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+        near_by = np.clip(point, box[:2], box[2:])
+        if np.hypot(*(near_by - point)) > 0.25:  # far off: a thin line leads there
+            picture.sheet.plot(*np.array([point, near_by]).T, color=colour("hatch"), linewidth=0.7)
+        picture.write(*middle, text, ha="center", va="center", **look)
+
+
+def free_box(point, away, size, taken, room, limit):
+    """The nearest box (left, top, right, bottom) of a size, beside a point, within `room`, that
+    touches no box of `taken`; None if there is none within `limit` inches. Lengths in inches.
+    """
+    taken = np.array(taken).reshape(-1, 4)
+    half, start = np.array(size) / 2, np.arctan2(away[1], away[0])
+    for gap in np.arange(0.06, limit, 0.06):
+        for turn in (0, 0.35, -0.35, 0.7, -0.7, 1.1, -1.1, 1.6, -1.6, 2.3, -2.3, np.pi):
+            angle = start + turn
+            step = np.array([np.cos(angle), np.sin(angle)])
+            # the box touches the point with the side that faces it
+            reach = 1 / np.max(np.abs(step) / half)
+            x, y = point + step * (gap + min(reach, np.abs(step) @ half))
+            box = x - half[0], y - half[1], x + half[0], y + half[1]
+            inside = (
+                box[0] >= room[0] and box[1] >= room[1] and box[2] <= room[2] and box[3] <= room[3]
+            )
+            apart = (
+                (taken[:, 2] <= box[0])
+                | (taken[:, 0] >= box[2])
+                | (taken[:, 3] <= box[1])
+                | (taken[:, 1] >= box[3])
+            )
+            if inside and apart.all():
+                return box
+    return None
 
 
 @on_paper
@@ -82,20 +405,26 @@ def aim(q, k, v, tokens, *, value_names=None, mask=None, title="") -> Picture:
     grid = Grid("weights", weights, tokens, None, mask, False, None)
     side = Grid("v", v, tokens, value_names, None, True, np.abs(v).max() or 1)
     result = Grid("output", output, tokens, value_names, None, True, np.abs(v).max() or 1)
-    cell = min(2.6 / max(grid.shape), 0.4)
-    x, y = 3.45 + grid.label_width(0, 8), 0.45 + 0.3 * bool(title) + grid.label_width(1, 8)
+    cell = min(2.6 / max(grid.shape), 0.42)
+    middle = np.array([2 * MARGIN + ROUND, under(title) + ROUND])
+    x, y = middle[0] + ROUND + 0.6 + grid.label_width(0), under(title) + 0.3 + grid.label_width(1)
     width = x + cell * len(k) + 0.75 + 2 * (0.25 * v.shape[1] + 0.35)
-    picture = Picture(width, max(y + max(cell * len(q), 1.3) + 0.2, 3.5), title=title)
-    plane(picture, 1.55, 1.85, 1.05, q, k, grid.tokens)
-    grid.draw(picture, x, y, cell, size=8, sums=True)
+    high = max(y + cell * len(q), middle[1] + ROUND) + 2 * MARGIN
+    picture = Picture(max(width, PAGE), high, title=title)
+    unit = PLANE / max(1e-9, *np.linalg.norm(q, axis=1), *np.linalg.norm(k, axis=1))
+    groups = [(k, grid.tokens, KEY, "key_text"), (q, grid.tokens, QUERY, "query_text")]
+    plane(picture, middle, unit, groups, [(middle[0] + ROUND + 0.15, -9, 99, 99)])
+    grid.draw(picture, x, y, cell, sums=True)
     x += cell * len(k) + 0.75
-    for values, name, color in [(side, "value", VALUE), (result, "output", colour("ink"))]:
+    for values, name, color in [
+        (side, "value", colour("value_text")),
+        (result, "output", colour("ink")),
+    ]:
         values.draw(
             picture,
             x,
             y,
             (0.25, cell),
-            size=8,
             numbers=False,
             rows=False,
             columns=value_names is not None,
@@ -103,11 +432,10 @@ def aim(q, k, v, tokens, *, value_names=None, mask=None, title="") -> Picture:
         )
         picture.write(
             x,
-            y - (0.1 if value_names is None else values.label_width(1, 8) + 0.06),
+            y - (0.1 if value_names is None else values.label_width(1) + 0.06),
             name,
             color=color,
             weight="bold",
-            size=8.5,
         )
         x += 0.25 * v.shape[1] + 0.35
     picture.alt = f"{title or 'Queries and keys as arrows'}. Weights: {grid.describe()}"
@@ -115,244 +443,35 @@ def aim(q, k, v, tokens, *, value_names=None, mask=None, title="") -> Picture:
 
 
 @on_paper
-def choice(
-    query,
-    keys,
-    values,
-    names,
-    *,
-    who="query",
-    axes=None,
-    value_name="value",
-    temperature=1.0,
-    title="",
-) -> Picture:
-    """One query among keys in the plane: the arrows, to scale; the scores, the weights, and the
-    mixture of the values.
-
-    query (2,), keys (n, 2), values (n,), names: n names of the keys; who: the name of the query
-    axes          names of the two directions
-    temperature   divides the scores before the softmax
-    The dotted lines drop each key onto the line of the query: score = length of the query × place
-    where it lands.
+def encoding_figure(encoding, *, title="") -> Picture:
+    """A positional encoding and what it makes of distance. encoding (n, d): its numbers, and every
+    row times every row.
     """
-    query = _check.finite("query", _check.floats("query", query, "2"))
-    keys = _check.finite("keys", _check.floats("keys", keys, "n 2"))
-    values = _check.finite("values", _check.floats("values", values, "n"))
-    if (
-        query.shape != (2,)
-        or keys.ndim != 2
-        or keys.shape[1] != 2
-        or values.shape != keys.shape[:1]
-        or not len(keys)
-    ):
-        shapes = f"got {query.shape}, {keys.shape} and {values.shape}"
-        raise ValueError(
-            f"query, keys and values must have the shapes (2,), (n, 2) and (n,), {shapes}"
-        )
-    names = axis_names("names", names, len(keys), printable, "n")
-    weights = softmax(keys @ query / _check.positive("temperature", temperature))
-    row, top = 0.3, 0.85 + 0.3 * bool(title)
-    picture = Picture(
-        max(9.2, 8.0 + 0.1 * len(value_name)),
-        max(top + row * len(keys) + 0.55, top + 2.85),
-        title=title,
-    )
-    _landing(picture, 1.95, top + 1.0, query, keys, names, who, axes)
-    _shares(picture, 5.1, top, row, query, keys, weights, values, names, value_name)
-    best = ", ".join(
-        f"{names[j]} {weights[j]:.2f}" for j in np.argsort(-weights, kind="stable")[:3]
-    )
-    mixed = f"mixture: {short(weights @ values)}"
-    picture.alt = f"{title or 'One query among keys'}: the largest weights are {best}; {mixed}."
-    return picture
-
-
-def _landing(picture, x, y, query, keys, names, who, axes):
-    """The arrows of `choice`, and where each key lands on the line of the query."""
-    unit = PLANE / max(1.0, np.linalg.norm(keys, axis=1).max(), np.linalg.norm(query))
-    plane(picture, x, y, unit, query[None], keys, names, query_names=[who], unit=unit)
-    if np.linalg.norm(query) > 0.05:
-        landing = np.outer(keys @ query / (query @ query), query)
-        for key, foot in zip(keys, landing):
-            ends = np.array([key, foot]) * unit
-            picture.sheet.plot(
-                x + ends[:, 0], y - ends[:, 1], color=colour("faint"), linewidth=0.9, linestyle=":"
-            )
-            picture.sheet.plot(*(x + ends[1:, 0], y - ends[1:, 1]), "o", markersize=3, color=QUERY)
-    if axes is not None:
-        picture.write(
-            x + PLANE + 0.4, y + 0.2, f"{axes[0]} →", size=8, color=colour("faint"), va="center"
-        )
-        picture.write(
-            x,
-            y - PLANE - 0.22,
-            f"{axes[1]} ↑",
-            size=8,
-            color=colour("faint"),
-            ha="center",
-            va="center",
-        )
-
-
-def _shares(picture, x, y, row, query, keys, weights, values, names, value_name):
-    """The bars of `choice`. Scores are drawn on the scale of the longest key, so that they grow
-    with the query.
-    """
-    scores, low = keys @ query, y + row * len(keys) + 0.12
-    reach = np.linalg.norm(keys, axis=1).max() * max(1.5, np.linalg.norm(query))
-    for n, name in enumerate(names):
-        picture.write(x - 0.08, y + (n + 0.5) * row, name, size=9, ha="right", va="center_baseline")
-    bars(
-        picture,
-        x,
-        y,
-        row,
-        1.5,
-        scores,
-        "score",
-        colour("faint"),
-        chosen=int(scores.argmax()),
-        span=(-reach, reach),
-    )
-    bars(
-        picture,
-        x + 1.6,
-        y,
-        row,
-        1.15,
-        weights,
-        "weight",
-        colour("weights")[3],
-        chosen=int(weights.argmax()),
-        span=(0, 1),
-    )
-    bars(picture, x + 2.75, y, row, 1.15, values, value_name, VALUE)
-    picture.write(
-        x + 2.75,
-        low,
-        f"mixture: {short(weights @ values)}",
-        size=10,
-        weight="bold",
-        va="top",
-        color=VALUE,
-    )
-    picture.write(
-        x + 1.6, low, f"sum {weights.sum():.2f}", size=8.5, va="top", color=colour("faint")
-    )
-
-
-def plane(picture, x, y, radius, q, k, names, *, query_names=None, unit=None):
-    """Arrows from one origin, with the names of those that share one: keys in green, queries in
-    orange.
-
-    unit   inches per 1, the circle is then a circle of radius 1; unless given, the longer an arrow,
-           the more it is shortened (to less than the radius), so that short and long ones fit the
-           circle
-    """
-    ring = np.linspace(0, 2 * np.pi, 100)
-    picture.sheet.plot(
-        x + radius * np.cos(ring), y + radius * np.sin(ring), color=colour("hatch"), linewidth=0.8
-    )
-    for rows, labels, color, width, aside in [
-        (k, names, KEY, 0.055, 0.16),
-        (q, query_names or names, QUERY, 0.025, 0),
+    encoding = matrix("encoding", encoding, 2)
+    n, d = encoding.shape
+    top, grids = under(title) + 0.3, []
+    picture = Picture(PAGE, top + HIGH + 0.45, title=title)
+    for x, wide, data, name, across in [
+        (0.55, 5.1, encoding, "the encoding", "column"),
+        (6.3, HIGH, encoding @ encoding.T, "row · other row", "position"),
     ]:
-        groups = {}
-        for row, name in zip(rows, labels):
-            length = np.linalg.norm(row)
-            arrow = np.round(row * (unit or radius / (length + 0.5)), 2)
-            if length > 0.05 and arrow.any():  # shorter ones have no direction to see
-                groups.setdefault(tuple(arrow), []).append(name)
-        if groups:
-            ends = np.array(list(groups)) * (1, -1)
-            starts = np.full(ends.shape, (x, y))
-            picture.sheet.quiver(
-                *starts.T,
-                *ends.T,
-                color=color,
-                width=width,
-                units="inches",
-                angles="xy",
-                scale_units="xy",
-                scale=1,
-            )
-        for arrow, group in groups.items():
-            _arrow_name(picture, x, y, np.array(arrow), ", ".join(group), color, aside, unit)
-    words = ("keys", "queries") if query_names is None else ("keys", "query")
-    low = y + (radius if unit is None else PLANE) + 0.3
-    picture.write(x, low, words[0], size=8.5, color=KEY, weight="bold", ha="right")
-    picture.write(x, low, f"   {words[1]}", size=8.5, color=QUERY, weight="bold", ha="left")
-
-
-def _arrow_name(picture, x, y, arrow, text, color, aside, unit):
-    """The name of an arrow (2,) of `plane` at its tip, or if `aside` is so many inches, beside its
-    middle.
-    """
-    step = arrow / np.hypot(*arrow)
-    tip = arrow + (0.26 if unit and not aside else 0.08) * step
-    place = arrow / 2 + aside * step[::-1] * (1, -1) if aside and not unit else tip
-    ha = "left" if place[0] > 0.05 else "right" if place[0] < -0.05 else "center"
-    va = "bottom" if place[1] > 0.05 else "top" if place[1] < -0.05 else "center"
-    label = picture.write(x + place[0], y - place[1], text, color=color, size=8.5, ha=ha, va=va)
-    out = max(0.05 - label.get_window_extent().x0 / picture.dpi, 0)
-    label.set_x(x + place[0] + out)  # moved back onto the sheet
-
-
-def bars(picture, x, y, row, width, values, title, color=None, chosen=None, span=(0, 0)):
-    """Horizontal bars, one per row, from a common zero; -inf is drawn as "not allowed". Without a
-    colour, by sign.
-
-    span   the values at the two ends of the column; unless given, the bars fill it
-    """
-    picture.write(x, y - 0.08, title, size=9, weight="bold", color=color)
-    finite = values[np.isfinite(values)]
-    low, high = finite.min(initial=min(span[0], 0)), finite.max(initial=max(span[1], 0))
-    unit = (width - 0.3) / max(high - low, 1e-9)
-    zero = x - low * unit
-    signs = colour("signed")
-    picture.sheet.plot(
-        [zero, zero], [y, y + row * len(values)], color=colour("hatch"), linewidth=0.8
+        grid = Grid("encoding", data, None, None, None, True, None)
+        cells = (wide / data.shape[1], HIGH / n)
+        picture.write(x, top - 0.08, name, size=PART, weight="bold")
+        grid.draw(picture, x, top, cells, numbers=False, rows=False, columns=False, axes=False)
+        faint = {"color": colour("faint"), "ha": "center"}
+        picture.write(x + wide / 2, top + HIGH + 0.06, across, va="top", **faint)
+        upright = {"rotation": 90, "va": "center"}
+        picture.write(x - 0.16, top + HIGH / 2, "position", **faint | upright)
+        for end, ha, va in ((0, "left", "top"), (1, "right", "bottom")):
+            last = end * (n - 1), end * (data.shape[1] - 1)
+            picture.write(x - 0.06, top + HIGH * end, str(last[0]), ha="right", va=va)
+            picture.write(x + wide * end, top + HIGH + 0.06, str(last[1]), ha=ha, va="top")
+        grids.append((x + wide, grid))
+    for right, grid in grids:
+        legend(picture, right - 1.25, top - 0.14, grid)
+    picture.alt = (
+        f"{title or 'Positional encoding'}: {n} positions, {d} columns; at the right the product of"
+        " every two rows."
     )
-    for n, value in enumerate(values):
-        top, middle = y + n * row + 0.04, y + (n + 0.5) * row
-        if not np.isfinite(value):
-            picture.sheet.add_patch(
-                Rectangle(
-                    (zero, top),
-                    width - 0.3,
-                    row - 0.08,
-                    facecolor=colour("blocked"),
-                    edgecolor="none",
-                )
-            )
-            picture.write(
-                zero + 0.03, middle, "−∞", size=7, va="center_baseline", color=colour("faint")
-            )
-            continue
-        fill = color or (signs[-2] if value > 0 else signs[1])
-        picture.sheet.add_patch(
-            Rectangle((zero, top), value * unit, row - 0.08, facecolor=fill, edgecolor="none")
-        )
-        bold = "bold" if n == chosen else "normal"
-        place = zero + max(value, 0) * unit + 0.05
-        picture.write(
-            place,
-            middle,
-            short(value),
-            size=7,
-            va="center_baseline",
-            color=colour("faint"),
-            weight=bold,
-        )
-
-
-def short(value):
-    """A number as it is written beside a bar: two decimals, and large ones in few signs."""
-    return (
-        f"{value:.2f}"
-        if abs(value) < 1000
-        else f"{value:.0f}"
-        if abs(value) < 1e5
-        else f"{value:.0e}"
-    )
+    return picture
