@@ -1,21 +1,18 @@
-"""show/curves.py, show/stream.py and arrows.choice: lines, arrows, bars and sizes are those of the
-numbers that were given.
-"""
+"""show/curves.py, show/stream.py: lines, boxes and sizes are those of the given numbers.
 
 import io
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
 from conftest import in_both_themes
 from matplotlib.colors import same_color, to_rgb
-from matplotlib.patches import FancyArrow, FancyBboxPatch, Rectangle
-from matplotlib.quiver import Quiver
+from matplotlib.patches import FancyArrow, FancyBboxPatch
 from PIL import Image
 
 from attnlib.show import sheet
-from attnlib.show.arrows import PLANE, bars, choice, plane
-from attnlib.show.curves import beside, curves
+from attnlib.show.arrows import choice
+from attnlib.show.curves import beside, curves, written
 from attnlib.show.stream import stream
 
 pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("style")]
@@ -135,7 +132,7 @@ def test_lines_are_told_apart_by_colour_and_by_dashes():
         for line in curves(X, {f"line {i}": X + i for i in range(12)}).axes[1].lines
     ]
     assert len(set(looks)) == 12 and len({color for color, _ in looks}) == 6
-    assert len({dashes for _, dashes in looks}) == 4
+    assert len({dashes for _, dashes in looks[:6]}) == 6
 
 
 @pytest.mark.parametrize("runs", [2, 3, 4, 7])
@@ -254,6 +251,23 @@ def test_the_cursor_stands_where_it_was_asked_for_and_its_dots_where_something_w
     assert dots(picture, 6) == wanted
 
 
+def test_the_cursor_has_its_words_and_few_lines_their_numbers():
+    lines = {"a": 10 + X, "b": X**2 / 3, "c": -X}
+    picture = curves(X, lines, cursor=4, axes=("step, of the training", "y"))
+    assert {"step: 4", "14", "5.33", "−4"} <= set(texts(picture))
+    across = picture.axes[1].transData.transform((4, 0))[0] / picture.dpi
+    assert text_of(picture, "step: 4").get_position()[0] == pytest.approx(across)
+    assert text_of(picture, "5.33").get_color() == text_of(picture, "b").get_color()
+    assert picture.alt.endswith("Marked is step: 4.")
+    between = curves(X, lines, cursor=4.2, axes=("step", "y"))
+    assert "step: 4.2" in texts(between) and not {"14", "5.33", "−4"} & set(texts(between)), (
+        "nothing was measured there"
+    )
+    assert "14" not in texts(curves(X, lines | {"d": X + 2}, cursor=4)), "four lines: too many"
+    for at in (0, 7):
+        assert overhang(curves(X, lines, cursor=at, axes=("a very long name " * 3, "y")))[0] <= 1
+
+
 def test_no_cursor_no_mark():
     assert len(curves(X, {"a": X}).axes[1].lines) == 1
 
@@ -327,6 +341,48 @@ def test_whole_numbers_are_counted_in_whole_numbers(n):
         assert whole or n > 5 or any(mark != round(mark) for mark in marks)
 
 
+def test_a_logarithmic_axis_says_so():
+    for log in ("", "x", "y", "xy"):
+        found = texts(curves(X + 1, {"a": X + 1}, axes=("tokens", "loss"), log=log))
+        assert ("tokens, log scale →" in found) == ("x" in log) != ("tokens →" in found)
+        assert ("↑ loss, log scale" in found) == ("y" in log) != ("↑ loss" in found)
+
+
+@pytest.mark.parametrize(
+    "value, digits, text",
+    [
+        (0, 3, "0"),
+        (1000, 6, "1,000"),
+        (0.25, 2, "0.25"),
+        (-0.5, 6, "−0.5"),
+        (1234, 2, "1,200"),
+        (1e-8, 6, "1e−8"),
+        (2.5e300, 6, "2.5e300"),
+        (-3.0e12, 1, "−3e12"),
+        (0.00143209, 3, "0.00143"),
+        (9.9999, 2, "10"),
+        (1e7, 6, "1e7"),
+        (9_999_999, 7, "9,999,999"),
+    ],
+)
+def test_numbers_are_written_as_they_are_read(value, digits, text):
+    assert written(value, digits) == text
+
+
+@pytest.mark.parametrize(
+    "low,high", [(0, 1), (-3, 12), (1e8, 1e8 + 4), (0.98, 1.01), (-1e-9, 1e-9)]
+)
+def test_marks_can_be_told_apart(low, high):
+    picture = curves(X, {"a": np.linspace(low, high, 8)})
+    found = marks(picture, "y")
+    words = [text.get_text() for _, text in found]
+    assert 2 <= len(found) <= 8 and len(set(words)) == len(words)
+    for place, text in found:
+        said = float(text.get_text().replace(",", "").replace("−", "-"))
+        assert abs(said - place) <= 1e-6 * (high - low)
+    assert overhang(picture)[0] <= 1
+
+
 def test_few_measured_places_are_the_marks():
     widths = 2.0 ** np.arange(1, 11)
     found = marks(curves(widths, {"a": widths}, log="xy"), "x")
@@ -362,14 +418,11 @@ def test_a_name_stands_where_its_line_ends(style):
         }
         for number, (name, end) in enumerate(ends.items()):
             text = text_of(picture, name)
-            assert abs(text.get_position()[1] - height_of(picture, end)) < 0.17, name
+            assert abs(text.get_position()[1] - height_of(picture, end)) < 0.2, name
             assert text.get_color() == style["lines"][number]
-            assert (
-                0.03
-                < text.get_position()[0]
-                - picture.axes[1].get_position().x1 * picture.get_figwidth()
-                < 0.15
-            )
+            edge = picture.axes[1].get_position().x1 * picture.get_figwidth()
+            early = name == "stops" and x is X
+            assert early or 0.03 < text.get_position()[0] - edge < 0.15
     exact = names(curves(X, {"a": X * 0, "b": X * 0 + 5, "c": X}), "abc")
     np.testing.assert_allclose(
         exact,
@@ -381,19 +434,20 @@ def test_a_name_stands_where_its_line_ends(style):
 def test_a_line_that_ends_early_has_its_name_there_unless_another_is_in_the_way():
     short = np.where(X > 3, np.nan, 5)
     picture = curves(X, {"short": short, "also": short + 0.1, "far": X * 0, "ends": X})
-    plot = picture.axes[1]
-    inside = {text.get_text(): text.get_position() for text in plot.texts}
-    x, y = plot.transData.transform((3, 5)) / picture.dpi
-    assert set(inside) == {"short", "also"} and {"far", "ends"} <= set(texts(picture))
-    assert all(
-        0.05 < place[0] - x < 0.12 and abs(picture.get_figheight() - place[1] - y) < 0.2
-        for place in inside.values()
-    )
-    assert inside["also"][1] + 0.15 < inside["short"][1], (
+    right = picture.axes[1].get_position().x1 * picture.get_figwidth()
+    at = {name: text_of(picture, name).get_position() for name in ("short", "also", "far", "ends")}
+    assert {name for name, (x, _) in at.items() if x < right} == {"short", "also"}
+    x, y = picture.axes[1].transData.transform((3, 5)) / picture.dpi
+    for name in ("short", "also"):
+        assert 0.05 < at[name][0] - x < 0.15, name
+        assert abs(picture.get_figheight() - at[name][1] - y) < 0.25, name
+    assert at["also"][1] + 0.15 < at["short"][1], (
         "the higher line has the higher name, and they do not touch"
     )
-    crossed = curves(X, {"short": short, "across": X * 0 + 5.1}, limits=(0, 10))
-    assert "short" in texts(crossed), "at the edge: a line is in the way"
+    ways = {"across": X * 0 + 5.1, "below": X * 0 + 4.3}
+    crossed = curves(X, {"short": short} | ways, limits=(0, 10))
+    right = crossed.axes[1].get_position().x1 * crossed.get_figwidth()
+    assert text_of(crossed, "short").get_position()[0] > right, "at the edge: lines are in the way"
     assert "a very long name of a line" in texts(
         curves(X, {"a very long name of a line": np.where(X > 6, np.nan, 1)})
     ), "no room"
@@ -452,17 +506,54 @@ def test_any_name_is_drawn_whole_as_plain_characters(name):
     picture = curves(X, {name: X, "b": -X}, title=name, axes=(name, name))
     assert overhang(picture)[0] <= 1, overhang(picture)
     assert name in picture.alt
-    plot = picture.axes[1]
-    labels = [plot.xaxis.label, plot.yaxis.label]
-    assert not any(
-        text.get_parse_math() or text.get_usetex() for text in [*picture.sheet.texts, *labels]
-    )
+    assert not any(text.get_parse_math() or text.get_usetex() for text in picture.sheet.texts)
     if name in ODD:
-        assert texts(picture).count(name) == 2 and [label.get_text() for label in labels] == [
-            name,
-            name,
-        ]
-    assert plot.get_window_extent().width > 1.3 * picture.dpi, "there is room for the lines"
+        assert texts(picture).count(name) == 2, "its title and its line"
+        assert {f"↑ {name}", f"{name} →"} <= set(texts(picture)), "its axes"
+    assert picture.axes[1].get_window_extent().width > 1.3 * picture.dpi, "there is room for lines"
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_names_at_the_ends_of_any_lines_keep_apart_and_on_the_sheet(seed):
+    rng = np.random.default_rng(seed)
+    x = np.sort(rng.choice(100, rng.integers(2, 30), replace=False)).astype(float)
+    words = ["d", "a name of some length", "RoPE", "a second one", "W" * 12, "none", "last"]
+    lines = {}
+    for name in rng.permutation(words)[: rng.integers(1, 8)]:
+        y = rng.normal(size=len(x)).cumsum() * rng.choice([0.0, 1.0, 100.0])
+        y[rng.integers(1, len(x) + 1) :] = np.nan  # most end early
+        lines[name] = y
+    how = {"limits": (-1, 1)} if rng.random() < 0.3 else {}
+    picture = curves(
+        x, lines, title="T", axes=("an axis", "another one"), width=rng.choice([4, 9.5]), **how
+    )
+    assert overhang(picture)[0] <= 1, overhang(picture)
+    boxes = {text: text.get_window_extent() for text in picture.sheet.texts}
+    assert set(lines) <= set(texts(picture)), "each has its name"
+    for one, two in combinations(boxes, 2):
+        assert not boxes[one].overlaps(boxes[two]), (one.get_text(), two.get_text())
+    assert min(text.get_size() for text in boxes) >= 9
+
+
+def test_a_line_that_goes_on_beyond_the_limits_says_so():
+    picture = curves(X, {"up": X, "level": X * 0 + 1, "down": -X}, limits=(0.5, 2))
+    heads = {line.get_marker(): line.get_ydata()[0] for line in picture.sheet.lines}
+    box = picture.axes[1].get_position()
+    top, low = (picture.get_figheight() * (1 - edge) for edge in (box.y1, box.y0))
+    assert heads["^"] == pytest.approx(top) and heads["v"] == pytest.approx(low)
+    assert not {"^", "v"} & {line.get_marker() for line in curves(X, {"a": X}).sheet.lines}
+
+
+def test_a_name_that_had_to_move_is_joined_to_its_line():
+    picture = curves(X, {"a": X, "b": X + 0.01, "c": -X})
+    threads = [line for line in picture.sheet.lines if len(line.get_xdata()) == 2]
+    at = {text_of(picture, name).get_position()[1]: name for name in "abc"}
+    for thread in threads:
+        end, place = thread.get_ydata()
+        name = at[place]
+        assert name != "c" and end == pytest.approx(height_of(picture, 7 + 0.01 * (name == "b")))
+        assert thread.get_color() == text_of(picture, name).get_color()
+    assert threads
 
 
 def test_lines_may_be_named_by_numbers():
@@ -496,7 +587,9 @@ def test_theme_colours_axes_lines_and_names(style):
     assert (seen[2, -2] == rgb(style["paper"])).all() and same_color(
         plot.get_facecolor(), style["paper"]
     )
-    assert [plot.xaxis.label.get_color(), plot.yaxis.label.get_color()] == [style["ink"]] * 2
+    assert {text_of(picture, name).get_color() for name in ("across →", "↑ along")} == {
+        style["ink"]
+    }
     assert plot.xaxis.get_major_ticks()[0].label1.get_color() == style["faint"]
     assert [text_of(picture, f"line {i}").get_color() for i in range(6)] == style["lines"]
     for color in style["lines"]:
@@ -561,7 +654,7 @@ def test_a_sliders_picture_keeps_its_size():
 
 
 def test_sizes_are_those_asked_for():
-    assert size(curves(X, {"a": X}))[:2] == (np.ceil(3.4 * sheet.DPI), np.ceil(6.2 * sheet.DPI))
+    assert size(curves(X, {"a": X}))[:2] == (np.ceil(3.2 * sheet.DPI), np.ceil(9.5 * sheet.DPI))
     assert size(curves(X, {"a": X}, width=4, height=2.6))[:2] == (
         np.ceil(2.6 * sheet.DPI),
         np.ceil(4 * sheet.DPI),
@@ -764,355 +857,6 @@ def test_beside_makes_room_for_its_title():
         )[0]
         <= 1
     )
-
-
-# ---- choice --------------------------------------------------------------------------------------
-
-QUERY, KEYS, VALUES = (
-    np.array([1.0, 0.5]),
-    np.array([[1.0, 0], [0, 2.0], [-1.5, -0.5], [0.3, -1.2]]),
-    np.array([9.0, -4, 0.5, 2]),
-)
-NAMES = ["Ada", "Bo", "Cem", "Dora"]
-
-
-def twin(query, keys, values, temperature):
-    """Scores, weights and mixture in plain Python."""
-    scores = [sum(float(a) * float(b) for a, b in zip(query, key)) for key in keys]
-    powers = [2.718281828459045 ** ((score - max(scores)) / temperature) for score in scores]
-    weights = [power / sum(powers) for power in powers]
-    return scores, weights, sum(w * float(v) for w, v in zip(weights, values))
-
-
-def bars_of(picture):
-    """The bars of a picture, column by column: (inches wide, the number beside it), from top to
-    bottom; and the zeros.
-    """
-    boxes = [patch for patch in picture.sheet.patches if isinstance(patch, Rectangle)]
-    columns = {}
-    for box in boxes:
-        columns.setdefault((round(box.get_x(), 3), to_rgb(box.get_facecolor())), []).append(box)
-    return {
-        key: [box.get_width() for box in sorted(column, key=lambda box: box.get_y())]
-        for key, column in columns.items()
-    }
-
-
-def arrows(picture):
-    """Every arrow as (color, start, end) on the sheet, in inches; y goes down."""
-    found = []
-    for quiver in picture.sheet.collections:
-        if isinstance(quiver, Quiver):
-            assert (quiver.angles, quiver.scale, quiver.scale_units) == ("xy", 1, "xy")
-            color = to_rgb(quiver.get_facecolor()[0])
-            found += [
-                (color, np.array(start), np.array(start) + (u, v))
-                for start, u, v in zip(quiver.XY, quiver.U, quiver.V)
-            ]
-    return found
-
-
-def scale_of(query, keys):
-    return PLANE / max([1.0, *(np.hypot(*row) for row in [query, *keys])])
-
-
-@pytest.mark.parametrize("temperature", [0.05, 0.5, 1, 5.0, 50])
-@pytest.mark.parametrize("seed", range(3))
-def test_choice_says_scores_weights_and_mixture(temperature, seed):
-    rng = np.random.default_rng(seed)
-    n = [2, 5, 12][seed]
-    query, keys, values = rng.normal(size=2), rng.normal(size=(n, 2)) * 2, rng.normal(size=n) * 9
-    picture = choice(query, keys, values, [f"k{i}" for i in range(n)], temperature=temperature)
-    scores, weights, mixture = twin(query, keys, values, temperature)
-    found = [(*text.get_position(), text.get_text()) for text in picture.sheet.texts]
-    for j, numbers in enumerate(zip(scores, weights, values)):
-        (row,) = [y for x, y, words in found if words == f"k{j}" and x > 4]
-        said = [words for x, y, words in sorted(found) if y == row and x > 5.05]
-        assert said == [f"{number:.2f}" for number in numbers]
-    assert f"mixture: {mixture:.2f}" in texts(picture) and f"mixture: {mixture:.2f}." in picture.alt
-    best = sorted(range(n), key=lambda j: -weights[j])[:3]
-    assert (
-        "the largest weights are " + ", ".join(f"k{j} {weights[j]:.2f}" for j in best) + ";"
-        in picture.alt
-    )
-    assert "sum 1.00" in texts(picture)
-
-
-@in_both_themes
-def test_the_bars_are_as_long_as_their_numbers(style):
-    picture = choice(QUERY, KEYS, VALUES, NAMES)
-    scores, weights, _ = twin(QUERY, KEYS, VALUES, 1)
-    found = bars_of(picture)
-    longest = max(np.hypot(*key) for key in KEYS)
-    reach = 2 * longest * max(1.5, np.hypot(*QUERY))
-    for numbers, color, span, width in [
-        (scores, style["faint"], reach, 1.2),
-        (weights, style["weights"][3], 1, 0.85),
-        (VALUES, sheet.VALUE, np.ptp(VALUES), 0.85),
-    ]:
-        (lengths,) = [lengths for (_, ink), lengths in found.items() if same_color(ink, color)]
-        np.testing.assert_allclose(lengths, np.array(numbers) / span * width, atol=1e-9)
-
-
-def test_the_bars_of_scores_grow_with_the_query():
-    """A slider of length: a query half as long has bars half as long."""
-    ink = sheet.THEMES["light"]["faint"]
-    found = [bars_of(choice(QUERY * times, KEYS, VALUES, NAMES)) for times in (0.8, 0.4)]
-    whole, half = (
-        next(lengths for (_, color), lengths in bars.items() if same_color(color, ink))
-        for bars in found
-    )
-    np.testing.assert_allclose(half, np.array(whole) / 2, atol=1e-9)
-
-
-def test_the_bars_of_weights_do_not_stretch():
-    picture = sheet.Picture(3, 3)
-    bars(picture, 0.5, 0.5, 0.2, 1.3, np.array([0.25, 0.5, 0.0]), "weight", "#123456", span=(0, 1))
-    bars(picture, 0.5, 1.5, 0.2, 1.3, np.array([0.25, 0.5, 0.0]), "weight", "#654321")
-    bars(picture, 0.5, 2.3, 0.2, 1.3, np.array([2.0, -3.0]), "x", "#abcdef", span=(0, 1))
-    (whole,), (stretched,), (both,) = (
-        [lengths for (_, ink), lengths in bars_of(picture).items() if same_color(ink, color)]
-        for color in ("#123456", "#654321", "#abcdef")
-    )
-    np.testing.assert_allclose(whole, [0.25, 0.5, 0])
-    np.testing.assert_allclose(stretched, [0.5, 1, 0])
-    np.testing.assert_allclose(both, [0.4, -0.6])
-    assert [t.get_text() for t in picture.sheet.texts].count("0.25") == 2
-
-
-@pytest.mark.parametrize(
-    "value,words",
-    [(1e8, "1e+08"), (-1e8, "-1e+08"), (-12345.6, "-12346"), (999.99, "999.99"), (-100, "-100.00")],
-)
-def test_numbers_beside_bars_are_short(value, words):
-    picture = choice([1, 0], [[1, 0], [0, 1]], [value, value], ["a", "b"])
-    assert texts(picture).count(words) == 2 and f"mixture: {words}" in texts(picture)
-    assert overhang(picture)[0] <= 1, overhang(picture)
-
-
-@pytest.mark.parametrize(
-    "query,keys",
-    [
-        (QUERY, KEYS),
-        (QUERY / 9, KEYS / 9),
-        (QUERY * 7, KEYS),
-        (-QUERY, KEYS * 20),
-        ([0, -1], [[3, 4]]),
-    ],
-)
-@in_both_themes
-def test_arrows_are_drawn_to_scale_in_their_direction(query, keys, style):
-    query, keys = np.asarray(query, float), np.asarray(keys, float)
-    picture = choice(
-        query, keys, np.ones(len(keys)), NAMES[: len(keys)], who="me", axes=("east", "north")
-    )
-    unit = scale_of(query, keys)
-    found = arrows(picture)
-    (middle,) = {tuple(start) for _, start, _ in found}
-    for rows, ink in [(keys, sheet.KEY), (query[None], sheet.QUERY)]:
-        seen = [end - middle for color, _, end in found if same_color(color, ink)]
-        np.testing.assert_allclose(seen, rows * unit * (1, -1), atol=0.0051)
-    assert text_of(picture, "me").get_color() == sheet.QUERY
-    (ring,) = [line for line in picture.sheet.lines if len(line.get_xdata()) == 100]
-    radius = np.hypot(ring.get_xdata() - middle[0], ring.get_ydata() - middle[1])
-    np.testing.assert_allclose(radius, unit, err_msg="the circle has radius 1")
-    east, north = (
-        text_of(picture, "east →").get_position(),
-        text_of(picture, "north ↑").get_position(),
-    )
-    assert east[0] > middle[0] + PLANE and north[1] < middle[1] - PLANE
-
-
-def test_arrows_show_in_the_pixels():
-    picture = choice([0.0, 1.0], [[1.0, 0], [-0.6, -0.8]], [1, 2], ["a", "b"])
-    seen, middle = pixels(picture), arrows(picture)[0][1]
-    for row, color in [([0.0, 1], sheet.QUERY), ([1.0, 0], sheet.KEY), ([-0.6, -0.8], sheet.KEY)]:
-        x, y = np.rint((middle + 0.6 * PLANE * np.array(row) * (1, -1)) * picture.dpi).astype(int)
-        assert np.abs(seen[y - 1 : y + 2, x - 1 : x + 2] - rgb(color)).max(axis=2).min() < 60
-
-
-def test_a_name_stands_at_the_tip_of_its_arrow():
-    picture = choice(QUERY, KEYS, VALUES, NAMES, who="me")
-    unit, middle = scale_of(QUERY, KEYS), arrows(picture)[0][1]
-    for name, row in [*zip(NAMES, KEYS), ("me", QUERY)]:
-        places = [text.get_position() for text in picture.sheet.texts if text.get_text() == name]
-        assert (
-            min(np.hypot(*(np.array(place) - middle - row * unit * (1, -1))) for place in places)
-            < 0.3
-        )
-
-
-@pytest.mark.parametrize(
-    "query,keys", [(QUERY, KEYS), (QUERY * 3, KEYS), ([-2, 1.0], KEYS * 5), ([0.3, 0], KEYS)]
-)
-def test_dotted_lines_land_where_the_key_projects(query, keys):
-    query = np.array(query, float)
-    picture = choice(query, keys, VALUES, NAMES)
-    unit, middle = scale_of(query, keys), arrows(picture)[0][1]
-    dotted = [line for line in picture.sheet.lines if line.get_linestyle() == ":"]
-    feet = [line for line in picture.sheet.lines if line.get_marker() == "o"]
-    assert len(dotted) == len(feet) == len(keys)
-    angle = np.arctan2(query[1], query[0])
-    for key, line, foot in zip(keys, dotted, feet):
-        along = np.hypot(*key) * np.cos(np.arctan2(key[1], key[0]) - angle)
-        wanted = along * np.array([np.cos(angle), np.sin(angle)])
-        ends = (np.stack([line.get_xdata(), line.get_ydata()], axis=1) - middle) * (1, -1) / unit
-        np.testing.assert_allclose(ends, [key, wanted], atol=1e-9)
-        np.testing.assert_allclose(
-            [foot.get_xdata()[0], foot.get_ydata()[0]], [line.get_xdata()[1], line.get_ydata()[1]]
-        )
-        assert np.isclose(np.hypot(*query) * along, key @ query), (
-            "score = length of the query × place where it lands"
-        )
-
-
-def test_a_query_of_length_zero_believes_everyone_alike():
-    picture = choice([0, 0], KEYS, VALUES, NAMES, who="me", temperature=0.01)
-    assert texts(picture).count("0.25") == 4 and texts(picture).count("0.00") == 4
-    assert f"mixture: {VALUES.mean():.2f}" in picture.alt
-    assert "me" not in texts(picture) and not any(
-        line.get_linestyle() == ":" for line in picture.sheet.lines
-    )
-    assert len(arrows(picture)) == 4
-
-
-@pytest.mark.parametrize("scale", [0, 1e-8, 1e8])
-def test_choice_stands_zeros_dwarfs_and_giants(scale):
-    for query, keys in [
-        (QUERY * scale, KEYS * scale),
-        (QUERY, KEYS * np.array([[scale], [1], [1], [1]])),
-        (QUERY * scale, KEYS),
-    ]:
-        picture = choice(query, keys, VALUES * scale, NAMES)
-        assert overhang(picture)[0] <= 1, overhang(picture)
-        assert "nan" not in picture.alt
-
-
-def test_keys_that_point_the_same_way_share_one_arrow():
-    picture = choice([1, 0], [[1, 1], [1, 1], [0, 1]], [1, 2, 3], ["a", "b", "c"])
-    assert "a, b" in texts(picture) and len(arrows(picture)) == 3
-
-
-@pytest.mark.parametrize(
-    "names",
-    [ODD[:4], ["a very long name of a key", "w" * 30, "W" * 16, "日本の猫"], ["x", "x", "", "\n"]],
-)
-def test_names_in_a_choice_are_plain_characters(names):
-    turned = [[np.cos(a), np.sin(a)] for a in (3.1, 2.0, -0.05, 4.0)]
-    for query in ([-1, 0.2], [1, 0.3], [0, 1]):
-        how = {
-            "who": "somebody <b>$x$</b>",
-            "axes": ("$x$ of it", "<i>"),
-            "value_name": "a longer name $",
-            "title": "$5 & <b>",
-        }
-        picture = choice(query, turned, VALUES, names, **how)
-        assert overhang(picture)[0] <= 1, overhang(picture)
-        assert not any(text.get_parse_math() or text.get_usetex() for text in picture.sheet.texts)
-        assert {
-            "somebody <b>$x$</b>",
-            "$x$ of it →",
-            "<i> ↑",
-            "a longer name $",
-            "$5 & <b>",
-        } <= set(texts(picture))
-        assert "$5 & <b>" in picture.alt
-        if names[0] == ODD[0]:
-            assert set(names) <= set(texts(picture)) and "<b>x</b>" in picture.alt
-
-
-def test_names_of_axes_stay_clear_of_names_of_keys():
-    picture = choice([1, 1], [[1, 0], [0, 1]], [1, 2], ["Alexandra", "Bo"], axes=("fun", "brains"))
-    picture.draw_without_rendering()
-    boxes = {
-        (t.get_text(), i): t.get_window_extent()
-        for i, t in enumerate(picture.sheet.texts)
-        if t.get_text()
-    }
-    for (word, _), box in boxes.items():
-        if word in ("fun →", "brains ↑"):
-            assert [
-                other
-                for (other, _), there in boxes.items()
-                if other != word and box.overlaps(there)
-            ] == []
-
-
-@in_both_themes
-def test_choice_in_its_colours(style):
-    picture = choice(QUERY, KEYS, VALUES, NAMES, title="T", value_name="stars")
-    seen = pixels(picture)
-    assert (seen[2, -2] == rgb(style["paper"])).all()
-    for color in (sheet.KEY, sheet.QUERY, sheet.VALUE, style["weights"][3]):
-        area = (seen == rgb(color)).all(axis=2)
-        assert area.sum() > 50
-        assert np.abs(pixels(picture, fast=False)[area] - rgb(color)).max() <= 8
-    assert (
-        text_of(picture, "stars").get_color()
-        == text_of(picture, texts(picture)[-2]).get_color()
-        == sheet.VALUE
-    )
-    assert picture.alt.startswith("T: ") and choice(QUERY, KEYS, VALUES, NAMES).alt.startswith(
-        "One query among keys: "
-    )
-
-
-def test_plane_without_a_unit_fits_every_arrow_to_the_circle():
-    for rows in (KEYS, KEYS * 100, KEYS / 9):
-        free, bound = sheet.Picture(4, 4), sheet.Picture(4, 4)
-        plane(free, 2, 2, 1.0, QUERY[None], rows, NAMES)
-        plane(bound, 2, 2, 1.0, QUERY[None], rows, NAMES, query_names=["me"], unit=0.01)
-        long = [np.hypot(*(end - start)) for _, start, end in arrows(free)]
-        assert max(long) < 1.01
-        wanted = [row for row in rows if np.round(row * 0.01, 2).any()]
-        keys = [arrow for arrow in arrows(bound) if same_color(arrow[0], sheet.KEY)]
-        assert len(keys) == len(wanted)
-        for (_, start, end), row in zip(keys, wanted):
-            np.testing.assert_allclose(end - start, row * 0.01 * (1, -1), atol=0.0051)
-    assert (
-        "queries" in " ".join(texts(free))
-        and "query" in " ".join(texts(bound))
-        and "queries" not in " ".join(texts(bound))
-    )
-
-
-def chosen(query=QUERY, keys=KEYS, values=VALUES, names=NAMES, **more):
-    return lambda: choice(query, keys, values, names, **more)
-
-
-NOT_CHOICES = [
-    (chosen(query=[1, 2, 3]), ValueError, ["query", "(2,)", "(3,)"]),
-    (chosen(query=1.0), ValueError, ["query", "shape", "()"]),
-    (chosen(query=[[1, 2]]), ValueError, ["query", "(2,)", "(1, 2)"]),
-    (chosen(query=[1, np.nan]), ValueError, ["query must be finite", "query[1]"]),
-    (chosen(query=["a", "b"]), TypeError, ["query must hold real numbers"]),
-    (chosen(keys=np.ones((4, 3))), ValueError, ["keys", "(n, 2)", "(4, 3)"]),
-    (chosen(keys=np.ones(2)), ValueError, ["keys must have the shape (..., n, 2)", "(2,)"]),
-    (chosen(keys=np.ones((1, 4, 2))), ValueError, ["keys", "(n, 2)", "(1, 4, 2)"]),
-    (chosen(keys=np.ones((0, 2)), values=[], names=[]), ValueError, ["keys", "(n, 2)", "(0, 2)"]),
-    (
-        chosen(keys=np.where(KEYS == 2, np.inf, KEYS)),
-        ValueError,
-        ["keys must be finite", "keys[1, 1]", "inf"],
-    ),
-    (chosen(values=VALUES[1:]), ValueError, ["values", "(n,)", "(3,)"]),
-    (chosen(values=VALUES[:, None]), ValueError, ["values", "(n,)", "(4, 1)"]),
-    (chosen(values=VALUES * np.nan), ValueError, ["values must be finite", "values[0]", "nan"]),
-    (chosen(names=["a"]), ValueError, ["names has 1 names", "4"]),
-    (chosen(names="abcd"), TypeError, ["names must be a list of strings"]),
-    (chosen(temperature=0), ValueError, ["temperature must be a finite number above 0", "0"]),
-    (chosen(temperature=-1), ValueError, ["temperature must be a finite number above 0", "-1"]),
-    (chosen(temperature=np.nan), ValueError, ["temperature", "nan"]),
-    (chosen(temperature="1"), TypeError, ["temperature must be a number", "'1'"]),
-    (chosen(axes="xy"), ValueError, ["axes must be two names", "'xy'"]),
-    (chosen(axes=("a", "b", "c")), ValueError, ["axes must be two names"]),
-]
-
-
-@pytest.mark.parametrize("number", range(len(NOT_CHOICES)))
-def test_what_is_no_choice_is_refused_by_name(number):
-    make, kind, words = NOT_CHOICES[number]
-    refused(make, kind, *words)
 
 
 # ---- stream --------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """show/pareto.py: who is on the front, score against cost, and a design as small maps."""
 
-import itertools
 import re
+from itertools import combinations, pairwise, permutations
 
 import numpy as np
 import pytest
@@ -56,7 +56,7 @@ def test_the_front_is_what_sorting_finds(seed):
 
 def test_the_front_does_not_depend_on_the_order():
     costs, scores = np.array([1, 2, 2, 3.0]), np.array([1, 1, 2, 2.0])
-    for order in itertools.permutations(range(4)):
+    for order in permutations(range(4)):
         order = list(order)
         assert front(costs[order], scores[order]).tolist() == [
             [True, False, True, False][i] for i in order
@@ -153,7 +153,7 @@ def test_the_marked_one_is_larger():
         ({"groups": [[1, 2]]}, ValueError, "groups must be a dict"),
         ({"groups": {"a": [[1, 2, 3]]}}, ValueError, r"groups\['a'\] must have the shape"),
         ({"groups": {"a": [[1, np.inf]]}}, ValueError, r"groups\['a'\] must be finite"),
-        ({"groups": {str(i): [[0, 0]] for i in range(11)}}, ValueError, "at most 10"),
+        ({"groups": {str(i): [[0, 0]] for i in range(13)}}, ValueError, "at most 12"),
         ({"groups": GROUPS, "marked": "yours"}, ValueError, "marked must be one of the names"),
         ({"groups": GROUPS, "axes": "cost"}, ValueError, "axes must be two names"),
     ],
@@ -195,9 +195,9 @@ def test_each_map_has_its_own_place_and_its_own_pixels():
     mask[1, 2, 5] = False
     images = [image.get_array() for image in panels(mask).sheet.get_images()]
     assert len(images) == 6
-    green = images[1][-1, 0]  # causal: the last token sees the first
+    filled = images[1][-1, 0]  # causal: the last token sees the first
     for image, one in zip(images, mask.reshape(6, 12, 12)):
-        assert ((image == green).all(axis=-1) == one).all()
+        assert ((image == filled).all(axis=-1) == one).all()
 
 
 @pytest.mark.parametrize(
@@ -213,17 +213,63 @@ def test_what_is_no_design_is_refused(mask, error):
         panels(mask)
 
 
-def test_each_name_has_the_colour_and_the_mark_of_its_designs():
+def test_each_name_has_the_colour_of_its_designs_and_stands_beside_one_of_them():
     picture = pareto(GROUPS)
     plot, _ = lines(picture)
     drawn = [line for line in plot.get_lines() if line.get_marker() != "None"]
-    beside = [line for line in picture.sheet.get_lines() if line.get_marker() != "None"]
-    said = {text.get_text(): text.get_color() for text in picture.sheet.texts}
     looks = [(line.get_color(), line.get_marker()) for line in drawn]
-    assert looks == [(line.get_color(), line.get_marker()) for line in beside] and len(
-        set(looks)
-    ) == len(GROUPS)
-    assert [said[name] for name in GROUPS] == [line.get_color() for line in drawn]
+    assert len(set(looks)) == len(GROUPS)
+    said = {text.get_text(): text for text in picture.sheet.texts}
+    assert [said[name].get_color() for name in GROUPS] == [line.get_color() for line in drawn]
+    for name, points in GROUPS.items():
+        box = said[name].get_window_extent()
+        pixels = plot.transData.transform(np.atleast_2d(points))
+        far = np.hypot(*(np.clip(pixels, box.min, box.max) - pixels).T)
+        assert far.min() < 0.2 * picture.dpi, name
+
+
+def test_a_family_without_room_has_its_name_and_its_mark_at_the_right():
+    crowd = {f"family {i}": np.full((1, 2), 0.5) + i / 1e4 for i in range(12)}
+    picture = pareto(crowd)
+    plot, _ = lines(picture)
+    edge = plot.get_window_extent().x1
+    said = {text.get_text(): text for text in picture.sheet.texts}
+    assert set(crowd) <= set(said)
+    aside = {name for name in crowd if said[name].get_window_extent().x0 > edge}
+    marks = {
+        (round(line.get_ydata()[0], 6), line.get_color(), line.get_marker())
+        for line in picture.sheet.get_lines()
+    }
+    designs = [line for line in plot.get_lines() if line.get_marker() != "None"]
+    wanted = {
+        (round(said[name].get_position()[1], 6), line.get_color(), line.get_marker())
+        for name, line in zip(crowd, designs)
+        if name in aside
+    }
+    assert len(aside) >= 4 and marks == wanted
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_name_lies_on_a_design_a_line_or_another_name(seed):
+    rng = np.random.default_rng(seed)
+    groups = {
+        name: np.sort(rng.uniform(0.02, [0.58, 1.0], (rng.integers(1, 6), 2)), axis=0)
+        for name in ["full", "local", "a family of its own", "bigbird", "streaming"][: 1 + seed % 5]
+    }
+    picture = pareto(groups, title="T", marked="full", width=[4.75, 9.5][seed % 2])
+    plot, _ = lines(picture)
+    picture.draw_without_rendering()
+    boxes = {text.get_text(): text.get_window_extent() for text in picture.sheet.texts}
+    width, height = picture.canvas.get_width_height()
+    for one, two in combinations(boxes, 2):
+        assert not boxes[one].overlaps(boxes[two]), (one, two)
+    for name, box in boxes.items():
+        assert box.x0 >= 0 and box.x1 <= width and box.y0 >= 0 and box.y1 <= height, name
+    for name in groups:
+        for points in groups.values():
+            pixels = plot.transData.transform(points)
+            along = [a + t * (b - a) for a, b in pairwise(pixels) for t in np.linspace(0, 1, 50)]
+            assert not any(boxes[name].contains(*pixel) for pixel in [*pixels, *along]), name
 
 
 def test_a_design_above_or_below_the_picture_does_not_count_either():
@@ -232,7 +278,7 @@ def test_a_design_above_or_below_the_picture_does_not_count_either():
         assert "a: outside." in pareto({"a": [[0.05, outside]], "b": [[0.1, 0.5]]}).alt
 
 
-def test_green_may_be_looked_at_and_each_map_says_its_own_share():
+def test_what_is_filled_may_be_looked_at_and_each_map_says_its_own_share():
     mask = design(2, 3, 12)
     mask[1, 2, 5] = False
     picture = panels(mask)

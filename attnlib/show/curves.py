@@ -5,15 +5,28 @@ the steps of a training.
 from typing import Literal
 
 import numpy as np
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, Formatter, LogLocator, MaxNLocator, NullLocator
 
 from attnlib import _check
-from attnlib.show.labels import drawable, fonts
-from attnlib.show.sheet import DPI, Picture, colour, on_paper, text_width
+from attnlib.show.sheet import (
+    DPI,
+    MARGIN,
+    PAGE,
+    SMALL,
+    TEXT,
+    Picture,
+    colour,
+    line,
+    on_paper,
+    text_width,
+    under,
+)
+from attnlib.show.things import along, around, looks, near, spot
 
-# told apart without colours, too
-STYLES = ("-", (0, (5, 1.6)), (0, (1.4, 1.2)), (0, (5, 1.4, 1.2, 1.4)))
-LEFT = 0.75  # inches for the numbers and the name of the vertical axis
+LEFT, BELOW = 0.62, 0.52  # inches for the numbers of the vertical axis; for all of the other one
+BEHIND = 0.12  # inches from the end of a line to its name
+LEAST = 1.5  # inches of plot, however long the names are
+NUMBERED = 3  # up to so many lines have their numbers at the cursor
 
 
 @on_paper(lines=_check.named)
@@ -26,10 +39,11 @@ def curves(
     log: Literal["", "x", "y", "xy"] = "",
     cursor=None,
     limits=None,
-    width=6.2,
-    height=3.4,
+    width=PAGE,
+    height=3.2,
 ) -> Picture:
-    """Lines with their names at their ends.
+    """Lines with their names at their ends. A thing of the course, as RoPE, has the same colour in
+    every picture.
 
     x        (n,) the horizontal axis
     lines    name -> y (n,), or (runs, n): then the median is drawn, with a band from the lowest to
@@ -42,24 +56,31 @@ def curves(
     width, height   inches; more where the names or the title need more
     """
     x, lines, cursor, limits = _checked(x, lines, log, cursor, limits)
-    top, right = 0.3 + 0.3 * bool(title), max(_room(name) for name in lines)
-    width = max(width, LEFT + 1.5 + right, 0.1 * len(title))
-    picture = Picture(width, max(height, 0.55 + top + 0.16 * max(len(lines), 4)), title=title)
-    plot = _axes(picture, axes, top, right)
-    _scales(plot, x, log)
-    for number, y in enumerate(lines.values()):
-        _line(plot, x, y, number)
+    right = max(text_width(name, TEXT) for name in lines) + BEHIND + MARGIN
+    top = under(title) + line() * (1 + (cursor is not None)) + 0.08
+    picture = Picture(
+        max(width, LEFT + LEAST + right, *map(_room, axes)),
+        max(height, BELOW + top + line(TEXT) * max(len(lines), 4)),
+        title=title,
+    )
+    plot = frame(picture, axes, log, top, right, under(title))
+    ticks(plot, x)
+    for name, look in looks(lines).items():
+        _line(plot, x, lines[name], look)
     if limits is not None:
         plot.set_ylim(*limits)
     if len(x) > 1 and x.min() < x.max():
         plot.set_xlim(x.min(), x.max())
-    if cursor is not None:
-        _mark(plot, x, lines, cursor)
-    _ticks(plot)
-    _name(picture, plot, x, lines)
+    settle(picture, plot)
+    paths = {name: on_sheet(picture, plot, _points(x, y)) for name, y in lines.items()}
+    _name(picture, plot, paths)
     picture.alt = f"{title or 'Curves'}: {axes[1]} against {axes[0]}. " + " ".join(
         _words(x, name, y) for name, y in lines.items()
     )
+    if cursor is not None:
+        words = f"{_plain(axes[0])}: {cursor:.6g}"
+        _mark(picture, plot, x, lines, cursor, words, paths)
+        picture.alt += f" Marked is {words}."
     return picture
 
 
@@ -77,9 +98,8 @@ def beside(*pictures, title="", columns=None) -> Picture:
     rows = [pictures[start : start + columns] for start in range(0, len(pictures), columns)]
     width = max(sum(p.get_figwidth() for p in row) for row in rows)
     heights = [max(p.get_figheight() for p in row) for row in rows]
-    top = 0.4 * bool(title)
-    whole = Picture(max(width, 0.1 * len(title)), top + sum(heights))
-    whole.write(0.12, 0.12, title, size=11, weight="bold", va="top")
+    top = under(title) if title else 0
+    whole = Picture(width, top + sum(heights), title=title)
     for row, y in zip(rows, top + np.cumsum([0, *heights])):
         x = 0.0
         for picture in row:
@@ -150,11 +170,6 @@ def _limits(limits, positive):
     return low, high
 
 
-def _room(name):
-    """Inches at the right of the plot for the name of a line."""
-    return max(0.088 * len(name) + 0.25, text_width(name, 8.5) + 0.15)
-
-
 def _alone(y):
     """Which numbers have no neighbour that a line could lead to."""
     there = np.pad(np.isfinite(y), 1)
@@ -173,103 +188,164 @@ def _middle(y):
     return _of_runs(np.nanmedian, y)
 
 
-def _axes(picture, names, top, right):
-    """Axes in the colours of the theme, with room above for a title and at the right for the names
-    of the lines.
+# ---- the plot ------------------------------------------------------------------------------------
+
+
+def _room(name):
+    """Inches that the name of an axis needs."""
+    return text_width(f"{name}, log scale →", SMALL, "normal") + 2 * MARGIN
+
+
+def _plain(name):
+    """The name of an axis without its unit."""
+    return str(name).split(",")[0]
+
+
+def frame(picture, names, log, top, right, above):
+    """Axes in the colours of the theme, `top` and `right` inches from the edges of the sheet, with
+    their names at their ends: one at the right end below, one level above, `above` inches down.
     """
     width, height = picture.get_figwidth(), picture.get_figheight()
     plot = picture.add_axes(
         (
             LEFT / width,
-            0.55 / height,
+            BELOW / height,
             (width - LEFT - right) / width,
-            (height - 0.55 - top) / height,
+            (height - BELOW - top) / height,
         )
     )
+    plot.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
     plot.set_facecolor(colour("paper"))
-    plot.grid(True, color=colour("blocked"), linewidth=0.8)
+    plot.set_zorder(-1)  # under the names, which stand on the sheet
+    plot.grid(True, axis="y", color=colour("line"), linewidth=0.7)
     plot.set_axisbelow(True)
-    for side in ("top", "right"):
+    for side in ("left", "top", "right"):
         plot.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        plot.spines[side].set_color(colour("hatch"))
-    plot.tick_params(which="both", colors=colour("faint"), labelsize=8, length=3)
-    plot.yaxis.get_offset_text().set_size(8)
-    plot.ticklabel_format(scilimits=(-4, 5))
-    how = {"color": colour("ink"), "fontsize": 9, "family": fonts(), "parse_math": False}
-    across = plot.set_xlabel(drawable(str(names[0])), **how).get_window_extent().width
-    along = plot.set_ylabel(drawable(str(names[1])), labelpad=3, **how).get_window_extent().height
-    room = (
-        np.array(
-            [width - LEFT - right + 2 * min(LEFT, right), height - 0.55 - top + 2 * min(0.55, top)]
-        )
-        * 0.9
-        * picture.dpi
-    )
-    plot.xaxis.label.set_size(9 * min(1, room[0] / across))  # a long one is written smaller
-    plot.yaxis.label.set_size(9 * min(1, room[1] / along))
+    plot.spines["bottom"].set_color(colour("hatch"))
+    plot.tick_params(which="both", colors=colour("faint"), labelsize=SMALL, length=0)
+    plot.tick_params(axis="x", length=3, color=colour("hatch"))
+    across, along = (f"{name}{', log scale' * (axis in log)}" for axis, name in zip("xy", names))
+    how = {"color": colour("ink")}
+    x = max(width - right, MARGIN + text_width(f"{across} →", SMALL, "normal"))
+    picture.write(x, height - 0.08, f"{across} →", ha="right", va="bottom", **how)
+    picture.write(MARGIN, above, f"↑ {along}", va="top", **how)
     return plot
 
 
-def _scales(plot, x, log):
-    """Whole numbers are counted in whole numbers; logarithmic axes get few marks: the measured
-    places or powers of 10.
+def written(value, digits=6):
+    """A number with so many digits, as it is read: 1,000, 0.25 and 1e-8."""
+    rounded = float(f"{value:.{digits}g}")
+    if rounded and not 1e-4 <= abs(rounded) < 1e7:
+        mantissa, power = f"{value:.{digits - 1}e}".split("e")
+        mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+        return f"{mantissa}e{int(power)}".replace("-", "−")
+    return f"{rounded + 0:,.12f}".rstrip("0").rstrip(".").replace("-", "−")
+
+
+class Plain(Formatter):
+    """The marks of an axis with as many digits as tell them apart."""
+
+    digits = 6
+
+    def __call__(self, value, pos=None):
+        return written(value, self.digits)
+
+    def format_ticks(self, values):
+        steps = np.diff(np.unique(values))
+        self.digits = 6
+        if self.axis.get_scale() != "log" and len(steps):
+            most, step = np.floor(np.log10([np.abs(values).max(), steps.min()]) + 1e-9)
+            self.digits = int(np.clip(most - step + 1, 1, 15))
+        return super().format_ticks(values)
+
+
+def ticks(plot, x):
+    """Few marks, at round numbers. Whole numbers are counted in whole numbers; a logarithmic axis
+    has its marks at the places that were measured, or at powers of 10.
     """
-    plot.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
-    for axis in (plot.xaxis, plot.yaxis):
+    for axis, most in ((plot.xaxis, 8), (plot.yaxis, 6)):
+        axis.set_major_formatter(Plain())
         if axis.get_scale() == "log":
             axis.set_major_locator(LogLocator(numticks=6))
             axis.set_minor_locator(NullLocator())
-    if "x" not in log and np.array_equal(x, np.round(x)):
-        plot.xaxis.get_major_locator().set_params(integer=True)
-    elif "x" in log and len(x) <= 16:
+        else:
+            whole = axis is plot.xaxis and np.array_equal(x, np.round(x))
+            axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 5, 10], integer=whole))
+    if plot.get_xscale() == "log" and len(x) <= 16:
         places = [x[0]]
         for place in x[:: -(-len(x) // 6)]:  # none so near the one before that their numbers touch
             if abs(np.log(place / places[-1])) > 0.08 * np.log(x.max() / x.min()):
                 places.append(place)
         plot.xaxis.set_major_locator(FixedLocator(places))
-        plot.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
 
 
-def _ticks(plot):
-    """Where a logarithmic axis shows less than two powers of 10: round numbers between them."""
+def settle(picture, plot):
+    """When all is drawn and the limits stand: round numbers where a logarithmic axis shows less
+    than two powers of 10, and more room at the left for long ones.
+    """
     for axis, (low, high) in ((plot.xaxis, plot.get_xlim()), (plot.yaxis, plot.get_ylim())):
-        powers = (
-            np.floor(np.log10(high)) - np.ceil(np.log10(low)) + 1
-            if axis.get_scale() == "log"
-            else 2
-        )
-        if powers < 2 and not isinstance(axis.get_major_locator(), FixedLocator):
+        powers = np.floor(np.log10(high)) - np.ceil(np.log10(low)) if low > 0 else 1
+        few = axis.get_scale() == "log" and powers < 1
+        if few and not isinstance(axis.get_major_locator(), FixedLocator):
             axis.set_major_locator(MaxNLocator(5) if high < 5 * low else LogLocator(subs=(1, 2, 5)))
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+    low, high = plot.get_ylim()
+    shown = [place for place in plot.get_yticks() if low <= place <= high]
+    marks = plot.yaxis.get_major_formatter().format_ticks(shown)
+    room = max((text_width(mark, SMALL, "normal") for mark in marks), default=0)
+    box, left = plot.get_position(), (room + MARGIN + 0.06) / picture.get_figwidth()
+    if left > box.x0:
+        plot.set_position((left, box.y0, box.x1 - left, box.height))
 
 
-def _line(plot, x, y, number):
+def on_sheet(picture, plot, points):
+    """Where points (m, 2) of a plot stand on the sheet, in inches from its top left. (m, 2)"""
+    points = np.asarray(points, float).reshape(-1, 2)
+    found = plot.transData.transform(points) / picture.dpi if len(points) else points
+    return np.column_stack([found[:, 0], picture.get_figheight() - found[:, 1]])
+
+
+def edges(picture, plot):
+    """Left, top, right and bottom of a plot on the sheet, in inches."""
+    box, (width, height) = plot.get_position(), picture.get_size_inches()
+    return np.array([box.x0 * width, (1 - box.y1) * height, box.x1 * width, (1 - box.y0) * height])
+
+
+# ---- the lines and their words -------------------------------------------------------------------
+
+
+def _line(plot, x, y, look):
     """One line: its median, dots where a number stands alone, and a band over its runs where there
     are several.
     """
-    color, middle = colour("lines")[number % len(colour("lines"))], _middle(y)
-    plot.plot(x, middle, color=color, linewidth=1.8, linestyle=STYLES[number % len(STYLES)])
+    color, dashes, _ = look
+    middle = _middle(y)
+    plot.plot(x, middle, color=color, linewidth=1.8, linestyle=dashes)
     alone = _alone(middle)
     if alone.any():
         plot.plot(x[alone], middle[alone], "o", markersize=4, color=color, clip_on=False)
     if len(y) > 1:
         plot.fill_between(
-            x, _of_runs(np.nanmin, y), _of_runs(np.nanmax, y), color=color, alpha=0.18, linewidth=0
+            x, _of_runs(np.nanmin, y), _of_runs(np.nanmax, y), color=color, alpha=0.15, linewidth=0
         )
 
 
-def _mark(plot, x, lines, cursor):
-    """A vertical line at the cursor, or at the edge next to it; on every line a dot at the nearest
-    place that was measured.
+def _mark(picture, plot, x, lines, cursor, words, paths):
+    """A vertical line at the cursor, or at the edge next to it, with words above; on every line a
+    dot at the nearest place that was measured. Where the cursor stands at one, and the lines are
+    few, each says its number.
     """
-    place = int(np.abs(x - cursor).argmin())
-    plot.axvline(np.clip(cursor, x.min(), x.max()), color=colour("ink"), linewidth=1)
-    for number, y in enumerate(lines.values()):
-        value = _middle(y)[place]
+    taken = np.concatenate([around(along(path)) for path in paths.values()])
+    at, place = np.clip(cursor, x.min(), x.max()), int(np.abs(x - cursor).argmin())
+    plot.axvline(at, color=colour("ink"), linewidth=1, clip_on=False)
+    box, half = edges(picture, plot), text_width(words, SMALL) / 2
+    across = on_sheet(picture, plot, [(at, plot.get_ylim()[0])])[0, 0]
+    middle = np.clip(across, MARGIN + half, picture.get_figwidth() - MARGIN - half)
+    taken = np.concatenate([taken, [[across, box[1], across, box[3]]]])
+    picture.write(middle, box[1] - 0.05, words, weight="bold", ha="center", va="bottom")
+    for name, (color, *_) in looks(lines).items():
+        value = _middle(lines[name])[place]
         # not where the limits cut it off, or at NaN
         if plot.get_ylim()[0] <= value <= plot.get_ylim()[1]:
-            color = colour("lines")[number % len(colour("lines"))]
             plot.plot(
                 [x[place]],
                 [value],
@@ -280,57 +356,69 @@ def _mark(plot, x, lines, cursor):
                 clip_on=False,
                 zorder=3,
             )
+            if len(lines) <= NUMBERED and x[place] == cursor:
+                dot = on_sheet(picture, plot, [(x[place], value)])[0]
+                box_of = _beside(picture, dot, written(value, 3), color, taken, box)
+                taken = np.concatenate([taken, box_of])
 
 
-def _name(picture, plot, x, lines):
+def _beside(picture, dot, words, color, taken, box):
+    """Words near a dot on the sheet, on the first side where they touch nothing, if there is one.
+    -> the box (1, 4) that they take, or (0, 4)
+    """
+    found = spot(text_width(words, SMALL), near([dot]), taken, box)
+    if found is None:
+        return np.empty((0, 4))
+    (x, y, ha), taken = found
+    picture.write(x, y, words, weight="bold", color=color, ha=ha, va="center_baseline")
+    return taken[None]
+
+
+def _name(picture, plot, paths):
     """The name of each line where it ends: at the right edge, or within the plot if the line ends
     early and nothing is in the way.
+
+    paths   name -> the line on the sheet (m, 2)
     """
-    # asking for the limits also settles them
-    edge, tall = plot.get_xlim()[1], picture.get_figheight()
-    plot.get_ylim()
-    right = plot.transData.transform((edge, plot.get_ylim()[1]))[0] / picture.dpi
-    # inches
-    spots = {
-        name: plot.transData.transform(_points(x, y)) / picture.dpi for name, y in lines.items()
-    }
-    within, ends = {}, []
-    for number, (name, points) in enumerate(spots.items()):
-        if len(points):
-            (across, up), room = points[-1], text_width(name, 8.5) + 0.15
-            early = (
-                len(x) > 1
-                and across + room < right
-                and not any(_crosses(other, across, up, room) for other in spots.values())
-            )
-            (within.setdefault(across, []) if early else ends).append([tall - up, name, number])
-    box = plot.get_position()
-    low, high = (tall * (1 - edge) for edge in (box.y1, box.y0))
-    for over, across, group in [
-        *((plot, *one) for one in within.items()),
-        (None, right - 0.01, ends),
-    ]:
-        for y, name, number in _apart(group, low, high):
-            color = colour("lines")[number % len(colour("lines"))]
-            picture.write(
-                across + 0.08,
-                y,
-                name,
-                size=8.5,
-                weight="bold",
-                color=color,
-                va="center_baseline",
-                over=over,
-            )
+    box = edges(picture, plot)
+    low, high, right = box[1], box[3], box[2]
+    taken = np.concatenate([around(along(path)) for path in paths.values()])
+    found, ends = looks(paths), []
+    for name, path in sorted(paths.items(), key=lambda one: (*one[1][-1:, 1], 0)[0]):
+        if not len(path):
+            continue
+        across, up = path[-1]
+        wide, spots = text_width(name, TEXT), [(across + BEHIND, up + y, "left") for y in (0, 0.19)]
+        early = spot(wide, spots, taken, box, TEXT) if across < right - 0.1 else None
+        if early is None:
+            ends.append([up, name, up])
+        else:
+            (x, y, _), inside = early
+            taken = np.concatenate([taken, inside[None]])
+            _written(picture, x, y, name, found[name][0])
+    for y, name, end in _apart(ends, low, high):
+        color, there = found[name][0], np.clip(end, low, high)
+        if abs(y - there) > 0.04:  # moved: a thread leads to it
+            thread = [right, right + BEHIND - 0.03], [there, y]
+            picture.sheet.plot(*thread, color=color, linewidth=0.8)
+        if abs(end - there) > 0.02:  # it goes on above or below
+            head = "^" if end < low else "v"
+            picture.sheet.plot([right], [there], head, markersize=5, color=color)
+        _written(picture, right + BEHIND, y, name, color)
+
+
+def _written(picture, x, y, name, color):
+    picture.write(x, y, name, size=TEXT, weight="bold", color=color, va="center_baseline")
 
 
 def _apart(ends, low, high):
     """Names [y, …] from top to bottom, moved apart where they would touch."""
-    ends.sort()
-    for before, end in zip([[low - 0.08]] + ends, ends):
-        end[0] = max(end[0], before[0] + 0.16)
-    for end, after in zip(ends[::-1], [[high + 0.16], *ends[::-1]]):
-        end[0] = min(end[0], after[0] - 0.16)
+    ends.sort(key=lambda one: one[0])
+    step = line(TEXT)
+    for before, end in zip([[low - step / 2]] + ends, ends):
+        end[0] = max(end[0], before[0] + step)
+    for end, after in zip(ends[::-1], [[high + step], *ends[::-1]]):
+        end[0] = min(end[0], after[0] - step)
     return ends
 
 
@@ -338,15 +426,6 @@ def _points(x, y):
     """The middle of a line where it has numbers, from left to right. (m, 2)"""
     middle, order = _middle(y), np.argsort(x, kind="stable")
     return np.array([(x[i], middle[i]) for i in order if np.isfinite(middle[i])]).reshape(-1, 2)
-
-
-def _crosses(points, across, up, room):
-    """Does a line pass where a name of this width would stand? points (m, 2)"""
-    steps = np.linspace(across + 0.05, across + room, 20)
-    heights = (
-        np.interp(steps, *points.T, left=np.nan, right=np.nan) if len(points) else steps + np.nan
-    )
-    return bool((np.abs(heights - up) < 0.14).any())
 
 
 def _words(x, name, y):

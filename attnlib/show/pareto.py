@@ -6,11 +6,24 @@ import numpy as np
 from matplotlib.colors import to_rgb
 
 from attnlib import _check
-from attnlib.show.curves import STYLES, _axes
-from attnlib.show.sheet import Picture, colour, on_paper, text_width
+from attnlib.show.curves import edges, frame, on_sheet, settle, ticks
+from attnlib.show.sheet import (
+    HALF,
+    MARGIN,
+    PAGE,
+    TEXT,
+    Picture,
+    colour,
+    line,
+    on_paper,
+    text_width,
+    under,
+)
+from attnlib.show.things import SHAPES, along, around, looks, near, spot
 
-SHAPES = "os^Dv<>pXh"  # told apart without colours, too
-LEGEND = 0.19  # inches from one name to the next
+LEAST = 3.2  # inches of plot
+GAP = 0.1  # inches between small maps
+BESIDE = 0.14  # inches from a mark to its name
 
 
 def front(costs, scores):
@@ -40,11 +53,12 @@ def pareto(
     title="",
     axes=("share of n² used", "score"),
     limits=((0, 0.6), (0, 1.03)),
-    width=6.6,
-    height=3.6,
+    width=PAGE,
+    height=3.8,
 ) -> Picture:
-    """Designs by what they cost and what they reach; a line runs along the front of those that
-    nothing beats.
+    """Designs by what they cost and what they reach; a band runs along the front of those that
+    nothing beats. A family has its name at its cheapest design that has room for it, and else at
+    the right.
 
     groups   name -> (m, 2) cost and score of each design: one design, or a family with a knob,
              joined in its order
@@ -53,19 +67,22 @@ def pareto(
              count for the front
     """
     groups, marked = _checked(groups, marked)
-    right = 0.4 + max(text_width(name, 8.5) for name in groups)
-    top = 0.3 + 0.3 * bool(title)
-    width = max(width, right + 3.4, 0.1 * len(title))
-    picture = Picture(width, max(height, 0.55 + top + LEGEND * (len(groups) + 2)), title=title)
-    plot = _axes(picture, axes, top, right + 0.1)
+    right = 0.5 + max(text_width(name, TEXT) for name in groups)
+    top = under(title) + line() + 0.1
+    tall = 0.6 + top + line(TEXT) * len(groups)
+    picture = Picture(max(width, right + LEAST), max(height, tall), title=title)
+    plot = frame(picture, axes, "", top, right, under(title))
+    ticks(plot, np.array([0.5]))
     plot.set(xlim=limits[0], ylim=limits[1])
+    settle(picture, plot)
     inside = {name: points[_within(points, limits)] for name, points in groups.items()}
     points = np.concatenate(list(inside.values()))
     best = front(*points.T) if len(points) else np.zeros(0, bool)
-    _stairs(plot, points[best], limits)
-    for number, (name, group) in enumerate(inside.items()):
-        _group(plot, group, number, name == marked)
-    _legend(picture, list(groups), marked, width - right, top)
+    stairs = _stairs(plot, points[best], limits)
+    for name, look in looks(groups).items():
+        _group(plot, inside[name], look, name == marked)
+    places = {name: on_sheet(picture, plot, group) for name, group in inside.items()}
+    _names(picture, edges(picture, plot), places, on_sheet(picture, plot, stairs), marked)
     picture.alt = _words(title, axes, inside)
     return picture
 
@@ -120,75 +137,67 @@ def _within(points, limits):
     )
 
 
-def _looks(number):
-    return {"color": colour("lines")[number % len(colour("lines"))], "marker": SHAPES[number]}
-
-
 def _stairs(plot, best, limits):
-    """What can be had for each cost: level until the next design of the front, then up."""
-    if len(best):
-        best = best[np.argsort(best[:, 0])]
-        across = [best[0, 0], *best[:, 0], limits[0][1]]
-        up = [limits[1][0], *best[:, 1], best[-1, 1]]
-        plot.step(
-            across,
-            up,
-            where="post",
-            color=colour("hatch"),
-            linewidth=5,
-            solid_capstyle="butt",
-            zorder=1,
-        )
+    """What can be had for each cost: level until the next design of the front, then up. -> its
+    corners (m, 2)
+    """
+    if not len(best):
+        return np.empty((0, 2))
+    best = best[np.argsort(best[:, 0])]
+    across = [best[0, 0], *best[:, 0], limits[0][1]]
+    up = [limits[1][0], *best[:, 1], best[-1, 1]]
+    how = {"color": colour("line"), "linewidth": 7, "solid_capstyle": "butt", "zorder": 1}
+    plot.step(across, up, where="post", **how)
+    return np.column_stack([np.repeat(across, 2)[1:], np.repeat(up, 2)[:-1]])
 
 
-def _group(plot, points, number, large):
-    look, rim = _looks(number), colour("ink") if large else colour("paper")
+def _group(plot, points, look, large):
+    color, dashes, shape = look
     if len(points) > 1:
-        plot.plot(
-            *points.T,
-            color=look["color"],
-            linewidth=1,
-            linestyle=STYLES[number % len(STYLES)],
-            zorder=2,
-        )
-    plot.plot(
-        *points.T,
-        linestyle="",
-        markersize=12 if large else 7,
-        markeredgecolor=rim,
-        clip_on=False,
-        zorder=4 if large else 3,
-        **look,
-    )
+        plot.plot(*points.T, color=color, linewidth=1, linestyle=dashes, zorder=2)
+    _mark(plot, points.T, color, shape, large, zorder=4 if large else 3)
 
 
-def _legend(picture, names, marked, x, top):
-    """The marks with their names at the right, and the line of the front below them."""
-    for number, name in enumerate(names):
-        y, large = top + LEGEND * (number + 0.5), name == marked
-        rim = colour("ink") if large else colour("paper")
-        picture.sheet.plot(
-            [x + 0.05],
-            [y],
-            linestyle="",
-            markersize=9 if large else 7,
-            markeredgecolor=rim,
-            **_looks(number),
-        )
-        picture.write(
-            x + 0.2,
-            y,
-            name,
-            size=8.5,
-            weight="bold",
-            color=_looks(number)["color"],
-            va="center_baseline",
-        )
-    y = top + LEGEND * (len(names) + 1)
-    picture.sheet.plot(
-        [x - 0.05, x + 0.13], [y, y], color=colour("hatch"), linewidth=5, solid_capstyle="butt"
+def _mark(plot, places, color, shape, large, **how):
+    rim = colour("ink" if large else "paper")
+    size = 12 if large else 7
+    look = {"linestyle": "", "markersize": size, "markeredgecolor": rim, "clip_on": False}
+    plot.plot(*places, color=color, marker=shape, **look, **how)
+
+
+def _names(picture, box, places, stairs, marked):
+    """The name of each family beside its first design that has room, the marked one first; those
+    without room stand at the right, behind their mark.
+
+    box   of the plot        places, stairs   on the sheet: name -> (m, 2), and (m, 2)
+    """
+    found, left = looks(places), []
+    taken = np.concatenate(
+        [around(along(path), 0.05) for path in (stairs, *places.values())]
+        + [around(path, 0.08) for path in places.values()]
     )
-    picture.write(x + 0.2, y, "front", size=8.5, color=colour("faint"), va="center_baseline")
+    how = {"size": TEXT, "weight": "bold", "va": "center_baseline"}
+    for name in sorted(places, key=lambda name: (name != marked, len(places[name]))):
+        place = spot(text_width(name, TEXT), near(places[name]), taken, box, TEXT)
+        if place is None:
+            left.append(name)
+            continue
+        (x, y, ha), inside = place
+        taken = np.concatenate([taken, inside[None]])
+        picture.write(x, y, name, color=found[name][0], ha=ha, **how)
+    x = box[2] + BESIDE
+    for number, name in enumerate(left):
+        y, (color, _, shape) = box[1] + line(TEXT) * (number + 0.5), found[name]
+        _mark(picture.sheet, ([x], [y]), color, shape, name == marked)
+        picture.write(x + BESIDE, y, name, color=color, **how)
+    if len(stairs):
+        x, y = stairs[-1] - (0.05, 0)
+        place = spot(
+            text_width("the front"), [(x, y + d, "right") for d in (0.17, -0.17)], taken, box
+        )
+        if place:
+            (x, y, ha), _ = place
+            picture.write(x, y, "the front", color=colour("faint"), ha=ha, va="center_baseline")
 
 
 def _words(title, axes, groups):
@@ -208,9 +217,9 @@ def _words(title, axes, groups):
 
 
 @on_paper
-def panels(mask, *, title="", width=4.6) -> Picture:
-    """Small maps of a design, a row for each layer and a column for each head: green may be looked
-    at.
+def panels(mask, *, title="", width=HALF) -> Picture:
+    """Small maps of a design, a row for each layer and a column for each head: what is filled may
+    be looked at.
 
     mask   boolean (layers, heads, n, n)
     """
@@ -218,29 +227,25 @@ def panels(mask, *, title="", width=4.6) -> Picture:
     if mask.ndim != 4 or mask.shape[-1] != mask.shape[-2] or 0 in mask.shape:
         raise ValueError(f"mask must have the shape (layers, heads, n, n), got {mask.shape}")
     layers, heads, *_ = mask.shape
-    left, top, shares = 0.62, 0.34 + 0.3 * bool(title), mask.mean(axis=(-2, -1))  # (layers, heads)
-    side = min((width - left - 0.1) / heads - 0.1, 2.0)
-    picture = Picture(width, top + layers * (side + 0.3) + 0.42, title=title)
+    left = 2 * MARGIN + text_width(f"layer {layers - 1}")
+    top, shares = under(title) + line() + 0.06, mask.mean(axis=(-2, -1))  # (layers, heads)
+    side = min((width - left - MARGIN) / heads - GAP, 2.0)
+    row = side + line() + GAP
+    low = top + layers * row
+    picture = Picture(width, low + 2 * line() + MARGIN, title=title)
     pixels = np.array([to_rgb(colour("blocked")), to_rgb(colour("allowed"))])
     for layer, head in np.ndindex(layers, heads):
-        x, y = left + head * (side + 0.1), top + layer * (side + 0.3)
+        x, y = left + head * (side + GAP), top + layer * row
         picture.place(pixels[mask[layer, head].astype(int)], x, y, side, side)
         if layer == 0:
             picture.write(
-                x + side / 2,
-                y - 0.06,
-                f"head {head}",
-                size=8.5,
-                weight="bold",
-                ha="center",
-                va="bottom",
+                x + side / 2, y - 0.06, f"head {head}", weight="bold", ha="center", va="bottom"
             )
         if head == 0:
             picture.write(
                 left - 0.08,
                 y + side / 2,
                 f"layer {layer}",
-                size=8.5,
                 weight="bold",
                 ha="right",
                 va="center_baseline",
@@ -249,25 +254,17 @@ def panels(mask, *, title="", width=4.6) -> Picture:
             x + side / 2,
             y + side + 0.03,
             f"{shares[layer, head]:.1%}",
-            size=7.5,
             ha="center",
             va="top",
             color=colour("faint"),
         )
-    for line, words in enumerate(
+    for number, words in enumerate(
         (
-            f"green: may attend, {mask.mean():.1%} of all pairs",
-            "rows: who looks, columns: who is looked at",
+            f"filled: may attend, {mask.mean():.1%} of all pairs",
+            "rows: who looks; columns: who is looked at",
         )
     ):
-        picture.write(
-            left,
-            picture.get_figheight() - 0.2 + 0.12 * line,
-            words,
-            size=7.5,
-            va="bottom",
-            color=colour("faint"),
-        )
+        picture.write(left, low + line() * number, words, va="top", color=colour("faint"))
     said = "; ".join(
         f"layer {layer}, head {head}: {share:.1%}"
         for (layer, head), share in np.ndenumerate(shares)

@@ -5,9 +5,23 @@ from matplotlib.patches import Rectangle
 
 from attnlib import _check
 from attnlib.show.labels import axis_names, visible
-from attnlib.show.sheet import Picture, colour, on_paper, text_width
+from attnlib.show.sheet import (
+    MARGIN,
+    PAGE,
+    TEXT,
+    Picture,
+    colour,
+    line,
+    on_paper,
+    text_width,
+    under,
+)
+from attnlib.show.things import fills
 
-ROW, THICK = 0.26, 0.19  # inches
+ROW, THICK = 0.28, 0.19  # inches
+BEFORE, BEHIND = 0.1, 0.08  # inches between a bar and its name, and its text
+NOTHING = 0.01  # inches of a bar that is not seen: its number is faint
+LEAST = 1.2  # inches of bars, however long the names are
 
 
 def _room(name, value):
@@ -20,7 +34,7 @@ def _room(name, value):
 
 @on_paper(marked=_check.row, room=_room)
 def rows(
-    values, names, *, texts=None, full=None, marked=(), title="", axis="", width=6.2, room=None
+    values, names, *, texts=None, full=None, marked=(), title="", axis="", width=PAGE, room=None
 ) -> Picture:
     """One bar for each number, in the order given, with its name before it and its text behind it.
 
@@ -28,7 +42,8 @@ def rows(
     texts    n strings behind the bars; the numbers with two digits unless given
     full     the number that fills the width, the largest of the values unless given: give it where
              a slider moves, so that bars can be compared with those of before
-    marked   places of the bars that stand out
+    marked   places of the bars that stand out; where none does, and all are things of the course,
+             as flash and standard, each has its colour
     axis     what the numbers are, in words
     room     (n, name, text): leave room for n bars with a name and a text as wide as these, so that
              the picture keeps its size and its zero line while a slider moves
@@ -43,43 +58,42 @@ def rows(
     marked = {_check.integer("marked", i, minimum=0, maximum=len(values) - 1) for i in marked}
     least, name, text = room or (0, "", "")
     n = max(len(values), least)
-    left, right = (
-        0.2 + max(map(text_width, [name, *names])),
-        0.15 + max(map(text_width, [text, *texts])),
-    )
-    top = 0.2 + 0.3 * bool(title) + 0.22 * bool(axis)
-    picture = Picture(
-        max(width, left + right + 1.5, 0.24 + text_width(title, 11)),
-        top + ROW * n + 0.1,
-        title=title,
-    )
-    picture.write(left, top - 0.06, axis, size=8, va="bottom", color=colour("faint"))
+    left = MARGIN + BEFORE + max(text_width(one, TEXT) for one in [name, *names])
+    right = MARGIN + BEHIND + max(text_width(one, TEXT) for one in [text, *texts])
+    top = under(title) + line() * bool(axis) + 0.04
+    wide = left + max(right + LEAST, text_width(axis) + MARGIN)
+    picture = Picture(max(width, wide), top + ROW * n + MARGIN, title=title)
+    picture.write(left, under(title), axis, va="top", color=colour("faint"))
     per_unit = (picture.get_figwidth() - left - right) / (full or values.max() or 1)
-    for i, (value, name, text) in enumerate(zip(values, names, texts)):
-        _bar(picture, left, top + ROW * i, per_unit * value, name, text, not marked or i in marked)
-    picture.sheet.plot([left, left], [top, top + ROW * n], color=colour("faint"), linewidth=0.8)
+    for i, fill in enumerate(fills(names, marked)):
+        y, length = top + ROW * i, per_unit * values[i]
+        bar(picture, left, y, length, fill)
+        label(picture, left, y, names[i], i in marked)
+        how = {"weight": "bold" if i in marked else "normal", "va": "center_baseline"}
+        ink = colour("ink" if length > NOTHING else "faint")
+        picture.write(left + length + BEHIND, y + ROW / 2, texts[i], size=TEXT, color=ink, **how)
+    zero(picture, left, top, n)
     picture.alt = (
         f"{title or 'Bars'}: {', '.join(f'{name} {text}' for name, text in zip(names, texts))}."
     )
     return picture
 
 
-def _bar(picture, x, y, length, name, text, strong):
-    middle = y + ROW / 2
-    fill = colour("lines")[0] if strong else colour("hatch")
-    picture.sheet.add_patch(
-        Rectangle((x, middle - THICK / 2), length, THICK, facecolor=fill, edgecolor="none")
-    )
-    picture.write(
-        x - 0.08,
-        middle,
-        name,
-        size=9,
-        ha="right",
-        va="center_baseline",
-        weight="bold" if strong else "normal",
-    )
-    picture.write(x + length + 0.07, middle, text, size=8.5, va="center_baseline")
+def bar(picture, x, y, length, fill):
+    """A bar in a row that begins y inches down."""
+    box = (x, y + (ROW - THICK) / 2), length, THICK
+    picture.sheet.add_patch(Rectangle(*box, facecolor=fill, edgecolor="none"))
+
+
+def label(picture, x, y, name, strong):
+    """The name of a row, before its bar."""
+    how = {"ha": "right", "va": "center_baseline", "weight": "bold" if strong else "normal"}
+    picture.write(x - BEFORE, y + ROW / 2, name, size=TEXT, **how)
+
+
+def zero(picture, x, y, n):
+    """The line that n bars begin on."""
+    picture.sheet.plot([x, x], [y, y + ROW * n], color=colour("hatch"), linewidth=0.8)
 
 
 def _checked(values, full):

@@ -5,12 +5,12 @@ from typing import Literal
 import numpy as np
 
 from attnlib import _check
-from attnlib.show.curves import LEFT, _axes, _scales, _ticks
+from attnlib.show.curves import LEAST, LEFT, edges, frame, on_sheet, settle, ticks
 from attnlib.show.labels import axis_names, visible
-from attnlib.show.sheet import Picture, colour, on_paper
+from attnlib.show.sheet import PAGE, TEXT, Picture, colour, line, on_paper, text_width, under
+from attnlib.show.things import around, fills, near, spot
 
-# inches, y downwards
-NEAR = [(0.07, 0, "left"), (-0.07, 0, "right"), (0, -0.12, "center"), (0, 0.12, "center")]
+RIGHT = 0.4  # inches at the right of the plot
 
 
 @on_paper(marked=_check.row)
@@ -23,10 +23,11 @@ def scatter(
     title="",
     axes=("x", "y"),
     log: Literal["", "x", "y", "xy"] = "",
-    width=6.2,
+    width=PAGE,
     height=3.6,
 ) -> Picture:
-    """A point for each thing, with its name where there is room for it.
+    """A point for each thing, with its name where there is room for it. Things of the course have
+    their colours where none is marked.
 
     x, y     (n,) each        names   n strings
     marked   places of the points that stand out; their names come first
@@ -50,62 +51,35 @@ def scatter(
     ]
     if not shown:
         raise ValueError("x and y must have a point above 0 on the logarithmic axes")
-    picture = Picture(max(width, LEFT + 1.5), height, title=title)
-    plot = _axes(picture, axes, 0.3 + 0.3 * bool(title), 0.35)
-    _scales(plot, x[shown], log)
+    top = under(title) + line() + 0.1
+    picture = Picture(max(width, LEFT + LEAST + RIGHT), height, title=title)
+    plot = frame(picture, axes, log, top, RIGHT, under(title))
+    ticks(plot, x[shown])
     plot.margins(0.08)
-    plot.set_zorder(-1)  # under the names, which stand on the sheet
-    for i in shown:
-        fill = colour("lines")[0] if not marked or i in marked else colour("hatch")
-        plot.plot(
-            [x[i]],
-            [y[i]],
-            "o",
-            markersize=6,
-            color=fill,
-            markeredgecolor=colour("paper"),
-            clip_on=False,
-            zorder=3,
-        )
-    _ticks(plot)
-    _names(
-        picture, plot, x, y, names, sorted(shown, key=lambda i: (i not in marked, -y[i])), marked
-    )
+    for i, fill in enumerate(fills(names, marked)):
+        if i in shown:
+            look = {"color": fill, "markeredgecolor": colour("paper"), "clip_on": False}
+            plot.plot([x[i]], [y[i]], "o", markersize=7, zorder=3, **look)
+    settle(picture, plot)
+    order = sorted(shown, key=lambda i: (i not in marked, -y[i]))
+    _names(picture, plot, np.column_stack([x, y])[order], [names[i] for i in order], len(marked))
     points = ", ".join(f"{names[i]} ({x[i]:.3g}, {y[i]:.3g})" for i in shown)
     picture.alt = f"{title or 'Points'}: {axes[1]} against {axes[0]}. {points}."
     return picture
 
 
-def _names(picture, plot, x, y, names, order, marked):
-    """A name beside each point, on the first side where it touches neither a point nor another
-    name.
+def _names(picture, plot, points, names, strong):
+    """A name beside each point (m, 2), on the first side where it touches neither a point nor
+    another name; the first `strong` of them are bold.
     """
-    plot.autoscale_view()  # settles the limits, so that points can be found
-    pixels = plot.transData.transform(np.column_stack([x, y])[order])
-    places = (
-        np.column_stack([pixels[:, 0], picture.get_figheight() * picture.dpi - pixels[:, 1]])
-        / picture.dpi
-    )
-    taken = [(a - 0.05, b - 0.05, a + 0.05, b + 0.05) for a, b in places]
-    for i, (a, b) in zip(order, places):
-        for right, down, ha in NEAR:
-            weight = "bold" if i in marked else "normal"
-            label = picture.write(
-                a + right, b + down, names[i], size=8, ha=ha, va="center_baseline", weight=weight
-            )
-            box = _box(picture, label)
-            inside = 0 <= box[0] and box[2] <= picture.get_figwidth()
-            if inside and not any(_touch(box, other) for other in taken):
-                taken.append(box)
-                break
-            label.remove()
-
-
-def _box(picture, label):
-    """Left, top, right and bottom of a label in inches."""
-    box, high = label.get_window_extent(), picture.get_figheight() * picture.dpi
-    return tuple(value / picture.dpi for value in (box.x0, high - box.y1, box.x1, high - box.y0))
-
-
-def _touch(one, other):
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+    places, box = on_sheet(picture, plot, points), edges(picture, plot)
+    box += (-box[0], -0.1, RIGHT, 0.1)  # beside the plot is room, too
+    taken = around(places, 0.06)
+    for i, (place, name) in enumerate(zip(places, names)):
+        weight = "bold" if i < strong else "normal"
+        found = spot(text_width(name, TEXT, weight), near([place]), taken, box, TEXT)
+        if found:
+            (across, down, ha), inside = found
+            taken = np.concatenate([taken, inside[None]])
+            how = {"size": TEXT, "weight": weight, "ha": ha, "va": "center_baseline"}
+            picture.write(across, down, name, **how)

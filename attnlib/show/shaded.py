@@ -10,13 +10,25 @@ from matplotlib.patches import Rectangle
 from attnlib import _check
 from attnlib.show.brought import of_one_text
 from attnlib.show.labels import drawable, without_marks
-from attnlib.show.sheet import Picture, colour, ink_on, on_paper, text_width
+from attnlib.show.sheet import (
+    MARGIN,
+    PAGE,
+    TEXT,
+    Picture,
+    colour,
+    ink_on,
+    line,
+    on_paper,
+    text_width,
+    under,
+)
 
-LINE, SIZE = 0.215, 8.5  # inches from line to line; points
+ROW = 0.25  # inches from one line of words to the next
+STRIP = 0.9, 0.12  # inches, wide and high: the colours from 0 to vmax
 
 
 @on_paper
-def shaded(tokens, weights, *, vmax=None, title="", axis="weight", width=6.2) -> Picture:
+def shaded(tokens, weights, *, vmax=None, title="", axis="weight", width=PAGE) -> Picture:
     """The tokens as running text, each on the colour of its weight.
 
     tokens   n strings, with a space in front where they begin a word, as `Trace.tokens`
@@ -36,22 +48,21 @@ def shaded(tokens, weights, *, vmax=None, title="", axis="weight", width=6.2) ->
         )
     vmax = _check.positive("vmax", float(weights.max()) or 1.0 if vmax is None else vmax)
     words = _words(without_marks(tokens))
-    places, lines = _laid_out(words, _check.positive("width", width) - 0.24)
-    top = 0.24 + 0.3 * bool(title) + 0.28
-    picture = Picture(width, top + LINE * lines + 0.1, title=title)
+    places, rows = _laid_out(words, _check.positive("width", width) - 2 * MARGIN)
+    top = under(title) + line() + 0.08
+    picture = Picture(width, top + ROW * rows + MARGIN, title=title)
     colours = LinearSegmentedColormap.from_list("course", colour("weights"))
-    _legend(picture, colours, vmax, top - 0.2, axis)
+    _strip(picture, colours, vmax, under(title) + line() / 2, axis)
     fills = colours(np.minimum(weights / vmax, 1))  # (n, 4)
     boxes = [
-        Rectangle((0.12 + x, top + LINE * line + 0.01), wide, LINE - 0.02)
-        for x, line, wide in places
+        Rectangle((MARGIN + x, top + ROW * row + 0.01), wide, ROW - 0.02) for x, row, wide in places
     ]
     picture.sheet.add_collection(
         PatchCollection(boxes, facecolor=fills, edgecolor="none"), autolim=False
     )
-    for (text, _), (x, line, wide), ink in zip(words, places, ink_on(fills)):
-        middle = 0.12 + x + wide / 2, top + LINE * (line + 0.5)
-        picture.write(*middle, text, size=SIZE, color=str(ink), ha="center", va="center_baseline")
+    for (text, _), (x, row, wide), ink in zip(words, places, ink_on(fills)):
+        middle = MARGIN + x + wide / 2, top + ROW * (row + 0.5)
+        picture.write(*middle, text, size=TEXT, color=str(ink), ha="center", va="center_baseline")
     best = np.argsort(-weights, kind="stable")[:5]
     strongest = ", ".join(f"{words[j][0]} {weights[j]:.2f}" for j in best)
     picture.alt = (
@@ -75,30 +86,32 @@ def _words(tokens):
 
 
 def _laid_out(words, room):
-    """(x, line, width) of each token in inches, and the number of lines; a word is not cut unless
-    it is too long.
+    """(x, row, width) of each token in inches, and the number of rows; a word is not cut unless it
+    is too long.
     """
-    places, x, line, i = [], 0.0, 0, 0
+    places, x, row, i = [], 0.0, 0, 0
     while i < len(words):
         end = i + 1
         while end < len(words) and not words[end][1]:  # the pieces of one word
             end += 1
-        widths = [text_width(text, SIZE, "normal") + 0.005 for text, _ in words[i:end]]
+        widths = [text_width(text, TEXT, "normal") + 0.005 for text, _ in words[i:end]]
         x += 0.04 if x else 0
         if x and x + sum(widths) > room:
-            x, line = 0.0, line + 1
+            x, row = 0.0, row + 1
         for wide in widths:
             if x and x + wide > room:
-                x, line = 0.0, line + 1
-            places.append((x, line, min(wide, room)))
+                x, row = 0.0, row + 1
+            places.append((x, row, min(wide, room)))
             x += wide
         i = end
-    return places, line + 1
+    return places, row + 1
 
 
-def _legend(picture, colours, vmax, y, axis):
-    """The colours from 0 to vmax as a strip with its ends in numbers."""
-    picture.write(0.12, y + 0.06, f"{axis}  0", size=7.5, va="center", color=colour("faint"))
-    x = 0.2 + text_width(f"{axis}  0", 7.5, "normal")
-    picture.place(colours(np.linspace(0, 1, 21))[None], x, y, 0.9, 0.12)
-    picture.write(x + 0.97, y + 0.06, f"{vmax:.2g}", size=7.5, va="center", color=colour("faint"))
+def _strip(picture, colours, vmax, y, axis):
+    """The colours from 0 to vmax, level, with both ends in numbers."""
+    wide, high = STRIP
+    how = {"va": "center_baseline", "color": colour("faint")}
+    picture.write(MARGIN, y, f"{axis}  0", **how)
+    x = MARGIN + text_width(f"{axis}  0", weight="normal") + 0.08
+    picture.place(colours(np.linspace(0, 1, 21))[None], x, y - high / 2, wide, high)
+    picture.write(x + wide + 0.08, y, f"{vmax:.2g}", **how)

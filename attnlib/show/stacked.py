@@ -5,17 +5,31 @@ from matplotlib.patches import Rectangle
 
 from attnlib import _check
 from attnlib.show.labels import axis_names, visible
-from attnlib.show.rows import ROW, THICK
-from attnlib.show.sheet import Picture, colour, on_paper, text_width
+from attnlib.show.rows import BEFORE, BEHIND, LEAST, ROW, bar, label, zero
+from attnlib.show.sheet import (
+    MARGIN,
+    PAGE,
+    TEXT,
+    Picture,
+    colour,
+    line,
+    on_paper,
+    text_width,
+    under,
+)
+from attnlib.show.things import looks
+
+SQUARE = 0.11  # inches, in the colour of a part before its name
 
 
 @on_paper(room=_check.pair, parts=_check.texts)
 def stacked(
-    values, names, parts, *, texts, full, limit, limit_name="", title="", width=8, room=("", "")
+    values, names, parts, *, texts, full, limit, limit_name="", title="", width=PAGE, room=("", "")
 ) -> Picture:
-    """One bar for each name, made of parts laid end to end, and a dashed line at a limit.
+    """One bar for each name, made of parts laid end to end, and a dashed line at a limit. The
+    first part is quiet; all have their names above the first bar, where they begin.
 
-    values   (n, p) not below 0      names   n strings         parts   p strings, for the key
+    values   (n, p) not below 0      names   n strings         parts   p strings
     texts    n strings behind the bars
     full     the number that fills the width; limit: where the line stands, at most `full`
     room     a name and a text that there must be room for, so that the zero line stays while a
@@ -25,63 +39,48 @@ def stacked(
     names = axis_names("names", names, len(values), visible, "values")
     parts = axis_names("parts", parts, values.shape[1], visible, "values")
     texts = axis_names("texts", texts, len(values), list, "values")
-    left, right = (
-        0.2 + max(map(text_width, [room[0], *names])),
-        0.15 + max(map(text_width, [room[1], *texts])),
-    )
-    top = 0.52 + 0.3 * bool(title)
-    picture = Picture(
-        max(width, left + right + 1.5, 0.24 + text_width(title, 11)),
-        top + ROW * len(values) + 0.16,
-        title=title,
-    )
-    unit = (picture.get_figwidth() - left - right) / full
-    fills = [colour("hatch"), *colour("lines")][: len(parts)]
-    _key(picture, left, top - 0.36, parts, fills)
-    for i, (row, name, text) in enumerate(zip(values, names, texts)):
-        y, ends = top + ROW * i, left + unit * np.concatenate([[0], row.cumsum()])
-        for begin, length, fill in zip(ends, unit * row, fills):
-            picture.sheet.add_patch(
-                Rectangle(
-                    (begin, y + (ROW - THICK) / 2), length, THICK, facecolor=fill, edgecolor="none"
-                )
-            )
-        picture.write(
-            left - 0.08, y + ROW / 2, name, size=9, ha="right", va="center_baseline", weight="bold"
-        )
-        picture.write(
-            picture.get_figwidth() - right + 0.07, y + ROW / 2, text, size=8.5, va="center_baseline"
-        )
+    left = MARGIN + BEFORE + max(text_width(one, TEXT) for one in [room[0], *names])
+    right = MARGIN + BEHIND + max(text_width(one, TEXT) for one in [room[1], *texts])
+    keys = sum(text_width(part) + 3 * SQUARE for part in parts)
+    top = under(title) + line() + 0.08
     low = top + ROW * len(values)
-    picture.sheet.plot([left, left], [top, low], color=colour("faint"), linewidth=0.8)
-    picture.sheet.plot(
-        [left + unit * limit] * 2,
-        [top - 0.06, low + 0.06],
-        color=colour("ink"),
-        linewidth=1.4,
-        linestyle=(0, (3, 2)),
-    )
-    picture.write(
-        left + unit * limit,
-        top - 0.08,
-        limit_name,
-        size=8.5,
-        ha="center" if limit < full else "right",
-        va="bottom",
-    )
+    wide = left + max(right + LEAST, keys + MARGIN)
+    picture = Picture(max(width, wide), low + 0.06 + line() + MARGIN, title=title)
+    unit = (picture.get_figwidth() - left - right) / full
+    fills = [colour("hatch"), *(ink for ink, *_ in looks(parts[1:]).values())]
+    _key(picture, left, under(title) + line() / 2, parts, unit * values[0], fills)
+    for i, (row, name, text) in enumerate(zip(values, names, texts)):
+        y, begin = top + ROW * i, left
+        for length, fill in zip(unit * row, fills):
+            bar(picture, begin, y, length, fill)
+            begin += length
+        label(picture, left, y, name, False)
+        x = picture.get_figwidth() - right + BEHIND
+        picture.write(x, y + ROW / 2, text, size=TEXT, va="center_baseline")
+    zero(picture, left, top, len(values))
+    x = left + unit * limit
+    how = {"color": colour("ink"), "linewidth": 1.4, "linestyle": (0, (3, 2))}
+    picture.sheet.plot([x, x], [top - 0.05, low + 0.06], **how)
+    side = "center" if limit < full else "right"
+    picture.write(x, low + 0.08, limit_name, weight="bold", ha=side, va="top")
     bars = ", ".join(f"{name} {text}" for name, text in zip(names, texts))
     picture.alt = f"{title or 'Bars'}: {bars}; {limit_name or f'limit {limit:g}'}."
     return picture
 
 
-def _key(picture, x, y, parts, fills):
-    """A square in its colour before the name of each part."""
-    for part, fill in zip(parts, fills):
-        picture.sheet.add_patch(
-            Rectangle((x, y - 0.06), 0.12, 0.12, facecolor=fill, edgecolor="none")
-        )
-        picture.write(x + 0.18, y, part, size=8.5, va="center_baseline")
-        x += 0.4 + text_width(part, 8.5, "normal")
+def _key(picture, x, y, parts, lengths, fills):
+    """The name of each part where it begins in the first bar, or behind the one before; a square in
+    its colour leads to it.
+    """
+    begins, edge = x + np.concatenate([[0], np.cumsum(lengths)]), picture.get_figwidth() - MARGIN
+    wide = [text_width(part) + 3 * SQUARE for part in parts]
+    after = np.cumsum(wide[::-1])[::-1]  # what this one and those behind it need
+    for part, begin, fill, room, rest in zip(parts, begins, fills, wide, after):
+        x = max(x, min(begin, edge - rest))
+        box = (x, y - SQUARE / 2), SQUARE, SQUARE
+        picture.sheet.add_patch(Rectangle(*box, facecolor=fill, edgecolor="none"))
+        picture.write(x + 1.5 * SQUARE, y, part, va="center_baseline")
+        x += room
 
 
 def _checked(values, limit, full):

@@ -17,6 +17,7 @@ import numpy as np
 from attnlib import _files, masks
 from attnlib.efficient import flash_attention, local_attention
 from attnlib.show.curves import beside, curves
+from attnlib.show.sheet import HALF
 from attnlib.tools.bench.peers import PEERS
 from attnlib.tools.bench.threads import blas_threads
 
@@ -252,7 +253,14 @@ def figure(rows, side):
             for who in dict.fromkeys(row.who for row in mine)
         }
         pictures.append(
-            curves(lengths, measured, title=pattern, axes=("tokens", "ms of CPU time"), log="xy")
+            curves(
+                lengths,
+                measured,
+                title=pattern,
+                axes=("tokens", "ms of CPU time"),
+                log="xy",
+                width=HALF,
+            )
         )
     return beside(
         *pictures, columns=2, title=f"Attention on the CPU: float32, {HEADS} heads, d {D}, {side}"
