@@ -242,9 +242,8 @@ def bars(picture, x, y, row, width, values, tones, told, *, span=(0, 0), hollow=
     """
     low, high = min(values.min(), span[0], 0), max(values.max(), span[1], 0)
     texts = [(drawn or short)(value) if say else "" for value, say in zip(values, told)]
-    ends = [text_width(text, weight="normal") + 0.1 for text in texts]
-    room = [max([NUMBER, *(e for e, v in zip(ends, values) if (v < 0) == left)]) for left in (1, 0)]
-    room[0] *= low < 0
+    widest = max(text_width(text, weight="normal") for text in [*texts, short(low), short(high)])
+    room = max(NUMBER, widest + 0.1) * (low < 0), max(NUMBER, widest + 0.1)
     unit = (width - sum(room)) / max(high - low, 1e-9)
     zero = x + room[0] - low * unit
     picture.sheet.plot(

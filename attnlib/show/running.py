@@ -9,11 +9,22 @@ from attnlib import _check
 from attnlib.efficient import FlashStep
 from attnlib.show.arrows import bars, short
 from attnlib.show.labels import axis_names, printable
-from attnlib.show.sheet import KEY, VALUE, Picture, colour, on_paper, text_width
+from attnlib.show.sheet import (
+    MARGIN,
+    PAGE,
+    PART,
+    VALUE,
+    Picture,
+    colour,
+    line,
+    on_paper,
+    text_width,
+    under,
+)
 
-SCORES, HIGH = 4.3, 1.75  # inches: the row of scores, from left to right and top to bottom
-ROW, COLUMN = 0.27, 0.98  # one running number; the stages side by side
-NUMBERED, NAMED = 14, 40  # more keys than this have no numbers, or no names: they would touch
+SCORES, HIGH, LEFT = 3.8, 1.8, 0.3  # inches: the row of scores, and where it begins
+ROW, MOST = 0.34, 0.75  # inches: one running number; what is said of m
+NAMED = 40  # more keys than this have no names: they would touch
 
 
 @on_paper
@@ -35,14 +46,16 @@ def running(steps, at, *, names=None, value_names=None, title="") -> Picture:
         "value_names", value_names, steps[0].o.shape[-1], printable, "columns of v"
     )
     factor, stages = _stages(steps, at)
-    label = 0.35 + _widest([f"o, {name}" for name in value_names])
-    right = 0.5 + SCORES + label
-    foot = 0.2 + (_widest(names) if len(scores) <= NAMED else 0.2)
-    top = 0.62 + 0.3 * bool(title)
-    high = top + max(HIGH + foot, ROW * (1 + len(value_names)) + 0.35)
-    picture = Picture(right + 4 * COLUMN + 0.1, high, title=title)
-    _row_of_scores(picture, 0.4, top, scores, names, steps, at)
-    _numbers(picture, right, top, stages, value_names, factor, _span(steps))
+    rows = ["l", *(f"o, {name}" for name in value_names)]
+    right = LEFT + SCORES + MOST + 0.1 + _widest(rows)
+    top = under(title) + 0.45
+    foot = 0.15 + (0.75 * _widest(names) + line() if len(scores) <= NAMED else 0)
+    width = max(PAGE, right + 4 * 0.95 + MARGIN)
+    high = max(HIGH + foot, ROW * len(rows))
+    picture = Picture(width, top + high + MARGIN, title=title)
+    _row_of_scores(picture, LEFT, top, scores, names, steps, at)
+    column = (width - MARGIN - right) / 4
+    _numbers(picture, right, top, column, stages, rows, factor, _span(steps))
     picture.alt = _words(steps, at, stages, factor, title)
     return picture
 
@@ -81,104 +94,81 @@ def _span(steps):
 
 
 def _row_of_scores(picture, x, y, scores, names, steps, at):
-    """Bars for the scores: seen before, in this tile, still to come; m as a line, and the m before
-    it dashed.
+    """Bars for the scores: this tile on a band, and hollow what is still to come; m as a line, and
+    the m before it dashed.
     """
     now, cell = steps[at], SCORES / len(scores)
     finite = scores[np.isfinite(scores)]
     low, high = finite.min(initial=0), max(finite.max(initial=0), finite.min(initial=0) + 1e-9)
     unit = HIGH / (high - low)
-    zero = y + high * unit
-    picture.write(
-        x, y - 0.32, f"scores, tile {at + 1} of {len(steps)}", size=8.5, color=colour("faint")
-    )
-    left, of_tile, wide = x + now.start * cell, (now.stop - now.start) * cell, min(0.7 * cell, 0.4)
-    picture.sheet.add_patch(
-        Rectangle(
-            (left, y - 0.2), of_tile, HIGH + 0.28, facecolor=colour("blocked"), edgecolor="none"
-        )
-    )
+    zero, wide, signs = y + high * unit, min(0.7 * cell, 0.4), colour("signed")
+    left, of_tile = x + now.start * cell, (now.stop - now.start) * cell
+    band = Rectangle((left, y - 0.2), of_tile, HIGH + 0.28, facecolor=colour("blocked"))
+    picture.sheet.add_patch(band)
+    head = {"size": PART, "weight": "bold"}
+    picture.write(x, y - 0.28, "scores", color=signs[-1], **head)
+    tile = f"tile {at + 1} of {len(steps)}"
+    start = max(left, x + text_width("scores", PART) + 0.15)
+    picture.write(min(start, x + SCORES + MOST - text_width(tile)), y - 0.28, tile)
     picture.sheet.plot([x, x + SCORES], [zero, zero], color=colour("hatch"), linewidth=0.8)
     for j, (score, name) in enumerate(zip(scores, names)):
-        color = (
-            KEY
-            if now.start <= j < now.stop
-            else colour("lines")[0]
-            if j < now.start
-            else colour("hatch")
-        )
-        middle = x + (j + 0.5) * cell
+        middle, below, seen = x + (j + 0.5) * cell, score < 0, j < now.stop
         if np.isfinite(score):
-            bar = Rectangle(
-                (middle - wide / 2, zero - score * unit),
-                wide,
-                score * unit,
-                facecolor=color,
-                edgecolor="none",
-            )
+            tone = signs[1] if below else signs[-2]
+            bar = Rectangle((middle - wide / 2, zero - score * unit), wide, score * unit)
+            bar.set(facecolor=tone if seen else "none", edgecolor=tone, linewidth=0.9)
             picture.sheet.add_patch(bar)
-            if len(scores) <= NUMBERED:
-                place = zero - score * unit
-                picture.write(
-                    middle,
-                    place + (0.03 if score < 0 else -0.03),
-                    short(float(score)),
-                    size=7,
-                    ha="center",
-                    va="top" if score < 0 else "bottom",
-                    color=colour("faint"),
-                )
-        elif cell > 0.15:
-            picture.write(
-                middle, zero - 0.03, "−∞", size=7, ha="center", va="bottom", color=colour("faint")
-            )
+        text = short(float(score)) if np.isfinite(score) else "−∞"
+        told = abs(score) >= 0.005 and text_width("0.00", weight="normal") < cell
+        if told or (text == "−∞" and cell > 0.15):
+            place = zero - (score * unit if np.isfinite(score) else 0)
+            hang = {"ha": "center", "va": "top" if below and text != "−∞" else "bottom"}
+            picture.write(middle, place + (0.03 if hang["va"] == "top" else -0.03), text, **hang)
         if len(scores) <= NAMED:
-            ink = colour("ink") if j < now.stop else colour("faint")
-            picture.write(
-                middle,
-                y + HIGH + 0.14,
-                name,
-                size=8.5,
-                ha="center",
-                va="top",
-                rotation=90,
-                color=ink,
-            )
-    before = steps[at - 1].m[0, 0] if at else -np.inf
-    for m, until, style in ((before, now.start, (0, (3, 2))), (now.m[0, 0], now.stop, "-")):
-        if np.isfinite(m):
-            picture.sheet.plot(
-                [x, x + until * cell],
-                [zero - m * unit] * 2,
-                color=colour("ink"),
-                linewidth=1.4,
-                linestyle=style,
-            )
-    picture.write(
-        x + SCORES, y - 0.32, f"m = {_plain(now.m[0, 0])}", size=9, weight="bold", ha="right"
-    )
+            ink = colour("key_text" if seen else "faint")
+            slant = {"rotation": 45, "rotation_mode": "anchor", "ha": "right", "va": "top"}
+            picture.write(middle + 0.05, y + HIGH + 0.12, name, color=ink, **slant)
+    _largest(picture, x, zero, unit, cell, steps, at)
 
 
-def _numbers(picture, x, y, stages, value_names, factor, span):
-    """l and the columns of o as bars, in three stages, and the output so far."""
-    for row, name in enumerate(["l", *(f"o, {name}" for name in value_names)]):
-        picture.write(
-            x - 0.08, y + (row + 0.5) * ROW, name, size=8.5, ha="right", va="center_baseline"
-        )
-    for stage, head in enumerate(("before", f"× {factor:.3g}", "+ this tile", "o / l")):
-        picture.write(x + stage * COLUMN, y - 0.08, head, size=9, weight="bold")
-    for stage, values in enumerate(stages[:3]):
-        left = x + stage * COLUMN
-        bars(picture, left, y, ROW, COLUMN - 0.08, values[:1], "", colour("lines")[0], span=span)
-        bars(picture, left, y + ROW, ROW, COLUMN - 0.08, values[1:], "", VALUE, span=span)
-    output = stages[3][1:]
-    edges = min(output.min(), 0.0), max(output.max(), 1.0)
-    bars(
-        picture, x + 3 * COLUMN, y + ROW, ROW, COLUMN - 0.08, output, "", colour("ink"), span=edges
-    )
-    picture.write(
-        x, y - 0.32, "the running sums, and the output so far", size=8.5, color=colour("faint")
-    )
+def _largest(picture, x, zero, unit, cell, steps, at):
+    """m as a line over the keys of which it is the largest score, and dashed the m before it."""
+    now, before = steps[at], steps[at - 1].m[0, 0] if at else -np.inf
+    m = now.m[0, 0]
+    for value, until, style in ((before, now.start, (0, (3, 2))), (m, now.stop, "-")):
+        if np.isfinite(value):
+            ends, high = [x, x + until * cell], [zero - value * unit] * 2
+            picture.sheet.plot(ends, high, color=colour("ink"), linewidth=1.4, linestyle=style)
+            rest = [ends[1], x + SCORES]
+            picture.sheet.plot(rest, high, color=colour("hatch"), linewidth=0.8, linestyle=":")
+    height = zero - (m * unit if np.isfinite(m) else 0)
+    look = {"va": "center_baseline", "weight": "bold"}
+    picture.write(x + SCORES + 0.05, height, f"m {_plain(m)}", **look)
+    if np.isfinite(before) and (m - before) * unit > line():
+        faint = {"va": "center_baseline", "color": colour("faint")}
+        picture.write(x + SCORES + 0.05, zero - before * unit, f"was {_plain(before)}", **faint)
+
+
+def _numbers(picture, x, y, column, stages, rows, factor, span):
+    """l and the columns of o as bars, in three stages on one scale, and the output so far."""
+    for row, name in enumerate(rows):
+        middle = y + (row + 0.5) * ROW
+        picture.write(x - 0.08, middle, name, ha="right", va="center_baseline")
+    output, width = stages[3][1:], column - 0.08
+    tones = [colour("weights")[3], *[VALUE] * len(output)]
+    heads = ("before", f"× {factor:.3g}", "+ tile", "o ÷ l")
+    for stage, head in enumerate(heads):
+        left = x + stage * column
+        if stage < 3:
+            told = np.abs(stages[stage]) >= 0.005
+            zero, _ = bars(picture, left, y, ROW, width, stages[stage], tones, told, span=span)
+        else:
+            edges, told = (min(output.min(), 0.0), max(output.max(), 1.0)), [True] * len(output)
+            look = {"tones": tones[1:], "told": told, "span": edges}
+            zero, _ = bars(picture, left, y + ROW, ROW, width, output, **look)
+        picture.write(left if span[0] < 0 else zero, y - 0.08, head, size=PART, weight="bold")
+    words = "the running sums, and the output so far"
+    picture.write(x, y - 0.32, words, color=colour("faint"))
 
 
 def _plain(m):
@@ -201,5 +191,5 @@ def _words(steps, at, stages, factor, title):
     )
 
 
-def _widest(texts, size=8.5):
-    return max(text_width(text, size, "normal") for text in texts)
+def _widest(texts):
+    return max(text_width(text, weight="normal") for text in texts)
