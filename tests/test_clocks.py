@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from conftest import in_both_themes
 from matplotlib.colors import to_rgb
+from matplotlib.patches import Wedge
 from PIL import Image
 
 from attnlib.encodings import sinusoidal
-from attnlib.show import beside, clocks
+from attnlib.show import beside, clocks, sheet
 from attnlib.show.clocks import LINE, PER_ROW, RADIUS, STEP
 
 pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("style")]
@@ -146,6 +147,31 @@ def test_rows_have_colours_of_their_own_in_every_clock_and_in_the_legend(style):
         np.stack([ROWS[p].reshape(-1, 2) for p in range(6)], axis=1),
         atol=1e-12,
     )
+
+
+@in_both_themes
+def test_queries_and_keys_have_their_colours_in_every_clock(style):
+    picture = clocks({"query at place 5": ROWS[5], "Key at place 3": ROWS[3], "place 4": ROWS[4]})
+    wanted = [sheet.QUERY, sheet.KEY, style["lines"][2]]
+    for hands in drawn(picture):
+        assert [color for _, color, _ in hands] == wanted
+    assert text_of(picture, "query at place 5").get_color() == style["query_text"]
+    assert text_of(picture, "Key at place 3").get_color() == style["key_text"]
+
+
+@pytest.mark.parametrize("p, q", [(0, 5), (5, 0), (3, 40)])
+def test_between_two_hands_stands_their_angle_the_shorter_way(p, q):
+    picture = clocks({"one": ROWS[p], "other": ROWS[q]})
+    wedges = [patch for patch in picture.sheet.patches if isinstance(patch, Wedge)]
+    for wedge, one, other in zip(wedges, ROWS[p].reshape(-1, 2), ROWS[q].reshape(-1, 2)):
+        assert np.isclose(np.cos(np.deg2rad(wedge.theta2 - wedge.theta1)), one @ other)
+        assert 0 <= wedge.theta2 - wedge.theta1 <= 180
+        ends = {tuple(np.round([sine, -cosine], 6)) for sine, cosine in (one, other)}
+        found = np.deg2rad([wedge.theta1, wedge.theta2])
+        assert {tuple(np.round([np.cos(a), np.sin(a)], 6)) for a in found} == ends
+    assert len(wedges) == 8
+    alone = clocks({"one": ROWS[p]})
+    assert not [patch for patch in alone.sheet.patches if isinstance(patch, Wedge)]
 
 
 def test_two_hands_on_top_of_each_other_are_both_seen():

@@ -1,12 +1,30 @@
 """A position as the hands of clocks: one clock for each pair of numbers, the fast ones first."""
 
 import numpy as np
+from matplotlib.patches import Wedge
+from matplotlib.patheffects import withStroke
 
 from attnlib import _check
-from attnlib.show.sheet import Picture, colour, on_paper, text_width
+from attnlib.show.sheet import (
+    HALF,
+    KEY,
+    MARGIN,
+    PAGE,
+    QUERY,
+    SMALL,
+    TEXT,
+    TITLE,
+    Picture,
+    colour,
+    line,
+    on_paper,
+    text_width,
+    under,
+)
 
-RADIUS, STEP, LINE = 0.42, 1.08, 1.3  # inches: a clock, from one to the next, from row to row
+RADIUS, STEP, LINE = 0.5, 1.16, 1.42  # inches: a clock, from one to the next, from row to row
 PER_ROW = 8
+SAMPLE = 0.26  # inches of a hand before its name
 
 
 @on_paper
@@ -16,34 +34,29 @@ def clocks(hands, *, captions=None, title="") -> Picture:
 
     hands      name -> (2m,) sine, cosine, sine, cosine …: one row of an interleaved encoding; or up
                to six names. A pair shorter than 1 is a shorter hand; longer ones would leave
-               their clocks, and are refused.
+               their clocks, and are refused. A name that says query or key has the colour of one.
     captions   m texts, one below each clock
     """
     rows = _rows(hands)
     n = len(next(iter(rows.values()))) // 2
     captions = _captions(captions, n)
-    names, texts = _inches(rows, size=8.5, weight="bold"), _inches(captions, size=7.5)
+    names, texts = _inches(rows, size=TEXT, weight="bold"), _inches(captions, size=SMALL)
     step, per_row = max(STEP, max(texts) + 0.1), min(n, PER_ROW)
-    left, top = max(0.3 + RADIUS, step / 2), 0.4 + 0.25 * bool(title)
-    wide = max(
+    left, top = max(MARGIN + RADIUS, step / 2), under(title) + line(TEXT) + 0.1
+    needed = max(
         left + step * (per_row - 0.5),
-        0.15 + sum(names) + 0.25 * len(names),
-        *_inches([title], size=11, weight="bold", beside=0.24),
+        2 * MARGIN + sum(names) + (SAMPLE + 0.35) * len(names),
+        *_inches([title], size=TITLE, weight="bold", beside=2 * MARGIN),
     )
-    picture = Picture(max(wide, 4), top + LINE * -(-n // per_row), title=title)
-    _legend(picture, dict(zip(rows, names)), 0.15, top - 0.2)
+    wide = next((page for page in (HALF, PAGE) if needed <= page), needed)
+    picture = Picture(wide, top + LINE * -(-n // per_row), title=title)
+    inks = [_ink(name, number) for number, name in enumerate(rows)]
+    _legend(picture, dict(zip(rows, names)), MARGIN, top - 0.1 - line(TEXT) / 2, inks)
     for i in range(n):
         x, y = left + i % per_row * step, top + RADIUS + i // per_row * LINE
-        _clock(picture, x, y, [row[2 * i : 2 * i + 2] for row in rows.values()])
-        picture.write(
-            x,
-            y + RADIUS + 0.08,
-            captions[i],
-            size=7.5,
-            ha="center",
-            va="top",
-            color=colour("faint"),
-        )
+        _clock(picture, x, y, [row[2 * i : 2 * i + 2] for row in rows.values()], inks)
+        look = {"ha": "center", "va": "top", "color": colour("faint")}
+        picture.write(x, y + RADIUS + 0.06, captions[i], **look)
     fast = "; ".join(
         f"{name}: first hand at {round(np.rad2deg(np.arctan2(*row[:2]))) % 360}°"
         for name, row in rows.items()
@@ -100,25 +113,46 @@ def _inches(texts, beside=0.0, *, size, weight="normal"):
     return [max(text_width(text, size, weight), size / 100 * len(text)) + beside for text in texts]
 
 
-def _clock(picture, x, y, hands):
+def _ink(name, number):
+    """The colours of a hand, and of its name."""
+    for thing, ink in (("query", QUERY), ("key", KEY)):
+        if thing in name.lower():
+            return ink, colour(f"{thing}_text")
+    return (colour("lines")[number],) * 2
+
+
+def _thick(number):
+    """Points: the first hand is thick, so that others are seen on it."""
+    return 4.8 if number == 0 else 1.8
+
+
+def _clock(picture, x, y, hands, inks):
+    """One clock, with a mark at 12; between two hands, the angle."""
+    if len(hands) == 2 and min(np.hypot(*hand) for hand in hands) > 0.05:
+        first, second = (np.rad2deg(np.arctan2(*hand)) for hand in hands)
+        turn = (second - first + 180) % 360 - 180  # the shorter way
+        low, high = sorted((first - 90, first - 90 + turn))  # the sheet counts downwards
+        picture.sheet.add_patch(
+            Wedge((x, y), 0.6 * RADIUS, low, high, facecolor=colour("line"), edgecolor="none")
+        )
     ring = np.linspace(0, 2 * np.pi, 60)
-    picture.sheet.plot(
-        x + RADIUS * np.cos(ring), y + RADIUS * np.sin(ring), color=colour("hatch"), linewidth=0.9
-    )
-    picture.sheet.plot(
-        [x, x], [y - RADIUS, y - 0.85 * RADIUS], color=colour("hatch"), linewidth=0.9
-    )
+    look = {"color": colour("hatch"), "linewidth": 0.9}
+    picture.sheet.plot(x + RADIUS * np.cos(ring), y + RADIUS * np.sin(ring), **look)
+    picture.sheet.plot([x, x], [y - RADIUS, y - 0.85 * RADIUS], **look)
     for number, (sine, cosine) in enumerate(hands):
         ends = [x, x + 0.92 * RADIUS * sine], [y, y - 0.92 * RADIUS * cosine]
-        thick = 3.2 if number == 0 else 1.6
-        picture.sheet.plot(
-            *ends, color=colour("lines")[number], linewidth=thick, solid_capstyle="round"
-        )
+        look = {"color": inks[number][0], "linewidth": _thick(number)}
+        if number:  # a thin hand is seen on a thick one of its own colour
+            look["path_effects"] = [withStroke(linewidth=3.4, foreground=colour("paper"))]
+        picture.sheet.plot(*ends, solid_capstyle="round", **look)
 
 
-def _legend(picture, names, x, y):
+def _legend(picture, names, x, y, inks):
+    """Each name behind a piece of its hand."""
     for number, (name, inches) in enumerate(names.items()):
-        picture.write(
-            x, y, name, size=8.5, weight="bold", color=colour("lines")[number], va="center_baseline"
-        )
+        tone, ink = inks[number]
+        look = {"color": tone, "linewidth": _thick(number), "solid_capstyle": "round"}
+        picture.sheet.plot([x + 0.04, x + SAMPLE], [y, y], **look)
+        x += SAMPLE + 0.1
+        picture.write(x, y, name, size=TEXT, weight="bold", color=ink, va="center_baseline")
         x += 0.25 + inches
