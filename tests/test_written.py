@@ -44,7 +44,9 @@ def test_n_rows_are_drawn_and_named(n):
     cells = next(image for image in picture.sheet.images if image.get_array().shape[1] == 7)
     left, right, low, high = cells.get_extent()
     assert cells.get_array().shape[:2] == (n, 7)
-    assert abs(low - high) / n == pytest.approx(abs(right - left) / 7)
+    whole = next(i for i in draw(5).sheet.images if i.get_array().shape[1] == 7).get_extent()
+    assert abs(low - high) / n == pytest.approx(abs(whole[2] - whole[3]) / 5)
+    assert [left, right] == list(whole[:2])
     shown = [text.get_text() for text in picture.sheet.texts]
     assert [name in shown for name in ("long name", "<end>")] == [n >= 4, n >= 5]
     assert picture.alt.endswith(f", {5 - n} to come.") == (n < 5)

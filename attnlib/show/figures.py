@@ -1,8 +1,9 @@
 """Pictures of attention: pure functions from arrays and tokens to a matplotlib Figure.
 
-One language for all of them: rows are queries (who looks), columns are keys (who is looked at); a
-weight is blue, a signed number purple to orange with 0 in the middle; a cell that is not allowed is
-grey and hatched; NaN is red.
+One language for all of them, and for the live pictures: rows are queries (they look), columns are
+keys (they are looked at); a weight is blue, a signed number brown to violet with 0 in the middle; a
+row that is even stays white, with thin marks; a cell that is not allowed is grey and hatched; NaN
+is red.
 """
 
 import numpy as np
@@ -10,10 +11,19 @@ import numpy as np
 from attnlib import _check
 from attnlib.attention import attention_scores, softmax
 from attnlib.show.brought import brought
-from attnlib.show.parts import CELL_NUMBERS, Grid, colour_bar, mask_grid, matrix, row_of_grids
-from attnlib.show.sheet import Picture, colour, on_paper
-
-WIDTH = 9.5  # inches; wider pictures are shrunk by JupyterLab on a small screen
+from attnlib.show.parts import (
+    FOOT,
+    GAP,
+    Grid,
+    alone,
+    foot,
+    mask_grid,
+    matrix,
+    number,
+    panels,
+    said_once,
+)
+from attnlib.show.sheet import SMALL, Picture, colour, line, on_paper, text_width
 
 
 @on_paper
@@ -27,31 +37,48 @@ def heatmap(
     signed=False,
     vmax=None,
     sums=None,
+    numbers=None,
     axes=None,
 ) -> Picture:
-    """One matrix of weights, or of signed numbers, with its numbers, its row sums and a colour bar.
+    """One matrix of weights, or of signed numbers, with the numbers that say something.
 
     weights      (n_q, n_k)
     tokens       n_q names (numbers unless given); key_tokens: n_k names, the same unless given
     mask         boolean (n_q, n_k), or 1 and 0: cells that are not allowed are hatched
     signed       use the two-sided colours, 0 in the middle
     vmax         the number of the darkest colour: 1 for weights, the largest for signed numbers
-    sums         write the sum of each row at its right (True for weights)
+    sums         write the sum of each row at its right; unless given, of weights that do not add up
+                 to 1
+    numbers      write the number of every cell; unless given, of those that differ from the even
+                 share of their row, and from 0
     axes         names of rows and columns, if they are not queries and keys: ("token", "feature")
     """
     given = brought(weights, tokens, key_tokens, mask, most=2, signed=signed)
     grid = Grid("weights", *given, signed, vmax)
-    sums = not signed and axes is None if sums is None else sums
-    cell = np.clip(4.6 / max(grid.shape), 0.02, 0.46)
-    left, top = 0.55 + grid.label_width(0), 0.45 + 0.3 * bool(title) + grid.label_width(1)
-    wide, high = cell * grid.shape[1], cell * grid.shape[0]
-    tall = max(grid.tall(left, high, axes or True), 0.8)
-    picture = Picture(left + wide + 1.75, top + tall + 0.25, title=title)
-    grid.draw(picture, left, top, cell, sums=sums, axes=axes or True)
-    colour_bar(picture, left + wide + (0.8 if sums else 0.3), top, tall, grid)
+    shares = not signed and (axes is None or bool(sums))
+    sums = (None if shares else False) if sums is None else sums
+    alike = _alike(grid) if shares and not sums else {}
+    right = max([text_width(words, SMALL, "normal") for words in alike.values()], default=0.0)
+    right = max(right, 0.0 if sums is False else text_width("-00.00", SMALL, "normal"))
+    left, top, cell, width = alone(grid, title, axes or True, right + GAP)
+    bottom = top + cell[1] * grid.shape[0]
+    found = None if numbers is False else grid.numbers(cell, shares=shares, every=bool(numbers))
+    places, ramps = [(grid, left, top)], found is None
+    picture = Picture(width, bottom + foot(places, cell, ramps=ramps), title=title)
+    grid.draw(picture, left, top, cell, sums=sums, numbers=found, axes=axes or True)
+    for i, words in alike.items():
+        place = left + cell[0] * grid.shape[1] + GAP, top + (i + 0.5) * cell[1]
+        picture.write(*place, words, va="center_baseline", color=colour("faint"))
+    said_once(picture, places, cell, bottom + FOOT / 2, ramps=ramps)
     named = ("queries", "keys") if axes is None else tuple(f"{name}s" for name in axes)
     picture.alt = f"{title or 'Heat map'}: {grid.describe(axes=named)}"
     return picture
+
+
+def _alike(grid):
+    """What stands beside the first even row, if there is one: {row: words}"""
+    rows = np.flatnonzero(grid.even())[:1]
+    return {i: f"all alike, {number(1 / (~grid.blocked[i]).sum())}" for i in rows}
 
 
 @on_paper
@@ -75,41 +102,9 @@ def heads(
     """
     given = brought(weights, tokens, key_tokens, mask, batch=batch, most=3)
     grids, titles = _head_grids(*given, titles, show_mask, vmax)
-    n_q, n_k = grids[0].shape
-    rows = -(-len(grids) // 5)  # at most five to a row
-    columns = -(-len(grids) // rows)
-    names = grids[0].label_width(0, size=7.5), grids[0].label_width(1, size=7.5)
-    left, top = 0.42 + names[0], 0.5 + 0.3 * bool(title) + names[1]
-    cell = min(min(2.05, (WIDTH - left - 0.5) / columns - 0.2) / max(n_q, n_k), 0.34)
-    step_x, step_y = max(cell * n_k + 0.2, 1.35), cell * n_q + 0.45
-    picture = Picture(
-        left + columns * step_x + 0.5, max(top + rows * step_y - 0.2, top + 1.45), title=title
-    )
-    for h, (grid, name) in enumerate(zip(grids, titles)):
-        row, column = divmod(h, columns)
-        x, y = left + column * step_x, top + row * step_y
-        named = row == 0 and (column == 0 or n_k <= CELL_NUMBERS)
-        picture.write(x, y - (names[1] + 0.24 if row == 0 else 0.08), name, weight="bold", size=8.5)
-        grid.draw(
-            picture,
-            x,
-            y,
-            cell,
-            size=7.5,
-            numbers=False,
-            rows=column == 0,
-            columns=named,
-            axes=h == 0,
-        )
-    colour_bar(
-        picture, left + columns * step_x, top, min(cell * n_q, 1.3) if n_q > 3 else 1.1, grids[0]
-    )
-    described = " ".join(
-        f"{name}: {grid.describe(top=2)}"
-        for name, grid in zip(titles, grids[:-1] if show_mask else grids)
-    )
-    picture.alt = f"{title or 'Heads side by side'}. {described}"
-    return picture
+    shown = zip(titles, grids[:-1] if show_mask else grids)
+    alt = " ".join(f"{name}: {grid.describe(top=2)}" for name, grid in shown)
+    return panels(grids, titles, title, alt=alt)
 
 
 def _head_grids(weights, tokens, key_tokens, mask, titles, show_mask, vmax):
@@ -128,57 +123,31 @@ def _head_grids(weights, tokens, key_tokens, mask, titles, show_mask, vmax):
 
 @on_paper
 def mask_figure(mask, tokens=None, *, key_tokens=None, title="") -> Picture:
-    """One mask, or several in a dict name -> mask: green may be looked at, hatched may not; at the
-    right, how many keys.
+    """One mask, or several in a dict name -> mask: a full cell may be looked at, a hatched one may
+    not. One alone says at its right how many keys each row has.
 
     mask   boolean (n_q, n_k)
     """
     named = _named_masks(mask)
     grids = [mask_grid(m, tokens, key_tokens) for m in named.values()]
-    rows = -(-len(grids) // 4)
-    columns = -(-len(grids) // rows)
-    size = 9 if columns < 3 else 7
-    labels = [max(grid.label_width(axis, size) for grid in grids) for axis in (0, 1)]
-    left, top = 0.42 + labels[0], 0.25 + 0.3 * bool(title) + labels[1] + 0.22 * (len(grids) > 1)
-    cell = min(
-        min(4.2, (WIDTH - left) / columns - 0.45) / max(max(grid.shape) for grid in grids), 0.36
-    )
-    step = [
-        max(cell * max(grid.shape[1] for grid in grids), 1.5) + 0.45,
-        cell * max(grid.shape[0] for grid in grids) + 0.75,
-    ]
-    picture = Picture(
-        left + columns * step[0] - 0.05, max(top + rows * step[1] - 0.3, top + 1.45), title=title
-    )
-    shares = []
-    for i, (name, grid) in enumerate(zip(named, grids)):
-        x, y = left + i % columns * step[0], top + i // columns * step[1]
-        grid.draw(
-            picture,
-            x,
-            y,
-            cell,
-            size=size,
-            numbers=False,
-            counts=True,
-            rows=i % columns == 0,
-            columns=i < columns,
-            axes=i == 0,
-        )
-        picture.write(
-            x, y - (labels[1] + 0.24 if i < columns else 0.08), name, weight="bold", size=8.5
-        )
-        allowed = ~grid.blocked
-        shares.append(f"{allowed.sum():,} of {allowed.size:,} pairs allowed ({allowed.mean():.0%})")
-        short = shares[-1] if columns == 1 else f"{allowed.mean():.0%} of {allowed.size} pairs"
-        picture.write(
-            x, y + cell * grid.shape[0] + 0.06, short, va="top", size=size, color=colour("faint")
-        )
-    picture.alt = (
-        f"{title or 'Mask'}. "
-        + "; ".join(f"{name or 'mask'}: {share}" for name, share in zip(named, shares))
-        + "."
-    )
+    allowed = [(int((~grid.blocked).sum()), grid.blocked.size) for grid in grids]
+    shares = [f"{some:,} of {size:,} pairs allowed ({some / size:.0%})" for some, size in allowed]
+    alt = "; ".join(f"{name or 'mask'}: {share}" for name, share in zip(named, shares)) + "."
+    if len(grids) == 1:
+        return _one_mask(grids[0], title, *named, *shares, alt)
+    notes = [f"{some / size:.0%} of {size:,} pairs" for some, size in allowed]
+    return panels(grids, list(named), title, notes=notes, alt=alt)
+
+
+def _one_mask(grid, title, name, share, alt):
+    left, top, cell, width = alone(grid, title or name, right=text_width("keys") + GAP)
+    bottom = top + cell[1] * grid.shape[0]
+    places = [(grid, left, top)]
+    picture = Picture(width, bottom + line() + foot(places, cell), title=title or name)
+    grid.draw(picture, left, top, cell, numbers=False, counts=True)
+    picture.write(left, bottom + GAP, share, va="top", color=colour("faint"))
+    said_once(picture, places, cell, bottom + FOOT / 2 + line())
+    picture.alt = f"{title or 'Mask'}. {alt}"
     return picture
 
 
@@ -213,7 +182,7 @@ def compare(
         Grid("b", b, tokens, key_tokens, masks[1], False, vmax),
     ]
     grids.append(Grid("b - a", b - a, tokens, key_tokens, both, True, grids[0].vmax))
-    return row_of_grids(grids, [*titles, f"{titles[1]} − {titles[0]}"], title)
+    return panels(grids, [*titles, f"{titles[1]} − {titles[0]}"], title)
 
 
 @on_paper
@@ -236,4 +205,4 @@ def steps(q, k, *, tokens=None, mask=None, scale=None, title="") -> Picture:
         Grid(name, x, tokens, None, m, signed, most if signed else None)
         for name, x, m, signed in stages
     ]
-    return row_of_grids(grids, [name for name, *_ in stages], title)
+    return panels(grids, [name for name, *_ in stages], title)

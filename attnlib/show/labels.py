@@ -53,6 +53,11 @@ def printable(tokens):
     """Tokens as short names: repeats are numbered, blanks made visible, signs that no font has are
     spelled out.
     """
+    return list(_printable(tuple(str(token) for token in tokens)))
+
+
+@lru_cache(maxsize=64)
+def _printable(tokens):  # the same text for each of many heads
     names = [_shorten("".join(map(_glyph, name))) for name in _plain(tokens)]
     return [
         _shorten(name, keep=name[len(base) :]) for name, base in zip(name_repeats(names), names)
@@ -76,6 +81,18 @@ def visible(tokens):
     visible.
     """
     return name_repeats(_plain(tokens))
+
+
+def as_text(names):
+    """What `visible` made, as pieces of a text again: no numbers of repeats, and a space where a
+    word begins.
+    """
+    bare = [re.sub(r"(?<=.)[₀-₉]+$", "", name) for name in names]
+    counts = Counter(bare)
+    texts = [one if counts[one] > 1 else name for one, name in zip(bare, names)]
+    if not any(re.search("^␣.|.␣$", text) for text in texts):
+        return [f" {text}" for text in texts]
+    return [re.sub("^␣(?=.)|(?<=.)␣$", " ", text) for text in texts]
 
 
 def _plain(tokens):

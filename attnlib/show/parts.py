@@ -1,4 +1,8 @@
-"""The parts that pictures are made of: matrices of cells, and what the colours mean."""
+"""The parts that pictures are made of: matrices of cells, alone or side by side, and what their
+colours mean.
+"""
+
+import textwrap
 
 import numpy as np
 from matplotlib.collections import LineCollection, PatchCollection
@@ -7,14 +11,40 @@ from matplotlib.patches import Rectangle
 
 from attnlib import _check
 from attnlib.show.labels import axis_names, printable
-from attnlib.show.sheet import KEY, QUERY, Picture, colour, ink_on, text_width
+from attnlib.show.sheet import (
+    DPI,
+    HALF,
+    MARGIN,
+    PAGE,
+    PART,
+    SMALL,
+    Picture,
+    colour,
+    ink_on,
+    line,
+    text_width,
+    under,
+)
 
-CELL_NUMBERS = 12  # up to so many columns, each cell shows its number
+CELL_NUMBERS = 16  # up to so many columns, cells show their numbers
 CELL_LABELS = 60  # up to so many tokens, each token is named
+FEW = 24  # where there are more keys, their even share has no colour to speak of
+LEAST, EVEN = 0.02, 0.012  # what is not printed; what differs less is even
+HIGH, WIDE, LOW = 0.36, 2, 0.18  # inches of a row, at most; cells so often as wide; a row of words
+GAP = 0.07  # inches between cells and words
+CORNER = 14 / 72, 26 / 72  # inches above the cells: what rows are called, what columns are called
+BESIDE, STEP = 0.25, 1.35  # inches between two maps, and of a map with its name, at least
+PANELS = 4  # maps side by side
+ALONE, TOGETHER = 4.4, 2.7  # inches: how high a map may be, alone or in a row of maps
+FOOT = 0.36  # inches below the cells for what their colours mean
+RAMP = 0.5, 0.1  # inches of a legend's colours
+WORDS = ("looks (query)", "is looked at (key)")
 
 
 class Grid:
     """A matrix with names for its rows and columns, ready to be put on a sheet."""
+
+    gaps = False  # paper between the cells
 
     def __init__(self, name, data, tokens, key_tokens, mask, signed, vmax):
         self.data = matrix(name, data, 2)
@@ -38,13 +68,84 @@ class Grid:
         )
         self.scale = Normalize(-self.vmax if signed else 0, self.vmax)
 
-    def label_width(self, axis, size=9):
+    # ---- numbers and geometry ----
+
+    def label_width(self, axis, size=SMALL):
         """Inches that the names need at the left (0), or above, slanted (1)."""
         names = (self.tokens, self.key_tokens)[axis]
+        longest = max(text_width(name, size, "normal") for name in names[: CELL_LABELS + 1])
         if len(names) > CELL_LABELS:
-            return 0.35
-        longest = max(map(len, names)) * size * 0.0092
-        return longest + 0.12 if axis == 0 else longest * 0.78 + 0.12
+            longest = text_width(f"{len(names)}", size, "normal")
+        return longest + GAP if axis == 0 else (longest + line(size)) * 0.71 + GAP
+
+    def left(self, axes=True, size=SMALL):
+        """Inches that names and the words of the corner need at the left."""
+        return max(self.label_width(0, size), *(text_width(w, size) + GAP for w in _corner(axes)))
+
+    def above(self, wide, axes=True, size=SMALL):
+        """Inches that names and the words of the corner need above cells of this width."""
+        names = line(size) + GAP if self._level(wide, size) else self.label_width(1, size)
+        return max(names, CORNER[1] + line(size) / 2 if axes else 0)
+
+    def over(self, wide, size=SMALL):
+        """Inches that the last name sticks out at the right of cells of this width."""
+        if self._level(wide, size):
+            return 0.0
+        return max(text_width(self.key_tokens[-1], size, "normal") * 0.71 - wide / 2 + GAP, 0.0)
+
+    def _level(self, wide, size):
+        """Do the names of the columns fit side by side?"""
+        names = self.key_tokens
+        if len(names) > CELL_LABELS:
+            return True
+        return max(text_width(name, size, "normal") for name in names) + GAP <= wide
+
+    def even(self):
+        """Which rows share out 1 among all that they may see alike. (n_q,)"""
+        if self.signed or self.vmax != 1 or self.shape[1] > FEW:
+            return np.zeros(self.shape[0], bool)
+        total = np.where(self.blocked, 0, self.data).sum(axis=1)
+        return even_rows(self.data, ~self.blocked) & (np.abs(total - 1) < 0.01)
+
+    def wrong(self):
+        """Weights where none is allowed. (n_q, n_k)"""
+        return self.blocked & (self.data != 0) & (not self.signed)
+
+    def numbers(self, cell, *, shares=True, every=False):
+        """(i, j) -> the number that stands there, for cells in which it says something; None where
+        the cells have no room for numbers. `every` for all cells.
+
+        shares   rows share out 1: one that is even says nothing
+        """
+        if self.shape[1] > CELL_NUMBERS or cell[1] < 1.15 * SMALL / 72:
+            return None
+        says = np.abs(self.data) >= 0.005
+        if shares and self.vmax == 1 and not self.signed:
+            says = (self.data > LEAST) & ~self.even()[:, None]
+        says = (says | every | np.isnan(self.data)) & ~self.blocked | self.wrong()
+        whole = self.signed and np.array_equal(self.data, np.round(self.data))  # counts, not shares
+        written = {(i, j): number(self.data[i, j], whole) for i, j in np.argwhere(says)}
+        widest = max([text_width(t, SMALL, "normal") for t in {*written.values(), ".00"}])
+        return written if widest + 0.03 <= cell[0] else None
+
+    def pooled(self):
+        """The cells, or where they are smaller than a dot on the screen, the largest of each few:
+        none gets lost.
+        """
+        tall, wide = (int(np.ceil(0.016 / size)) for size in self.cell[::-1])
+        if tall == wide == 1:
+            return self.data, self.blocked
+
+        def few(largest, cells):
+            cells = largest.reduceat(cells, np.arange(0, self.shape[0], tall), axis=0)
+            return largest.reduceat(cells, np.arange(0, self.shape[1], wide), axis=1)
+
+        data = np.where(self.blocked, 0, self.data) if self.signed else self.data
+        most, blocked = few(np.maximum, data), few(np.logical_and, self.blocked)
+        least = few(np.minimum, data) if self.signed or data.min() < 0 else most
+        return np.where(-least > most, least, most), blocked
+
+    # ---- drawing ----
 
     def draw(
         self,
@@ -53,7 +154,7 @@ class Grid:
         y,
         cell,
         *,
-        size=9,
+        size=SMALL,
         sums=False,
         counts=False,
         numbers=True,
@@ -63,47 +164,73 @@ class Grid:
     ):
         """The cells with their top left corner at (x, y) inches, and whatever is asked for around
         them.
+
+        sums      True: of every row; None: of rows that do not add up to 1
+        numbers   where they say something; or (i, j) -> text, or None for nowhere
+        axes      what rows and columns are called, True: they look and are looked at
         """
         self.cell = cell if isinstance(cell, tuple) else (cell, cell)
         width, height = self.cell[0] * self.shape[1], self.cell[1] * self.shape[0]
-        data, blocked = self._pooled()
+        shares = axes in (True, False) or bool(sums)
+        data, blocked = self.pooled()
         image = self.colours(self.scale(data))
         # a weight there keeps its colour
         image[blocked & ((data == 0) | self.signed)] = to_rgba(colour("blocked"))
         image[np.isnan(data)] = to_rgba(colour("nan"))
+        even = self.even() if shares else np.zeros(self.shape[0], bool)
+        if even.any():
+            image[even[:, None] & ~blocked] = to_rgba(colour("paper"))
         picture.place(image, x, y, width, height)
         picture.sheet.add_patch(
             Rectangle((x, y), width, height, fill=False, edgecolor=colour("hatch"), linewidth=0.8)
         )
         self._hatch(picture, x, y)
-        if numbers and self.shape[1] <= CELL_NUMBERS and min(self.cell) > 0.24:
-            self._numbers(picture, x, y, size)
+        self._marks(picture, x, y, even)
+        if self.gaps and min(self.cell) > 0.08:
+            self._gaps(picture, x, y, width, height)
+        if numbers is True:
+            numbers = self.numbers(self.cell, shares=shares)
+        for (i, j), text in (numbers or {}).items():
+            middle = x + (j + 0.5) * self.cell[0], y + (i + 0.5) * self.cell[1]
+            ink = ink_on(image[i, j])
+            picture.write(*middle, text, color=str(ink), ha="center", va="center_baseline")
         if rows:
-            middles = [(x - 0.07, y + (i + 0.5) * self.cell[1]) for i in range(self.shape[0])]
-            self._labels(picture, self.tokens, middles, size, "right", 0)
+            self._rows(picture, x - GAP, y, size)
         if columns:
-            middles = [(x + (j + 0.5) * self.cell[0], y - 0.07) for j in range(self.shape[1])]
-            self._labels(picture, self.key_tokens, middles, size, "left", 50)
+            self._columns(picture, x, y - GAP, size)
         if axes:
-            self._axes(picture, x, y, size, axes, height)
-        if (sums or counts) and self.shape[0] <= CELL_LABELS:
-            self._right_edge(picture, x + width + 0.08, y, size, counts)
+            self.corner(picture, x, y, axes, size)
+        if (sums is not False or counts) and self.shape[0] <= CELL_LABELS:
+            self._right_edge(picture, x + width + GAP, y, size, sums, counts)
 
-    def _pooled(self):
-        """The cells, or where they are smaller than a dot on the screen, the largest of each few:
-        none gets lost.
-        """
-        tall, wide = (int(np.ceil(0.016 / size)) for size in self.cell[::-1])
-        if tall == wide == 1:
-            return self.data, self.blocked
-        pad = [(0, -self.shape[0] % tall), (0, -self.shape[1] % wide)]
-        rows, columns = -(-self.shape[0] // tall), -(-self.shape[1] // wide)
-        data = np.pad(np.where(self.blocked & self.signed, 0, self.data), pad).reshape(
-            rows, tall, columns, wide
+    def corner(self, picture, x, y, axes=True, size=SMALL):
+        """What rows and columns are called, in the corner between their names."""
+        inks = (colour("query_text"), colour("key_text")) if axes is True else (None, None)
+        for words, high, ink in zip(_corner(axes), CORNER, inks):
+            look = {"size": size, "weight": "bold", "ha": "right", "va": "center", "color": ink}
+            picture.write(x - GAP, y - high, words, **look)
+
+    def _marks(self, picture, x, y, even):
+        """Thin marks at 1/n in rows that look at all alike."""
+        if min(self.cell) * DPI < 5:
+            return
+        i, j = np.nonzero(even[:, None] & ~self.blocked)
+        across, low = x + (j + 0.3) * self.cell[0], y + (i + 0.7) * self.cell[1]
+        ends = np.stack([across, low, across + 0.4 * self.cell[0], low], axis=-1)
+        picture.sheet.add_collection(
+            LineCollection(ends.reshape(-1, 2, 2), colors=colour("hatch"), linewidths=0.75),
+            autolim=False,
         )
-        low, high = data.min((1, 3)), data.max((1, 3))
-        blocked = np.pad(self.blocked, pad, constant_values=True).reshape(rows, tall, columns, wide)
-        return np.where(-low > high, low, high), blocked.all((1, 3))
+
+    def _gaps(self, picture, x, y, width, height):
+        across = [x + j * self.cell[0] for j in range(1, self.shape[1])]
+        down = [y + i * self.cell[1] for i in range(1, self.shape[0])]
+        lines = [[(a, y), (a, y + height)] for a in across] + [
+            [(x, b), (x + width, b)] for b in down
+        ]
+        picture.sheet.add_collection(
+            LineCollection(lines, colors=colour("paper"), linewidths=0.75), autolim=False
+        )
 
     def _hatch(self, picture, x, y):
         if self.blocked.sum() > 40_000 or min(self.cell) < 0.02:  # too fine to be seen: plain grey
@@ -117,138 +244,68 @@ class Grid:
         picture.sheet.add_collection(
             LineCollection(lines, colors=colour("hatch"), linewidths=0.6), autolim=False
         )
-        # a weight where none is allowed
-        wrong = self.blocked & (self.data != 0) & (not self.signed)
         boxes = [
             Rectangle((x + c * self.cell[0], y + r * self.cell[1]), *self.cell)
-            for r, c in np.argwhere(wrong)
+            for r, c in np.argwhere(self.wrong())
         ]
         picture.sheet.add_collection(
             PatchCollection(boxes, facecolor="none", edgecolor=colour("nan"), linewidth=1.6),
             autolim=False,
         )
 
-    def _numbers(self, picture, x, y, size):
-        inks = ink_on(self.colours(self.scale(self.data)))
-        whole = self.signed and np.array_equal(self.data, np.round(self.data))  # counts, not shares
-        for (i, j), value in np.ndenumerate(self.data):
-            if self.blocked[i, j] and (value == 0 or self.signed):
-                continue
-            value = 0 if abs(value) < 0.005 else value  # not -.00
-            text = (
-                "NaN"
-                if np.isnan(value)
-                else (
-                    f"{value:.0f}"
-                    if whole
-                    else f"{value:.1f}"
-                    if abs(value) >= 9.95
-                    else f"{value:.2f}"
-                )
-            )
-            text = text.replace("0.", ".", 1) if abs(value) < 0.995 else text
-            middle = x + (j + 0.5) * self.cell[0], y + (i + 0.5) * self.cell[1]
-            picture.write(
-                *middle,
-                text,
-                size=size - 1.5,
-                color=str(inks[i, j]),
-                ha="center",
-                va="center_baseline",
-            )
+    def _rows(self, picture, x, y, size):
+        look = {"size": size, "ha": "right", "va": "center"}
+        for i, name in _some(self.tokens, self.cell[1], size):
+            picture.write(x, y + (i + 0.5) * self.cell[1], name, **look)
 
-    def _labels(self, picture, names, places, size, ha, angle):
-        """As many names as fit without touching; beyond CELL_LABELS, positions."""
-        room = self.cell[1] if angle == 0 else 0.85 * self.cell[0]  # slanted names stand closer
-        # a word is missed, a number is not
-        every = int(np.ceil(size * (1.3 if _are_numbers(names) else 1.05) / 72 / room))
-        if len(names) > CELL_LABELS:
-            names, every = range(len(names)), len(names) - 1
-        for i in range(0, len(names), every):
-            va = "center" if angle == 0 else "bottom"
-            picture.write(
-                *places[i],
-                str(names[i]),
-                size=size,
-                ha=ha,
-                va=va,
-                rotation=angle,
-                rotation_mode="anchor",
-            )
-
-    def tall(self, x, height, axes, size=9):
-        """Inches from the top of the cells to the end of the name of the rows, which is written
-        upwards beside them.
-        """
-        word = text_width(f"← {_words(axes)[0]}", size)
-        # a long word over a low grid stands above the names, if it can
-        return height if word < x - 0.17 else max(height, word)
-
-    def _axes(self, picture, x, y, size, axes, height):
-        """What the columns and the rows are: above their names, or for the rows upwards beside them
-        where there is room.
-        """
-        who, whom = _words(axes)
-        look = {
-            "size": size,
-            "weight": "bold",
-            "va": "bottom",
-            "color": QUERY if axes is True else None,
-        }
-        picture.write(
-            x,
-            y - self.label_width(1, size) - 0.06,
-            f"{whom} →",
-            **look | {"color": KEY if axes is True else None},
-        )
-        if text_width(f"← {who}", size) > self.tall(x, height, axes, size):
-            picture.write(x - 0.07, y - 0.05, f"{who} ↓", ha="right", **look)
+    def _columns(self, picture, x, y, size):
+        if self._level(self.cell[0], size):
+            look, room = {"size": size, "ha": "center", "va": "bottom"}, self.cell[0]
         else:
-            left = x - self.label_width(0, size) - 0.08
-            picture.write(
-                left,
-                y + self.tall(x, height, axes, size),
-                f"← {who}",
-                rotation=90,
-                ha="right",
-                **look,
-            )
+            look = {"size": size, "ha": "left", "va": "bottom", "rotation": 45}
+            look["rotation_mode"], room = "anchor", 0.85 * self.cell[0]  # slanted they stand closer
+        for j, name in _some(self.key_tokens, room, size):
+            picture.write(x + (j + 0.5) * self.cell[0], y, name, **look)
 
-    def _right_edge(self, picture, x, y, size, counts):
-        picture.write(
-            x,
-            y - 0.07,
-            "keys" if counts else "sum",
-            size=size - 1,
-            color=colour("faint"),
-            va="bottom",
-        )
+    def _right_edge(self, picture, x, y, size, sums, counts):
+        """The sums of the rows, or how many keys each may look at."""
+        total = (~self.blocked).sum(axis=1) if counts else self.data.sum(axis=1)
+        right = counts | (np.abs(total - 1) < 1e-3) | ((total == 0) & self.blocked.all(axis=1))
+        shown = [i for i in range(len(total)) if sums or counts or not right[i]]
         every = (
-            int(np.ceil((size - 1) * 1.3 / 72 / self.cell[1]))
-            if counts and _are_numbers(self.tokens)
-            else 1
+            int(np.ceil(line(size) / self.cell[1])) if counts and _are_numbers(self.tokens) else 1
         )
-        for i, row in list(enumerate(self.data))[::every]:
-            total = row.sum()
-            text = f"{int((~self.blocked[i]).sum())}" if counts else f"{total:.2f}"
-            right = counts or abs(total - 1) < 1e-3 or (total == 0 and self.blocked[i].all())
-            place = y + (i + 0.5) * self.cell[1]
-            size_here = min(size - 1, 72 * self.cell[1])
-            picture.write(
-                x,
-                place,
-                text,
-                size=size_here,
-                va="center_baseline",
-                color=colour("faint") if right else colour("nan"),
-            )
+        for i in shown[::every]:
+            text = f"{total[i]:d}" if counts else f"{total[i]:.2f}"
+            ink = colour("faint" if right[i] else "nan")
+            middle = y + (i + 0.5) * self.cell[1]
+            picture.write(x, middle, text, size=size, va="center_baseline", color=ink)
+        if shown:
+            word = "keys" if counts else "sum"
+            picture.write(x, y - GAP, word, size=size, color=colour("faint"), va="bottom")
+
+    def area(self, cell, where, text):
+        """The place on the cells that are meant, (n_q, n_k), with room for a text: (x, y, width,
+        height) in inches from the corner, or None.
+        """
+        size = text_width(text, SMALL, "normal") + 0.1, line(SMALL)
+        wide, high = (int(np.ceil(one / two)) for one, two in zip(size, cell))
+        if high > self.shape[0] or wide > self.shape[1]:
+            return None
+        total = np.pad(where.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+        inside = np.diff(total[:, wide:] - total[:, :-wide], axis=0)  # of runs in a row
+        full = np.stack([inside[k : self.shape[0] - high + 1 + k] for k in range(high)])
+        rows, columns = np.nonzero((full == wide).all(axis=0))
+        if not len(rows):
+            return None
+        i, j = rows[0], columns[rows == rows[0]][-1]  # the uppermost, of these the rightmost
+        x, y = (j + wide / 2) * cell[0] - size[0] / 2, (i + high / 2) * cell[1] - size[1] / 2
+        return x, y, *size
 
     def describe(self, top=3, axes=("queries", "keys")):
         """The strongest cells in words, for readers who do not see the picture."""
-        shown = np.where(np.isnan(self.data), -1, np.abs(self.data))
-        best = np.argsort(-shown, axis=None, kind="stable")[
-            : min(top, np.isfinite(self.data).sum())
-        ]
+        shown = np.where(np.isnan(self.data), -1, np.abs(self.data)).ravel()
+        best = _largest(shown, min(top, np.isfinite(self.data).sum()))
         pairs = [np.unravel_index(b, self.shape) for b in best]
         strongest = ", ".join(
             f"{self.tokens[i]} → {self.key_tokens[j]} {self.data[i, j]:.2f}" for i, j in pairs
@@ -260,9 +317,63 @@ class Grid:
         return f"{self.shape[0]} {axes[0]} × {self.shape[1]} {axes[1]}, {strongest}{more}."
 
 
-def _words(axes):
-    """What rows and columns are called: (who, whom)"""
-    return ("query (who looks)", "key (who is looked at)") if axes is True else axes
+def even_rows(weights, allowed):
+    """Which rows look at all that they may see alike. (n_q,)"""
+    low = np.where(allowed, weights, np.inf).min(axis=1)
+    high = np.where(allowed, weights, -np.inf).max(axis=1)
+    return (high - low < EVEN) & (allowed.sum(axis=1) > 1)
+
+
+def sized(shape, wide, high):
+    """A cell in inches, where all of them may take so much: at most twice as wide as high; whole
+    dots, if there are some.
+    """
+    tall = min(high / shape[0], HIGH)
+    across = min(wide / shape[1], WIDE * tall)
+    tall = min(tall, max(across, LOW))
+    return tuple(np.floor(one * DPI) / DPI if one * DPI >= 3 else one for one in (across, tall))
+
+
+def dots(inches):
+    """A distance in whole dots: what stands there is sharp."""
+    return np.ceil(inches * DPI - 1e-6) / DPI
+
+
+def _largest(values, n):
+    """Places of the n largest of many values (m,), the largest first, of equal ones the first."""
+    if not n:
+        return []
+    least = np.partition(values, -n)[-n]
+    above, alike = np.flatnonzero(values > least), np.flatnonzero(values == least)[:n]
+    return [*above[np.argsort(-values[above], kind="stable")], *alike][:n]
+
+
+def _some(names, room, size):
+    """(place, name) of as many names as fit without touching; beyond CELL_LABELS, positions."""
+    n = len(names)
+    if n > CELL_LABELS:
+        every = next(
+            step for k in range(1, 9) for step in (10**k, 2 * 10**k, 5 * 10**k) if 6 * step >= n
+        )
+        return [(i, str(i)) for i in range(0, n, every)]
+    # a word is missed, a number is not
+    every = int(np.ceil(size * (1.3 if _are_numbers(names) else 1.05) / 72 / room))
+    return [(i, names[i]) for i in range(0, n, every)]
+
+
+def number(value, whole=False):
+    """A number as it stands in a cell: .85, -2.50, 12.3"""
+    if np.isnan(value):
+        return "NaN"
+    value = 0 if abs(value) < 0.005 else value  # not -.00
+    text = f"{value:.0f}" if whole else f"{value:.1f}" if abs(value) >= 9.95 else f"{value:.2f}"
+    return text.replace("0.", ".", 1) if abs(value) < 0.995 else text
+
+
+def _corner(axes):
+    """What rows and columns are called, as it stands in the corner between their names."""
+    who, whom = WORDS if axes in (True, False) else axes
+    return who, f"{whom} →"
 
 
 def _are_numbers(names):
@@ -270,32 +381,146 @@ def _are_numbers(names):
 
 
 def mask_grid(mask, tokens, key_tokens):
-    """A mask as a grid: what may be looked at in one colour, off the scale of the weights."""
+    """A mask as a grid: what may be looked at in slate, off the scale of the weights."""
     mask = _check.allowed("mask", mask)
     grid = Grid("mask", mask.astype(float), tokens, key_tokens, mask, False, 1)
     grid.colours = LinearSegmentedColormap.from_list("mask", [colour("blocked"), colour("allowed")])
+    grid.gaps = True
     return grid
 
 
-def row_of_grids(grids, names, title):
-    """Several matrices of the same size in one row, each with a colour bar of its own."""
-    n_q, n_k = grids[0].shape
-    cell = min((8.9 / len(grids) - 0.75) / n_k, 2.1 / n_q, 0.4)
-    left, top = (
-        0.5 + grids[0].label_width(0, 8),
-        0.55 + 0.3 * bool(title) + grids[0].label_width(1, 8),
+def legend(picture, x, y, grid):
+    """What the colours mean, in numbers: 0 ▮▮▮▮ 1. -> where it ends"""
+    most = f"{grid.vmax:.2g}"
+    least, look = f"−{most}" if grid.signed else "0", {"va": "center", "color": colour("faint")}
+    start = x + text_width(least, SMALL, "normal") + GAP
+    picture.write(x, y, least, **look)
+    ramp = grid.colours(np.linspace(0, 1, 24))[None]
+    picture.place(ramp, start, y - RAMP[1] / 2, *RAMP)
+    picture.write(start + RAMP[0] + GAP, y, most, **look)
+    return start + RAMP[0] + GAP + text_width(most, SMALL, "normal")
+
+
+def said_once(picture, places, cell, y, *, ramps=True):
+    """What colours and hatches mean, once: of a scale below the last matrix of it; of forbidden
+    cells on them, or where they are too small, below.
+
+    places   (grid, x, y) of each matrix; y: below all of them
+    """
+    last = {(grid.signed, grid.vmax): (grid, x) for grid, x, _ in places if ramps and not grid.gaps}
+    free = places[0][1]
+    for grid, x in last.values():
+        end = legend(picture, x, y, grid)
+        free = end + 0.2 if x == free else free
+    for text, x, top, area in _areas(places, cell):
+        fill = colour("allowed" if text == "allowed" else "blocked")
+        if area:
+            left, up, wide, high = area
+            behind = Rectangle((x + left, top + up), wide, high, color=fill, linewidth=0)
+            behind.set_zorder(2.5)  # on the hatch
+            picture.sheet.add_patch(behind)
+            middle = x + left + wide / 2, top + up + high / 2
+            look = {"ha": "center", "color": str(ink_on(to_rgba(fill)))}
+            picture.write(*middle, text, va="center_baseline", **look)
+            continue
+        hatch = "////" if text == "not allowed" else None
+        look = {"facecolor": fill, "edgecolor": colour("hatch"), "hatch": hatch, "linewidth": 0}
+        picture.sheet.add_patch(Rectangle((free, y - RAMP[1] / 2), 0.16, RAMP[1], **look))
+        picture.write(free + 0.16 + GAP, y, text, va="center", color=colour("faint"))
+        free += 0.16 + 2 * GAP + text_width(text, SMALL, "normal") + 0.1
+
+
+def foot(places, cell, *, ramps=True):
+    """Inches below the cells for what `said_once` says there."""
+    below = any(not grid.gaps for grid, _, _ in places) if ramps else False
+    return FOOT if below or any(area is None for *_, area in _areas(places, cell)) else MARGIN
+
+
+def _areas(places, cell):
+    """(words, x, y, area) of what must be said of cells, each once; area None: below."""
+    for text, of in (("not allowed", False), ("allowed", True)):
+        for grid, x, y in places:
+            where = ~grid.blocked & grid.gaps if of else grid.blocked & ~grid.wrong()
+            if where.any():
+                yield text, x, y, grid.area(cell, where, text)
+                break
+
+
+def alone(grid, title, axes=True, right=0.0):
+    """Where a matrix of its own stands: (left, top, cell, width of the sheet), on half a page if it
+    fits; `right` inches are for words beside it.
+    """
+    left = MARGIN + grid.left(axes)
+    right = MARGIN + max(right, grid.over(HIGH))
+    width = HALF if left + right + HIGH * grid.shape[1] <= HALF else PAGE
+    cell = sized(grid.shape, width - left - right, ALONE)
+    return dots(left), dots(under(title) + grid.above(cell[0], axes)), cell, width
+
+
+def panels(grids, names, title, *, notes=None, alt="") -> Picture:
+    """Matrices side by side under their names, up to four to a row; what they share is said once.
+
+    notes   a line for each, below its name; alt: what the picture shows, if not the strongest cells
+    """
+    rows = -(-len(grids) // PANELS)
+    across = -(-len(grids) // rows)
+    shape = [max(grid.shape[axis] for grid in grids) for axis in (0, 1)]
+    own = [_own_names(grids, k, across) for k in range(len(grids))]
+    named = [grid for grid, (_, columns) in zip(grids, own) if columns]
+    left = MARGIN + grids[0].left()
+    beside = max(
+        [BESIDE + grid.label_width(0) for k, grid in enumerate(grids) if own[k][0] and k % across]
+        + [BESIDE]
     )
-    step = max(cell * n_k, 0.7) + 0.7
-    picture = Picture(left + step * len(grids) + 0.1, top + max(cell * n_q, 1.3) + 0.2, title=title)
-    for i, (grid, name) in enumerate(zip(grids, names)):
-        x = left + i * step
-        grid.draw(picture, x, top, cell, size=8, numbers=False, rows=i == 0, axes=i == 0)
-        picture.write(x, top - grid.label_width(1, 8) - 0.26, name, weight="bold", size=9.5)
-        colour_bar(picture, x + cell * n_k + 0.12, top, max(cell * n_q, 0.9), grid)
-    picture.alt = f"{title or 'Side by side'}. " + " ".join(
-        f"{name}: {grid.describe()}" for name, grid in zip(names, grids)
+    ends = [
+        grid.over(HIGH) for k, grid in enumerate(grids) if own[k][1] and k % across == across - 1
+    ]
+    right = MARGIN + max(ends, default=0)
+    room = (PAGE - left - right + beside) / across - beside
+    cell = sized(shape, room, ALONE if len(grids) == 1 else TOGETHER / rows**0.6)
+    step = max(cell[0] * shape[1], min(STEP, room)) + beside
+    lines = [_wrapped(name, step - GAP) for name in names]
+    head = max(map(len, lines)) * line(PART) + (line(SMALL) if notes else 0)
+    above = max(grid.above(cell[0]) for grid in named)
+    again = above if any(own[k][1] for k in range(across, len(grids))) else GAP
+    down = head + again + cell[1] * shape[0] + line(SMALL)
+    top = under(title) + head + above
+    places = [
+        (grid, dots(left + k % across * step), dots(top + k // across * down))
+        for k, grid in enumerate(grids)
+    ]
+    bottom = places[-1][2] + cell[1] * shape[0]
+    end = left + step * across - beside + right
+    picture = Picture(
+        HALF if end <= HALF else max(end, PAGE), bottom + foot(places, cell), title=title
     )
+    for k, (grid, x, y) in enumerate(places):
+        start = y - head - (above if k < across else again)
+        for n, words in enumerate(lines[k]):
+            picture.write(x, start + n * line(PART), words, size=PART, weight="bold", va="top")
+        if notes:
+            low = start + len(lines[k]) * line(PART)
+            picture.write(x, low, notes[k], va="top", color=colour("faint"))
+        rows_, columns = own[k]
+        grid.draw(picture, x, y, cell, numbers=False, rows=rows_, columns=columns, axes=k == 0)
+    said_once(picture, places, cell, bottom + FOOT / 2)
+    said = alt or " ".join(f"{name}: {grid.describe()}" for name, grid in zip(names, grids))
+    picture.alt = f"{title or 'Side by side'}. {said}"
     return picture
+
+
+def _own_names(grids, k, across):
+    """Does this matrix need names of its own, for its rows, and its columns?"""
+    rows = k % across == 0 or grids[k].tokens != grids[k - 1].tokens
+    return rows, k == 0 or grids[k].key_tokens != grids[0].key_tokens
+
+
+def _wrapped(name, wide):
+    """A name in lines that are not wider than so many inches."""
+    if text_width(name, PART) <= wide:
+        return [name]
+    letters = max(int(len(name) * wide / text_width(name, PART)), 8)
+    return textwrap.wrap(name, letters, max_lines=3, placeholder=" …") or [""]
 
 
 def colour_bar(picture, x, y, height, grid):

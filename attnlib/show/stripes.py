@@ -1,6 +1,6 @@
 """Tables of scores side by side: is a diagonal of one colour, or not?"""
 
-from attnlib.show.parts import Grid, row_of_grids
+from attnlib.show.parts import Grid, panels
 from attnlib.show.sheet import Picture, on_paper
 
 
@@ -22,4 +22,4 @@ def stripes(tables, *, title="") -> Picture:
         raise ValueError(
             f"tables must have one shape, got {', '.join(str(grid.shape) for grid in grids)}"
         )
-    return row_of_grids(grids, [str(name) for name in tables], title)
+    return panels(grids, [str(name) for name in tables], title)

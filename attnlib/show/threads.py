@@ -11,17 +11,25 @@ from matplotlib.path import Path
 from attnlib import _check
 from attnlib.show.brought import brought
 from attnlib.show.labels import axis_names, printable
-from attnlib.show.parts import Grid, matrix
-from attnlib.show.sheet import KEY, QUERY, Picture, colour, on_paper, text_width
+from attnlib.show.parts import LEAST, WORDS, Grid, even_rows, matrix
+from attnlib.show.sheet import (
+    PAGE,
+    QUERY,
+    SMALL,
+    TEXT,
+    TITLE,
+    Picture,
+    colour,
+    on_paper,
+    text_width,
+)
 
 EDGE, GAP = 0.15, 0.1  # inches
 ROW, THICK = 0.3, 0.2  # a word, and a thread of weight 1
-SPAN, WIDEST = (1.2, 2.7), 10.5  # from words that look to words that are looked at; the sheet
-MAPS = 3.4  # the small maps together
-LEAST, EVEN = 0.02, 0.012  # what is not drawn; what differs less is even
+SPAN = 1.2, 2.7  # from words that look to words that are looked at
+MAPS, ASIDE = 3.2, 0.2  # the small maps together; between them, and beside them
 BUSY = 18  # threads: where there are more, the heaviest are drawn, and those of chosen words
 MOST = 8  # small maps
-LOOKED_AT = "is looked at (key)"  # above the right column
 
 
 @on_paper(pins=_check.row)
@@ -69,7 +77,7 @@ def threads(
     chosen = _chosen(pins, side, w.shape)
     place = _place(names, keys, len(weights), title)
     picture = Picture(place["width"], place["height"])
-    picture.write(EDGE, EDGE, title or titles[head], size=11, weight="bold", va="top")
+    picture.write(EDGE, EDGE, title or titles[head], size=TITLE, weight="bold", va="top")
     _lines(picture, place, w, open_, chosen)
     _words(picture, place, w, open_, names, keys, chosen)
     if len(weights) > 1:
@@ -90,12 +98,14 @@ def _chosen(pins, side, shape):
 
 def _place(names, keys, n_heads, title):
     """Where everything stands, in inches."""
-    n, left = max(len(names), len(keys)), max(text_width(name, 10) for name in names)
-    most = min(max(text_width(f"{key} .00", 9, "normal") for key in keys), 1.5)
+    n, left = max(len(names), len(keys)), max(text_width(name, TEXT) for name in names)
+    most = min(max(text_width(f"{key} .00", SMALL, "normal") for key in keys), 1.5)
     x0 = EDGE + max(left, 0.5) + GAP + most + GAP
-    right = 0.08 + max(max(text_width(key, 10) for key in keys) + 0.45, text_width(LOOKED_AT, 9))
-    maps = MAPS if n_heads > 1 else 0
-    x1 = x0 + float(np.clip(WIDEST - x0 - right - maps - EDGE, *SPAN))
+    right = 0.08 + max(
+        max(text_width(key, TEXT) for key in keys) + 0.45, text_width(WORDS[1], SMALL)
+    )
+    maps = ASIDE + MAPS if n_heads > 1 else 0
+    x1 = x0 + float(np.clip(PAGE - x0 - right - maps - EDGE, *SPAN))
     end = x1 + right
     top = 0.75
     tall = max(ROW * n, 2.6 if n_heads > 1 else 0.9)
@@ -105,20 +115,14 @@ def _place(names, keys, n_heads, title):
         "x1": x1,
         "most": x0 - GAP - most,
         "sum": end - 0.05,
-        "maps": end + 0.15,
+        "maps": end + ASIDE,
         "top": top,
         "tall": tall,
         **rows,
         "thick": min(THICK, 0.75 * min(rows.values())),
-        "width": max(end + maps + EDGE, 2 * EDGE + text_width(title, 11)),
+        "width": max(end + maps + EDGE, 2 * EDGE + text_width(title, TITLE)),
         "height": top + tall + EDGE,
     }
-
-
-def _even(w, allowed):
-    """Which rows look at all that they may see alike. (n_q,)"""
-    low, high = np.where(allowed, w, np.inf).min(axis=1), np.where(allowed, w, -np.inf).max(axis=1)
-    return (high - low < EVEN) & (allowed.sum(axis=1) > 1)
 
 
 def _y(place, axis, i):
@@ -127,7 +131,7 @@ def _y(place, axis, i):
 
 def _lines(picture, place, w, allowed, chosen):
     """The threads, and a short mark for a row that is even."""
-    even = _even(w, allowed)
+    even = even_rows(w, allowed)
     drawn = np.where(even[:, None] | ~(w > LEAST), 0, np.nan_to_num(w))
     if (drawn > 0).sum() > BUSY:
         heavy = np.zeros(drawn.size, bool)
@@ -166,12 +170,14 @@ def _ribbon(place, i, j, w, leave, arrive):
 
 def _words(picture, place, w, allowed, names, keys, chosen):
     """Both columns of words; beside each that looks, quietly, where most of it goes."""
-    even, any_ = _even(w, allowed), chosen.any()
+    even, any_ = even_rows(w, allowed), chosen.any()
     by_query = any_ and chosen.all(axis=1).any() and not chosen.all(axis=0).any()
     rows, columns = chosen.all(axis=1) & any_, chosen.all(axis=0) & any_
-    head = {"size": 9, "weight": "bold", "va": "bottom"}
-    picture.write(EDGE, place["top"] - 0.03, "looks (query)", color=QUERY, **head)
-    picture.write(place["x1"] + 0.08, place["top"] - 0.03, LOOKED_AT, color=KEY, **head)
+    head = {"size": SMALL, "weight": "bold", "va": "bottom"}
+    picture.write(EDGE, place["top"] - 0.03, WORDS[0], color=colour("query_text"), **head)
+    picture.write(
+        place["x1"] + 0.08, place["top"] - 0.03, WORDS[1], color=colour("key_text"), **head
+    )
     named = False
     for i, name in enumerate(names):
         y, mine = _y(place, "q", i), bool(rows[i] and by_query)
@@ -191,7 +197,7 @@ def _words(picture, place, w, allowed, names, keys, chosen):
             place["most"],
             y,
             most,
-            size=9,
+            size=SMALL,
             va="center_baseline",
             color=colour("ink" if mine else "faint"),
         )
@@ -205,16 +211,16 @@ def _words(picture, place, w, allowed, names, keys, chosen):
         _word(picture, place["x1"] + 0.08, y, key, tone)
         if shut:
             x = place["x1"] + 0.08
-            line = [[(x, y), (x + text_width(key, 10, "normal"), y)]]
+            line = [[(x, y), (x + text_width(key, TEXT, "normal"), y)]]
             picture.sheet.add_collection(LineCollection(line, colors=colour("faint")))
         if got[j] > LEAST:
-            where = {"size": 9, "ha": "right", "va": "center_baseline"}
+            where = {"size": SMALL, "ha": "right", "va": "center_baseline"}
             picture.write(place["sum"], y, _share(got[j]), **where)
 
 
 def _word(picture, x, y, text, tone):
     weight = "bold" if tone in (colour("query_text"), colour("key_text")) else "normal"
-    picture.write(x, y, text, size=10, va="center_baseline", color=tone, weight=weight)
+    picture.write(x, y, text, size=TEXT, va="center_baseline", color=tone, weight=weight)
 
 
 def _share(w):
@@ -229,15 +235,13 @@ def _maps(picture, place, weights, allowed, titles, head):
         shown = MOST - 1
     heads = [*range(shown)] if head < shown else [*range(shown), head]
     rows = -(-len(heads) // 2)
-    tall, wide = (place["tall"] + 0.3) / rows, (MAPS - 0.2) / 2
+    tall, wide = (place["tall"] + 0.3) / rows, (MAPS - ASIDE) / 2
     size = wide, tall - 0.34
     for at, h in enumerate(heads):
-        x, y = place["maps"] + (at % 2) * (wide + 0.2), place["top"] - 0.12 + (at // 2) * tall
+        x, y = place["maps"] + (at % 2) * (wide + ASIDE), place["top"] - 0.12 + (at // 2) * tall
         weight = "bold" if h == head else "normal"
-        picture.write(x, y - 0.04, titles[h], size=9, weight=weight, va="bottom")
-        even = _even(weights[h], allowed[h])
-        quiet = np.where(even[:, None], 0, weights[h])
-        grid = Grid("weights", quiet, None, None, allowed[h], False, None)
+        picture.write(x, y - 0.04, titles[h], size=SMALL, weight=weight, va="bottom")
+        grid = Grid("weights", weights[h], None, None, allowed[h], False, None)
         cell = size[0] / n[1], size[1] / n[0]
         grid.draw(picture, x, y, cell, numbers=False, rows=False, columns=False, axes=False)
         if h == head:
@@ -247,7 +251,7 @@ def _maps(picture, place, weights, allowed, titles, head):
 
 def _said(w, allowed, names, keys, chosen):
     """The threads of the chosen words in words; without any, the strongest three."""
-    even = _even(w, allowed)
+    even = even_rows(w, allowed)
     cells = [tuple(cell) for cell in np.argwhere(chosen if chosen.any() else np.ones_like(chosen))]
     cells = [cell for cell in cells if not even[cell[0]] and w[cell] > 0.05]
     cells = sorted(cells, key=lambda cell: -w[cell])[: 6 if chosen.any() else 3]

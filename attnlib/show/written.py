@@ -2,12 +2,11 @@
 paper.
 """
 
-import numpy as np
 from matplotlib.patches import Rectangle
 
 from attnlib import _check
 from attnlib.show.brought import brought
-from attnlib.show.parts import Grid, colour_bar
+from attnlib.show.parts import FOOT, Grid, alone, foot, said_once
 from attnlib.show.sheet import Picture, colour, on_paper
 
 
@@ -28,17 +27,16 @@ def written(
     whole = Grid("weights", weights, tokens, key_tokens, None, False, None)
     n = _check.integer("n", n, minimum=1, maximum=len(whole.data))
     there = Grid("weights", whole.data[:n], whole.tokens[:n], whole.key_tokens, None, False, None)
-    cell = np.clip(4.6 / max(whole.shape), 0.02, 0.46)
-    left, top = 0.55 + whole.label_width(0), 0.45 + 0.3 * bool(title) + whole.label_width(1)
-    wide, high = cell * whole.shape[1], cell * whole.shape[0]
-    tall = max(whole.tall(left, high, axes), 0.8)
-    picture = Picture(left + wide + 1.25, top + tall + 0.25, title=title)
+    left, top, cell, width = alone(whole, title, axes)
+    wide, high = cell[0] * whole.shape[1], cell[1] * whole.shape[0]
+    places, ramps = [(whole, left, top)], whole.numbers(cell) is None
+    picture = Picture(width, top + high + foot(places, cell, ramps=ramps), title=title)
     there.draw(picture, left, top, cell, axes=False)
     picture.sheet.add_patch(
         Rectangle((left, top), wide, high, fill=False, edgecolor=colour("hatch"), linewidth=0.8)
     )
-    whole._axes(picture, left, top, 9, axes, high)
-    colour_bar(picture, left + wide + 0.3, top, tall, whole)
+    whole.corner(picture, left, top, axes)
+    said_once(picture, places, cell, top + high + FOOT / 2, ramps=ramps)
     rest = f", {len(whole.data) - n} to come" if n < len(whole.data) else ""
     picture.alt = (
         f"{title or 'A map so far'}:"

@@ -10,15 +10,15 @@ from PIL import Image
 from attnlib import _check
 from attnlib.show.labels import axis_names, unmarked, visible
 from attnlib.show.live.base import HERE, Live, joined, style
-from attnlib.show.parts import Grid
-from attnlib.show.sheet import DPI, Picture
+from attnlib.show.parts import Grid, panels
+from attnlib.show.sheet import DPI, MARGIN, PAGE, Picture, line, on_paper, text_width, under
 
 MOST = 10_000_000  # bytes of all frames: a notebook that keeps them stays a notebook
 FINE = (
     4_000_000  # up to so many bytes, a number crosses as one of 65,534 levels, above as one of 254
 )
 STRIP = 6  # frames in the still picture
-SMALL = 25_000  # bytes of the still picture
+LARGEST = 25_000  # bytes of the still picture
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -93,10 +93,12 @@ class Player(Live):
 
     def _still(self):
         n = len(self.frames)
+        drawn = _pictures_of if "ends" in self._film else _maps_of
         for most, size in [(STRIP, 1), (4, 1), (STRIP, 0.6), (3, 0.8), (2, 0.6), (1, 0.5)]:
             chosen = np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int)).tolist()
-            picture = self._strip(chosen, size)
-            if len(picture.png()) <= SMALL:
+            frames = [self.frames[k] if "ends" in self._film else self._grid(k) for k in chosen]
+            picture = drawn(frames, [self.names[k] for k in chosen], size, title=self.title)
+            if len(picture.png()) <= LARGEST:
                 break
         said = ", ".join(self.names[k] for k in chosen)
         kind = "pictures" if "ends" in self._film else "heat maps"
@@ -109,46 +111,38 @@ class Player(Live):
         ]
         return picture, "\n".join(lines[:40])
 
-    def _strip(self, chosen, size):
-        columns = min(3, len(chosen))
-        images = [self._small(k, size * 9.0 / columns) for k in chosen]
-        wide = max(max(image.get_figwidth() for image in images), 1.2)
-        rows = [images[at : at + columns] for at in range(0, len(images), columns)]
-        highs = [max(image.get_figheight() for image in row) + 0.3 for row in rows]
-        top = 0.4 * bool(self.title)
-        strip = Picture(max(wide * columns, 0.1 * len(self.title)), top + sum(highs) + 0.1)
-        strip.write(0.12, 0.12, self.title, size=11, weight="bold", va="top")
-        for at, (image, k) in enumerate(zip(images, chosen)):
-            x, y = at % columns * wide, top + sum(highs[: at // columns])
-            strip.write(x + 0.12, y + 0.08, self.names[k], size=9, weight="bold", va="top")
-            image.canvas.draw()
-            dots = np.asarray(image.canvas.buffer_rgba())
-            strip.place(dots, x, y + 0.28, dots.shape[1] / DPI, dots.shape[0] / DPI)
-        return strip
-
-    def _small(self, k, wide):
-        """One frame, at most so many inches wide."""
-        if "ends" in self._film:
-            image = Image.open(io.BytesIO(self.frames[k])).convert("RGB")
-            zoom = min(1, (wide - 0.1) * DPI / image.width)
-            image = image.resize([max(1, round(side * zoom)) for side in image.size])
-            picture = Picture(wide, image.height / DPI)
-            picture.place(np.asarray(image), 0, 0, image.width / DPI, image.height / DPI)
-            return picture
-        grid, (n_q, n_k) = self._grid(k), self.frames[k].shape
-        named = max(n_q, n_k) <= 16
-        left, above = (grid.label_width(axis, 7.5) if named else 0.12 for axis in (0, 1))
-        cell = min((wide - left - 0.25) / self._film["shape"][2], 2.2 / self._film["shape"][1], 0.3)
-        picture = Picture(wide, above + cell * n_q + 0.1)
-        look = {"size": 7.5, "numbers": False, "axes": False}
-        grid.draw(picture, left, above, cell, rows=named, columns=named, **look)
-        return picture
-
     def _grid(self, k):
         n_q, n_k = self.frames[k].shape
         low, high = self._film["scale"]
         tokens, keys = self._film["tokens"][:n_q], self._film["key_tokens"][:n_k]
         return Grid("frames", self.frames[k], tokens, keys, None, low < 0, high)
+
+
+@on_paper
+def _maps_of(grids, names, _, *, title):
+    return panels(grids, names, title)
+
+
+@on_paper
+def _pictures_of(frames, names, size, *, title):
+    """Pictures under their names, up to three to a row; `size`: 1 for all of a page's width."""
+    columns = min(3, len(frames))
+    wide = (PAGE - MARGIN) * size / columns - MARGIN
+    images = []
+    for frame in frames:
+        image = Image.open(io.BytesIO(frame)).convert("RGB")
+        zoom = min(1, wide * DPI / image.width)
+        images.append(image.resize([max(1, round(side * zoom)) for side in image.size]))
+    step = max(*(image.width / DPI for image in images), *map(text_width, names)) + MARGIN
+    rows = [images[at : at + columns] for at in range(0, len(images), columns)]
+    highs = [max(image.height for image in row) / DPI + line() + MARGIN for row in rows]
+    picture = Picture(MARGIN + step * columns, under(title) + sum(highs), title=title)
+    for at, (image, name) in enumerate(zip(images, names)):
+        x = MARGIN + at % columns * step
+        y = under(title) + sum(highs[: at // columns])
+        picture.write(x, y, name, weight="bold", va="top")
+        picture.place(np.asarray(image), x, y + line(), image.width / DPI, image.height / DPI)
+    return picture
 
 
 # ---- what is given -------------------------------------------------------------------------------
