@@ -31,7 +31,7 @@ START = """import * as heat from "./heat.js";
 import * as view from "./view.js";
 const bytes = (text) => new DataView(new Uint8Array(Buffer.from(text, "base64")).buffer);
 const opened = (state) => heat.table({ ...state, _weights: bytes(state._weights),
-  _sums: bytes(state._sums), _mask: bytes(state._mask) });
+  _sums: bytes(state._sums), _mask: bytes(state._mask), _small: bytes(state._small) });
 const say = (answer) => console.log(JSON.stringify(answer, (key, value) =>
   (typeof value === "number" && !isFinite(value) ? String(value) : value)));
 """
@@ -43,7 +43,7 @@ def run(tmp_path, script, data=None):
 
 def traits(view):
     """What Python sends, as JSON."""
-    names = ["_shape", "_range", "_sum_range", "_names", "_weights", "_sums", "_mask"]
+    names = ["_shape", "_range", "_sum_range", "_names", "_weights", "_small", "_sums", "_mask"]
     names += ["tokens", "key_tokens", "signed"]
     values = {name: getattr(view, name) for name in names}
     return {
@@ -151,9 +151,9 @@ def test_planes_that_came_stay(tmp_path):
     sent = [base64.b64encode(planes[[h]].tobytes()).decode() for h in order]
     script = """const came = new Map();
     for (const [n, plane] of data.sent.entries()) heat.table({ ...data.state, _sums: bytes(""),
-      _mask: bytes(""), _names: [`0.0.${data.order[n]}`], _weights: bytes(plane) }, came);
-    const t = heat.table({ ...data.state, _sums: bytes(""), _mask: bytes(""), _names: ["0.0.18"],
-      _weights: bytes(data.sent.at(-1)) }, came);
+      _mask: bytes(""), _small: bytes(""), _names: [`0.0.${data.order[n]}`], _weights: bytes(plane) }, came);
+    const t = heat.table({ ...data.state, _sums: bytes(""), _mask: bytes(""), _small: bytes(""),
+      _names: ["0.0.18"], _weights: bytes(data.sent.at(-1)) }, came);
     say(heat.range(20).map((h) => heat.headOf(t, 0, h)?.row(1) ?? null));"""
     got = run(tmp_path, script, {"state": traits(view), "sent": sent, "order": order})
     held = [h for h in range(20) if got[h]]
@@ -390,6 +390,8 @@ STATE = {
     "size": {"layers": 2, "heads": 3, "nq": 4, "nk": 5},
     "woven": False,
     "why": "",
+    "kind": "map",
+    "other": "threads",
 }
 KEYS = [  # key, shift, what is different, what changes
     ("ArrowUp", 0, {}, {"pinned": [0, 2]}),
@@ -412,8 +414,9 @@ KEYS = [  # key, shift, what is different, what changes
     ("x", 0, {"pins": [1]}, {"side": "key", "pins": []}),
     ("x", 0, {"side": "key"}, {"side": "query", "pins": []}),
     ("m", 0, {}, {"form": "threads"}),
-    ("m", 0, {"woven": True}, {"form": "map"}),
-    ("m", 0, {"why": "up to 24 words"}, None),
+    ("m", 0, {"other": "patches"}, {"form": "patches"}),
+    ("m", 0, {"kind": "threads"}, {"form": "map"}),
+    ("m", 0, {"why": "shares of 1 only"}, None),
     ("a", 0, {}, None),
     # among threads the cell of a word is [word, 9] or [9, word] here
     ("ArrowDown", 0, {"woven": True}, {"pinned": [2, 9], "pins": []}),
@@ -473,9 +476,7 @@ def test_the_page_and_python_refuse_the_same_threads(tmp_path):
     script = """say(data.map(([[nq, nk], [low, high], signed, compact]) =>
       view.whyNot({ nq, nk, low, high }, { signed, compact })));"""
     for (size, span, signed, compact), why in zip(cases, run(tmp_path, script, cases)):
-        assert bool(why) == bool(module._no_threads((1, 1, *size), span, signed, compact))
-        if max(size) > 24 and not signed and not compact:
-            assert why == "up to 24 words"
+        assert bool(why) == bool(module._no_threads(span, signed, compact)), size
 
 
 # ---- geometry ------------------------------------------------------------------------------------
@@ -823,11 +824,7 @@ def test_beside_a_row_stands_what_it_adds_up_to_where_that_is_not_1(shown):
 
 @pytest.mark.parametrize(
     "weights, why",
-    [
-        (softmax(25, 25), "up to 24 words"),
-        (softmax(3, 30), "up to 24 words"),
-        (softmax(3, 3) * 2, "shares of 1 only"),
-    ],
+    [(softmax(3, 3) * 2, "shares of 1 only"), (softmax(30, 30) * 2, "shares of 1 only")],
 )
 def test_where_there_can_be_no_threads_the_button_says_why(shown, weights, why):
     seen = shown(AttentionView(weights))
@@ -1089,7 +1086,8 @@ def test_what_is_enlarged_is_drawn_anew(stages, shown):
           asked.push(ask(query)); return asked.at(-1); }; }"""
     )
     seen = shown(sentence())
-    wide = "(root) => [...root.querySelectorAll('canvas')].map((one) => one.width)"
+    wide = """(root) => [...root.querySelectorAll('canvas')]
+        .filter((one) => one.clientWidth).map((one) => one.width)"""
     before = seen.root.evaluate(wide)
     session = seen.tab.context.new_cdp_session(seen.page)
 

@@ -277,6 +277,7 @@ class Picture(Figure):
         super().__init__(figsize=(width, height), dpi=dpi, facecolor=colour("paper"))
         FigureCanvasAgg(self)
         self.alt = ""
+        self.many_colours = False  # of a photograph: its own 256, not those of our palette
         # one sheet of paper, measured in inches from the top left
         self.sheet = self.add_axes((0, 0, 1, 1))
         self.sheet.set(xlim=(0, width), ylim=(height, 0))
@@ -347,7 +348,8 @@ class Picture(Figure):
         if fast:
             image.save(out, "png", compress_level=1)
         else:
-            _few_colours(image).save(out, "png", optimize=True)
+            few = image.quantize(256) if self.many_colours else _few_colours(image)
+            few.save(out, "png", optimize=True)
         return out.getvalue()
 
     def svg(self):

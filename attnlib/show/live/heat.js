@@ -4,6 +4,8 @@ import { TITLES, best, clamp, isEven, lerp, measure, share } from "./core.js";
 
 const LONGEST = 16;                                      // signs of a name beside the picture; the read-out has it all
 const KEPT = 16;                                         // planes that came stay here, so that going back takes no time
+export const MANY = 60;                                  // more words than this a side: names only of what is chosen
+const SMALL = 24;                                        // cells a side, of the small picture of a head that has not come
 const FEW = 24;                                          // more keys than this: their even share has no colour to speak of
 
 // ---- numbers: pure ------------------------------------------------------------------------------------------------
@@ -15,14 +17,16 @@ export function nameOf({ step, layer, head, how }) {
 }
 
 /** Readable access to what Python sent. `sent`: the traits of these names; `came`: planes by name, those that came before and these.
- *  @returns sizes, and of (step, layer, head): plane() -> its numbers, or null where it has not come; sum(…, i), closed(…, i, j) */
-export function table({ _shape, _range, _sum_range, _names, _weights, _sums, _mask }, came = new Map()) {
+ *  @returns sizes, and of (step, layer, head): plane() -> its numbers, or null where it has not come; small(), its thumbnail() where
+ *  that came, else null; sum(…, i), closed(…, i, j) */
+export function table({ _shape, _range, _sum_range, _names, _weights, _small, _sums, _mask }, came = new Map()) {
   const [steps, layers, heads, nq, nk] = _shape, [low, high] = _range, [lowest, highest] = _sum_range, size = nq * nk;
   const whole = (view) => new Uint16Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
   const weights = whole(_weights), sums = whole(_sums), part = (n) => weights.subarray(n * size, (n + 1) * size);
   const bytes = Math.ceil(size / 8), masks = _mask.byteLength / bytes;     // every plane of the mask starts at a byte
   const number = (raw, from, to) => (raw === 65535 ? NaN : from + (raw / 65534) * (to - from));
   const at = (step, layer, head) => (step * layers + layer) * heads + head;
+  const [rows, columns] = [nq, nk].map((n) => Math.ceil(n / Math.ceil(n / SMALL))), few = rows * columns;
   for (const [n, name] of _names.entries()) {
     came.delete(name);
     came.set(name, part(n));
@@ -32,7 +36,14 @@ export function table({ _shape, _range, _sum_range, _names, _weights, _sums, _ma
   return {
     steps, layers, heads, nq, nk, low, high, masks, masked: masks > 0, nothing: (high - low) / 131068,      // less than this is 0
     named: (name) => read(came.get(name)),
+    has: (step, layer, head) => !_names.length || came.has(nameOf({ step, layer, head, how: "head" })),
     plane: (step, layer, head) => read(_names.length ? came.get(nameOf({ step, layer, head, how: "head" })) : part(at(step, layer, head))),
+    small(step, layer, head) {
+      if (!_small.byteLength) return null;
+      const cells = Array.from(new Uint8Array(_small.buffer, _small.byteOffset + at(step, layer, head) * few, few), (raw) => (
+        raw === 255 ? NaN : raw === 254 ? null : low + (raw / 252) * (high - low)));
+      return range(rows).map((a) => cells.slice(a * columns, (a + 1) * columns));
+    },
     sum: (step, layer, head, i) => (sums.length ? number(sums[at(step, layer, head) * nq + i], lowest, highest) : NaN),
     closed(step, layer, head, i, j) {
       if (!masks) return false;
@@ -64,6 +75,14 @@ export function included({ layers, heads }, { layer, head, how }) {
   return how === "head" ? [[layer, head]] : how.endsWith("all") ? all : all.filter(([one]) => one === layer);
 }
 
+/** What is shown, in words: "layer 3, head 5", "max over all 72 heads, cell by cell" */
+export function caption({ layers, heads }, { layer, head, how, titles }) {
+  const [kind, over] = how.split(" ");
+  const whose = over === "layer" && layers > 1 ? `the ${heads} heads of layer ${layer}` : `all ${layers * heads} heads`;
+  if (how === "head") return `${layers > 1 ? `layer ${layer}, ` : ""}head ${titles[head] || head}`;
+  return `${kind} over ${whose}${kind === "max" ? ", cell by cell" : ""}`;
+}
+
 /** What is shown: a head, or cell by cell the mean or the largest of several; null where it has not come */
 export function merged(data, state) {
   const { step, layer, head, how } = state, parts = included(data, state), mean = how.startsWith("mean");
@@ -85,17 +104,21 @@ export function merged(data, state) {
 /** Is this row one that looks at all alike, and is therefore left white? */
 export const whiteRow = (one, i, { signed, scale }) => !signed && scale !== "row" && one.even(i);
 
+const sizeOf = (v) => (isNaN(v) ? -1 : Math.abs(v));
+const leastOf = (row, k) => (k > 0 && k < row.length ? row.map(sizeOf).sort((a, b) => b - a)[k - 1] : -Infinity);
+const passes = (v, j, least, look) => isNaN(v) || (sizeOf(v) >= Math.max(least, look.threshold) && !(look.hide_first && j === 0));
+
 /** Which cells of a row pass "only the top", "at least" and "hide the first column"; NaN always does */
-export function passing(row, { top_k, threshold, hide_first }) {
-  const sizes = row.map((v) => (isNaN(v) ? -1 : Math.abs(v)));
-  const least = top_k > 0 && top_k < row.length ? [...sizes].sort((a, b) => b - a)[top_k - 1] : -Infinity;
-  return row.map((v, j) => isNaN(v) || (sizes[j] >= least && sizes[j] >= threshold && !(hide_first && j === 0)));
+export function passing(row, look) {
+  const least = leastOf(row, look.top_k);
+  return row.map((v, j) => passes(v, j, least, look));
 }
 
 /** What one word looks at, or by side "key" who looks at it: an entry for each word of the other line */
 export function ray(one, [i, j], look) {
   const byQuery = look.side === "query", values = byQuery ? one.row(i) : one.column(j);
-  const shown = byQuery ? passing(values, look) : values.map((_, n) => passing(one.row(n), look)[j]);
+  const least = (n) => (look.top_k > 0 ? leastOf(one.row(n), look.top_k) : -Infinity);
+  const shown = byQuery ? passing(values, look) : values.map((v, n) => passes(v, j, least(n), look));
   return { values, shown, closed: values.map((_, n) => (byQuery ? one.closed(i, n) : one.closed(n, j))), most: largest(values) };
 }
 
@@ -149,26 +172,34 @@ export function short(name) {
 }
 const SLANT = Math.SQRT1_2, STEEP = 130, FOOT = 36;     // names at 45 degrees, so long at most; room below the cells
 
+/** Places in their order, moved until they are `gap` apart and none is beyond `end` */
+export function spread(places, gap, end) {
+  const apart = [];
+  for (const at of places) apart.push(Math.max(at, (apart.at(-1) ?? -Infinity) + gap));
+  return apart.map((at, n) => Math.min(at, end - (apart.length - 1 - n) * gap));
+}
+
 /** Where everything of the map is. data {nq, nk}; names {q, k}; look {width, tall, left: where the cells begin (0: behind the
  *  names), sums: room for the rows' sums, dots: of a pixel, wide: (text, size) => px}
- *  @returns {{width, height, x, y, cw, ch, flat, every: [row, column], size, left, sums}} */
+ *  @returns {{width, height, x, y, cw, ch, flat, every: [row, column], size, left, sums, few}} few: names only of what is chosen */
 export function geometry({ nq, nk }, names, { width, tall, left = 0, sums, dots = 1, wide }) {
   const size = Math.max(nq, nk) > 16 || width < 400 ? 12 : 13, side = sums ? 42 : 6;
   const lengths = (list) => list.map((name) => wide(short(name), size));
   const across = lengths(names.k), widest = Math.max(...across), before = Math.min(Math.max(...lengths(names.q)), 0.3 * width);
-  const x = left || Math.ceil(Math.max(36, before) + 10), top = 38;
+  const x = left || Math.ceil(Math.max(46, before) + 10), top = 38, few = Math.max(nq, nk) > MANY;
   const cellsOf = (above, right) => {                    // as large as there is room, at most twice as wide as high
     const [w, h] = [(width - x - right) / nk, (tall - above - FOOT) / nq];
     const both = [Math.min(64, w, Math.max(2 * h, 14)), Math.min(34, h, Math.max(2 * w, 14))];
     return both.map((cell) => (cell < 3 ? Math.max(1, Math.floor(cell * dots) / dots) : cell));        // whole dots: all rows alike
   };
-  const even = cellsOf(top, side), flat = widest < even[0] - 4;
+  const even = cellsOf(top, side), flat = !few && widest < even[0] - 4;
   const y = flat ? top : Math.max(top, Math.ceil(SLANT * Math.min(widest, STEEP)) + 14);
   const lean = (cell) =>                                 // so far the last names lean over the right edge
     Math.max(side, ...across.map((length, j) => SLANT * Math.min(length, STEEP) + 8 - (nk - j - 0.5) * cell));
   const [cw, ch] = flat ? even : cellsOf(y, lean(cellsOf(y, lean(even[0]))[0]));
   const every = [Math.ceil((size - 0.5) / ch), Math.ceil((flat ? 1 : 15) / cw)];       // as many names as can be read
-  return { width: Math.max(width, x + nk * cw + side), height: Math.ceil(y + nq * ch + FOOT), x, y, cw, ch, flat, every, size, left, sums };
+  const high = Math.ceil(y + nq * ch + FOOT);
+  return { width: Math.max(width, x + nk * cw + side), height: high, x, y, cw, ch, flat, every, size, left, sums, few };
 }
 
 /** The cell at a point, or null */
@@ -188,7 +219,8 @@ export function spot(place, [px, py], size) {
 }
 
 /** Where the small pictures are: layers downwards and heads to the right, turned where that fits a narrow page; a layer alone is
- *  a square, or where its heads have names, a list. @returns sizes, at([x, y]) -> [layer, head] or null, place(layer, head) -> [x, y] */
+ *  a square, or where its heads have names, a list.
+ *  @returns sizes; at([x, y]) -> [layer, head] or null, layerAt([x, y]) -> layer or null; place(layer, head) -> [x, y] */
 export function tiles({ layers, heads }, { width, tall, narrow, titles }) {
   const alone = layers === 1, named = alone && !narrow && titles.length > 1 && heads <= 8, turned = narrow && layers > heads;
   const columns = named ? 1 : alone ? (narrow ? heads : Math.ceil(Math.sqrt(heads))) : turned ? layers : heads;
@@ -207,6 +239,10 @@ export function tiles({ layers, heads }, { width, tall, narrow, titles }) {
       if (c < 0 || r < 0 || c >= columns || r >= rows) return null;
       const found = alone ? [0, r * columns + c] : turned ? [c, r] : [r, c];
       return found[1] < heads ? found : null;
+    },
+    layerAt([px, py]) {                                  // its number is above or beside its heads
+      const n = Math.floor(turned ? (px - x) / cw : (py - y) / ch);
+      return !alone && (turned ? py < y : px < x) && n >= 0 && n < layers ? n : null;
     },
   };
 }
@@ -234,7 +270,7 @@ export function inks(house, signed) {
 
 const font = (size, bold) => `${bold ? 600 : 400} ${size}px system-ui, sans-serif`;
 
-function write(pen, text, x, y, fill, { size = 12, bold = false, align = "left", turn = 0, most, behind } = {}) {
+export function write(pen, text, x, y, fill, { size = 12, bold = false, align = "left", turn = 0, most, behind } = {}) {
   pen.save();
   pen.translate(x, y);
   pen.rotate(turn);
@@ -252,7 +288,8 @@ function write(pen, text, x, y, fill, { size = 12, bold = false, align = "left",
 
 function paintPixels(pen, colours, x, y, width, height) {              // rows of colours, a cell each
   const image = new ImageData(colours[0].length, colours.length), small = new OffscreenCanvas(image.width, image.height);
-  colours.flat().forEach((c, k) => image.data.set([...c, 255], 4 * k));
+  let k = 0;
+  for (const [r, g, b] of colours.flat()) for (const part of [r, g, b, 255]) image.data[k++] = part;
   small.getContext("2d").putImageData(image, 0, 0);
   pen.imageSmoothingEnabled = false;
   pen.drawImage(small, x, y, width, height);
@@ -314,11 +351,14 @@ function paintName(pen, name, line, n, { x, y, cw, ch, flat, size, left, quiet }
 
 export function paintNames(pen, one, place, state, ink) {
   const { x, y, cw, ch, every } = place;
-  state.tokens.forEach((name, i) => { if (i % every[0] === 0) paintName(pen, name, 0, i, place, ink.ink); });
-  state.key_tokens.forEach((name, j) => { if (j % every[1] === 0) paintName(pen, name, 1, j, place, ink.ink); });
+  if (!place.few) [state.tokens, state.key_tokens].forEach((names, line) => names.forEach((name, n) => {
+    if (n % every[line] === 0) paintName(pen, name, line, n, place, ink.ink);
+  }));
+  let last = -Infinity;                                  // none stands on another
   if (place.sums) range(one.nq).forEach((i) => {
-    const sum = one.sum(i), empty = Math.abs(sum) < 1e-4 && one.row(i).every((v, j) => one.closed(i, j));
-    if (!empty && sum.toFixed(2) !== "1.00") write(pen, sum.toFixed(2), x + one.nk * cw + 6, y + (i + 0.5) * ch, ink.bad);
+    const sum = one.sum(i), at = y + (i + 0.5) * ch, empty = Math.abs(sum) < 1e-4 && one.row(i).every((v, j) => one.closed(i, j));
+    if (empty || sum.toFixed(2) === "1.00" || at - last < 12) return;
+    write(pen, sum.toFixed(2), x + one.nk * cw + 6, last = at, ink.bad);
   });
   if (state.compact && !state._hint) return;             // of several side by side, the first says what the lines are
   const title = (long, plain) => (measure(long, font(13, true)) < x - 12 ? long : plain);
@@ -359,10 +399,39 @@ export function paintLegend(pen, one, place, { signed, scale, compact }, ink) {
   write(pen, "not allowed", after + 21, y, ink.faint);
 }
 
-/** What moves with the hand: frames, the names of what is chosen, and sums where several words are */
-export function paintFocus(pen, one, place, focus, state, colours, ink) {
+/** Names of a long text: of what is chosen, and of the five largest that it looks at; without anything, as many as can be read.
+ *  They stay in sight, [right, down], where the map is scrolled. best5: places on the other side */
+function paintFew(pen, one, place, focus, words, best5, state, ink, [right, down]) {
+  const { x, y, cw, ch, every } = place, line = state.side === "query" ? 0 : 1;
+  for (const where of [0, 1]) {
+    const [count, names, start, cell] = where ? [one.nk, state.key_tokens, x, cw] : [one.nq, state.tokens, y, ch];
+    const strong = where === line ? words : focus ? [focus[where]] : [], some = [...strong, ...(where === line ? [] : best5)];
+    const all = words.length ? [...new Set(some)] : range(count).filter((n) => n % every[where] === 0);
+    const list = all.filter((n) => n < count).sort((a, b) => a - b);
+    const places = spread(list.map((n) => start + (n + 0.5) * cell), where ? 18 : 15, start + count * cell), tone = ink[where ? "key-text" : "query-text"];
+    pen.strokeStyle = tone;
+    pen.lineWidth = 1;
+    pen.beginPath();
+    list.forEach((n, at) => {
+      const from = start + (n + 0.5) * cell, to = places[at], how = { bold: strong.includes(n), behind: ink.paper };
+      const ends = where ? [[from, down + y - 1], [to, down + y - 8]] : [[right + x - 1, from], [right + x - 7, to]];
+      pen.moveTo(...ends[0]);
+      pen.lineTo(...ends[1]);
+      if (where) write(pen, short(names[n]), to, down + y - 12, tone, { ...how, turn: -Math.PI / 4, most: STEEP });
+      else write(pen, short(names[n]), right + x - 10, to, tone, { ...how, align: "right", most: x - 12 });
+    });
+    pen.stroke();
+  }
+}
+
+/** What moves with the hand: frames, the names of what is chosen, and sums where several words are. `seen` and `scrolled`: of
+ *  a long text, seenBy() of text.js, and how far the map has been moved */
+export function paintFocus(pen, one, place, focus, state, colours, ink, seen, scrolled) {
   const { x, y, cw, ch } = place, line = state.side === "query" ? 0 : 1, words = chosen(state.pins, focus, state.side);
+  const five = place.few && seen ? best(seen.values).slice(0, 5).filter(([v]) => v > one.nothing).map(([, n]) => n) : [];
+  if (place.few) paintFew(pen, one, place, focus, words, five, state, ink, scrolled);
   const name = (n, where) => {
+    if (place.few) return;
     const names = where ? state.key_tokens : state.tokens, near = where ? 15 / cw : 12 / ch;
     const step = place.every[where], before = n - (n % step);
     for (const m of [before, before + step]) {           // a name that would stand in its way goes
@@ -409,8 +478,10 @@ function paintSums(pen, one, { x, y, cw, ch, width }, sums, line, ink) {
   }
 }
 
-/** Every head as a small picture, `pictures`: its colours or null where it has not come; the chosen one is framed */
-export function paintAtlas(pen, { layers, heads }, where, pictures, { layer, head, titles }, ink) {
+/** Every head as a small picture, `pictures`: its colours, or null; what is shown is framed, and what cannot be shown is pale */
+export function paintAtlas(pen, data, where, pictures, state, ink) {
+  const { layers, heads } = data, { step, layer, head, titles } = state;
+  const parts = new Set(included(data, state).map(([l, h]) => l * heads + h));
   const { cw, ch, x, y, alone, turned, named } = where, gap = cw > 30 ? 4 : 1;
   const numbers = (count, size, chosen_, put) => range(count).forEach((n) => {       // the chosen one, and so many others as can be read
     const here = n === chosen_, free = n % (size > 17 ? 1 : 5) === 0 && Math.abs(n - chosen_) * size > 15;
@@ -424,8 +495,10 @@ export function paintAtlas(pen, { layers, heads }, where, pictures, { layer, hea
     numbers(layers, turned ? cw : ch, layer, turned ? across : down);
   }
   for (const [n, cells] of pictures.entries()) {
-    const [l, h] = [Math.floor(n / heads), n % heads], [a, b] = where.place(l, h), here = l === layer && h === head;
+    const [l, h] = [Math.floor(n / heads), n % heads], [a, b] = where.place(l, h), here = parts.has(n);
+    pen.globalAlpha = !state._left_out || data.has(step, l, h) ? 1 : 0.25;
     if (cells) paintPixels(pen, cells, a, b, cw - gap, ch - gap);
+    pen.globalAlpha = 1;
     Object.assign(pen, { strokeStyle: here ? ink.query : ink.hatch, lineWidth: here ? 2.5 : 0.5 });
     pen.strokeRect(a - 0.5, b - 0.5, cw - gap + 1, ch - gap + 1);
     if (named) write(pen, short(titles[h]), a + cw + 4, b + (ch - gap) / 2, here ? ink.ink : ink.faint, { bold: here, size: 13 });

@@ -2,16 +2,19 @@
 // Python owns the numbers: weights come as uint16 between `_range` (65535 is NaN), row sums as uint16, the mask as bits.
 import { best, choice, clamp, dress, frames, keep, keys, make, measure, menu, share, sharp, sketch } from "./core.js";
 import {
-  added, cellOf, chosen, coloured, css, geometry, headOf, inks, largest, level, merged, nameOf, paintAtlas, paintFocus, paintLegend,
-  paintMap, paintMost, paintNames, passing, range, ray, readable, rgb, spot, table, thumbnail, tiles,
+  MANY, added, caption, cellOf, chosen, coloured, css, geometry, headOf, inks, largest, level, merged, paintAtlas, paintFocus,
+  paintLegend, paintMap, paintMost, paintNames, passing, range, ray, readable, rgb, spot, table, thumbnail, tiles,
 } from "./heat.js";
+import { imageOf, paintPatches, patchAt, patchwork, spotsOfPatches } from "./patches.js";
+import { NS, beside, bringWord, fitText, layText, legendOf, paintLoupe, paintText, seenBy, spotsOf } from "./text.js";
 import { MOST, advance, aim, drawn, evens, loom, pluck, spun, telling, weave } from "./weave.js";
 
-const SCALES = ["absolute", "row", "sqrt"], SIDES = ["query", "key"], FORMS = ["threads", "map"];
+const SCALES = ["absolute", "row", "sqrt"], SIDES = ["query", "key"];
 const HAND = ["pinned", "pins"];                         // what moves with the hand; all else is drawn anew
 const TRAITS = [
   ...HAND, "step", "layer", "head", "how", "unit", "form", "side", "scale", "top_k", "threshold", "hide_first", "tokens", "key_tokens", "titles", "title", "signed", "compact", "_hint",
-  "_edition", "_names", "_weights", "_range", "_shape", "_sums", "_sum_range", "_mask", "_notes",
+  "_edition", "_names", "_left_out", "_weights", "_small", "_range", "_shape", "_sums", "_sum_range", "_mask", "_notes",
+  "grid", "_image", "_image_size",
 ];
 
 // ---- in words: pure --------------------------------------------------------------------------------------------------------
@@ -62,6 +65,12 @@ export function wordClicked(side, n, more, state) {
   return { side, ...clicked(state.cell(lineOf(side), n), more, before) };
 }
 
+/** Among words or patches that stand in lines */
+const lineKeys = ({ pinned, pins, side, cell, spots }, key, more) => {
+  const line = lineOf(side), to = beside(spots(line), key, pinned ? pinned[line] : -1);
+  return to === undefined ? {} : { [key]: () => ({ pinned: cell(line, to), pins: more ? chosen(pins, pinned, side) : pins }) };
+};
+
 const mapKeys = ({ pinned, size: { nq, nk } }) => {
   const [i, j] = pinned ?? [-1, -1], go = (a, b) => () => ({ pinned: pinned ? [clamp(a, 0, nq - 1), clamp(b, 0, nk - 1)] : [0, 0] });
   return {
@@ -84,24 +93,24 @@ export function keyChange({ key, shiftKey }, state) {
   const { pinned, pins, side, layer, head, size: { layers, heads } } = state, turn = (n, count) => (n + count) % count;
   const kept = (word) => ({ pins: pins.includes(word) ? pins.filter((n) => n !== word) : [...pins, word] });
   const answers = {
-    ...(state.woven ? threadKeys(state, shiftKey) : mapKeys(state)),
+    ...(state.spots ? lineKeys(state, key, shiftKey) : state.woven ? threadKeys(state, shiftKey) : mapKeys(state)),
     Escape: () => ({ pinned: null, pins: [] }), " ": () => (pinned ? kept(pinned[lineOf(side)]) : null),
     "[": () => ({ head: turn(head - 1, heads), how: "head" }), "]": () => ({ head: turn(head + 1, heads), how: "head" }),
     "{": () => ({ layer: turn(layer - 1, layers), how: "head" }), "}": () => ({ layer: turn(layer + 1, layers), how: "head" }),
-    x: () => ({ side: SIDES[1 - lineOf(side)], pins: [] }), m: () => (state.why ? null : { form: state.woven ? "map" : "threads" }),
+    x: () => ({ side: SIDES[1 - lineOf(side)], pins: [] }), m: () => (state.why ? null : { form: state.kind === "map" ? state.other : "map" }),
   };
   return answers[key]?.();
 }
 
 /** Why these weights cannot be shown as threads, or "" */
-export function whyNot({ nq, nk, low, high }, { signed, compact }) {
+export function whyNot({ low, high }, { signed, compact }) {
   if (compact || signed) return "a map alone";
-  if (Math.max(nq, nk) > MOST) return `up to ${MOST} words`;
   return low < -1e-3 || high > 1.01 ? "shares of 1 only" : "";
 }
 
 // ---- the page around it ----------------------------------------------------------------------------------------------------
 
+const LOUPE = 176;                                       // beside a map of a long text
 const LAB = { "data-lm-suppress-shortcuts": "true" };
 
 /** A number or a tick with its name */
@@ -114,10 +123,17 @@ function field(bar, label, attributes, onchange) {
 
 const COLOURS = ["absolute, 0 to 1", "relative to each row's largest", "square root"];
 
-/** The row of controls. @returns {{set}} set(state, data): as the state says */
-function controls(bar, house, { signed }, send) {
-  const layer = menu(bar, "layer", [], (n) => send({ layer: n })), head = menu(bar, "head", [], (n) => send({ head: n }));
-  const form = choice(bar, "form", FORMS, (name) => send({ form: name })), why = make("span", form.node, { class: "reason" });
+const HOWS = {
+  head: "one head", "mean layer": "mean of its layer", "max layer": "max of its layer", "mean all": "mean of all heads", "max all": "max of all heads",
+};
+
+/** The row of controls, and beside the small pictures what is shown. @returns {{set}} set(state, data): as the state says */
+function controls(bar, heads, house, { signed, grid }, send) {
+  let hows = [], layered = "head";                       // a mean of a layer goes to the next layer, too
+  const layer = menu(bar, "layer", [], (n) => send({ layer: n, how: layered })), head = menu(bar, "head", [], (n) => send({ head: n, how: "head" }));
+  const show = menu(heads, "show", [], (n) => send({ how: hows[n] }));
+  heads.prepend(heads.lastChild);
+  const form = choice(bar, "form", [grid.length ? "patches" : "threads", "map"], (name) => send({ form: name })), why = make("span", form.node, { class: "reason" });
   const side = menu(bar, "view by", SIDES, (n) => send({ side: SIDES[n], pins: [] }));
   const scale = signed ? null : menu(bar, "colours", COLOURS, (n) => send({ scale: SCALES[n] }));
   const whole = { type: "number", min: 0, step: 1 }, part = { type: "number", min: 0, max: 1, step: 0.05 };
@@ -139,10 +155,14 @@ function controls(bar, house, { signed }, send) {
       list(head, data.heads, (n) => state.titles[n] || `${n}`);
       layer.set(state.layer);
       head.set(state.head);
+      hows = Object.keys(HOWS).filter((how) => !how.endsWith("layer") || (data.layers > 1 && data.heads > 1));
+      layered = state.how.endsWith("layer") ? state.how : "head";
+      list(show, hows.length, (n) => HOWS[hows[n]]);
+      show.set(hows.indexOf(hows.includes(state.how) ? state.how : state.how.replace("layer", "all")));
       side.set(lineOf(state.side));
       scale?.set(SCALES.indexOf(state.scale));
-      form.set(state.woven ? "threads" : "map");
-      form.node.querySelector('[value="threads"]').disabled = Boolean(state.why);
+      form.set(state.kind);
+      form.node.firstChild.disabled = Boolean(state.why);
       why.textContent = state.why;
       typed(top, state.top_k);
       typed(least, state.threshold);
@@ -150,8 +170,6 @@ function controls(bar, house, { signed }, send) {
     },
   };
 }
-
-const NS = "http://www.w3.org/2000/svg";
 
 /** The sentence: its words twice, and lines between them. It stays while the hand moves: a click needs both its ends on one word. */
 function laySentence(strip, names) {
@@ -203,6 +221,8 @@ const HANDS = "arrow keys move, Home and End go to the ends of a row, space keep
   + "brackets change the head, braces the layer, m shows threads, Escape unpins";
 const AMONG_THREADS = "up and down choose a word, left and right its side, Shift or space adds one, brackets change the head, "
   + "braces the layer, m shows the map, Escape unpins";
+const IN_LINES = "arrow keys choose a word or a patch, Shift or space adds one, x looks from the other side, "
+  + "brackets change the head, braces the layer, m shows the map, Escape unpins";
 
 /** All that is below the root, from top to bottom */
 function furnish(house) {
@@ -214,10 +234,13 @@ function furnish(house) {
   const map = make("div", scene, { class: "map" }), base = make("canvas", map, { class: "cells" });
   const overlay = make("canvas", map, { class: "hand", ...APPLICATION, "aria-label": `attention weights: ${HANDS}` });
   const pen = sketch(scene, { class: "woven", ...APPLICATION, "aria-label": `attention as threads: ${AMONG_THREADS}` });
+  const prose = make("div", scene, { class: "prose", ...APPLICATION, "aria-label": `attention in the text or image: ${IN_LINES}` });
+  const legend = make("p", prose, { class: "caption" }), text = make("div", prose, { class: "text" }), patches = make("canvas", prose);
+  const loupe = make("div", scene, { class: "loupe" });
   root.dir = "ltr";
   line.classList.add("attnlib-readout");
   root.append(line);
-  return { heading, bar, body, heads, atlas, strip, map, base, overlay, pen, notes: make("div", root, { class: "attnlib-notes" }) };
+  return { heading, bar, body, heads, scene, atlas, strip, map, base, overlay, pen, prose, legend, text, patches, loupe, notes: make("div", root, { class: "attnlib-notes" }) };
 }
 
 /** Where everything is, for what there is to show and the width of the page */
@@ -229,22 +252,49 @@ function arrange(view) {
   body.classList.toggle("narrow", narrow);
   heads.hidden = !many;
   if (strip.scrollWidth > strip.clientWidth) strip.tabIndex = 0; else strip.removeAttribute("tabindex");               // keys scroll it, too
-  view.tiles = many ? tiles(data, { width: narrow ? wide : 196, tall: narrow ? 150 : rest - 4, narrow, titles: state.titles }) : null;
-  const width = wide - (many && !narrow ? view.tiles.width + 16 : 0), above = state.compact ? 0 : strip.offsetHeight + 4;
+  const sizes = { width: narrow ? wide : 196, tall: narrow ? 150 : rest - 8 - heads.firstChild.offsetHeight, narrow };
+  view.tiles = many ? tiles(data, { ...sizes, titles: state.titles }) : null;
+  const room = wide - (many && !narrow ? view.tiles.width + 16 : 0), above = state.compact ? 0 : strip.offsetHeight + 4;
+  const long = !state.compact && Math.max(one.nq, one.nk) > MANY && room > 480, width = room - (long ? LOUPE : 0);
   const tall = state.compact ? 250 : narrow ? 340 : rest - above;
   const dots = window.devicePixelRatio || 1, wideOf = (text, size) => measure(text, `600 ${size}px system-ui, sans-serif`);
-  const look = { width, tall, sums: !state.signed, dots, wide: wideOf }, left = state.why ? null : loom(names, width, tall + above);
+  const look = { width, tall, sums: !state.signed, dots, wide: wideOf }, left = state.weaves ? loom(names, width, tall + above) : null;
   const place = view.place = { ...geometry(one, names, { ...look, left: left?.x0 }), quiet: left?.quiet, bare: left?.bare };
   const high = place.height + above, size = place.size;
   view.loom = null;
   parts.map.style.maxHeight = place.height > tall + 30 ? `${tall}px` : "";              // what is larger is scrolled
-  if (state.why) return;
+  parts.map.style.width = long ? `${width}px` : "";
+  arrangeLines(view, { width: room, tall: tall + above, wide: wideOf });
+  parts.loupe.hidden = !(state.kind === "map" ? long : state.kind === "patches" && view.patches.x + view.patches.wide + LOUPE < room);
+  parts.loupe.style.top = `${state.kind === "map" ? above : 24}px`;
+  if (!state.weaves) return;
   const woven = loom(names, width, high);
   view.loom = {                                          // the threads have the whole scene, the cells are where the map has them
     ...woven, x0: left.x0, quiet: left.quiet, top: above + place.y, row: place.ch, cell: place.cw, tilt: place.flat ? 0 : -45,
     q: { ...woven.q, size }, k: { ...woven.k, size },
   };
   pen.resize(width, high);
+}
+
+/** Running text or patches, in the place of sentence and map */
+function arrangeLines(view, { width, tall, wide }) {
+  const { parts: { prose, legend, text, patches, strip, map }, state, one } = view, names = { q: state.tokens, k: state.key_tokens };
+  const inLines = Boolean(state.spots), rows = state.kind === "patches";
+  prose.hidden = !inLines;
+  text.hidden = rows;
+  patches.hidden = !rows;
+  for (const node of [strip, map]) node.classList.toggle("away", inLines);
+  prose.style.height = prose.parentElement.style.minHeight = state.weaves || state.why ? "" : `${tall}px`;               // in every form
+  if (!inLines) return;
+  const high = tall - legend.offsetHeight - 4, laid = JSON.stringify(names);
+  if (rows) {
+    view.patches = patchwork(one, state.grid, names, { width, tall: high, wide });
+    view.image = state._image_size.length ? imageOf(state._image, state._image_size) : null;
+    return;
+  }
+  if (view.laid !== laid) view.text = layText(text, names);
+  view.laid = laid;
+  fitText(view.text, high);
 }
 
 /** The same head for weave.js: what is hidden is 0 */
@@ -259,39 +309,53 @@ function fabric({ one, state }) {
 
 /** The small pictures in colours; made again only where they would be others */
 function smallPictures({ data, state, ink, tiles: { cw, ch }, small }) {
-  const key = [state._weights, state._mask, state.step, state.scale, ink.paper, cw, ch];
+  const { _small, _weights, _mask, step } = state, source = _small.byteLength ? _small : _weights;
+  const key = [source, _mask, step, state.scale, ink.paper, cw, ch];
   if (small && key.every((one, n) => one === small.key[n])) return small;
   const look = { ...state, low: data.low, high: data.high }, [bad, blocked] = [ink.bad, ink.blocked].map(rgb);
   const paint = (v) => (v === null ? blocked : isNaN(v) ? bad : ink.ramp[level(v, 1, look)]);
   const dots = Math.max(1, Math.floor(Math.min(cw, ch) - 3));
-  const all = range(data.layers * data.heads).map((n) => headOf(data, Math.floor(n / data.heads), n % data.heads, state.step));
-  return { key, pictures: all.map((one) => one && thumbnail(one, dots).map((row) => row.map(paint))) };
+  const cells = (layer, head) => {
+    const held = _small.byteLength ? null : headOf(data, layer, head, step);
+    return held ? thumbnail(held, dots) : data.small(step, layer, head);
+  };
+  const all = range(data.layers * data.heads).map((n) => cells(Math.floor(n / data.heads), n % data.heads));
+  return { key, pictures: all.map((rows) => rows?.map((row) => row.map(paint))) };
 }
 
 /** The chosen one among them, for eyes and for a screen reader */
 function showHeads(view, zoom) {
-  const { parts: { atlas }, data, state, ink } = view, { layer, head, titles } = state;
+  const { parts: { atlas }, data, state, ink } = view, { layer, head } = state;
   view.small = smallPictures(view);
   paintAtlas(sharp(atlas, view.tiles.width, view.tiles.height, zoom), data, view.tiles, view.small.pictures, state, ink);
   atlas.setAttribute("aria-valuemax", data.layers * data.heads - 1);
   atlas.setAttribute("aria-valuenow", layer * data.heads + head);
-  atlas.setAttribute("aria-valuetext", `${data.layers > 1 ? `layer ${layer}, ` : ""}head ${titles[head] || head}`);
+  atlas.setAttribute("aria-valuetext", caption(data, state));
 }
 
 /** Everything, once per change of the numbers */
 function refresh(view) {
-  const { house, parts: { heading, strip, base, overlay, notes }, state } = view, zoom = +house.root.style.zoom || 1;
+  const { house, parts: { heading, scene, strip, base, overlay, notes }, state } = view, zoom = +house.root.style.zoom || 1;
   if (view.edition !== state._edition) Object.assign(view, { edition: state._edition, came: new Map() });
   const data = table(state, view.came), within = (name, count) => Math.min(state[name], count - 1);
   Object.assign(state, { step: within("step", data.steps), layer: within("layer", data.layers), head: within("head", data.heads) });
   const one = merged(data, state), why = whyNot(one ?? data, state), { nq, nk } = one ?? data;
-  Object.assign(state, { size: { layers: data.layers, heads: data.heads, nq, nk }, why, woven: state.form === "threads" && !why });
+  const other = state.grid.length ? "patches" : "threads", kind = state.form === other && !why ? other : "map";
+  const weaves = !why && !state.grid.length && Math.max(nq, nk) <= MOST, woven = weaves && kind === "threads";
+  const spots = (line) => (kind === "patches" ? spotsOfPatches(view.patches, line) : spotsOf(view.text, line));
+  Object.assign(state, { size: { layers: data.layers, heads: data.heads, nq, nk }, why, other, kind, weaves, woven });
+  state.spots = kind === "map" || woven ? null : spots;
   Object.assign(view, { data, one });
   view.controls?.set(state, data);
-  heading.textContent = state.title;
-  heading.hidden = !state.title;
-  if (!one) return house.say(`${nameOf(state)} is not here: it comes from the kernel`);
+  const said = caption(data, state);
+  heading.textContent = [state.title, ...(state.how === "head" ? [] : [said])].filter(Boolean).join(" · ");
+  heading.hidden = !heading.textContent;
+  scene.classList.toggle("waits", !one);
   const ink = view.ink = inks(house, state.signed);
+  if (!one) {
+    if (view.tiles) showHeads(view, zoom);
+    return house.say(state._left_out ? `This page does not hold this: ${said}.` : `On its way from the kernel, while that runs: ${said}.`);
+  }
   state.cell = (line, n) => cellOf(one, line, n, null, state.side);
   if (!state.compact) laySentence(strip, [state.tokens, state.key_tokens]);
   arrange(view);
@@ -306,9 +370,11 @@ function refresh(view) {
   notes.replaceChildren();
   const share_ = `${(100 * hidden).toFixed(hidden < 0.1 ? 1 : 0)} %`;
   if (hidden > 0) make("div", notes, { class: "faint" }, `${share_} of the weight is hidden; what is shown is not rescaled`);
+  const mild = [state._left_out, state.how.startsWith("max") && !state.signed ? "a max is no share: what a row adds up to need not be 1" : ""];
+  for (const text of mild) if (text) make("div", notes, { class: "faint" }, text);
   for (const text of state._notes) make("div", notes, { class: "odd" }, `⚠ ${text}`);
-  if (!view.loom) return;
   view.fabric = fabric(view);
+  if (!view.loom) return;
   paintMost(pen, view.fabric, place, ink);
   view.moving ??= spun(view.fabric.weights, state.woven ? "threads" : "map");
   aim(view.moving, view.fabric.weights, state.woven ? "threads" : "map", view.moving.morph < 1);
@@ -317,6 +383,7 @@ function refresh(view) {
 const HELP = {
   compact: "Click a cell, or use the arrow keys.",
   map: "Point at a cell, or click to pin it; with the keyboard, focus the picture and use the arrow keys.",
+  patches: "Point at a patch, or click to pin it; with Shift several. With the keyboard, focus the picture and use the arrow keys.",
   threads: "Point at a word, or click to pin it; with Shift several. With the keyboard, focus the picture and use the arrow keys.",
 };
 
@@ -339,12 +406,30 @@ function bringBack(view, { x, y, cw, ch }, cell) {
   }
 }
 
+/** Running text or patches, in the colours of what is chosen */
+function showLines(view, seen, look) {
+  const { house, parts: { legend, patches }, state, ink, image } = view, place = view.patches;
+  legend.textContent = legendOf(seen, look, state.kind === "patches" ? "patch" : "word");
+  if (state.kind === "patches") {
+    const pen = sharp(patches, place.width, place.height, +house.root.style.zoom || 1);
+    return paintPatches(pen, place, seen, look, ink, { image, q: state.tokens, k: state.key_tokens });
+  }
+  paintText(view.text, view.fabric, seen, look, ink);
+  const pin = look.pins.at(-1), before = view.pin;
+  if (!view.hover && pin !== undefined && pin !== before) bringWord(view.text, lineOf(look.side), pin);
+  view.pin = pin;
+}
+
 /** What moves with the hand: frame, sentence, threads, read-out */
 function followHand(view) {
-  const { house, parts: { overlay, pen, map, strip }, state, one, place, ink } = view, { now, focus } = looked(view);
+  const { house, parts, state, one, place, ink } = view, { overlay, pen, map, strip, prose } = parts, { now, focus } = looked(view);
   const m = view.loom ? view.moving.morph : 1, words = { side: now.side, pins: chosen(now.pins, focus, now.side) };
-  if (m > 0.97) {                                        // the last steps towards the map are drawn twice, and the map comes up
-    paintFocus(sharp(overlay, place.width, place.height, +house.root.style.zoom || 1), one, place, focus, now, view.colours, ink);
+  const seen = state.spots || place.few ? seenBy(view.fabric, words) : null;
+  if (!parts.loupe.hidden) paintLoupe(parts.loupe, view.fabric, seen, words);
+  if (state.spots) showLines(view, seen, { ...now, ...words });
+  else if (m > 0.97) {                                   // the last steps towards the map are drawn twice, and the map comes up
+    paintFocus(sharp(overlay, place.width, place.height, +house.root.style.zoom || 1), one, place, focus, now, view.colours, ink, seen,
+      [map.scrollLeft, map.scrollTop]);
     if (!view.hover) bringBack(view, place, focus);
     if (!state.compact) paintSentence(strip, one, focus, now, ink, !view.inStrip);
   }
@@ -353,20 +438,20 @@ function followHand(view) {
   const hand = house.root.getRootNode().activeElement;
   for (const node of [map, strip]) Object.assign(node.style, { opacity: m < 1 ? clamp((m - 0.97) * 33) : "", visibility: m > 0.97 ? "" : "hidden" });
   Object.assign(pen.svg.style, { opacity: m > 0.97 ? clamp((1 - m) * 66) : "", display: m < 1 ? "" : "none" });
-  if (state.woven && hand === overlay) pen.svg.focus({ preventScroll: true });
-  if (!state.woven && m === 1 && hand === pen.svg) overlay.focus({ preventScroll: true });
+  const live = state.spots ? prose : state.woven ? pen.svg : m === 1 ? overlay : null;               // the focus goes where the form goes
+  if (live && live !== hand && [overlay, pen.svg, prose].includes(hand)) live.focus({ preventScroll: true });
   const { sum, side } = view.hover ?? {};
   if (sum < one.nq) house.say([[state.tokens[sum], "q"], `: the row adds up to ${one.sum(sum).toFixed(2)}.`]);
   else if (side && view.loom) house.say(telling(view.fabric, { ...words, pins: [view.hover.n] }));
-  else if (!focus) house.say(!state._hint ? "" : HELP[state.compact ? "compact" : state.woven ? "threads" : "map"]);
-  else house.say(state.woven ? telling(view.fabric, words) : sentence(one, focus, now));
+  else if (!focus) house.say(!state._hint ? "" : HELP[state.compact ? "compact" : state.kind]);
+  else house.say(state.woven || state.spots ? telling(view.fabric, words) : sentence(one, focus, now));
 }
 
 const AROUND = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 /** Mouse, finger and pen: a mouse points, all of them click; shift, or a long touch, adds a word. */
 function hands(view, send, later) {
-  const { parts: { overlay, strip, atlas, pen }, state } = view, at = (node, event, width) => {
+  const { parts: { overlay, strip, atlas, pen, prose, patches, map }, state } = view, at = (node, event, width) => {
     const box = node.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top].map((x) => (x * width) / (box.width || 1));
   };
@@ -385,6 +470,13 @@ function hands(view, send, later) {
     const word = view.one && view.loom && pluck(event, view.loom, state.side);
     return word && named({ side: word.side, n: word.at });
   };
+  const inLines = (event) => {
+    const [line, n] = event.target.dataset.place?.split(",").map(Number) ?? [];
+    if (!view.one || !state.spots) return null;
+    if (state.kind === "threads") return line === undefined ? null : named({ side: view.text.same ? state.side : SIDES[line], n });
+    const found = patchAt(view.patches, at(patches, event, view.patches.width), state.side);
+    return found && named(found);
+  };
   const more = (event) => event.shiftKey || event.ctrlKey || event.metaKey || event.timeStamp - touched > 450;
   const point = (node, find) => {
     node.addEventListener("pointermove", (event) => {
@@ -400,26 +492,30 @@ function hands(view, send, later) {
   point(overlay, spotOn);
   point(strip, wordOn);
   point(pen.svg, pulled);
+  point(prose, inLines);
+  map.addEventListener("scroll", () => { if (view.place?.few) later(); });
   strip.addEventListener("click", (event) => {
     const cell = wordOn(event);
     if (cell) send(clicked(cell, more(event), state));
   });
-  for (const [node, find] of [[overlay, spotOn], [pen.svg, pulled]]) node.addEventListener("click", (event) => {
+  for (const [node, find] of [[overlay, spotOn], [pen.svg, pulled], [prose, inLines]]) node.addEventListener("click", (event) => {
     const { side, n, cell } = find(event) ?? {};
     if (side) send(wordClicked(side, n, more(event), state));
     else if (cell) send(clicked(cell, more(event), state));
   });
   atlas.addEventListener("click", (event) => {
-    const found = view.tiles?.at(at(atlas, event, view.tiles.width));
-    if (found) send({ layer: found[0], head: found[1] });
+    const where = at(atlas, event, view.tiles.width), found = view.tiles.at(where), layer = view.tiles.layerAt(where);
+    if (found) send({ layer: found[0], head: found[1], how: "head" });
+    else if (layer !== null) send({ layer, how: "mean layer" });
   });
   const answer = (event) => { view.hover = null; return view.one && keyChange(event, state); };
   keys(overlay, answer, send);
   keys(pen.svg, answer, send);
+  keys(prose, answer, send);
   keys(atlas, ({ key }) => {
     const { columns, alone, turned } = view.tiles, [down, across] = AROUND[key] ?? [0, 0];
     const [l, h] = alone ? [0, across + down * columns] : turned ? [across, down] : [down, across];
-    return l || h ? { layer: clamp(state.layer + l, 0, view.data.layers - 1), head: clamp(state.head + h, 0, view.data.heads - 1) } : null;
+    return l || h ? { layer: clamp(state.layer + l, 0, view.data.layers - 1), head: clamp(state.head + h, 0, view.data.heads - 1), how: "head" } : null;
   }, send);
 }
 
@@ -442,9 +538,9 @@ function render({ model, el }) {
     if (view.one) followHand(view);
     return moves;
   });
-  const { compact } = view.state, { bar, strip } = view.parts;
+  const { compact } = view.state, { bar, heads, strip } = view.parts;
   bar.hidden = strip.hidden = compact;
-  if (!compact) view.controls = controls(bar, house, view.state, kept.send);
+  if (!compact) view.controls = controls(bar, heads, house, view.state, kept.send);
   hands(view, kept.send, picture.ask);
   house.watch(() => { view.stale = true; picture.ask(); });
   house.start();
