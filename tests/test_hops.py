@@ -1,13 +1,17 @@
 """show/hops.py: the hop map beside its mask, and the cone of what the last token hears."""
 
 import re
+from itertools import combinations
 
 import numpy as np
 import pytest
 from conftest import in_both_themes
+from matplotlib.colors import to_rgb
+from matplotlib.patches import Rectangle
 
 from attnlib import masks
 from attnlib.show import cone, hop_map
+from attnlib.show.sheet import HALF, PAGE
 
 pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("style")]
 
@@ -17,6 +21,34 @@ OPERATOR = masks.global_local(12, window=2, n_global=1)
 
 def words(picture):
     return " ".join(text.get_text() for text in picture.findobj(lambda a: hasattr(a, "get_text")))
+
+
+def luminance(color):
+    """As in WCAG 2.2."""
+    rgb = np.array(to_rgb(color))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+def outside(picture):
+    """How far a text sticks out of the sheet, in dots."""
+    picture.draw_without_rendering()
+    wide, high = picture.canvas.get_width_height()
+    boxes = [text.get_window_extent() for text in picture.sheet.texts if text.get_text()]
+    return max(max(-box.x0, -box.y0, box.x1 - wide, box.y1 - high) for box in boxes)
+
+
+def touching(picture):
+    """Pairs of level texts that lie on each other by more than a dot."""
+    picture.draw_without_rendering()
+    level = [text for text in picture.sheet.texts if text.get_text() and not text.get_rotation()]
+    boxes = [(text.get_text(), text.get_window_extent()) for text in level]
+    return [
+        (a, b)
+        for (a, one), (b, two) in combinations(boxes, 2)
+        if min(one.x1, two.x1) - max(one.x0, two.x0) > 1
+        and min(one.y1, two.y1) - max(one.y0, two.y0) > 1
+    ]
 
 
 def darkness(picture):
@@ -33,7 +65,8 @@ def darkness(picture):
 @pytest.mark.parametrize("n", [1, 2, 12, 70])
 def test_a_picture_with_words_that_fits_a_page(n, show_mask):
     picture = hop_map(masks.local(n, window=2), title="A line", show_mask=show_mask)
-    assert picture.get_figwidth() * picture.dpi <= 1000 and len(picture.png()) > 1000
+    assert picture.get_figwidth() < (PAGE if show_mask else HALF) + 0.01
+    assert outside(picture) <= 0 and touching(picture) == [] and len(picture.png()) > 1000
     assert picture.alt.startswith("A line. ") and ("Mask: " in picture.alt) == show_mask
 
 
@@ -59,6 +92,61 @@ def test_its_numbers_are_those_of_the_shortest_paths(mask):
 def test_far_is_dark():
     assert darkness(hop_map(LINE)) > 1.5 * darkness(hop_map(OPERATOR))
     assert darkness(hop_map(LINE, farthest=3)) > 1.1 * darkness(hop_map(LINE, farthest=30))
+
+
+@pytest.mark.parametrize(
+    "mask, wanted",
+    [
+        (masks.local(40, window=3), ["10 layers and more", "not allowed"]),
+        (masks.global_local(40, window=3, n_global=1), ["2 layers", "not allowed"]),
+        (masks.causal(40) & masks.strided(40, stride=6), ["never", "not allowed"]),
+    ],
+)
+@in_both_themes
+def test_what_is_far_and_what_never_happens_is_said_on_its_cells(mask, wanted, style):
+    """Each word stands on cells of its kind alone, and can be read there."""
+    picture = hop_map(mask)
+    layers, width = masks.hops(mask), 40
+    for text in wanted:
+        (label,) = [label for label in picture.sheet.texts if label.get_text() == text]
+        (box,) = [
+            patch
+            for patch in picture.sheet.patches
+            if isinstance(patch, Rectangle)
+            and np.allclose(
+                label.get_position(),
+                (patch.get_x() + patch.get_width() / 2, patch.get_y() + patch.get_height() / 2),
+            )
+        ]
+        image = picture.sheet.images[0 if text == "not allowed" else 1]
+        left, right, _, top = image.get_extent()
+        cell = (right - left) / width
+        columns = slice(
+            int((box.get_x() - left) / cell + 1e-6),
+            int(np.ceil((box.get_x() + box.get_width() - left) / cell - 1e-6)),
+        )
+        rows = slice(
+            int((box.get_y() - top) / cell + 1e-6),
+            int(np.ceil((box.get_y() + box.get_height() - top) / cell - 1e-6)),
+        )
+        shown = (~mask if text == "not allowed" else layers)[rows, columns]
+        kind = {"never": shown < 0, "2 layers": shown == 2, "not allowed": shown == 1}
+        assert kind.get(text, shown >= 10).all()
+        light = [luminance(label.get_color()), luminance(box.get_facecolor())]
+        assert (max(light) + 0.05) / (min(light) + 0.05) >= 4.5
+
+
+def test_both_panels_are_of_one_size_and_a_number_has_one_blue_in_every_picture():
+    one, two = hop_map(LINE), hop_map(OPERATOR, show_mask=False)
+    maps = [one.sheet.images[0], one.sheet.images[1], two.sheet.images[0]]
+    assert len({round(np.ptp(image.get_extent()[:2]), 6) for image in maps}) == 1
+    hops = masks.hops(LINE), masks.hops(OPERATOR)
+    for layers in (1, 2):
+        inks = [
+            image.get_array()[tuple(np.argwhere(found == layers)[0])]
+            for image, found in zip(maps[1:], hops)
+        ]
+        np.testing.assert_array_equal(*inks)
 
 
 def test_tokens_are_named():
@@ -92,7 +180,7 @@ def test_a_cone_has_one_size_whatever_a_slider_says(n_layers, n):
     largest = cone(masks.causal(32) & masks.local(32, window=12), 8, title="A cone")
     assert (
         tuple(picture.get_size_inches()) == tuple(largest.get_size_inches())
-        and picture.get_figwidth() * picture.dpi < 900
+        and picture.get_figwidth() < PAGE + 0.01
     )
     assert (
         "input" in words(picture)

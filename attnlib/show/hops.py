@@ -4,15 +4,29 @@ hears, layer by layer.
 
 import numpy as np
 from matplotlib.collections import LineCollection
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import to_rgba
+from matplotlib.patches import Rectangle
 
 from attnlib import _check, masks
-from attnlib.show.parts import Grid, colour_bar
-from attnlib.show.sheet import Picture, colour, on_paper
+from attnlib.show.parts import Grid, legend, mask_grid
+from attnlib.show.sheet import (
+    HALF,
+    MARGIN,
+    PAGE,
+    PART,
+    SMALL,
+    Picture,
+    colour,
+    ink_on,
+    line,
+    on_paper,
+    text_width,
+    under,
+)
 
-SIDE, HATCH = 2.5, 0.16  # inches: of one matrix, and between the lines of a hatch
-DEPTH, ACROSS = 0.24, 5.6  # inches: of one layer of a cone, and of all its tokens
-LABELS = 12  # tokens that are named, at most
+SIDE, HATCH = 3.1, 0.16  # inches: of one matrix, and between the lines of a hatch
+DEPTH, TALLEST = 0.27, 0.45  # inches: of one layer of a cone, in the least and the most room
+FOOT = 0.36  # inches below the cells for what their colours mean
 
 
 @on_paper
@@ -31,12 +45,22 @@ def hop_map(mask, tokens=None, *, title="", farthest=10, show_mask=True) -> Pict
         raise ValueError(f"mask must have the shape (n, n), got {layers.shape}")
     farthest = _check.integer("farthest", farthest)
     hops = Fine("layers", np.maximum(layers, 0), tokens, None, layers >= 0, False, farthest)
-    one = Fine("mask", mask.astype(float), tokens, None, mask, False, 1)
-    one.colours = LinearSegmentedColormap.from_list("mask", [colour("blocked"), colour("allowed")])
     pairs = f"{np.sum(mask):,} of {np.size(mask):,} pairs allowed ({np.mean(mask):.0%})"
-    parts = [(one, "one layer", pairs)] if show_mask else []
-    parts.append((hops, "layers until token i knows of token j", said := _said(layers)))
-    picture = _drawn(parts, title)
+    parts = [(_fine(mask, tokens), "one layer", pairs)] if show_mask else []
+    parts.append((hops, "layers until i knows of j", said := _said(layers)))
+    cell, left = SIDE / len(mask), MARGIN + hops.left()
+    names = under(title), under(title) + line(PART)
+    top = names[1] + line() + hops.above(cell if tokens else SIDE)
+    picture = Picture(PAGE if show_mask else HALF, top + SIDE + FOOT, title=title)
+    for i, (grid, name, words) in enumerate(parts):
+        x = left + i * (SIDE + 0.7)
+        picture.write(x, names[0], name, size=PART, weight="bold", va="top")
+        picture.write(x, names[1], words, va="top", color=colour("faint"))
+        look = {"rows": i == 0 and tokens is not None, "columns": tokens is not None}
+        grid.draw(picture, x, top, cell, numbers=False, axes=i == 0, **look)
+        if tokens is None:
+            _places(picture, x, top, cell, len(mask), rows=i == 0)
+        _explained(picture, grid, x, top, top + SIDE + FOOT / 2, layers if grid is hops else None)
     picture.alt = (
         f"{title or 'Hop map'}. {f'Mask: {pairs}. ' if show_mask else ''}Hop map of {len(layers)}"
         f" tokens: {said}."
@@ -49,8 +73,8 @@ def cone(mask, n_layers, *, room=None, title="", vmax=0.3) -> Picture:
     """What the last token can hear through a stack of layers, down to the input; hatched is never.
 
     mask      boolean (n, n), the same in every layer
-    room      (layers, tokens): leave room for so many, so that the picture keeps its size while a
-              slider moves
+    room      (layers, tokens): the most that a slider will ask for, so that the picture keeps its
+              size while it moves
     vmax      the share that has the darkest colour
     The colour says how much of the last token comes from there if every token looks evenly at all
     it may look at.
@@ -68,11 +92,30 @@ def cone(mask, n_layers, *, room=None, title="", vmax=0.3) -> Picture:
     shares = [np.linalg.matrix_power(even, layer)[-1] for layer in range(n_layers + 1)]
     names = [*(f"depth {depth}" for depth in range(n_layers, 0, -1)), "input"]
     grid = Grid("shares", np.array(shares), names, [str(j) for j in range(n)], heard, False, vmax)
-    across, left = ACROSS / wide, 0.75 + grid.label_width(0)
-    top, tall = 0.72 + 0.3 * bool(title), DEPTH * (deep + 1)
-    picture = Picture(left + ACROSS + 1.1, top + tall + 0.25, title=title)
-    grid.draw(picture, left, top, (across, DEPTH), numbers=False, axes=("depth", "token"))
-    colour_bar(picture, left + ACROSS + 0.2, top, tall, grid)
+    left = 2 * MARGIN + text_width("depth 99", weight="normal")
+    across, row = (PAGE - MARGIN - left) / n, min(DEPTH * (deep + 1) / (n_layers + 1), TALLEST)
+    top = under(title) + grid.above(across, ("depth", "token"))
+    low = top + DEPTH * (deep + 1) + line()
+    picture = Picture(PAGE, low + FOOT, title=title)
+    grid.draw(picture, left, top, (across, row), numbers=False, axes=("depth", "token"))
+    foot = top + row * (n_layers + 1)
+    never, place = "cannot be heard", grid.area((across, row), ~heard, "cannot be heard")
+    _on_cells(picture, left, top, place, never, colour("blocked"))
+    first = int(heard[-1].argmax())
+    said = f"hears {heard[-1].sum()} of {n} tokens"
+    wide_said = text_width(said, weight="normal")
+    x = np.clip(
+        left + across * (first + n) / 2, left + wide_said / 2, PAGE - MARGIN - wide_said / 2
+    )
+    picture.sheet.plot(
+        [left + across * first + 0.02, left + across * n - 0.02],
+        [foot + 0.05] * 2,
+        color=colour("ink"),
+        linewidth=1.2,
+    )
+    picture.write(x, foot + 0.08, said, ha="center", va="top")
+    end = legend(picture, MARGIN, low + FOOT / 2, grid)
+    picture.write(end + 0.1, low + FOOT / 2, "share", va="center", color=colour("faint"))
     picture.alt = (
         f"{title or 'What the last token hears'}: {heard[-1].sum()} of {n} tokens of the input,"
         f" after {n_layers} layers."
@@ -105,32 +148,56 @@ def _said(layers):
     return "; ".join(words + [f"{never:,} pairs never"] * bool(never)) or "one token"
 
 
-def _drawn(parts, title):
-    """The matrices in one row, each with its name above and its numbers in words below. parts:
-    (grid, name, words)
-    """
-    grid = parts[0][0]
-    left, top = 0.5 + grid.label_width(0, 8), 0.5 + 0.3 * bool(title) + grid.label_width(1, 8)
-    cell, step = SIDE / len(grid.data), SIDE + 0.45
-    picture = Picture(left + step * len(parts) + 0.2, top + SIDE + 0.35, title=title)
-    for i, (grid, name, words) in enumerate(parts):
-        x = left + i * step
-        grid.draw(
-            picture, x, top, cell, size=8, numbers=False, rows=False, columns=False, axes=i == 0
-        )
-        _label(picture, grid, x, top, cell, rows=i == 0)
-        picture.write(x, top - grid.label_width(1, 8) - 0.24, name, weight="bold", size=9)
-        picture.write(x, top + SIDE + 0.07, words, size=8.5, va="top", color=colour("faint"))
-    colour_bar(picture, x + SIDE + 0.1, top, SIDE, grid)
-    return picture
-
-
-def _label(picture, grid, x, y, cell, rows):
-    """The names of about LABELS tokens, above, and at the left if `rows`."""
-    for i in range(0, len(grid.tokens), -(-len(grid.tokens) // LABELS)):
-        middle, name = (i + 0.5) * cell, grid.tokens[i]
-        picture.write(
-            x + middle, y - 0.07, name, size=8, rotation=50, rotation_mode="anchor", va="bottom"
-        )
+def _places(picture, x, y, cell, n, rows):
+    """Numbers of tokens, as many as stand apart: above, and at the left if `rows`."""
+    room = text_width(str(n), weight="normal") + 0.1
+    every = next(step for step in (1, 2, 5, 10, 20, 50, 100, 10**9) if step * cell > room)
+    for i in range(0, n, every):
+        middle = (i + 0.5) * cell
+        picture.write(x + middle, y - 0.07, str(i), ha="center", va="bottom")
         if rows:
-            picture.write(x - 0.07, y + middle, name, size=8, ha="right", va="center")
+            picture.write(x - 0.07, y + middle, str(i), ha="right", va="center")
+
+
+def _fine(mask, tokens):
+    """A mask as cells that may be small."""
+    grid = Fine("mask", mask.astype(float), tokens, None, mask, False, 1)
+    grid.colours = mask_grid(mask, tokens, None).colours
+    return grid
+
+
+def _explained(picture, grid, x, y, low, layers):
+    """What the colours of a matrix mean: on the cells where they have room, or below them."""
+    if layers is None:
+        shut, words, free = "not allowed", "allowed", x
+    else:
+        most, end = int(layers.max()), int(grid.vmax)
+        shut, words = "never", f"{most} layers" if most < end else f"{end} layers and more"
+        free = legend(picture, x, low, grid) + 0.1
+        picture.write(free, low, "layers", va="center", color=colour("faint"))
+        free += text_width("layers", weight="normal") + 0.2
+    deep = ~grid.blocked & (grid.data >= min(grid.vmax, grid.data.max()))
+    for text, where, fill in [(words, deep, None), (shut, grid.blocked, colour("blocked"))]:
+        place = grid.area(grid.cell, where, text) if where.any() else None
+        fill = fill or grid.colours(grid.scale(grid.data.max()))
+        if place:
+            _on_cells(picture, x, y, place, text, fill)
+        elif where.any() and (layers is None or text == shut):
+            hatch = "////" if text == shut else None
+            box = Rectangle((free, low - 0.05), 0.16, 0.1, hatch=hatch, linewidth=0)
+            box.set(facecolor=fill, edgecolor=colour("hatch"))
+            picture.sheet.add_patch(box)
+            picture.write(free + 0.22, low, text, va="center", color=colour("faint"))
+            free += 0.42 + text_width(text, weight="normal")
+
+
+def _on_cells(picture, x, y, place, text, fill):
+    """A word on the cells that it is about, with their colour behind it."""
+    if place is None:
+        return
+    left, up, wide, high = place
+    bed = Rectangle((x + left, y + up), wide, high, facecolor=fill, linewidth=0, zorder=2.5)
+    picture.sheet.add_patch(bed)
+    middle = x + left + wide / 2, y + up + high / 2
+    ink = str(ink_on(to_rgba(fill)))
+    picture.write(*middle, text, ha="center", va="center_baseline", color=ink, size=SMALL)
