@@ -1,4 +1,4 @@
-"""show/curves.py, show/stream.py: lines, boxes and sizes are those of the given numbers.
+"""show/curves.py, show/stream.py: lines, boxes and sizes are those of the given numbers."""
 
 import io
 from itertools import combinations, pairwise
@@ -258,7 +258,7 @@ def test_the_cursor_has_its_words_and_few_lines_their_numbers():
     across = picture.axes[1].transData.transform((4, 0))[0] / picture.dpi
     assert text_of(picture, "step: 4").get_position()[0] == pytest.approx(across)
     assert text_of(picture, "5.33").get_color() == text_of(picture, "b").get_color()
-    assert picture.alt.endswith("Marked is step: 4.")
+    assert picture.alt.endswith("Marked at step: 4.")
     between = curves(X, lines, cursor=4.2, axes=("step", "y"))
     assert "step: 4.2" in texts(between) and not {"14", "5.33", "−4"} & set(texts(between)), (
         "nothing was measured there"
@@ -654,7 +654,7 @@ def test_a_sliders_picture_keeps_its_size():
 
 
 def test_sizes_are_those_asked_for():
-    assert size(curves(X, {"a": X}))[:2] == (np.ceil(3.2 * sheet.DPI), np.ceil(9.5 * sheet.DPI))
+    assert size(curves(X, {"a": X}))[:2] == (np.ceil(3.0 * sheet.DPI), np.ceil(9.5 * sheet.DPI))
     assert size(curves(X, {"a": X}, width=4, height=2.6))[:2] == (
         np.ceil(2.6 * sheet.DPI),
         np.ceil(4 * sheet.DPI),

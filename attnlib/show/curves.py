@@ -40,7 +40,7 @@ def curves(
     cursor=None,
     limits=None,
     width=PAGE,
-    height=3.2,
+    height=3.0,
 ) -> Picture:
     """Lines with their names at their ends. A thing of the course, as RoPE, has the same colour in
     every picture.
@@ -80,7 +80,7 @@ def curves(
     if cursor is not None:
         words = f"{_plain(axes[0])}: {cursor:.6g}"
         _mark(picture, plot, x, lines, cursor, words, paths)
-        picture.alt += f" Marked is {words}."
+        picture.alt += f" Marked at {words}."
     return picture
 
 

@@ -23,6 +23,7 @@ from attnlib.show.things import SHAPES, along, around, looks, near, spot
 
 LEAST = 3.2  # inches of plot
 GAP = 0.1  # inches between small maps
+APART = np.array([-0.08, 0, 0.08, 0])  # inches that are free beside a name
 BESIDE = 0.14  # inches from a mark to its name
 
 
@@ -183,7 +184,7 @@ def _names(picture, box, places, stairs, marked):
             left.append(name)
             continue
         (x, y, ha), inside = place
-        taken = np.concatenate([taken, inside[None]])
+        taken = np.concatenate([taken, inside[None] + APART])
         picture.write(x, y, name, color=found[name][0], ha=ha, **how)
     x = box[2] + BESIDE
     for number, name in enumerate(left):

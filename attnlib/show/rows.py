@@ -1,5 +1,7 @@
 """Named numbers as bars, one below the other: shares of next tokens, bytes of memory."""
 
+import re
+
 import numpy as np
 from matplotlib.patches import Rectangle
 
@@ -20,7 +22,6 @@ from attnlib.show.things import fills
 
 ROW, THICK = 0.28, 0.19  # inches
 BEFORE, BEHIND = 0.1, 0.08  # inches between a bar and its name, and its text
-NOTHING = 0.01  # inches of a bar that is not seen: its number is faint
 LEAST = 1.2  # inches of bars, however long the names are
 
 
@@ -70,7 +71,7 @@ def rows(
         bar(picture, left, y, length, fill)
         label(picture, left, y, names[i], i in marked)
         how = {"weight": "bold" if i in marked else "normal", "va": "center_baseline"}
-        ink = colour("ink" if length > NOTHING else "faint")
+        ink = colour("ink" if re.search("[^-+−0.,% ]", texts[i]) else "faint")  # a mere 0 is quiet
         picture.write(left + length + BEHIND, y + ROW / 2, texts[i], size=TEXT, color=ink, **how)
     zero(picture, left, top, n)
     picture.alt = (
