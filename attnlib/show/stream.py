@@ -3,14 +3,27 @@ large it is.
 """
 
 import numpy as np
-from matplotlib.patches import FancyArrow, FancyBboxPatch
+from matplotlib.patches import Circle, FancyArrow, FancyBboxPatch
 
 from attnlib import _check
-from attnlib.show.sheet import Picture, colour, on_paper
+from attnlib.show.labels import drawable
+from attnlib.show.sheet import (
+    HALF,
+    MARGIN,
+    PAGE,
+    TEXT,
+    Picture,
+    colour,
+    on_paper,
+    text_width,
+    under,
+)
+from attnlib.show.sheet import PART as NAME
 
-PART = 2.15  # inches from one plus to the next
+LEAST, MOST = 2.3, 4.15  # inches from one plus to the next
 LAYER, WRITTEN, NORM = 0, 1, 2  # their colours, among those of lines
-HIGH, LOW = 0.95, 2.05  # where the stream runs, and the layer below it
+HIGH, LOW = 0.5, 1.9  # inches below the title: the stream, and the layer below it
+BEFORE, BEHIND = 0.45, 0.75  # inches of the sheet before the first layer, and behind the last
 
 
 @on_paper
@@ -32,24 +45,17 @@ def stream(parts, *, norm="pre", title="") -> Picture:
     if norm is not None:
         _check.choice("norm", norm, ["pre", "post"])
     sizes = {str(name): _sizes(name, arrays) for name, arrays in parts.items()}
-    picture = Picture(0.9 + PART * len(parts) + 0.6, 2.75, title=title)
-    x, size = 0.9, next(iter(sizes.values()))[0]
-    picture.write(x - 0.12, HIGH, "x", ha="right", va="center_baseline", size=11, weight="bold")
+    room = (HALF if len(parts) == 1 else PAGE) - BEFORE - BEHIND
+    step, top = float(np.clip(room / len(parts), LEAST, MOST)), under(title)
+    picture = Picture(BEFORE + step * len(parts) + BEHIND, top + LOW + 0.65, title=title)
+    x, high, size = BEFORE, top + HIGH, next(iter(sizes.values()))[0]
+    picture.write(x - 0.12, high, "x", ha="right", va="center_baseline", size=NAME, weight="bold")
     for name, row in sizes.items():
-        _part(picture, x, name, row, norm)
-        x, size = x + PART, row[-1]
-    _size(picture, x + 0.02, HIGH - 0.15, size)
-    picture.write(
-        0.12,
-        2.62,
-        "numbers: size (root mean square)   ",
-        size=7.5,
-        color=colour("faint"),
-        va="bottom",
-    )
-    picture.write(
-        2.35, 2.62, "what a layer writes", size=7.5, color=colour("lines")[WRITTEN], va="bottom"
-    )
+        _part(picture, x, high, step, name, row, norm)
+        x, size = x + step, row[-1]
+    _size(picture, x + 0.06, high, size)
+    words = "numbers, and how thick: size (root mean square)"
+    picture.write(MARGIN, top + LOW + 0.53, words, color=colour("faint"), va="bottom")
     numbers = {name: [_short(number) for number in row] for name, row in sizes.items()}
     said = [
         f"{name} reads {read} and writes {wrote} into a stream of {at}"
@@ -78,76 +84,70 @@ def _sizes(name, arrays):
     return [float(np.sqrt(np.square(array, dtype=np.float64).mean())) for array in arrays]
 
 
-def _part(picture, x, name, sizes, norm):
-    """One layer, hung on the stream from x to x + PART, with its five sizes."""
+def _part(picture, x, high, step, name, sizes, norm):
+    """One layer, hung on the stream from x to x + step, with its five sizes."""
     before, read, wrote, total, after = sizes
-    left, right = x + 0.55, x + 1.45
-    for start, end, at in [
-        (x, right, before),
-        (right, right + 0.43, total),
-        (right + 0.43, x + PART, after),
-    ]:
-        _flow(picture, start, end, at)
-    _size(picture, x + 0.3, HIGH - 0.15, before)
-    _arrow(picture, (left, HIGH), (left, LOW - 0.2))
-    _box(picture, (left + right) / 2, LOW, 1.2, name, colour("lines")[LAYER])
-    _arrow(picture, (right, LOW - 0.2), (right, HIGH + 0.13))
+    left, right, low = x + 0.24 * step, x + 0.66 * step, high + LOW - HIGH
+    behind = right + 0.19 * step
+    for start, end, at in [(x, right, before), (right, behind, total), (behind, x + step, after)]:
+        _flow(picture, start, end, high, at)
+    above = high - 0.24
+    _size(picture, x + 0.12 * step, above, before, ha="center")
+    inks = colour("faint"), colour("lines")[WRITTEN]
+    _arrow(picture, (left, high), (left, low - 0.18), read, colour("hatch"))
+    _arrow(picture, (right, low - 0.18), (right, high + 0.14), wrote, inks[1])
+    _box(picture, (left + right) / 2, low, 0.42 * step + 0.4, name, colour("lines")[LAYER], step)
     if norm == "pre":
-        _box(picture, left, (HIGH + LOW) / 2 - 0.02, 0.5, "norm", colour("lines")[NORM])
-    _size(picture, left - 0.1, LOW - 0.28, read, ha="right")
-    _size(picture, right + 0.08, (HIGH + LOW) / 2, wrote, color=colour("lines")[WRITTEN])
-    picture.write(right, HIGH, "⊕", ha="center", va="center_baseline", size=15, weight="bold")
+        _box(picture, left, (high + low) / 2 - 0.1, 0.6, "norm", colour("lines")[NORM], step)
+    for place, y, number, word, ink, ha in [
+        (left - 0.2, low - 0.3, read, "reads", inks[0], "right"),
+        (right + 0.2, (high + low) / 2 + 0.05, wrote, "writes", inks[1], "left"),
+    ]:
+        _size(picture, place, y, number, ha=ha, color=None if word == "reads" else ink)
+        picture.write(place, y - 0.17, word, color=ink, ha=ha, va="center_baseline")
+    disc = Circle((right, high), 0.11, facecolor=colour("paper"), edgecolor="none", zorder=1.5)
+    picture.sheet.add_patch(disc)
+    picture.write(right, high, "⊕", ha="center", va="center_baseline", size=16, weight="bold")
     if norm == "post":
-        _size(picture, right + 0.08, HIGH - 0.27, total)
-        _box(picture, right + 0.43, HIGH, 0.46, "norm", colour("lines")[NORM])
+        _size(picture, right + 0.095 * step, above, total, ha="center")
+        _box(picture, behind, high, 0.6, "norm", colour("lines")[NORM], step)
 
 
-def _flow(picture, left, right, size):
-    """The stream itself: thicker where its numbers are larger."""
-    thick = float(np.clip(2 + 2.5 * np.log2(1 + size), 2, 12))
-    picture.sheet.plot(
-        [left, right],
-        [HIGH, HIGH],
-        color=colour("hatch"),
-        linewidth=thick,
-        solid_capstyle="butt",
-        zorder=0,
-    )
+def _thick(size):
+    """Points: the stream, and what runs from and to it, is thicker where its numbers are larger."""
+    return float(np.clip(2 + 4 * np.log2(1 + size), 2, 18))
 
 
-def _arrow(picture, start, end):
-    dx, dy = end[0] - start[0], end[1] - start[1]
+def _flow(picture, left, right, high, size):
+    look = {"linewidth": _thick(size), "solid_capstyle": "butt", "zorder": 0}
+    picture.sheet.plot([left, right], [high, high], color=colour("hatch"), **look)
+
+
+def _arrow(picture, start, end, size, color):
+    wide = _thick(size) / 72
     look = {
-        "width": 0.012,
-        "head_width": 0.09,
-        "head_length": 0.09,
+        "width": wide,
+        "head_width": wide + 0.1,
+        "head_length": 0.12,
         "length_includes_head": True,
         "linewidth": 0,
     }
-    picture.sheet.add_patch(FancyArrow(*start, dx, dy, facecolor=colour("faint"), **look))
+    step = end[0] - start[0], end[1] - start[1]
+    picture.sheet.add_patch(FancyArrow(*start, *step, facecolor=color, zorder=1, **look))
 
 
-def _box(picture, x, y, width, name, color):
-    label = picture.write(
-        x, y, name, ha="center", va="center_baseline", size=8.5, color=color, weight="bold"
-    )
-    needed = label.get_window_extent().width / picture.dpi + 0.14
-    # a long name: first the box grows, then the name shrinks
-    label.set_size(8.5 * min(1, (PART - 0.1) / needed))
-    label.set_zorder(3)
-    width = min(max(width, needed), PART - 0.1)
+def _box(picture, x, y, width, name, color, step):
+    """A name in a frame: for a long one first the frame grows, then the end is left out."""
+    name, most = drawable(name), step - 0.3
+    while text_width(name, TEXT) > most:
+        name = name.removesuffix("…")[:-1] + "…"
+    look = {"ha": "center", "va": "center_baseline", "weight": "bold", "color": color}
+    picture.write(x, y, name, size=TEXT, **look).set_zorder(3)
+    width = max(width, text_width(name, TEXT) + 0.14)
     style = f"round,pad=0,rounding_size={0.06}"
-    box = FancyBboxPatch(
-        (x - width / 2, y - 0.15),
-        width,
-        0.3,
-        boxstyle=style,
-        facecolor=colour("paper"),
-        edgecolor=color,
-        linewidth=1.4,
-    )
+    box = FancyBboxPatch((x - width / 2, y - 0.16), width, 0.32, boxstyle=style)
+    box.set(facecolor=colour("paper"), edgecolor=color, linewidth=1.4, zorder=2)
     picture.sheet.add_patch(box)
-    box.set_zorder(2)
 
 
 def _short(size):
@@ -155,6 +155,5 @@ def _short(size):
 
 
 def _size(picture, x, y, size, ha="left", color=None):
-    picture.write(
-        x, y, _short(size), size=8, ha=ha, color=color or colour("ink"), va="center_baseline"
-    )
+    look = {"size": TEXT, "ha": ha, "va": "center_baseline", "color": color}
+    picture.write(x, y, _short(size), **look)
