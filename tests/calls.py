@@ -637,6 +637,12 @@ CALLS = {  # name: () -> (what is called, {argument: value})
         show.panels,
         {"mask": np.broadcast_to(causal(), (2, 2, 3, 3)).copy(), "title": "Maps", "width": 4.0},
     ),
+    "show.patches": lambda: (
+        show.patches,
+        {"weights": shares(2, 6, 6), "grid": (2, 2), "tokens": ["CLS", "r"], "pins": [0, 3]}
+        | {"image": np.arange(16.0).reshape(4, 4) / 16, "key_tokens": list("uvwxyz")}
+        | {"titles": ["one", "two"], "who": "looks at", "title": "Patches"},
+    ),
     "show.pareto": lambda: (
         show.pareto,
         {"groups": {"a": np.array([[0.1, 0.5], [0.2, 0.7]])}, "marked": "a", "title": "Front"}

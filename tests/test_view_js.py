@@ -991,11 +991,12 @@ def test_it_fits(shown, name):
 
 
 def test_two_views_that_are_compared_say_once_what_hands_can_do(stages):
-    said = []
-    for view in CompareView(softmax(4, 4), softmax(4, 4, seed=1), list("abcd")).views:
-        root = stages.open(view).page.locator(".say")
-        said.append(root.inner_text())
-    assert said == ["Click a cell, or use the arrow keys.", "", ""]
+    """In a line of its own below all three."""
+    compared = CompareView(softmax(4, 4), softmax(4, 4, seed=1), list("abcd"))
+    said = [stages.open(view).page.locator(".say").inner_text() for view in compared.views]
+    assert said == ["", "", ""] and compared.children[:3] == compared.views
+    assert compared.children[3].value.startswith("Click a cell, or use the arrow keys: ")
+    assert compared.children[3].layout.width == "100%"
     said = Seen(stages.open(AttentionView(softmax(4, 4), compact=True))).said()
     assert said == "Click a cell, or use the arrow keys.", "one by itself says it, too"
 

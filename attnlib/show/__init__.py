@@ -20,6 +20,7 @@ from attnlib.show.live.predict import predict
 from attnlib.show.live.threads import Threads
 from attnlib.show.live.view import AttentionView
 from attnlib.show.pareto import panels, pareto
+from attnlib.show.patches import patches
 from attnlib.show.rows import rows
 from attnlib.show.running import running
 from attnlib.show.scatter import scatter
@@ -57,6 +58,7 @@ __all__ = [
     "most_attended",
     "panels",
     "pareto",
+    "patches",
     "predict",
     "rows",
     "running",

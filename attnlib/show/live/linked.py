@@ -9,6 +9,8 @@ from attnlib.show.brought import brought
 from attnlib.show.live import rerun
 from attnlib.show.live.view import AttentionView
 
+HINT = "Click a cell, or use the arrow keys: what is chosen in one is chosen in all."
+
 
 class CompareView(widgets.Box):
     """Two arrays of weights side by side, and b - a in two-sided colours. What is chosen in one is
@@ -49,14 +51,15 @@ class CompareView(widgets.Box):
         first, *others = self.views
         for view in self.views:
             view.layout.width = "306px"  # three to a row, where there is room
-            view._hint = view is first  # once is enough
+            view._hint = "names" if view is first else ""  # once is enough
         self.links = [
             widgets.jslink((first, name), (other, name))
             for other in others
             for name in ("pinned", "pins", "head", "layer")
         ]
         layout = widgets.Layout(display="flex", flex_flow="row wrap", grid_gap="0 2px")
-        super().__init__(self.views, layout=layout)
+        hint = widgets.HTML(HINT, layout=widgets.Layout(width="100%", margin="0 6px"))
+        super().__init__([*self.views, hint], layout=layout)
         rerun.replaces(self)
         self._still = {
             "tokens": first.tokens,

@@ -443,7 +443,7 @@ function followHand(view) {
   const { sum, side } = view.hover ?? {};
   if (sum < one.nq) house.say([[state.tokens[sum], "q"], `: the row adds up to ${one.sum(sum).toFixed(2)}.`]);
   else if (side && view.loom) house.say(telling(view.fabric, { ...words, pins: [view.hover.n] }));
-  else if (!focus) house.say(!state._hint ? "" : HELP[state.compact ? "compact" : state.kind]);
+  else if (!focus) house.say(state._hint !== "all" ? "" : HELP[state.compact ? "compact" : state.kind]);
   else house.say(state.woven || state.spots ? telling(view.fabric, words) : sentence(one, focus, now));
 }
 
@@ -480,7 +480,7 @@ function hands(view, send, later) {
   const more = (event) => event.shiftKey || event.ctrlKey || event.metaKey || event.timeStamp - touched > 450;
   const point = (node, find) => {
     node.addEventListener("pointermove", (event) => {
-      if (event.pointerType === "touch") return;
+      if (event.pointerType === "touch" && event.target !== patches) return;
       const found = find(event), before = view.hover;
       view.inStrip = node === strip;
       view.hover = found && (Array.isArray(found) ? { cell: found } : found);
@@ -493,6 +493,12 @@ function hands(view, send, later) {
   point(strip, wordOn);
   point(pen.svg, pulled);
   point(prose, inLines);
+  let from = null;                                       // a finger that is drawn over patches chooses the last of them
+  patches.addEventListener("pointerdown", (event) => { from = inLines(event); });
+  patches.addEventListener("pointerup", (event) => {
+    const { side, n } = view.hover ?? {};
+    if (event.pointerType === "touch" && side && n !== from?.n) send(wordClicked(side, n, false, state));
+  });
   map.addEventListener("scroll", () => { if (view.place?.few) later(); });
   strip.addEventListener("click", (event) => {
     const cell = wordOn(event);

@@ -88,7 +88,8 @@ class AttentionView(Live):
     signed = traitlets.Bool(False).tag(sync=True)
     compact = traitlets.Bool(False).tag(sync=True)
     _left_out = traitlets.Unicode("").tag(sync=True)  # what a page of its own does not hold
-    _hint = traitlets.Bool(True).tag(sync=True)  # says what hands can do, while nothing is chosen
+    # "all": says what hands can do, while nothing is chosen; "names": what the lines are; "": neither
+    _hint = traitlets.Unicode("all").tag(sync=True)
     _shape = traitlets.List().tag(sync=True)
     _range = traitlets.List().tag(sync=True)
     _sum_range = traitlets.List().tag(sync=True)
