@@ -66,6 +66,28 @@ def brought(
     return OneText(array, tokens, key_tokens, mask)
 
 
+def brought_in_steps(weights, steps, *given, **how):
+    """The same of several steps, (steps, …, n_q, n_k): whatever was brought at each of them, with a
+    name for each.
+    """
+    if isinstance(weights, (str, bytes, Mapping, Set)) or not hasattr(weights, "__iter__"):
+        raise TypeError(f"weights must be those of several steps, got {_check.short(weights)}")
+    names, weights = _check.texts("steps", steps), list(weights)
+    if len(names) != len(weights) or not names:
+        raise ValueError(
+            f"steps has {len(names)} names, but weights has {len(weights)} steps in front"
+        )
+    found = [brought(one, *given, name=f"weights[{k}]", **how) for k, one in enumerate(weights)]
+    shapes = [one.weights.shape for one in found]
+    if len(set(shapes)) > 1:
+        other = next(k for k, shape in enumerate(shapes) if shape != shapes[0])
+        raise ValueError(
+            f"weights must have one shape in all steps, got {shapes[0]} in {names[0]!r} and"
+            f" {shapes[other]} in {names[other]!r}"
+        )
+    return found[0]._replace(weights=np.stack([one.weights for one in found]))
+
+
 def _mask_of_one_text(mask, batch, texts, n_q):
     """A mask of the batch, (b, n_k) or (b, 1 or h, 1 or n_q, n_k), at the text that is meant."""
     if batch is not None and texts > 1 and len(mask) == texts and mask.ndim in (2, 4):

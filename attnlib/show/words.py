@@ -48,6 +48,18 @@ def words(tokens) -> list[Word]:
     return [Word(text.strip() or text, pieces) for text, pieces in zip(texts, found)]
 
 
+def of_both(tokens, key_tokens, n_q, n_k):
+    """The words of queries and of keys, or None where each is one token."""
+    if key_tokens is None and n_q == n_k:
+        key_tokens = tokens
+    found = [
+        words(one) if one is not None else [Word(str(i), [i]) for i in range(n)]
+        for one, n in ((tokens, n_q), (key_tokens, n_k))
+    ]
+    several = any(len(word.pieces) > 1 for one in found for word in one)
+    return found if several else None
+
+
 def word_names(found):
     """The names of words as a view shows them."""
     return visible([word.name for word in found])

@@ -101,6 +101,25 @@ export function merged(data, state) {
   return one;
 }
 
+/** The same of words: `starts` is the first piece of each, of queries and of keys. Pieces are summed over keys and averaged over
+ *  queries; a word may look where any of its pieces may. */
+export function inWords(one, starts) {
+  const spans = (line, n) => starts[line].map((from, k) => range((starts[line][k + 1] ?? n) - from).map((m) => from + m));
+  const rows = spans(0, one.nq), columns = spans(1, one.nk), mean = (list) => list.reduce((a, b) => a + b, 0) / list.length;
+  const values = rows.flatMap((row) => columns.map((column) => mean(row.map((i) => column.reduce((sum, j) => sum + one.at(i, j), 0)))));
+  const closed = (i, j) => rows[i].every((a) => columns[j].every((b) => one.closed(a, b)));
+  const [low, high] = [Math.min, Math.max].map((most, n) => values.reduce((a, b) => (b === b ? most(a, b) : a), n ? one.high : one.low));
+  const sizes = { ...one, nq: rows.length, nk: columns.length, low, high };
+  return oneOf(sizes, Float64Array.from(values), closed, (i) => mean(rows[i].map(one.sum)));
+}
+
+/** The same of a text that is being written: what comes after the word `last` is not there, nor, where it reads itself, as key */
+export function soFar(one, last, itself) {
+  const there = (i, j) => i <= last && (!itself || j <= last), { nq, nk } = one;
+  const values = Float64Array.from({ length: nq * nk }, (_, n) => (there(Math.floor(n / nk), n % nk) ? one.at(Math.floor(n / nk), n % nk) : 0));
+  return oneOf({ ...one, masked: true }, values, (i, j) => !there(i, j) || one.closed(i, j), (i) => (i <= last ? one.sum(i) : 1));
+}
+
 /** Is this row one that looks at all alike, and is therefore left white? */
 export const whiteRow = (one, i, { signed, scale }) => !signed && scale !== "row" && one.even(i);
 

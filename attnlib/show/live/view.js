@@ -1,19 +1,21 @@
 // AttentionView: one head as a heat map or as threads, its sentence above it, all heads beside it.
 // Python owns the numbers: weights come as uint16 between `_range` (65535 is NaN), row sums as uint16, the mask as bits.
-import { best, choice, clamp, dress, frames, keep, keys, make, measure, menu, share, sharp, sketch } from "./core.js";
+import { best, choice, clamp, dress, ease, frames, keep, keys, make, measure, menu, share, sharp, sketch } from "./core.js";
 import {
-  MANY, added, caption, cellOf, chosen, coloured, css, geometry, headOf, inks, largest, level, merged, paintAtlas, paintFocus,
-  paintLegend, paintMap, paintMost, paintNames, passing, range, ray, readable, rgb, spot, table, thumbnail, tiles,
+  MANY, added, caption, cellOf, chosen, coloured, css, geometry, headOf, inWords, inks, largest, level, merged, paintAtlas, paintFocus,
+  paintLegend, paintMap, paintMost, paintNames, passing, range, ray, readable, rgb, soFar, spot, table, thumbnail, tiles,
 } from "./heat.js";
 import { imageOf, paintPatches, patchAt, patchwork, spotsOfPatches } from "./patches.js";
+import { scrubber } from "./scrub.js";
 import { NS, beside, bringWord, fitText, layText, legendOf, paintLoupe, paintText, seenBy, spotsOf } from "./text.js";
+import { pieces, spoken, worded } from "./units.js";
 import { MOST, advance, aim, drawn, evens, loom, pluck, spun, telling, weave } from "./weave.js";
 
 const SCALES = ["absolute", "row", "sqrt"], SIDES = ["query", "key"];
 const HAND = ["pinned", "pins"];                         // what moves with the hand; all else is drawn anew
 const TRAITS = [
   ...HAND, "step", "layer", "head", "how", "unit", "form", "side", "scale", "top_k", "threshold", "hide_first", "tokens", "key_tokens", "titles", "title", "signed", "compact", "_hint",
-  "_edition", "_names", "_left_out", "_weights", "_small", "_range", "_shape", "_sums", "_sum_range", "_mask", "_notes",
+  "_edition", "_names", "_left_out", "_weights", "_small", "_range", "_shape", "_sums", "_sum_range", "_mask", "_notes", "_words", "_axis",
   "grid", "_image", "_image_size",
 ];
 
@@ -134,6 +136,7 @@ function controls(bar, heads, house, { signed, grid }, send) {
   const show = menu(heads, "show", [], (n) => send({ how: hows[n] }));
   heads.prepend(heads.lastChild);
   const form = choice(bar, "form", [grid.length ? "patches" : "threads", "map"], (name) => send({ form: name })), why = make("span", form.node, { class: "reason" });
+  const unit = choice(bar, "unit", ["words", "pieces"], (name) => send({ unit: name }));
   const side = menu(bar, "view by", SIDES, (n) => send({ side: SIDES[n], pins: [] }));
   const scale = signed ? null : menu(bar, "colours", COLOURS, (n) => send({ scale: SCALES[n] }));
   const whole = { type: "number", min: 0, step: 1 }, part = { type: "number", min: 0, max: 1, step: 0.05 };
@@ -159,6 +162,8 @@ function controls(bar, heads, house, { signed, grid }, send) {
       layered = state.how.endsWith("layer") ? state.how : "head";
       list(show, hows.length, (n) => HOWS[hows[n]]);
       show.set(hows.indexOf(hows.includes(state.how) ? state.how : state.how.replace("layer", "all")));
+      unit.node.hidden = !state._words.starts;
+      unit.set(state.unit);
       side.set(lineOf(state.side));
       scale?.set(SCALES.indexOf(state.scale));
       form.set(state.kind);
@@ -237,10 +242,11 @@ function furnish(house) {
   const prose = make("div", scene, { class: "prose", ...APPLICATION, "aria-label": `attention in the text or image: ${IN_LINES}` });
   const legend = make("p", prose, { class: "caption" }), text = make("div", prose, { class: "text" }), patches = make("canvas", prose);
   const loupe = make("div", scene, { class: "loupe" });
+  const scrub = make("div", root, { class: "scrub", hidden: true });
   root.dir = "ltr";
   line.classList.add("attnlib-readout");
   root.append(line);
-  return { heading, bar, body, heads, scene, atlas, strip, map, base, overlay, pen, prose, legend, text, patches, loupe, notes: make("div", root, { class: "attnlib-notes" }) };
+  return { heading, bar, body, heads, scene, atlas, strip, map, base, overlay, pen, prose, legend, text, patches, loupe, scrub, notes: make("div", root, { class: "attnlib-notes" }) };
 }
 
 /** Where everything is, for what there is to show and the width of the page */
@@ -248,7 +254,8 @@ function arrange(view) {
   const { house: { root }, parts, state, data, one } = view, wide = root.clientWidth - 12;
   const { heading, bar, body, heads, strip, pen } = parts;
   const many = !state.compact && data.layers * data.heads > 1, names = { q: state.tokens, k: state.key_tokens }, narrow = wide < 700;
-  const rest = Math.max(320, 476 - heading.offsetHeight - bar.offsetHeight);           // 560 in all, with what stands below
+  view.steps?.lay();
+  const rest = Math.max(320, 476 - heading.offsetHeight - bar.offsetHeight - (parts.scrub.hidden ? 0 : parts.scrub.offsetHeight + 8));           // 560 in all, with what stands below
   body.classList.toggle("narrow", narrow);
   heads.hidden = !many;
   if (strip.scrollWidth > strip.clientWidth) strip.tabIndex = 0; else strip.removeAttribute("tabindex");               // keys scroll it, too
@@ -333,13 +340,51 @@ function showHeads(view, zoom) {
   atlas.setAttribute("aria-valuetext", caption(data, state));
 }
 
+/** The row of steps, made again where there are others: of a training, or of a text that is being written */
+function runSteps(view, send) {
+  const { house, parts: { scrub }, raw: { _axis: { name, names, written }, step } } = view, key = JSON.stringify([name, names]);
+  if (view.running === key) return;
+  view.steps?.stop();
+  Object.assign(view, { running: key, steps: null });
+  scrub.replaceChildren();
+  scrub.hidden = !names;
+  if (!names) return;
+  const told = (k) => (written ? `${k + 1} of ${names.length}` : names[k]), wide = (one, k) => measure(told(k), "600 13px system-ui, sans-serif");
+  const now = make("b", null, { style: `min-width:${Math.ceil(Math.min(140, Math.max(...names.map(wide))))}px` });
+  view.steps = scrubber(house, scrub, scrub, { names, label: name, first: step, deep: 12, told }, (state, k) => {
+    const at = view.at = state.playing ? k : state.step, word = spoken({ ...view.raw, step: at }).last;
+    now.textContent = told(at);
+    if (at !== view.raw.step) send({ step: at, ...(written && view.whole && { pinned: cellOf(view.whole, 0, word), pins: [], side: "query" }) });
+  }, () => {});
+  view.steps.line.svg.before(make("span", null, { class: "faint" }, name), now);
+}
+
+/** What is shown of what is merged: in words, and of a text as much as has been written */
+function presented(view) {
+  const { raw, state } = view, whole = merged(view.data, state), starts = worded(raw);
+  view.whole = whole && starts ? inWords(whole, starts) : whole;
+  view.itself = String(raw.tokens) === String(raw.key_tokens);
+  return view.whole && state.last !== null ? soFar(view.whole, state.last, view.itself) : view.whole;
+}
+
+/** Words that have not been written yet */
+function hideLater({ house, state, itself, loom: place }) {
+  const { last } = state, later = (line, n) => last !== null && n > last && (!line || itself);
+  const hidden = (words, line) => words.map((word, n) => (later(line, n) ? "·" : word));
+  for (const [line, name] of ["tokens", "key_tokens"].entries()) state[name] = hidden(state[name], line);
+  for (const [line, name] of ["q", "k"].entries()) if (place) place[name].names = hidden(place[name].names, line);
+  for (const node of house.root.querySelectorAll("[data-place]")) node.classList.toggle("later", later(...node.dataset.place.split(",").map(Number)));
+}
+
 /** Everything, once per change of the numbers */
 function refresh(view) {
   const { house, parts: { heading, scene, strip, base, overlay, notes }, state } = view, zoom = +house.root.style.zoom || 1;
+  Object.assign(state, spoken(view.raw));
   if (view.edition !== state._edition) Object.assign(view, { edition: state._edition, came: new Map() });
   const data = table(state, view.came), within = (name, count) => Math.min(state[name], count - 1);
   Object.assign(state, { step: within("step", data.steps), layer: within("layer", data.layers), head: within("head", data.heads) });
-  const one = merged(data, state), why = whyNot(one ?? data, state), { nq, nk } = one ?? data;
+  view.data = data;
+  const one = presented(view), why = whyNot(one ?? data, state), { nq, nk } = one ?? data;
   const other = state.grid.length ? "patches" : "threads", kind = state.form === other && !why ? other : "map";
   const weaves = !why && !state.grid.length && Math.max(nq, nk) <= MOST, woven = weaves && kind === "threads";
   const spots = (line) => (kind === "patches" ? spotsOfPatches(view.patches, line) : spotsOf(view.text, line));
@@ -359,13 +404,20 @@ function refresh(view) {
   state.cell = (line, n) => cellOf(one, line, n, null, state.side);
   if (!state.compact) laySentence(strip, [state.tokens, state.key_tokens]);
   arrange(view);
-  const { place } = view, { rows, hidden } = coloured(one, state, ink), pen = sharp(base, place.width, place.height, zoom);
+  hideLater(view);
+  const { place, colours: before } = view, { rows, hidden } = coloured(one, state, ink);
   sharp(overlay, place.width, place.height, zoom);
   overlay.dataset.cells = [place.x, place.y, place.cw, place.ch].join(" ");
-  view.colours = rows;
-  paintMap(pen, one, place, rows, state, ink);
-  paintNames(pen, one, place, state, ink);
-  paintLegend(pen, one, place, state, ink);
+  view.paint = (colours) => {
+    const pen = sharp(base, place.width, place.height, zoom);
+    paintMap(pen, one, place, colours, state, ink);
+    paintNames(pen, one, place, state, ink);
+    paintLegend(pen, one, place, state, ink);
+    if (view.loom) paintMost(pen, view.fabric, place, ink);
+  };
+  const alike = before?.length === rows.length && before[0].length === rows[0].length && nq * nk <= 10_000;
+  const from = alike && view.painted !== view.raw.step ? before : null;                 // from one step to the next, colours blend
+  Object.assign(view, { colours: rows, painted: view.raw.step, blend: from && { from, t: 0 } });
   if (view.tiles) showHeads(view, zoom);
   notes.replaceChildren();
   const share_ = `${(100 * hidden).toFixed(hidden < 0.1 ? 1 : 0)} %`;
@@ -373,9 +425,10 @@ function refresh(view) {
   const mild = [state._left_out, state.how.startsWith("max") && !state.signed ? "a max is no share: what a row adds up to need not be 1" : ""];
   for (const text of mild) if (text) make("div", notes, { class: "faint" }, text);
   for (const text of state._notes) make("div", notes, { class: "odd" }, `⚠ ${text}`);
+  if (worded(view.raw)) make("div", notes, { class: "faint" }, "words: pieces summed over keys, averaged over queries");
   view.fabric = fabric(view);
+  view.paint(from ?? rows);
   if (!view.loom) return;
-  paintMost(pen, view.fabric, place, ink);
   view.moving ??= spun(view.fabric.weights, state.woven ? "threads" : "map");
   aim(view.moving, view.fabric.weights, state.woven ? "threads" : "map", view.moving.morph < 1);
 }
@@ -525,33 +578,51 @@ function hands(view, send, later) {
   }, send);
 }
 
+/** The colours of one step become those of the next, in 250 ms */
+function blend(view, ms) {
+  const { blend: { from, t }, colours, paint } = view, now = Math.min(1, t + ms / 250), k = ease(now);
+  view.blend = now < 1 ? { from, t: now } : null;
+  paint(now < 1 ? colours.map((row, i) => row.map((colour, j) => colour.map((c, n) => from[i][j][n] + (c - from[i][j][n]) * k))) : colours);
+}
+
 function render({ model, el }) {
   const house = dress({ model, el }, "attnlib-view"), view = { house, hover: null, inStrip: false, stale: true, hidden: false };
   const kept = keep(model, TRAITS, (news) => {
-    Object.assign(view.state, news);
+    Object.assign(view.raw, news);
+    const { pinned, pins, step } = spoken(view.raw);
+    Object.assign(view.state, news, { pinned, pins, step });
+    if ("step" in news && view.steps && news.step !== view.at) view.steps.go(news.step);
     view.stale ||= Object.keys(news).some((name) => !HAND.includes(name));
     picture.ask();
   });
-  view.state = kept.get();
+  const send = (news) => kept.send(pieces(news, view.raw));
+  view.raw = kept.get();
+  view.state = { ...view.raw };
   view.parts = furnish(house);
   const picture = frames((ms) => {
     const before = view.hidden;
     view.hidden = house.root.clientWidth === 0;
     if (view.hidden) return !before;                     // out of sight, for a frame or until the page says that it is seen
-    if (view.stale) refresh(view);
-    view.stale = false;
+    const { stale } = view;
+    view.stale = false;                                  // what comes meanwhile is for the next frame
+    if (stale) {
+      runSteps(view, send);
+      refresh(view);
+    }
     const moves = Boolean(view.one && view.loom) && advance(view.moving, ms);
+    if (view.one && view.blend) blend(view, ms);
     if (view.one) followHand(view);
-    return moves;
+    return moves || Boolean(view.blend);
   });
   const { compact } = view.state, { bar, heads, strip } = view.parts;
   bar.hidden = strip.hidden = compact;
-  if (!compact) view.controls = controls(bar, heads, house, view.state, kept.send);
-  hands(view, kept.send, picture.ask);
+  if (!compact) view.controls = controls(bar, heads, house, view.state, send);
+  hands(view, send, picture.ask);
   house.watch(() => { view.stale = true; picture.ask(); });
   house.start();
   return () => {
     picture.stop();
+    view.steps?.stop();
     kept.close();
     house.close();
   };

@@ -11,13 +11,14 @@ import traitlets
 
 from attnlib import _check
 from attnlib.show import figures
-from attnlib.show.brought import brought
+from attnlib.show.brought import brought, brought_in_steps
 from attnlib.show.labels import as_text, axis_names, most_attended, visible
 from attnlib.show.live.base import HERE, Live, joined
 from attnlib.show.live.threads import telling
 from attnlib.show.patches import grid_size, names_of, patches, pixels
 from attnlib.show.shaded import shaded
 from attnlib.show.threads import threads
+from attnlib.show.words import of_both, word_names
 
 SENT_AT_ONCE = 2_000_000  # with more weights than this, what is looked at crosses to the browser
 IN_A_PAGE = 15_000_000  # of more weights than this, a page of its own holds what was looked at
@@ -51,6 +52,12 @@ class AttentionView(Live):
     scale        colours: "absolute" (0 to 1), "row" (relative to each row's largest) or "sqrt"
     titles       names of the heads
     title        a line above the picture
+    unit         "words" adds up the pieces that words were cut into, as `show.words` finds them:
+                 over keys, on average over queries. "pieces" is the array as it is
+    steps        names of steps, say of a training: weights then has one axis more in front, or is
+                 a list with what a model returned at each of them
+    axis         what the steps are, a word above their scrubber. axis="written", without steps, is
+                 a text that is being written: tokens come one after the other
     signed       the numbers are differences: two-sided colours, 0 in the middle, no row sums
     compact      only the heat map: no controls, no sentence, no small pictures
 
@@ -100,6 +107,8 @@ class AttentionView(Live):
     _sums = traitlets.Bytes(b"").tag(sync=True)
     _mask = traitlets.Bytes(b"").tag(sync=True)
     _notes = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    _words = traitlets.Dict().tag(sync=True)  # where words begin, and their names; {}: as pieces
+    _axis = traitlets.Dict().tag(sync=True)  # what runs: its name, names of the steps, written
     grid = traitlets.List(traitlets.Int()).tag(sync=True)
     _image = traitlets.Bytes(b"").tag(sync=True)
     _image_size = traitlets.List(traitlets.Int()).tag(sync=True)
@@ -123,30 +132,36 @@ class AttentionView(Live):
         batch=None,
         grid=None,
         image=None,
+        unit: Literal["pieces", "words"] = "pieces",
+        steps=None,
+        axis=None,
     ):
         _check.choice("scale", scale, ["absolute", "row", "sqrt"])
         form = ("map" if grid is None else "patches") if form is None else form
         _check.choice("form", form, ["map", "threads", "patches"])
         _check_grid(grid, image, form, signed, compact)
-        given = _on_grid(
-            brought(weights, tokens, key_tokens, mask, batch=batch, signed=signed), grid
-        )
+        _check.choice("unit", unit, ["pieces", "words"])
+        given = _given(weights, steps, tokens, key_tokens, mask, batch, signed, grid)
         state = _state(*given, titles, signed, layer, head)
+        state |= _axis(axis, steps, state["tokens"])
         self._all, self.mask = state.pop("array"), state.pop("mask")
         self._opened = {}
-        sent = self._sent(state["_range"], "head", 0, layer, head)
+        step = 0 if steps is None else state["step"]
+        sent = self._sent(state["_range"], "head", step, layer, head)
         reason = _no_threads(state["_range"], signed, compact)
         if form != "map" and reason:
             raise ValueError(f'form="{form}" {reason}; form="map" shows them')
-        allowed = np.broadcast_to(True if self.mask is None else self.mask, self.array.shape)
+        last = self._all[-1]
+        allowed = np.broadcast_to(True if self.mask is None else self.mask, last.shape)
         pinned = None
         if not signed and not compact:
             own = state["key_tokens"] is state["tokens"]
-            pinned = _largest(self.array[layer][head], allowed[layer][head], own)
+            pinned = _largest(last[layer][head], allowed[layer][head], own)
         if image is not None:
             sent |= {"_image": image.tobytes(), "_image_size": list(image.shape[:2])}
         how = {
             "grid": grid or [],
+            "unit": unit,
             "form": form,
             "scale": scale,
             "title": title,
@@ -166,14 +181,15 @@ class AttentionView(Live):
         titles=None,
         title=None,
         batch=None,
+        steps=None,
     ):
         """Show other weights in the same view, in one message to the browser; the reader's pin
         stays where it fits.
         """
-        given = brought(weights, tokens, key_tokens, mask, batch=batch, signed=self.signed)
-        given = _on_grid(given, self.grid or None)
+        grid = self.grid or None
+        given = _given(weights, steps, tokens, key_tokens, mask, batch, self.signed, grid)
         head, layer = self.head, self.layer
-        shape = given.weights.shape
+        shape = given.weights.shape[1:]
         if len(shape) in (2, 3, 4):
             head, layer = (
                 min(head, shape[-3] - 1 if len(shape) > 2 else 0),
@@ -189,8 +205,10 @@ class AttentionView(Live):
             state["pins"] = []
         if title is not None:
             state["title"] = title
-        state |= {"step": 0, "_edition": self._edition + 1}
-        state |= self._sent(state["_range"], self.how, 0, layer, head)
+        name = self._axis.get("name") if steps is not None or self._axis.get("written") else None
+        state |= _axis(name, steps, state["tokens"]) | {"_edition": self._edition + 1}
+        step = 0 if steps is None else state["step"]
+        state |= self._sent(state["_range"], self.how, step, layer, head)
         with self.hold_sync():
             self._names = []  # until all of it has changed
             for name, value in state.items():
@@ -199,13 +217,14 @@ class AttentionView(Live):
     @property
     def array(self):
         """The weights of the step that is shown, (layers, heads, n_q, n_k)."""
-        return self._all[self.step]
+        return self._all[self._at[1]]
 
     @traitlets.validate("step", "layer", "head")
     def _exists(self, proposal):
         name, value = proposal["trait"].name, proposal["value"]
         if self._shape:
             most = self._shape[["step", "layer", "head"].index(name)] - 1
+            most = len(self._axis["names"]) - 1 if name == "step" and self._axis else most
             _check.integer(name, value, minimum=0, maximum=most)
         return value
 
@@ -217,7 +236,8 @@ class AttentionView(Live):
 
     @property
     def _at(self):
-        return self.how, self.step, self.layer, self.head
+        """What is looked at: how, step, layer, head; a text that is being written has one step."""
+        return self.how, 0 if self._axis.get("written") else self.step, self.layer, self.head
 
     @traitlets.observe("step", "layer", "head", "how")
     def _chosen(self, change):
@@ -373,7 +393,7 @@ class AttentionView(Live):
         every = [("head", *at) for at in np.ndindex(self._all.shape[:3])]
         n_cells = self._all[0, 0, 0].size
         if heads is not None:
-            wanted = [("head", self.step, layer, head) for layer, head in heads]
+            wanted = [("head", self._at[1], layer, head) for layer, head in heads]
         elif self._all.size <= IN_A_PAGE:
             wanted = every
         else:
@@ -388,8 +408,9 @@ class AttentionView(Live):
             "_names": [named(*one) for one in wanted],
             "_left_out": f"This page holds {'; '.join(said)}. The other {left} heads are left out.",
         }
-        shown = self._at if self._at in wanted else wanted[0]
-        return state | dict(zip(("how", "step", "layer", "head"), shown)), blobs
+        how, step, layer, head = self._at if self._at in wanted else wanted[0]
+        state |= {"how": how, "layer": layer, "head": head}
+        return state | ({} if self._axis.get("written") else {"step": step}), blobs
 
     def _still(self):
         """What stands in for the live view: the picture, and its weights and notes in words."""
@@ -456,18 +477,19 @@ def _state(weights, tokens, key_tokens, mask, titles, signed, layer, head):
     """Check everything, and say what is odd about the numbers: the traits of a view, and the arrays
     behind them.
     """
-    array = weights
-    if not 2 <= array.ndim <= 4 or 0 in array.shape:
+    array, shape = weights, weights.shape[1:]
+    if not 2 <= len(shape) <= 4 or 0 in shape:
         wanted = "(n_q, n_k), (heads, n_q, n_k) or (layers, heads, n_q, n_k)"
         raise ValueError(
-            f"weights must have the shape {wanted}, with no axis of length 0; got {array.shape}"
+            f"weights must have the shape {wanted}, with no axis of length 0; got {shape}"
         )
-    array = array.reshape((1,) * (4 - array.ndim) + array.shape)
+    array = array.reshape(len(array), *(1,) * (4 - len(shape)), *shape)
     if array.size <= COPIED:
         array = array.astype(np.float32)
-    layers, heads, n_q, n_k = array.shape
+    _, layers, heads, n_q, n_k = array.shape
     _check.integer("layer", layer, minimum=0, maximum=layers - 1)
     _check.integer("head", head, minimum=0, maximum=heads - 1)
+    found = of_both(tokens, key_tokens, n_q, n_k)
     tokens = axis_names("tokens", tokens, n_q, visible)
     keys = (
         tokens
@@ -475,22 +497,46 @@ def _state(weights, tokens, key_tokens, mask, titles, signed, layer, head):
         else axis_names("key_tokens", key_tokens, n_k, visible, "n_k")
     )
     if titles is not None and len(titles) != heads:
-        raise ValueError(
-            f"titles has {len(titles)} names, but weights {np.shape(weights)} has {heads} heads"
-        )
-    mask, bits = (None, b"") if mask is None else _planes(mask, array.shape)
+        raise ValueError(f"titles has {len(titles)} names, but weights {shape} has {heads} heads")
+    mask, bits = (None, b"") if mask is None else _planes(mask, array.shape[1:])
+    starts = [[word.pieces[0] for word in one] for one in found or []]
     return {
-        "array": array[None],
+        "array": array,
         "mask": mask,
         "tokens": tokens,
         "key_tokens": keys,
         "titles": [str(t) for t in titles or []],
         "layer": layer,
         "head": head,
-        "_shape": [1, *array.shape],
+        "_shape": list(array.shape),
+        "_words": {"starts": starts, "names": [*map(word_names, found)]} if found else {},
         "_mask": bits,
         **_measured(array, mask, signed),
     }
+
+
+def _given(weights, steps, tokens, key_tokens, mask, batch, signed, grid):
+    """What was brought, with an axis of steps in front."""
+    given, how = (tokens, key_tokens, mask), {"batch": batch, "signed": signed}
+    if steps is not None:
+        return _on_grid(brought_in_steps(weights, steps, *given, **how), grid)
+    found = _on_grid(brought(weights, *given, **how), grid)
+    return found._replace(weights=found.weights[None])
+
+
+def _axis(axis, steps, tokens):
+    """What runs: the steps, or a text that is being written; it begins with the last of them."""
+    if steps is None and axis not in (None, "written"):
+        raise ValueError(
+            f'axis={_check.short(axis)} names steps: give them, steps=[…]; or axis="written" to see'
+            " a text being written"
+        )
+    if steps is None and axis is None:
+        return {"_axis": {}, "step": 0}
+    names = tokens if steps is None else _check.texts("steps", steps)
+    name = "step" if axis is None else _check.text("axis", axis)
+    state = {"name": name, "names": names, "written": steps is None}
+    return {"_axis": state, "step": len(names) - 1}
 
 
 def _largest(weights, allowed, own):
@@ -542,7 +588,7 @@ def _planes(mask, shape):
 
 
 def _measured(array, mask, signed):
-    """What is computed over all weights (layers, heads, n_q, n_k), a head at a time, for they are
+    """What is computed over all weights (…, n_q, n_k), a head at a time, for they are
     large: traits of a view.
     """
     allowed = np.broadcast_to(np.True_ if mask is None else mask, array.shape)
