@@ -58,6 +58,14 @@ def test_marked_bars_stand_out(style):
     ]
 
 
+@in_both_themes
+def test_a_mere_zero_is_quiet(style):
+    texts = ["0.00", "+0.000", "0%", "0.01", "10%", "0.006 (0.000 to 0.010)", "0 of 3"]
+    picture = rows(range(7), list("abcdefg"), texts=texts)
+    inks = {text.get_text(): text.get_color() for text in picture.sheet.texts}
+    assert [inks[text] == style["faint"] for text in texts] == [True] * 3 + [False] * 4
+
+
 def test_names_and_texts_stay_on_the_paper_and_apart_from_the_bars():
     names = ["a", "a name that is quite a bit longer than the others are", "b"]
     picture = rows(

@@ -225,7 +225,7 @@ def test_a_word_can_be_read_on_the_colour_of_its_weight():
         contrast(words(picture)[token.strip()].get_color(), fill)
         for token, fill in zip(tokens, fills)
     )
-    assert worst >= 3, worst
+    assert worst >= 4.5, worst
 
 
 def test_the_strip_of_colours_says_where_it_ends():

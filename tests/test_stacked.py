@@ -1,5 +1,7 @@
 """show/stacked.py: parts laid end to end, on one scale with the limit."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from conftest import in_both_themes
@@ -73,6 +75,37 @@ def test_room_keeps_the_zero_line_where_it_is():
     one, two = draw(**room), draw(VALUES / 9, texts=["longer", "y", "z"], **room)
     assert line(one) == line(two) and tuple(one.get_size_inches()) == tuple(two.get_size_inches())
     assert line(one)[1] > line(draw())[1]
+
+
+def test_a_part_has_its_name_where_it_begins():
+    picture = draw()
+    at = {text.get_text(): text.get_position() for text in picture.sheet.texts}
+    begins = [bar.get_x() for bar in bars(picture)[:2]]
+    assert [at[part][0] - x for part, x in zip(["weights", "cache"], begins)] == pytest.approx(
+        [0.165, 0.165], abs=0.01
+    ), "behind its square"
+    assert at["weights"][1] == at["cache"][1] < min(bar.get_y() for bar in bars(picture))
+    low = max(bar.get_y() + bar.get_height() for bar in bars(picture))
+    assert at["8 of them"][1] > low, "the limit has its name below"
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_names_of_parts_never_touch_and_stay_on_the_paper(seed):
+    rng = np.random.default_rng(seed)
+    n = rng.integers(1, 6)
+    values = rng.random((2, n)) * rng.choice([1e-3, 1], (2, n))
+    parts = [f"part {i} {'of a long name ' * rng.integers(0, 2)}" for i in range(n)]
+    how = {"texts": ["x", "y"], "full": 6, "limit": rng.uniform(0.1, 6), "limit_name": "the limit"}
+    picture = stacked(values, ["a", "b"], parts, width=rng.choice([4, 9.5]), **how)
+    picture.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in picture.sheet.texts]
+    squares = [patch.get_window_extent() for patch in picture.sheet.patches[:n]]
+    width, height = picture.canvas.get_width_height()
+    for box in boxes:
+        assert box.x0 >= 0 and box.x1 <= width and box.y0 >= 0 and box.y1 <= height
+        assert not any(box.overlaps(square) for square in squares)
+    assert not any(one.overlaps(two) for one, two in combinations(boxes, 2))
+    assert min(text.get_size() for text in picture.sheet.texts) >= 9
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,8 @@ def pareto(
     for name, look in looks(groups).items():
         _group(plot, inside[name], look, name == marked)
     places = {name: on_sheet(picture, plot, group) for name, group in inside.items()}
-    _names(picture, edges(picture, plot), places, on_sheet(picture, plot, stairs), marked)
+    box = edges(picture, plot) + (0.08, 0, 0, 0)  # clear of the numbers at the left
+    _names(picture, box, places, on_sheet(picture, plot, stairs), marked)
     picture.alt = _words(title, axes, inside)
     return picture
 
