@@ -719,7 +719,8 @@ CALLS = {  # name: () -> (what is called, {argument: value})
     "show.AttentionView": lambda: (
         show.AttentionView,
         named(weights=shares(1, 2, 3, 3), layer=0, head=1, form="map", scale="row")
-        | {"titles": ["one", "two"], "signed": False, "compact": False},
+        | {"titles": ["one", "two"], "signed": False, "compact": False}
+        | {"unit": "words", "steps": ["a"], "axis": "epoch"},
     ),
     "show.AttentionView.update": lambda: (
         show.AttentionView(shares(2, 3, 3), WORDS).update,

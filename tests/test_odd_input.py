@@ -387,6 +387,7 @@ TAKEN = {  # (name, argument), or with the words of what is odd: taken, and righ
     ("show.mosaic", "captions", "strings of it"),
     ("show.most_attended", "names", "an array of one"),
     ("show.words", "tokens", "an array of one"),
+    ("show.AttentionView", "steps", "an array of one"),
     ("models.translator.Translator.translate", "text", "a list of strings"),
 }
 GOOD = ("right", "refused")

@@ -160,7 +160,7 @@ def test_a_mask_holds_for_all_steps():
             {"steps": ["a", "b"]},
             r"weights\[1\] must be numbers, and is None",
         ),
-        (7, {"steps": ["a", "b"]}, "weights must be those of several steps"),
+        (7, {"steps": ["a", "b"]}, r"weights must have the shape \(\.\.\., steps, n_q, n_k\)"),
         (softmax(4, 4), {"unit": "letters"}, "unit must be one of 'pieces', 'words'"),
     ],
 )

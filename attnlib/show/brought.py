@@ -70,9 +70,9 @@ def brought_in_steps(weights, steps, *given, **how):
     """The same of several steps, (steps, …, n_q, n_k): whatever was brought at each of them, with a
     name for each.
     """
-    if isinstance(weights, (str, bytes, Mapping, Set)) or not hasattr(weights, "__iter__"):
-        raise TypeError(f"weights must be those of several steps, got {_check.short(weights)}")
-    names, weights = _check.texts("steps", steps), list(weights)
+    if not isinstance(weights, (list, tuple)):
+        weights = _check.floats("weights", weights, "steps n_q n_k")
+    names = _check.texts("steps", steps)
     if len(names) != len(weights) or not names:
         raise ValueError(
             f"steps has {len(names)} names, but weights has {len(weights)} steps in front"
