@@ -2,6 +2,8 @@
 says the numbers it was given.
 """
 
+from itertools import combinations
+
 import nbformat
 import numpy as np
 import pytest
@@ -12,10 +14,13 @@ from matplotlib.patches import Rectangle
 import notebooks
 from attnlib import masks, softmax
 from attnlib.show import measure_figure, mosaic
-from attnlib.show.atlas import GAP, SQUARE
-from attnlib.show.sheet import colour
+from attnlib.show.atlas import FRAME, GAP, LIFT, SQUARE
+from attnlib.show.sheet import DPI, HALF, PAGE, colour
 
 pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("style")]
+
+
+SIDE = 120  # dots of a square of 4 tokens, where three share half a page
 
 
 def some_weights(layers=2, heads=3, n=4, seed=0):
@@ -30,13 +35,8 @@ def image_of(picture):
 
 
 def cells_of(picture):
-    """The cells of a grid: the image that is not the bar of colours."""
-    (cells,) = [
-        image.get_array()
-        for image in picture.sheet.images
-        if image.get_array().shape[:2] != (21, 1)
-    ]
-    return np.asarray(cells)
+    """The cells of a grid: its first image."""
+    return np.asarray(picture.sheet.images[0].get_array())
 
 
 def squares(picture, layers, heads, side, lift=0):
@@ -57,10 +57,22 @@ def texts(picture):
     return [text.get_text() for text in picture.sheet.texts]
 
 
+def touching(picture):
+    """Pairs of texts that lie on each other by more than a dot."""
+    boxes = [(t.get_text(), t.get_window_extent()) for t in picture.sheet.texts if t.get_text()]
+    return [
+        (a, b)
+        for (a, one), (b, two) in combinations(boxes, 2)
+        if min(one.x1, two.x1) - max(one.x0, two.x0) > 1
+        and min(one.y1, two.y1) - max(one.y0, two.y0) > 1
+        and abs(one.y0 - two.y0) < 9  # in one line
+    ]
+
+
 def outlines(picture):
     """(n, 4): x, y, width, height of the dark outlines."""
     found = [
-        p for p in picture.sheet.patches if isinstance(p, Rectangle) and p.get_linewidth() == 1.6
+        p for p in picture.sheet.patches if isinstance(p, Rectangle) and p.get_linewidth() == FRAME
     ]
     assert all(to_hex(p.get_edgecolor()) == colour("ink") and not p.get_fill() for p in found)
     return np.array([(*p.get_xy(), p.get_width(), p.get_height()) for p in found])
@@ -75,7 +87,7 @@ def expected(weights):
 def test_every_head_is_in_its_place_in_the_colours_of_its_weights(style):
     weights = some_weights()
     picture = mosaic(weights, list("abcd"), title="All")
-    side = SQUARE // 4 * 4
+    side = SIDE
     found = squares(picture, 2, 3, side)
     wanted = expected(weights).repeat(side // 4, axis=2).repeat(side // 4, axis=3)
     np.testing.assert_allclose(found, wanted)
@@ -85,16 +97,18 @@ def test_every_head_is_in_its_place_in_the_colours_of_its_weights(style):
         image[side : side + GAP], np.broadcast_to(to_rgba(style["paper"]), (GAP, image.shape[1], 4))
     )
     assert picture.png() and not outlines(picture).size
-    assert {"All", "head →", "← layer", "0", "1", "2", "4 tokens: a b c d"} <= set(texts(picture))
+    assert {"All", "head →", "layer ↓", "0", "1", "2", "4 tokens: a b c d"} <= set(texts(picture))
 
 
 def test_an_order_with_names_and_captions():
     weights, order = some_weights(), [4, 0, 5, 2]
     values = np.arange(6.0).reshape(2, 3) / 10
     picture = mosaic(weights, order=np.array(order), captions=values)
-    side = SQUARE // 4 * 4
-    found = squares(picture, 2, 3, side, lift=12).reshape(6, side, side, 4)[:4]
-    np.testing.assert_allclose(found[:, ::27, ::27], expected(weights.reshape(6, 4, 4)[order]))
+    side = SIDE
+    found = squares(picture, 2, 3, side, lift=LIFT).reshape(6, side, side, 4)[:4]
+    np.testing.assert_allclose(
+        found[:, :: SIDE // 4, :: SIDE // 4], expected(weights.reshape(6, 4, 4)[order])
+    )
     said = texts(picture)
     assert [t for t in said if t.startswith("L")] == [
         "L1H1 .40",
@@ -109,7 +123,7 @@ def test_an_order_with_names_and_captions():
     )
     paper = to_rgba(colour("paper"))
     np.testing.assert_allclose(
-        squares(picture, 2, 3, side, lift=12)[1, 1:], np.broadcast_to(paper, (2, side, side, 4))
+        squares(picture, 2, 3, side, lift=LIFT)[1, 1:], np.broadcast_to(paper, (2, side, side, 4))
     )
 
 
@@ -123,12 +137,10 @@ def test_what_is_not_allowed_is_grey_and_a_weight_there_is_not_hidden(style):
     weights = softmax(np.zeros((1, 1, 4, 4)), where=masks.causal(4))
     weights[0, 0, 0] = [0.5, 0.5, 0, 0]
     picture = mosaic(weights, mask=masks.causal(4))
-    found = squares(picture, 1, 1, SQUARE // 4 * 4)[0, 0, ::27, ::27]
+    found = squares(picture, 1, 1, SIDE)[0, 0, :: SIDE // 4, :: SIDE // 4]
     grey = (np.abs(found - to_rgba(style["blocked"])) < 1e-6).all(axis=-1)
     np.testing.assert_array_equal(grey, ~masks.causal(4) & (weights[0, 0] == 0))
-    assert "grey: not allowed" in texts(picture) and "grey: not allowed" not in texts(
-        mosaic(weights)
-    )
+    assert "not allowed" in texts(picture) and "not allowed" not in texts(mosaic(weights))
 
 
 def test_long_texts_keep_the_darkest_of_each_few_cells():
@@ -146,17 +158,23 @@ def test_long_texts_keep_the_darkest_of_each_few_cells():
 def test_nan_is_red():
     weights = some_weights(1, 1)
     weights[0, 0, 1, 2] = np.nan
-    found = squares(mosaic(weights), 1, 1, SQUARE // 4 * 4)[0, 0, ::27, ::27]
+    found = squares(mosaic(weights), 1, 1, SIDE)[0, 0, :: SIDE // 4, :: SIDE // 4]
     np.testing.assert_allclose(found[1, 2], to_rgba(colour("nan")))
 
 
 def test_marked_heads_have_an_outline():
     plain = mosaic(some_weights(), marked=[(1, 2), (0, 0)])
     (x0, y0, wide, high), (x1, y1, *_) = outlines(plain)
-    side = SQUARE // 4 * 4 / 88
-    assert wide == pytest.approx(side + 0.04) and high == pytest.approx(side + 0.04)
-    assert x1 - x0 == pytest.approx(2 * (side + GAP / 88)) and y1 - y0 == pytest.approx(
-        side + GAP / 88
+    for words, x, y in (("L0H0", x0, y0), ("L1H2", x1, y1)):
+        (name,) = [text for text in plain.sheet.texts if text.get_text() == words]
+        assert x < name.get_position()[0] < x + wide, "below its frame, and not on the square"
+        assert y + high < name.get_position()[1] < y + high + 0.2
+    named = mosaic(some_weights(), marked=[(0, 0)], order=[0, 5])
+    assert texts(named).count("L0H0") == 1, "it is named above already"
+    side = SIDE / DPI
+    assert wide == pytest.approx(side + 0.02) and high == pytest.approx(side + 0.02)
+    assert x1 - x0 == pytest.approx(2 * (side + GAP / DPI)) and y1 - y0 == pytest.approx(
+        side + GAP / DPI
     )
 
 
@@ -180,7 +198,8 @@ def test_everything_stays_on_the_paper(shape):
         picture = mosaic(weights, title="T", mask=np.ones(shape[2:], bool), **how)
         picture.draw_without_rendering()
         width, height = picture.canvas.get_width_height()
-        assert width <= 1000
+        assert width in (round(HALF * DPI), round(PAGE * DPI)) and touching(picture) == []
+        assert min(text.get_size() for text in picture.sheet.texts) >= 9
         for text in picture.sheet.texts:
             box = text.get_window_extent()
             assert box.x0 >= 0 and box.x1 <= width and box.y0 >= 0 and box.y1 <= height, (
@@ -233,12 +252,13 @@ def test_a_grid_of_numbers(style):
     assert [t for t in said if t in (".50", "1.25", ".00", ".10", ".20", "12.0")] == [
         ".50",
         "1.25",
-        ".00",
         ".10",
         ".20",
         "12.0",
     ]
-    assert {"0.58", "4.10", "mean", "head →", "← layer"} <= set(said)
+    assert {"0.58", "4.10", "mean", "head →", "layer", "framed: layer 1, head 2, 12.00"} <= set(
+        said
+    )
     np.testing.assert_allclose(cells_of(picture), expected(values / 12))
     assert (
         picture.alt == "Far: 2 layers × 3 heads, layer 1 head 2 12.00; means by layer 0.58, 4.10."
@@ -266,6 +286,7 @@ def test_one_scale_for_several_figures():
 def test_a_grid_stays_on_the_paper(shape):
     picture = measure_figure(np.random.default_rng(0).uniform(size=shape), title="A title")
     picture.draw_without_rendering()
+    assert touching(picture) == [] and picture.get_figwidth() < PAGE + 0.01
     width, height = picture.canvas.get_width_height()
     for text in picture.sheet.texts:
         box = text.get_window_extent()
@@ -320,14 +341,14 @@ def beside(picture, size):
 
 
 def test_layers_and_places_are_counted_at_the_left_edge():
-    assert beside(mosaic(some_weights(3, 2)), 8) == ["0", "1", "2"]
-    assert beside(mosaic(some_weights(3, 2), order=[5, 0, 1]), 8) == ["1.", "3."]
+    assert beside(mosaic(some_weights(3, 2)), 9) == ["0", "1", "2"]
+    assert beside(mosaic(some_weights(3, 2), order=[5, 0, 1]), 9) == ["1.", "3."]
 
 
 def test_the_darkest_colour_is_that_of_vmax():
     weights = some_weights() * 0.2
-    found = squares(mosaic(weights, vmax=0.2), 2, 3, SQUARE // 4 * 4)
-    np.testing.assert_allclose(found[:, :, ::27, ::27], expected(weights / 0.2))
+    found = squares(mosaic(weights, vmax=0.2), 2, 3, SIDE)
+    np.testing.assert_allclose(found[:, :, :: SIDE // 4, :: SIDE // 4], expected(weights / 0.2))
 
 
 def test_of_a_long_text_a_dot_is_grey_only_where_none_of_its_cells_is_allowed():

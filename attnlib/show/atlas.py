@@ -9,10 +9,25 @@ from matplotlib.patches import Rectangle
 from attnlib import _check
 from attnlib.show.brought import brought
 from attnlib.show.labels import axis_names, printable
-from attnlib.show.parts import Grid, colour_bar
-from attnlib.show.sheet import DPI, KEY, QUERY, Picture, colour, on_paper
+from attnlib.show.parts import Grid, legend
+from attnlib.show.sheet import (
+    DPI,
+    HALF,
+    MARGIN,
+    PAGE,
+    Picture,
+    colour,
+    line,
+    on_paper,
+    text_width,
+    under,
+)
 
-SQUARE, GAP = 110, 6  # dots: the side of a square, at most, and the paper between two
+SQUARE, GAP = 120, 3  # dots: the side of a square, at most, and the paper between two
+FEW = 4  # up to so many heads have room on half a page
+LIFT = 18  # dots for a name above a square
+CELL, ROW = 0.66, 0.3  # inches of a number, at most
+FRAME = 2.0  # points
 
 
 @on_paper(captions=lambda name, value: value, marked=_check.row)
@@ -48,25 +63,22 @@ def mosaic(
     weights, own, tokens, mask = brought(weights, key_tokens=tokens, mask=mask, batch=batch)
     tokens = own if tokens is None else tokens
     tiles = _Tiles(weights, tokens, mask, order, captions, marked, vmax)
-    left, top = 0.3 + tiles.row_width, 0.55 + 0.3 * bool(title)
-    side, step_y = tiles.sizes((width - left - 0.65) * DPI)
-    step_x = side + GAP
-    high = max(tiles.rows * step_y - GAP, 66) / DPI
-    picture = Picture(
-        max(
-            left + tiles.columns * step_x / DPI + 0.6,
-            0.1 * len(title),
-            4.6 + 1.2 * (mask is not None),
-        ),
-        top + high + 0.5,
-        title=title,
-    )
+    left = 2 * MARGIN + max(text_width(words) for words in tiles.edge())
+    few = tiles.columns <= FEW
+    tiles.fit(((min(width, HALF) if few else width) - left - MARGIN) * DPI)
+    side, step_x, step_y = tiles.side, tiles.side + GAP, tiles.side + GAP + tiles.lift
+    top = under(title) + 2 * line() + 0.03
+    high = (tiles.rows * step_y - GAP) / DPI
+    foot = 0.1 + line() * bool(marked) * (not tiles.lift)
+    end = left + tiles.columns * step_x / DPI + MARGIN
+    width = HALF if max(end, tiles.said_width() + left) <= HALF < width else max(end, width)
+    lines = 3 if width == HALF else 2
+    picture = Picture(width, top + high + lines * line() + foot + MARGIN, title=title)
     x, y = round(left * DPI), round(top * DPI)
     image = tiles.image(side, step_x, step_y)
     picture.place(image, x / DPI, y / DPI, image.shape[1] / DPI, image.shape[0] / DPI)
     tiles.write(picture, x, y, side, step_x, step_y)
-    _legend(picture, left, top + high + 0.12, tiles, mask is not None)
-    colour_bar(picture, (x + tiles.columns * step_x) / DPI + 0.05, top, min(high, 1.3), tiles.grid)
+    _legend(picture, left, top + high + foot, tiles)
     picture.alt = f"{title or 'All heads'}: {tiles.describe()}"
     return picture
 
@@ -86,25 +98,36 @@ class _Tiles:
         self.rows = -(-len(self.order) // self.columns)
         self.captions = _captions(captions, self.weights.shape[:2])
         self.marked = {self._number(pair) for pair in marked}
-        self.row_width = 0.1 + 0.075 * len(str(len(self.order) if self.ordered else self.rows))
+        self.masked = mask is not None
+        named = self.ordered or self.captions is not None
+        self.lift = LIFT if named else 0
+
+    def edge(self):
+        """What stands at the left edge."""
+        rows = range(len(self.order) if self.ordered else self.rows)
+        return ["layer ↓", *(f"{row + 1}." if self.ordered else str(row) for row in rows)]
 
     def _number(self, pair):
         if np.shape(pair) != (2,):
             raise ValueError(f"marked must be pairs (layer, head), got {pair!r}")
         layer = _check.integer("marked: layer", pair[0], minimum=0, maximum=len(self.weights) - 1)
-        return layer * self.columns + _check.integer(
-            "marked: head", pair[1], minimum=0, maximum=self.columns - 1
+        return layer * self.weights.shape[1] + _check.integer(
+            "marked: head", pair[1], minimum=0, maximum=self.weights.shape[1] - 1
         )
 
-    def sizes(self, room):
-        """Dots: the side of a square, and from the top of one row to the next. room: for a row of
-        squares.
+    def fit(self, room):
+        """The side of a square in dots, with room for a row of them; in an order of their own, as
+        many to a row as have room for their names.
         """
         n = max(self.weights.shape[2:])
+        widest = max(text_width(self._name(number), weight="normal") for number in self.order)
+        if self.ordered:
+            most = int(room / max(widest * DPI + 2 * GAP, 1))
+            self.columns = int(np.clip(most, 1, self.columns))
+            self.rows = -(-len(self.order) // self.columns)
         side = max(min(SQUARE, int(room / self.columns) - GAP), 8)
         # whole dots for a cell, or whole cells for a dot
-        side = side // n * n if n <= side else -(-n // -(-n // side))
-        return side, side + GAP + 12 * bool(self.ordered or self.captions is not None)
+        self.side = side // n * n if n <= side else -(-n // -(-n // side))
 
     def image(self, side, step_x, step_y):
         """All squares as one image, (dots, dots, 4)."""
@@ -113,7 +136,7 @@ class _Tiles:
         image[:] = to_rgba(colour("paper"))
         for place, number in enumerate(self.order):
             row, column = divmod(place, self.columns)
-            square = self._square(self.weights[divmod(number, self.columns)], side)
+            square = self._square(self.weights[divmod(number, self.weights.shape[1])], side)
             high, wide = square.shape[:2]
             down, right = row * step_y + lift, column * step_x
             image[down : down + high, right : right + wide] = square
@@ -136,59 +159,67 @@ class _Tiles:
         return square.repeat(dots, axis=0).repeat(dots, axis=1)
 
     def write(self, picture, x, y, side, step_x, step_y):
-        """Numbers of layers and heads at the edges, or names and captions above the squares;
-        outlines. x, y: dots.
+        """Numbers of layers and heads at the edges, or names and captions above the squares; what
+        is marked has a frame, and its name. x, y: dots.
         """
-        lift, faint = step_y - side - GAP, colour("faint")
+        lift = self.lift
         high, wide = (np.array(self._square(self.weights[0, 0], side).shape[:2]) / DPI).tolist()
-        size = min(
-            7.5, 72 * wide / 0.6 / max(*(len(self._name(number)) for number in self.order), 1)
-        )
+        every = int(np.ceil((text_width("99", weight="normal") + 0.04) * DPI / step_x))
         for place, number in enumerate(self.order):
             row, column = divmod(place, self.columns)
             left, top = (x + column * step_x) / DPI, (y + row * step_y + lift) / DPI
             words = self._name(number)
-            if words:
-                picture.write(left, top - 0.03, words, size=size, va="bottom")
-            if number in self.marked:
-                box = {"fill": False, "edgecolor": colour("ink"), "linewidth": 1.6}
-                picture.sheet.add_patch(
-                    Rectangle((left - 0.02, top - 0.02), wide + 0.04, high + 0.04, **box)
-                )
+            if words and text_width(words, weight="normal") <= (step_x - 1) / DPI:
+                picture.write(left, top - 0.03, words, va="bottom")
             if column == 0:
                 first = f"{place + 1}." if self.ordered else str(row)
-                picture.write(
-                    left - 0.08, top + high / 2, first, size=8, ha="right", va="center_baseline"
-                )
-            if row == 0 and not self.ordered:
-                picture.write(
-                    left + wide / 2, y / DPI - 0.05, str(column), size=8, ha="center", va="bottom"
-                )
-        picture.write(
-            x / DPI,
-            y / DPI - 0.05 - 0.14 * (not self.ordered),
-            "in this order →" if self.ordered else "head →",
-            size=8,
-            weight="bold",
-            color=faint,
-            va="bottom",
+                look = {"ha": "right", "va": "center_baseline"}
+                picture.write(left - 0.08, top + high / 2, first, **look)
+            if row == 0 and column % every == 0 and not self.ordered:
+                middle, above = left + wide / 2, y / DPI - 0.03
+                picture.write(middle, above, str(column), ha="center", va="bottom")
+            if number in self.marked:
+                self._mark(picture, number, left, top, wide, high)
+        look = {"weight": "bold", "color": colour("faint"), "va": "bottom"}
+        if self.ordered:
+            picture.write(x / DPI, y / DPI - 0.03, "in this order →", **look)
+        else:
+            above = y / DPI - 0.03
+            picture.write(x / DPI, above - line(), "head →", **look)
+            picture.write(x / DPI - 0.08, above, "layer ↓", ha="right", **look)
+
+    def _mark(self, picture, number, left, top, wide, high):
+        """A frame around a square, and at its foot the name, if no name stands above it."""
+        box = {"edgecolor": colour("ink"), "linewidth": FRAME, "fill": False, "zorder": 3}
+        picture.sheet.add_patch(
+            Rectangle((left - 0.01, top - 0.01), wide + 0.02, high + 0.02, **box)
         )
-        if not self.ordered:
-            picture.write(
-                0.24,
-                y / DPI,
-                "← layer",
-                size=8,
-                weight="bold",
-                color=faint,
-                rotation=90,
-                ha="right",
-                va="top",
-            )
+        if self._name(number):
+            return
+        words = "L{}H{}".format(*divmod(number, self.weights.shape[1]))
+        room = text_width(words) + 0.08
+        x = np.clip(left + wide / 2, room / 2, picture.get_figwidth() - room / 2)
+        below = top + high + 0.01
+        bed = Rectangle((x - room / 2, below), room, line(), facecolor=colour("ink"), zorder=3)
+        picture.sheet.add_patch(bed)
+        look = {"ha": "center", "va": "center_baseline", "weight": "bold"}
+        name = picture.write(x, below + line() / 2, words, color=colour("paper"), **look)
+        name.set_zorder(4)
+
+    def said(self):
+        """The tokens of the text, or how many there are."""
+        n_q, n_k = self.weights.shape[2:]
+        if n_q == n_k:
+            return f"{n_k} tokens: {' '.join(self.tokens)}"
+        return f"{n_q} queries, {n_k} keys"
+
+    def said_width(self):
+        """Inches that the words of the lower line need at least."""
+        return min(text_width(self.said(), weight="normal"), 3.2) + MARGIN
 
     def _name(self, number):
         """What stands above a square: where it is from, if that cannot be seen, and its caption."""
-        layer, head = divmod(number, self.columns)
+        layer, head = divmod(number, self.weights.shape[1])
         where = f"L{layer}H{head}" if self.ordered else ""
         return " ".join(
             filter(None, [where, "" if self.captions is None else self.captions[layer][head]])
@@ -240,32 +271,25 @@ def _captions(captions, shape):
     ]
 
 
-def _legend(picture, x, y, tiles, masked):
-    """What a square is: its rows, its columns, its tokens."""
-    n_q, n_k = tiles.weights.shape[2:]
-    for text, color in (
-        ("in each square:  ", None),
-        ("↓ query (who looks)   ", QUERY),
-        ("→ key (who is looked at)   ", KEY),
-    ):
-        label = picture.write(
-            x,
-            y,
-            text,
-            size=8,
-            color=color or colour("ink"),
-            weight="bold" if color else "normal",
-            va="top",
-        )
-        x += label.get_window_extent().width / DPI + 0.1
-    if masked:
-        picture.write(x, y, "grey: not allowed", size=8, color=colour("faint"), va="top")
-    words = (
-        f"{n_k} tokens: {' '.join(tiles.tokens)}" if n_q == n_k else f"{n_q} queries, {n_k} keys"
-    )
-    room = int((picture.get_figwidth() - 0.5) / 0.075)
-    words = words if len(words) <= room else words[: room - 1] + "…"
-    picture.write(0.3 + tiles.row_width, y + 0.17, words, size=8, color=colour("faint"), va="top")
+def _legend(picture, left, y, tiles):
+    """What a square is: its rows, its columns, its colours, its tokens; in three lines on half a
+    page, or in two.
+    """
+    x, middle, room = left, y + line() / 2, picture.get_figwidth() - MARGIN
+    for text, ink in (("looks (query) ↓", "query_text"), ("is looked at (key) →", "key_text")):
+        picture.write(x, middle, text, va="center", weight="bold", color=colour(ink))
+        x += text_width(text) + 0.15
+    if room < HALF:
+        x, middle = left - 0.05, middle + line()
+    x = legend(picture, x + 0.05, middle, tiles.grid) + 0.2
+    if tiles.masked:
+        box = Rectangle((x, middle - 0.05), 0.16, 0.1, linewidth=0, facecolor=colour("blocked"))
+        picture.sheet.add_patch(box)
+        picture.write(x + 0.22, middle, "not allowed", va="center", color=colour("faint"))
+    words = tiles.said()
+    while len(words) > 1 and left + text_width(words, weight="normal") > room:
+        words = words.removesuffix("…")[:-1] + "…"
+    picture.write(left, middle + line(), words, va="center", color=colour("faint"))
 
 
 @on_paper(marked=_check.place)
@@ -296,17 +320,25 @@ def measure_figure(values, *, title="", vmax=None, marked=None) -> Picture:
     layer, head = np.unravel_index(values.argmax(), values.shape) if marked is None else marked
     layer = _check.integer("marked: layer", layer, minimum=0, maximum=layers - 1)
     head = _check.integer("marked: head", head, minimum=0, maximum=heads - 1)
-    cell, left, top = min(5.4 / heads, 0.42), 0.55, 0.62 + 0.3 * bool(title)
-    high, wide = max(cell * 0.72, 0.1), cell
-    picture = Picture(left + wide * heads + 1.55, top + max(high * layers, 1.3) + 0.2, title=title)
-    grid.draw(picture, left, top, (wide, high), size=8.5, axes=("layer", "head"))
-    _means(picture, left + wide * heads + 0.1, top, high, values)
+    axes, mean = ("layer", "head"), text_width("mean", weight="normal") + 0.15
+    left = MARGIN + grid.left(axes)
+    wide = min((PAGE - left - mean - MARGIN) / heads, CELL)
+    numbers = grid.numbers((wide, ROW), shares=False)
+    row = ROW if numbers is not None else min(ROW, max(wide, 0.19))
+    top, high = under(title) + grid.above(wide, axes), row * layers
+    end = left + wide * heads + mean + MARGIN
+    picture = Picture(HALF if end <= HALF else PAGE, top + high + line() + 0.25, title=title)
+    grid.draw(picture, left, top, (wide, row), numbers=numbers, axes=axes)
+    _means(picture, left + wide * heads + 0.1, top, row, values)
+    low = top + high + 0.1 + line() / 2
     if marked is not None or values.min() < values.max():
-        box = {"fill": False, "edgecolor": colour("ink"), "linewidth": 1.6}
-        picture.sheet.add_patch(
-            Rectangle((left + head * wide, top + layer * high), wide, high, **box)
-        )
-    colour_bar(picture, left + wide * heads + 0.75, top, max(high * layers, 1.3), grid)
+        box = {"fill": False, "edgecolor": colour("ink"), "linewidth": FRAME, "zorder": 3}
+        corner = left + head * wide, top + layer * row
+        picture.sheet.add_patch(Rectangle(corner, wide, row, **box))
+        words = f"framed: layer {layer}, head {head}, {values[layer, head]:.2f}"
+        picture.write(left, low, words, va="center")
+    if numbers is None:
+        legend(picture, max(left + wide * heads - 1.1, left + 2.2), low, grid)
     means, chosen = (
         ", ".join(f"{mean:.2f}" for mean in values.mean(axis=1)),
         f"layer {layer} head {head} {values[layer, head]:.2f}",
@@ -319,13 +351,7 @@ def measure_figure(values, *, title="", vmax=None, marked=None) -> Picture:
 
 def _means(picture, x, y, row, values):
     """The mean of each layer at the right edge."""
-    picture.write(x, y - 0.07, "mean", size=7.5, color=colour("faint"), va="bottom")
+    look = {"color": colour("faint")}
+    picture.write(x, y - 0.07, "mean", va="bottom", **look)
     for i, mean in enumerate(values.mean(axis=1)):
-        picture.write(
-            x,
-            y + (i + 0.5) * row,
-            f"{mean:.2f}",
-            size=7.5,
-            color=colour("faint"),
-            va="center_baseline",
-        )
+        picture.write(x, y + (i + 0.5) * row, f"{mean:.2f}", va="center_baseline", **look)
