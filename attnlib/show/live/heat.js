@@ -32,7 +32,11 @@ export function table({ _shape, _range, _sum_range, _names, _weights, _small, _s
     came.set(name, part(n));
     if (came.size > Math.max(KEPT, _names.length)) came.delete(came.keys().next().value);
   }
-  const read = (raw) => (raw ? Float64Array.from(raw, (one) => number(one, low, high)) : null);
+  const read = (raw) => {
+    const values = new Float64Array(raw ? size : 0);
+    for (let k = 0; k < values.length; k++) values[k] = number(raw[k], low, high);
+    return raw ? values : null;
+  };
   return {
     steps, layers, heads, nq, nk, low, high, masks, masked: masks > 0, nothing: (high - low) / 131068,      // less than this is 0
     named: (name) => read(came.get(name)),
@@ -58,7 +62,11 @@ export const largest = (values) => values.reduce((top, v) => (v > top ? v : top)
 
 /** What all that draws is given: cells, rows and columns of some weights (nq, nk), and what is odd about them */
 function oneOf({ nq, nk, low, high, masked, nothing }, values, closed, sum) {
-  const row = (i) => Array.from(values.subarray(i * nk, (i + 1) * nk)), at = (i, j) => values[i * nk + j];
+  const at = (i, j) => values[i * nk + j], row = (i) => {
+    const cells = [];
+    for (let j = 0; j < nk; j++) cells.push(values[i * nk + j]);
+    return cells;
+  };
   const even = (i) => nk <= FEW && isEven(row(i), range(nk).map((j) => !closed(i, j)));
   return { nq, nk, low, high, masked, nothing, at, row, column: (j) => range(nq).map((i) => at(i, j)), closed, sum, even };
 }
@@ -307,8 +315,9 @@ export function write(pen, text, x, y, fill, { size = 12, bold = false, align = 
 
 function paintPixels(pen, colours, x, y, width, height) {              // rows of colours, a cell each
   const image = new ImageData(colours[0].length, colours.length), small = new OffscreenCanvas(image.width, image.height);
+  const { data } = image;
   let k = 0;
-  for (const [r, g, b] of colours.flat()) for (const part of [r, g, b, 255]) image.data[k++] = part;
+  for (const row of colours) for (const c of row) for (let part = 0; part < 4; part++) data[k++] = part < 3 ? c[part] : 255;
   small.getContext("2d").putImageData(image, 0, 0);
   pen.imageSmoothingEnabled = false;
   pen.drawImage(small, x, y, width, height);
@@ -319,13 +328,14 @@ export function coloured(one, state, ink) {
   const [bad, blocked, paper] = [ink.bad, ink.blocked, ink.paper].map(rgb), look = { ...state, low: one.low, high: one.high };
   let hidden = 0, total = 0;
   const rows = range(one.nq).map((i) => {
-    const row = one.row(i), shown = passing(row, state), most = largest(row), white = whiteRow(one, i, state);
-    return row.map((v, j) => {
-      if (isNaN(v)) return bad;
-      total += Math.abs(v);
+    const row = one.row(i), shown = passing(row, state), most = largest(row), white = whiteRow(one, i, state), colours = [];
+    for (let j = 0; j < one.nk; j++) {
+      const v = row[j];
+      total += Math.abs(v) || 0;
       if (!shown[j]) hidden += Math.abs(v);
-      return one.closed(i, j) ? blocked : shown[j] && !white ? ink.ramp[level(v, most, look)] : paper;
-    });
+      colours.push(isNaN(v) ? bad : one.closed(i, j) ? blocked : shown[j] && !white ? ink.ramp[level(v, most, look)] : paper);
+    }
+    return colours;
   });
   return { rows, hidden: total ? hidden / total : 0 };
 }
