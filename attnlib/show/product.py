@@ -11,16 +11,27 @@ from matplotlib.patches import Rectangle
 
 from attnlib.attention import scaled_dot_product_attention
 from attnlib.show.labels import printable
-from attnlib.show.sheet import KEY, QUERY, VALUE, Picture, colour, on_paper, text_width
+from attnlib.show.sheet import (
+    KEY,
+    MARGIN,
+    PAGE,
+    QUERY,
+    TEXT,
+    VALUE,
+    Picture,
+    colour,
+    on_paper,
+    text_width,
+)
 
 STAGES = ("words", "qkv", "scores", "scaled", "masked", "weights", "mixture", "output")
 WORDS, QKV, SCORES, SCALED, MASKED, WEIGHTS, MIXTURE, OUTPUT = range(8)
 KEPT = 5  # with more columns than one above, so many are shown, and the others as one
-WIDTH, EDGE, TOP = 9.4, 0.12, 0.85  # inches: the sheet, its margin, the names of the keys
+TOP = 0.9  # inches to the names of the keys
 PITCH, MARK, ROW, BAR = 0.17, 0.14, 0.22, 0.45  # a column of numbers, a number, a row, a bar
 RECEIPT = 2.25  # the chosen pair, at the right
-LEVEL = {"va": "center_baseline", "size": 9}
-PART = {"va": "center_baseline", "size": 10, "weight": "bold"}  # the name of a part
+LEVEL = {"va": "center_baseline"}
+PART = {"va": "center_baseline", "size": TEXT, "weight": "bold"}  # the name of a part
 
 
 def fold(shares):
@@ -64,8 +75,7 @@ def product(
         STAGES.index(stage),
     )
     at = _places(head)
-    picture = Picture(WIDTH, at.high)
-    picture.write(EDGE, EDGE, title, size=11, weight="bold", va="top")
+    picture = Picture(PAGE, at.high, title=title)
     _words(picture, head, at, about)
     if head.step >= QKV:
         _strips(picture, head, at)
@@ -119,13 +129,13 @@ def _computed(q, k, v, word, key, columns, values, mask, scale):
 def _places(head):
     """Where everything stands, in inches from the top left."""
     n_q, n_k = head.raw.shape
-    left = EDGE + max(0.65, *(text_width(name) for name in head.tokens))
+    left = MARGIN + max(0.65, *(text_width(name) for name in head.tokens))
     x = max(left + PITCH * len(head.columns) + 0.3, 1.85)
     y = TOP + PITCH * len(head.columns) + 0.08
     if head.step == WORDS:
         y = 0.45 if head.keys == head.tokens else TOP + 0.1
     out = max(0.8, PITCH * len(head.values))
-    cell, row = min(0.5, (WIDTH - RECEIPT - x - out - 0.75) / n_k), ROW if n_q <= 14 else 3.2 / n_q
+    cell, row = min(0.5, (PAGE - RECEIPT - x - out - 0.75) / n_k), ROW if n_q <= 14 else 3.2 / n_q
     low = y + row * n_q
     zero = low + 0.25 + BAR  # where a score is 0
     foot = zero + 0.25 + BAR  # and a weight
@@ -142,9 +152,9 @@ def _places(head):
         values=foot + 0.1,
         out=out,
         far=x + cell * n_k + 0.2,
-        high=low + EDGE
+        high=low + MARGIN
         if head.step == WORDS
-        else max(foot + 0.1 + PITCH * len(head.values) + EDGE, 3.9),
+        else max(foot + 0.1 + PITCH * len(head.values) + MARGIN, 3.9),
         rows=y + (np.arange(n_q) + 0.5) * row,
         keys=x + (np.arange(n_k) + 0.5) * cell,
     )
@@ -207,7 +217,7 @@ def _strips(picture, head, at):
     middle = at.values + g.mean() * PITCH
     picture.write(at.left, at.y - 0.1, "queries", ha="right", color=colour("query_text"), **PART)
     picture.write(at.x - 0.08, TOP - 0.12, "keys", ha="right", color=colour("key_text"), **PART)
-    picture.write(EDGE, middle, "values", color=colour("value_text"), **PART)
+    picture.write(MARGIN, middle, "values", color=colour("value_text"), **PART)
 
 
 def _colours(numbers, scale):
@@ -310,7 +320,7 @@ def _lines(head):
 
 def _receipt(picture, head, at):
     """The chosen pair: its products as a waterfall, and what becomes of their sum."""
-    left, right, row, bars = WIDTH - RECEIPT + 0.1, WIDTH - EDGE, 0.2, 0.75
+    left, right, row, bars = PAGE - RECEIPT + 0.1, PAGE - MARGIN, 0.2, 0.75
     ends = np.cumsum([0, *head.parts])
     low, span = ends.min(), max(np.ptp(ends), 1e-9)
     picture.write(left, TOP - 0.1, f"{head.tokens[head.word]} → {head.keys[head.key]}", **PART)
