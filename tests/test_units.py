@@ -48,7 +48,7 @@ def test_words_are_those_of_numpy(tmp_path):
         view = AttentionView(weights, tokens, key_tokens=keys, mask=mask)
         view.how = HOWS[n % 5]
         if view._words:
-            cases.append((view, words(tokens), words(keys)))
+            cases.append((view, *view._words["starts"]))
     script = """const range = heat.range;
     say(data.map((state) => { const parts = heat.merged(opened(state), { ...state, step: 0 });
       const one = heat.inWords(parts, units.worded({ ...state, unit: "words" }));
@@ -199,6 +199,55 @@ def test_what_generate_returned_is_a_text_that_is_written():
     assert view._shape == [1, 1, 2, 5, 5] and view.step == 4
 
 
+# ---- still pictures ------------------------------------------------------------------------------
+
+
+def test_a_still_in_words_shows_words(monkeypatch):
+    """The figure and the table are those of weights that were merged by hand."""
+    array = softmax(2, N, N, mask=CAUSAL)
+    view = AttentionView(array, PIECES, mask=CAUSAL, unit="words")
+    merged = by_words(array, STARTS, STARTS)
+    other = AttentionView(merged, NAMES, mask=np.tri(len(NAMES), dtype=bool), title="in words")
+    for form in ("map", "threads"):
+        view.form = other.form = form
+        view.pinned, other.pinned = [7, 1], [4, 1]
+        assert view.figure().alt == other.figure().alt
+    assert view._still()[1] == other._still()[1] and "unbelievable" in view._still()[1]
+    view.how = other.how = "max all"
+    wanted = by_words(array.max(axis=0), STARTS, STARTS)  # heads first, then words
+    seen = view._seen(alone=True)[0][0]
+    np.testing.assert_allclose(seen, wanted, atol=1e-6)
+    assert "in words" in view.figure().alt
+    view.unit = "pieces"
+    assert "in words" not in view.figure().alt and "believ" in view._still()[1]
+
+
+def test_a_still_of_a_text_goes_as_far_as_the_text():
+    array = softmax(2, N, N, mask=CAUSAL)
+    view = AttentionView(array, PIECES, mask=CAUSAL, axis="written")
+    view.step = 3
+    short = AttentionView(array[:, :4, :4], PIECES[:4], mask=CAUSAL[:4, :4])
+    view.pinned = short.pinned = [3, 1]
+    for form in ("map", "threads"):
+        view.form = short.form = form
+        assert view.figure().alt == short.figure().alt
+    assert view._still()[1] == short._still()[1] and "believ" not in view._still()[1]
+    view.unit, view.step = "words", 6  # un, believ: the word is there as a whole
+    assert "unbelievable" in view._still()[1]
+    keys = [f"k{j}" for j in range(N)]  # a source is there from the beginning
+    view = AttentionView(array, PIECES, key_tokens=keys, axis="written")
+    view.step = 2
+    assert view._seen()[0].shape == (2, 3, N)
+
+
+def test_a_still_says_the_step():
+    view = AttentionView(softmax(3, 2, 4, 4), steps=[0, 50, 100], axis="training step")
+    view.step = 1
+    assert "training step 50" in view.figure().alt
+    wanted = AttentionView(view.array, title="training step 50")
+    assert view.figure().alt == wanted.figure().alt and view._still()[1] == wanted._still()[1]
+
+
 # ---- in a browser --------------------------------------------------------------------------------
 
 
@@ -263,7 +312,7 @@ def test_words_and_pieces(show):
     assert page.evaluate("model.get('unit')") == "words"
     assert line(page, 0).all_inner_texts() == line(page, 1).all_inner_texts() == NAMES
     assert "pieces summed over keys, averaged over queries" in page.inner_text(".attnlib-notes")
-    wanted = by_words(view.array[0, 0], words(PIECES), words(PIECES))
+    wanted = by_words(view.array[0, 0], STARTS, STARTS)
     share = f"{wanted[4, 1]:.2f}"[1:] if wanted[4, 1] > 0.0195 else f"{wanted[4, 1]:.3f}"[1:]
     assert f"unbelievable (query 4) looks at cat (key 1) {share}" in said(page)
     assert abs(page.locator(".attnlib-live").bounding_box()["height"] - before) <= 24

@@ -65,18 +65,16 @@ def word_names(found):
     return visible([word.name for word in found])
 
 
-def by_words(weights, queries, keys):
-    """Weights (..., n_q, n_k) of pieces -> of words: a word looks as its pieces do on average, and
-    is looked at as their sum. A row that adds up to 1 still does.
+def by_words(weights, rows, columns):
+    """Weights (..., n_q, n_k) of pieces -> of words, whose first pieces these are: a word looks as
+    its pieces do on average, and is looked at as their sum. A row that adds up to 1 still does.
     """
-    rows, columns = ([word.pieces[0] for word in one] for one in (queries, keys))
     summed = np.add.reduceat(np.add.reduceat(weights, columns, axis=-1), rows, axis=-2)
-    return summed / np.array([len(word.pieces) for word in queries], weights.dtype)[:, None]
+    return summed / np.diff([*rows, weights.shape[-2]]).astype(weights.dtype)[:, None]
 
 
-def allowed_by_words(mask, queries, keys):
+def allowed_by_words(mask, rows, columns):
     """A boolean mask of pieces -> of words: a word may look where any of its pieces may."""
-    rows, columns = ([word.pieces[0] for word in one] for one in (queries, keys))
     return np.logical_or.reduceat(np.logical_or.reduceat(mask, columns, axis=-1), rows, axis=-2)
 
 

@@ -3,6 +3,7 @@ picture.
 """
 
 import functools
+from bisect import bisect
 from types import MappingProxyType
 from typing import Literal
 
@@ -18,7 +19,7 @@ from attnlib.show.live.threads import telling
 from attnlib.show.patches import grid_size, names_of, patches, pixels
 from attnlib.show.shaded import shaded
 from attnlib.show.threads import threads
-from attnlib.show.words import of_both, word_names
+from attnlib.show.words import allowed_by_words, by_words, of_both, word_names
 
 SENT_AT_ONCE = 2_000_000  # with more weights than this, what is looked at crosses to the browser
 IN_A_PAGE = 15_000_000  # of more weights than this, a page of its own holds what was looked at
@@ -265,48 +266,80 @@ class AttentionView(Live):
         """What is shown as a still picture; where that is one of several heads of few tokens, with
         all heads of the layer. In the form in which it is shown, with the words that are chosen.
         """
-        weights, mask = self.array[self.layer], self.mask
-        here = None if mask is None else np.broadcast_to(mask, self.array.shape)[self.layer]
-        woven = max(weights.shape[1:]) <= WOVEN and not self.grid
+        many = self.how != "head" or self._names
+        n = max(map(len, self._called()))
+        woven = n <= WOVEN and not self.grid
         lines = self.form != "map" and not _no_threads(self._range, self.signed, self.compact)
-        pin = [] if self.pinned is None else [self.pinned[1 if self.side == "key" else 0]]
-        words = self.key_tokens if self.side == "key" else self.tokens
-        pins = [word for word in dict.fromkeys([*self.pins, *pin]) if word < len(words)]
         if lines and self.grid:
-            return self._figure_of_patches(pins)
-        if lines and not woven and max(weights.shape[1:]) <= WRITTEN:
-            return self._figure_of_text(pins)
-        if self.how != "head" or self._names:
+            return self._figure_of_patches()
+        if lines and not woven and n <= WRITTEN:
+            return self._figure_of_text()
+        if many or (not (lines and woven) and (self.signed or not 1 < self._shape[2] <= 16)):
             return self._figure_of_one()
+        (weights, here), (tokens, key_tokens) = self._seen(), self._called()
+        title = self._titled(self.title)
+        how = {"key_tokens": key_tokens, "titles": self.titles or None, "title": title}
         if lines and woven:
-            return threads(
-                weights,
-                self.tokens,
-                key_tokens=self.key_tokens,
-                mask=here,
-                titles=self.titles or None,
-                head=self.head,
-                pins=pins,
-                side=self.side,
-                title=self.title,
-            )
-        if self.signed or len(weights) == 1 or len(weights) > 16:
-            return self._figure_of_one()
+            look = {"head": self.head, "pins": self._chosen_words(), "side": self.side}
+            return threads(weights, tokens, mask=here, **look, **how)
         same = here is not None and (here == here[0]).all()
-        return figures.heads(
-            weights,
-            self.tokens,
-            key_tokens=self.key_tokens,
-            mask=here[0] if same else None,
-            titles=self.titles or None,
-            title=self.title,
-        )
+        return figures.heads(weights, tokens, mask=here[0] if same else None, **how)
 
-    def _figure_of_patches(self, pins):
+    def _seen(self, alone=False):
+        """Weights (heads, n_q, n_k), and their mask or None, as they are shown, of the heads of a
+        layer or `alone`: in words, where these are shown, and as far as a text has been written.
+        """
+        weights = plane(self._all, *self._at)[None] if alone else self.array[self.layer]
+        mask = self.mask
+        if mask is not None:
+            masks = np.broadcast_to(mask, self.array.shape)
+            mask = masks[self.layer]
+            if alone:  # of several heads, what one of them allows
+                parts = [masks[at] for at in included(masks.shape, self.how, self.layer, self.head)]
+                few = parts[: 1 if self.mask.ndim <= 2 else None]
+                mask = functools.reduce(np.logical_or, few)[None]
+        if self._starts:
+            weights = by_words(weights, *self._starts)
+            mask = None if mask is None else allowed_by_words(mask, *self._starts)
+        n_q, n_k = map(len, self._called())
+        mask = None if mask is None else mask[..., :n_q, :n_k]
+        return weights[..., :n_q, :n_k], mask
+
+    def _titled(self, *said):
+        """The title of a still picture, with the step that it shows, and whether it is in words."""
+        steps = self._axis and not self._axis["written"]
+        step = f"{self._axis['name']} {self._axis['names'][self.step]}" if steps else ""
+        return " · ".join(filter(None, [*said, step, "in words" if self._starts else ""]))
+
+    @property
+    def _starts(self):
+        """Where words begin, of queries and of keys; or nothing, where pieces are shown."""
+        return self._words["starts"] if self.unit == "words" and self._words else []
+
+    def _called(self):
+        """The names of queries and of keys as they are shown."""
+        both = self._words["names"] if self._starts else (self.tokens, self.key_tokens)
+        if not self._axis.get("written"):
+            return both
+        last = self._word(self.step, 0) + 1
+        return both[0][:last], both[1][: last if self.tokens == self.key_tokens else None]
+
+    def _word(self, piece, line):
+        """Which word a piece is in, of the queries (0) or the keys (1), where words are shown."""
+        return bisect(self._starts[line], piece) - 1 if self._starts else piece
+
+    def _chosen_words(self):
+        line = ["query", "key"].index(self.side)
+        pieces = [*self.pins, *([] if self.pinned is None else [self.pinned[line]])]
+        n = len(self._called()[line])
+        return [word for word in dict.fromkeys(self._word(p, line) for p in pieces) if word < n]
+
+    def _figure_of_patches(self):
         """What the chosen tokens look at; of few heads, in all heads of the layer."""
         alone = self.how != "head" or self._names or len(self.array[0]) > 16
-        weights = plane(self._all, *self._at)[None] if alone else self.array[self.layer]
-        if self.side == "key" and self.key_tokens != self.tokens:
+        weights, pins = self._seen(alone)[0], self._chosen_words()
+        tokens, key_tokens = self._called()
+        if self.side == "key" and key_tokens != tokens:
             pins = [self.pinned[0]] if self.pinned else []
         elif self.side == "key":
             weights = weights.swapaxes(-1, -2)
@@ -316,31 +349,28 @@ class AttentionView(Live):
         return patches(
             weights,
             self.grid,
-            self.tokens,
+            tokens,
             image=image,
-            key_tokens=None if self.key_tokens == self.tokens else self.key_tokens,
+            key_tokens=None if key_tokens == tokens else key_tokens,
             pins=pins,
-            who="gets from"
-            if self.side == "key" and self.key_tokens == self.tokens
-            else "looks at",
+            who="gets from" if self.side == "key" and key_tokens == tokens else "looks at",
             titles=None if alone or not self.titles else self.titles,
-            title=self.title,
+            title=self._titled(self.title),
         )
 
-    def _figure_of_text(self, pins):
+    def _figure_of_text(self):
         """The text, each word on the colour of what it gets from the chosen ones, or of all."""
-        key = self.side == "key"
-        rows = plane(self._all, *self._at)
-        rows, own, other = (
-            (rows.T, self.key_tokens, self.tokens) if key else (rows, self.tokens, self.key_tokens)
-        )
+        key, pins = self.side == "key", self._chosen_words()
+        rows, (own, other) = self._seen(alone=True)[0][0], self._called()
+        if key:
+            rows, own, other = rows.T, other, own
         row = np.nan_to_num(rows[pins] if pins else rows).sum(axis=0)
         who = " + ".join(own[pin] for pin in pins[:4]) or "all"
         verb = "looks at" if key else "is looked at by"
         return shaded(
             as_text(other),
             np.maximum(row, 0),
-            title=self.title,
+            title=self._titled(self.title),
             axis=f"how much a word {verb} {who}",
         )
 
@@ -348,17 +378,13 @@ class AttentionView(Live):
         """What is shown, alone."""
         name = self.title or (self.titles[self.head] if self.titles and self.how == "head" else "")
         said = caption(self._shape, *self._at) if self.how != "head" or self._names else ""
-        mask = self.mask
-        if mask is not None:  # of several heads, what one of them allows
-            masks = np.broadcast_to(mask, self.array.shape)
-            parts = [masks[at] for at in included(masks.shape, self.how, self.layer, self.head)]
-            mask = functools.reduce(np.logical_or, parts[: 1 if mask.ndim <= 2 else None])
+        (weights, mask), (tokens, key_tokens) = self._seen(alone=True), self._called()
         return figures.heatmap(
-            plane(self._all, *self._at),
-            self.tokens,
-            key_tokens=self.key_tokens,
-            mask=mask,
-            title=" · ".join(filter(None, [name, said])),
+            weights[0],
+            tokens,
+            key_tokens=key_tokens,
+            mask=None if mask is None else mask[0],
+            title=self._titled(name, said),
             signed=self.signed,
             vmax=self._range[1] if self.signed else None,
         )
@@ -414,13 +440,12 @@ class AttentionView(Live):
 
     def _still(self):
         """What stands in for the live view: the picture, and its weights and notes in words."""
-        weights = self.array[self.layer]
-        if self.how != "head" or self._names or len(weights) > 16:
-            weights = plane(self._all, *self._at)[None]
-        n, table = len(self.tokens), ""
+        weights, _ = self._seen(self.how != "head" or self._names or self._shape[2] > 16)
+        (tokens, key_tokens), table = self._called(), ""
+        n = len(tokens)
         if not self.signed:
-            part, words = weights[:8, :IN_WORDS], self.tokens[:IN_WORDS]
-            table = most_attended(part, words, key_tokens=self.key_tokens)
+            part = weights[:8, :IN_WORDS]
+            table = most_attended(part, tokens[:IN_WORDS], key_tokens=key_tokens)
             table += f"\n… and {n - IN_WORDS} more" if n > IN_WORDS else ""
         return self.figure(), "\n".join(
             filter(None, [table, *(f"note: {note}" for note in self._notes)])
