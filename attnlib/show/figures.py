@@ -20,8 +20,8 @@ from attnlib.show.parts import (
     mask_grid,
     matrix,
     number,
-    panels,
     said_once,
+    side_by_side,
 )
 from attnlib.show.sheet import SMALL, Picture, colour, line, on_paper, text_width
 
@@ -104,7 +104,7 @@ def heads(
     grids, titles = _head_grids(*given, titles, show_mask, vmax)
     shown = zip(titles, grids[:-1] if show_mask else grids)
     alt = " ".join(f"{name}: {grid.describe(top=2)}" for name, grid in shown)
-    return panels(grids, titles, title, alt=alt)
+    return side_by_side(grids, titles, title, alt=alt)
 
 
 def _head_grids(weights, tokens, key_tokens, mask, titles, show_mask, vmax):
@@ -136,7 +136,7 @@ def mask_figure(mask, tokens=None, *, key_tokens=None, title="") -> Picture:
     if len(grids) == 1:
         return _one_mask(grids[0], title, *named, *shares, alt)
     notes = [f"{some / size:.0%} of {size:,} pairs" for some, size in allowed]
-    return panels(grids, list(named), title, notes=notes, alt=alt)
+    return side_by_side(grids, list(named), title, notes=notes, alt=alt)
 
 
 def _one_mask(grid, title, name, share, alt):
@@ -182,7 +182,7 @@ def compare(
         Grid("b", b, tokens, key_tokens, masks[1], False, vmax),
     ]
     grids.append(Grid("b - a", b - a, tokens, key_tokens, both, True, grids[0].vmax))
-    return panels(grids, [*titles, f"{titles[1]} − {titles[0]}"], title)
+    return side_by_side(grids, [*titles, f"{titles[1]} − {titles[0]}"], title)
 
 
 @on_paper
@@ -205,4 +205,4 @@ def steps(q, k, *, tokens=None, mask=None, scale=None, title="") -> Picture:
         Grid(name, x, tokens, None, m, signed, most if signed else None)
         for name, x, m, signed in stages
     ]
-    return panels(grids, [name for name, *_ in stages], title)
+    return side_by_side(grids, [name for name, *_ in stages], title)

@@ -3,7 +3,6 @@ hears, layer by layer.
 """
 
 import numpy as np
-from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
 
@@ -24,7 +23,7 @@ from attnlib.show.sheet import (
     under,
 )
 
-SIDE, HATCH = 3.1, 0.16  # inches: of one matrix, and between the lines of a hatch
+SIDE = 3.1  # inches: of one matrix
 DEPTH, TALLEST = 0.27, 0.45  # inches: of one layer of a cone, in the least and the most room
 FOOT = 0.36  # inches below the cells for what their colours mean
 
@@ -44,9 +43,9 @@ def hop_map(mask, tokens=None, *, title="", farthest=10, show_mask=True) -> Pict
     if layers.ndim != 2:
         raise ValueError(f"mask must have the shape (n, n), got {layers.shape}")
     farthest = _check.integer("farthest", farthest)
-    hops = Fine("layers", np.maximum(layers, 0), tokens, None, layers >= 0, False, farthest)
+    hops = Grid("layers", np.maximum(layers, 0), tokens, None, layers >= 0, False, farthest)
     pairs = f"{np.sum(mask):,} of {np.size(mask):,} pairs allowed ({np.mean(mask):.0%})"
-    parts = [(_fine(mask, tokens), "one layer", pairs)] if show_mask else []
+    parts = [(mask_grid(mask, tokens, None), "one layer", pairs)] if show_mask else []
     parts.append((hops, "layers until i knows of j", said := _said(layers)))
     cell, left = SIDE / len(mask), MARGIN + hops.left()
     names = under(title), under(title) + line(PART)
@@ -123,24 +122,6 @@ def cone(mask, n_layers, *, room=None, title="", vmax=0.3) -> Picture:
     return picture
 
 
-class Fine(Grid):
-    """A matrix of many small cells: a line through each that is not allowed would be a haze, so
-    only some are hatched.
-    """
-
-    def _hatch(self, picture, x, y):
-        across, down = self.cell
-        i, j = np.nonzero(
-            self.blocked
-            & (np.add.outer(*map(np.arange, self.shape)) % max(round(HATCH / across), 1) == 0)
-        )
-        low, high = (x + j * across, y + (i + 1) * down), (x + (j + 1) * across, y + i * down)
-        lines = np.stack([np.stack(low, -1), np.stack(high, -1)], axis=1)
-        picture.sheet.add_collection(
-            LineCollection(lines, colors=colour("hatch"), linewidths=0.6), autolim=False
-        )
-
-
 def _said(layers):
     """The largest and mean number of layers between two tokens; how many pairs never meet."""
     known, never = layers[layers > 0], int((layers < 0).sum())
@@ -157,13 +138,6 @@ def _places(picture, x, y, cell, n, rows):
         picture.write(x + middle, y - 0.07, str(i), ha="center", va="bottom")
         if rows:
             picture.write(x - 0.07, y + middle, str(i), ha="right", va="center")
-
-
-def _fine(mask, tokens):
-    """A mask as cells that may be small."""
-    grid = Fine("mask", mask.astype(float), tokens, None, mask, False, 1)
-    grid.colours = mask_grid(mask, tokens, None).colours
-    return grid
 
 
 def _explained(picture, grid, x, y, low, layers):

@@ -7,7 +7,9 @@ import textwrap
 import numpy as np
 from matplotlib.collections import LineCollection, PatchCollection
 from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgba
+from matplotlib.image import BboxImage
 from matplotlib.patches import Rectangle
+from matplotlib.transforms import Bbox, TransformedBbox
 
 from attnlib import _check
 from attnlib.show.labels import axis_names, printable
@@ -37,6 +39,7 @@ BESIDE, STEP = 0.25, 1.35  # inches between two maps, and of a map with its name
 PANELS = 4  # maps side by side
 ALONE, TOGETHER = 4.4, 2.7  # inches: how high a map may be, alone or in a row of maps
 FOOT = 0.36  # inches below the cells for what their colours mean
+HATCH = 8  # dots from one line of the hatch to the next
 RAMP = 0.5, 0.1  # inches of a legend's colours
 WORDS = ("looks (query)", "is looked at (key)")
 
@@ -184,7 +187,7 @@ class Grid:
         picture.sheet.add_patch(
             Rectangle((x, y), width, height, fill=False, edgecolor=colour("hatch"), linewidth=0.8)
         )
-        self._hatch(picture, x, y)
+        self._hatch(picture, x, y, blocked)
         self._marks(picture, x, y, even)
         if self.gaps and min(self.cell) > 0.08:
             self._gaps(picture, x, y, width, height)
@@ -232,26 +235,29 @@ class Grid:
             LineCollection(lines, colors=colour("paper"), linewidths=0.75), autolim=False
         )
 
-    def _hatch(self, picture, x, y):
-        if self.blocked.sum() > 40_000 or min(self.cell) < 0.02:  # too fine to be seen: plain grey
-            return
-        i, j = np.nonzero(self.blocked)
-        low, high = (
-            (x + j * self.cell[0], y + (i + 1) * self.cell[1]),
-            (x + (j + 1) * self.cell[0], y + i * self.cell[1]),
-        )
-        lines = np.stack([np.stack(low, -1), np.stack(high, -1)], axis=1)
-        picture.sheet.add_collection(
-            LineCollection(lines, colors=colour("hatch"), linewidths=0.6), autolim=False
-        )
-        boxes = [
-            Rectangle((x + c * self.cell[0], y + r * self.cell[1]), *self.cell)
-            for r, c in np.argwhere(self.wrong())
-        ]
-        picture.sheet.add_collection(
-            PatchCollection(boxes, facecolor="none", edgecolor=colour("nan"), linewidth=1.6),
-            autolim=False,
-        )
+    def _hatch(self, picture, x, y, blocked):
+        """Slanted lines, dot by dot, over what is not allowed; a frame around a weight there."""
+        wrong = self.wrong()
+        if min(self.cell) >= 0.02:  # pooled cells are no cells of their own
+            blocked = blocked & ~wrong
+            boxes = [
+                Rectangle((x + c * self.cell[0], y + r * self.cell[1]), *self.cell)
+                for r, c in np.argwhere(wrong)
+            ]
+            look = {"facecolor": "none", "edgecolor": colour("nan"), "linewidth": 1.6}
+            picture.sheet.add_collection(PatchCollection(boxes, **look), autolim=False)
+        if blocked.any():
+            size = self.cell[1] * self.shape[0], self.cell[0] * self.shape[1]
+            down, across = (np.arange(max(round(one * DPI), 1)) for one in size)
+            rows = down * blocked.shape[0] // len(down)
+            columns = across * blocked.shape[1] // len(across)
+            drawn = ((down[:, None] + across) % HATCH == 0) & blocked[rows][:, columns]
+            lines = np.where(drawn[..., None], to_rgba(colour("hatch")), 0.0)
+            there = Bbox([[x, y + size[0]], [x + size[1], y]])
+            there = TransformedBbox(there, picture.sheet.transData)
+            image = BboxImage(there, interpolation="nearest", zorder=2)
+            image.set_data(lines[::-1])
+            picture.sheet.add_artist(image)
 
     def _rows(self, picture, x, y, size):
         look = {"size": size, "ha": "right", "va": "center"}
@@ -457,7 +463,7 @@ def alone(grid, title, axes=True, right=0.0):
     return dots(left), dots(under(title) + grid.above(cell[0], axes)), cell, width
 
 
-def panels(grids, names, title, *, notes=None, alt="") -> Picture:
+def side_by_side(grids, names, title, *, notes=None, alt="") -> Picture:
     """Matrices side by side under their names, up to four to a row; what they share is said once.
 
     notes   a line for each, below its name; alt: what the picture shows, if not the strongest cells

@@ -1,6 +1,6 @@
 """Tables of scores side by side: is a diagonal of one colour, or not?"""
 
-from attnlib.show.parts import Grid, panels
+from attnlib.show.parts import Grid, side_by_side
 from attnlib.show.sheet import Picture, on_paper
 
 
@@ -22,4 +22,4 @@ def stripes(tables, *, title="") -> Picture:
         raise ValueError(
             f"tables must have one shape, got {', '.join(str(grid.shape) for grid in grids)}"
         )
-    return panels(grids, [str(name) for name in tables], title)
+    return side_by_side(grids, [str(name) for name in tables], title)

@@ -10,7 +10,7 @@ from PIL import Image
 from attnlib import _check
 from attnlib.show.labels import axis_names, unmarked, visible
 from attnlib.show.live.base import HERE, Live, joined, style
-from attnlib.show.parts import Grid, panels
+from attnlib.show.parts import Grid, side_by_side
 from attnlib.show.sheet import DPI, MARGIN, PAGE, Picture, line, on_paper, text_width, under
 
 MOST = 10_000_000  # bytes of all frames: a notebook that keeps them stays a notebook
@@ -120,7 +120,7 @@ class Player(Live):
 
 @on_paper
 def _maps_of(grids, names, _, *, title):
-    return panels(grids, names, title)
+    return side_by_side(grids, names, title)
 
 
 @on_paper
