@@ -10,7 +10,7 @@ const CHIP = 28;                                         // a line of names
 function chips(names, y, room, wide) {
   const widest = Math.max(...names.map((name) => wide(name, 13) + 16)), w = clamp(widest, 24, Math.min(120, room));
   const across = Math.max(1, Math.floor(room / w));
-  return names.map((_, n) => [(n % across) * w, y + CHIP * Math.floor(n / across), w - 6, CHIP - 4]);
+  return names.map((_, n) => [2 + (n % across) * w, y + CHIP * Math.floor(n / across), w - 6, CHIP - 4]);
 }
 
 /** @returns {{x, y, cell, front, own, wide, high, q, k}} own: queries are words of their own; q, k: the box of every query and key */
@@ -18,7 +18,7 @@ export function patchwork({ nq, nk }, [h, w], { q, k }, { width, tall, wide }) {
   const front = nk - h * w, own = nq !== nk, above = own ? chips(q, 20, width, wide) : [], top = own ? above.at(-1)[1] + CHIP + 24 : 2;
   const names = k.slice(0, front), column = Math.min(120, Math.max(0, ...names.map((name) => wide(name, 13) + 16)));
   const left = front * CHIP <= tall - top ? column : 0, before = chips(names, top, left || width, wide);
-  const x = left && left + 8, y = left || !front ? top : before.at(-1)[1] + CHIP;
+  const x = left + (left ? 10 : 2), y = left || !front ? top : before.at(-1)[1] + CHIP;
   const size = Math.min((width - x - 2) / w, (tall - y - 2) / h, 48), cell = size > 6 ? Math.floor(size) : Math.max(size, 3);
   const keys = [...before, ...range(h * w).map((n) => [x + (n % w) * cell, y + Math.floor(n / w) * cell, cell, cell])];
   const [right, low] = [0, 1].map((n) => Math.max(...[...above, ...keys].map((box) => box[n] + box[n + 2])) + 4);

@@ -48,11 +48,10 @@ export function beside(spots, key, n) {
 
 const few = (v) => (v < 0.0195 ? Math.max(0, v).toFixed(3).slice(1) : share(v));
 
-/** What the colours are, in a line; `what`: a word, a patch */
-export function legendOf({ most }, { side, pins }, what) {
-  const gets = side === "key" ? "looks" : pins.length ? "is looked at" : "is looked at by all";
-  const who = !pins.length ? "" : side === "key" ? "green: is looked at. " : "orange: looks. ";
-  return `${who}The bluer a ${what}, the more it ${gets}, up to ${few(most)}`;
+/** What the colours are, in a line */
+export function legendOf({ most }, { side, pins }) {
+  const [own, other] = side === "key" ? ["green: is looked at", "looks"] : ["orange: looks", "is looked at"];
+  return `${pins.length ? `${own} · ` : ""}blue: ${other}${pins.length ? "" : side === "key" ? " at all" : " by all"}, up to ${few(most)}`;
 }
 
 /** From one word to another: over both in a line, else from the foot of the upper to the head of the lower */

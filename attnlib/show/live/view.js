@@ -272,7 +272,7 @@ function arrange(view) {
   parts.map.style.maxHeight = place.height > tall + 30 ? `${tall}px` : "";              // what is larger is scrolled
   parts.map.style.width = long ? `${width}px` : "";
   arrangeLines(view, { width: room, tall: tall + above, wide: wideOf });
-  parts.loupe.hidden = !(state.kind === "map" ? long : state.kind === "patches" && view.patches.x + view.patches.wide + LOUPE < room);
+  parts.loupe.hidden = !(state.kind === "map" ? long : state.kind === "patches" && room > 480);
   parts.loupe.style.top = `${state.kind === "map" ? above : 24}px`;
   if (!state.weaves) return;
   const woven = loom(names, width, high);
@@ -286,16 +286,16 @@ function arrange(view) {
 /** Running text or patches, in the place of sentence and map */
 function arrangeLines(view, { width, tall, wide }) {
   const { parts: { prose, legend, text, patches, strip, map }, state, one } = view, names = { q: state.tokens, k: state.key_tokens };
-  const inLines = Boolean(state.spots), rows = state.kind === "patches";
+  const inLines = Boolean(state.spots), grid = state.kind === "patches";
   prose.hidden = !inLines;
-  text.hidden = rows;
-  patches.hidden = !rows;
+  text.hidden = grid;
+  patches.hidden = !grid;
   for (const node of [strip, map]) node.classList.toggle("away", inLines);
   prose.style.height = prose.parentElement.style.minHeight = state.weaves || state.why ? "" : `${tall}px`;               // in every form
   if (!inLines) return;
   const high = tall - legend.offsetHeight - 4, laid = JSON.stringify(names);
-  if (rows) {
-    view.patches = patchwork(one, state.grid, names, { width, tall: high, wide });
+  if (grid) {
+    view.patches = patchwork(one, state.grid, names, { width: width - (width > 480 ? LOUPE : 0), tall: high, wide });
     view.image = state._image_size.length ? imageOf(state._image, state._image_size) : null;
     return;
   }
@@ -462,7 +462,7 @@ function bringBack(view, { x, y, cw, ch }, cell) {
 /** Running text or patches, in the colours of what is chosen */
 function showLines(view, seen, look) {
   const { house, parts: { legend, patches }, state, ink, image } = view, place = view.patches;
-  legend.textContent = legendOf(seen, look, state.kind === "patches" ? "patch" : "word");
+  legend.textContent = legendOf(seen, look);
   if (state.kind === "patches") {
     const pen = sharp(patches, place.width, place.height, +house.root.style.zoom || 1);
     return paintPatches(pen, place, seen, look, ink, { image, q: state.tokens, k: state.key_tokens });
@@ -488,7 +488,7 @@ function followHand(view) {
   }
   if (m < 1) weave(pen, { ...view.fabric, weights: drawn(view.moving) }, view.loom, { ...words, morph: m });
   pen.done();
-  const hand = house.root.getRootNode().activeElement;
+  const { hand } = view;
   for (const node of [map, strip]) Object.assign(node.style, { opacity: m < 1 ? clamp((m - 0.97) * 33) : "", visibility: m > 0.97 ? "" : "hidden" });
   Object.assign(pen.svg.style, { opacity: m > 0.97 ? clamp((1 - m) * 66) : "", display: m < 1 ? "" : "none" });
   const live = state.spots ? prose : state.woven ? pen.svg : m === 1 ? overlay : null;               // the focus goes where the form goes
@@ -604,6 +604,7 @@ function render({ model, el }) {
     view.hidden = house.root.clientWidth === 0;
     if (view.hidden) return !before;                     // out of sight, for a frame or until the page says that it is seen
     const { stale } = view;
+    view.hand = house.root.getRootNode().activeElement;  // before its form is hidden
     view.stale = false;                                  // what comes meanwhile is for the next frame
     if (stale) {
       runSteps(view, send);

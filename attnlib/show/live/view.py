@@ -96,7 +96,7 @@ class AttentionView(Live):
     signed = traitlets.Bool(False).tag(sync=True)
     compact = traitlets.Bool(False).tag(sync=True)
     _left_out = traitlets.Unicode("").tag(sync=True)  # what a page of its own does not hold
-    # "all": says what hands can do, while nothing is chosen; "names": what the lines are; "": neither
+    # "all": what hands can do, while nothing is chosen; "names": what the lines are; "": neither
     _hint = traitlets.Unicode("all").tag(sync=True)
     _shape = traitlets.List().tag(sync=True)
     _range = traitlets.List().tag(sync=True)
