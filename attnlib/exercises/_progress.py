@@ -15,7 +15,7 @@ from attnlib import _files
 from attnlib._moved import NUMBERED
 from attnlib.course.order import ORDER
 from attnlib.show.live.predict import predict
-from attnlib.show.sheet import KEY, Picture, colour
+from attnlib.show.sheet import KEY, SMALL, Picture, colour
 
 FILE = "attnlib-progress.json"
 WIDE, HIGH = 2.9, 0.5  # inches: from one exercise to the next; the box of one
@@ -160,7 +160,7 @@ def progress():
         said += f"; {len(points)} questions guessed at, {sum(points):.1f} points"
         _discs(picture, points)
     picture.write(
-        0.12, picture.get_figheight() - 0.12, where, size=7.5, color=colour("faint"), va="bottom"
+        0.12, picture.get_figheight() - 0.12, where, size=SMALL, color=colour("faint"), va="bottom"
     )
     for number, (notebook, row) in enumerate(rows.items()):
         y = 0.5 + number * (HIGH + 0.12)
@@ -210,7 +210,7 @@ def _box(picture, x, y, exercise, day):
         x + 0.12,
         y + 0.38,
         note,
-        size=7.5,
+        size=SMALL,
         va="center_baseline",
         color=colour("ink" if passed else "faint"),
     )

@@ -10,7 +10,7 @@ from matplotlib.patches import Circle, Rectangle
 from attnlib import _brought, _check
 from attnlib.show.labels import printable, unmarked, visible
 from attnlib.show.live.base import HERE, Live, joined, style
-from attnlib.show.sheet import Picture, colour, text_width
+from attnlib.show.sheet import SMALL, Picture, colour, text_width
 
 MOST = 18  # rows and columns of a table of cells: each stays large enough for a finger
 WIDE, EDGE = 7.6, 0.14  # inches: the still picture, and its margin
@@ -389,7 +389,7 @@ def _curve_still(question):
     left, wide, tall = EDGE + 0.5, 5.4, 1.9
     across = lambda k: left + wide * k / (len(xs) - 1)  # noqa: E731
     every = int(
-        np.ceil((max(text_width(x, 8, "normal") for x in xs) + 0.15) * (len(xs) - 1) / wide)
+        np.ceil((max(text_width(x, SMALL, "normal") for x in xs) + 0.15) * (len(xs) - 1) / wide)
     )
 
     def draw(picture, top):
@@ -398,7 +398,7 @@ def _curve_still(question):
         picture.sheet.add_patch(
             Rectangle((left, low_y - tall), wide, tall, color=colour("band"), lw=0)
         )
-        faint = {"size": 8, "color": colour("faint")}
+        faint = {"size": SMALL, "color": colour("faint")}
         picture.write(left, top + 0.18, question["ylabel"], size=9, color=colour("faint"))
         for y in (low, (low + high) / 2, high):
             picture.write(left - 0.08, up(y), _short(y), ha="right", va="center", **faint)
@@ -420,7 +420,7 @@ def _curve_still(question):
                 at + 0.1 * side,
                 up(level) + 0.02,
                 f"given: {_short(level)}",
-                size=8,
+                size=SMALL,
                 va="center",
                 ha="left" if side > 0 else "right",
             )
