@@ -89,6 +89,13 @@ def test_a_part_has_its_name_where_it_begins():
     assert at["8 of them"][1] > low, "the limit has its name below"
 
 
+def test_a_part_that_begins_at_the_right_edge_has_its_name_on_the_paper():
+    how = {"texts": ["x"], "full": 9.1, "limit": 9}
+    picture = stacked([[9, 0.1]], ["a"], ["weights", "a part with a long name"], width=4, **how)
+    (name,) = [text for text in picture.sheet.texts if text.get_text().startswith("a part")]
+    assert name.get_window_extent().x1 <= picture.canvas.get_width_height()[0]
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_names_of_parts_never_touch_and_stay_on_the_paper(seed):
     rng = np.random.default_rng(seed)
