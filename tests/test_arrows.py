@@ -14,7 +14,7 @@ from matplotlib.quiver import Quiver
 from PIL import Image
 
 from attnlib.show import sheet
-from attnlib.show.arrows import PLANE, ROUND, aim, around, bars, choice, free_box, name_at
+from attnlib.show.arrows import PLANE, ROUND, aim, around, bars, choice, name_at
 
 pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("style")]
 
@@ -420,20 +420,14 @@ def test_names_never_touch_and_stay_on_the_sheet(seed):
         )
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_a_free_box_is_in_the_room_beside_its_point_and_touches_nothing(seed):
-    rng = np.random.default_rng(seed)
-    taken = [(x, y, x + w, y + h) for x, y, w, h in rng.random((30, 4)) * (4, 4, 0.5, 0.3)]
-    point, size = rng.random(2) * 4, rng.random(2) * (0.8, 0.2) + 0.1
-    box = free_box(point, rng.normal(size=2), size, taken, (0, 0, 5, 5), 9)
-    np.testing.assert_allclose((box[2] - box[0], box[3] - box[1]), size)
-    assert min(box) >= 0 and max(box) <= 5
-    for other in taken:
-        assert max(box[0], other[0]) >= min(box[2], other[2]) or (
-            max(box[1], other[1]) >= min(box[3], other[3])
-        )
-    assert not (box[0] < point[0] < box[2] and box[1] < point[1] < box[3]), "beside the point"
-    assert free_box(point, [1, 0], size, [(-9, -9, 9, 9)], (0, 0, 5, 5), 9) is None
+def test_a_name_stands_away_from_the_middle_if_it_can():
+    for away in ([1, 0], [-1, 0], [0, 1], [0, -1], [0.6, 0.8]):
+        picture = sheet.Picture(4, 4)
+        name_at(picture, np.array([2.0, 2]), away, "name", taken := [])
+        (box,) = taken
+        middle = np.array([box[0] + box[2], box[1] + box[3]]) / 2 - 2
+        assert middle @ away > 0.05
+        assert not (box[0] < 2 < box[2] and box[1] < 2 < box[3]), "not on the point"
 
 
 def test_a_name_far_from_its_arrow_has_a_line_that_leads_there():

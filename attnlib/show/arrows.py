@@ -26,6 +26,7 @@ from attnlib.show.sheet import (
     text_width,
     under,
 )
+from attnlib.show.things import spot
 
 PLANE, ROUND, RIM = 1.25, 1.6, 0.14  # inches: the longest arrow, the circle around it, and its rim
 SHADES = 5  # of the rim
@@ -340,46 +341,28 @@ def name_at(picture, point, away, text, taken, avoid=(), near=False, **look):
     nothing; the box that it takes is added to `taken`. It crosses what is to be avoided only where
     there is no other place near; if it should be `near`, it is left out there.
     """
-    size = text_width(text, weight=look.get("weight", "normal")), line() - 0.02
-    room = (MARGIN / 2, 0, PAGE, picture.get_figheight() - MARGIN)
-    box = free_box(point, away, size, [*taken, *avoid], room, 0.2 if near else 1.0)
-    if box is None and not near:
-        box = free_box(point, away, size, taken, room, 9)
-    if box is not None:
-        taken.append(box)
-        middle = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    wide = text_width(text, weight=look.get("weight", "normal"))
+    edges = np.array([MARGIN / 2, 0, PAGE, picture.get_figheight() - MARGIN])
+    found = spot(wide, _beside(point, away, 0.2 if near else 1), [*taken, *avoid], edges)
+    if found is None and not near:
+        found = spot(wide, _beside(point, away, 9), taken, edges)
+    if found is not None:
+        (x, y, ha), box = found
+        taken.append((box[0], box[1] - 0.03, box[2], box[3] + 0.03))  # what is drawn is higher
         near_by = np.clip(point, box[:2], box[2:])
         if np.hypot(*(near_by - point)) > 0.25:  # far off: a thin line leads there
             picture.sheet.plot(*np.array([point, near_by]).T, color=colour("hatch"), linewidth=0.7)
-        picture.write(*middle, text, ha="center", va="center", **look)
+        picture.write(x, y, text, ha=ha, va="center", **look)
 
 
-def free_box(point, away, size, taken, room, limit):
-    """The nearest box (left, top, right, bottom) of a size, beside a point, within `room`, that
-    touches no box of `taken`; None if there is none within `limit` inches. Lengths in inches.
-    """
-    taken = np.array(taken).reshape(-1, 4)
-    half, start = np.array(size) / 2, np.arctan2(away[1], away[0])
+def _beside(point, away, limit):
+    """Where a text may stand beside a point, for `spot`: at each distance first `away`."""
+    start = np.arctan2(away[1], away[0])
     for gap in np.arange(0.06, limit, 0.06):
         for turn in (0, 0.35, -0.35, 0.7, -0.7, 1.1, -1.1, 1.6, -1.6, 2.3, -2.3, np.pi):
-            angle = start + turn
-            step = np.array([np.cos(angle), np.sin(angle)])
-            # the box touches the point with the side that faces it
-            reach = 1 / np.max(np.abs(step) / half)
-            x, y = point + step * (gap + min(reach, np.abs(step) @ half))
-            box = x - half[0], y - half[1], x + half[0], y + half[1]
-            inside = (
-                box[0] >= room[0] and box[1] >= room[1] and box[2] <= room[2] and box[3] <= room[3]
-            )
-            apart = (
-                (taken[:, 2] <= box[0])
-                | (taken[:, 0] >= box[2])
-                | (taken[:, 3] <= box[1])
-                | (taken[:, 1] >= box[3])
-            )
-            if inside and apart.all():
-                return box
-    return None
+            right, down = np.cos(start + turn), np.sin(start + turn)
+            ha = "left" if right > 0.3 else "right" if right < -0.3 else "center"
+            yield point[0] + right * gap, point[1] + down * (gap + line() / 2), ha
 
 
 @on_paper
@@ -406,14 +389,14 @@ def aim(q, k, v, tokens, *, value_names=None, mask=None, title="") -> Picture:
     result = Grid("output", output, tokens, value_names, None, True, np.abs(v).max() or 1)
     cell = min(2.6 / max(grid.shape), 0.42)
     middle = np.array([2 * MARGIN + ROUND, under(title) + ROUND])
-    x, y = middle[0] + ROUND + 0.6 + grid.label_width(0), under(title) + 0.3 + grid.label_width(1)
+    x, y = middle[0] + ROUND + 0.3 + grid.left(), under(title) + grid.above(cell)
     width = x + cell * len(k) + 0.75 + 2 * (0.25 * v.shape[1] + 0.35)
     high = max(y + cell * len(q), middle[1] + ROUND) + 2 * MARGIN
     picture = Picture(max(width, PAGE), high, title=title)
     unit = PLANE / max(1e-9, *np.linalg.norm(q, axis=1), *np.linalg.norm(k, axis=1))
     groups = [(k, grid.tokens, KEY, "key_text"), (q, grid.tokens, QUERY, "query_text")]
     plane(picture, middle, unit, groups, [(middle[0] + ROUND + 0.15, -9, 99, 99)])
-    grid.draw(picture, x, y, cell, sums=True)
+    grid.draw(picture, x, y, cell, sums=None)
     x += cell * len(k) + 0.75
     for values, name, color in [
         (side, "value", colour("value_text")),
