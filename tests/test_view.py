@@ -636,7 +636,7 @@ def test_threads_have_a_still_of_their_own():
         softmax(25, 25), WORDS * 2 + ["x"]
     )  # more than threads can tell apart: running text
     view.pinned, view.pins, view.side = [4, 0], [2, 4], "query"
-    assert view.form == "threads" and "on the colours of their how much" in view.figure().alt
+    assert view.form == "threads" and "on the colours of their weight from" in view.figure().alt
 
 
 def test_the_bundle_and_the_page_of_threads():

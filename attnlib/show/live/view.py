@@ -365,13 +365,12 @@ class AttentionView(Live):
         if key:
             rows, own, other = rows.T, other, own
         row = np.nan_to_num(rows[pins] if pins else rows).sum(axis=0)
-        who = " + ".join(own[pin] for pin in pins[:4]) or "all"
-        verb = "looks at" if key else "is looked at by"
+        who = " + ".join(as_text(own)[pin].strip() for pin in pins[:4]) or "all"
         return shaded(
             as_text(other),
             np.maximum(row, 0),
             title=self._titled(self.title),
-            axis=f"how much a word {verb} {who}",
+            axis=f"weight {'on' if key else 'from'} {who}",
         )
 
     def _figure_of_one(self):
