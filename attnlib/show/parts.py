@@ -221,7 +221,9 @@ class Grid:
         across, low = x + (j + 0.3) * self.cell[0], y + (i + 0.7) * self.cell[1]
         ends = np.stack([across, low, across + 0.4 * self.cell[0], low], axis=-1)
         picture.sheet.add_collection(
-            LineCollection(ends.reshape(-1, 2, 2), colors=colour("hatch"), linewidths=0.75),
+            LineCollection(
+                ends.reshape(-1, 2, 2), colors=colour("hatch"), linewidths=0.75, antialiaseds=False
+            ),
             autolim=False,
         )
 
@@ -232,7 +234,8 @@ class Grid:
             [(x, b), (x + width, b)] for b in down
         ]
         picture.sheet.add_collection(
-            LineCollection(lines, colors=colour("paper"), linewidths=0.75), autolim=False
+            LineCollection(lines, colors=colour("paper"), linewidths=0.75, antialiaseds=False),
+            autolim=False,
         )
 
     def _hatch(self, picture, x, y, blocked):
@@ -527,23 +530,6 @@ def _wrapped(name, wide):
         return [name]
     letters = max(int(len(name) * wide / text_width(name, PART)), 8)
     return textwrap.wrap(name, letters, max_lines=3, placeholder=" …") or [""]
-
-
-def colour_bar(picture, x, y, height, grid):
-    """What the colours mean, as a strip with its two ends (and the middle) in numbers."""
-    low = -grid.vmax if grid.signed else 0
-    ramp = grid.colours(np.linspace(1, 0, 21))[:, None]
-    picture.place(ramp, x, y, 0.12, height)
-    for share, va in [(0, "bottom"), (0.5, "center"), (1, "top")]:
-        value = low + share * (grid.vmax - low)
-        picture.write(
-            x + 0.17,
-            y + height * (1 - share),
-            f"{value:.2g}",
-            size=7.5,
-            va=va,
-            color=colour("faint"),
-        )
 
 
 def matrix(name, value, ndim):

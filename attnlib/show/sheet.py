@@ -392,10 +392,12 @@ def _palette():
 
     inks = [
         fade(colour("paper"), colour(name), steps=steps)
-        for name, steps in [("ink", 6), ("faint", 4), ("nan", 4)]
+        for name, steps in [("ink", 4), ("faint", 3), ("nan", 3)]
     ]
+    said = [colour(f"{name}_text") for name in ("query", "key", "value")]
     inks += [
-        fade(colour("paper"), accent, steps=3) for accent in (QUERY, KEY, VALUE, *colour("lines"))
+        fade(colour("paper"), accent, steps=3)
+        for accent in (QUERY, KEY, VALUE, *said, *colour("lines"))
     ]
     areas = [
         fade(colour("blocked"), colour("hatch"), steps=3),
