@@ -8,10 +8,11 @@ import re
 import threading
 
 import lab
+import node
 import numpy as np
 import pytest
 
-from attnlib.show import AttentionView
+from attnlib.show import AttentionView, Player
 from attnlib.show.live.page import Page
 
 TOKENS = ["The", "cat", "<sat>", "on", "the", 'm"at']
@@ -146,6 +147,30 @@ def test_an_old_browser_keeps_the_still_picture(browser, served):
     context.close()
 
 
+def test_the_page_has_a_heading_and_no_rule_against_it(browser):
+    for dark in (False, True):
+        tab = lab.Tab(browser, dark=dark)
+        tab.page.set_content(view().to_html().decode())
+        tab.page.wait_for_function("() => document.querySelector('.attnlib-readout')")
+        assert tab.page.locator("main h1").inner_text() == "A title"
+        tab.page.evaluate(node.axe_source())
+        found = tab.page.evaluate("async () => (await axe.run()).violations.map((one) => one.id)")
+        assert found == []
+        tab.context.close()
+
+
+def test_a_page_that_reads_from_the_right_turns_no_picture_round(browser, tmp_path):
+    pages = {"view": view(), "film": Player([np.eye(6)] * 2, tokens=TOKENS)}
+    for name, picture in pages.items():
+        page = browser.new_page()
+        page.set_content(picture.to_html().decode().replace("<html", '<html dir="rtl"'))
+        page.wait_for_selector(".attnlib-live")
+        look = "(node) => getComputedStyle(node).direction"
+        assert page.locator("main").evaluate(look) == "rtl"
+        assert page.locator(".attnlib-live").evaluate(look) == "ltr", name
+        page.close()
+
+
 def test_the_page_is_one_document_with_a_landmark():
     page = view().to_html().decode()
     assert re.findall(r"</?(?:html|main|script)\b", page) == [
@@ -164,7 +189,7 @@ def test_the_page_is_one_document_with_a_landmark():
 
 # ---- names for a screen reader, around a live picture --------------------------------------------
 
-WIDGETS = """<div class="widget-vbox">
+WIDGETS = """<div class="widget-vbox"><div class="attnlib-controls"></div>
   <div class="widget-slider"><label class="widget-label">n heads</label>
     <div><div role="slider" aria-valuetext="2.0000000000000004"></div></div>
     <div class="widget-readout">2.00</div></div>
@@ -200,7 +225,8 @@ def test_controls_and_pictures_have_names_and_states(browser):
         "false",
     ]
     assert said("img", "alt") == "one two"
-    page.evaluate("""async () => {
+    assert page.query_selector(".attnlib-controls.attnlib-live.light")
+    page.evaluate("""async () => { document.body.style.background = "black";
         document.querySelector(".widget-readout").textContent = "3.00";
         document.querySelector("[role=slider]")
             .setAttribute("aria-valuetext", "3.0000000000000004");
@@ -210,6 +236,7 @@ def test_controls_and_pictures_have_names_and_states(browser):
         await frames(4);
     }""")
     assert said("[role=slider]", "aria-valuetext") == "3.00" and said("img", "alt") == "three"
+    assert page.query_selector(".attnlib-controls.dark:not(.light)")
     assert [one.get_attribute("aria-pressed") for one in page.query_selector_all("button")] == [
         "false",
         "true",

@@ -185,9 +185,10 @@ _PAGE = """<!doctype html>
 <title>TITLE</title>
 <style>body{margin:12px;background:#fff;color:#1b1f24;font-family:system-ui,sans-serif}img{max-width:100%;background:#fff}
 @media(prefers-color-scheme:dark){body{background:#181a1f;color:#e8eaed}}
+h1{position:absolute;width:1px;height:1px;margin:0;overflow:hidden;clip-path:inset(50%)}
 STYLE</style>
-<main id="view"><img src="data:image/png;base64,PICTURE" alt="ALT">
-<pre>TABLE</pre></main><script type="module">
+<main><h1>TITLE</h1><div id="view"><img src="data:image/png;base64,PICTURE" alt="ALT">
+<pre>TABLE</pre></div></main><script type="module">
 SOURCE
 { const state = STATE, blobs = BLOBS, heard = {};
 const place = document.getElementById("view"), still = [...place.childNodes];

@@ -216,7 +216,7 @@ export function isDark(node) {                                           // by w
  *  watch(f)       f() when theme, width or dots of the screen change, and once at first
  *  present()      a button that shows the picture alone, twice as large or as large as the screen */
 export function dress({ model, el }, name, { readout = true } = {}) {
-  const root = make("div", el, { class: `attnlib-live ${name}` }), heard = [], ends = [];
+  const root = make("div", el, { class: `attnlib-live ${name}`, dir: "ltr" }), heard = [], ends = [];
   const line = readout ? make("p", null, { class: "say", "aria-live": "polite" }) : null;
   const colours = new Map();                                             // as they are now: to ask the page for one takes long
   let tone = "", width = 0, dots = 0, screen = null, due = 0;

@@ -76,18 +76,12 @@ class Explore(widgets.VBox):
             control.observe(self._moved, names="value")
         self.page.observe(self._moved, names="dark")
         box = widgets.Layout(
-            display="flex", flex_flow="row wrap", align_items="baseline", grid_gap="0 1.5em"
+            display="flex", flex_flow="row wrap", align_items="center", grid_gap="8px 14px"
         )
+        row = widgets.Box([*self.controls.values()], layout=box)
+        row.add_class("attnlib-controls")
         picture = getattr(self, "frame", self.picture)
-        super().__init__(
-            [
-                widgets.Box([*self.controls.values()], layout=box),
-                self.message,
-                picture,
-                self.text,
-                self.page,
-            ]
-        )
+        super().__init__([row, self.message, picture, self.text, self.page])
         rerun.replaces(self)
 
     @property

@@ -1,9 +1,17 @@
-// Shows nothing. Tells the kernel whether the page behind it is dark, and gives the controls around it the names and
-// states that a screen reader needs and that the front end leaves out.
+// Shows nothing. Tells the kernel whether the page behind it is dark, and gives the controls around it the style of live
+// pictures, and the names and states that a screen reader needs and that the front end leaves out.
 import { isDark } from "./core.js";
 
 function told(node, name, value) {                        // writing what is there already would call the watcher for ever
   if (value && node.getAttribute(name) !== value) node.setAttribute(name, value);
+}
+
+/** Controls in the colours of the theme; a class that is there already is left alone, for the same reason */
+function dressed(box, tone) {
+  const row = box.querySelector(".attnlib-controls");
+  if (!row || row.classList.contains(tone)) return;
+  row.classList.remove("light", "dark");
+  row.classList.add("attnlib-live", tone);
 }
 
 function describe(box) {
@@ -30,6 +38,7 @@ function render({ model, el }) {
     const box = el.closest(".widget-vbox, .jupyter-widget-vbox");
     if (box) {
       describe(box);
+      dressed(box, isDark(el) ? "dark" : "light");
       changes.observe(box, { subtree: true, childList: true, characterData: true, attributeFilter: ["class", "aria-valuetext"] });
     }
     if (isDark(el) === model.get("dark")) return;

@@ -243,7 +243,6 @@ function furnish(house) {
   const legend = make("p", prose, { class: "caption" }), text = make("div", prose, { class: "text" }), patches = make("canvas", prose);
   const loupe = make("div", scene, { class: "loupe" });
   const scrub = make("div", root, { class: "scrub", hidden: true });
-  root.dir = "ltr";
   line.classList.add("attnlib-readout");
   root.append(line);
   return { heading, bar, body, heads, scene, atlas, strip, map, base, overlay, pen, prose, legend, text, patches, loupe, scrub, notes: make("div", root, { class: "attnlib-notes" }) };
