@@ -294,7 +294,7 @@ def test_words_below_the_picture(tmp_path):
         "a (query) looks at A (key) .80. 1 other looks everywhere alike.",
         "c (query) looks at all 3 words alike, .33 each.",
         "a (query) looks at A (key) .80. b looks at B .60."
-        " Together the 2 give A 1.10. 1 other looks everywhere alike.",
+        " Together the 2 give A 1.10 of 2. 1 other looks everywhere alike.",
         "B (key) is looked at by b (query) .60. 1 word looks everywhere alike.",
         "A (key) is looked at by a (query) .80. B is looked at by b .60. a gives the 2"
         " together .95. 1 word looks everywhere alike.",

@@ -306,7 +306,7 @@ def test_the_read_out_of_a_cell(tmp_path):
         "y (query 1) looks at c (key 2): NaN, not a number.",
         "z (query 2) looks at a (key 0): not allowed.",
         f"{plain}{column}.",
-        f"{plain}. Together the 3 give b 1.37.",
+        f"{plain}. Together the 3 give b 1.37 of 3.",
         f"{plain}{column}. Together the 2 get from x 1.12.",
         f"{plain}.",
         "x (query 0) looks at a (key 0): +.02.",
@@ -745,7 +745,8 @@ def test_words_are_chosen_together_in_the_map(shown):
     seen.page.mouse.move(1, 1)
     assert seen.state("pinned", "pins") == [[10, 1], [7, 10]]
     sums = weights[[7, 10]].sum(0)
-    said = f" Together the 2 give {WORDS[sums.argmax()]} {sums.max():.2f}.".replace(" 0.", " .")
+    said = f" Together the 2 give {WORDS[sums.argmax()]} {sums.max():.2f} of 2."
+    said = said.replace(" 0.", " .")
     assert seen.said().endswith(said)
     assert seen.ink("canvas.hand", below) > 100, "the sums stand below the columns"
     seen.map.focus()

@@ -3,6 +3,7 @@
 import { TITLES, best, clamp, isEven, lerp, measure, share } from "./core.js";
 
 const LONGEST = 16;                                      // signs of a name beside the picture; the read-out has it all
+const NONE = -9;                                         // no number among the small pictures stands for what is shown
 const KEPT = 16;                                         // planes that came stay here, so that going back takes no time
 export const MANY = 60;                                  // more words than this a side: names only of what is chosen
 const SMALL = 24;                                        // cells a side, of the small picture of a head that has not come
@@ -60,15 +61,15 @@ export function table({ _shape, _range, _sum_range, _names, _weights, _small, _s
 export const range = (n) => Array.from({ length: n }, (_, i) => i);
 export const largest = (values) => values.reduce((top, v) => (v > top ? v : top), -Infinity);
 
-/** What all that draws is given: cells, rows and columns of some weights (nq, nk), and what is odd about them */
-function oneOf({ nq, nk, low, high, masked, nothing }, values, closed, sum) {
+/** What all that draws is given: cells, rows and columns of some weights (nq, nk), and what is odd about them. `shares`: of 1? */
+function oneOf({ nq, nk, low, high, masked, nothing, shares = true }, values, closed, sum) {
   const at = (i, j) => values[i * nk + j], row = (i) => {
     const cells = [];
     for (let j = 0; j < nk; j++) cells.push(values[i * nk + j]);
     return cells;
   };
-  const even = (i) => nk <= FEW && isEven(row(i), range(nk).map((j) => !closed(i, j)));
-  return { nq, nk, low, high, masked, nothing, at, row, column: (j) => range(nq).map((i) => at(i, j)), closed, sum, even };
+  const even = (i) => shares && nk <= FEW && isEven(row(i), range(nk).map((j) => !closed(i, j)));
+  return { nq, nk, low, high, masked, nothing, shares, at, row, column: (j) => range(nq).map((i) => at(i, j)), closed, sum, even };
 }
 
 /** One head of it, or null where it has not come */
@@ -105,7 +106,7 @@ export function merged(data, state) {
   }
   const shut = data.masks > 1 ? parts : parts.slice(0, 1), closed = (i, j) => shut.every(([l, h]) => data.closed(step, l, h, i, j));
   const sum = (i) => (mean ? average(parts.map(([l, h]) => data.sum(step, l, h, i))) : one.row(i).reduce((a, b) => a + b, 0));
-  const one = oneOf(data, values, closed, sum);
+  const one = oneOf({ ...data, shares: mean }, values, closed, sum);
   return one;
 }
 
@@ -509,8 +510,7 @@ function paintSums(pen, one, { x, y, cw, ch, width }, sums, line, ink) {
 
 /** Every head as a small picture, `pictures`: its colours, or null; what is shown is framed, and what cannot be shown is pale */
 export function paintAtlas(pen, data, where, pictures, state, ink) {
-  const { layers, heads } = data, { step, layer, head, titles } = state;
-  const parts = new Set(included(data, state).map(([l, h]) => l * heads + h));
+  const { layers, heads } = data, { step, layer, head, titles } = state, parts = included(data, state).map((at) => where.place(...at));
   const { cw, ch, x, y, alone, turned, named } = where, gap = cw > 30 ? 4 : 1;
   const numbers = (count, size, chosen_, put) => range(count).forEach((n) => {       // the chosen one, and so many others as can be read
     const here = n === chosen_, free = n % (size > 17 ? 1 : 5) === 0 && Math.abs(n - chosen_) * size > 15;
@@ -520,16 +520,19 @@ export function paintAtlas(pen, data, where, pictures, state, ink) {
   const across = (text, at, fill, how) => write(pen, text, x + at, y - 8, fill, { align: "center", ...how });
   const down = (text, at, fill, how) => write(pen, text, x - 5, y + at, fill, { align: "right", ...how });
   if (!alone) {
-    numbers(heads, turned ? ch : cw, head, turned ? down : across);
-    numbers(layers, turned ? cw : ch, layer, turned ? across : down);
+    numbers(heads, turned ? ch : cw, state.how === "head" ? head : NONE, turned ? down : across);
+    numbers(layers, turned ? cw : ch, state.how.endsWith("all") ? NONE : layer, turned ? across : down);
   }
   for (const [n, cells] of pictures.entries()) {
-    const [l, h] = [Math.floor(n / heads), n % heads], [a, b] = where.place(l, h), here = parts.has(n);
+    const [l, h] = [Math.floor(n / heads), n % heads], [a, b] = where.place(l, h), here = state.how === "head" && l === layer && h === head;
     pen.globalAlpha = !state._left_out || data.has(step, l, h) ? 1 : 0.25;
     if (cells) paintPixels(pen, cells, a, b, cw - gap, ch - gap);
     pen.globalAlpha = 1;
-    Object.assign(pen, { strokeStyle: here ? ink.query : ink.hatch, lineWidth: here ? 2.5 : 0.5 });
+    Object.assign(pen, { strokeStyle: ink.hatch, lineWidth: 0.5 });
     pen.strokeRect(a - 0.5, b - 0.5, cw - gap + 1, ch - gap + 1);
     if (named) write(pen, short(titles[h]), a + cw + 4, b + (ch - gap) / 2, here ? ink.ink : ink.faint, { bold: here, size: 13 });
   }
+  const [left, right, top, bottom] = [0, 1].flatMap((axis) => [Math.min, Math.max].map((most) => most(...parts.map((at) => at[axis]))));
+  Object.assign(pen, { strokeStyle: ink.query, lineWidth: 2.5 });
+  pen.strokeRect(left - 0.5, top - 0.5, right - left + cw - gap + 1, bottom - top + ch - gap + 1);
 }

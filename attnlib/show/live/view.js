@@ -43,7 +43,7 @@ export function sentence(one, [i, j], { tokens, key_tokens, side, signed, pins }
   if (words.length < 2) return said;
   const sums = added(one, words, side), most = sums.indexOf(largest(sums));
   const [verb, word] = side === "key" ? ["get from", [tokens[most], "q"]] : ["give", [key_tokens[most], "k"]];
-  return [...said, ` Together the ${words.length} ${verb} `, word, ` ${share(sums[most])}.`];
+  return [...said, ` Together the ${words.length} ${verb} `, word, ` ${share(sums[most])}${side === "key" ? "" : ` of ${words.length}`}.`];
 }
 
 // ---- hands: pure --------------------------------------------------------------------------------------------------------
@@ -248,19 +248,25 @@ function furnish(house) {
   return { heading, bar, body, heads, scene, atlas, strip, map, base, overlay, pen, prose, legend, text, patches, loupe, scrub, notes: make("div", root, { class: "attnlib-notes" }) };
 }
 
-/** Where everything is, for what there is to show and the width of the page */
-function arrange(view) {
-  const { house: { root }, parts, state, data, one } = view, wide = root.clientWidth - 12;
-  const { heading, bar, body, heads, strip, pen } = parts;
-  const many = !state.compact && data.layers * data.heads > 1, names = { q: state.tokens, k: state.key_tokens }, narrow = wide < 700;
+/** Where the small pictures are. @returns the room that they leave */
+function arrangeHeads(view) {
+  const { house: { root }, parts: { heading, bar, body, heads, scrub }, state, data } = view;
+  const wide = root.clientWidth - 12, narrow = wide < 700;
+  const many = !state.compact && data.layers * data.heads > 1;
   view.steps?.lay();
-  const rest = Math.max(320, 476 - heading.offsetHeight - bar.offsetHeight - (parts.scrub.hidden ? 0 : parts.scrub.offsetHeight + 8));           // 560 in all, with what stands below
+  const steps = scrub.hidden ? 0 : scrub.offsetHeight + 8, rest = Math.max(320, 476 - heading.offsetHeight - bar.offsetHeight - steps);
   body.classList.toggle("narrow", narrow);
   heads.hidden = !many;
-  if (strip.scrollWidth > strip.clientWidth) strip.tabIndex = 0; else strip.removeAttribute("tabindex");               // keys scroll it, too
   const sizes = { width: narrow ? wide : 196, tall: narrow ? 150 : rest - 8 - heads.firstChild.offsetHeight, narrow };
   view.tiles = many ? tiles(data, { ...sizes, titles: state.titles }) : null;
-  const room = wide - (many && !narrow ? view.tiles.width + 16 : 0), above = state.compact ? 0 : strip.offsetHeight + 4;
+  return { room: wide - (many && !narrow ? view.tiles.width + 16 : 0), rest, narrow };                // 560 in all, with what stands below
+}
+
+/** Where everything is, for what there is to show and the width of the page */
+function arrange(view) {
+  const { parts, state, one } = view, { strip, pen } = parts, names = { q: state.tokens, k: state.key_tokens };
+  const { room, rest, narrow } = arrangeHeads(view), above = state.compact ? 0 : strip.offsetHeight + 4;
+  if (strip.scrollWidth > strip.clientWidth) strip.tabIndex = 0; else strip.removeAttribute("tabindex");               // keys scroll it, too
   const long = !state.compact && Math.max(one.nq, one.nk) > MANY && room > 480, width = room - (long ? LOUPE : 0);
   const tall = state.compact ? 250 : narrow ? 340 : rest - above;
   const dots = window.devicePixelRatio || 1, wideOf = (text, size) => measure(text, `600 ${size}px system-ui, sans-serif`);
@@ -310,7 +316,7 @@ function fabric({ one, state }) {
     return row.map((v, j) => (shown[j] ? v : 0));
   });
   const mask = one.masked ? weights.map((row, i) => row.map((_, j) => !one.closed(i, j))) : null;
-  return { weights, mask, q: state.tokens, k: state.key_tokens, even: evens(weights, mask) };
+  return { weights, mask, q: state.tokens, k: state.key_tokens, even: evens(weights, mask).map((alike) => alike && one.shares) };
 }
 
 /** The small pictures in colours; made again only where they would be others */
@@ -397,6 +403,7 @@ function refresh(view) {
   scene.classList.toggle("waits", !one);
   const ink = view.ink = inks(house, state.signed);
   if (!one) {
+    arrangeHeads(view);
     if (view.tiles) showHeads(view, zoom);
     return house.say(state._left_out ? `This page does not hold this: ${said}.` : `On its way from the kernel, while that runs: ${said}.`);
   }

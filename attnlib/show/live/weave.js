@@ -352,7 +352,7 @@ export function telling({ q: rows, k: columns, ...rest }, { side, pins }) {
   const q = rows.map(clipped), k = columns.map(clipped), data = { q, k, ...rest }, { even } = data, onQueries = side === "query", said = pins.slice(0, 3).flatMap((at) => (onQueries ? looksAt(data, at) : lookedAt(data, at)));
   const [most, at] = pins.length > 1 ? best(given(data, { side, pins }))[0] : [0, 0];
   if (pins.length > 1 && most > Math.max(...pins.map((pin) => (onQueries ? data.weights[pin][at] : data.weights[at][pin]))) + LEAST) {
-    said.push(...(onQueries ? [`Together the ${pins.length} give `, [k[at], "k"], " "] : [[q[at], "q"], ` gives the ${pins.length} together `]), `${share(most)}. `);
+    said.push(...(onQueries ? [`Together the ${pins.length} give `, [k[at], "k"], " "] : [[q[at], "q"], ` gives the ${pins.length} together `]), `${share(most)}${onQueries ? ` of ${pins.length}` : ""}. `);
   }
   const flat = even.filter((one, i) => one && !(onQueries && pins.includes(i))).length, others = pins.length && onQueries ? "other" : "word";
   for (const [tone, word] of [["q", " (query)"], ["k", " (key)"]]) {       // the field's word, once
