@@ -349,6 +349,28 @@ def test_two_texts_stand_one_below_the_other(shown):
     assert any(background for background, *_ in seen.looks()[:3])
 
 
+def test_lines_are_as_far_apart_as_there_is_room_for(shown):
+    """A text that fits is not scrolled; one that does not has lines of 26 px."""
+
+    def pitches(view):
+        return (
+            shown(view)
+            .root.locator(".text")
+            .evaluate(
+                "(one) => [parseFloat(one.style.lineHeight), one.scrollHeight - one.clientHeight]"
+            )
+        )
+
+    short, middling = pitches(text(30, form="threads")), pitches(text(form="threads"))
+    cross = AttentionView(softmax(5, 100), key_tokens=LONG + LONG[:28], form="threads")
+    assert short[0] == 60 and 26 < middling[0] <= 60 and 26 < pitches(cross)[0] < 60
+    assert short[1] == middling[1] == pitches(cross)[1] == 0
+    pitch, out = pitches(
+        AttentionView(softmax(400, 400), [WORDS[i % 16] for i in range(400)], form="threads")
+    )
+    assert pitch == 26 and out > 0
+
+
 def test_right_to_left_reads_from_the_right(shown):
     seen = shown(AttentionView(softmax(30, 30), ["שלום", "עולם", "טוב"] * 10, form="threads"))
     first, second = seen.span(0).bounding_box(), seen.span(1).bounding_box()

@@ -84,11 +84,14 @@ export function layText(box, { q, k }) {
 
 /** Lines as far apart as there is room for, so that arcs are seen */
 export function fitText({ box, svg }, height) {
-  const texts = [...box.querySelectorAll("p")];
+  const last = box.lastChild, end = () => last.offsetTop + last.offsetHeight;
+  svg.setAttribute("height", 0);
   box.style.cssText = `height:${height}px;line-height:26px`;
-  const tall = texts.reduce((sum, text) => sum + text.offsetHeight, 0), pitch = (26 * (height - 30 * texts.length)) / tall;
-  box.style.lineHeight = `${clamp(Math.floor(pitch), 26, 60)}px`;
-  svg.setAttribute("height", Math.max(...texts.map((text) => text.offsetTop + text.offsetHeight)));
+  for (let pitch = clamp(Math.floor((26 * height) / end()), 26, 60), fits = false; !fits; pitch -= 1) {
+    box.style.lineHeight = `${pitch}px`;
+    fits = pitch <= 26 || box.scrollHeight <= height;
+  }
+  svg.setAttribute("height", end());
 }
 
 const centreOf = (word) => [word.offsetLeft + word.offsetWidth / 2, word.offsetTop + word.offsetHeight / 2];
