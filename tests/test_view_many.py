@@ -265,6 +265,7 @@ def test_mean_and_max_are_chosen_beside_the_small_pictures(shown):
     ]
     assert heading.inner_text() == "Two layers"
     show.select_option("max of all heads")
+    seen.tab.frames()
     seen.map.hover(position=seen.place(3, 4))
     most = weights.max((0, 1))
     assert f"{most[3, 4]:.2f}"[1:] in seen.said() and "row adds up to" in seen.said()
@@ -340,11 +341,13 @@ def test_a_page_says_what_it_left_out(shown, few):
     notes = seen.root.locator(".attnlib-notes")
     assert "This page holds layer 1, head 0; layer 1, head 1. The other 4" in notes.inner_text()
     seen.root.get_by_label("show", exact=True).select_option("mean of its layer")
+    seen.tab.frames()
     seen.map.hover(position=seen.place(3, 4))
     assert fine(weights[1].mean(0)[3, 4]) in seen.said(), "of what is there"
     seen.root.get_by_label("show", exact=True).select_option("mean of all heads")
     assert seen.said() == "This page does not hold this: mean over all 6 heads."
     seen.root.get_by_label("head", exact=True).select_option("1")
+    seen.tab.frames()
     seen.map.hover(position=seen.place(6, 2))
     assert fine(weights[1, 1, 6, 2]) in seen.said()
 
