@@ -127,6 +127,21 @@ def test_an_order_with_names_and_captions():
     )
 
 
+def test_names_that_need_room_make_rows_shorter():
+    """Twelve heads, and names for which so many do not fit: each square is still its head."""
+    weights, order = some_weights(2, 12), np.arange(24)[::-1]
+    picture = mosaic(weights, order=order, captions=[["twelve letters"] * 12] * 2)
+    names = [text for text in picture.sheet.texts if "twelve" in text.get_text()]
+    left, top = (min(text.get_position()[axis] for text in names) for axis in (0, 1))
+    image, found = image_of(picture), []
+    for text in names:  # below each name its square
+        x = round((text.get_position()[0] - left) * DPI)
+        y = round((text.get_position()[1] - top) * DPI) + LIFT
+        found.append(image[y : y + SIDE : SIDE // 4, x : x + SIDE : SIDE // 4])
+    np.testing.assert_allclose(found, expected(weights.reshape(24, 4, 4)[order]))
+    assert "L1H11 twelve letters" in texts(picture) and touching(picture) == []
+
+
 def test_captions_without_an_order_and_words_as_captions():
     said = texts(mosaic(some_weights(1, 2), captions=[["one", "two"]]))
     assert {"one", "two", "head →"} <= set(said)

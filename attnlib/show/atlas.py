@@ -66,7 +66,7 @@ def mosaic(
     left = 2 * MARGIN + max(text_width(words) for words in tiles.edge())
     few = tiles.columns <= FEW
     tiles.fit(((min(width, HALF) if few else width) - left - MARGIN) * DPI)
-    side, step_x, step_y = tiles.side, tiles.side + GAP, tiles.side + GAP + tiles.lift
+    side, step_x, step_y = tiles.side, tiles.step, tiles.side + GAP + tiles.lift
     top = under(title) + 2 * line() + 0.03
     high = (tiles.rows * step_y - GAP) / DPI
     foot = 0.1 + line() * bool(marked) * (not tiles.lift)
@@ -116,7 +116,7 @@ class _Tiles:
         )
 
     def fit(self, room):
-        """The side of a square in dots, with room for a row of them; in an order of their own, as
+        """The side of a square in dots, and from one to the next; in an order of their own, as
         many to a row as have room for their names.
         """
         n = max(self.weights.shape[2:])
@@ -128,6 +128,8 @@ class _Tiles:
         side = max(min(SQUARE, int(room / self.columns) - GAP), 8)
         # whole dots for a cell, or whole cells for a dot
         self.side = side // n * n if n <= side else -(-n // -(-n // side))
+        named = int(np.ceil(widest * DPI)) + 2 * GAP if self.ordered else 0
+        self.step = max(self.side + GAP, named)
 
     def image(self, side, step_x, step_y):
         """All squares as one image, (dots, dots, 4)."""
