@@ -26,6 +26,7 @@ from attnlib.show.sheet import (
     line,
     text_width,
     under,
+    wide,
 )
 
 CELL_NUMBERS = 16  # up to so many columns, cells show their numbers
@@ -99,7 +100,7 @@ class Grid:
     def _level(self, wide, size):
         """Do the names of the columns fit side by side?"""
         names = self.key_tokens
-        if len(names) > CELL_LABELS:
+        if len(names) > CELL_LABELS or _are_numbers(names):
             return True
         return max(text_width(name, size, "normal") for name in names) + GAP <= wide
 
@@ -301,10 +302,9 @@ class Grid:
         wide, high = (int(np.ceil(one / two)) for one, two in zip(size, cell))
         if high > self.shape[0] or wide > self.shape[1]:
             return None
-        total = np.pad(where.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
-        inside = np.diff(total[:, wide:] - total[:, :-wide], axis=0)  # of runs in a row
-        full = np.stack([inside[k : self.shape[0] - high + 1 + k] for k in range(high)])
-        rows, columns = np.nonzero((full == wide).all(axis=0))
+        total = np.pad(where.cumsum(axis=0, dtype=np.int32).cumsum(axis=1), ((1, 0), (1, 0)))
+        inside = total[:, wide:] - total[:, :-wide]  # of runs in a row, and all rows above
+        rows, columns = np.nonzero(inside[high:] - inside[:-high] == wide * high)
         if not len(rows):
             return None
         i, j = rows[0], columns[rows == rows[0]][-1]  # the uppermost, of these the rightmost
@@ -461,9 +461,14 @@ def alone(grid, title, axes=True, right=0.0):
     """
     left = MARGIN + grid.left(axes)
     right = MARGIN + max(right, grid.over(HIGH))
-    width = HALF if left + right + HIGH * grid.shape[1] <= HALF else PAGE
+    width = _page(max(left + right + HIGH * grid.shape[1], wide(title)))
     cell = sized(grid.shape, width - left - right, ALONE)
     return dots(left), dots(under(title) + grid.above(cell[0], axes)), cell, width
+
+
+def _page(wide):
+    """The width of a sheet for what is so wide: half a page, or a page."""
+    return HALF if wide <= HALF else PAGE
 
 
 def side_by_side(grids, names, title, *, notes=None, alt="") -> Picture:
@@ -500,9 +505,8 @@ def side_by_side(grids, names, title, *, notes=None, alt="") -> Picture:
     ]
     bottom = places[-1][2] + cell[1] * shape[0]
     end = left + step * across - beside + right
-    picture = Picture(
-        HALF if end <= HALF else max(end, PAGE), bottom + foot(places, cell), title=title
-    )
+    width = _page(max(end, wide(title)))
+    picture = Picture(max(width, end), bottom + foot(places, cell), title=title)
     for k, (grid, x, y) in enumerate(places):
         start = y - head - (above if k < across else again)
         for n, words in enumerate(lines[k]):

@@ -70,11 +70,17 @@ PAGE, HALF = 9.5, 4.75  # inches: a figure is as wide as a page, or half of it w
 MARGIN = 0.12  # inches around everything on a sheet
 LINES = 6  # of a title that is longer than the page is wide
 AREAS = 16  # colours of a saved picture that are kept exactly
+SCALE, RARE = 33, 16  # steps of a scale of colours in it; dots of a colour that is rare
 
 
 def line(size=SMALL):
     """Inches from one line of text to the next."""
     return round(1.4 * size / 72, 2)
+
+
+def wide(title):
+    """Inches of a sheet that a title needs."""
+    return 2 * MARGIN + text_width(title, TITLE) if title else 0
 
 
 def under(title):
@@ -271,7 +277,7 @@ class Picture(Figure):
 
     def __init__(self, width, height, dpi=DPI, *, title=""):
         """width, height in inches; the title stands in the corner, and the sheet has room for it"""
-        width = max(width, 2 * MARGIN + text_width(title, TITLE)) if title else width
+        width = max(width, wide(title))
         # whole dots
         width, height = ((np.ceil(inches * dpi - 1e-6) + 0.01) / dpi for inches in (width, height))
         super().__init__(figsize=(width, height), dpi=dpi, facecolor=colour("paper"))
@@ -312,18 +318,18 @@ class Picture(Figure):
         """Make the sheet taller, and write these lines above all that is on it."""
         width, height = self.get_size_inches()
         room = line(TITLE) * len(lines)
-        wide = max(width, *(2 * MARGIN + text_width(one, TITLE) for one in lines))
+        broad = max(width, *map(wide, lines))
         for axes in self.axes:
             x, y, w, h = axes.get_position(original=True).bounds
             axes.set_position(
                 (
-                    x * width / wide,
+                    x * width / broad,
                     y * height / (height + room),
-                    w * width / wide,
+                    w * width / broad,
                     h * height / (height + room),
                 )
             )
-        self.set_size_inches(wide, height + room)
+        self.set_size_inches(broad, height + room)
         for i, one in enumerate(lines):
             y = MARGIN + line(TITLE) * i - room
             self.write(MARGIN, y, one, size=TITLE, weight="bold", va="top")
@@ -403,7 +409,7 @@ def _palette():
         fade(colour("blocked"), colour("hatch"), steps=3),
         fade(colour("paper"), colour("allowed"), steps=3),
     ]
-    scales = [fade(*colour("weights"), steps=33), fade(*colour("signed"), steps=33)]
+    scales = [fade(*colour("weights"), steps=SCALE), fade(*colour("signed"), steps=SCALE)]
     return np.rint(np.concatenate([*inks, *areas, *scales]) * 255).astype(np.int32)
 
 
@@ -415,9 +421,13 @@ def _few_colours(image):
     palette = np.concatenate([np.array([rgb for _, rgb in counted[:AREAS]]), _palette()])
     # each pixel's colour as one number
     codes = np.asarray(image).astype(np.int32) @ [65536, 256, 1]
-    found, place = np.unique(codes, return_inverse=True)
+    found, place, count = np.unique(codes, return_inverse=True, return_counts=True)
     found = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=-1)
-    nearest = ((found[:, None] - palette) ** 2).sum(axis=-1).argmin(axis=-1)
+    far = ((found[:, None] - palette) ** 2).sum(axis=-1)
+    between = np.arange(len(palette)) >= len(palette) - 2 * SCALE
+    between[-2 * SCALE :: 8] = False
+    far[np.ix_(count < RARE, between)] = far.max()  # the edges of letters need no fine steps
+    used, nearest = np.unique(far.argmin(axis=-1), return_inverse=True)
     few = Image.fromarray(nearest[place].reshape(codes.shape).astype(np.uint8), "P")
-    few.putpalette(palette.astype(np.uint8).tobytes())
+    few.putpalette(palette[used].astype(np.uint8).tobytes())
     return few

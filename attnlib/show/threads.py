@@ -22,11 +22,12 @@ from attnlib.show.sheet import (
     colour,
     on_paper,
     text_width,
+    wide,
 )
 
 EDGE, GAP = 0.15, 0.1  # inches
 ROW, THICK = 0.3, 0.2  # a word, and a thread of weight 1
-SPAN = 1.2, 2.7  # from words that look to words that are looked at
+SPAN = 1.2, 3.4  # from words that look to words that are looked at
 MAPS, ASIDE = 3.2, 0.2  # the small maps together; between them, and beside them
 BUSY = 18  # threads: where there are more, the heaviest are drawn, and those of chosen words
 MOST = 8  # small maps
@@ -120,7 +121,7 @@ def _place(names, keys, n_heads, title):
         "tall": tall,
         **rows,
         "thick": min(THICK, 0.75 * min(rows.values())),
-        "width": max(end + maps + EDGE, 2 * EDGE + text_width(title, TITLE)),
+        "width": max(end + maps + EDGE, wide(title)),
         "height": top + tall + EDGE,
     }
 

@@ -1,0 +1,169 @@
+"""show/parts.py: what a matrix of cells says, and where; numbers and places against loops, the rest
+on the picture.
+"""
+
+import itertools
+
+import numpy as np
+import pytest
+from conftest import in_both_themes
+from matplotlib.colors import to_rgb
+
+from attnlib import masks
+from attnlib.show import compare, heads, heatmap, mask_figure
+from attnlib.show.parts import HIGH, Grid, _largest, dots, mask_grid, sized
+from attnlib.show.sheet import DPI
+
+pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("style")]
+
+RANDOM = np.random.default_rng(0)
+
+
+def grid(data, mask=None, vmax=None, signed=False):
+    return Grid("weights", data, None, None, mask, signed, vmax)
+
+
+def words(picture):
+    return [text.get_text() for text in picture.sheet.texts]
+
+
+def seen(picture, i, j):
+    """The dots of a cell of the first matrix. (rows, columns, 3)"""
+    picture.canvas.draw()
+    pixels = np.asarray(picture.canvas.buffer_rgba())[..., :3]
+    image = picture.sheet.images[0]
+    (n_q, n_k), (left, right, low, top) = image.get_array().shape[:2], image.get_extent()
+    down, across = DPI * (low - top) / n_q, DPI * (right - left) / n_k
+    y, x = DPI * top + i * down, DPI * left + j * across
+    return pixels[round(y) + 2 : round(y + down) - 1, round(x) + 2 : round(x + across) - 1]
+
+
+def is_ink(pixels, ink):
+    return np.abs(pixels - np.array(to_rgb(ink)) * 255).max(axis=-1) <= 2
+
+
+# ---- numbers and geometry ------------------------------------------------------------------------
+
+
+def test_a_cell_is_at_most_twice_as_wide_as_high_and_of_whole_dots():
+    for _ in range(300):
+        shape = RANDOM.integers(1, 200, 2)
+        wide, high = RANDOM.uniform(1, 9, 2)
+        across, down = sized(tuple(shape), wide, high)
+        assert 0 < across <= 2 * down + 2 / DPI and across * shape[1] <= wide + 1e-9
+        assert down <= HIGH and down * shape[0] <= high + 1e-9
+        for side in (across, down):
+            assert side * DPI < 3 or side * DPI == pytest.approx(round(side * DPI))
+    assert dots(1.001) == 97 / 96 and dots(2.0) == 2
+
+
+def test_the_largest_of_many_are_those_of_a_sort():
+    for _ in range(200):
+        values = RANDOM.integers(0, 5, RANDOM.integers(1, 40)).astype(float)
+        n = int(RANDOM.integers(0, len(values) + 1))
+        assert list(_largest(values, n)) == np.argsort(-values, kind="stable")[:n].tolist()
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_pooled_cells_are_the_largest_of_each_few(signed):
+    data = RANDOM.normal(size=(23, 31)) if signed else RANDOM.random((23, 31))
+    mask = RANDOM.random((23, 31)) < 0.7
+    one = grid(data, mask, signed=signed)
+    one.cell = 0.016 / 2.5, 0.016 / 3.5  # 3 columns and 4 rows to a dot
+    found, blocked = one.pooled()
+    assert found.shape == blocked.shape == (6, 11)
+    for a, b in np.ndindex(6, 11):
+        few = np.s_[4 * a : 4 * a + 4, 3 * b : 3 * b + 3]
+        cells = (np.where(mask, data, 0) if signed else data)[few].ravel()
+        assert abs(found[a, b]) == np.abs(cells).max() and found[a, b] in cells
+        assert blocked[a, b] == (~mask[few]).all()
+
+
+def test_words_on_cells_stand_on_cells_of_their_kind_where_there_are_enough():
+    for _ in range(200):
+        where = RANDOM.random(RANDOM.integers(1, 9, 2)) < 0.8
+        one, cell = grid(np.zeros(where.shape)), tuple(RANDOM.uniform(0.1, 0.6, 2))
+        area = one.area(cell, where, "allowed")
+        tall, wide = (int(np.ceil(area[k] / cell[k - 2])) if area else 0 for k in (3, 2))
+        if area:
+            x, y, *_ = area
+            rows = range(int(y / cell[1] + 1e-9), int(np.ceil((y + area[3]) / cell[1] - 1e-9)))
+            columns = range(int(x / cell[0] + 1e-9), int(np.ceil((x + area[2]) / cell[0] - 1e-9)))
+            assert where[np.ix_(rows, columns)].all()
+            continue
+        ask = grid(np.zeros((40, 40))).area(cell, np.ones((40, 40), bool), "allowed")
+        tall, wide = (int(np.ceil(ask[k] / cell[k - 2])) for k in (3, 2))
+        blocks = itertools.product(*(range(n - k + 1) for n, k in zip(where.shape, (tall, wide))))
+        assert not any(where[i : i + tall, j : j + wide].all() for i, j in blocks)
+
+
+# ---- even rows -----------------------------------------------------------------------------------
+
+
+@in_both_themes
+def test_an_even_row_is_paper_with_thin_marks(style):
+    weights = np.array([[0.25] * 4, [0.5, 0.5, 0, 0], [0.7, 0.1, 0.1, 0.1], [0.5] * 4])
+    mask = np.ones((4, 4), bool)
+    mask[1, 2:] = False
+    picture = heatmap(weights, mask=mask)
+    for (i, j), even in {
+        (0, 0): True,
+        (0, 3): True,
+        (1, 1): True,
+        (2, 1): False,
+        (3, 0): False,
+    }.items():
+        cell = seen(picture, i, j)
+        paper, mark = is_ink(cell, style["paper"]), is_ink(cell, style["hatch"])
+        assert paper.mean() > 0.9 and 0 < mark.mean() < 0.05 if even else not paper.any(), (i, j)
+    assert "all alike, .25" in words(picture) and ".70" in words(picture)
+    assert not {".25", ".50"} & set(words(picture)[:-1]) - {".50"}
+    assert words(picture).count(".50") == 4, "alike, but no shares of 1: they are said"
+
+
+def test_what_is_no_share_of_one_is_never_even():
+    alike = np.full((3, 4), 0.25)
+    assert grid(alike).even().all()
+    for other in (grid(2 * alike), grid(alike, vmax=0.3), grid(alike, signed=True)):
+        assert not other.even().any()
+    assert not grid(np.full((3, 25), 1 / 25)).even().any(), "of many keys the share is no colour"
+    assert not grid(np.eye(3), np.eye(3, dtype=bool)).even().any(), "one key is no choice"
+    assert is_ink(seen(heatmap(alike), 1, 1), "#ffffff").mean() > 0.9
+    assert not is_ink(seen(heatmap(alike, axes=("layer", "head")), 1, 1), "#ffffff").any()
+
+
+# ---- said once -----------------------------------------------------------------------------------
+
+
+def test_names_and_scales_are_said_once():
+    weights = RANDOM.dirichlet(np.ones(5), (8, 5))
+    names = ["cat", "sat", "mat", "was", "tired"]
+    for count, rows in ((1, 1), (4, 1), (8, 2)):
+        picture = heads(weights[:count], names)
+        for name in names:
+            assert words(picture).count(name) == rows + 1, (
+                "beside each row of maps, above the first"
+            )
+        assert words(picture).count("looks (query)") == 1
+        assert len(picture.sheet.images) == count + 1, "one legend"
+    assert len(compare(*weights[:2], names).sheet.images) == 3 + 2, "weights, and their difference"
+    assert len(heatmap(weights[0], names).sheet.images) == 1, "numbers explain their colours"
+    assert len(heatmap(weights[0], names, numbers=False).sheet.images) == 2
+
+
+def test_names_that_differ_are_said_for_each():
+    picture = mask_figure({"a": masks.full(2, 2), "b": masks.full(3, 3), "c": masks.full(3, 2)})
+    assert [words(picture).count(name) for name in "012"] == [4, 4, 2]
+
+
+def test_what_is_not_allowed_is_said_on_the_cells_or_below():
+    big, small = mask_figure(masks.causal(10)), mask_figure(np.eye(2, dtype=bool), ["a", "b"])
+    for picture in (big, small, heatmap(np.eye(10), mask=masks.causal(10))):
+        assert words(picture).count("not allowed") == 1
+    (first,) = [text for text in big.sheet.texts if text.get_text() == "not allowed"]
+    left, right, low, top = big.sheet.images[0].get_extent()
+    x, y = first.get_position()
+    assert left < x < right and top < y < low
+    assert "not allowed" not in words(heatmap(np.eye(10)))
+    assert "not allowed" not in words(mask_figure(masks.full(10)))
+    assert mask_grid(masks.causal(3), None, None).gaps and not grid(np.eye(3)).gaps
