@@ -262,7 +262,8 @@ def test_a_long_text_reads_as_text(shown):
     blue = {n for n, (background, *_) in enumerate(looks) if background}
     assert framed == [30]
     assert blue == {n for n in range(31) if row[n] > 0.03 * row.max()}
-    assert len({colour for back, colour, _ in looks[31:] if not back}) == 1, "not allowed: faint"
+    plain = [colour for background, colour, _ in looks[:31] if not background]
+    assert set(plain) == {""} and {colour for _, colour, _ in looks[31:]} == {"rgb(107, 114, 128)"}
     best = np.argsort(-row)
     assert f"looks at {view.tokens[best[0]]} (key) .{round(100 * row[best[0]]):02d}" in seen.said()
     assert seen.legend.inner_text().endswith(f"up to .{round(100 * row.max()):02d}")
@@ -519,6 +520,7 @@ def test_words_that_look_at_patches(shown):
     seen.grid.click(position={"x": 20, "y": 32})
     seen.page.mouse.move(1, 1)
     assert seen.said().startswith("a (query) looks at ")
+    assert seen.dot([0, 31, 4, 2])[:3] == [213, 94, 0], "the word that looks is framed"
     assert view.key_tokens[:3] == ["[CLS]", "0,0", "0,1"] and view.tokens == ["a", "house"]
 
 
