@@ -175,6 +175,17 @@ export function blue(w) {
   return `color-mix(in oklab, var(--w${stop + 1}) ${Math.round(100 * (at - stop))}%, var(--w${stop}))`;
 }
 
+export const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+
+/** 256 colours between the stops of the theme's scale, of shares or of numbers with a sign */
+export function scaleOf(house, signed) {
+  const stops = Array.from({ length: signed ? 7 : 5 }, (_, n) => rgb(house.colour(`${signed ? "s" : "w"}${n}`)));
+  return Array.from({ length: 256 }, (_, i) => {
+    const at = (i / 255) * (stops.length - 1), low = Math.min(Math.floor(at), stops.length - 2);
+    return stops[low].map((c, k) => Math.round(lerp(c, stops[low + 1][k], at - low)));
+  });
+}
+
 /** Where an event is, in the units of an SVG or canvas, also when the picture is shown larger. */
 export function place(node, event) {
   const box = node.getBoundingClientRect(), width = +node.getAttribute("width") || node.clientWidth || box.width;

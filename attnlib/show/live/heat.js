@@ -1,6 +1,6 @@
 // One head as a heat map, and all heads as small pictures: what Python sent, where everything is, and the paint. Nothing of a
 // widget. What draws is given `one`, of merged(), and asks nothing else.
-import { TITLES, best, clamp, isEven, lerp, measure, share } from "./core.js";
+import { TITLES, best, clamp, isEven, measure, rgb, scaleOf, share } from "./core.js";
 
 const LONGEST = 16;                                      // signs of a name beside the picture; the read-out has it all
 const NONE = -9;                                         // no number among the small pictures stands for what is shown
@@ -61,15 +61,16 @@ export function table({ _shape, _range, _sum_range, _names, _weights, _small, _s
 export const range = (n) => Array.from({ length: n }, (_, i) => i);
 export const largest = (values) => values.reduce((top, v) => (v > top ? v : top), -Infinity);
 
-/** What all that draws is given: cells, rows and columns of some weights (nq, nk), and what is odd about them. `shares`: of 1? */
-function oneOf({ nq, nk, low, high, masked, nothing, shares = true }, values, closed, sum) {
+/** What all that draws is given: cells, rows and columns of some weights (nq, nk), and what is odd about them. `shares`: of 1?
+ *  shut: why a cell is closed, in words */
+function oneOf({ nq, nk, low, high, masked, nothing, shares = true, shut = "not allowed" }, values, closed, sum) {
   const at = (i, j) => values[i * nk + j], row = (i) => {
     const cells = [];
     for (let j = 0; j < nk; j++) cells.push(values[i * nk + j]);
     return cells;
   };
   const even = (i) => shares && nk <= FEW && isEven(row(i), range(nk).map((j) => !closed(i, j)));
-  return { nq, nk, low, high, masked, nothing, shares, at, row, column: (j) => range(nq).map((i) => at(i, j)), closed, sum, even };
+  return { nq, nk, low, high, masked, nothing, shares, shut, at, row, column: (j) => range(nq).map((i) => at(i, j)), closed, sum, even };
 }
 
 /** One head of it, or null where it has not come */
@@ -118,15 +119,16 @@ export function inWords(one, starts) {
   const values = rows.flatMap((row) => columns.map((column) => mean(row.map((i) => column.reduce((sum, j) => sum + one.at(i, j), 0)))));
   const closed = (i, j) => rows[i].every((a) => columns[j].every((b) => one.closed(a, b)));
   const [low, high] = [Math.min, Math.max].map((most, n) => values.reduce((a, b) => (b === b ? most(a, b) : a), n ? one.high : one.low));
-  const sizes = { ...one, nq: rows.length, nk: columns.length, low, high };
-  return oneOf(sizes, Float64Array.from(values), closed, (i) => mean(rows[i].map(one.sum)));
+  const sum = (i) => mean(rows[i].map(one.sum));
+  return oneOf({ ...one, nq: rows.length, nk: columns.length, low, high }, Float64Array.from(values), closed, sum);
 }
 
 /** The same of a text that is being written: what comes after the word `last` is not there, nor, where it reads itself, as key */
 export function soFar(one, last, itself) {
-  const there = (i, j) => i <= last && (!itself || j <= last), { nq, nk } = one;
-  const values = Float64Array.from({ length: nq * nk }, (_, n) => (there(Math.floor(n / nk), n % nk) ? one.at(Math.floor(n / nk), n % nk) : 0));
-  return oneOf({ ...one, masked: true }, values, (i, j) => !there(i, j) || one.closed(i, j), (i) => (i <= last ? one.sum(i) : 1));
+  const there = (i, j) => i <= last && (!itself || j <= last), { nq, masked } = one, sum = (i) => (i <= last ? one.sum(i) : 1);
+  const values = Float64Array.from(range(nq).flatMap((i) => one.row(i).map((v, j) => (there(i, j) ? v : 0))));
+  const shut = masked ? "not allowed, or not there yet" : "not there yet";
+  return oneOf({ ...one, masked: true, shut }, values, (i, j) => !there(i, j) || one.closed(i, j), sum);
 }
 
 /** Is this row one that looks at all alike, and is therefore left white? */
@@ -277,7 +279,6 @@ export function tiles({ layers, heads }, { width, tall, narrow, titles }) {
 
 // ---- paint: draws and returns nothing --------------------------------------------------------------------------------------
 
-export const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 export const css = (colour) => `rgb(${colour})`;
 /** Black or white, whichever can be read on a colour: at least 4.5 to 1 */
 export function readable(colour) {
@@ -285,15 +286,10 @@ export function readable(colour) {
   return light < 0.18 ? "white" : "black";
 }
 
-/** The colours of the theme, and 256 colours between the stops of its scale */
+/** The colours of the theme, and those of its scale */
 export function inks(house, signed) {
-  const stops = range(signed ? 7 : 5).map((n) => rgb(house.colour(`${signed ? "s" : "w"}${n}`)));
-  const ramp = range(256).map((i) => {
-    const at = (i / 255) * (stops.length - 1), low = Math.min(Math.floor(at), stops.length - 2);
-    return stops[low].map((c, k) => Math.round(lerp(c, stops[low + 1][k], at - low)));
-  });
   const names = ["ink", "faint", "paper", "blocked", "hatch", "bad", "query", "key", "query-text", "key-text"];
-  return { ramp, ...Object.fromEntries(names.map((name) => [name, house.colour(name)])) };
+  return { ramp: scaleOf(house, signed), ...Object.fromEntries(names.map((name) => [name, house.colour(name)])) };
 }
 
 const font = (size, bold) => `${bold ? 600 : 400} ${size}px system-ui, sans-serif`;
@@ -411,7 +407,7 @@ export function paintLegend(pen, one, place, { signed, scale, compact }, ink) {
   const bar = signed || !compact || scale !== "absolute";                // beside others, shares of 1 go without
   const high = signed ? Math.max(-one.low, one.high) : Math.max(1, one.high), number = `${+high.toPrecision(signed ? 2 : 3)}`;
   const least = signed ? `−${number}` : "0", most = signed ? number : { row: "row's largest", sqrt: `${number} (root)`, absolute: number }[scale];
-  const long = (text) => measure(text, font(12)), whole = long(least) + long(most) + (one.masked ? 99 + long("not allowed") : 60);
+  const long = (text) => measure(text, font(12)), whole = long(least) + long(most) + (one.masked ? 99 + long(one.shut) : 60);
   const start = Math.max(0, Math.min(place.x, place.width - whole - 6)), x = start + long(least) + 6, y = place.y + one.nq * place.ch + 18;
   const after = bar ? x + 72 + long(most) : start;
   if (bar) {
@@ -426,7 +422,7 @@ export function paintLegend(pen, one, place, { signed, scale, compact }, ink) {
   pen.moveTo(after, y + 5);
   pen.lineTo(after + 16, y - 5);
   pen.stroke();
-  write(pen, "not allowed", after + 21, y, ink.faint);
+  write(pen, one.shut, after + 21, y, ink.faint);
 }
 
 /** Names of a long text: of what is chosen, and of the five largest that it looks at; without anything, as many as can be read.

@@ -6,14 +6,6 @@ function told(node, name, value) {                        // writing what is the
   if (value && node.getAttribute(name) !== value) node.setAttribute(name, value);
 }
 
-/** Controls in the colours of the theme; a class that is there already is left alone, for the same reason */
-function dressed(box, tone) {
-  const row = box.querySelector(".attnlib-controls");
-  if (!row || row.classList.contains(tone)) return;
-  row.classList.remove("light", "dark");
-  row.classList.add("attnlib-live", tone);
-}
-
 function describe(box) {
   const words = (node) => node?.textContent.trim();
   for (const handle of box.querySelectorAll("[role=slider]")) {
@@ -38,7 +30,9 @@ function render({ model, el }) {
     const box = el.closest(".widget-vbox, .jupyter-widget-vbox");
     if (box) {
       describe(box);
-      dressed(box, isDark(el) ? "dark" : "light");
+      const tone = isDark(el) ? "dark" : "light", row = box.querySelector(`.attnlib-controls:not(.${tone})`)?.classList;
+      row?.remove("light", "dark");
+      row?.add("attnlib-live", tone);
       changes.observe(box, { subtree: true, childList: true, characterData: true, attributeFilter: ["class", "aria-valuetext"] });
     }
     if (isDark(el) === model.get("dark")) return;

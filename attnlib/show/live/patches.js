@@ -1,7 +1,7 @@
 // Patches of an image: a grid for the last keys, names for those in front of them (CLS, registers) and for queries that are
 // words. Where everything is, and the paint; what is looked at comes from text.js.
-import { TITLES, clamp, cut } from "./core.js";
-import { css, range, readable, rgb, write } from "./heat.js";
+import { TITLES, clamp, cut, rgb } from "./core.js";
+import { css, range, readable, write } from "./heat.js";
 import { shade } from "./text.js";
 
 const CHIP = 28;                                         // a line of names

@@ -1,6 +1,6 @@
 // A film of heat maps or pictures: play, step, scrub. A chosen cell draws its number over all steps above the scrubber.
 
-import { clamp, cut, dress, keep, keys, make, measure, place, share, sharp, sketch } from "./core.js";
+import { clamp, cut, dress, keep, keys, make, measure, place, rgb, scaleOf, share, sharp, sketch } from "./core.js";
 import { EDGE, scrubber } from "./scrub.js";
 import { plain, write } from "./words.js";
 
@@ -39,18 +39,6 @@ export function cellAt({ left, above, w, h }, { rows, columns }, [x, y]) {
 }
 
 // ---- paint --------------------------------------------------------------------------------------------------------------
-
-const parts = (hex) => hex.match(/\w\w/g).map((one) => parseInt(one, 16));
-
-/** 256 colours of the theme's scale, and that of NaN */
-function inks(house, signed) {
-  const stops = Array.from({ length: signed ? 7 : 5 }, (_, k) => parts(house.colour(`${signed ? "s" : "w"}${k}`)));
-  const ramp = Array.from({ length: 256 }, (_, k) => {
-    const at = (k / 255) * (stops.length - 1), n = Math.min(Math.floor(at), stops.length - 2);
-    return stops[n].map((c, x) => Math.round(c + (stops[n + 1][x] - c) * (at - n)));
-  });
-  return { ramp, bad: parts(house.colour("bad")) };
-}
 
 function paintMap(canvas, small, data, { from, step, t }, where, [low, high], { ramp, bad }) {
   const pen = small.getContext("2d"), image = pen.createImageData(data.columns, data.rows);
@@ -116,7 +104,7 @@ function maps(house, stage, panel, what, view) {
   return {
     data,
     lay(width) {
-      [where, colours] = [geometry(named, width), inks(house, scale[0] < 0)];
+      [where, colours] = [geometry(named, width), { ramp: scaleOf(house, scale[0] < 0), bad: rgb(house.colour("bad")) }];
       over.resize(where.width, where.height);
       return where;
     },

@@ -1,7 +1,7 @@
 // Long texts: the text as it reads, each word as blue as it is looked at, and a loupe, the largest weights of what is chosen.
 // Words are laid once; a hand changes their colours. `data`: as weave.js takes it; `pins`: the chosen words of a side.
-import { TITLES, best, clamp, make, share } from "./core.js";
-import { css, largest, level, range, readable, rgb } from "./heat.js";
+import { TITLES, best, clamp, make, rgb, share } from "./core.js";
+import { css, largest, level, range, readable } from "./heat.js";
 import { given } from "./weave.js";
 
 const ARCS = 8, BARS = 7;

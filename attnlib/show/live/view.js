@@ -1,9 +1,9 @@
 // AttentionView: one head as a heat map or as threads, its sentence above it, all heads beside it.
 // Python owns the numbers: weights come as uint16 between `_range` (65535 is NaN), row sums as uint16, the mask as bits.
-import { best, choice, clamp, dress, ease, frames, keep, keys, make, measure, menu, share, sharp, sketch } from "./core.js";
+import { best, choice, clamp, dress, ease, frames, keep, keys, lerp, make, measure, menu, rgb, share, sharp, sketch } from "./core.js";
 import {
   MANY, added, caption, cellOf, chosen, coloured, css, geometry, headOf, inWords, inks, largest, level, merged, paintAtlas, paintFocus,
-  paintLegend, paintMap, paintMost, paintNames, passing, range, ray, readable, rgb, soFar, spot, table, thumbnail, tiles,
+  paintLegend, paintMap, paintMost, paintNames, passing, range, ray, readable, soFar, spot, table, thumbnail, tiles,
 } from "./heat.js";
 import { imageOf, paintPatches, patchAt, patchwork, spotsOfPatches } from "./patches.js";
 import { scrubber } from "./scrub.js";
@@ -32,7 +32,7 @@ export function sentence(one, [i, j], { tokens, key_tokens, side, signed, pins }
   const v = one.at(i, j), said = [[tokens[i], "q"], ` (query ${i}) looks at `, [key_tokens[j], "k"], ` (key ${j})`];
   if (isNaN(v)) return [...said, ": NaN, not a number."];
   const closed = one.closed(i, j);
-  if (closed && (Math.abs(v) <= one.nothing || signed)) return [...said, ": not allowed."];
+  if (closed && (Math.abs(v) <= one.nothing || signed)) return [...said, `: ${one.shut}.`];
   if (signed) return [...said, `: ${v > 0 ? "+" : ""}${fine(v)}.`];
   const open = one.row(i).filter((_, n) => !one.closed(i, n)), rank = 1 + open.filter((u) => u > v + one.nothing).length;
   const alike = open.filter((u) => Math.abs(u - v) <= one.nothing).length, ranks = alike > 1 ? `${rank} to ${rank + alike - 1}` : rank;
@@ -382,7 +382,9 @@ function hideLater({ house, state, itself, loom: place }) {
 }
 
 /** Everything, once per change of the numbers */
-function refresh(view) {
+function refresh(view, send) {
+  view.stale = false;                                    // what comes meanwhile is for the next frame
+  runSteps(view, send);
   const { house, parts: { heading, scene, strip, base, overlay, notes }, state } = view, zoom = +house.root.style.zoom || 1;
   Object.assign(state, spoken(view.raw));
   if (view.edition !== state._edition) Object.assign(view, { edition: state._edition, came: new Map() });
@@ -586,9 +588,9 @@ function hands(view, send, later) {
 
 /** The colours of one step become those of the next, in 250 ms */
 function blend(view, ms) {
-  const { blend: { from, t }, colours, paint } = view, now = Math.min(1, t + ms / 250), k = ease(now);
-  view.blend = now < 1 ? { from, t: now } : null;
-  paint(now < 1 ? colours.map((row, i) => row.map((colour, j) => colour.map((c, n) => from[i][j][n] + (c - from[i][j][n]) * k))) : colours);
+  const { blend: { from, t }, colours } = view, k = ease(t + ms / 250);
+  view.blend = k < 1 ? { from, t: t + ms / 250 } : null;
+  view.paint(colours.map((row, i) => row.map((colour, j) => colour.map((c, n) => lerp(from[i][j][n], c, k)))));
 }
 
 function render({ model, el }) {
@@ -609,13 +611,8 @@ function render({ model, el }) {
     const before = view.hidden;
     view.hidden = house.root.clientWidth === 0;
     if (view.hidden) return !before;                     // out of sight, for a frame or until the page says that it is seen
-    const { stale } = view;
     view.hand = house.root.getRootNode().activeElement;  // before its form is hidden
-    view.stale = false;                                  // what comes meanwhile is for the next frame
-    if (stale) {
-      runSteps(view, send);
-      refresh(view);
-    }
+    if (view.stale) refresh(view, send);
     const moves = Boolean(view.one && view.loom) && advance(view.moving, ms);
     if (view.one && view.blend) blend(view, ms);
     if (view.one) followHand(view);
