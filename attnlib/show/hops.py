@@ -130,8 +130,8 @@ def _said(layers):
 
 
 def _places(picture, x, y, cell, n, rows):
-    """Numbers of tokens, as many as stand apart: above, and at the left if `rows`."""
-    room = text_width(str(n), weight="normal") + 0.1
+    """Numbers of tokens, a handful, above, and at the left if `rows`."""
+    room = max(text_width(str(n), weight="normal") + 0.1, SIDE / 6)
     every = next(step for step in (1, 2, 5, 10, 20, 50, 100, 10**9) if step * cell > room)
     for i in range(0, n, every):
         middle = (i + 0.5) * cell
