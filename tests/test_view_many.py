@@ -171,9 +171,21 @@ def test_a_page_holds_the_heads_that_were_chosen(few):
         "This page holds layer 2, head 1; layer 0, head 0. The other 4 heads are left out."
     )
     assert view.layer == 1, "the view itself stays"
-    everything = [(layer, head) for layer in range(3) for head in range(2)]
+    everything = [(layer, head) for layer in (2, 0, 1) for head in range(2)]
     state, planes = page_parts(view.to_html(heads=everything))
-    assert state["_names"] == [] and state["_left_out"] == "" and len(planes) == 6
+    assert state["_names"] == [] and state["_left_out"] == ""
+    np.testing.assert_allclose(planes, weights.reshape(6, 6, 6), atol=1e-5)
+
+
+def test_a_page_of_some_heads_holds_all_their_steps(few):
+    weights = softmax(4, 3, 2, 5, 5)
+    view = AttentionView(weights, steps=["0", "10", "20", "30"], axis="trained")
+    state, planes = page_parts(view.to_html(heads=[(1, 1)]))
+    assert state["_names"] == [f"{step}.1.1" for step in range(4)]
+    np.testing.assert_allclose(planes, weights[:, 1, 1], atol=1e-5)
+    assert state["_left_out"] == (
+        "This page holds layer 1, head 1. The other 5 heads are left out."
+    )
 
 
 def test_a_page_that_were_too_large_holds_what_was_opened(few, monkeypatch):

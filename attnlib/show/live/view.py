@@ -65,9 +65,11 @@ class AttentionView(Live):
     `pinned` is the cell that the reader has pinned, [query, key] or None; at first, unless it is
     compact or signed, the largest weight of the row that `Threads` opens with. `pins` are further
     words that are chosen with it, by Shift and a click, a long touch, or Space: queries, or keys
-    where `side` is "key". What the chosen words give is added up. Read both in the next cell, or
-    set them. Keys: arrows move the pin, Home and End go to the ends, Space keeps a word, x looks
-    from the other side, m turns the map into threads, [ ] head, { } layer, Esc unpins.
+    where `side` is "key". What the chosen words give is added up. `how` is "head", or what is made
+    of several heads, cell by cell: "mean layer", "max layer", "mean all", "max all". Read them in
+    the next cell, or set them. Keys: arrows move the pin, Home and End go to the ends, Space keeps
+    a word, x looks from the other side, m turns the map into threads, [ ] head, { } layer, Esc
+    unpins.
 
     Nothing is corrected: NaN is red, a row that does not sum to 1 and a weight where none is
     allowed are marked.
@@ -415,19 +417,24 @@ class AttentionView(Live):
     def _for_a_page(self, heads=None):
         """All weights, a plane at a time; or where that were too many, those that were opened."""
         state, blobs = super()._for_a_page()
-        every = [("head", *at) for at in np.ndindex(self._all.shape[:3])]
+        steps, layers, n_heads = self._all.shape[:3]
+        every = [("head", *at) for at in np.ndindex(steps, layers, n_heads)]
         n_cells = self._all[0, 0, 0].size
         if heads is not None:
-            wanted = [("head", self._at[1], layer, head) for layer, head in heads]
+            wanted = [("head", step, *one) for step in range(steps) for one in heads]
+            wanted = every if len(wanted) == len(every) else wanted
         elif self._all.size <= IN_A_PAGE:
             wanted = every
         else:
             wanted = list(self._opened.values())[-max(1, IN_A_PAGE // n_cells) :]
         blobs["_weights"] = (_pack(plane(self._all, *one), self._range) for one in wanted)
-        left = len(set(every).difference(wanted))
-        if not left:
+        if wanted == every:
             return state | {"_names": []}, blobs
-        said = [caption(self._shape, *one) for one in wanted]
+        left = layers * n_heads - len({one[2:] for one in wanted if one[0] == "head"})
+        said = [
+            caption(self._shape, *one) + (f" at step {one[1]}" if steps > 1 and not heads else "")
+            for one in (wanted[: len(heads)] if heads else wanted)
+        ]
         said = said[:8] + [f"{len(said) - 8} more"] * (len(said) > 8)
         state |= {
             "_names": [named(*one) for one in wanted],
