@@ -91,7 +91,7 @@ def _part(picture, x, high, step, name, sizes, norm):
     behind = right + 0.19 * step
     for start, end, at in [(x, right, before), (right, behind, total), (behind, x + step, after)]:
         _flow(picture, start, end, high, at)
-    above = high - 0.24
+    above = high - 0.29
     _size(picture, x + 0.12 * step, above, before, ha="center")
     inks = colour("faint"), colour("lines")[WRITTEN]
     _arrow(picture, (left, high), (left, low - 0.18), read, colour("hatch"))
