@@ -28,7 +28,9 @@ def softmax(*shape, seed=0, mask=None):
 # ---- in node -------------------------------------------------------------------------------------
 
 START = """import * as heat from "./heat.js";
-import * as view from "./view.js";
+import * as hands from "./hands.js";
+import * as picker from "./picker.js";
+import { sentence } from "./sentence.js";
 const bytes = (text) => new DataView(new Uint8Array(Buffer.from(text, "base64")).buffer);
 const opened = (state) => heat.table({ ...state, _weights: bytes(state._weights),
   _sums: bytes(state._sums), _mask: bytes(state._mask), _small: bytes(state._small) });
@@ -262,7 +264,7 @@ def test_small_pictures_lose_no_line(tmp_path):
     mask = np.tri(40, 50, dtype=bool)
     view = AttentionView(weights, mask=mask)
     script = """const t = opened(data);
-    say([0, 1].map((h) => [8, 20].map((dots) => heat.thumbnail(heat.headOf(t, 0, h), dots))));"""
+    say([0, 1].map((h) => [8, 20].map((dots) => picker.thumbnail(heat.headOf(t, 0, h), dots))));"""
     for head, sizes in enumerate(run(tmp_path, script, traits(view))):
         for dots, got in zip((8, 20), sizes):
             down, across = -(-40 // dots), -(-50 // dots)
@@ -290,7 +292,7 @@ def test_the_read_out_of_a_cell(tmp_path):
     signed = AttentionView([[0.02, -0.01, 0.0]], ["x"], key_tokens=["a", "b", "c"], signed=True)
     script = """const [state, other] = data, ask = (given, cell, more) => {
       const look = { side: "query", pins: [], ...given, ...more };
-      return view.sentence(heat.headOf(opened(given), 0, 0), cell, look); };
+      return sentence(heat.headOf(opened(given), 0, 0), cell, look); };
     say([ask(state, [0, 0]), ask(state, [0, 1]), ask(state, [1, 2]), ask(state, [2, 0]),
       ask(state, [0, 0], { side: "key" }), ask(state, [0, 0], { pins: [2, 1] }),
       ask(state, [0, 0], { pins: [1], side: "key" }), ask(state, [0, 0], { pins: [0] }),
@@ -324,7 +326,7 @@ def test_ranks_are_honest_about_words_that_get_the_same(tmp_path):
         AttentionView([row], ["x"], key_tokens=[f"k{j}" for j in range(len(row))]) for row in cases
     ]
     script = """say(data.map((sent) => { const one = heat.headOf(opened(sent), 0, 0);
-      return one.row(0).map((_, j) => view.sentence(one, [0, j],
+      return one.row(0).map((_, j) => sentence(one, [0, j],
         { ...sent, side: "query", pins: [] })); }));"""
     for row, parts in zip(cases, run(tmp_path, script, [traits(view) for view in views])):
         for j, one in enumerate(parts):
@@ -347,7 +349,7 @@ def test_a_row_that_looks_at_all_alike_is_white(tmp_path):
     const ink = { bad: "#d4002a", blocked: "#eceef0", paper: "#ffffff",
       ramp: heat.range(256).map((n) => [n, n, 0]) };
     const look = { scale: "absolute", signed: false, top_k: 0, threshold: 0, hide_first: false };
-    say([heat.coloured(one, look, ink).rows, heat.thumbnail(one, 4),
+    say([heat.coloured(one, look, ink).rows, picker.thumbnail(one, 4),
       heat.coloured(one, { ...look, scale: "row" }, ink).rows]);"""
     rows, small, relative = run(tmp_path, script, traits(view))
     paper, blocked = [255, 255, 255], [236, 238, 240]
@@ -453,11 +455,11 @@ def test_keys_and_clicks(tmp_path):
     script = """const state = (other) => ({ ...data.state, ...other,
       cell: (line, n) => (line ? [9, n] : [n, 9]) });
     say({ keys: data.keys.map(([key, shift, other]) =>
-        view.keyChange({ key, shiftKey: Boolean(shift) }, state(other)) ?? null),
+        hands.keyChange({ key, shiftKey: Boolean(shift) }, state(other)) ?? null),
       clicks: data.clicks.map(([cell, more, other]) =>
-        view.clicked(cell, Boolean(more), state(other))),
+        hands.clicked(cell, Boolean(more), state(other))),
       threads: data.threads.map(([side, n, more, other]) =>
-        view.wordClicked(side, n, Boolean(more), state(other))) });"""
+        hands.wordClicked(side, n, Boolean(more), state(other))) });"""
     cases = {"state": STATE, "keys": KEYS, "clicks": CLICKS, "threads": THREADS}
     got = run(tmp_path, script, cases)
     for name in ("keys", "clicks", "threads"):
@@ -474,7 +476,7 @@ def test_the_page_and_python_refuse_the_same_threads(tmp_path):
         for compact in (False, True)
     ]
     script = """say(data.map(([[nq, nk], [low, high], signed, compact]) =>
-      view.whyNot({ nq, nk, low, high }, { signed, compact })));"""
+      hands.whyNot({ nq, nk, low, high }, { signed, compact })));"""
     for (size, span, signed, compact), why in zip(cases, run(tmp_path, script, cases)):
         assert bool(why) == bool(module._no_threads(span, signed, compact)), size
 
@@ -544,7 +546,7 @@ def test_small_pictures_are_where_a_hand_finds_them(tmp_path):
     ]
     script = """say(data.map(({ layers, heads, narrow, titles }) => {
       const look = { width: narrow ? 588 : 196, tall: narrow ? 150 : 400, narrow, titles };
-      const where = heat.tiles({ layers, heads }, look), { range } = heat;
+      const where = picker.tiles({ layers, heads }, look), { range } = heat;
       const each = range(layers).flatMap((l) => range(heads).map((h) => [l, h]));
       const middle = ([l, h]) => { const [x, y] = where.place(l, h);
         return [x + where.cw / 2, y + where.ch / 2]; };

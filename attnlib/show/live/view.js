@@ -1,17 +1,20 @@
 // AttentionView: one head as a heat map or as threads, its sentence above it, all heads beside it.
 // Python owns the numbers: weights come as uint16 between `_range` (65535 is NaN), row sums as uint16, the mask as bits.
-import { best, choice, clamp, dress, ease, frames, keep, keys, lerp, make, measure, menu, rgb, share, sharp, sketch } from "./core.js";
+import { clamp, dress, ease, frames, keep, keys, lerp, make, measure, rgb, sharp, sketch } from "./core.js";
+import { LAB, controls } from "./controls.js";
+import { SIDES, clicked, keyChange, lineOf, whyNot, wordClicked } from "./hands.js";
 import {
-  MANY, added, caption, cellOf, chosen, coloured, css, geometry, headOf, inWords, inks, largest, level, merged, paintAtlas, paintFocus,
-  paintLegend, paintMap, paintMost, paintNames, passing, range, ray, readable, soFar, spot, table, thumbnail, tiles,
+  MANY, caption, cellOf, chosen, coloured, geometry, headOf, inWords, inks, level, merged, paintFocus, paintLegend, paintMap, paintMost,
+  paintNames, passing, range, soFar, spot, table,
 } from "./heat.js";
 import { imageOf, paintPatches, patchAt, patchwork, spotsOfPatches } from "./patches.js";
+import { paintAtlas, thumbnail, tiles } from "./picker.js";
 import { scrubber } from "./scrub.js";
-import { NS, beside, bringWord, fitText, layText, legendOf, paintLoupe, paintText, seenBy, spotsOf } from "./text.js";
+import { laySentence, paintSentence, sentence } from "./sentence.js";
+import { bringWord, fitText, layText, legendOf, paintLoupe, paintText, seenBy, spotsOf } from "./text.js";
 import { pieces, spoken, worded } from "./units.js";
 import { MOST, advance, aim, drawn, evens, loom, pluck, spun, telling, weave } from "./weave.js";
 
-const SCALES = ["absolute", "row", "sqrt"], SIDES = ["query", "key"];
 const HAND = ["pinned", "pins"];                         // what moves with the hand; all else is drawn anew
 const TRAITS = [
   ...HAND, "step", "layer", "head", "how", "unit", "form", "side", "scale", "top_k", "threshold", "hide_first", "tokens", "key_tokens", "titles", "title", "signed", "compact", "_hint",
@@ -19,206 +22,9 @@ const TRAITS = [
   "grid", "_image", "_image_size",
 ];
 
-// ---- in words: pure --------------------------------------------------------------------------------------------------------
-
-/** A weight in words: .85, and where it is small .002 */
-const fine = (v) => (Math.abs(v) < 0.0195 ? `${v < 0 ? "−" : ""}${Math.abs(v).toFixed(3).slice(1)}` : share(v));
-
-/** What a row adds up to, where that is not 1 */
-const oddSum = (sum) => (sum.toFixed(2) === "1.00" ? "" : `; the row adds up to ${sum.toFixed(2).replace("-", "−")}`);
-
-/** The read-out of a cell, in parts for dress().say: text, or [word, "q" | "k"] */
-export function sentence(one, [i, j], { tokens, key_tokens, side, signed, pins }) {
-  const v = one.at(i, j), said = [[tokens[i], "q"], ` (query ${i}) looks at `, [key_tokens[j], "k"], ` (key ${j})`];
-  if (isNaN(v)) return [...said, ": NaN, not a number."];
-  const closed = one.closed(i, j);
-  if (closed && (Math.abs(v) <= one.nothing || signed)) return [...said, `: ${one.shut}.`];
-  if (signed) return [...said, `: ${v > 0 ? "+" : ""}${fine(v)}.`];
-  const open = one.row(i).filter((_, n) => !one.closed(i, n)), rank = 1 + open.filter((u) => u > v + one.nothing).length;
-  const alike = open.filter((u) => Math.abs(u - v) <= one.nothing).length, ranks = alike > 1 ? `${rank} to ${rank + alike - 1}` : rank;
-  said.push(closed ? `: not allowed, but has the weight ${fine(v)}` : ` ${fine(v)}, rank ${ranks} of ${open.length}`, oddSum(one.sum(i)));
-  if (side === "key") said.push(`; the column adds up to ${one.column(j).reduce((a, b) => a + b, 0).toFixed(2)}, which need not be 1`);
-  said.push(".");
-  const words = chosen(pins, [i, j], side);
-  if (words.length < 2) return said;
-  const sums = added(one, words, side), most = sums.indexOf(largest(sums));
-  const [verb, word] = side === "key" ? ["get from", [tokens[most], "q"]] : ["give", [key_tokens[most], "k"]];
-  return [...said, ` Together the ${words.length} ${verb} `, word, ` ${share(sums[most])}${side === "key" ? "" : ` of ${words.length}`}.`];
-}
-
-// ---- hands: pure --------------------------------------------------------------------------------------------------------
-// `state`: pinned, pins, side, layer, head, form, size {layers, heads, nq, nk}, woven: are these threads, why: why there can be
-// none, or "", cell(line, n): the cell of a word by itself
-
-const lineOf = (side) => SIDES.indexOf(side);
-
-/** A click at a cell. With `more` its word is added to those that are chosen, or taken out of them. @returns what changes */
-export function clicked(cell, more, state) {
-  const line = lineOf(state.side), word = cell[line], before = chosen(state.pins, state.pinned, state.side);
-  if (!more) return { pinned: cell, pins: [] };
-  if (!before.includes(word)) return { pinned: cell, pins: [...before, word] };
-  const left = before.filter((n) => n !== word);
-  return { pinned: left.length ? state.cell(line, left.at(-1)) : null, pins: left };
-}
-
-/** The same for a word among threads, where a click also says from which side one looks */
-export function wordClicked(side, n, more, state) {
-  const before = side === state.side ? state : { ...state, side, pinned: null, pins: [] };
-  return { side, ...clicked(state.cell(lineOf(side), n), more, before) };
-}
-
-/** Among words or patches that stand in lines */
-const lineKeys = ({ pinned, pins, side, cell, spots }, key, more) => {
-  const line = lineOf(side), to = beside(spots(line), key, pinned ? pinned[line] : -1);
-  return to === undefined ? {} : { [key]: () => ({ pinned: cell(line, to), pins: more ? chosen(pins, pinned, side) : pins }) };
-};
-
-const mapKeys = ({ pinned, size: { nq, nk } }) => {
-  const [i, j] = pinned ?? [-1, -1], go = (a, b) => () => ({ pinned: pinned ? [clamp(a, 0, nq - 1), clamp(b, 0, nk - 1)] : [0, 0] });
-  return {
-    ArrowUp: go(i - 1, j), ArrowDown: go(i + 1, j), ArrowLeft: go(i, j - 1), ArrowRight: go(i, j + 1), Home: go(i, 0), End: go(i, nk - 1),
-  };
-};
-
-const threadKeys = ({ pinned, pins, side, cell, size: { nq, nk } }, more) => {
-  const line = lineOf(side), count = line ? nk : nq, word = pinned ? pinned[line] : -1;
-  const go = (n) => () => ({ pinned: cell(line, (n + count) % count), pins: more ? chosen(pins, pinned, side) : pins });
-  const across = (to) => () => ({ side: to, ...(to === side ? {} : { pins: [] }) });
-  return {
-    ArrowUp: go(Math.max(word, 0) - 1), ArrowDown: go(word + 1), Home: go(0), End: go(count - 1),
-    ArrowLeft: across("query"), ArrowRight: across("key"),
-  };
-};
-
-/** A key. @returns what changes, or nothing */
-export function keyChange({ key, shiftKey }, state) {
-  const { pinned, pins, side, layer, head, size: { layers, heads } } = state, turn = (n, count) => (n + count) % count;
-  const kept = (word) => ({ pins: pins.includes(word) ? pins.filter((n) => n !== word) : [...pins, word] });
-  const answers = {
-    ...(state.spots ? lineKeys(state, key, shiftKey) : state.woven ? threadKeys(state, shiftKey) : mapKeys(state)),
-    Escape: () => ({ pinned: null, pins: [] }), " ": () => (pinned ? kept(pinned[lineOf(side)]) : null),
-    "[": () => ({ head: turn(head - 1, heads), how: "head" }), "]": () => ({ head: turn(head + 1, heads), how: "head" }),
-    "{": () => ({ layer: turn(layer - 1, layers), how: "head" }), "}": () => ({ layer: turn(layer + 1, layers), how: "head" }),
-    x: () => ({ side: SIDES[1 - lineOf(side)], pins: [] }), m: () => (state.why ? null : { form: state.kind === "map" ? state.other : "map" }),
-  };
-  return answers[key]?.();
-}
-
-/** Why these weights cannot be shown as threads, or "" */
-export function whyNot({ low, high }, { signed, compact }) {
-  if (compact || signed) return "a map alone";
-  return low < -1e-3 || high > 1.01 ? "shares of 1 only" : "";
-}
-
 // ---- the page around it ----------------------------------------------------------------------------------------------------
 
 const LOUPE = 176;                                       // beside a map of a long text
-const LAB = { "data-lm-suppress-shortcuts": "true" };
-
-/** A number or a tick with its name */
-function field(bar, label, attributes, onchange) {
-  const input = make("input", make("label", bar, {}, `${label} `), { ...LAB, "aria-label": label, ...attributes });
-  input.addEventListener("keydown", (event) => event.stopPropagation());
-  input.addEventListener(attributes.type === "checkbox" ? "change" : "input", () => onchange(input));
-  return input;
-}
-
-const COLOURS = ["absolute, 0 to 1", "relative to each row's largest", "square root"];
-
-const HOWS = {
-  head: "one head", "mean layer": "mean of its layer", "max layer": "max of its layer", "mean all": "mean of all heads", "max all": "max of all heads",
-};
-
-/** The row of controls, and beside the small pictures what is shown. @returns {{set}} set(state, data): as the state says */
-function controls(bar, heads, house, { signed, grid }, send) {
-  let hows = [], layered = "head";                       // a mean of a layer goes to the next layer, too
-  const layer = menu(bar, "layer", [], (n) => send({ layer: n, how: layered })), head = menu(bar, "head", [], (n) => send({ head: n, how: "head" }));
-  const show = menu(heads, "show", [], (n) => send({ how: hows[n] }));
-  heads.prepend(heads.lastChild);
-  const form = choice(bar, "form", [grid.length ? "patches" : "threads", "map"], (name) => send({ form: name })), why = make("span", form.node, { class: "reason" });
-  const unit = choice(bar, "unit", ["words", "pieces"], (name) => send({ unit: name }));
-  const side = menu(bar, "view by", SIDES, (n) => send({ side: SIDES[n], pins: [] }));
-  const scale = signed ? null : menu(bar, "colours", COLOURS, (n) => send({ scale: SCALES[n] }));
-  const whole = { type: "number", min: 0, step: 1 }, part = { type: "number", min: 0, max: 1, step: 0.05 };
-  const top = field(bar, "only the top", whole, ({ value }) => send({ top_k: Math.max(0, Math.floor(+value) || 0) }));
-  const least = field(bar, "at least", part, ({ value }) => send({ threshold: Math.max(0, +value || 0) }));
-  const sink = field(bar, "hide the first column", { type: "checkbox" }, ({ checked }) => send({ hide_first: checked }));
-  house.present(bar);
-  const list = (one, count, name) => {                   // a list that is open stays as it is
-    const names = range(count).map(name), old = [...one.node.options].map((option) => option.textContent);
-    if (old.length !== count || old.some((text, n) => text !== names[n])) one.fill(names);
-    one.node.parentElement.hidden = count < 2;
-  };
-  const typed = (input, value) => {                      // a field is the reader's while he types
-    if (input.getRootNode().activeElement !== input) input.value = value || "";
-  };
-  return {
-    set(state, data) {
-      list(layer, data.layers, (n) => `${n}`);
-      list(head, data.heads, (n) => state.titles[n] || `${n}`);
-      layer.set(state.layer);
-      head.set(state.head);
-      hows = Object.keys(HOWS).filter((how) => !how.endsWith("layer") || (data.layers > 1 && data.heads > 1));
-      layered = state.how.endsWith("layer") ? state.how : "head";
-      list(show, hows.length, (n) => HOWS[hows[n]]);
-      show.set(hows.indexOf(hows.includes(state.how) ? state.how : state.how.replace("layer", "all")));
-      unit.node.hidden = !state._words.starts;
-      unit.set(state.unit);
-      side.set(lineOf(state.side));
-      scale?.set(SCALES.indexOf(state.scale));
-      form.set(state.kind);
-      form.node.firstChild.disabled = Boolean(state.why);
-      why.textContent = state.why;
-      typed(top, state.top_k);
-      typed(least, state.threshold);
-      sink.checked = state.hide_first;
-    },
-  };
-}
-
-/** The sentence: its words twice, and lines between them. It stays while the hand moves: a click needs both its ends on one word. */
-function laySentence(strip, names) {
-  const laid = strip.dataset.words, now = JSON.stringify(names);
-  if (laid === now) return;
-  strip.dataset.words = now;
-  strip.replaceChildren();
-  names.forEach((words, line) => {
-    if (line) strip.append(document.createElementNS(NS, "svg"));
-    const row = make("div", strip);
-    make("span", row, { class: line ? "side k" : "side q" }, SIDES[line]);
-    words.forEach((word, n) => make("span", row, { class: "word", dir: "auto", "data-place": `${line},${n}` }, word));
-  });
-}
-
-/** Lines only from the word that is looked at; `follow`: it comes into sight */
-function paintSentence(strip, one, focus, state, ink, follow) {
-  const line = lineOf(state.side), rows = [...strip.querySelectorAll("div")].map((row) => [...row.children].slice(1));
-  const words = chosen(state.pins, focus, state.side), from = focus && rows[line][focus[line]], seen = focus && ray(one, focus, state);
-  const [bad, blocked, paper] = [ink.bad, ink.blocked, ink.paper].map(rgb), look = { ...state, low: one.low, high: one.high };
-  const tone = (n, v) => (isNaN(v) ? bad : seen.closed[n] ? blocked : seen.shown[n] ? ink.ramp[level(v, seen.most, look)] : paper);
-  const dressed = (side, n) => {
-    if (side === line) return words.includes(n) ? `border-color:${line ? ink.key : ink.query}` : "";
-    if (!focus) return "";
-    const c = tone(n, seen.values[n]);
-    return `background:${css(c)};color:${readable(c)};${seen.closed[n] ? "text-decoration:line-through" : ""}`;
-  };
-  rows.forEach((row, side) => row.forEach((word, n) => {
-    const now = dressed(side, n);
-    if ((word.dataset.style ?? "") !== now) word.style.cssText = word.dataset.style = now;
-  }));
-  const lines = strip.querySelector("svg");
-  lines.replaceChildren();
-  if (!focus) return;
-  const off = from.offsetLeft - strip.scrollLeft;
-  if (follow && (off < 60 || off + from.offsetWidth > strip.clientWidth)) strip.scrollLeft = from.offsetLeft - strip.clientWidth / 2;
-  const middle = (word) => word.offsetLeft + word.offsetWidth / 2, strongest = best(seen.values).filter(([v, n]) => seen.shown[n] && v > 0);
-  const ends = strongest.slice(0, state.top_k || 8).map(([v, n]) => [v, middle(from), middle(rows[1 - line][n])]);
-  for (const [v, here, there] of ends) {
-    const path = lines.appendChild(document.createElementNS(NS, "path")), [a, b] = line ? [there, here] : [here, there];
-    path.setAttribute("d", `M${a} 0 C${a} 15 ${b} 13 ${b} 28`);
-    path.setAttribute("stroke-width", Math.max(0.4, (6 * v) / Math.max(1, one.high)));
-  }
-}
 
 const APPLICATION = { tabindex: 0, role: "application", ...LAB };
 

@@ -1,0 +1,68 @@
+// The controls of AttentionView: a row above it, and a menu beside the small pictures.
+import { choice, make, menu } from "./core.js";
+import { SIDES, lineOf } from "./hands.js";
+import { range } from "./heat.js";
+
+export const LAB = { "data-lm-suppress-shortcuts": "true" };
+const SCALES = ["absolute", "row", "sqrt"];
+
+/** A number or a tick with its name */
+function field(bar, label, attributes, onchange) {
+  const input = make("input", make("label", bar, {}, `${label} `), { ...LAB, "aria-label": label, ...attributes });
+  input.addEventListener("keydown", (event) => event.stopPropagation());
+  input.addEventListener(attributes.type === "checkbox" ? "change" : "input", () => onchange(input));
+  return input;
+}
+
+const COLOURS = ["absolute, 0 to 1", "relative to each row's largest", "square root"];
+
+const HOWS = {
+  head: "one head", "mean layer": "mean of its layer", "max layer": "max of its layer", "mean all": "mean of all heads", "max all": "max of all heads",
+};
+
+/** The row of controls, and beside the small pictures what is shown. @returns {{set}} set(state, data): as the state says */
+export function controls(bar, heads, house, { signed, grid }, send) {
+  let hows = [], layered = "head";                       // a mean of a layer goes to the next layer, too
+  const layer = menu(bar, "layer", [], (n) => send({ layer: n, how: layered })), head = menu(bar, "head", [], (n) => send({ head: n, how: "head" }));
+  const show = menu(heads, "show", [], (n) => send({ how: hows[n] }));
+  heads.prepend(heads.lastChild);
+  const form = choice(bar, "form", [grid.length ? "patches" : "threads", "map"], (name) => send({ form: name })), why = make("span", form.node, { class: "reason" });
+  const unit = choice(bar, "unit", ["words", "pieces"], (name) => send({ unit: name }));
+  const side = menu(bar, "view by", SIDES, (n) => send({ side: SIDES[n], pins: [] }));
+  const scale = signed ? null : menu(bar, "colours", COLOURS, (n) => send({ scale: SCALES[n] }));
+  const whole = { type: "number", min: 0, step: 1 }, part = { type: "number", min: 0, max: 1, step: 0.05 };
+  const top = field(bar, "only the top", whole, ({ value }) => send({ top_k: Math.max(0, Math.floor(+value) || 0) }));
+  const least = field(bar, "at least", part, ({ value }) => send({ threshold: Math.max(0, +value || 0) }));
+  const sink = field(bar, "hide the first column", { type: "checkbox" }, ({ checked }) => send({ hide_first: checked }));
+  house.present(bar);
+  const list = (one, count, name) => {                   // a list that is open stays as it is
+    const names = range(count).map(name), old = [...one.node.options].map((option) => option.textContent);
+    if (old.length !== count || old.some((text, n) => text !== names[n])) one.fill(names);
+    one.node.parentElement.hidden = count < 2;
+  };
+  const typed = (input, value) => {                      // a field is the reader's while he types
+    if (input.getRootNode().activeElement !== input) input.value = value || "";
+  };
+  return {
+    set(state, data) {
+      list(layer, data.layers, (n) => `${n}`);
+      list(head, data.heads, (n) => state.titles[n] || `${n}`);
+      layer.set(state.layer);
+      head.set(state.head);
+      hows = Object.keys(HOWS).filter((how) => !how.endsWith("layer") || (data.layers > 1 && data.heads > 1));
+      layered = state.how.endsWith("layer") ? state.how : "head";
+      list(show, hows.length, (n) => HOWS[hows[n]]);
+      show.set(hows.indexOf(hows.includes(state.how) ? state.how : state.how.replace("layer", "all")));
+      unit.node.hidden = !state._words.starts;
+      unit.set(state.unit);
+      side.set(lineOf(state.side));
+      scale?.set(SCALES.indexOf(state.scale));
+      form.set(state.kind);
+      form.node.firstChild.disabled = Boolean(state.why);
+      why.textContent = state.why;
+      typed(top, state.top_k);
+      typed(least, state.threshold);
+      sink.checked = state.hide_first;
+    },
+  };
+}
