@@ -171,6 +171,37 @@ def test_a_page_that_reads_from_the_right_turns_no_picture_round(browser, tmp_pa
         page.close()
 
 
+def test_a_page_that_is_enlarged_while_open_stays_sharp(browser):
+    pages = {"view": (view(), "canvas.cells"), "film": (Player([np.eye(6)] * 2), ".frame canvas")}
+    for name, (picture, canvas) in pages.items():
+        page = browser.new_page()
+        page.set_content(picture.to_html().decode())
+        page.wait_for_selector(canvas)
+        page.wait_for_timeout(200)
+        dots = "(node) => node.width / node.getBoundingClientRect().width"
+        assert abs(page.locator(canvas).evaluate(dots) - 1) < 0.02
+        size = {"width": 1000, "height": 800, "deviceScaleFactor": 2, "mobile": False}
+        page.context.new_cdp_session(page).send("Emulation.setDeviceMetricsOverride", size)
+        page.wait_for_timeout(300)
+        assert abs(page.locator(canvas).evaluate(dots) - 2) < 0.02, name
+        page.close()
+
+
+def test_in_forced_colours_running_text_keeps_its_shades(browser):
+    words = [f"w{i}" for i in range(40)]
+    picture = AttentionView(np.eye(40)[::-1], words, form="threads")
+    picture.pinned = [3, 36]
+    page = browser.new_page()
+    page.emulate_media(forced_colors="active")
+    page.set_content(picture.to_html().decode())
+    page.wait_for_selector(".prose [data-place]")
+    page.wait_for_timeout(200)
+    back = "(node) => getComputedStyle(node).backgroundColor"
+    shades = [page.locator(f".prose [data-place$=',{n}']").first.evaluate(back) for n in (36, 20)]
+    assert len({*shades}) == 2 and "rgb(8, 48, 107)" in shades
+    page.close()
+
+
 def test_the_page_is_one_document_with_a_landmark():
     page = view().to_html().decode()
     assert re.findall(r"</?(?:html|main|script)\b", page) == [

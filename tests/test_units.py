@@ -43,6 +43,8 @@ def test_words_are_those_of_numpy(tmp_path):
         layers, heads, n_q, n_k = rng.integers(1, [4, 4, 9, 9])
         mask = rng.random([(n_q, n_k), (layers, heads, n_q, n_k)][n % 2]) < 0.6
         weights = softmax(layers, heads, n_q, n_k, seed=n)
+        if n % 3 == 0:  # rows that do not add up to 1
+            weights *= rng.uniform(0.5, 1, (n_q, 1))
         weights[0, 0, -1, 0] = np.nan if n % 5 == 0 else weights[0, 0, -1, 0]
         tokens, keys = cut_up(n_q, n_k, rng)
         view = AttentionView(weights, tokens, key_tokens=keys, mask=mask)
@@ -67,9 +69,9 @@ def test_words_are_those_of_numpy(tmp_path):
         np.testing.assert_allclose(rows, by_words(merged, *both), atol=1e-4)
         allowed = allowed_by_words(masks[part].any(axis=0), *both)
         assert (~np.array(got["closed"]) == allowed).all()
-        if view.how in ("head", "mean all") and not np.isnan(rows).any():
-            np.testing.assert_allclose(rows.sum(-1), 1, atol=1e-3)
-            np.testing.assert_allclose(got["sums"], 1, atol=1e-3)
+        if not view.how.startswith("max"):
+            sums = np.array([float(one) for one in got["sums"]])
+            np.testing.assert_allclose(sums, rows.sum(-1), atol=1e-3)
 
 
 def test_what_is_pinned_speaks_of_pieces(tmp_path):
