@@ -141,11 +141,22 @@ def test_the_bluer_a_patch_the_more_it_is_looked_at(dark):
     got = weights[:, [0, 5]].sum(axis=1)
     seen = np.stack([panel(picture, h, grid).sum(-1).ravel() for h in range(3)])
     seen = seen if dark else -seen
-    marked = 4  # the patch that looks is framed; its middle is seen all the same
     order = np.argsort(got[:, 1:], axis=None)
-    assert marked in range(12)
     apart = np.diff(got[:, 1:].ravel()[order]) > 0.01 * got.max()
     assert (np.diff(seen.ravel()[order])[apart] > 0).all(), "one scale for all heads"
+
+
+def test_the_patch_that_looks_is_framed():
+    weights, grid = shares(13, 13), (3, 4)
+    found = patches(weights, grid, ["CLS"], pins=[6])
+    orange = np.argwhere(np.abs(dots(found) - [213, 94, 0]).max(-1) < 8)
+    left, right, low, high = np.array(found.sheet.images[0].get_extent()) * found.dpi
+    middle = orange.mean(0)
+    cell = (low - high) / 3, (right - left) / 4
+    assert abs(middle[0] - (high + 1.5 * cell[0])) < 2, "the second row"
+    assert abs(middle[1] - (left + 1.5 * cell[1])) < 2, "the second column"
+    clear = patches(weights, grid, ["CLS"], pins=[0])
+    assert not len(np.argwhere(np.abs(dots(clear) - [213, 94, 0]).max(-1) < 8)), "CLS has no place"
 
 
 def test_over_an_image_the_blue_is_laid_on_grey():

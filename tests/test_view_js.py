@@ -153,7 +153,8 @@ def test_planes_that_came_stay(tmp_path):
     sent = [base64.b64encode(planes[[h]].tobytes()).decode() for h in order]
     script = """const came = new Map();
     for (const [n, plane] of data.sent.entries()) heat.table({ ...data.state, _sums: bytes(""),
-      _mask: bytes(""), _small: bytes(""), _names: [`0.0.${data.order[n]}`], _weights: bytes(plane) }, came);
+      _mask: bytes(""), _small: bytes(""), _names: [`0.0.${data.order[n]}`],
+      _weights: bytes(plane) }, came);
     const t = heat.table({ ...data.state, _sums: bytes(""), _mask: bytes(""), _small: bytes(""),
       _names: ["0.0.18"], _weights: bytes(data.sent.at(-1)) }, came);
     say(heat.range(20).map((h) => heat.headOf(t, 0, h)?.row(1) ?? null));"""
