@@ -319,6 +319,19 @@ def test_several_words_and_keys_in_running_text(shown):
     assert seen.map.evaluate("(node) => node === document.activeElement"), "the focus goes along"
 
 
+def test_a_finger_chooses_words(shown):
+    seen = shown(text(form="threads"), fingers=True)
+    seen.span(20).tap()
+    assert seen.state("pinned")[0][0] == 20
+    hold = """(node) => { const at = { bubbles: true, pointerType: "touch" };
+        node.dispatchEvent(new PointerEvent("pointerdown", at));
+        return new Promise((done) => setTimeout(() => {
+          node.dispatchEvent(new PointerEvent("click", at)); done(); }, 600)); }"""
+    seen.span(40).evaluate(hold)
+    seen.tab.frames()
+    assert seen.state("pins") == [[20, 40]], "a long touch adds"
+
+
 def test_a_word_out_of_sight_comes_back(shown):
     n = 600
     words = [WORDS[i % 16] for i in range(n)]
