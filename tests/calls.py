@@ -609,7 +609,7 @@ CALLS = {  # name: () -> (what is called, {argument: value})
     ),
     "show.heatmap": lambda: (
         show.heatmap,
-        named(signed=False, vmax=0.9, sums=True, axes=("rows", "columns")),
+        named(signed=False, vmax=0.9, sums=True, numbers=True, axes=("rows", "columns")),
     ),
     "show.hop_map": lambda: (
         show.hop_map,

@@ -666,7 +666,7 @@ def test_a_row_that_does_not_sum_to_one_has_its_sum_in_red(style):
         [
             [0.5, 0.5, 0],
             [0.7, 0.7, 0],
-            [0.25, 0.25, 0],
+            [0.5, 0.53, 0],
             [0.5, 0.5005, 0],
             [0, 0, 0],
             [np.nan, 1, 0],
@@ -676,7 +676,7 @@ def test_a_row_that_does_not_sum_to_one_has_its_sum_in_red(style):
     wanted = [
         ("1.00", "faint"),
         ("1.40", "nan"),
-        ("0.50", "nan"),
+        ("1.03", "nan"),
         ("1.00", "faint"),
         ("0.00", "nan"),
         ("nan", "nan"),

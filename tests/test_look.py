@@ -61,7 +61,7 @@ def grown(n, *, tokens=WORDS, title=LONG):
 
 
 DRAWN = {name: called(name) for name in calls.CALLS if name.startswith("show.")}
-DRAWN |= {f"{kind} of {n}": make for n in (1, 2, 11, 30, 70) for kind, make in grown(n).items()}
+DRAWN |= {f"{kind} of {n}": make for n in (1, 2, 10, 30, 70) for kind, make in grown(n).items()}
 
 
 def words(picture):

@@ -124,6 +124,8 @@ def test_an_even_row_is_paper_with_thin_marks(style):
 def test_what_is_no_share_of_one_is_never_even():
     alike = np.full((3, 4), 0.25)
     assert grid(alike).even().all()
+    assert grid([[0.255, 0.245, 0.25, 0.25]]).even().all()
+    assert not grid([[0.27, 0.24, 0.25, 0.24]]).even().any(), "nearly is not alike"
     for other in (grid(2 * alike), grid(alike, vmax=0.3), grid(alike, signed=True)):
         assert not other.even().any()
     assert not grid(np.full((3, 25), 1 / 25)).even().any(), "of many keys the share is no colour"

@@ -181,7 +181,7 @@ KINDS = {
     **dict.fromkeys(("title", "axis", "value_name", "who", "limit_name"), _check.text),
     **dict.fromkeys(("width", "height"), inches),
     **dict.fromkeys(("vmax", "temperature", "scale", "full", "limit"), _check.positive),
-    **dict.fromkeys(("show_mask", "signed", "compact", "sums"), _check.flag),
+    **dict.fromkeys(("show_mask", "signed", "compact", "sums", "numbers"), _check.flag),
     **dict.fromkeys(("tokens", "key_tokens", "names", "value_names"), listed),
     **dict.fromkeys(("titles", "texts", "captions"), _check.texts),
     "axes": _check.pair,
