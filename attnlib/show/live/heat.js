@@ -115,18 +115,20 @@ export function merged(data, state) {
 export function inWords(one, starts) {
   const spans = (line, n) => starts[line].map((from, k) => range((starts[line][k + 1] ?? n) - from).map((m) => from + m));
   const rows = spans(0, one.nq), columns = spans(1, one.nk), mean = (list) => list.reduce((a, b) => a + b, 0) / list.length;
-  const values = rows.flatMap((row) => columns.map((column) => mean(row.map((i) => column.reduce((sum, j) => sum + one.at(i, j), 0)))));
-  const closed = (i, j) => rows[i].every((a) => columns[j].every((b) => one.closed(a, b)));
+  const values = new Float64Array(rows.length * columns.length), of = columns.flatMap((column, k) => column.map(() => k));
+  for (const [k, row] of rows.entries()) {
+    for (const i of row) one.row(i).forEach((v, j) => { values[k * columns.length + of[j]] += v / row.length; });
+  }
+  const closed = (i, j) => rows[i].every((a) => columns[j].every((b) => one.closed(a, b))), sum = (i) => mean(rows[i].map(one.sum));
   const [low, high] = [Math.min, Math.max].map((most, n) => values.reduce((a, b) => (b === b ? most(a, b) : a), n ? one.high : one.low));
-  const sum = (i) => mean(rows[i].map(one.sum));
-  return oneOf({ ...one, nq: rows.length, nk: columns.length, low, high }, Float64Array.from(values), closed, sum);
+  return oneOf({ ...one, nq: rows.length, nk: columns.length, low, high }, values, closed, sum);
 }
 
 /** The same of a text that is being written: what comes after the word `last` is not there, nor, where it reads itself, as key */
 export function soFar(one, last, itself) {
-  const there = (i, j) => i <= last && (!itself || j <= last), { nq, masked } = one, sum = (i) => (i <= last ? one.sum(i) : 1);
-  const values = Float64Array.from(range(nq).flatMap((i) => one.row(i).map((v, j) => (there(i, j) ? v : 0))));
-  const shut = masked ? "not allowed, or not there yet" : "not there yet";
+  const there = (i, j) => i <= last && (!itself || j <= last), { nq, nk, masked } = one, values = new Float64Array(nq * nk);
+  for (const i of range(last + 1)) values.set(one.row(i).slice(0, itself ? last + 1 : nk), i * nk);
+  const shut = masked ? "not allowed, or not there yet" : "not there yet", sum = (i) => (i <= last ? one.sum(i) : 1);
   return oneOf({ ...one, masked: true, shut }, values, (i, j) => !there(i, j) || one.closed(i, j), sum);
 }
 
