@@ -150,6 +150,14 @@ def test_what_is_odd_is_counted_a_head_at_a_time(few, dtype, mask):
         AttentionView(weights)
 
 
+def test_only_shares_can_look_at_all_alike(tmp_path):
+    """A max over heads is 1 in many cells, and says something there."""
+    view = AttentionView(np.array([[[1.0, 0.0, 0.0]], [[0.0, 1.0, 0.0]], [[0.0, 0.0, 1.0]]]))
+    script = """say(["mean all", "max all", "head"].map((how) =>
+      heat.merged(opened(data), { step: 0, layer: 0, head: 0, how }).even(0)));"""
+    assert run(tmp_path, script, traits(view)) == [True, False, False]
+
+
 # ---- pages ---------------------------------------------------------------------------------------
 
 
@@ -201,6 +209,9 @@ def test_a_page_that_were_too_large_holds_what_was_opened(few, monkeypatch):
     assert state["_names"] == ["0.0.1", "0.2.1", "0.all.max"] and state["how"] == "max all"
     np.testing.assert_allclose(planes[2], weights.max((0, 1)), atol=1e-5)
     assert "max over all 6 heads, cell by cell. The other 4 heads" in state["_left_out"]
+    view.how = "head"
+    monkeypatch.setattr(module, "IN_A_PAGE", 2 * 36)
+    assert page_parts(view.to_html())[0]["_names"] == ["0.all.max", "0.2.1"], "the last two"
     monkeypatch.setattr(module, "IN_A_PAGE", 6 * 36)
     assert page_state(view.to_html())["_left_out"] == ""
 
