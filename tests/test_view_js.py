@@ -528,7 +528,7 @@ def test_cells_and_names_have_their_places(tmp_path):
                 assert x + (j + 0.5) * cw + lean <= case["width"] + 2, "no name sticks out"
                 assert place["flat"] or y - 6 - 0.72 * length >= 0, "nor at the top"
         assert place["every"][0] * ch >= place["size"] - 0.5
-        assert place["every"][1] * cw >= 15 or place["flat"]
+        assert place["every"][1] * cw >= 17 or place["flat"]
         assert y >= 38
 
 

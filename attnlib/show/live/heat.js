@@ -210,7 +210,7 @@ export function geometry({ nq, nk }, names, { width, tall, left = 0, sums, dots 
   const lean = (cell) =>                                 // so far the last names lean over the right edge
     Math.max(side, ...across.map((length, j) => SLANT * Math.min(length, STEEP) + 8 - (nk - j - 0.5) * cell));
   const [cw, ch] = flat ? even : cellsOf(y, lean(cellsOf(y, lean(even[0]))[0]));
-  const every = [Math.ceil((size - 0.5) / ch), Math.ceil((flat ? 1 : 15) / cw)];       // as many names as can be read
+  const every = [Math.ceil((size - 0.5) / ch), Math.ceil((flat ? 1 : 17) / cw)];       // as many names as can be read
   const high = Math.ceil(y + nq * ch + FOOT);
   return { width: Math.max(width, x + nk * cw + side), height: high, x, y, cw, ch, flat, every, size, left, sums, few };
 }
@@ -412,7 +412,7 @@ export function paintFocus(pen, one, place, focus, state, colours, ink, seen, sc
   if (place.few) paintFew(pen, one, place, focus, words, five, state, ink, scrolled);
   const name = (n, where) => {
     if (place.few) return;
-    const names = where ? state.key_tokens : state.tokens, near = where ? 15 / cw : 12 / ch;
+    const names = where ? state.key_tokens : state.tokens, near = where ? 17 / cw : 12 / ch;
     const step = place.every[where], before = n - (n % step);
     for (const m of [before, before + step]) {           // a name that would stand in its way goes
       if (m === n || m >= names.length || Math.abs(m - n) >= near) continue;
