@@ -107,7 +107,7 @@ def test_the_page_makes_the_small_pictures_that_python_makes(tmp_path, monkeypat
     monkeypatch.setattr(module, "SENT_AT_ONCE", 0)
     part = AttentionView(weights, mask=mask)
     script = """const [whole, part] = data.map(opened);
-    const made = (h) => heat.thumbnail(heat.headOf(whole, 0, h), 24);
+    const made = (h) => picker.thumbnail(heat.headOf(whole, 0, h), 24);
     say([0, 1, 2].map((h) => [made(h), part.small(0, 0, h)]));"""
     for made, came in run(tmp_path, script, [traits(whole), traits(part)]):
         assert [[v is None for v in row] for row in made] == [
