@@ -180,7 +180,7 @@ def test_a_page_that_is_enlarged_while_open_stays_sharp(browser):
         page.wait_for_timeout(200)
         dots = "(node) => node.width / node.getBoundingClientRect().width"
         assert abs(page.locator(canvas).evaluate(dots) - 1) < 0.02
-        size = {"width": 1000, "height": 800, "deviceScaleFactor": 2, "mobile": False}
+        size = page.viewport_size | {"deviceScaleFactor": 2, "mobile": False}
         page.context.new_cdp_session(page).send("Emulation.setDeviceMetricsOverride", size)
         page.wait_for_timeout(300)
         assert abs(page.locator(canvas).evaluate(dots) - 2) < 0.02, name
