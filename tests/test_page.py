@@ -171,10 +171,18 @@ def test_a_page_that_reads_from_the_right_turns_no_picture_round(browser, tmp_pa
         page.close()
 
 
+LISTEN = """() => { const real = window.matchMedia;
+  window.told = [];
+  window.matchMedia = (query) => { const list = real.call(window, query);
+    if (query.includes("dppx")) list.addEventListener = (name, f) => told.push(f);
+    return list; }; }"""  # the browser of a test tells nobody of other dots
+
+
 def test_a_page_that_is_enlarged_while_open_stays_sharp(browser):
     pages = {"view": (view(), "canvas.cells"), "film": (Player([np.eye(6)] * 2), ".frame canvas")}
     for name, (picture, canvas) in pages.items():
         page = browser.new_page()
+        page.evaluate(LISTEN)
         page.set_content(picture.to_html().decode())
         page.wait_for_selector(canvas)
         page.wait_for_timeout(200)
@@ -182,7 +190,8 @@ def test_a_page_that_is_enlarged_while_open_stays_sharp(browser):
         assert abs(page.locator(canvas).evaluate(dots) - 1) < 0.02
         size = page.viewport_size | {"deviceScaleFactor": 2, "mobile": False}
         page.context.new_cdp_session(page).send("Emulation.setDeviceMetricsOverride", size)
-        page.wait_for_timeout(300)
+        page.evaluate("() => told.at(-1)()")
+        page.wait_for_timeout(200)
         assert abs(page.locator(canvas).evaluate(dots) - 2) < 0.02, name
         page.close()
 
