@@ -30,10 +30,38 @@ EAGER = (
 )
 
 
+LARGE = 16_000_000  # numbers: of more, no second copy is made before somebody asks for it
+
+
+class Layers:
+    """Arrays of one shape as one array with an axis in front, read one at a time: no copy of them
+    is made. NumPy, which wants them together, gets them stacked.
+    """
+
+    def __init__(self, layers):
+        self.layers = layers
+        self.shape = (len(layers), *layers[0].shape)
+        self.ndim, self.size = len(self.shape), int(np.prod(self.shape))
+
+    def __len__(self):
+        return len(self.layers)
+
+    def __getitem__(self, at):
+        if at is None:
+            return Layers([self])
+        first, *rest = at if isinstance(at, tuple) else (at,)
+        if isinstance(first, slice):
+            return Layers([layer[tuple(rest)] for layer in self.layers[first]])
+        return self.layers[first][tuple(rest)] if rest else self.layers[first]
+
+    def __array__(self, dtype=None, copy=None):
+        return np.stack([np.asarray(layer, dtype) for layer in self.layers])
+
+
 class Brought(NamedTuple):
     """What somebody brought as attention weights."""
 
-    array: np.ndarray  # (..., n_q, n_k)
+    array: np.ndarray  # (..., n_q, n_k), or `Layers` where they are large
     tokens: list  # those of a `Trace`, or None
     joined: bool  # from the steps of generate()
     texts: int  # of the batch that it was taken from
@@ -152,7 +180,7 @@ def _layers(name, rows):
             f"{name} must have layers of one shape, got {', '.join(said)}: give those that are"
             f" alike, as {some}"
         )
-    return np.stack(layers), joined
+    return (Layers(layers) if sum(one.size for one in layers) > LARGE else np.stack(layers)), joined
 
 
 def _too_much(name):
@@ -221,7 +249,8 @@ def _of_one_text(name, found, batch, rows, ways):
 
 def no_scores(name, array):
     """`array` itself; ValueError if it holds what only a score can be that a mask has shut."""
-    low = np.fmin.reduce(array, axis=None, initial=0)
+    parts = array if isinstance(array, Layers) else [array]
+    low = min((np.fmin.reduce(one, axis=None, initial=0) for one in parts), default=0)
     if low <= _check.SHUT:
         wrong = "infinite" if np.isinf(low) else f"as low as {low:.3g}"
         raise ValueError(

@@ -3,6 +3,7 @@ of numbers, a tokenizer's names. Stand-ins behave as the libraries' own objects 
 """
 
 import json
+import tracemalloc
 from collections import OrderedDict, UserDict
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attnlib import effects, masks, measures
+from attnlib import _brought, effects, masks, measures
 from attnlib.attention import scaled_dot_product_attention, softmax
 from attnlib.heads import SelfAttention
 from attnlib.models.gpt import GPT
@@ -935,3 +936,51 @@ def test_ids_of_every_kind_are_read():
     text, other = Tensor([1, 2, 3], device="cuda:0"), Tensor([4], device="cuda:0")
     found = effects.swap_each(model, text, other)
     np.testing.assert_array_equal(found, effects.swap_each(model, [1, 2, 3], [4]))
+
+
+# ---- large layers stay apart ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(3, 1, 2, 5, 5), (3, 4, 2, 5, 6), (3, 2, 4, 4)])
+def test_large_layers_are_not_copied(monkeypatch, shape):
+    """A view of them is that of the stacked array: what crosses, what a page holds, the still."""
+    rng = np.random.default_rng(0)
+    layers = tuple(rng.dirichlet(np.ones(shape[-1]), size=shape[:-1]))
+    how = {"batch": 2} if shape[1] == 4 else {}
+    monkeypatch.setattr("attnlib.show.live.view.COPIED", 0)
+    whole = AttentionView(layers, **how, layer=1)
+    monkeypatch.setattr(_brought, "LARGE", 10)
+    apart = AttentionView(layers, **how, layer=1)
+    assert isinstance(apart.array, _brought.Layers) and isinstance(whole.array, np.ndarray)
+    np.testing.assert_array_equal(np.asarray(apart.array), whole.array)
+    for name in whole.trait_names(sync=True):
+        if name.startswith("_") and not name.startswith(("_model", "_view", "_anywidget")):
+            assert getattr(apart, name) == getattr(whole, name), name
+    assert apart.figure().png() == whole.figure().png()
+    for view in (apart, whole):
+        view.how = "max all"
+    assert apart.to_html() == whole.to_html()
+    apart.update(layers[:2], **how)
+    assert apart._shape[1] == 2
+    layers[-1][..., -1] = -1e9
+    with pytest.raises(ValueError, match="look like scores"):
+        AttentionView(layers, **how)
+    layers[-1][..., -1] = 0
+    if len(shape) == 4:
+        measured = [measures.entropy(one) for one in (layers, np.stack(layers))]
+        np.testing.assert_array_equal(*measured)
+
+
+def test_a_tuple_of_large_layers_takes_little_memory(monkeypatch):
+    """Less than a tenth of a copy of what was brought: 19 MB."""
+    monkeypatch.setattr(_brought, "LARGE", 1_000_000)
+    monkeypatch.setattr("attnlib.show.live.view.SENT_AT_ONCE", 100_000)
+    monkeypatch.setattr("attnlib.show.live.view.COPIED", 100_000)
+    layers = tuple(np.full((1, 12, 256, 256), 1 / 256, np.float32) for _ in range(6))
+    tracemalloc.start()
+    try:
+        AttentionView(layers)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 6_000_000, f"{most:,} bytes"

@@ -27,6 +27,7 @@ def brought(
     batch=None,
     most=4,
     signed=False,
+    apart=False,
     name="weights",
 ):
     """Whatever was brought, as `OneText`: checked but for the shapes that a picture takes.
@@ -34,9 +35,12 @@ def brought(
     batch    the text that is meant, where there is more than one
     most     so many axes a picture takes: those of length 1 in front of them go
     signed   the numbers are no weights, so that they cannot be scores taken for them
+    apart    layers that are large may stay apart, as `Layers`: they are read one at a time
     """
     found = _brought.brought(name, weights, batch)
-    array = _check.floats(name, found.array, "n_q n_k")
+    array = found.array
+    if not apart or isinstance(array, np.ndarray):
+        array = _check.floats(name, array, "n_q n_k")
     while array.ndim > most and len(array) == 1:
         array = array[0]
     if most < array.ndim <= 4:

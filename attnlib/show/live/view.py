@@ -45,6 +45,8 @@ class AttentionView(Live):
     batch        the text that is meant, where weights are those of several: without it, the first
                  of four axes are layers
     layer, head  what is shown first
+    how          "head", or what is made of several heads, cell by cell: "mean layer", "max layer",
+                 "mean all", "max all"
     form         "map", or "threads": lines between up to 24 tokens a side, and of longer texts the
                  text as it reads, in the colours of what is chosen; or "patches" of a grid
     grid         (rows, columns) of the patches of an image, which are the last keys: tokens then
@@ -60,14 +62,13 @@ class AttentionView(Live):
     axis         what the steps are, a word above their scrubber. axis="written", without steps, is
                  a text that is being written: tokens come one after the other
     signed       the numbers are differences: two-sided colours, 0 in the middle, no row sums
-    compact      only the heat map: no controls, no sentence, no small pictures
+    compact      only the heat map: no controls, no small pictures
 
     `pinned` is the cell that the reader has pinned, [query, key] or None; at first, unless it is
     compact or signed, the largest weight of the row that `Threads` opens with. `pins` are further
     words that are chosen with it, by Shift and a click, a long touch, or Space: queries, or keys
-    where `side` is "key". What the chosen words give is added up. `how` is "head", or what is made
-    of several heads, cell by cell: "mean layer", "max layer", "mean all", "max all". Read them in
-    the next cell, or set them. Keys: arrows move the pin, Home and End go to the ends, Space keeps
+    where `side` is "key". What the chosen words give is added up. Read them in the next cell, or
+    set them. Keys: arrows move the pin, Home and End go to the ends, Space keeps
     a word, x looks from the other side, m turns the map into threads, [ ] head, { } layer, Esc
     unpins.
 
@@ -126,6 +127,7 @@ class AttentionView(Live):
         mask=None,
         layer=0,
         head=0,
+        how: Literal["head", "mean layer", "max layer", "mean all", "max all"] = "head",
         form: Literal["map", "threads", "patches"] | None = None,
         scale: Literal["absolute", "row", "sqrt"] = "absolute",
         titles=None,
@@ -139,6 +141,7 @@ class AttentionView(Live):
         steps=None,
         axis=None,
     ):
+        _check.choice("how", how, HOWS)
         _check.choice("scale", scale, ["absolute", "row", "sqrt"])
         form = ("map" if grid is None else "patches") if form is None else form
         _check.choice("form", form, ["map", "threads", "patches"])
@@ -150,28 +153,29 @@ class AttentionView(Live):
         self._all, self.mask = state.pop("array"), state.pop("mask")
         self._opened = {}
         step = 0 if steps is None else state["step"]
-        sent = self._sent(state["_range"], "head", step, layer, head)
+        sent = self._sent(state["_range"], how, step, layer, head)
         reason = _no_threads(state["_range"], signed, compact)
         if form != "map" and reason:
             raise ValueError(f'form="{form}" {reason}; form="map" shows them')
-        last = self._all[-1]
-        allowed = np.broadcast_to(True if self.mask is None else self.mask, last.shape)
         pinned = None
         if not signed and not compact:
-            own = state["key_tokens"] is state["tokens"]
-            pinned = _largest(last[layer][head], allowed[layer][head], own)
+            last = plane(self._all, how, -1, layer, head)
+            allowed = _allowed(self.mask, self._all.shape[1:], how, layer, head)
+            allowed = np.ones(last.shape, bool) if allowed is None else allowed
+            pinned = _largest(last, allowed, state["key_tokens"] == state["tokens"])
         if image is not None:
             sent |= {"_image": image.tobytes(), "_image_size": list(image.shape[:2])}
-        how = {
+        look = {
             "grid": grid or [],
             "unit": unit,
+            "how": how,
             "form": form,
             "scale": scale,
             "title": title,
             "signed": signed,
             "compact": compact,
         }
-        super().__init__(pinned=pinned, **how, **state, **sent)
+        super().__init__(pinned=pinned, **look, **state, **sent)
 
     @_check.door(title=_check.text, titles=_check.texts)
     def update(
@@ -293,13 +297,11 @@ class AttentionView(Live):
         """
         weights = plane(self._all, *self._at)[None] if alone else self.array[self.layer]
         mask = self.mask
-        if mask is not None:
-            masks = np.broadcast_to(mask, self.array.shape)
-            mask = masks[self.layer]
-            if alone:  # of several heads, what one of them allows
-                parts = [masks[at] for at in included(masks.shape, self.how, self.layer, self.head)]
-                few = parts[: 1 if self.mask.ndim <= 2 else None]
-                mask = functools.reduce(np.logical_or, few)[None]
+        if alone and mask is not None:
+            how, _, layer, head = self._at
+            mask = _allowed(mask, self.array.shape, how, layer, head)[None]
+        elif mask is not None:
+            mask = np.broadcast_to(mask, self.array.shape)[self.layer]
         if self._starts:
             weights = by_words(weights, *self._starts)
             mask = None if mask is None else allowed_by_words(mask, *self._starts)
@@ -493,6 +495,18 @@ def plane(array, how, step, layer, head):
     return found / len(heads) if how.startswith("mean") else found
 
 
+def _allowed(mask, shape, how, layer, head):
+    """(n_q, n_k): where one of the heads may look that go into what is shown; None without a mask.
+
+    mask   broadcasts to shape, (layers, heads, n_q, n_k)
+    """
+    if mask is None:
+        return None
+    masks = np.broadcast_to(mask, shape)
+    parts = [masks[at] for at in included(shape, how, layer, head)]
+    return functools.reduce(np.logical_or, parts[: 1 if mask.ndim <= 2 else None])
+
+
 def caption(shape, how, step, layer, head):
     """What is shown, in words: "layer 3, head 5", "max over all 72 heads, cell by cell"."""
     layers, heads = shape[1:3]
@@ -514,9 +528,10 @@ def _state(weights, tokens, key_tokens, mask, titles, signed, layer, head):
         raise ValueError(
             f"weights must have the shape {wanted}, with no axis of length 0; got {shape}"
         )
-    array = array.reshape(len(array), *(1,) * (4 - len(shape)), *shape)
+    if len(shape) < 4:
+        array = np.asarray(array).reshape(len(array), *(1,) * (4 - len(shape)), *shape)
     if array.size <= COPIED:
-        array = array.astype(np.float32)
+        array = np.array(array, np.float32)
     _, layers, heads, n_q, n_k = array.shape
     _check.integer("layer", layer, minimum=0, maximum=layers - 1)
     _check.integer("head", head, minimum=0, maximum=heads - 1)
@@ -551,7 +566,7 @@ def _given(weights, steps, tokens, key_tokens, mask, batch, signed, grid):
     given, how = (tokens, key_tokens, mask), {"batch": batch, "signed": signed}
     if steps is not None:
         return _on_grid(brought_in_steps(weights, steps, *given, **how), grid)
-    found = _on_grid(brought(weights, *given, **how), grid)
+    found = _on_grid(brought(weights, *given, apart=True, **how), grid)
     return found._replace(weights=found.weights[None])
 
 
