@@ -21,6 +21,7 @@ from attnlib.show import sheet
 from attnlib.show.arrows import aim, encoding_figure
 from attnlib.show.figures import compare, heads, heatmap, mask_figure, steps
 from attnlib.show.live.explore import film_strip
+from attnlib.show.sheet import HALF, PAGE
 
 pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("style")]
 
@@ -915,6 +916,17 @@ def test_nan_is_never_called_the_strongest(data):
     alt = heatmap(data, ["x", "y"]).alt
     assert not re.search(r"→ \S+ nan", alt)
     assert f"{np.isnan(data).sum()} cell" in alt
+
+
+@pytest.mark.parametrize("draw", [heatmap, lambda w, names, **how: heads(w[None], names, **how)])
+def test_half_a_page_where_two_go_together(draw):
+    for n, names in itertools.product((2, 9, 15, 40), ("it", "because", "a" * 40)):
+        whole, half = (draw(shares(n, n), [names] * n, width=width) for width in (PAGE, HALF))
+        assert half.get_figwidth() == pytest.approx(HALF, abs=0.01)
+        assert half.get_figheight() <= whole.get_figheight()
+        assert half.alt == whole.alt and texts(half) and overhang(half)[0] <= 0
+    with pytest.raises(ValueError, match="width"):
+        draw(shares(2, 2), ["x", "y"], width=0)
 
 
 def test_film_strip_describes_and_places_its_frames(style, exact_images):

@@ -23,7 +23,7 @@ from attnlib.show.parts import (
     said_once,
     side_by_side,
 )
-from attnlib.show.sheet import SMALL, Picture, colour, line, on_paper, text_width
+from attnlib.show.sheet import PAGE, SMALL, Picture, colour, line, on_paper, text_width
 
 
 @on_paper
@@ -39,6 +39,7 @@ def heatmap(
     sums=None,
     numbers=None,
     axes=None,
+    width=PAGE,
 ) -> Picture:
     """One matrix of weights, or of signed numbers, with the numbers that say something.
 
@@ -52,7 +53,9 @@ def heatmap(
     numbers      write the number of every cell; unless given, of those that differ from the even
                  share of their row, and from 0
     axes         names of rows and columns, if they are not queries and keys: ("token", "feature")
+    width        inches, at most: half of a page where two go together, and where that is enough
     """
+    width = _check.positive("width", width)
     given = brought(weights, tokens, key_tokens, mask, most=2, signed=signed)
     grid = Grid("weights", *given, signed, vmax)
     shares = not signed and (axes is None or bool(sums))
@@ -60,7 +63,7 @@ def heatmap(
     alike = _alike(grid) if shares and not sums else {}
     right = max([text_width(words, SMALL, "normal") for words in alike.values()], default=0.0)
     right = max(right, 0.0 if sums is False else text_width("-00.00", SMALL, "normal"))
-    left, top, cell, width = alone(grid, title, axes or True, right + GAP)
+    left, top, cell, width = alone(grid, title, axes or True, right + GAP, width)
     bottom = top + cell[1] * grid.shape[0]
     found = None if numbers is False else grid.numbers(cell, shares=shares, every=bool(numbers))
     places, ramps = [(grid, left, top)], found is None
@@ -93,18 +96,21 @@ def heads(
     title="",
     vmax=None,
     batch=None,
+    width=PAGE,
 ) -> Picture:
     """All heads side by side, in one picture and one scale of colour, and the mask behind them if
     `show_mask`.
 
     weights (h, n_q, n_k); titles: h names; mask: boolean (n_q, n_k), the same for all heads
     batch   the text that is meant, where weights are those of several, (b, h, n_q, n_k)
+    width   inches, at most: half of a page where two go together, and where that is enough
     """
+    width = _check.positive("width", width)
     given = brought(weights, tokens, key_tokens, mask, batch=batch, most=3)
     grids, titles = _head_grids(*given, titles, show_mask, vmax)
     shown = zip(titles, grids[:-1] if show_mask else grids)
     alt = " ".join(f"{name}: {grid.describe(top=2)}" for name, grid in shown)
-    return side_by_side(grids, titles, title, alt=alt)
+    return side_by_side(grids, titles, title, alt=alt, most=width)
 
 
 def _head_grids(weights, tokens, key_tokens, mask, titles, show_mask, vmax):

@@ -7,7 +7,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
 
 from attnlib import _check, masks
-from attnlib.show.parts import Grid, legend, mask_grid
+from attnlib.show.parts import Grid, legend, mask_grid, whole
 from attnlib.show.sheet import (
     HALF,
     MARGIN,
@@ -23,7 +23,7 @@ from attnlib.show.sheet import (
     under,
 )
 
-SIDE = 3.1  # inches: of one matrix
+SIDE = 3.1  # inches: of one matrix, at most
 DEPTH, TALLEST = 0.27, 0.45  # inches: of one layer of a cone, in the least and the most room
 FOOT = 0.36  # inches below the cells for what their colours mean
 
@@ -47,10 +47,11 @@ def hop_map(mask, tokens=None, *, title="", farthest=10, show_mask=True) -> Pict
     pairs = f"{np.sum(mask):,} of {np.size(mask):,} pairs allowed ({np.mean(mask):.0%})"
     parts = [(mask_grid(mask, tokens, None), "one layer", pairs)] if show_mask else []
     parts.append((hops, "layers until i knows of j", said := _said(layers)))
-    cell, left = SIDE / len(mask), MARGIN + hops.left()
+    cell, left = whole(SIDE / len(mask)), MARGIN + hops.left()
+    side = cell * len(mask)
     names = under(title), under(title) + line(PART)
-    top = names[1] + line() + hops.above(cell if tokens else SIDE)
-    picture = Picture(PAGE if show_mask else HALF, top + SIDE + FOOT, title=title)
+    top = names[1] + line() + hops.above(cell if tokens else side)
+    picture = Picture(PAGE if show_mask else HALF, top + side + FOOT, title=title)
     for i, (grid, name, words) in enumerate(parts):
         x = left + i * (SIDE + 0.7)
         picture.write(x, names[0], name, size=PART, weight="bold", va="top")
@@ -59,7 +60,7 @@ def hop_map(mask, tokens=None, *, title="", farthest=10, show_mask=True) -> Pict
         grid.draw(picture, x, top, cell, numbers=False, axes=i == 0, **look)
         if tokens is None:
             _places(picture, x, top, cell, len(mask), rows=i == 0)
-        _explained(picture, grid, x, top, top + SIDE + FOOT / 2, layers if grid is hops else None)
+        _explained(picture, grid, x, top, top + side + FOOT / 2, layers if grid is hops else None)
     picture.alt = (
         f"{title or 'Hop map'}. {f'Mask: {pairs}. ' if show_mask else ''}Hop map of {len(layers)}"
         f" tokens: {said}."

@@ -37,6 +37,7 @@ HIGH, WIDE, LOW = 0.36, 2, 0.18  # inches of a row, at most; cells so often as w
 GAP = 0.07  # inches between cells and words
 CORNER = 14 / 72, 26 / 72  # inches above the cells: what rows are called, what columns are called
 BESIDE, STEP = 0.25, 1.35  # inches between two maps, and of a map with its name, at least
+LEAST_CELLS = 0.4  # inches of a map without its names, at least
 PANELS = 4  # maps side by side
 ALONE, TOGETHER = 4.4, 2.7  # inches: how high a map may be, alone or in a row of maps
 FOOT = 0.36  # inches below the cells for what their colours mean
@@ -340,7 +341,12 @@ def sized(shape, wide, high):
     tall = min(high / shape[0], HIGH)
     across = min(wide / shape[1], WIDE * tall)
     tall = min(tall, max(across, LOW))
-    return tuple(np.floor(one * DPI) / DPI if one * DPI >= 3 else one for one in (across, tall))
+    return whole(across), whole(tall)
+
+
+def whole(inches):
+    """A side of a cell in whole dots, if it has three: all cells are alike."""
+    return np.floor(inches * DPI) / DPI if inches * DPI >= 3 else inches
 
 
 def dots(inches):
@@ -455,13 +461,14 @@ def _areas(places, cell):
                 break
 
 
-def alone(grid, title, axes=True, right=0.0):
+def alone(grid, title, axes=True, right=0.0, most=PAGE):
     """Where a matrix of its own stands: (left, top, cell, width of the sheet), on half a page if it
-    fits; `right` inches are for words beside it.
+    fits; `right` inches are for words beside it, the sheet has `most`, more where names need it.
     """
     left = MARGIN + grid.left(axes)
     right = MARGIN + max(right, grid.over(HIGH))
-    width = _page(max(left + right + HIGH * grid.shape[1], wide(title)))
+    width = min(_page(max(left + right + HIGH * grid.shape[1], wide(title))), most)
+    width = max(width, left + right + LEAST_CELLS)
     cell = sized(grid.shape, width - left - right, ALONE)
     return dots(left), dots(under(title) + grid.above(cell[0], axes)), cell, width
 
@@ -471,10 +478,11 @@ def _page(wide):
     return HALF if wide <= HALF else PAGE
 
 
-def side_by_side(grids, names, title, *, notes=None, alt="") -> Picture:
+def side_by_side(grids, names, title, *, notes=None, alt="", most=PAGE) -> Picture:
     """Matrices side by side under their names, up to four to a row; what they share is said once.
 
     notes   a line for each, below its name; alt: what the picture shows, if not the strongest cells
+    most    inches of the sheet; more where names need it
     """
     rows = -(-len(grids) // PANELS)
     across = -(-len(grids) // rows)
@@ -490,7 +498,7 @@ def side_by_side(grids, names, title, *, notes=None, alt="") -> Picture:
         grid.over(HIGH) for k, grid in enumerate(grids) if own[k][1] and k % across == across - 1
     ]
     right = MARGIN + max(ends, default=0)
-    room = (PAGE - left - right + beside) / across - beside
+    room = max((most - left - right + beside) / across - beside, LEAST_CELLS)
     cell = sized(shape, room, ALONE if len(grids) == 1 else TOGETHER / rows**0.6)
     step = max(cell[0] * shape[1], min(STEP, room)) + beside
     lines = [_wrapped(name, step - GAP) for name in names]
@@ -505,7 +513,7 @@ def side_by_side(grids, names, title, *, notes=None, alt="") -> Picture:
     ]
     bottom = places[-1][2] + cell[1] * shape[0]
     end = left + step * across - beside + right
-    width = _page(max(end, wide(title)))
+    width = min(_page(max(end, wide(title))), most)
     picture = Picture(max(width, end), bottom + foot(places, cell), title=title)
     for k, (grid, x, y) in enumerate(places):
         start = y - head - (above if k < across else again)
@@ -518,7 +526,7 @@ def side_by_side(grids, names, title, *, notes=None, alt="") -> Picture:
         grid.draw(picture, x, y, cell, numbers=False, rows=rows_, columns=columns, axes=k == 0)
     said_once(picture, places, cell, bottom + FOOT / 2)
     said = alt or " ".join(f"{name}: {grid.describe()}" for name, grid in zip(names, grids))
-    picture.alt = f"{title or 'Side by side'}. {said}"
+    picture.alt = f"{title or ('Side by side' if len(grids) > 1 else 'Heat map')}. {said}"
     return picture
 
 

@@ -17,6 +17,8 @@ from attnlib.show.sheet import DPI, Picture
 # for screen readers only
 HIDDEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)"
 # the last good picture, while there is none for the new values
+NARROW = 460  # dots: frames that are not wider stand two to a row
+LARGEST = 25_000  # bytes of a strip, where leaving out the frames between its ends can reach it
 STALE = "<style>.attnlib-stale { opacity: 0.35 }</style>"
 
 
@@ -153,18 +155,25 @@ class Explore(widgets.VBox):
             self.picture.remove_class("attnlib-stale")
 
     def strip(self):
-        """The pictures at up to four values of the first control that has several, in one: for
-        pages without a kernel.
+        """The pictures at a few values of the first control that has several, in one: for pages
+        without a kernel. Four where two stand in a row, else three: the first, the middle, the
+        last; the ends alone where more would be too large.
         """
-        several = [name for name, control in self.controls.items() if len(_stops(control)) > 1]
+        several = [name for name, control in self.controls.items() if len(_stops(control, 2)) > 1]
         if not several:
             return self._frame(self.values)[0]
-        name, control, frames = several[0], self.controls[several[0]], []
-        for value in _stops(control):
-            shown = f"{value:.3g}" if isinstance(value, float) else value
-            _, png = self._frame(self.values | {name: value})
-            frames.append((f"{name} = {shown}", Image.open(io.BytesIO(png))))
-        return film_strip(frames)
+        name, control = several[0], self.controls[several[0]]
+        first, last = (self._named(name, value) for value in _stops(control, 2))
+        stops = _stops(control, 4 if _columns([first, last]) == 2 else 3)
+        between = [self._named(name, value) for value in stops[1:-1]]
+        strip = film_strip([first, *between, last])
+        return strip if len(strip.png()) <= LARGEST else film_strip([first, last])
+
+    def _named(self, name, value):
+        """A frame of the strip: one control at a value, and the picture there."""
+        shown = f"{value:.3g}" if isinstance(value, float) else value
+        _, png = self._frame(self.values | {name: value})
+        return f"{name} = {shown}", Image.open(io.BytesIO(png))
 
     def _frame(self, values):
         """The picture at some values, as a figure and as PNG; what cannot be drawn is a picture of
@@ -264,19 +273,21 @@ def _start(name, control, value):
     control.value = value
 
 
-def _stops(control):
-    """Up to four values that show what a control does."""
+def _stops(control, most):
+    """Up to so many values that show what a control does, from the first to the last."""
     if hasattr(control, "options"):
         options = control.options.items() if isinstance(control.options, dict) else control.options
-        return [option[1] if isinstance(option, tuple) else option for option in options][:4]
+        values = [option[1] if isinstance(option, tuple) else option for option in options]
+        places = np.linspace(0, len(values) - 1, min(most, len(values)))
+        return [values[int(place)] for place in places]
     if isinstance(control, (widgets.IntSlider, widgets.BoundedIntText)):
         places = {
-            round(n / 3 * (control.max - control.min) / control.step) * control.step
-            for n in range(4)
+            round(share * (control.max - control.min) / control.step) * control.step
+            for share in np.linspace(0, 1, most)
         }
         return sorted({min(control.min + place, control.max) for place in places})
     if isinstance(control, widgets.FloatSlider):
-        return [float(value) for value in np.linspace(control.min, control.max, 4)]
+        return [float(value) for value in np.linspace(control.min, control.max, most)]
     return [False, True] if isinstance(control.value, bool) else [control.value]
 
 
@@ -296,11 +307,16 @@ def _png(figure, fast=False):
     return out.getvalue()
 
 
+def _columns(frames):
+    """How many frames stand in a row."""
+    return 2 if len(frames) > 1 and max(image.width for _, image in frames) < NARROW else 1
+
+
 def film_strip(frames):
     """Several pictures in one, two to a row where they are narrow. frames: (caption, PIL image)
     each.
     """
-    columns = 2 if len(frames) > 1 and max(image.width for _, image in frames) < 460 else 1
+    columns = _columns(frames)
     width = max(image.width for _, image in frames) / DPI
     rows = [
         max(image.height for _, image in frames[i : i + columns]) / DPI + 32 / DPI

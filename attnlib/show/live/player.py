@@ -94,7 +94,7 @@ class Player(Live):
     def _still(self):
         n = len(self.frames)
         drawn = _pictures_of if "ends" in self._film else _maps_of
-        for most, size in [(STRIP, 1), (4, 1), (STRIP, 0.6), (3, 0.8), (2, 0.6), (1, 0.5)]:
+        for most, size in [(STRIP, 1), (4, 1), (STRIP, 0.6), (3, 0.8), (2, 0.45), (1, 0.4)]:
             chosen = np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int)).tolist()
             frames = [self.frames[k] if "ends" in self._film else self._grid(k) for k in chosen]
             picture = drawn(frames, [self.names[k] for k in chosen], size, title=self.title)
@@ -119,8 +119,8 @@ class Player(Live):
 
 
 @on_paper
-def _maps_of(grids, names, _, *, title):
-    return side_by_side(grids, names, title)
+def _maps_of(grids, names, size, *, title):
+    return side_by_side(grids, names, title, most=PAGE * size)
 
 
 @on_paper
