@@ -410,6 +410,15 @@ def test_a_large_strip_shows_its_ends_alone():
     assert view.strip().alt == "x = 0; x = 1"
 
 
+def test_a_large_strip_of_a_full_turn_shows_its_half():
+    noise = np.random.default_rng(0).random((120, 120))
+
+    def turned(angle):
+        return heatmap(noise * (1 + np.cos(np.deg2rad(angle))), vmax=2)
+
+    assert explore(turned, angle=(0.0, 360.0)).strip().alt == "angle = 0; angle = 180"
+
+
 @pytest.mark.parametrize(
     "make, allowed",
     [

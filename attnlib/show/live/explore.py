@@ -157,7 +157,7 @@ class Explore(widgets.VBox):
     def strip(self):
         """The pictures at a few values of the first control that has several, in one: for pages
         without a kernel. Four where two stand in a row, else three: the first, the middle, the
-        last; the ends alone where more would be too large.
+        last; where that would be too large, the ends alone, or of a full turn its half.
         """
         several = [name for name, control in self.controls.items() if len(_stops(control, 2)) > 1]
         if not several:
@@ -167,7 +167,10 @@ class Explore(widgets.VBox):
         stops = _stops(control, 4 if _columns([first, last]) == 2 else 3)
         between = [self._named(name, value) for value in stops[1:-1]]
         strip = film_strip([first, *between, last])
-        return strip if len(strip.png()) <= LARGEST else film_strip([first, last])
+        if len(strip.png()) <= LARGEST:
+            return strip
+        full_turn = between and first[1] == last[1]
+        return film_strip([first, between[0] if full_turn else last])
 
     def _named(self, name, value):
         """A frame of the strip: one control at a value, and the picture there."""
