@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgb
 from attnlib import masks
 from attnlib.show import compare, heads, heatmap, mask_figure
 from attnlib.show.parts import HIGH, Grid, _largest, dots, mask_grid, sized
-from attnlib.show.sheet import DPI
+from attnlib.show.sheet import DPI, HALF, PAGE
 
 pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("style")]
 
@@ -55,6 +55,16 @@ def test_a_cell_is_at_most_twice_as_wide_as_high_and_of_whole_dots():
         for side in (across, down):
             assert side * DPI < 3 or side * DPI == pytest.approx(round(side * DPI))
     assert dots(1.001) == 97 / 96 and dots(2.0) == 2
+
+
+@pytest.mark.parametrize("n", [9, 12, 31, 48, 60, 61, 200])
+def test_numbers_at_the_edges_stand_apart(n):
+    for width, count in itertools.product((PAGE, HALF), (1, 4)):
+        picture = heads(np.eye(n)[None].repeat(count, 0), width=width)
+        picture.draw_without_rendering()
+        boxes = [t.get_window_extent() for t in picture.sheet.texts if t.get_text().isdigit()]
+        level = [box for box in boxes if box.y1 > max(one.y1 for one in boxes) - 2]
+        assert level and all(a.x1 + 3 < b.x0 for a, b in itertools.pairwise(level))
 
 
 def test_the_largest_of_many_are_those_of_a_sort():

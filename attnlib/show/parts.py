@@ -272,6 +272,9 @@ class Grid:
     def _columns(self, picture, x, y, size):
         if self._level(self.cell[0], size):
             look, room = {"size": size, "ha": "center", "va": "bottom"}, self.cell[0]
+            names = _edge(self.key_tokens)
+            if _are_numbers(names):  # side by side they need their width, not a line
+                room *= line(size) / (text_width(names[-1], size, "normal") + GAP)
         else:
             look = {"size": size, "ha": "left", "va": "bottom", "rotation": 45}
             look["rotation_mode"], room = "anchor", 0.85 * self.cell[0]  # slanted they stand closer
@@ -363,16 +366,19 @@ def _largest(values, n):
     return [*above[np.argsort(-values[above], kind="stable")], *alike][:n]
 
 
+def _edge(names):
+    """Names as they stand at an edge: of many tokens, their places."""
+    return [str(i) for i in range(len(names))] if len(names) > CELL_LABELS else names
+
+
 def _some(names, room, size):
-    """(place, name) of as many names as fit without touching; beyond CELL_LABELS, positions."""
-    n = len(names)
-    if n > CELL_LABELS:
-        every = next(
-            step for k in range(1, 9) for step in (10**k, 2 * 10**k, 5 * 10**k) if 6 * step >= n
-        )
-        return [(i, str(i)) for i in range(0, n, every)]
-    # a word is missed, a number is not
-    every = int(np.ceil(size * (1.3 if _are_numbers(names) else 1.05) / 72 / room))
+    """(place, name) of as many names as fit without touching; of numbers, at even steps."""
+    n, names = len(names), _edge(names)
+    if _are_numbers(names):
+        least = max(size * 1.3 / 72 / room, n / 6 if n > CELL_LABELS else 1)
+        every = next(s for k in range(9) for s in (10**k, 2 * 10**k, 5 * 10**k) if s >= least)
+    else:  # a word is missed, a number is not
+        every = int(np.ceil(size * 1.05 / 72 / room))
     return [(i, names[i]) for i in range(0, n, every)]
 
 
