@@ -719,7 +719,7 @@ CALLS = {  # name: () -> (what is called, {argument: value})
     "show.AttentionView": lambda: (
         show.AttentionView,
         named(weights=shares(1, 2, 3, 3), layer=0, head=1, form="map", scale="row")
-        | {"titles": ["one", "two"], "signed": False, "compact": False}
+        | {"how": "mean layer", "titles": ["one", "two"], "signed": False, "compact": False}
         | {"unit": "words", "steps": ["a"], "axis": "epoch"},
     ),
     "show.AttentionView.update": lambda: (

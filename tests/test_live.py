@@ -1,5 +1,6 @@
 """show/live: scripts that are modules and join into one; one palette, one style, one linter."""
 
+import json
 import os
 import re
 import shutil
@@ -20,7 +21,7 @@ TOP = re.compile(r"^(?:export )?(?:async )?(?:const|let|function|class) (\w+)", 
 @each
 def test_a_picture_joins_into_one_module(path, tmp_path):
     source = base.joined(path)
-    names = TOP.findall(source)
+    names = TOP.findall("\n".join(base.sources(path).values()))
     assert [name for name in set(names) if names.count(name) > 1] == [], "two things of one name"
     assert not re.search(r"^import ", source, re.M) and source.count("export ") == 1
     (tmp_path / "joined.mjs").write_text(source, encoding="utf-8")
@@ -36,7 +37,67 @@ def test_a_name_that_is_there_twice_would_be_seen(tmp_path):
         'import { dot } from "./one.js";\nconst share = dot;\nexport default { share };\n'
     )
     joined = base.joined(tmp_path / "two.js")
-    assert joined == "const dot = 1;\n\nconst share = dot;\nexport default { share };\n"
+    assert joined == "const dot = 1;\nconst share = dot;\nexport default { share };\n"
+
+
+TRICKY = r"""/** Numbers
+ *  of two lines: "a" // */
+import { sqrt } from "./roots.js";
+// what's here, `and` more
+export const one = "// no comment", two = 'it\'s /* not */', three = "say \"//\"";    // one ` two
+  export const four = `// text
+    that begins in the fourth place, \` and ${one ? `\`//${two}//` : { a: "}" }.a} // too
+  `, five = `${[1, 2].map((x) => { return `<${x}>  // `; }).join("")}//`;      /* a `block` */
+
+    export const six = /[/"'`]\/\/ /g.source + (/`/).test("`"), seven = 8 / 2 / 2;
+export const eight = [/  \//, /[^\]/]/].map(String);
+export const nine = (x) => /"\s/u.test(x) ? "  // " : `$ {}$`;
+export const ten = { x: { y: `}` } }, eleven = `${{ a: `${1}` }.a}  //`;
+const all = [one, two, three, four, five, six, seven, eight, nine('" '), nine(""), ten, eleven];
+console.log(JSON.stringify(all));
+"""
+
+
+def test_strings_templates_and_patterns_stay_and_comments_go(tmp_path):
+    """Node says the same of a script and of what is left of it."""
+    source = TRICKY.replace('import { sqrt } from "./roots.js";\n', "")
+    said = []
+    for name, text in (("whole", source), ("bare", base.bare(source))):
+        (tmp_path / f"{name}.mjs").write_text(text, encoding="utf-8")
+        done = subprocess.run(
+            [node.node(), tmp_path / f"{name}.mjs"], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        said.append(done.stdout)
+    assert said[0] == said[1] and said[0].count("//") > 8
+    left = base.bare(source)
+    assert not re.search(r"^\s+export|^\s*$|Numbers|what's|one ` two|block", left[:-1], re.M)
+
+
+def test_what_is_joined_has_the_signs_that_were_written(tools, tmp_path):
+    """All but comments, as the parser of the linter reads them."""
+    pairs = []
+    for path in node.SCRIPTS:
+        source = path.read_text(encoding="utf-8")
+        pairs.append([source, base.bare(source)])
+        assert not re.search(r"^\s+\S|\n\n|^//", pairs[-1][1], re.M) or "`" in source
+    (tmp_path / "pairs.json").write_text(json.dumps(pairs))
+    (tools / "signs.mjs").write_text(
+        """import { readFileSync } from "node:fs";
+        import { tokenize } from "espree";
+        const how = { ecmaVersion: "latest", sourceType: "module" };
+        const signs = (text) => JSON.stringify(
+          tokenize(text, how).map(({ type, value }) => [type, value]));
+        const pairs = JSON.parse(readFileSync(process.argv[2]));
+        console.log(JSON.stringify(pairs.map((pair) => pair.map(signs)).map(([a, b]) => a === b)));
+        """
+    )
+    done = subprocess.run(
+        [node.node(), tools / "signs.mjs", tmp_path / "pairs.json"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    same = json.loads(done.stdout)
+    assert all(same) and len(same) > 20, [p.name for p, one in zip(node.SCRIPTS, same) if not one]
 
 
 def test_what_two_modules_import_comes_once_and_first(tmp_path):
@@ -67,35 +128,40 @@ def test_scripts_are_small_set_no_html_and_fetch_nothing(path):
     assert not outside
 
 
-def test_the_linter_has_nothing_to_say(tmp_path):
-    """The versions of .ci/js/package-lock.json, from npm."""
+@pytest.fixture(scope="module")
+def tools(tmp_path_factory):
+    """A folder with the linter, in the versions of .ci/js/package-lock.json, from npm."""
+    folder = tmp_path_factory.mktemp("tools")
     if shutil.which("npm") is None:
         lab.missing("no npm: apt-get install -y npm")
     js = node.ROOT / ".ci" / "js"
     for name in ("package.json", "package-lock.json"):
-        shutil.copy(js / name, tmp_path)
-    environment = os.environ | {"npm_config_cache": str(tmp_path / "cache")}
+        shutil.copy(js / name, folder)
+    environment = os.environ | {"npm_config_cache": str(folder / "cache")}
     made = subprocess.run(
         ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-        cwd=tmp_path,
+        cwd=folder,
         env=environment,
         capture_output=True,
         text=True,
     )
     if made.returncode:
         lab.missing(f"npm cannot fetch the linter:\n{made.stderr[-500:]}")
+    return folder
+
+
+def test_the_linter_has_nothing_to_say(tools):
     shutil.copytree(
         node.ROOT / "attnlib",
-        tmp_path / "attnlib",
+        tools / "attnlib",
         ignore=lambda folder, names: [
             name for name in names if "." in name and not name.endswith(".js")
         ],
     )
-    shutil.copy(js / "eslint.config.js", tmp_path)
+    shutil.copy(node.ROOT / ".ci" / "js" / "eslint.config.js", tools)
     done = subprocess.run(
         ["npx", "--no-install", "eslint", "--max-warnings", "0", "attnlib"],
-        cwd=tmp_path,
-        env=environment,
+        cwd=tools,
         capture_output=True,
         text=True,
     )

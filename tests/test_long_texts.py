@@ -574,9 +574,12 @@ def test_axe_finds_nothing_serious(shown, name):
 
 def test_the_time_of_a_pointer_move(stages, shown):
     """Printed, not asserted: the machine may be busy."""
-    move = """const all = document.querySelectorAll(".text span, .attnlib-sentence .word");
-        const move = new PointerEvent("pointermove", { bubbles: true });
-        all[(k * 37 + 200) % 300].dispatchEvent(move);"""
+    move = """const all = document.querySelectorAll(".text span"), n = (k * 37 + 200) % 300;
+        const hand = document.querySelector(".hand"), box = hand.getBoundingClientRect();
+        const [x, y, w, h] = hand.dataset.cells.split(" ").map(Number);
+        const at = { clientX: box.x + x + (n + 0.5) * w, clientY: box.y + y + (n + 0.5) * h };
+        const move = new PointerEvent("pointermove", { bubbles: true, ...at });
+        (all[n] ?? hand).dispatchEvent(move);"""
     for n, form in itertools.product((300, 1000), ("threads", "map")):
         words = [WORDS[i % 16] for i in range(n)]
         seen = shown(AttentionView(softmax(n, n), words, form=form))

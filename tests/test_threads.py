@@ -16,7 +16,7 @@ from shown import Shown, frame, opened
 from stage import Stages
 
 from attnlib import masks, toy
-from attnlib.show import Threads, threads
+from attnlib.show import AttentionView, Threads, threads
 from attnlib.show.live import threads as live
 
 SENTENCE = "The cat sat on the mat because it was tired"
@@ -394,6 +394,19 @@ def test_it_opens_with_the_word_that_tells_most(kind):
         assert Threads(w, list("abcde"), side="key", **how).pins == [j]
         assert Threads(w, list("abcde"), pins=[], **how).pins == []
         assert Threads(w, list("abcde"), pins=(4, 0), **how).pins == [4, 0]
+
+
+def test_a_row_that_may_see_one_word_alone_is_never_the_first():
+    """Also where nobody says that the weights are causal, and the others hardly tell."""
+    for seed in range(20):
+        mask = np.tri(5, dtype=bool)
+        w = shares(1, 5, 5, seed=seed, mask=mask)
+        w[:, :, 1:] *= 0.02  # all others look at the first word
+        w[0, 2, 2], w[0, 0, 0] = 1.0, 1.0
+        w = w / w.sum(axis=-1, keepdims=True)
+        assert Threads(w, list("abcde")).pins == Threads(w, list("abcde"), mask=mask).pins != [0]
+        assert AttentionView(w, list("abcde"), key_tokens=list("abcde")).pinned[0] > 0
+    assert Threads(np.tri(2) / [[1], [2]], ["a", "b"]).pins == [], "a first row tells nothing"
 
 
 def test_where_nothing_tells_nothing_is_chosen():

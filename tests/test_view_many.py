@@ -50,6 +50,37 @@ def test_a_long_text_crosses_a_plane_at_a_time():
     assert np.shares_memory(view.array, weights), "a large array is not copied"
 
 
+@pytest.mark.parametrize("limit", [10**6, 0], ids=["in the page", "in the kernel"])
+@pytest.mark.parametrize("how", ["head", "mean layer", "max layer", "mean all", "max all"])
+def test_what_is_made_of_heads_can_be_shown_first(monkeypatch, how, limit):
+    """It is what crosses and what is drawn, and opens with a row of its own: the one in which most
+    is above an even share, of what the heads together may see.
+    """
+    monkeypatch.setattr(module, "SENT_AT_ONCE", limit)
+    mask = np.tri(6, dtype=bool) & (np.arange(6) != [[[1]], [[0]]])
+    weights = softmax(3, 2, 6, 6) * mask
+    view = AttentionView(weights, list("abcdef"), mask=mask, layer=1, how=how)
+    part = {"head": weights[1, 0], "layer": weights[1], "all": weights}[how.split()[-1]]
+    axes = tuple(range(part.ndim - 2))
+    seen = part if how == "head" else getattr(np, how[:4].strip())(part, axis=axes)
+    may = mask[0] if how == "head" else mask.any(0)
+    above = seen.max(1) - 1 / may.sum(1).clip(1)
+    above[(seen.argmax(1) == 0) | (seen.argmax(1) == np.arange(6))] = -1  # tells less
+    row = int(above.argmax())
+    assert view.how == how and view.pinned == [row, seen[row].argmax()]
+    if not limit:
+        sent = np.frombuffer(view._weights, "<u2").reshape(6, 6) / 65534
+        np.testing.assert_allclose(sent, seen, atol=1e-5)
+    said = {"head": "layer 1, head 0"} | {"mean layer": "mean over the 2 heads of layer 1"}
+    assert (
+        said.get(how, "over all 6 heads" if "all" in how else "max over the 2")
+        in (view.figure().alt)
+        or how == "head"
+    )
+    with pytest.raises(ValueError, match=r"how must be .*mean layer.*got 'median'"):
+        AttentionView(weights, how="median")
+
+
 def test_small_views_keep_what_they_kept():
     """12 tokens, 16 heads: nothing but the weights, the sums and the mask as bytes."""
     view = AttentionView(softmax(16, 12, 12), WORDS, mask=np.ones((12, 12), bool))

@@ -39,27 +39,63 @@ KINDS |= {"pins": counts, "head": count, "layer": count, "names": _check.texts}
 IMPORT = re.compile(r'^import \{[^}]*\} from "(\.[^"]*)";\n', re.M)
 
 
+# of a script: a comment; the end of a line, and how far in the next one begins; a string, or a
+# pattern, which stands where no quotient could; and what begins or ends a template
+_PARTS = re.compile(
+    r"""(?P<comment>[ ]*(?://[^\n]*|/\*.*?\*/))|(?P<line>\s*\n\s*)|(?P<sign>[`{}])|"""
+    r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|"""
+    r"""(?:(?<=[(,=:[!&|?;>{}])|(?<=[(,=:[!&|?;>{}] ))/(?:\\.|\[(?:\\.|[^]\\])*\]|[^/\\[\n])+/""",
+    re.S,
+)
+_TEMPLATE = re.compile(r"(?:\\.|[^`\\$]|\$(?!\{))*(?:`|\$\{)", re.S)  # of its text, up to some code
+
+
+def bare(script):
+    """JavaScript without comments, indentation and empty lines. Strings, templates and patterns
+    stay as they are.
+    """
+    parts, at, fresh = [], 0, True  # fresh: at the beginning of a line
+    braces = []  # for each template around, those that are open in its ${…}
+    while found := _PARTS.search(script, at):
+        parts.append(script[at : found.start()])
+        fresh = fresh and not parts[-1]
+        at, part = found.end(), found[0]
+        if found["comment"] or (found["line"] and fresh):
+            continue
+        fresh = bool(found["line"])
+        parts.append("\n" if fresh else part)
+        if braces and part in ("{", "}"):
+            braces[-1] += 1 if part == "{" else -1
+        if part == "`" or (part == "}" and braces and braces[-1] < 0):
+            if part == "}":
+                braces.pop()
+            text = _TEMPLATE.match(script, at)[0]
+            parts.append(text)
+            at += len(text)
+            if text.endswith("${"):
+                braces.append(0)
+    return "".join([*parts, script[at:]])
+
+
 def joined(script):
-    """A picture's module and all that it imports as one module, as a front end takes it. Each file
-    is a module by itself, too: node imports them in the tests.
+    """A picture's module and all that it imports as one module, as a front end takes it, and as
+    short as it is without comments and indentation: it goes with every view and page. Each file is
+    a module by itself, too: node imports them in the tests.
 
     script   a path, or the name of a module in this folder
     """
     path = script if isinstance(script, Path) else HERE / f"{script}.js"
-    sources = _with_imports(path.resolve(), {})
-    return "\n".join(
-        re.sub(r"^export (?=const|let|(?:async )?function|class)", "", one, flags=re.M)
-        for one in sources.values()
-    )
+    source = bare("\n".join(sources(path).values()))
+    return re.sub(r"^export (?=const|let|(?:async )?function|class)", "", source, flags=re.M)
 
 
-def _with_imports(path, known):
-    """{path: source without its imports}, what is imported first."""
-    source = path.read_text(encoding="utf-8")
+def sources(path, known=None):
+    """{path: source without its imports} of a module and all that it imports, these first."""
+    known, source = {} if known is None else known, path.read_text(encoding="utf-8")
     for found in IMPORT.finditer(source):
         other = (path.parent / found[1]).resolve()
         if other not in known:
-            _with_imports(other, known)
+            sources(other, known)
     known[path] = IMPORT.sub("", source)
     return known
 

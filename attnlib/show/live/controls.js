@@ -1,5 +1,5 @@
 // The controls of AttentionView: a row above it, and a menu beside the small pictures.
-import { choice, make, menu } from "./core.js";
+import { choice, make, menu, press } from "./core.js";
 import { SIDES, lineOf } from "./hands.js";
 import { range } from "./heat.js";
 
@@ -20,8 +20,9 @@ const HOWS = {
   head: "one head", "mean layer": "mean of its layer", "max layer": "max of its layer", "mean all": "mean of all heads", "max all": "max of all heads",
 };
 
-/** The row of controls, and beside the small pictures what is shown. @returns {{set}} set(state, data): as the state says */
-export function controls(bar, heads, house, { signed, grid }, send) {
+/** The row of controls, rare ones behind "more", and beside the small pictures what is shown; unfolded(): there are more, or less.
+ *  @returns {{set}} set(state, data): as the state says */
+export function controls(bar, heads, house, { signed, grid, scale: first, top_k, threshold, hide_first }, send, unfolded) {
   let hows = [], layered = "head";                       // a mean of a layer goes to the next layer, too
   const layer = menu(bar, "layer", [], (n) => send({ layer: n, how: layered })), head = menu(bar, "head", [], (n) => send({ head: n, how: "head" }));
   const show = menu(heads, "show", [], (n) => send({ how: hows[n] }));
@@ -29,12 +30,20 @@ export function controls(bar, heads, house, { signed, grid }, send) {
   const form = choice(bar, "form", [grid.length ? "patches" : "threads", "map"], (name) => send({ form: name })), why = make("span", form.node, { class: "reason" });
   const unit = choice(bar, "unit", ["words", "pieces"], (name) => send({ unit: name }));
   const side = menu(bar, "view by", SIDES, (n) => send({ side: SIDES[n], pins: [] }));
-  const scale = signed ? null : menu(bar, "colours", COLOURS, (n) => send({ scale: SCALES[n] }));
-  const whole = { type: "number", min: 0, step: 1 }, part = { type: "number", min: 0, max: 1, step: 0.05 };
-  const top = field(bar, "only the top", whole, ({ value }) => send({ top_k: Math.max(0, Math.floor(+value) || 0) }));
-  const least = field(bar, "at least", part, ({ value }) => send({ threshold: Math.max(0, +value || 0) }));
-  const sink = field(bar, "hide the first column", { type: "checkbox" }, ({ checked }) => send({ hide_first: checked }));
+  const more = press(bar, "more", () => open(rare.hidden));
   house.present(bar);
+  const rare = make("div", bar, { class: "row" }), open = (seen) => {
+    rare.hidden = !seen;
+    more.textContent = seen ? "less" : "more";
+    more.setAttribute("aria-expanded", seen);
+    unfolded();
+  };
+  open(first !== "absolute" || top_k || threshold || hide_first);        // what hides weights is in sight
+  const scale = signed ? null : menu(rare, "colours", COLOURS, (n) => send({ scale: SCALES[n] }));
+  const whole = { type: "number", min: 0, step: 1 }, part = { type: "number", min: 0, max: 1, step: 0.05 };
+  const top = field(rare, "only the top", whole, ({ value }) => send({ top_k: Math.max(0, Math.floor(+value) || 0) }));
+  const least = field(rare, "at least", part, ({ value }) => send({ threshold: Math.max(0, +value || 0) }));
+  const sink = field(rare, "hide the first column", { type: "checkbox" }, ({ checked }) => send({ hide_first: checked }));
   const list = (one, count, name) => {                   // a list that is open stays as it is
     const names = range(count).map(name), old = [...one.node.options].map((option) => option.textContent);
     if (old.length !== count || old.some((text, n) => text !== names[n])) one.fill(names);

@@ -136,21 +136,10 @@ export function soFar(one, last, itself) {
 export const whiteRow = (one, i, { signed, scale }) => !signed && scale !== "row" && one.even(i);
 
 const sizeOf = (v) => (isNaN(v) ? -1 : Math.abs(v));
-const leastOf = (row, k) => (k > 0 && k < row.length ? row.map(sizeOf).sort((a, b) => b - a)[k - 1] : -Infinity);
-const passes = (v, j, least, look) => isNaN(v) || (sizeOf(v) >= Math.max(least, look.threshold) && !(look.hide_first && j === 0));
-
 /** Which cells of a row pass "only the top", "at least" and "hide the first column"; NaN always does */
-export function passing(row, look) {
-  const least = leastOf(row, look.top_k);
-  return row.map((v, j) => passes(v, j, least, look));
-}
-
-/** What one word looks at, or by side "key" who looks at it: an entry for each word of the other line */
-export function ray(one, [i, j], look) {
-  const byQuery = look.side === "query", values = byQuery ? one.row(i) : one.column(j);
-  const least = (n) => (look.top_k > 0 ? leastOf(one.row(n), look.top_k) : -Infinity);
-  const shown = byQuery ? passing(values, look) : values.map((v, n) => passes(v, j, least(n), look));
-  return { values, shown, closed: values.map((_, n) => (byQuery ? one.closed(i, n) : one.closed(n, j))), most: largest(values) };
+export function passing(row, { top_k, threshold, hide_first }) {
+  const top = top_k > 0 && top_k < row.length ? row.map(sizeOf).sort((a, b) => b - a)[top_k - 1] : -Infinity;
+  return row.map((v, j) => isNaN(v) || (sizeOf(v) >= Math.max(top, threshold) && !(hide_first && j === 0)));
 }
 
 /** The words that are chosen: those that were kept, and the one that is looked at now */
@@ -162,9 +151,8 @@ export function added(one, words, side) {
   return range(side === "key" ? one.nq : one.nk).map((n) => rays.reduce((sum, values) => sum + (values[n] || 0), 0));
 }
 
-/** Of a word in the query line (0) or the key line (1): its cell in the pinned row, or the largest of its own row or column */
-export function cellOf(one, line, n, pinned, side) {
-  if (pinned && (side === "query") === (line === 1)) return line ? [pinned[0], n] : [n, pinned[1]];
+/** Of a word in the query line (0) or the key line (1): the cell that is the largest of its row or column */
+export function cellOf(one, line, n) {
   const values = line ? one.column(n) : one.row(n);
   const most = values.reduce((top, v, m) => (v > values[top] || isNaN(values[top]) ? m : top), 0);
   return line ? [most, n] : [n, most];
@@ -426,18 +414,23 @@ export function paintFocus(pen, one, place, focus, state, colours, ink, seen, sc
     else pen.strokeRect(x - 1, y + n * ch - 1, one.nk * cw + 2, ch + 2);
     name(n, line);
   }
+  if (!line) for (const i of words) paintRow(pen, one, i, place, colours, state, ink);
   if (words.length > 1 && !state.signed) paintSums(pen, one, place, added(one, words, state.side), line, ink);
   if (!focus) return;
   const [i, j] = focus;
   name(focus[1 - line], 1 - line);
-  if (!line && whiteRow(one, i, state)) paintEven(pen, one, i, place, state, css(ink.ramp[128]), 2);
-  else if (!line && !state.signed && cw >= 18 && ch > 11) {
-    for (const [n, v] of one.row(i).entries()) {
-      if (v > 0.02 && measure(share(v), font(12)) <= cw) write(pen, share(v), x + (n + 0.5) * cw, y + (i + 0.5) * ch, readable(colours[i][n]), { align: "center" });
-    }
-  }
   Object.assign(pen, { strokeStyle: ink.ink, lineWidth: 2.5 });
   pen.strokeRect(x + j * cw, y + i * ch, Math.max(cw, 3), Math.max(ch, 3));
+}
+
+/** A chosen row in numbers, where there is room; an even one in its marks */
+function paintRow(pen, one, i, place, colours, state, ink) {
+  const { x, y, cw, ch } = place;
+  if (whiteRow(one, i, state)) return paintEven(pen, one, i, place, state, css(ink.ramp[128]), 2);
+  if (state.signed || cw < 18 || ch <= 11) return;
+  for (const [j, v] of one.row(i).entries()) {
+    if (v > 0.02 && measure(share(v), font(12)) <= cw) write(pen, share(v), x + (j + 0.5) * cw, y + (i + 0.5) * ch, readable(colours[i][j]), { align: "center" });
+  }
 }
 
 /** What several words give, below the columns; or get, beside the rows */

@@ -88,7 +88,7 @@ class Threads(Live):
         head = _check.integer("head", head, minimum=0, maximum=n_heads - 1)
         if pins is None:
             allowed = np.ones((n_q, n_k), bool) if mask is None else self.mask[head]
-            pins = telling(array[head], allowed, side, keys is tokens)
+            pins = telling(array[head], allowed, side, keys == tokens)
         super().__init__(
             tokens=tokens,
             key_tokens=keys,
@@ -153,10 +153,14 @@ def _weights_of(weights):
 def telling(weights, allowed, side, own):
     """The word to begin with, as pins: by `side` the one that looks, of the row whose largest
     weight is furthest above its even share, or the one that it looks at. None where all are even.
+    A row that may look at a single word says nothing; one that looks most at itself, or at the
+    first word, only where no other says anything.
 
     weights, allowed   (n_q, n_k); own: the same words stand on both sides
     """
     weights = np.where(allowed, np.nan_to_num(weights), 0)
+    if own and np.tril(weights, -1).any() and not np.triu(weights, 1).any():  # causal, unsaid
+        allowed = allowed & np.tri(len(weights), dtype=bool)
     above = weights.max(axis=1) - 1 / np.maximum(1, allowed.sum(axis=1))  # (n_q,)
     at, tells = weights.argmax(axis=1), above > TELLS
     elsewhere = tells & (at > 0) & (at != np.arange(len(at)) if own else True)

@@ -1,4 +1,4 @@
-// AttentionView: one head as a heat map or as threads, its sentence above it, all heads beside it.
+// AttentionView: one head as a heat map or as threads, all heads beside it.
 // Python owns the numbers: weights come as uint16 between `_range` (65535 is NaN), row sums as uint16, the mask as bits.
 import { clamp, dress, ease, frames, keep, keys, lerp, make, measure, rgb, sharp, sketch } from "./core.js";
 import { LAB, controls } from "./controls.js";
@@ -10,7 +10,7 @@ import {
 import { imageOf, paintPatches, patchAt, patchwork, spotsOfPatches } from "./patches.js";
 import { paintAtlas, thumbnail, tiles } from "./picker.js";
 import { scrubber } from "./scrub.js";
-import { laySentence, paintSentence, sentence } from "./sentence.js";
+import { sentence } from "./sentence.js";
 import { bringWord, fitText, layText, legendOf, paintLoupe, paintText, seenBy, spotsOf } from "./text.js";
 import { pieces, spoken, worded } from "./units.js";
 import { MOST, advance, aim, drawn, evens, loom, pluck, spun, telling, weave } from "./weave.js";
@@ -24,7 +24,7 @@ const TRAITS = [
 
 // ---- the page around it ----------------------------------------------------------------------------------------------------
 
-const LOUPE = 176;                                       // beside a map of a long text
+const LOUPE = 176, BESIDE = 196;                         // room beside a map: of a long text; for the small pictures
 
 const APPLICATION = { tabindex: 0, role: "application", ...LAB };
 
@@ -39,9 +39,8 @@ const IN_LINES = "arrow keys choose a word or a patch, Shift or space adds one, 
 function furnish(house) {
   const { root, line } = house, heading = make("div", root, { class: "heading" }), bar = make("div", root, { class: "row" });
   const body = make("div", root, { class: "body" }), heads = make("div", body, { class: "heads" }), scene = make("div", body, { class: "scene" });
-  const every = { "aria-label": "all heads, one small picture each", "aria-valuemin": 0 }, whole = { role: "group", "aria-label": "the sentence" };
+  const every = { "aria-label": "all heads, one small picture each", "aria-valuemin": 0 };
   const atlas = make("canvas", heads, { tabindex: 0, role: "slider", ...every, ...LAB });
-  const strip = make("div", scene, { class: "attnlib-sentence", ...whole, ...LAB });
   const map = make("div", scene, { class: "map" }), base = make("canvas", map, { class: "cells" });
   const overlay = make("canvas", map, { class: "hand", ...APPLICATION, "aria-label": `attention weights: ${HANDS}` });
   const pen = sketch(scene, { class: "woven", ...APPLICATION, "aria-label": `attention as threads: ${AMONG_THREADS}` });
@@ -51,7 +50,7 @@ function furnish(house) {
   const scrub = make("div", root, { class: "scrub", hidden: true });
   line.classList.add("attnlib-readout");
   root.append(line);
-  return { heading, bar, body, heads, scene, atlas, strip, map, base, overlay, pen, prose, legend, text, patches, loupe, scrub, notes: make("div", root, { class: "attnlib-notes" }) };
+  return { heading, bar, body, heads, scene, atlas, map, base, overlay, pen, prose, legend, text, patches, loupe, scrub, notes: make("div", root, { class: "attnlib-notes" }) };
 }
 
 /** Where the small pictures are. @returns the room that they leave */
@@ -63,46 +62,49 @@ function arrangeHeads(view) {
   const steps = scrub.hidden ? 0 : scrub.offsetHeight + 8, rest = Math.max(320, 476 - heading.offsetHeight - bar.offsetHeight - steps);
   body.classList.toggle("narrow", narrow);
   heads.hidden = !many;
-  const sizes = { width: narrow ? wide : 196, tall: narrow ? 150 : rest - 8 - heads.firstChild.offsetHeight, narrow };
+  const sizes = { width: narrow ? wide : BESIDE, tall: narrow ? 150 : rest - 8 - heads.firstChild.offsetHeight, narrow };
   view.tiles = many ? tiles(data, { ...sizes, titles: state.titles }) : null;
-  return { room: wide - (many && !narrow ? view.tiles.width + 16 : 0), rest, narrow };                // 560 in all, with what stands below
+  const column = many && !narrow ? Math.max(BESIDE, view.tiles.width) : 0;
+  heads.style.width = column ? `${column}px` : "";
+  return { room: wide - (column && column + 16), rest, narrow };         // 560 in all, with what stands below
 }
 
 /** Where everything is, for what there is to show and the width of the page */
 function arrange(view) {
-  const { parts, state, one } = view, { strip, pen } = parts, names = { q: state.tokens, k: state.key_tokens };
-  const { room, rest, narrow } = arrangeHeads(view), above = state.compact ? 0 : strip.offsetHeight + 4;
-  if (strip.scrollWidth > strip.clientWidth) strip.tabIndex = 0; else strip.removeAttribute("tabindex");               // keys scroll it, too
+  const { parts, state, one } = view, { pen } = parts, names = { q: state.tokens, k: state.key_tokens };
+  const { room, rest, narrow } = arrangeHeads(view);
   const long = !state.compact && Math.max(one.nq, one.nk) > MANY && room > 480, width = room - (long ? LOUPE : 0);
-  const tall = state.compact ? 250 : narrow ? 340 : rest - above;
+  const tall = state.compact ? 250 : narrow ? 340 : rest;
   const dots = window.devicePixelRatio || 1, wideOf = (text, size) => measure(text, `600 ${size}px system-ui, sans-serif`);
-  const look = { width, tall, sums: !state.signed, dots, wide: wideOf }, left = state.weaves ? loom(names, width, tall + above) : null;
+  const look = { width, tall, sums: !state.signed, dots, wide: wideOf }, left = state.weaves ? loom(names, width, tall) : null;
   const place = view.place = { ...geometry(one, names, { ...look, left: left?.x0 }), quiet: left?.quiet, bare: left?.bare };
-  const high = place.height + above, size = place.size;
+  const high = place.height, size = place.size, { raw, data } = view;
+  const whole = worded(raw) ? geometry(data, { q: raw.tokens, k: raw.key_tokens }, look).height : 0;     // words have the room of pieces
   view.loom = null;
   parts.map.style.maxHeight = place.height > tall + 30 ? `${tall}px` : "";              // what is larger is scrolled
   parts.map.style.width = long ? `${width}px` : "";
-  arrangeLines(view, { width: room, tall: tall + above, wide: wideOf });
+  arrangeLines(view, { width: room, tall, wide: wideOf });
+  parts.scene.style.minHeight = `${state.weaves || state.why ? whole : tall}px`;
   parts.loupe.hidden = !(state.kind === "map" ? long : state.kind === "patches" && room > 480);
-  parts.loupe.style.top = `${state.kind === "map" ? above : 24}px`;
+  parts.loupe.style.top = `${state.kind === "map" ? 0 : 24}px`;
   if (!state.weaves) return;
   const woven = loom(names, width, high);
   view.loom = {                                          // the threads have the whole scene, the cells are where the map has them
-    ...woven, x0: left.x0, quiet: left.quiet, top: above + place.y, row: place.ch, cell: place.cw, tilt: place.flat ? 0 : -45,
+    ...woven, x0: left.x0, quiet: left.quiet, top: place.y, row: place.ch, cell: place.cw, tilt: place.flat ? 0 : -45,
     q: { ...woven.q, size }, k: { ...woven.k, size },
   };
   pen.resize(width, high);
 }
 
-/** Running text or patches, in the place of sentence and map */
+/** Running text or patches, in the place of the map */
 function arrangeLines(view, { width, tall, wide }) {
-  const { parts: { prose, legend, text, patches, strip, map }, state, one } = view, names = { q: state.tokens, k: state.key_tokens };
+  const { parts: { prose, legend, text, patches, map }, state, one } = view, names = { q: state.tokens, k: state.key_tokens };
   const inLines = Boolean(state.spots), grid = state.kind === "patches";
   prose.hidden = !inLines;
   text.hidden = grid;
   patches.hidden = !grid;
-  for (const node of [strip, map]) node.classList.toggle("away", inLines);
-  prose.style.height = prose.parentElement.style.minHeight = state.weaves || state.why ? "" : `${tall}px`;               // in every form
+  map.classList.toggle("away", inLines);
+  prose.style.height = `${tall}px`;
   if (!inLines) return;
   const high = tall - legend.offsetHeight - 4, laid = JSON.stringify(names);
   if (grid) {
@@ -191,7 +193,7 @@ function hideLater({ house, state, itself, loom: place }) {
 function refresh(view, send) {
   view.stale = false;                                    // what comes meanwhile is for the next frame
   runSteps(view, send);
-  const { house, parts: { heading, scene, strip, base, overlay, notes }, state } = view, zoom = +house.root.style.zoom || 1;
+  const { house, parts: { heading, scene, base, overlay, notes }, state } = view, zoom = +house.root.style.zoom || 1;
   Object.assign(state, spoken(view.raw));
   if (view.edition !== state._edition) Object.assign(view, { edition: state._edition, came: new Map() });
   const data = table(state, view.came), within = (name, count) => Math.min(state[name], count - 1);
@@ -215,8 +217,7 @@ function refresh(view, send) {
     if (view.tiles) showHeads(view, zoom);
     return house.say(state._left_out ? `This page does not hold this: ${said}.` : `On its way from the kernel, while that runs: ${said}.`);
   }
-  state.cell = (line, n) => cellOf(one, line, n, null, state.side);
-  if (!state.compact) laySentence(strip, [state.tokens, state.key_tokens]);
+  state.cell = (line, n) => cellOf(one, line, n);
   arrange(view);
   hideLater(view);
   const { place, colours: before } = view, { rows, hidden } = coloured(one, state, ink);
@@ -287,9 +288,9 @@ function showLines(view, seen, look) {
   view.pin = pin;
 }
 
-/** What moves with the hand: frame, sentence, threads, read-out */
+/** What moves with the hand: frame, threads, read-out */
 function followHand(view) {
-  const { house, parts, state, one, place, ink } = view, { overlay, pen, map, strip, prose } = parts, { now, focus } = looked(view);
+  const { house, parts, state, one, place, ink } = view, { overlay, pen, map, prose } = parts, { now, focus } = looked(view);
   const m = view.loom ? view.moving.morph : 1, words = { side: now.side, pins: chosen(now.pins, focus, now.side) };
   const seen = state.spots || place.few ? seenBy(view.fabric, words) : null;
   if (!parts.loupe.hidden) paintLoupe(parts.loupe, view.fabric, seen, words);
@@ -298,12 +299,11 @@ function followHand(view) {
     paintFocus(sharp(overlay, place.width, place.height, +house.root.style.zoom || 1), one, place, focus, now, view.colours, ink, seen,
       [map.scrollLeft, map.scrollTop]);
     if (!view.hover) bringBack(view, place, focus);
-    if (!state.compact) paintSentence(strip, one, focus, now, ink, !view.inStrip);
   }
   if (m < 1) weave(pen, { ...view.fabric, weights: drawn(view.moving) }, view.loom, { ...words, morph: m });
   pen.done();
   const { hand } = view;
-  for (const node of [map, strip]) Object.assign(node.style, { opacity: m < 1 ? clamp((m - 0.97) * 33) : "", visibility: m > 0.97 ? "" : "hidden" });
+  Object.assign(map.style, { opacity: m < 1 ? clamp((m - 0.97) * 33) : "", visibility: m > 0.97 ? "" : "hidden" });
   Object.assign(pen.svg.style, { opacity: m > 0.97 ? clamp((1 - m) * 66) : "", display: m < 1 ? "" : "none" });
   const live = state.spots ? prose : state.woven ? pen.svg : m === 1 ? overlay : null;               // the focus goes where the form goes
   if (live && live !== hand && [overlay, pen.svg, prose].includes(hand)) live.focus({ preventScroll: true });
@@ -318,7 +318,7 @@ const AROUND = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowR
 
 /** Mouse, finger and pen: a mouse points, all of them click; shift, or a long touch, adds a word. */
 function hands(view, send, later) {
-  const { parts: { overlay, strip, atlas, pen, prose, patches, map }, state } = view, at = (node, event, width) => {
+  const { parts: { overlay, atlas, pen, prose, patches, map }, state } = view, at = (node, event, width) => {
     const box = node.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top].map((x) => (x * width) / (box.width || 1));
   };
@@ -328,10 +328,6 @@ function hands(view, send, later) {
     const found = view.one && spot(view.place, at(overlay, event, view.place.width), view.one);
     overlay.style.cursor = found?.side ? "pointer" : found?.cell ? "crosshair" : "default";
     return found?.side ? named(found) : found;
-  };
-  const wordOn = (event) => {
-    const [line, n] = event.target.dataset.place?.split(",").map(Number) ?? [];
-    return view.one && line !== undefined ? cellOf(view.one, line, n, state.pinned, state.side) : null;
   };
   const pulled = (event) => {
     const word = view.one && view.loom && pluck(event, view.loom, state.side);
@@ -349,15 +345,13 @@ function hands(view, send, later) {
     node.addEventListener("pointermove", (event) => {
       if (event.pointerType === "touch" && event.target !== patches) return;
       const found = find(event), before = view.hover;
-      view.inStrip = node === strip;
-      view.hover = found && (Array.isArray(found) ? { cell: found } : found);
+      view.hover = found;
       if (JSON.stringify(view.hover) !== JSON.stringify(before)) later();
     });
-    node.addEventListener("pointerleave", () => { view.inStrip = false; view.hover = null; later(); });
+    node.addEventListener("pointerleave", () => { view.hover = null; later(); });
     node.addEventListener("pointerdown", (event) => { touched = event.timeStamp; });
   };
   point(overlay, spotOn);
-  point(strip, wordOn);
   point(pen.svg, pulled);
   point(prose, inLines);
   let from = null;                                       // a finger that is drawn over patches chooses the last of them
@@ -367,10 +361,6 @@ function hands(view, send, later) {
     if (event.pointerType === "touch" && side && n !== from?.n) send(wordClicked(side, n, false, state));
   });
   map.addEventListener("scroll", () => { if (view.place?.few) later(); });
-  strip.addEventListener("click", (event) => {
-    const cell = wordOn(event);
-    if (cell) send(clicked(cell, more(event), state));
-  });
   for (const [node, find] of [[overlay, spotOn], [pen.svg, pulled], [prose, inLines]]) node.addEventListener("click", (event) => {
     const { side, n, cell } = find(event) ?? {};
     if (side) send(wordClicked(side, n, more(event), state));
@@ -400,7 +390,7 @@ function blend(view, ms) {
 }
 
 function render({ model, el }) {
-  const house = dress({ model, el }, "attnlib-view"), view = { house, hover: null, inStrip: false, stale: true, hidden: false };
+  const house = dress({ model, el }, "attnlib-view"), view = { house, hover: null, stale: true, hidden: false };
   const kept = keep(model, TRAITS, (news) => {
     Object.assign(view.raw, news);
     const { pinned, pins, step } = spoken(view.raw);
@@ -424,11 +414,11 @@ function render({ model, el }) {
     if (view.one) followHand(view);
     return moves || Boolean(view.blend);
   });
-  const { compact } = view.state, { bar, heads, strip } = view.parts;
-  bar.hidden = strip.hidden = compact;
-  if (!compact) view.controls = controls(bar, heads, house, view.state, send);
+  const { compact } = view.state, { bar, heads } = view.parts, anew = () => { view.stale = true; picture.ask(); };
+  bar.hidden = compact;
+  if (!compact) view.controls = controls(bar, heads, house, view.state, send, anew);
   hands(view, send, picture.ask);
-  house.watch(() => { view.stale = true; picture.ask(); });
+  house.watch(anew);
   house.start();
   return () => {
     picture.stop();
