@@ -798,7 +798,7 @@ def test_saved_pictures_open_and_have_words(path):
     for id_, output in pictures:
         image = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))
         image.load()
-        assert image.format == "PNG" and image.width <= 1000, f"{id_} is {image.width} pixels wide"
+        assert image.format == "PNG" and image.width <= 932, f"{id_} is {image.width} pixels wide"
         assert len(image.convert("RGB").getcolors(1 << 24)) > 5, f"{id_} is blank"
         assert output.metadata.get("image/png", {}).get("alt", "").strip(), f"{id_} has no alt text"
 
