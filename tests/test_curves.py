@@ -1,6 +1,7 @@
 """show/curves.py: lines and sizes are those of the given numbers."""
 
 import io
+import re
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -11,12 +12,13 @@ from PIL import Image
 
 from attnlib.show import sheet
 from attnlib.show.arrows import choice
-from attnlib.show.curves import beside, curves, written
+from attnlib.show.curves import beside, curves, together, written
 from attnlib.show.stream import stream
 
 pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("style")]
 
 X = np.arange(8.0)
+POWERS_BACK = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 ODD = ["$a_1$", "<b>x</b>", "&lt;", "√d · k", "$\\frac{", "%s {0}"]
 
 
@@ -29,12 +31,22 @@ def rgb(color):
 
 
 def texts(picture):
-    return [text.get_text() for text in picture.sheet.texts]
+    """What is written, without the sign before the name of a line that lies on another."""
+    return [re.sub("^[=≈] ", "", text.get_text()) for text in picture.sheet.texts]
 
 
 def text_of(picture, words):
-    (found,) = [text for text in picture.sheet.texts if text.get_text() == words]
+    (found,) = [text for text, said in zip(picture.sheet.texts, texts(picture)) if said == words]
     return found
+
+
+def number(text):
+    """The number that is written: 1,000, 10⁻⁸ and −2.5×10³⁰⁰."""
+    text, raised = text.replace("−", "-").replace(",", ""), "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"
+    found = re.fullmatch(rf"(-?)(?:([0-9.]+)×)?10([{raised}]+)", text)
+    if not found:
+        return float(text)
+    return float(f"{found[1]}{found[2] or 1}e{found[3].translate(POWERS_BACK)}")
 
 
 def overhang(picture):
@@ -196,7 +208,7 @@ def test_nothing_at_all_is_still_a_picture(log):
 
 def test_numbers_that_stand_alone_are_dots(style):
     y = np.where(np.isin(X, [0, 3, 6, 7]), X, np.nan)
-    assert dots(curves(X, {"a": y}), 4) == [(0, 0, style["lines"][0]), (3, 3, style["lines"][0])]
+    assert dots(curves(X, {"a": y}), 4) == [(0, 0, style["ink"]), (3, 3, style["ink"])]
     one = curves([3.0], {"a": [2.0], "b": [[4.0], [6.0]]})
     assert dots(one, 4) == [(3, 2, style["lines"][0]), (3, 5, style["lines"][1])]
     assert (pixels(one) == rgb(style["lines"][1])).all(axis=2).sum() > 10
@@ -253,18 +265,33 @@ def test_the_cursor_stands_where_it_was_asked_for_and_its_dots_where_something_w
 def test_the_cursor_has_its_words_and_few_lines_their_numbers():
     lines = {"a": 10 + X, "b": X**2 / 3, "c": -X}
     picture = curves(X, lines, cursor=4, axes=("step, of the training", "y"))
-    assert {"step: 4", "14", "5.33", "−4"} <= set(texts(picture))
+    assert {"step: 4", "14", "5.3", "−4"} <= set(texts(picture))
     across = picture.axes[1].transData.transform((4, 0))[0] / picture.dpi
     assert text_of(picture, "step: 4").get_position()[0] == pytest.approx(across)
-    assert text_of(picture, "5.33").get_color() == text_of(picture, "b").get_color()
-    assert picture.alt.endswith("Marked at step: 4.")
+    assert text_of(picture, "5.3").get_color() == text_of(picture, "b").get_color()
+    assert picture.alt.endswith("Marked at step: 4. Measured there: a 14, b 5.33, c -4.")
     between = curves(X, lines, cursor=4.2, axes=("step", "y"))
-    assert "step: 4.2" in texts(between) and not {"14", "5.33", "−4"} & set(texts(between)), (
+    assert "step: 4.2" in texts(between) and not {"14", "5.3", "−4"} & set(texts(between)), (
         "nothing was measured there"
     )
+    assert between.alt.endswith("Marked at step: 4.2. Measured at 4: a 14, b 5.33, c -4.")
     assert "14" not in texts(curves(X, lines | {"d": X + 2}, cursor=4)), "four lines: too many"
+    tiny = curves(X, {"a": X / 7, "b": X * 0 + 0.00454}, cursor=0)
+    assert "0" in texts(tiny) and "0.00454" not in texts(tiny), "finer than can be seen"
+    assert "0.00454" in texts(curves(X, {"a": 10**-X, "b": X * 0 + 0.00454}, cursor=0, log="y"))
     for at in (0, 7):
         assert overhang(curves(X, lines, cursor=at, axes=("a very long name " * 3, "y")))[0] <= 1
+
+
+def test_a_border_has_its_name_and_no_dots():
+    lines = {"a": X, "b": -X}
+    how = {"cursor": 3, "cursor_name": "training ended here", "axes": ("place, of 8", "loss")}
+    picture = curves(X, lines, **how)
+    assert "training ended here" in texts(picture) and "place: 3" not in texts(picture)
+    assert not dots(picture, 6) and "3" not in texts(picture)
+    assert picture.alt.endswith("Marked at place: 3, training ended here.")
+    with pytest.raises(TypeError, match="cursor_name"):
+        curves(X, lines, cursor=3, cursor_name=7)
 
 
 def test_no_cursor_no_mark():
@@ -326,7 +353,7 @@ def test_marks_on_logarithmic_axes_are_few_and_readable(low, high):
                 .replace(",", "")
                 .replace("−", "-")
             )
-            assert np.isclose(float(words), place), (words, place)
+            assert np.isclose(number(words), place), (words, place)
         assert not getattr(picture.axes[1], f"{axis}axis").get_minorticklocs().size
 
 
@@ -355,12 +382,12 @@ def test_a_logarithmic_axis_says_so():
         (0.25, 2, "0.25"),
         (-0.5, 6, "−0.5"),
         (1234, 2, "1,200"),
-        (1e-8, 6, "1e−8"),
-        (2.5e300, 6, "2.5e300"),
-        (-3.0e12, 1, "−3e12"),
+        (1e-8, 6, "10⁻⁸"),
+        (2.5e300, 6, "2.5×10³⁰⁰"),
+        (-3.0e12, 1, "−3×10¹²"),
         (0.00143209, 3, "0.00143"),
         (9.9999, 2, "10"),
-        (1e7, 6, "1e7"),
+        (1e7, 6, "10⁷"),
         (9_999_999, 7, "9,999,999"),
     ],
 )
@@ -377,7 +404,7 @@ def test_marks_can_be_told_apart(low, high):
     words = [text.get_text() for _, text in found]
     assert 2 <= len(found) <= 8 and len(set(words)) == len(words)
     for place, text in found:
-        said = float(text.get_text().replace(",", "").replace("−", "-"))
+        said = number(text.get_text())
         assert abs(said - place) <= 1e-6 * (high - low)
     assert overhang(picture)[0] <= 1
 
@@ -543,6 +570,60 @@ def test_a_line_that_goes_on_beyond_the_limits_says_so():
     assert not {"^", "v"} & {line.get_marker() for line in curves(X, {"a": X}).sheet.lines}
 
 
+def test_a_line_that_leaves_the_plot_or_comes_back_is_marked_there():
+    picture = curves(X, {"a": 40 - 6 * X, "b": X}, limits=(0, 10))
+    (mark,) = [line for line in picture.sheet.lines if line.get_marker() == "^"]
+    x, y = picture.axes[1].transData.transform((5, 10)) / picture.dpi
+    assert mark.get_xdata()[0] == pytest.approx(x, abs=1e-6)
+    assert mark.get_ydata()[0] == pytest.approx(picture.get_figheight() - y, abs=1e-6)
+    assert mark.get_color() == text_of(picture, "a").get_color()
+
+
+def test_where_ends_meet_names_stand_beside_their_own_line():
+    x = np.linspace(0, 10, 101)
+    bumps = {"high": np.exp(-((x - 3) ** 2)), "wide": 0.5 * np.exp(-((x - 6) ** 2) / 3)}
+    lines = bumps | {"flat": x * 0}
+    picture = curves(x, lines)
+    plot = picture.axes[1]
+    picture.draw_without_rendering()
+    for name in bumps:
+        box = text_of(picture, name).get_window_extent()
+        assert box.x1 < plot.get_window_extent().x1, "within the plot"
+        far = {}
+        for other, y in lines.items():
+            pixels_of = plot.transData.transform(np.column_stack([x, y]))
+            far[other] = np.hypot(*(np.clip(pixels_of, box.min, box.max) - pixels_of).T).min()
+        assert min(far, key=far.get) == name and far[name] > 0, far
+    assert text_of(curves(x, {"a": x, "b": -x}), "a").get_window_extent().x0 > 0.8 * 9.5 * sheet.DPI
+
+
+@pytest.mark.parametrize("log", ["", "y"])
+def test_lines_that_lie_on_each_other_are_named_together_and_both_seen(log):
+    lines = {"all": X + 1, "one": X + 1, "near": X + 1.001, "far": 9 - X, "none": X * np.nan}
+    assert [list(one.values()) for one in together(lines, log)] == [
+        ["all", "= one", "≈ near"],
+        ["far"],
+        ["none"],
+    ]
+    assert len(together({"a": X, "b": X + 0.2})) == 2 == len(together({"a": X, "b": X[::-1]}))
+    assert len(together({"a": X, "b": np.where(X > 6, np.nan, X)})) == 2, "one ends early"
+    assert len(together({"a": X, "b": X + 0.2}, limits=(0, 1000))) == 1
+    picture = curves(X, lines, log=log)
+    assert {"= one", "≈ near"} <= {text.get_text() for text in picture.sheet.texts}
+    wide = {line.get_color(): line.get_linewidth() for line in picture.axes[1].lines}
+    found = [wide[text_of(picture, name).get_color()] for name in ("all", "one", "near", "far")]
+    assert found[0] > found[1] > found[2] == found[3]
+    order = {line.get_color(): line.get_zorder() for line in picture.axes[1].lines}
+    found = [order[text_of(picture, name).get_color()] for name in ("all", "one", "near")]
+    assert found == sorted(found) and len({*found}) == 3, "the widest lies lowest"
+
+
+def test_a_line_alone_is_ink_unless_it_is_a_thing(style):
+    assert drawn(curves(X, {"time": X}))[0][2] == style["ink"]
+    assert drawn(curves(X, {"flash": X}))[0][2] == style["lines"][0]
+    assert drawn(curves(X, {"time": X, "more": -X}))[0][2] == style["lines"][0]
+
+
 def test_a_name_that_had_to_move_is_joined_to_its_line():
     picture = curves(X, {"a": X, "b": X + 0.01, "c": -X})
     threads = [line for line in picture.sheet.lines if len(line.get_xdata()) == 2]
@@ -608,7 +689,7 @@ def test_the_colours_of_lines_survive_saving(style):
 
 
 def test_the_line_goes_through_the_pixels_of_its_values(style):
-    picture = curves(X, {"a": X**2})
+    picture = curves(X, {"rotary": X**2})
     seen, plot = pixels(picture), picture.axes[1]
     for x, y in [(1, 1), (4, 16), (6, 36)]:
         column, up = plot.transData.transform((x, y))

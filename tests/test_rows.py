@@ -49,6 +49,44 @@ def test_room_keeps_the_size_and_the_zero_line():
     )
 
 
+@in_both_themes
+def test_ranges_are_thin_lines_on_the_scale_of_the_bars(style):
+    ranges = np.array([[1, 4], [-0.5, 0.5], [2, 2.0]])
+    picture = rows([2, 0, 2.0], ["a", "b", "c"], ranges=ranges, texts=["x", "y", "z"])
+    zero = bars(picture)[0].get_x()
+    unit = lengths(picture)[0] / 2
+    whiskers = [line for line in picture.sheet.lines if line.get_marker() == "|"]
+    found = [(line.get_xdata() - zero) / unit for line in whiskers]
+    np.testing.assert_allclose(found, ranges[:2], atol=1e-9)  # the third has no width
+    assert {line.get_color() for line in whiskers} == {style["ink"]}
+    at = {text.get_text(): text.get_position()[0] for text in picture.sheet.texts}
+    assert at["x"] > zero + 4 * unit and at["y"] > zero + 0.5 * unit and at["b"] < zero - unit / 2
+    (axis,) = [line for line in picture.sheet.lines if line.get_marker() == "None"]
+    assert axis.get_xdata()[0] == zero, "bars begin on the line of zero"
+    assert not [line for line in rows([1], ["a"]).sheet.lines if line.get_marker() == "|"]
+
+
+def test_ranges_that_fit_no_bars_are_refused():
+    for ranges in ([[1, 2]], [[2, 1], [0, 1]], [1, 2]):
+        with pytest.raises(ValueError, match=r"ranges must be"):
+            rows([1, 1], ["a", "b"], ranges=ranges)
+    with pytest.raises(ValueError, match="full=2 must be at least the largest value, 3"):
+        rows([1], ["a"], ranges=[[0, 3]], full=2)
+
+
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        ("-0.82 from <start>", "−0.82 from <start>"),
+        ("0.03 (-.26 to 0.19)", "0.03 (−.26 to 0.19)"),
+        ("from 0053-10-13", "from 0053-10-13"),
+        ("GPT-2", "GPT-2"),
+    ],
+)
+def test_a_hyphen_before_a_number_is_a_minus(text, shown):
+    assert shown in {one.get_text() for one in rows([1], ["a"], texts=[text]).sheet.texts}
+
+
 def test_marked_bars_stand_out(style):
     picture = rows([1, 2, 3], ["a", "b", "c"], marked=[1])
     assert [to_hex(bar.get_facecolor()) for bar in bars(picture)] == [

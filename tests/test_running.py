@@ -100,16 +100,32 @@ def test_the_running_sums_before_corrected_and_after():
         return np.array([p.sum(), *(p @ V[:stop])])
 
     stages = np.concatenate([sums(3, 3.0), sums(3, 5.0), sums(6, 5.0)]).reshape(3, 4)
-    found = rectangles(picture, VALUE)
-    drawn = found[:9].reshape(3, 3, 4)  # stage, column of v, place and size
+    drawn = rectangles(picture, VALUE).reshape(3, 3, 4)  # stage, column of v, place and size
     l_bars = rectangles(picture, colour("weights")[3])
     unit = l_bars[0, 2] / stages[0, 0]
     np.testing.assert_allclose(l_bars[:, 2] / unit, stages[:, 0])
     np.testing.assert_allclose(drawn[:, :, 2] / unit, stages[:, 1:])
     assert f"× {np.exp(-2):.3g}" in texts(picture)
     output = softmax(SCORE[:6]) @ V[:6]
-    assert [f"{number:.2f}".replace("-", "−") for number in output] == texts(picture)[-5:-2]
-    np.testing.assert_allclose(found[9:, 2] / output, found[9, 2] / output[0])
+    numbers = [f"{number:.2f}".replace("-", "−") for number in output]
+    assert set(numbers) <= set(texts(picture))
+    found = rectangles(picture, colour("ink"))
+    np.testing.assert_allclose(found[:, 2] / output, found[0, 2] / output[0])
+    assert found[:, 0].min() > drawn[2, :, 0].max(), "apart, and in ink"
+
+
+def test_both_scales_are_said_and_hold_for_every_step():
+    lines = np.array([[*step.l[0], *step.o[0]] for step in steps_of()])
+    outputs = [softmax(SCORE[:stop]) @ V[:stop] for stop in (3, 6, 7)]
+    low, high = min(0, np.floor(np.min(outputs))), max(1, np.ceil(np.max(outputs)))
+    units = []
+    for at in range(3):
+        picture = running(steps_of(), at)
+        sums = f"running sums, {min(lines.min(), 0):.3g} to {lines.max():.3g}".replace("-", "−")
+        output = f"output, {low:g} to {high:g}".replace("-", "−")
+        assert {sums, output} <= set(texts(picture))
+        units.append(rectangles(picture, colour("ink"))[:, 2] / outputs[at])
+    np.testing.assert_allclose(units, units[0][0])
 
 
 def test_the_words_say_the_same():

@@ -155,6 +155,18 @@ def test_vmax_holds_the_colours_while_a_slider_moves():
     )
 
 
+def test_told_tokens_have_their_numbers_even_above_the_scale():
+    picture = shaded(["<start>", " a", " b"], [0.9, 0.05, 0.0], vmax=0.1, told=[0, -1])
+    said = [text.get_text() for text in picture.sheet.texts]
+    assert {"<start> 0.90", "a", "b 0.00", "0.1 and more"} <= set(said)
+    dark = picture.sheet.collections[0].get_facecolor()[0]
+    assert to_hex(dark) == colour("weights")[-1]
+    assert "strongest <start> 0.90, a 0.05" in picture.alt
+    assert "0.1" in [text.get_text() for text in shaded(["a"], [0.1], vmax=0.1).sheet.texts]
+    with pytest.raises(ValueError, match="told must be"):
+        shaded(["a"], [1], told=[1])
+
+
 def test_pieces_of_a_word_touch_and_words_do_not():
     corners, _ = boxes(shaded(TOKENS, np.ones(8)))
     gaps = corners[1:, 0] - (corners[:-1, 0] + corners[:-1, 2])
@@ -275,7 +287,8 @@ def sliders():
             # not drawn, and slow
             names["swap_each"] = lambda model, ids, candidates: np.arange(len(ids))
             names["shaded"] = lambda tokens, weights, *, vmax=None, **how: (
-                drawn.append((weights.max(), vmax)) or shaded(tokens, weights, vmax=vmax, **how)
+                drawn.append((np.delete(weights, how.get("told", [])).max(), vmax))
+                or shaded(tokens, weights, vmax=vmax, **how)
             )
         if id_ == "message":
             names["attentions"] = [block.attention for block in names["layers"]]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import in_both_themes
 from matplotlib.colors import to_hex
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Polygon, Rectangle
 
 from attnlib.show import stacked
 from attnlib.show.rows import THICK
@@ -55,7 +55,7 @@ def test_the_parts_are_as_long_as_their_numbers_and_follow_each_other(style):
         colour("hatch"),
         colour("lines")[0],
     ]
-    assert picture.alt == "T: one x, two y, three z; 8 of them."
+    assert picture.alt == "T: one x, two y, three z; 8 of them, beyond it one."
 
 
 def test_every_word_is_on_the_paper():
@@ -75,6 +75,23 @@ def test_room_keeps_the_zero_line_where_it_is():
     one, two = draw(**room), draw(VALUES / 9, texts=["longer", "y", "z"], **room)
     assert line(one) == line(two) and tuple(one.get_size_inches()) == tuple(two.get_size_inches())
     assert line(one)[1] > line(draw())[1]
+
+
+@in_both_themes
+def test_a_bar_that_is_too_long_is_cut_with_an_arrow_on_the_same_scale(style):
+    values = np.array([[4.0, 50.0], [4.0, 1.0], [90.0, 5.0]])
+    short, long = draw(VALUES), draw(values)
+    assert line(short) == line(long), "one scale, whatever is on it"
+    unit = (line(long)[0] - line(long)[1]) / 8
+    found = np.array([bar.get_width() for bar in bars(long)]).reshape(3, 2) / unit
+    np.testing.assert_allclose(found, [[4, 12], [4, 1], [16, 0]], atol=1e-9)
+    heads = [patch for patch in long.sheet.patches if isinstance(patch, Polygon)]
+    fills = [to_hex(head.get_facecolor()) for head in heads]
+    assert fills == [style["lines"][0], style["hatch"]], "of the part that is cut"
+    assert all(np.isclose(head.get_xy()[:, 0].min(), line(long)[1] + 16 * unit) for head in heads)
+    assert not [patch for patch in short.sheet.patches if isinstance(patch, Polygon)]
+    assert long.alt.endswith("8 of them, beyond it one, three.")
+    assert draw(values[1:2]).alt.endswith("beyond it none.")
 
 
 def test_a_part_has_its_name_where_it_begins():
@@ -118,7 +135,7 @@ def test_names_of_parts_never_touch_and_stay_on_the_paper(seed):
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        ({"full": 7}, "full=7 must be at least the longest bar and the limit, 9"),
+        ({"full": 7}, "full=7 must be at least the limit, 8"),
         ({"full": 9, "limit": 10}, "the limit, 10"),
         ({"values": -VALUES}, "not below 0"),
         ({"values": VALUES[0]}, "shape"),

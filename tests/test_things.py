@@ -1,5 +1,7 @@
 """show/things.py: a thing has one colour in every picture, and names stand where there is room."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from conftest import in_both_themes
@@ -7,7 +9,18 @@ from matplotlib.colors import to_hex, to_rgb
 
 from attnlib.show import curves, pareto, rows, scatter, stacked
 from attnlib.show.sheet import colour, line
-from attnlib.show.things import THINGS, along, around, fills, looks, near, numbers, spot
+from attnlib.show.things import (
+    CLEAR,
+    THINGS,
+    along,
+    around,
+    clear,
+    fills,
+    looks,
+    near,
+    numbers,
+    spot,
+)
 
 pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("style")]
 
@@ -119,6 +132,24 @@ def test_where_there_is_no_room_there_is_no_spot():
     assert spot(0.5, places, [(0, 0, 2, 2)], (0, 0, 2, 2)) is None
     assert spot(3, places, np.empty((0, 4)), (0, 0, 2, 2)) is None
     assert spot(0.5, places, [(1, 0, 2, 2)], (0, 0, 2, 2))[0] == places[1], "the other side"
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_clear_places_are_far_from_other_lines_the_farthest_first(seed):
+    rng = np.random.default_rng(seed)
+    others, places = rng.uniform(0, 4, (9, 2)), near(rng.uniform(0, 4, (6, 2)))
+    wide, far = 0.5, {}
+    for x, y, ha in places:
+        left = {"left": x, "center": x - wide / 2, "right": x - wide}[ha]
+        steps = np.linspace(0, 1, 400)
+        box = [(left + t * wide, y + s * HIGH / 2) for t in steps for s in (-1, 0, 1)]
+        apart = np.linalg.norm(np.array(box)[:, None] - others, axis=2).min()
+        far[x, y, ha] = 0 if apart < HIGH / 2 else apart
+    found = clear(wide, places, others)
+    assert all(far[one] >= CLEAR - 0.01 for one in found)
+    assert all(far[one] <= CLEAR + 0.04 for one in set(places) - {*found})
+    assert all(far[a] >= far[b] - 0.04 for a, b in pairwise(found))
+    assert clear(wide, [], others) == [] and len(clear(wide, places, [])) == len(places)
 
 
 def test_a_path_is_followed_in_small_steps():

@@ -21,15 +21,17 @@ from attnlib.show.sheet import (
     text_width,
     under,
 )
-from attnlib.show.things import along, around, looks, near, spot
+from attnlib.show.things import along, around, clear, known, looks, near, spot
 
 LEFT, BELOW = 0.62, 0.52  # inches for the numbers of the vertical axis; for all of the other one
 BEHIND = 0.12  # inches from the end of a line to its name
 LEAST = 1.5  # inches of plot, however long the names are
 NUMBERED = 3  # up to so many lines have their numbers at the cursor
+SEEN = 0.012  # of the height: lines that are never further apart are seen as one
+POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-@on_paper(lines=_check.named)
+@on_paper(lines=_check.named, cursor_name=_check.text)
 def curves(
     x,
     lines,
@@ -38,12 +40,14 @@ def curves(
     axes=("x", "y"),
     log: Literal["", "x", "y", "xy"] = "",
     cursor=None,
+    cursor_name="",
     limits=None,
     width=PAGE,
     height=3.0,
 ) -> Picture:
-    """Lines with their names at their ends. A thing of the course, as RoPE, has the same colour in
-    every picture.
+    """Lines with their names at their ends, or where they are farthest from the others if the ends
+    have met. A thing of the course, as RoPE, has the same colour in every picture; any other line
+    that is alone is ink. Lines that lie on each other are named together.
 
     x        (n,) the horizontal axis
     lines    name -> y (n,), or (runs, n): then the median is drawn, with a band from the lowest to
@@ -52,11 +56,14 @@ def curves(
     log      "x", "y" or "xy": axes in powers of 10; a value that is not above 0 is left out there
     cursor   a place on the horizontal axis to mark; a dot on each line at the nearest number of x,
              its value there
+    cursor_name   what happened there, in words: then the place is a border, without dots
     limits   (low, high) of the vertical axis, found from the lines unless given
     width, height   inches; more where the names or the title need more
     """
     x, lines, cursor, limits = _checked(x, lines, log, cursor, limits)
-    right = max(text_width(name, TEXT) for name in lines) + BEHIND + MARGIN
+    found, groups = _looks(lines), together(lines, log, limits)
+    said = {name: text for group in groups for name, text in group.items()}
+    right = max(text_width(text, TEXT) for text in said.values()) + BEHIND + MARGIN
     top = under(title) + line() * (1 + (cursor is not None)) + 0.08
     picture = Picture(
         max(width, LEFT + LEAST + right, *map(_room, axes)),
@@ -65,22 +72,27 @@ def curves(
     )
     plot = frame(picture, axes, log, top, right, under(title))
     ticks(plot, x)
-    for name, look in looks(lines).items():
-        _line(plot, x, lines[name], look)
+    for group in groups:
+        for above, name in enumerate(reversed(group)):  # wider what is covered, so that it is seen
+            _line(plot, x, lines[name], found[name], 1.8 + 1.6 * above, 2 - above / 10)
     if limits is not None:
         plot.set_ylim(*limits)
     if len(x) > 1 and x.min() < x.max():
         plot.set_xlim(x.min(), x.max())
     settle(picture, plot)
-    paths = {name: on_sheet(picture, plot, _points(x, y)) for name, y in lines.items()}
-    _name(picture, plot, paths)
+    rims = {name: _rims(picture, plot, x, y) for name, y in lines.items()}
+    taken = np.concatenate([*map(_filled, rims.values()), _upright(picture, plot, x, cursor)])
+    taken = np.concatenate([taken, _name(picture, plot, rims, groups, found, taken)])
     picture.alt = f"{title or 'Curves'}: {axes[1]} against {axes[0]}. " + " ".join(
         _words(x, name, y) for name, y in lines.items()
     )
     if cursor is not None:
         words = f"{_plain(axes[0])}: {cursor:.6g}"
-        _mark(picture, plot, x, lines, cursor, words, paths)
-        picture.alt += f" Marked at {words}."
+        _mark(picture, plot, x, cursor, cursor_name or words)
+        picture.alt += f" Marked at {words}{f', {cursor_name}' if cursor_name else ''}."
+        if not cursor_name:
+            _values(picture, plot, x, lines, cursor, found, taken)
+            picture.alt += _read_at(x, lines, cursor)
     return picture
 
 
@@ -188,6 +200,30 @@ def _middle(y):
     return _of_runs(np.nanmedian, y)
 
 
+def together(lines, log="", limits=None):
+    """Lines that are seen as one, as groups: [name -> what is written], with "= " or "≈ " before
+    all but the first of a group.
+    """
+    with np.errstate(divide="ignore"):
+        how = np.log10 if "y" in log else np.asarray
+        middles = {name: how(_middle(y)) for name, y in lines.items()}
+        ends = how(limits if limits is not None else [*middles.values()])
+    ends = ends[np.isfinite(ends)]
+    near, groups = SEEN * np.ptp(ends) if len(ends) else 0, []
+    for name, y in middles.items():
+        there = np.isfinite(y)
+        for group in groups:
+            first = middles[next(iter(group))]
+            if there.any() and np.array_equal(there, np.isfinite(first)):
+                far = np.abs(y - first)[there].max()
+                if far <= near:
+                    group[name] = f"{'=' if far <= near / 1e6 else '≈'} {name}"
+                    break
+        else:
+            groups.append({name: name})
+    return groups
+
+
 # ---- the plot ------------------------------------------------------------------------------------
 
 
@@ -233,27 +269,38 @@ def frame(picture, names, log, top, right, above):
 
 
 def written(value, digits=6):
-    """A number with so many digits, as it is read: 1,000, 0.25 and 1e-8."""
+    """A number with so many digits, as it is read: 1,000, 0.25 and 10⁻⁸."""
     rounded = float(f"{value:.{digits}g}")
     if rounded and not 1e-4 <= abs(rounded) < 1e7:
         mantissa, power = f"{value:.{digits - 1}e}".split("e")
         mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
-        return f"{mantissa}e{int(power)}".replace("-", "−")
+        mantissa = {"1": "", "-1": "−"}.get(mantissa, f"{mantissa}×".replace("-", "−"))
+        return f"{mantissa}10{str(int(power)).translate(POWERS)}"
     return f"{rounded + 0:,.12f}".rstrip("0").rstrip(".").replace("-", "−")
 
 
 class Plain(Formatter):
-    """The marks of an axis with as many digits as tell them apart."""
+    """The marks of an axis with as many digits as tell them apart; powers of 10 all in one way."""
 
-    digits = 6
+    digits, powers = 6, False
 
     def __call__(self, value, pos=None):
-        return written(value, self.digits)
+        power = round(np.log10(value)) if self.powers else 0
+        return (
+            f"10{str(power).translate(POWERS)}"
+            if power not in (0, 1)
+            else written(value, self.digits)
+        )
 
     def format_ticks(self, values):
         steps = np.diff(np.unique(values))
-        self.digits = 6
-        if self.axis.get_scale() != "log" and len(steps):
+        self.digits, log = 6, self.axis.get_scale() == "log"
+        above = log and len(values) and np.min(values) > 0
+        tens = np.log10(values) if above else np.zeros(1)
+        self.powers = bool(
+            np.allclose(tens, np.round(tens)) and not -4 < tens.min() <= tens.max() < 6
+        )
+        if not log and len(steps):
             most, step = np.floor(np.log10([np.abs(values).max(), steps.min()]) + 1e-9)
             self.digits = int(np.clip(most - step + 1, 1, 15))
         return super().format_ticks(values)
@@ -313,13 +360,21 @@ def edges(picture, plot):
 # ---- the lines and their words -------------------------------------------------------------------
 
 
-def _line(plot, x, y, look):
+def _looks(lines):
+    """As `looks`; a line that is alone and no thing of the course is ink."""
+    found = looks(lines)
+    if len(found) == 1 and not known(*found):
+        return {name: (colour("ink"), *look[1:]) for name, look in found.items()}
+    return found
+
+
+def _line(plot, x, y, look, wide, order):
     """One line: its median, dots where a number stands alone, and a band over its runs where there
     are several.
     """
     color, dashes, _ = look
     middle = _middle(y)
-    plot.plot(x, middle, color=color, linewidth=1.8, linestyle=dashes)
+    plot.plot(x, middle, color=color, linewidth=wide, linestyle=dashes, zorder=order)
     alone = _alone(middle)
     if alone.any():
         plot.plot(x[alone], middle[alone], "o", markersize=4, color=color, clip_on=False)
@@ -329,37 +384,68 @@ def _line(plot, x, y, look):
         )
 
 
-def _mark(picture, plot, x, lines, cursor, words, paths):
-    """A vertical line at the cursor, or at the edge next to it, with words above; on every line a
-    dot at the nearest place that was measured. Where the cursor stands at one, and the lines are
-    few, each says its number.
-    """
-    taken = np.concatenate([around(along(path)) for path in paths.values()])
-    at, place = np.clip(cursor, x.min(), x.max()), int(np.abs(x - cursor).argmin())
-    plot.axvline(at, color=colour("ink"), linewidth=1, clip_on=False)
-    box, half = edges(picture, plot), text_width(words, SMALL) / 2
+def _rims(picture, plot, x, y):
+    """The median of a line, and the upper and the lower rim of its band, on the sheet. (3, m, 2)"""
+    rows = (_of_runs(function, y) for function in (np.nanmedian, np.nanmax, np.nanmin))
+    return np.stack([on_sheet(picture, plot, _points(x, row[None])) for row in rows])
+
+
+def _filled(rims):
+    """Boxes (m, 4) over a line and its band."""
+    middle, top, low = rims
+    path = along(middle)
+    if not len(path):
+        return np.empty((0, 4))
+    boxes = around(path)
+    for side, rim in ((1, top), (3, low)):
+        boxes[:, side] += np.interp(path[:, 0], middle[:, 0], rim[:, 1] - middle[:, 1])
+    return boxes
+
+
+def _upright(picture, plot, x, cursor):
+    """The box (1, 4) of the vertical line at the cursor; (0, 4) without one."""
+    if cursor is None:
+        return np.empty((0, 4))
+    box, at = edges(picture, plot), np.clip(cursor, x.min(), x.max())
     across = on_sheet(picture, plot, [(at, plot.get_ylim()[0])])[0, 0]
+    return np.array([[across, box[1], across, box[3]]])
+
+
+def _mark(picture, plot, x, cursor, words):
+    """A vertical line at the cursor, or at the edge next to it, with words above."""
+    plot.axvline(np.clip(cursor, x.min(), x.max()), color=colour("ink"), linewidth=1, clip_on=False)
+    ((across, top, *_),) = _upright(picture, plot, x, cursor)
+    half = text_width(words, SMALL) / 2
     middle = np.clip(across, MARGIN + half, picture.get_figwidth() - MARGIN - half)
-    taken = np.concatenate([taken, [[across, box[1], across, box[3]]]])
-    picture.write(middle, box[1] - 0.05, words, weight="bold", ha="center", va="bottom")
-    for name, (color, *_) in looks(lines).items():
+    picture.write(middle, top - 0.05, words, weight="bold", ha="center", va="bottom")
+
+
+def _values(picture, plot, x, lines, cursor, found, taken):
+    """On every line a dot at the place nearest to the cursor that was measured. Where the cursor
+    stands at one, and the lines are few, each says its number.
+    """
+    place, box, (low, high) = _nearest(x, cursor), edges(picture, plot), plot.get_ylim()
+    for name, (color, *_) in found.items():
         value = _middle(lines[name])[place]
-        # not where the limits cut it off, or at NaN
-        if plot.get_ylim()[0] <= value <= plot.get_ylim()[1]:
-            plot.plot(
-                [x[place]],
-                [value],
-                "o",
-                markersize=6,
-                color=color,
-                markeredgecolor=colour("paper"),
-                clip_on=False,
-                zorder=3,
-            )
-            if len(lines) <= NUMBERED and x[place] == cursor:
-                dot = on_sheet(picture, plot, [(x[place], value)])[0]
-                box_of = _beside(picture, dot, written(value, 3), color, taken, box)
-                taken = np.concatenate([taken, box_of])
+        if not low <= value <= high:  # the limits cut it off, or it is NaN
+            continue
+        look = {"markersize": 6, "color": color, "markeredgecolor": colour("paper")}
+        plot.plot([x[place]], [value], "o", clip_on=False, zorder=3, **look)
+        if len(lines) <= NUMBERED and x[place] == cursor:
+            dot = on_sheet(picture, plot, [(x[place], value)])[0]
+            span = 0 if plot.get_yscale() == "log" else high - low
+            box_of = _beside(picture, dot, _told(value, span), color, taken, box)
+            taken = np.concatenate([taken, box_of])
+
+
+def _nearest(x, cursor):
+    return int(np.abs(x - cursor).argmin())
+
+
+def _told(value, span):
+    """A number in three digits, and none finer than can be seen on an axis so long (0: any)."""
+    fine = int(np.clip(2 - np.floor(np.log10(span)), -300, 300)) if span else 300
+    return written(np.round(float(value), fine), 3)
 
 
 def _beside(picture, dot, words, color, taken, box):
@@ -374,41 +460,78 @@ def _beside(picture, dot, words, color, taken, box):
     return taken[None]
 
 
-def _name(picture, plot, paths):
+def _name(picture, plot, rims, groups, found, taken):
     """The name of each line where it ends: at the right edge, or within the plot if the line ends
-    early and nothing is in the way.
+    early and nothing is in the way. Where ends are so near that names would touch, each stands
+    where its line is farthest from the others, if it is clear there whose it is.
 
-    paths   name -> the line on the sheet (m, 2)
+    rims     name -> the line and its band on the sheet (3, m, 2)
+    groups   [name -> what is written]
+    returns the boxes (m, 4) of the names within the plot
     """
-    box = edges(picture, plot)
+    box, ends, inner = edges(picture, plot), [], np.empty((0, 4))
     low, high, right = box[1], box[3], box[2]
-    taken = np.concatenate([around(along(path)) for path in paths.values()])
-    found, ends = looks(paths), []
-    for name, path in sorted(paths.items(), key=lambda one: (*one[1][-1:, 1], 0)[0]):
-        if not len(path):
-            continue
-        across, up = path[-1]
-        wide, spots = text_width(name, TEXT), [(across + BEHIND, up + y, "left") for y in (0, 0.19)]
-        early = spot(wide, spots, taken, box, TEXT) if across < right - 0.1 else None
-        if early is None:
-            ends.append([up, name, up])
-        else:
-            (x, y, _), inside = early
-            taken = np.concatenate([taken, inside[None]])
-            _written(picture, x, y, name, found[name][0])
-    for y, name, end in _apart(ends, low, high):
-        color, there = found[name][0], np.clip(end, low, high)
-        if abs(y - there) > 0.04:  # moved: a thread leads to it
+    first = {name: next(iter(group)) for group in groups for name in group if rims[name].size}
+    last = {name: rims[name][0, -1] for name in first}
+    for group in sorted(groups, key=lambda group: (*last.get(next(iter(group)), (0, 0)),)[1]):
+        for name, text in group.items():
+            if name not in first:
+                continue
+            (across, up), wide, places = last[name], text_width(text, TEXT), []
+            others = [one for one in {*first.values()} - {first[name]}]
+            if across < right - 0.1:
+                places = [(across + BEHIND, up + y, "left") for y in (0, 0.19)]
+            elif len(group) == 1 and _crowded(up, [last[one] for one in others], box):
+                free = near(np.concatenate([along(rim, 0.15) for rim in rims[name]]))
+                lines = np.concatenate([along(rims[one][0]) for one in others])
+                places = clear(wide, free, lines, TEXT)
+            place = spot(wide, places, np.concatenate([taken, inner]), box, TEXT)
+            if place is None:
+                end = last[first[name]][1]
+                ends.append([end, text, end, found[name][0]])
+            else:
+                (x, y, ha), inside = place
+                inner = np.concatenate([inner, inside[None]])
+                _written(picture, x, y, text, found[name][0], ha)
+    for y, text, end, color in _apart(ends, low, high):
+        there = np.clip(end, low, high)
+        if abs(y - there) > 0.04 and text in rims:  # moved: a thread leads to it
             thread = [right, right + BEHIND - 0.03], [there, y]
             picture.sheet.plot(*thread, color=color, linewidth=0.8)
-        if abs(end - there) > 0.02:  # it goes on above or below
-            head = "^" if end < low else "v"
-            picture.sheet.plot([right], [there], head, markersize=5, color=color)
-        _written(picture, right + BEHIND, y, name, color)
+        _written(picture, right + BEHIND, y, text, color)
+    for name in first:
+        for x, y, head in _leaving(rims[name][0], low, high):  # it goes on above or below
+            picture.sheet.plot([x], [y], head, markersize=5, color=found[name][0])
+    return inner
 
 
-def _written(picture, x, y, name, color):
-    picture.write(x, y, name, size=TEXT, weight="bold", color=color, va="center_baseline")
+def _crowded(up, ends, box):
+    """Would a name at the right edge, `up` inches down, touch that of another line that ends there?
+
+    ends   (x, y) of the others
+    """
+    _, low, right, high = box
+    there = [np.clip(y, low, high) for x, y in ends if x > right - 0.1]
+    return any(abs(y - np.clip(up, low, high)) < 0.7 * line(TEXT) for y in there)
+
+
+def _leaving(path, low, high):
+    """Where a line on the sheet leaves the plot or comes back, and where it ends outside. -> (x, y,
+    mark)
+    """
+    kept = np.clip(path[:, 1], low, high)
+    out = np.sign(path[:, 1] - kept) * (abs(path[:, 1] - kept) > 0.02)  # -1 above, 1 below
+    found = [(path[-1, 0], kept[-1], out[-1])] if len(path) and out[-1] else []
+    for i in np.flatnonzero(np.diff(out)):
+        for side, rim in ((out[i], kept[i]), (out[i + 1], kept[i + 1])):
+            if side:
+                x = np.interp(rim, *zip(*sorted(path[i : i + 2, ::-1].tolist())))
+                found.append((x, rim, side))
+    return [(x, y, "^" if side < 0 else "v") for x, y, side in found]
+
+
+def _written(picture, x, y, name, color, ha="left"):
+    picture.write(x, y, name, size=TEXT, weight="bold", color=color, ha=ha, va="center_baseline")
 
 
 def _apart(ends, low, high):
@@ -437,3 +560,12 @@ def _words(x, name, y):
         f"{name}: {_middle(y)[first]:.3g} at {x[first]:.6g}, {_middle(y)[last]:.3g} at"
         f" {x[last]:.6g}."
     )
+
+
+def _read_at(x, lines, cursor):
+    """What the lines say at the cursor, or at the nearest place that was measured."""
+    place = _nearest(x, cursor)
+    there = "" if x[place] == cursor else f" at {x[place]:.6g}"
+    values = {name: _middle(y)[place] for name, y in lines.items()}
+    told = [f"{name} {value:.3g}" for name, value in values.items() if np.isfinite(value)]
+    return f" Measured{there or ' there'}: {', '.join(told)}." if told else ""

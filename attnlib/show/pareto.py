@@ -19,12 +19,13 @@ from attnlib.show.sheet import (
     text_width,
     under,
 )
-from attnlib.show.things import SHAPES, along, around, looks, near, spot
+from attnlib.show.things import SHAPES, along, around, farther, looks, near, spot
 
 LEAST = 3.2  # inches of plot
 GAP = 0.1  # inches between small maps
 APART = np.array([-0.08, 0, 0.08, 0])  # inches that are free beside a name
-BESIDE = 0.14  # inches from a mark to its name
+BESIDE = 0.14  # inches from the plot to the threads of names at its right, and again to these
+OUTSIDE = ": outside"  # behind the name of a family that has no design in the picture
 
 
 def front(costs, scores):
@@ -68,7 +69,9 @@ def pareto(
              count for the front
     """
     groups, marked = _checked(groups, marked)
-    right = 0.5 + max(text_width(name, TEXT) for name in groups)
+    inside = {name: points[_within(points, limits)] for name, points in groups.items()}
+    said = [name + OUTSIDE * (not len(points)) for name, points in inside.items()]
+    right = 0.5 + max(text_width(one, TEXT) for one in said)
     top = under(title) + line() + 0.1
     tall = 0.6 + top + line(TEXT) * len(groups)
     picture = Picture(max(width, right + LEAST), max(height, tall), title=title)
@@ -76,7 +79,6 @@ def pareto(
     ticks(plot, np.array([0.5]))
     plot.set(xlim=limits[0], ylim=limits[1])
     settle(picture, plot)
-    inside = {name: points[_within(points, limits)] for name, points in groups.items()}
     points = np.concatenate(list(inside.values()))
     best = front(*points.T) if len(points) else np.zeros(0, bool)
     stairs = _stairs(plot, points[best], limits)
@@ -85,7 +87,7 @@ def pareto(
     places = {name: on_sheet(picture, plot, group) for name, group in inside.items()}
     box = edges(picture, plot) + (0.08, 0, 0, 0)  # clear of the numbers at the left
     _names(picture, box, places, on_sheet(picture, plot, stairs), marked)
-    picture.alt = _words(title, axes, inside)
+    picture.alt = _words(title, axes, inside, marked)
     return picture
 
 
@@ -168,8 +170,8 @@ def _mark(plot, places, color, shape, large, **how):
 
 
 def _names(picture, box, places, stairs, marked):
-    """The name of each family beside its first design that has room, the marked one first; those
-    without room stand at the right, behind their mark.
+    """The name of each family beside its first design that has room, the marked one first. Where
+    there is none, a thread leads from a design to its name: farther off, or at the right.
 
     box   of the plot        places, stairs   on the sheet: name -> (m, 2), and (m, 2)
     """
@@ -180,18 +182,20 @@ def _names(picture, box, places, stairs, marked):
     )
     how = {"size": TEXT, "weight": "bold", "va": "center_baseline"}
     for name in sorted(places, key=lambda name: (name != marked, len(places[name]))):
-        place = spot(text_width(name, TEXT), near(places[name]), taken, box, TEXT)
+        tries = near(places[name]) + farther(places[name])
+        place = spot(text_width(name, TEXT), tries, taken, box, TEXT)
         if place is None:
             left.append(name)
             continue
         (x, y, ha), inside = place
         taken = np.concatenate([taken, inside[None] + APART])
+        _thread(picture, places[name], inside, found[name][0])
         picture.write(x, y, name, color=found[name][0], ha=ha, **how)
-    x = box[2] + BESIDE
+    x = box[2] + 2 * BESIDE
     for number, name in enumerate(left):
-        y, (color, _, shape) = box[1] + line(TEXT) * (number + 0.5), found[name]
-        _mark(picture.sheet, ([x], [y]), color, shape, name == marked)
-        picture.write(x + BESIDE, y, name, color=color, **how)
+        y, color = box[1] + line(TEXT) * (number + 0.5), found[name][0]
+        _thread(picture, places[name], np.array([x - 0.04, y, x, y]), color)
+        picture.write(x, y, name if len(places[name]) else f"{name}{OUTSIDE}", color=color, **how)
     if len(stairs):
         x, y = stairs[-1] - (0.05, 0)
         place = spot(
@@ -202,15 +206,26 @@ def _names(picture, box, places, stairs, marked):
             picture.write(x, y, "the front", color=colour("faint"), ha=ha, va="center_baseline")
 
 
-def _words(title, axes, groups):
-    """Each group's first and last design, and who is on the front."""
+def _thread(picture, points, box, color):
+    """A line from the edge of a name's box to the nearest of its designs (m, 2), unless that is
+    beside it.
+    """
+    ends = np.clip(points, box[:2], box[2:])
+    far = np.hypot(*(ends - points).T)
+    if len(far) and far.min() > 0.2:
+        thread = np.array([points[far.argmin()], ends[far.argmin()]]).T
+        picture.sheet.plot(*thread, color=color, linewidth=0.8)
+
+
+def _words(title, axes, groups, marked):
+    """Who is on the front, and the designs of each group, the marked one first."""
     points = np.concatenate(list(groups.values()))
     best = front(*points.T) if len(points) else np.zeros(0, bool)
     ends = np.cumsum([len(group) for group in groups.values()])
     leaders = [name for name, found in zip(groups, np.split(best, ends[:-1])) if found.any()]
     said = [
         f"{name}: {'; '.join(f'{score:.2f} for {cost:.3f}' for cost, score in group) or 'outside'}."
-        for name, group in groups.items()
+        for name, group in sorted(groups.items(), key=lambda one: one[0] != marked)
     ]
     return (
         f"{title or 'Designs'}: {axes[1]} against {axes[0]}. On the front:"

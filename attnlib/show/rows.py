@@ -35,13 +35,24 @@ def _room(name, value):
 
 @on_paper(marked=_check.row, room=_room)
 def rows(
-    values, names, *, texts=None, full=None, marked=(), title="", axis="", width=PAGE, room=None
+    values,
+    names,
+    *,
+    texts=None,
+    ranges=None,
+    full=None,
+    marked=(),
+    title="",
+    axis="",
+    width=PAGE,
+    room=None,
 ) -> Picture:
     """One bar for each number, in the order given, with its name before it and its text behind it.
 
     values   (n,) not below 0        names   n strings
     texts    n strings behind the bars; the numbers with two digits unless given
-    full     the number that fills the width, the largest of the values unless given: give it where
+    ranges   (n, 2) the least and the most that the value was found to be: a thin line between them
+    full     the number that fills the width, the largest that is drawn unless given: give it where
              a slider moves, so that bars can be compared with those of before
     marked   places of the bars that stand out; where none does, and all are things of the course,
              as flash and standard, each has its colour
@@ -49,12 +60,12 @@ def rows(
     room     (n, name, text): leave room for n bars with a name and a text as wide as these, so that
              the picture keeps its size and its zero line while a slider moves
     """
-    values = _checked(values, full)
+    values, ranges = _checked(values, ranges, full)
     names = axis_names("names", names, len(values), visible, "values")
     texts = (
         [f"{value:.2f}" for value in values]
         if texts is None
-        else axis_names("texts", texts, len(values), list, "values")
+        else [minus(text) for text in axis_names("texts", texts, len(values), list, "values")]
     )
     marked = {_check.integer("marked", i, minimum=0, maximum=len(values) - 1) for i in marked}
     least, name, text = room or (0, "", "")
@@ -64,16 +75,20 @@ def rows(
     top = under(title) + line() * bool(axis) + 0.04
     wide = left + max(right + LEAST, text_width(axis) + MARGIN)
     picture = Picture(max(width, wide), top + ROW * n + MARGIN, title=title)
-    picture.write(left, under(title), axis, va="top", color=colour("faint"))
-    per_unit = (picture.get_figwidth() - left - right) / (full or values.max() or 1)
+    least, most = min(0, ranges.min()), full or ranges.max() or 1
+    per_unit = (picture.get_figwidth() - left - right) / (most - least)
+    start = left - per_unit * least  # where bars begin
+    picture.write(start, under(title), axis, va="top", color=colour("faint"))
     for i, fill in enumerate(fills(names, marked)):
         y, length = top + ROW * i, per_unit * values[i]
-        bar(picture, left, y, length, fill)
+        bar(picture, start, y, length, fill)
+        _range(picture, start + per_unit * ranges[i], y + ROW / 2)
         label(picture, left, y, names[i], i in marked)
         how = {"weight": "bold" if i in marked else "normal", "va": "center_baseline"}
         ink = colour("ink" if re.search("[^-+−0.,% ]", texts[i]) else "faint")  # a mere 0 is quiet
-        picture.write(left + length + BEHIND, y + ROW / 2, texts[i], size=TEXT, color=ink, **how)
-    zero(picture, left, top, n)
+        end = start + per_unit * ranges[i].max() + BEHIND
+        picture.write(end, y + ROW / 2, texts[i], size=TEXT, color=ink, **how)
+    zero(picture, start, top, n)
     picture.alt = (
         f"{title or 'Bars'}: {', '.join(f'{name} {text}' for name, text in zip(names, texts))}."
     )
@@ -84,6 +99,18 @@ def bar(picture, x, y, length, fill):
     """A bar in a row that begins y inches down."""
     box = (x, y + (ROW - THICK) / 2), length, THICK
     picture.sheet.add_patch(Rectangle(*box, facecolor=fill, edgecolor="none"))
+
+
+def _range(picture, ends, y):
+    """A thin line over a bar, from the least to the most."""
+    if np.ptp(ends) > 0:
+        how = {"color": colour("ink"), "linewidth": 1.1, "marker": "|", "markersize": 6}
+        picture.sheet.plot(ends, [y, y], **how)
+
+
+def minus(text):
+    """A hyphen before a number as a minus; a hyphen within a word or a date stays."""
+    return re.sub(r"(?<![\w.])-(?=\.?\d)", "−", text)
 
 
 def label(picture, x, y, name, strong):
@@ -97,13 +124,23 @@ def zero(picture, x, y, n):
     picture.sheet.plot([x, x], [y, y + ROW * n], color=colour("hatch"), linewidth=0.8)
 
 
-def _checked(values, full):
+def _checked(values, ranges, full):
+    """values (n,), and the least and the most of each (n, 2): the value itself unless given."""
     values = _check.finite("values", _check.floats("values", values, "n")).astype(float)
     if values.ndim != 1 or not len(values) or (values < 0).any():
         raise ValueError(
             f"values must be numbers not below 0, of the shape (n,), got {values.shape} from"
             f" {np.min(values, initial=0):.3g}"
         )
-    if full is not None and values.max() > _check.positive("full", full):
-        raise ValueError(f"full={full:g} must be at least the largest value, {values.max():g}")
-    return values
+    alone = np.stack([values, values], axis=1)
+    if ranges is not None:
+        ranges = _check.finite("ranges", _check.floats("ranges", ranges, "n 2")).astype(float)
+        if ranges.shape != alone.shape or (ranges[:, 0] > ranges[:, 1]).any():
+            raise ValueError(
+                f"ranges must be ({len(values)}, 2), the least and the most of each value, got"
+                f" {ranges.shape}"
+            )
+    most = values.max() if ranges is None else max(values.max(), ranges.max())
+    if full is not None and most > _check.positive("full", full):
+        raise ValueError(f"full={full:g} must be at least the largest value, {most:g}")
+    return values, alone if ranges is None else ranges

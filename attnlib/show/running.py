@@ -24,6 +24,7 @@ from attnlib.show.sheet import (
 
 SCORES, HIGH, LEFT = 3.8, 1.8, 0.3  # inches: the row of scores, and where it begins
 ROW, MOST = 0.34, 0.75  # inches: one running number; what is said of m
+GAP = 0.3  # inches before the output, which has a scale of its own
 NAMED = 40  # more keys than this have no names: they would touch
 
 
@@ -50,12 +51,12 @@ def running(steps, at, *, names=None, value_names=None, title="") -> Picture:
     right = LEFT + SCORES + MOST + 0.1 + _widest(rows)
     top = under(title) + 0.45
     foot = 0.15 + (0.75 * _widest(names) + line() if len(scores) <= NAMED else 0)
-    width = max(PAGE, right + 4 * 0.95 + MARGIN)
+    width = max(PAGE, right + 4 * 0.95 + GAP + MARGIN)
     high = max(HIGH + foot, ROW * len(rows))
     picture = Picture(width, top + high + MARGIN, title=title)
     _row_of_scores(picture, LEFT, top, scores, names, steps, at)
-    column = (width - MARGIN - right) / 4
-    _numbers(picture, right, top, column, stages, rows, factor, _span(steps))
+    column = (width - MARGIN - GAP - right) / 4
+    _numbers(picture, right, top, column, stages, rows, factor, _spans(steps))
     picture.alt = _words(steps, at, stages, factor, title)
     return picture
 
@@ -87,10 +88,12 @@ def _stages(steps, at):
     return factor, (before, before * factor, after, np.array([0.0, *output]))
 
 
-def _span(steps):
-    """The smallest and the largest of l and o in all steps."""
-    every = np.array([[*step.l[0], *step.o[0]] for step in steps], dtype=float)
-    return min(every.min(), 0.0), max(every.max(), 1e-9)
+def _spans(steps):
+    """The ends of two scales that hold for all steps: of l and o, and of o / l in whole numbers."""
+    sums = np.array([[*step.l[0], *step.o[0]] for step in steps], dtype=float)
+    output = np.array([step.o[0] / (float(step.l[0, 0]) or 1) for step in steps], dtype=float)
+    low, high = np.floor(output.min(initial=0)), np.ceil(output.max(initial=1))
+    return (min(sums.min(), 0.0), max(sums.max(), 1e-9)), (low, high)
 
 
 def _row_of_scores(picture, x, y, scores, names, steps, at):
@@ -149,8 +152,10 @@ def _largest(picture, x, zero, unit, cell, steps, at):
         picture.write(x + SCORES + 0.05, zero - before * unit, f"was {_plain(before)}", **faint)
 
 
-def _numbers(picture, x, y, column, stages, rows, factor, span):
-    """l and the columns of o as bars, in three stages on one scale, and the output so far."""
+def _numbers(picture, x, y, column, stages, rows, factor, spans):
+    """l and the columns of o as bars, in three stages on one scale; the output so far apart, in
+    ink, on its own. Each says its scale.
+    """
     for row, name in enumerate(rows):
         middle = y + (row + 0.5) * ROW
         picture.write(x - 0.08, middle, name, ha="right", va="center_baseline")
@@ -158,17 +163,23 @@ def _numbers(picture, x, y, column, stages, rows, factor, span):
     tones = [colour("weights")[3], *[VALUE] * len(output)]
     heads = ("before", f"× {factor:.3g}", "+ tile", "o ÷ l")
     for stage, head in enumerate(heads):
-        left = x + stage * column
+        left, span = x + stage * column + GAP * (stage == 3), spans[stage == 3]
         if stage < 3:
             told = np.abs(stages[stage]) >= 0.005
             zero, _ = bars(picture, left, y, ROW, width, stages[stage], tones, told, span=span)
         else:
-            edges, told = (min(output.min(), 0.0), max(output.max(), 1.0)), [True] * len(output)
-            look = {"tones": tones[1:], "told": told, "span": edges}
-            zero, _ = bars(picture, left, y + ROW, ROW, width, output, **look)
-        picture.write(left if span[0] < 0 else zero, y - 0.08, head, size=PART, weight="bold")
-    words = "the running sums, and the output so far"
-    picture.write(x, y - 0.32, words, color=colour("faint"))
+            look = {"tones": [colour("ink")] * len(output), "told": [True] * len(output)}
+            zero, _ = bars(picture, left, y + ROW, ROW, width, output, span=span, **look)
+        start = left if span[0] < 0 else zero
+        picture.write(start, y - 0.08, head, size=PART, weight="bold")
+        if stage in (0, 3):
+            words = f"{'output' if stage else 'running sums'}, {_scale(*span)}"
+            picture.write(start, y - 0.32, words, color=colour("faint"))
+
+
+def _scale(low, high):
+    """The ends of a scale in words."""
+    return " to ".join(f"{end:.3g}".replace("-", "−") for end in (low, high))
 
 
 def _plain(m):

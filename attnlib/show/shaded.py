@@ -27,15 +27,16 @@ ROW = 0.25  # inches from one line of words to the next
 STRIP = 0.9, 0.12  # inches, wide and high: the colours from 0 to vmax
 
 
-@on_paper
-def shaded(tokens, weights, *, vmax=None, title="", axis="weight", width=PAGE) -> Picture:
+@on_paper(told=_check.row)
+def shaded(tokens, weights, *, vmax=None, told=(), title="", axis="weight", width=PAGE) -> Picture:
     """The tokens as running text, each on the colour of its weight.
 
     tokens   n strings, with a space in front where they begin a word, as `Trace.tokens`
     weights  (n,) not below 0
     vmax     the number of the darkest colour, the largest of the weights unless given (1 where all
              are 0): give it where a slider moves, so that colours can be compared with those of
-             before
+             before; what is above it has the darkest, too
+    told     places of tokens that have their number behind them, as those that may be above vmax
     axis     what the numbers are, in words
     width    inches
     """
@@ -47,12 +48,18 @@ def shaded(tokens, weights, *, vmax=None, title="", axis="weight", width=PAGE) -
             f" {weights.shape}"
         )
     vmax = _check.positive("vmax", float(weights.max()) or 1.0 if vmax is None else vmax)
-    words = _words(without_marks(tokens))
+    told = {_check.integer("told", i, -len(tokens), len(tokens) - 1) % len(tokens) for i in told}
+    names = _words(without_marks(tokens))
+    words = [
+        (f"{text} {weights[i]:.2f}" if i in told else text, apart)
+        for i, (text, apart) in enumerate(names)
+    ]
     places, rows = _laid_out(words, _check.positive("width", width) - 2 * MARGIN)
     top = under(title) + line() + 0.08
     picture = Picture(width, top + ROW * rows + MARGIN, title=title)
     colours = LinearSegmentedColormap.from_list("course", colour("weights"))
-    _strip(picture, colours, vmax, under(title) + line() / 2, axis)
+    more = " and more" * bool(weights.max() > vmax * (1 + 1e-6))
+    _strip(picture, colours, f"{vmax:.2g}{more}", under(title) + line() / 2, axis)
     fills = colours(np.minimum(weights / vmax, 1))  # (n, 4)
     boxes = [
         Rectangle((MARGIN + x, top + ROW * row + 0.01), wide, ROW - 0.02) for x, row, wide in places
@@ -64,7 +71,7 @@ def shaded(tokens, weights, *, vmax=None, title="", axis="weight", width=PAGE) -
         middle = MARGIN + x + wide / 2, top + ROW * (row + 0.5)
         picture.write(*middle, text, size=TEXT, color=str(ink), ha="center", va="center_baseline")
     best = np.argsort(-weights, kind="stable")[:5]
-    strongest = ", ".join(f"{words[j][0]} {weights[j]:.2f}" for j in best)
+    strongest = ", ".join(f"{names[j][0]} {weights[j]:.2f}" for j in best)
     picture.alt = (
         f"{title or 'A text'}: {len(words)} tokens on the colours of their {axis}, strongest"
         f" {strongest}."
@@ -107,11 +114,11 @@ def _laid_out(words, room):
     return places, row + 1
 
 
-def _strip(picture, colours, vmax, y, axis):
-    """The colours from 0 to vmax, level, with both ends in numbers."""
+def _strip(picture, colours, most, y, axis):
+    """The colours from 0 to vmax, level, with both ends in words."""
     wide, high = STRIP
     how = {"va": "center_baseline", "color": colour("faint")}
     picture.write(MARGIN, y, f"{axis}  0", **how)
     x = MARGIN + text_width(f"{axis}  0", weight="normal") + 0.08
     picture.place(colours(np.linspace(0, 1, 21))[None], x, y - high / 2, wide, high)
-    picture.write(x + wide + 0.08, y, f"{vmax:.2g}", **how)
+    picture.write(x + wide + 0.08, y, most, **how)

@@ -1,11 +1,11 @@
 """Bars of several parts beside a limit: what fills a memory, and whether it fits."""
 
 import numpy as np
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Polygon, Rectangle
 
 from attnlib import _check
 from attnlib.show.labels import axis_names, visible
-from attnlib.show.rows import BEFORE, BEHIND, LEAST, ROW, bar, label, zero
+from attnlib.show.rows import BEFORE, BEHIND, LEAST, ROW, THICK, bar, label, minus, zero
 from attnlib.show.sheet import (
     MARGIN,
     PAGE,
@@ -20,6 +20,7 @@ from attnlib.show.sheet import (
 from attnlib.show.things import looks
 
 SQUARE = 0.11  # inches, in the colour of a part before its name
+HEAD = 0.12  # inches of the arrow of a bar that is longer than the picture
 
 
 @on_paper(room=_check.pair, parts=_check.texts)
@@ -31,16 +32,17 @@ def stacked(
 
     values   (n, p) not below 0      names   n strings         parts   p strings
     texts    n strings behind the bars
-    full     the number that fills the width; limit: where the line stands, at most `full`
+    full     the number that fills the width: a longer bar is cut there, with an arrow, and its
+             text says the number; limit: where the line stands, at most `full`
     room     a name and a text that there must be room for, so that the zero line stays while a
              slider moves
     """
     values = _checked(values, limit, full)
     names = axis_names("names", names, len(values), visible, "values")
     parts = axis_names("parts", parts, values.shape[1], visible, "values")
-    texts = axis_names("texts", texts, len(values), list, "values")
+    texts = [minus(text) for text in axis_names("texts", texts, len(values), list, "values")]
     left = MARGIN + BEFORE + max(text_width(one, TEXT) for one in [room[0], *names])
-    right = MARGIN + BEHIND + max(text_width(one, TEXT) for one in [room[1], *texts])
+    right = MARGIN + HEAD + BEHIND + max(text_width(one, TEXT) for one in [room[1], *texts])
     keys = sum(text_width(part) + 3 * SQUARE for part in parts)
     top = under(title) + line() + 0.08
     low = top + ROW * len(values)
@@ -48,14 +50,16 @@ def stacked(
     picture = Picture(max(width, wide), low + 0.06 + line() + MARGIN, title=title)
     unit = (picture.get_figwidth() - left - right) / full
     fills = [colour("hatch"), *(ink for ink, *_ in looks(parts[1:]).values())]
-    _key(picture, left, under(title) + line() / 2, parts, unit * values[0], fills)
+    shown = np.diff(np.minimum(np.cumsum([0, *values[0]]), full))
+    _key(picture, left, under(title) + line() / 2, parts, unit * shown, fills)
     for i, (row, name, text) in enumerate(zip(values, names, texts)):
-        y, begin = top + ROW * i, left
-        for length, fill in zip(unit * row, fills):
-            bar(picture, begin, y, length, fill)
-            begin += length
+        y, ends = top + ROW * i, np.minimum(np.cumsum([0, *row]), full)
+        for begin, length, fill in zip(ends, np.diff(ends), fills):
+            bar(picture, left + unit * begin, y, unit * length, fill)
+        if row.sum() > full:
+            _head(picture, left + unit * full, y + ROW / 2, fills[np.diff(ends).nonzero()[0][-1]])
         label(picture, left, y, name, False)
-        x = picture.get_figwidth() - right + BEHIND
+        x = picture.get_figwidth() - right + HEAD + BEHIND
         picture.write(x, y + ROW / 2, text, size=TEXT, va="center_baseline")
     zero(picture, left, top, len(values))
     x = left + unit * limit
@@ -64,7 +68,11 @@ def stacked(
     side = "center" if limit < full else "right"
     picture.write(x, low + 0.08, limit_name, weight="bold", ha=side, va="top")
     bars = ", ".join(f"{name} {text}" for name, text in zip(names, texts))
-    picture.alt = f"{title or 'Bars'}: {bars}; {limit_name or f'limit {limit:g}'}."
+    over = [name for name, row in zip(names, values) if row.sum() > limit]
+    picture.alt = (
+        f"{title or 'Bars'}: {bars}; {limit_name or f'limit {limit:g}'}, beyond it"
+        f" {', '.join(over) or 'none'}."
+    )
     return picture
 
 
@@ -83,12 +91,17 @@ def _key(picture, x, y, parts, lengths, fills):
         x += room
 
 
+def _head(picture, x, y, fill):
+    """An arrow: the bar that ends here goes on."""
+    corners = [(x, y - THICK / 2), (x + HEAD, y), (x, y + THICK / 2)]
+    picture.sheet.add_patch(Polygon(corners, facecolor=fill, edgecolor="none"))
+
+
 def _checked(values, limit, full):
     values = _check.finite("values", _check.floats("values", values, "n p")).astype(float)
     if values.ndim != 2 or not values.size or (values < 0).any():
         found = f"got {values.shape} from {np.min(values, initial=0):.3g}"
         raise ValueError(f"values must be numbers not below 0, of the shape (n, p), {found}")
-    most = max(values.sum(axis=1).max(), _check.positive("limit", limit))
-    if most > _check.positive("full", full):
-        raise ValueError(f"full={full:g} must be at least the longest bar and the limit, {most:g}")
+    if _check.positive("limit", limit) > _check.positive("full", full):
+        raise ValueError(f"full={full:g} must be at least the limit, {limit:g}")
     return values

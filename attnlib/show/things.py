@@ -20,6 +20,8 @@ SHAPES = "os^Dv<>pXhP*"
 # where the name of a mark may stand: inches to its right, downwards, and how it is aligned
 NEAR = [(0.13, 0, "left"), (-0.13, 0, "right"), (0, -0.18, "center"), (0, 0.18, "center")]
 NEAR += [(-0.1, -0.14, "right"), (0.1, -0.14, "left"), (0.1, 0.14, "left"), (-0.1, 0.14, "right")]
+LEFT_OF = {"left": 0, "center": 0.5, "right": 1}  # of its place: so much of the text
+CLEAR = 0.15  # inches from a name to a line that it does not name
 
 # The things that several pictures of the course show; slate is what the others are compared with.
 THINGS = {
@@ -118,6 +120,31 @@ def near(points):
     return [(x + right, y + down, ha) for x, y in points for right, down, ha in NEAR]
 
 
+def farther(points):
+    """Where it may stand with a thread that leads to it, the nearest first."""
+    ring = np.exp(1j * np.linspace(0, 2 * np.pi, 16, endpoint=False))
+    return [
+        (x + step.real, y + step.imag, "right" if step.real < -0.1 else "left")
+        for far in (0.35, 0.6, 0.9, 1.2)
+        for x, y in points
+        for step in far * ring
+    ]
+
+
+def clear(wide, places, others, size=SMALL):
+    """Those of the places for `spot` whose text is CLEAR inches or more away from all points (m, 2)
+    of other lines, the farthest first.
+    """
+    if not len(places):
+        return []
+    left, y = np.array([(x - wide * LEFT_OF[ha], y) for x, y, ha in places]).T[..., None]
+    others, half = np.asarray(others, float).reshape(-1, 2), 0.375 * line(size)
+    right = np.maximum(left - others[:, 0], others[:, 0] - left - wide)  # (places, m), inside < 0
+    down = np.abs(y - others[:, 1]) - half
+    far = np.hypot(np.maximum(right, 0), np.maximum(down, 0)).min(axis=1, initial=np.inf)
+    return [places[i] for i in np.argsort(-far, kind="stable") if far[i] >= CLEAR]
+
+
 def spot(wide, places, taken, edges, size=SMALL):
     """The first place where a text touches nothing. All in inches, y downwards.
 
@@ -127,7 +154,7 @@ def spot(wide, places, taken, edges, size=SMALL):
     """
     taken, high = np.asarray(taken, float).reshape(-1, 4), 0.75 * line(size)
     for x, y, ha in places:
-        left = x - wide * {"left": 0, "center": 0.5, "right": 1}[ha]
+        left = x - wide * LEFT_OF[ha]
         box = np.array([left, y - high / 2, left + wide, y + high / 2])
         inside = (box[:2] >= edges[:2]).all() and (box[2:] <= edges[2:]).all()
         if inside and not ((box[:2] < taken[:, 2:]) & (box[2:] > taken[:, :2])).all(axis=1).any():
