@@ -543,6 +543,7 @@ VIEWS = {
     "text": lambda: text(form="threads"),
     "large map": text,
     "patches": lambda: patched(image=image()),
+    "square": lambda: AttentionView(softmax(3, 50, 50), ["CLS"], grid=(7, 7)),
 }
 
 
@@ -562,6 +563,9 @@ def test_it_fits(shown, name):
         )
         assert found["sideways"] <= 0 and found["over"] <= 1 and found["low"] <= 1, (width, found)
         assert width < 800 or found["high"] <= 560
+        if name != "large map":
+            empty = "(one) => { one.textContent = ''; return one.offsetHeight; }"
+            assert seen.legend.evaluate(empty) == 18, "its room is kept before it has words"
 
 
 @pytest.mark.parametrize("name", ["text", "patches"])

@@ -405,7 +405,10 @@ def test_a_row_that_may_see_one_word_alone_is_never_the_first():
         w[0, 2, 2], w[0, 0, 0] = 1.0, 1.0
         w = w / w.sum(axis=-1, keepdims=True)
         assert Threads(w, list("abcde")).pins == Threads(w, list("abcde"), mask=mask).pins != [0]
-        assert AttentionView(w, list("abcde"), key_tokens=list("abcde")).pinned[0] > 0
+        for kind in (Threads, AttentionView):
+            both = kind(w, list("abcde"), key_tokens=list("abcde"))
+            found = (both.pins or both.pinned)[:1]
+            assert found == Threads(w, list("abcde")).pins, "the same words, though said twice"
     assert Threads(np.tri(2) / [[1], [2]], ["a", "b"]).pins == [], "a first row tells nothing"
 
 
