@@ -482,8 +482,9 @@ def _name(picture, plot, rims, groups, found, taken):
             if across < right - 0.1:
                 places = [(across + BEHIND, up + y, "left") for y in (0, 0.19)]
             elif len(group) == 1 and _crowded(up, [last[one] for one in others], box):
-                free = near(np.concatenate([along(rim, 0.15) for rim in rims[name]]))
-                lines = np.concatenate([along(rims[one][0]) for one in others])
+                band = rims[name][1 if np.ptp(rims[name], axis=0).any() else 2 :]
+                free = near(np.concatenate([along(rim, 0.3) for rim in band]))
+                lines = np.concatenate([along(rims[one][0], 0.1) for one in others])
                 places = clear(wide, free, lines, TEXT)
             place = spot(wide, places, np.concatenate([taken, inner]), box, TEXT)
             if place is None:

@@ -122,7 +122,7 @@ def near(points):
 
 def farther(points):
     """Where it may stand with a thread that leads to it, the nearest first."""
-    ring = np.exp(1j * np.linspace(0, 2 * np.pi, 16, endpoint=False))
+    ring = np.exp(1j * np.linspace(-0.5, 1.5, 16, endpoint=False) * np.pi)  # from above
     return [
         (x + step.real, y + step.imag, "right" if step.real < -0.1 else "left")
         for far in (0.35, 0.6, 0.9, 1.2)
