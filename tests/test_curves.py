@@ -625,13 +625,13 @@ def test_a_line_alone_is_ink_unless_it_is_a_thing(style):
 
 
 def test_a_name_that_had_to_move_is_joined_to_its_line():
-    picture = curves(X, {"a": X, "b": X + 0.01, "c": -X})
+    picture = curves(X, {"a": X, "b": X + 0.3, "c": -X})
     threads = [line for line in picture.sheet.lines if len(line.get_xdata()) == 2]
     at = {text_of(picture, name).get_position()[1]: name for name in "abc"}
     for thread in threads:
         end, place = thread.get_ydata()
         name = at[place]
-        assert name != "c" and end == pytest.approx(height_of(picture, 7 + 0.01 * (name == "b")))
+        assert name != "c" and end == pytest.approx(height_of(picture, 7 + 0.3 * (name == "b")))
         assert thread.get_color() == text_of(picture, name).get_color()
     assert threads
 

@@ -206,7 +206,7 @@ def together(lines, log="", limits=None):
     """
     with np.errstate(divide="ignore"):
         how = np.log10 if "y" in log else np.asarray
-        middles = {name: how(_middle(y)) for name, y in lines.items()}
+        middles = {name: how(_middle(np.atleast_2d(y))) for name, y in lines.items()}
         ends = how(limits if limits is not None else [*middles.values()])
     ends = ends[np.isfinite(ends)]
     near, groups = SEEN * np.ptp(ends) if len(ends) else 0, []
