@@ -723,6 +723,14 @@ CALLS = {  # name: () -> (what is called, {argument: value})
         {"a": shares(3, 3), "b": shares(3, 3), "tokens": WORDS, "titles": ("one", "two")}
         | {"key_tokens": list("abc"), "mask": causal()},
     ),
+    "show.Arrows": lambda: (
+        show.Arrows,
+        {"query": np.array([1.0, 0.5]), "keys": rows(3, 2), "values": np.array([1.0, 2.0, 4.0])}
+        | {"names": WORDS, "who": "you", "axes": ("x", "y"), "value_name": "stars"}
+        | {"temperature": 0.5, "shares": "squares", "compare": "cosine", "moves": "all", "pin": 1}
+        | {"title": "Arrows"},
+    ),
+    "show.Walks": lambda: (show.Walks, {"d": 16, "n": 20, "seed": 3, "title": "Walks"}),
     "show.Machine": lambda: (
         show.Machine,
         {"q": rows(2, 3, 4), "k": rows(2, 3, 4), "v": rows(2, 3, 2), "tokens": WORDS}
@@ -733,6 +741,12 @@ CALLS = {  # name: () -> (what is called, {argument: value})
     "show.Machine.of": lambda: (
         show.Machine.of,
         {"steps": attention().steps(rows(3, 8)), "tokens": WORDS},
+    ),
+    "show.Painter": lambda: (
+        show.Painter,
+        {"mask": causal(), "tokens": WORDS, "scores": rows(3, 3), "window": 2, "n_global": 1}
+        | {"order": "after", "future": True, "goal": {"layers": 2, "price": 0.5}}
+        | {"title": "Painter"},
     ),
     "show.Player": lambda: (
         show.Player,

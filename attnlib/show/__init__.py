@@ -20,13 +20,16 @@ from attnlib.show.figures import (
 )
 from attnlib.show.hops import cone, hop_map
 from attnlib.show.labels import most_attended
+from attnlib.show.live.arrows import Arrows
 from attnlib.show.live.explore import explore
 from attnlib.show.live.linked import CompareView
 from attnlib.show.live.machine import Machine
+from attnlib.show.live.painter import Painter
 from attnlib.show.live.player import Player
 from attnlib.show.live.predict import predict
 from attnlib.show.live.threads import Threads
 from attnlib.show.live.view import AttentionView
+from attnlib.show.live.walks import Walks
 from attnlib.show.pareto import panels, pareto
 from attnlib.show.rows import rows
 from attnlib.show.running import running
@@ -41,11 +44,14 @@ from attnlib.show.threads import threads
 from attnlib.show.written import written
 
 __all__ = [
+    "Arrows",
     "AttentionView",
     "CompareView",
     "Machine",
+    "Painter",
     "Player",
     "Threads",
+    "Walks",
     "aim",
     "beside",
     "choice",
