@@ -282,6 +282,8 @@ def test_it_opens_broken():
     assert not one.leaks.any() and not one.solved, "55 pairs are too many"
     one.mask = masks.causal(10) & masks.local(10, window=4)
     assert one.price == 0.34 and one.hops.max() == 3 and one.solved
+    with pytest.raises(ValueError, match="read-only"):
+        one.mask[0, 1] = True
     for words in (["a"], ["a", "b"], list("abc")):
         assert Painter(tokens=words).mask.shape == (len(words),) * 2
 
@@ -366,6 +368,7 @@ def test_the_still_picture(name):
     drawn = [text.get_text() for text in one.figure().sheet.texts]
     leaks = int(one.leaks.sum())
     assert any(text.startswith(f"{leaks} leaks" if leaks else "no leak") for text in drawn)
+    assert ("The → cat" in data["text/plain"]) == (name == "broken")
 
 
 def test_the_page_needs_nothing_else():

@@ -5,9 +5,9 @@ from matplotlib.collections import PatchCollection
 from matplotlib.patches import Circle, Rectangle
 
 from attnlib.show.parts import Grid, mask_grid
-from attnlib.show.sheet import Picture, colour, on_paper
+from attnlib.show.sheet import MARGIN, Picture, colour, on_paper
 
-SIDE, GAP = 2.35, 0.34  # inches: of one panel, and between two
+SIDE, GAP, SIZE = 2.35, 0.34, 8.5  # inches of a panel, and between two; points of a name
 
 
 @on_paper
@@ -18,32 +18,36 @@ def painted(mask, weights, leaks, hops, tokens=None, *, order="before", title=""
     mask     boolean (n, n); weights: (n, n), the mask put "before" or "after" the softmax
     leaks    boolean (n, n): hears, and must not; hops: whole numbers (n, n), -1 for never
     """
-    n = len(mask)
-    grid, shares = (
-        mask_grid(mask, tokens, None),
-        Grid("weights", weights, tokens, None, mask, False, 1),
-    )
-    left, top = 0.12 + grid.label_width(0, 8.5), 0.36 + 0.3 * bool(title) + grid.label_width(1, 8.5)
-    cell, step = SIDE / n, SIDE + GAP
+    n, facts = len(mask), _facts(mask, weights, leaks, hops)
+    grid = mask_grid(mask, tokens, None)
+    shares = Grid("weights", weights, tokens, None, mask, False, 1)
+    reach = Grid("hops", np.zeros((n, n)), tokens, None, hops >= 0, False, 1)
+    over, cell, step = grid.label_width(1, SIZE), SIDE / n, SIDE + GAP
+    left, top = MARGIN + grid.label_width(0, SIZE), 0.36 + 0.3 * bool(title) + over
     picture = Picture(left + 3 * step + 0.62, top + SIDE + 0.36, title=title)
-    places = [left, left + step, left + 2 * step + 0.4]
+    places = [left, left + step, left + 2 * step + 0.4]  # the sums stand beside the weights
     names = ["mask", f"weights, mask {order} softmax", "who hears whom, in layers"]
-    for x, name in zip(places, names):
-        picture.write(x, top - grid.label_width(1, 8.5) - 0.1, name, weight="bold", size=9)
-    how = {"size": 8.5, "numbers": False, "axes": False}
+    for x, name, (words, bad) in zip(places, names, facts):
+        picture.write(x, top - over - 0.1, name, weight="bold", size=9)
+        tone = colour("nan" if bad else "faint")
+        picture.write(x, top + SIDE + 0.08, words, size=9, va="top", color=tone)
+    how = {"size": SIZE, "numbers": False, "axes": False}
     grid.draw(picture, places[0], top, cell, **how)
     shares.draw(picture, places[1], top, cell, sums=True, rows=False, columns=False, **how)
-    reach = Grid("hops", np.zeros((n, n)), tokens, None, (hops >= 0) & ~leaks | leaks, False, 1)
     reach.draw(picture, places[2], top, cell, rows=False, columns=False, **how)
+    _holes(picture, left, top, cell, mask & leaks)
     _heard(picture, places[2], top, cell, leaks, hops)
-    for x, words, bad in zip(places, _facts(mask, weights, leaks, hops), (0, 1, 1)):
-        tone = colour("nan") if bad and words[1] else colour("faint")
-        picture.write(x, top + SIDE + 0.08, words[0], size=9, va="top", color=tone)
-    picture.alt = f"{title or 'A mask, painted'}. " + "; ".join(
-        words for words, _ in _facts(mask, weights, leaks, hops)
-    )
-    picture.alt += f"; the mask comes {order} the softmax."
+    said = "; ".join(words for words, _ in facts)
+    picture.alt = f"{title or 'A mask, painted'}. {said}; the mask comes {order} the softmax."
     return picture
+
+
+def _holes(picture, x, y, cell, holes):
+    """A red frame around each cell that is open and should not be."""
+    for i, j in np.argwhere(holes):
+        corner = x + (j + 0.06) * cell, y + (i + 0.06) * cell
+        frame = Rectangle(corner, 0.88 * cell, 0.88 * cell, fill=False, edgecolor=colour("nan"))
+        picture.sheet.add_patch(frame)
 
 
 def _heard(picture, x, y, cell, leaks, hops):
@@ -69,9 +73,9 @@ def _facts(mask, weights, leaks, hops):
     """What is said below each panel: (words, is it bad?)"""
     broken = int((np.abs(weights.sum(axis=1) - 1) >= 0.005).sum())
     count, never, deepest = int(leaks.sum()), int((hops < 0).sum()), int(hops.max())
-    heard = f"{never} pairs never" if never else f"all within {deepest} layers"
+    heard = f"{never} pairs never" if never else f"all within {deepest} layer{'s' * (deepest != 1)}"
     return [
         (f"{mask.sum()} of {mask.size} pairs allowed ({mask.mean():.0%})", False),
         (f"{broken} of {len(mask)} rows broken" if broken else "all rows add up to 1", broken > 0),
-        (f"{count} leaks" if count else f"no leak; {heard}", count > 0),
+        (f"{count} leak{'s' * (count > 1)}" if count else f"no leak; {heard}", count > 0),
     ]

@@ -136,7 +136,7 @@ export function geometry(n, width, tall, [left, over]) {
     const side = Math.min(free * (small ? 0.5 : 0.42), tall), h = side / n, w = Math.min(h, (free - side) / 2 / n);
     const second = x + side + gap, third = second + n * w + BEAM + 30 + gap, y = top + side + 6;
     const grids = [[x, h], [second, w], [third, w]].map(([at, wide]) => ({ x: at, y: top, w: wide, h }));
-    const wide = [side, third - second - 12, width - third], deep = small ? 108 : 70;
+    const wide = [side, third - second - 12, width - third], deep = small ? 122 : 70;
     return { n, x, top, grids, width, height: y + deep, small, bare: false, facts: grids.map((grid, k) => ({ x: grid.x, y, w: wide[k] })) };
   }
   const c = Math.min(width - x - over + 22, 300) / n, low = top + c * n + 100, w = Math.min(18, (width - BEAM - 50) / 2 / n);

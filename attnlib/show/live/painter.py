@@ -116,9 +116,10 @@ class Painter(Live):
 
     @property
     def mask(self):
-        """boolean (n, n), True = may attend: as it is painted now."""
-        n = len(self.tokens)
-        return np.array([cell == "1" for cell in self._cells]).reshape(n, n)
+        """boolean (n, n), True = may attend: as it is painted now. It is set as a whole."""
+        mask = np.array([cell == "1" for cell in self._cells]).reshape(len(self.tokens), -1)
+        mask.flags.writeable = False  # painter.mask[0, 1] = True would change a copy
+        return mask
 
     @mask.setter
     def mask(self, mask):
@@ -183,7 +184,9 @@ class Painter(Live):
     def _still(self):
         parts = (self.mask, self.weights, self.leaks, self.hops)
         picture = painted(*parts, self.tokens, order=self.order, title=self.title)
-        return picture, ""
+        pairs = [f"{self.tokens[i]} → {self.tokens[j]}" for i, j in np.argwhere(self.leaks)]
+        more = f", and {len(pairs) - 5} more" if len(pairs) > 5 else ""
+        return picture, f"hears what it must not: {', '.join(pairs[:5])}{more}" if pairs else ""
 
     def __repr__(self):
         return f"Painter({len(self.tokens)} tokens, {self.mask.sum()} pairs, {self.order} softmax)"
