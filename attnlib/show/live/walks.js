@@ -14,12 +14,12 @@ function mixed(x) {
   return (x ^ (x >>> 16)) >>> 0;
 }
 
-/** n walks of 1,024 steps, from 0: sums of products of two normal numbers, which Box and Muller make of two even ones. */
-export function walksOf(seed, n) {
+/** n walks of so many steps, from 0: sums of products of two normal numbers, which Box and Muller make of two even ones. */
+export function walksOf(seed, n, steps = LONGEST) {
   const start = mixed(seed + 0x9e3779b9), even = (at) => (mixed(start + Math.imul(at, 0x9e3779b9)) + 0.5) / 2 ** 32;
   return Array.from({ length: n }, (_, i) => {
-    const walk = new Float64Array(LONGEST + 1);
-    for (let t = 0; t < LONGEST; t++) {                                  // q = r cos a, k = r sin a: q·k = r² sin(2a) / 2
+    const walk = new Float64Array(steps + 1);
+    for (let t = 0; t < steps; t++) {                                   // q = r cos a, k = r sin a: q·k = r² sin(2a) / 2
       const at = 2 * (i * LONGEST + t);
       walk[t + 1] = walk[t] - Math.log(even(at)) * Math.sin(4 * Math.PI * even(at + 1));
     }
@@ -70,9 +70,9 @@ export function geometry(width) {
   const fan = { x: AXIS, y: TOP, w: width - AXIS - ends - 8 - (wide ? side + 24 : 0), h: wide ? 344 : 250 }, low = fan.y + fan.h + FOOT;
   const beside = { x: fan.x + fan.w + 8, w: ends }, left = wide ? width - side : 0, wideBar = wide ? side : (width - 32) / 3;
   const rows = [0, 1, 2].map((n) => ({
-    x: wide ? left : n * (wideBar + 16), y: wide ? 84 + n * 110 : low + 56, w: wideBar, pitch: wideBar / ROW, h: wide ? 54 : 62,
+    x: wide ? left : n * (wideBar + 16), y: wide ? 80 + n * 112 : low + 56, w: wideBar, pitch: wideBar / ROW, h: wide ? 54 : 62,
   }));
-  const height = wide ? low : rows[0].y + rows[0].h + 44;
+  const height = wide ? low : rows[0].y + rows[0].h + 40;
   return { width, height, wide, fan, ends: beside, rows, told: { x: left, y: wide ? 18 : low + 20 } };
 }
 
@@ -90,7 +90,7 @@ const near = (x) => Math.round(x * 10) / 10;
 
 /** All walks: as far as they have come in ink, what would follow faint; ten of them are the row, and one is chosen. */
 function paintWalks(canvas, walks, at, { now, span, chosen }, colour) {
-  const { fan } = at, pen = sharp(canvas, at.width, at.height), { x, y } = scales(at, span), stride = Math.max(1, Math.round(span / 256));
+  const { fan } = at, pen = sharp(canvas, at.width, at.height), { x, y } = scales(at, span), stride = Math.max(1, Math.round(span / 128));
   const trace = (walk, from, to) => {
     pen.moveTo(x(from), y(walk[from]));
     for (let t = from + stride; t < to; t += stride) pen.lineTo(x(t), y(walk[t]));
@@ -107,7 +107,7 @@ function paintWalks(canvas, walks, at, { now, span, chosen }, colour) {
   pen.beginPath();
   pen.rect(fan.x, fan.y, fan.w, fan.h);
   pen.clip();
-  const last = Math.min(LONGEST, Math.ceil(span));
+  const last = Math.min(walks[0].length - 1, Math.ceil(span));
   stroke(walks, now, last, "faint", 0.12, 1);
   stroke(walks.slice(ROW), 0, now, "faint", 0.38, 1);
   stroke(walks.slice(0, ROW), 0, now, "w3", 0.8, 1.2);
@@ -151,7 +151,7 @@ function paintFrame({ put }, at, { now, span }) {
     put(`root${way}`, "path", MARKS, { d: root_, fill: "none", stroke: "var(--query)", "stroke-width": 2 });
     put(`all${way}`, "path", LINES, { d: all, fill: "none", stroke: "var(--faint)", "stroke-dasharray": "2 4", "stroke-width": 1.5 });
   }
-  const out = x(Math.min(far, span)), words = "d, if nothing cancelled", room = measure(words, "12px system-ui, sans-serif") + 12;
+  const out = x(Math.min(far, span)), words = "d, if nothing cancelled", room = measure(words, "12px system-ui, sans-serif") + 6;
   const late = out + room > right;
   put("says all", "text", TEXTS, { x: near(out + (late ? -14 : 6)), y: fan.y + 15, class: "small faint halo", "text-anchor": late ? "end" : "start" }, words);
   put("cut", "path", LINES, { d: `M${near(x(now))} ${fan.y}V${low}`, stroke: "var(--ink)" });
@@ -187,7 +187,7 @@ function paintRows({ put }, at, { now, chosen }, found) {
   put("says big", "text", TEXTS, across, `end within ±√${grouped(now)} = ±${root(now)}`);
   if (wide) put("says any", "text", TEXTS, { x: told.x, y: told.y + 36, ...faint }, "at every width, about as many");
   rows.forEach((R, k) => {
-    const [name, more] = DIVIDED[k], foot = R.y + R.h + 14, weights = found.weights[k], best = weights.indexOf(Math.max(...weights));
+    const [name, more] = DIVIDED[k], foot = R.y + R.h + 24, weights = found.weights[k], best = weights.indexOf(Math.max(...weights));
     put(`title${k}`, "text", TEXTS, { x: R.x, y: R.y, class: "part" }, R.w > 140 ? name : name.replace(/.*of /, ""));
     if (wide) put(`by${k}`, "text", TEXTS, { x: R.x + measure(name, BEST) + 8, y: R.y, class: "faint" }, more(now));
     put(`line${k}`, "path", GROUND, { d: `M${R.x} ${foot}h${R.w}`, stroke: "var(--line)" });
@@ -196,13 +196,14 @@ function paintRows({ put }, at, { now, chosen }, found) {
     found.row.forEach((s, j) => {
       const x = R.x + j * R.pitch, w = R.pitch - (wide ? 6 : 3), h = weights[j] * R.h, mine = j === chosen;
       put(`bar${k}.${j}`, "rect", MARKS, { x: near(x), y: near(foot - h), width: near(w), height: near(h), fill: mine ? "var(--ink)" : "var(--w3)" });
-      if (wide) put(`score${k}.${j}`, "text", TEXTS, { x: near(x + w / 2), y: foot + 15, class: mine ? "small part" : "small faint", ...middling }, signed(s / by[k], whole ? 0 : 1));
-      if (mine || j === best) put(`gets${k}.${j}`, "text", TEXTS, { x: near(x + w / 2), y: near(foot - h - 4), class: "small halo", ...middling }, share(weights[j]));
+      if (wide && (k < 2 || mine)) put(`score${k}.${j}`, "text", TEXTS, { x: near(x + w / 2), y: foot + 15, class: mine ? "small part" : "small faint", ...middling }, signed(s / by[k], whole ? 0 : 1));
+      const label = clamp(x + w / 2, R.x + 11, R.x + R.w - 12);
+      if (mine || j === best) put(`gets${k}.${j}`, "text", TEXTS, { x: near(label), y: near(foot - h - 4), class: "small halo", ...middling }, share(weights[j]));
     });
   });
   const hits = wide ? [{ ...rows[0], h: at.height }] : rows;
   hits.forEach((R, k) => found.row.forEach((_, j) => {
-    const y = wide ? rows[0].y + 8 : R.y + 8, h = wide ? rows[2].y + rows[2].h + 34 - y : R.h + 30;
+    const y = wide ? rows[0].y + 8 : R.y + 8, h = wide ? rows[2].y + rows[2].h + 44 - y : R.h + 26;
     put(`hit${k}.${j}`, "rect", TEXTS, { x: near(R.x + j * R.pitch - 2), y, width: near(R.pitch), height: h, rx: 4, class: "hit", "data-walk": j });
   }));
 }
@@ -213,7 +214,7 @@ function render({ model, el }) {
   const house = dress({ model, el }, "walks"), { root: box } = house, memory = keep(model, ["d", "seed"], take), n = model.get("n");
   const state = { ...memory.get(), chosen: 0, walking: null, zoom: 1, from: 16, span: 16 };
   Object.assign(state, { span: frameOf(state.d), now: state.d });
-  let at = null, walks = walksOf(state.seed, n);
+  let at = null, walks = walksOf(state.seed, n, state.span);
 
   const bar = make("div", box, { class: "row" });
   if (model.get("title")) make("b", bar, {}, model.get("title"));
@@ -239,7 +240,7 @@ function render({ model, el }) {
   function set(news) {
     const fresh = "seed" in news && news.seed !== state.seed;
     Object.assign(state, news);
-    if (fresh) walks = walksOf(state.seed, n);
+    if (fresh || walks[0].length <= state.d) walks = walksOf(state.seed, n, frameOf(state.d));
     if ("d" in news || fresh) {
       const zoom = state.span === frameOf(state.d) ? 1 : 0;              // to another frame, if d needs one
       Object.assign(state, { now: state.d, walking: null, chosen: best(), from: state.span, zoom });
