@@ -163,7 +163,7 @@ const tenth = (x) => Math.round(x * 10) / 10, middle = (grid, i, j) => [grid.x +
 function piles({ put, hatch }) {
   const line = (stroke, width = 1.5) => ({ fill: "none", stroke: `var(--${stroke})`, "stroke-width": width }), fill = (name) => ({ fill: `var(--${name})` });
   const looks = {
-    band: [0, fill("band")], shut: [1, { fill: hatch }], pale: [1, { fill: hatch, opacity: 0.6 }], beam: [1, fill("line")], frame: [2, line("line", 1)],
+    band: [0, { fill: "var(--line)", opacity: 0.45 }], shut: [1, { fill: hatch }], pale: [1, { fill: hatch, opacity: 0.6 }], beam: [1, fill("line")], frame: [2, line("line", 1)],
     stair: [2, { ...line("faint"), "stroke-dasharray": "3 3" }], open: [2, fill("allowed")], far: [2, { fill: "var(--paper)", stroke: "var(--allowed)" }],
     quiet: [2, fill("faint")], self: [2, fill("hatch")], full: [2, fill("w3")], bad: [3, fill("bad")], hole: [3, line("bad", 2)], lost: [3, line("bad", 1.2)],
     farLeak: [3, { ...line("bad"), fill: "var(--paper)" }], cursor: [4, line("ink")], chosen: [4, { ...line("ink"), "stroke-dasharray": "4 3" }],
