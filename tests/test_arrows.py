@@ -153,8 +153,8 @@ def test_labels_never_lie_on_each_other(tmp_path):
 
 
 def test_everything_has_its_place(tmp_path):
-    cases = [[w, n, b] for w in (320, 348, 459, 460, 588, 689, 690, 788, 968)
-             for n in (1, 5, 8) for b in (True, False)]  # fmt: skip
+    widths = (320, 348, 459, 460, 588, 689, 690, 788, 968)
+    cases = list(itertools.product(widths, (1, 5, 8), (True, False)))
     script = "console.log(JSON.stringify(data.map(([w, n, beam]) => geometry(w, n, { beam }))));"
     for (width, n, beam), at in zip(cases, run(tmp_path, script, cases)):
         plane, rows = at["plane"], at["rows"]
@@ -398,7 +398,11 @@ def test_turning_once_around(show):
     page = show(friends())
     page.root.get_by_role("button", name="▶ turn around").click()
     page.page.wait_for_timeout(400)
-    page.press("❚❚ stop")
+    page.root.get_by_role("button", name="squares").click()
+    stop = page.root.get_by_role("button", name="❚❚ stop")
+    assert stop.count(), "it goes on turning, whatever is chosen"
+    stop.click()
+    page.rest()
     query = np.array(page.get("query"))
     assert 21 < np.rad2deg(np.arctan2(query[1], query[0])) < 120
     np.testing.assert_allclose(np.hypot(*query), 1)
@@ -452,8 +456,9 @@ ODD = ["x" * 40, "שלום", "<b>", "", "a", "a", "👍🏽", "long name"]
 @pytest.mark.parametrize("width", [360, 460, 600, 700, 800, 980])
 def test_it_fits_and_keeps_its_size(show, width):
     rng = np.random.default_rng(3)
-    odd = Arrows(rng.normal(size=2), rng.normal(size=(8, 2)), [1e5] * 4 + [-1e5] * 4, ODD,
-                 axes=("a" * 60, "b" * 60), value_name="v", title="A title")  # fmt: skip
+    names = {"names": ODD, "axes": ("a" * 60, "b" * 60), "value_name": "v", "title": "A title"}
+    values = [1e5] * 4 + [-1e5] * 4
+    odd = Arrows(rng.normal(size=2), rng.normal(size=(8, 2)), values, **names)
     for view, tall in [(friends(title="Whom do you believe?"), 560), (odd, 600)]:
         page, heights = show(view, width), set()
         for news in ({}, {"shares": "squares"}, {"compare": "cosine", "pin": 2, "moves": "all"}):
@@ -473,6 +478,40 @@ def test_everybody_can_use_it(show, dark):
     page.press("all move")
     assert node.axe(page.page) == []
     assert page.root.locator(".say").get_attribute("aria-live") == "polite"
+
+
+def test_without_values_there_is_no_balance(show):
+    page = show(Arrows(QUERY, TASTE, names=NAMES))
+    assert not [text for text in page.texts() if "mixture" in text or "balance" in text]
+    assert "mixture" not in page.said() and "Ada counts most, .38" in page.said()
+    assert "rim: the largest share" in page.texts()
+    page.press("all move")
+    page.drag((0.6, 0.8), (1.2, 1.6))
+    np.testing.assert_allclose(page.get("key_arrows")[1], [1.2, 1.6], atol=0.03)
+
+
+def test_present_shows_it_alone_and_hands_find_their_place(show):
+    page = show(friends(), 1400, height=1200)
+    before = page.svg.bounding_box()["width"]
+    page.press("present")
+    page.page.wait_for_function("() => document.querySelector('.attnlib-live.present')")
+    page.rest()
+    assert page.svg.bounding_box()["width"] > 1.2 * before
+    box = page.svg.locator("rect.drags").first.bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.page.mouse.click(middle[0], middle[1] - 0.25 * box["height"])
+    page.rest()
+    query = page.get("query")
+    assert abs(query[0]) < 0.03 and query[1] > 0.8
+    page.press("present")
+
+
+def test_high_contrast_keeps_the_picture(show):
+    page = show(friends(), forced_colors="active")
+    kept = "(node) => getComputedStyle(node).forcedColorAdjust"
+    assert page.svg.evaluate(kept) == "none"
+    pressed = page.root.locator("[aria-pressed=true]").first
+    assert pressed.evaluate(kept) == "none"
 
 
 def test_a_change_takes_less_than_a_frame(stages, tmp_path, capsys):

@@ -48,6 +48,7 @@ function outline([x0, y0], [x1, y1], wide) {
 
 const GROUND = 0, LINES = 1, MARKS = 2, TEXTS = 3, HANDS = 4;           // layers
 const middle = { "text-anchor": "middle" }, end = { "text-anchor": "end" };
+const wideOf = (text) => measure(text, "600 13px system-ui, sans-serif");
 
 /** Where the state's arrows are drawn: to scale, or when lengths are divided out, all as long. */
 function tips({ query, arrows, reach, even }, { centre: [x, y], plane }) {
@@ -80,11 +81,9 @@ function paintPlane(pen, state, now, at, about) {
   paintFeet(pen, state, now, where, dir);
   paintArrows(pen, state, now, at, about, where);
   if (at.wide) {
-    const corner = { x: plane.side, class: "small faint", ...end }, low_ = plane.y + plane.side;
-    put("legend0", "text", TEXTS, { ...corner, y: low_ - 16 }, values.length ? "rim: the mixture" : "rim: the largest share");
-    put("legend1", "text", TEXTS, { ...corner, y: low_ - 2 }, "if it pointed there");
-    put("legend2", "text", TEXTS, { x: 0, y: low_ - 16, class: "small faint" }, "blue discs:");
-    put("legend3", "text", TEXTS, { x: 0, y: low_ - 2, class: "small faint" }, "the shares");
+    const corners = ["blue discs:", "the shares", values.length ? "rim: the mixture" : "rim: the largest share", "if it pointed there"];
+    const low_ = plane.y + plane.side, corner = (n) => ({ y: low_ - (n % 2 ? 2 : 16), ...(n < 2 ? { x: 0 } : { x: plane.side, ...end }) });
+    corners.forEach((text, n) => put(`legend${n}`, "text", TEXTS, { ...corner(n), class: "small faint" }, text));
   }
   if (!state.touched) put("hint", "text", TEXTS, { x: plane.x, y: plane.y + 14, class: "q part" }, at.wide ? "Drag the arrow." : "Drag it.");
 }
@@ -106,10 +105,9 @@ function paintFeet({ put }, { arrows, seen }, now, where, dir) {
 
 function paintArrows({ put }, state, now, { centre, plane }, { names, who }, where) {
   const { arrows, query, even, seen, moves } = state, all = [...arrows, query], mine = arrows.length;
-  const order = all.map((_, j) => j).reverse(), ruler = (text) => measure(text, "600 13px system-ui, sans-serif");
-  const labels = stacked(order.map((j) => {
+  const labels = stacked(all.map((_, j) => j).reverse().map((j) => {
     const [x, y] = where.drawn[j], l = Math.hypot(x - centre[0], y - centre[1]) || 1, dx = (x - centre[0]) / l, dy = (y - centre[1]) / l;
-    const text = cut([...names, who][j], 96, ruler), w = ruler(text), far = j === mine ? 22 : moves === "all" ? 18 : 14;
+    const text = cut([...names, who][j], 96, wideOf), w = wideOf(text), far = j === mine ? 22 : moves === "all" ? 18 : 14;
     const inside = (at, from, pad, under) => clamp(at, from + pad, from + plane.side - under);
     return { j, text, w, x: inside(x + dx * (far + w / 2), plane.x, w / 2, w / 2), y: inside(y + dy * far + 5, plane.y, 12, 4) };
   }), plane.y + 12);
@@ -143,7 +141,6 @@ function paintRows({ put }, state, now, { rows: R, sum, wide, phone }, { names, 
   const even = R.share + R.room / names.length, ends = compare === "cosine" ? 1 : top;
   put("axes", "path", LINES, { d: `M${R.zero} ${R.y}V${low}M${R.share} ${R.y}V${low}`, stroke: "var(--line)", fill: "none" });
   put("even", "path", LINES, { d: `M${even} ${R.y}V${low}`, stroke: "var(--hatch)", "stroke-dasharray": "2 3", fill: "none" });
-  const ruler = (one) => measure(one, "600 13px system-ui, sans-serif");
   names.forEach((name, j) => {
     const y = R.y + j * R.h, mid = y + R.h / 2, h = Math.min(20, R.h - 8), bar = { y: mid - h / 2, height: h, rx: 2 };
     const dim = seen < 0 || seen === j ? 1 : 0.55, level = { y: mid + 4.5, opacity: dim };
@@ -152,7 +149,7 @@ function paintRows({ put }, state, now, { rows: R, sum, wide, phone }, { names, 
     const number = said(used) + (far ? (s < 0 ? " ◂" : " ▸") : ""), was = R.zero + clamp(now.scores[j] / ends, -1, 1) * R.half;
     const hit = { x: R.x, y, width: R.w, height: R.h, rx: 6, class: "hit", "data-row": j, "aria-pressed": String(pin === j) };
     put(`ground${j}`, "rect", GROUND, { x: R.x, y: y + 1, width: R.w, height: R.h - 2, rx: 6, fill: pin === j ? "var(--band)" : "transparent" });
-    put(`row${j}`, "text", TEXTS, { x: R.name, class: "k part", ...end, ...level }, cut(name, R.name - R.x, ruler));
+    put(`row${j}`, "text", TEXTS, { x: R.name, class: "k part", ...end, ...level }, cut(name, R.name - R.x, wideOf));
     put(`score${j}`, "rect", MARKS, { x: near(R.zero + Math.min(0, s)), width: near(Math.abs(s)), ...bar, fill: s < 0 ? "var(--s1)" : "var(--s5)", opacity: dim });
     if (t !== 1 && !squares) put(`was${j}`, "path", MARKS, { d: `M${near(was)} ${mid - h / 2 - 2}v${h + 4}`, stroke: "var(--ink)", "stroke-width": 1.5 });
     put(`is${j}`, "text", TEXTS, { x: R.zero + (s < 0 ? 6 : -6), "text-anchor": s < 0 ? "start" : "end", ...level }, number);
@@ -171,7 +168,7 @@ function paintBeam(pen, state, now, { beam: B, width, phone }, { names, scale, u
   const turned = { transform: tilt ? `rotate(${tilt.toFixed(2)} ${x} ${B.y})` : "" }, title = "the balance";
   put("balance", "text", TEXTS, { x: B.head, y: B.top + 12, class: "part" }, title);
   const says = phone || B.w < 300 ? "as heavy as its share" : "each value as heavy as its share";
-  put("as heavy", "text", TEXTS, { x: B.head + measure(title, "600 13px system-ui, sans-serif") + 10, y: B.top + 12, ...faint }, says);
+  put("as heavy", "text", TEXTS, { x: B.head + wideOf(title) + 10, y: B.top + 12, ...faint }, says);
   const ticks = Array.from({ length: Math.round(span / scale.step) + 1 }, (_, n) => scale.low + n * scale.step), last = ticks.length - 1;
   const d = `M${B.x} ${base}h${B.w}${ticks.map((v) => `M${on(v)} ${base}v4`).join("")}`;
   put("ticks", "path", LINES, { d, stroke: "var(--hatch)", fill: "none" });
@@ -212,6 +209,7 @@ function paintWeights({ put }, { values, seen, moves }, now, B, { names, scale, 
 // ---- state and hands ----------------------------------------------------------------------------------------------------------------
 
 const TRAITS = ["query", "key_arrows", "values", "temperature", "shares", "compare", "moves", "pin"];
+const outward = (state) => Object.fromEntries(TRAITS.map((name) => [name, state[name === "key_arrows" ? "arrows" : name]]));
 const inward = ({ key_arrows, ...rest }) => ({ ...rest, ...(key_arrows ? { arrows: key_arrows } : {}) });
 
 /** Keys of what can be focused in the picture. */
@@ -233,6 +231,17 @@ function keysOf(svg, state, act) {
   });
 }
 
+/** Rows under a hand, and whether an arrow is held by the keyboard. */
+function rowsOf(svg, state, act) {
+  const change = (news) => { if (Object.keys(news).some((name) => state[name] !== news[name])) act.set(news); };
+  const rowOf = ({ target }) => +(target.dataset?.row ?? -1);
+  svg.addEventListener("click", (event) => { if (rowOf(event) >= 0) { act.pin(rowOf(event)); act.send(); } });
+  svg.addEventListener("pointermove", (event) => change({ hover: event.pointerType === "mouse" && !event.buttons ? rowOf(event) : -1 }));
+  svg.addEventListener("pointerleave", () => change({ hover: -1 }));
+  svg.addEventListener("focusin", ({ target }) => change({ byKeys: "arrow" in target.dataset && target.matches(":focus-visible") }));
+  svg.addEventListener("focusout", () => change({ byKeys: false }));
+}
+
 /** The controls. */
 function build(house, get, act) {
   const { root } = house, bar = make("div", root, { class: "row" }), title = get("title");
@@ -250,7 +259,7 @@ function build(house, get, act) {
 }
 
 function render({ model, el }) {
-  const house = dress({ model, el }, "arrows"), get = (name) => model.get(name), memory = keep(model, TRAITS, (news) => take(inward(news)));
+  const house = dress({ model, el }, "arrows"), get = (name) => model.get(name), memory = keep(model, TRAITS, (news) => take(Object.entries(news)[0]));
   const given = inward(memory.get()), fresh = { fulcrum: null, turning: null, from: 0, hover: -1, byKeys: false, touched: false };
   const state = { ...given, even: +(given.compare === "cosine"), ...fresh };
   const about = { names: get("names"), who: get("who"), axes: get("axes"), unit: get("value_name") ? ` ${get("value_name")}` : "" };
@@ -263,7 +272,8 @@ function render({ model, el }) {
       about.scale = old && old.low <= scale.low && old.high >= scale.high ? old : scale;
     }
   };
-  const send = (later = 0) => memory.send(Object.fromEntries(TRAITS.map((name) => [name, state[name === "key_arrows" ? "arrows" : name]])), later);
+  const sent = {};                                                       // comes back as news, maybe when all has gone on
+  const send = (later = 0) => memory.send(Object.assign(sent, outward(state)), later);
   const clock = frames((ms) => {
     if (state.turning !== null) {
       state.turning += ms / 9000;
@@ -278,12 +288,18 @@ function render({ model, el }) {
     return state.turning !== null || state.even !== to || state.fulcrum !== mixture;
   });
   function stop() { if (state.turning !== null) { state.turning = null; send(); } }
-  function set(news, sent = false) {
+  function set(news, atRest = false) {
     Object.assign(state, news);
     clock.ask();
-    if (sent) send();
+    if (atRest) send();
   }
-  function take(news) { Object.assign(state, news); state.turning = null; measured(); clock.ask(); }
+  function take([name, value]) {                                         // one trait, from Python or from another view of this model
+    if (JSON.stringify(value) === JSON.stringify(sent[name])) return;
+    sent[name] = value;
+    Object.assign(state, inward({ [name]: value }), name === "query" ? { turning: null } : {});
+    measured();
+    clock.ask();
+  }
   const act = {
     set, send,
     play() {
@@ -292,7 +308,7 @@ function render({ model, el }) {
       set({ touched: true, ...(calm() ? { query: polar(angle + TURN / 8, length(state.query)) } : { turning: 0, from: angle }) }, calm());
     },
     free: () => set({ moves: state.moves === "all" ? "query" : "all" }, true),
-    again: () => { set({ ...given, moves: state.moves, turning: null }, true); },
+    again: () => set({ ...given, moves: state.moves, turning: null }, true),
     put(j, v) {
       const own = j === state.arrows.length;
       set({ ...(own ? { query: v } : { arrows: state.arrows.map((k, i) => (i === j ? v : k)) }), turning: null, touched: true });
@@ -344,20 +360,12 @@ function render({ model, el }) {
     act.value(held, to);
   }, rest("value"));
   keysOf(svg, state, act);
-  const rowOf = (event) => +(event.target.dataset?.row ?? -1), over = (j) => { if (j !== state.hover) set({ hover: j }); };
-  svg.addEventListener("click", (event) => { if (rowOf(event) >= 0) { act.pin(rowOf(event)); send(); } });
-  svg.addEventListener("pointermove", (event) => over(held < 0 && event.pointerType === "mouse" ? rowOf(event) : -1));
-  svg.addEventListener("pointerleave", () => over(-1));
-  const keyed = ({ type, target }) => {
-    const now = type === "focusin" && "arrow" in target.dataset && target.matches(":focus-visible");
-    if (now !== state.byKeys) set({ byKeys: now });
-  };
-  for (const name of ["focusin", "focusout"]) svg.addEventListener(name, keyed);
+  rowsOf(svg, state, act);
   measured();
   house.watch(() => {
     if (house.root.clientWidth < 100) return;
-    const long = Math.max(...about.names.map((name) => measure(name, "600 13px system-ui, sans-serif")));
-    at = geometry(house.root.clientWidth - 12, about.names.length, { beam: given.values.length > 0, name: clamp(Math.ceil(long), 30, 84) });
+    const name = clamp(Math.ceil(Math.max(...about.names.map(wideOf))), 30, 84);
+    at = geometry(house.root.clientWidth - 12, about.names.length, { beam: given.values.length > 0, name });
     pen.resize(at.width, at.height);
     house.line.style.minHeight = `${at.wide ? 40 : at.phone ? 80 : 60}px`; // room for any sentence
     clock.ask();
