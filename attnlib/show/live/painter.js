@@ -208,8 +208,8 @@ function paintFrame(pen, put, at, k, title, words, [ci, cj]) {
   });
   if (named) return;
   const name = cut(words[cj], wide), half = measure(name, BOLD) / 2;
-  const mid = clamp(x + (cj + 0.5) * w, x + half, x + Math.max(half, wide - half));
-  put(`top.${k}`, "text", 3, { x: tenth(mid), y: y - 6, "text-anchor": "middle", class: "k part" }, name);
+  const mid = tenth(clamp(x + (cj + 0.5) * w, x + half, x + Math.max(half, wide - half)));
+  put(`top.${k}`, "text", 3, { x: mid, y: y - 6, "text-anchor": "middle", class: "k part" }, name);
 }
 
 function paintMask(pen, put, at, N, moving) {
@@ -243,16 +243,22 @@ function paintWeights(pen, put, at, N, moving) {
 }
 
 function paintReach(pen, put, at, N) {
-  const grid = at.grids[2];
-  N.layers.forEach((row, i) => row.forEach((layer, j) => {
-    const leak = N.leaks[i][j], [x, y] = middle(grid, i, j);
-    if (layer < 0) return pen.inside("pale", grid, i, j, 1, 0, 1);
-    if (layer === 0) return pen.round("self", grid, i, j, 0.22);
-    if (layer === 1) return leak ? pen.round("bad", grid, i, j, 0.5) : pen.inside("open", grid, i, j, 0.6);
-    if (grid.w >= 15 && leak) pen.round("farLeak", grid, i, j, 0.9);
-    if (grid.w >= 15 && !leak) pen.inside("far", grid, i, j, 0.86);
-    put(`layer${i}.${j}`, "text", 4, { x: tenth(x), y: tenth(y + 4), "text-anchor": "middle", class: leak ? "small bad part" : "small" }, layer);
-  }));
+  const grid = at.grids[2], roomy = grid.w >= 15;
+  N.layers.forEach((row, i) => {
+    const digits = { small: [], "small bad part": [] }, y = tenth(grid.y + (i + 0.5) * grid.h + 4);     // of a row in one text
+    row.forEach((layer, j) => {
+      const leak = N.leaks[i][j], [x] = middle(grid, i, j), said = [...(layer > 9 && !roomy ? "+" : String(layer))];
+      if (layer < 0) return pen.inside("pale", grid, i, j, 1, 0, 1);
+      if (layer === 0) return pen.round("self", grid, i, j, 0.22);
+      if (layer === 1) return leak ? pen.round("bad", grid, i, j, 0.5) : pen.inside("open", grid, i, j, 0.6);
+      if (roomy) pen[leak ? "round" : "inside"](leak ? "farLeak" : "far", grid, i, j, 0.88);
+      said.forEach((digit, k) => digits[leak ? "small bad part" : "small"].push([digit, tenth(x + (k - (said.length - 1) / 2) * 7)]));
+    });
+    for (const [look, list] of Object.entries(digits).filter(([, one]) => one.length)) {
+      const [text, x] = [0, 1].map((k) => list.map((one) => one[k]));
+      put(`${look}${i}`, "text", 4, { x: x.join(" "), y, "text-anchor": "middle", class: look }, text.join(""));
+    }
+  });
 }
 
 function paint(pen, put, at, N, moving, state, words) {
@@ -394,10 +400,9 @@ function render({ model, el }) {
     Object.assign(state, { turned: false }, news);
     if (!N || !Object.keys(news).length || Object.keys(news).some((name) => !LOOKS.includes(name))) {
       N = judged(tables[state.head], now(), state);
-      show(state, N.mask);
       if (at) tell(nodes, at, N, words, state.goal);
     }
-    if ("tool" in news) show(state, N.mask);
+    if (!("at" in news)) show(state, N.mask);
     state.at ??= first(N, softs[state.head]);
     house.say(sentence(N, words, state.at, softs[state.head], state.turned));
     clock.ask();
@@ -427,10 +432,7 @@ function render({ model, el }) {
       state.wide = named(name);
       act.commit();
     },
-    widen(window) {
-      change({ window });
-      change({ trial: act.pattern(state.wide) });
-    },
+    widen(window) { change({ window, trial: masked(state.wide, n, n, window, get("_globals")) }); },
     stroke: (tool, from, to) => change({ stroke: { tool, from, to, open: state.stroke?.open ?? opens(mask, tool, from) }, at: to }),
     commit() {
       const next = now();
