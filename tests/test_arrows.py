@@ -152,6 +152,12 @@ def test_labels_never_lie_on_each_other(tmp_path):
         assert min(one["y"] for one in got) >= 12
 
 
+def test_a_label_gives_way_upwards(tmp_path):
+    pile = [{"x": 50, "y": 40, "w": 20}, {"x": 55, "y": 44, "w": 20}, {"x": 52, "y": 40, "w": 20}]
+    got = run(tmp_path, "console.log(JSON.stringify(c.stacked(data)));", pile)
+    np.testing.assert_allclose([one["y"] for one in got], [40, 25, 55], atol=0.1)
+
+
 def test_everything_has_its_place(tmp_path):
     widths = (320, 348, 459, 460, 588, 689, 690, 788, 968)
     cases = list(itertools.product(widths, (1, 5, 8), (True, False)))
@@ -217,6 +223,15 @@ def test_what_does_not_fit_is_refused_later_too():
         with pytest.raises(ValueError, match=name):
             setattr(one, name, value)
         assert getattr(one, name) == before
+
+
+def test_a_message_of_the_page_sets_all_at_once():
+    one = friends()
+    news = {"query": [0, 1], "key_arrows": [[1, 0]] * 5, "values": [1, 2, 3, 4, 5], "pin": 4}
+    one.set_state(news | {"temperature": 2, "shares": "softmax", "compare": "cosine"})
+    np.testing.assert_allclose(one.weights, 0.2)
+    np.testing.assert_allclose(one.mixture, 3)
+    assert one.key_arrows == [[1.0, 0.0]] * 5 and one.pin == 4
 
 
 def test_the_still_is_small_and_says_what_it_shows():

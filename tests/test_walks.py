@@ -133,6 +133,17 @@ def test_the_page_draws_the_same_numbers(tmp_path):
             assert got["within"] == int((abs(one.scores) <= math.sqrt(d)).sum())
 
 
+def test_most_of_a_walk_cancels(tmp_path):
+    one = Walks(300, 12, seed=8)
+    script = """const walks = w.walksOf(8, 12);
+      console.log(JSON.stringify(walks.map((walk) => w.ways(walk, 300))));"""
+    steps = one.q * one.k
+    wanted = np.stack([np.where(steps > 0, steps, 0), np.where(steps < 0, -steps, 0)]).sum(axis=2)
+    got = np.array(run(tmp_path, script))
+    np.testing.assert_allclose(got, wanted.T)
+    np.testing.assert_allclose(got[:, 0] - got[:, 1], one.scores)
+
+
 def test_frames_and_bins(tmp_path):
     ds = [1, 2, 15, 16, 17, 64, 65, 256, 257, 1000, 1024]
     assert run(tmp_path, "console.log(JSON.stringify(data.map(w.frameOf)));", ds) == [

@@ -37,6 +37,12 @@ export function after(walks, d) {
   };
 }
 
+/** What d steps of a walk went up in all, and down: most of it cancels. */
+export function ways(walk, d) {
+  const steps = Array.from({ length: d }, (_, t) => walk[t + 1] - walk[t]);
+  return [1, -1].map((way) => steps.reduce((sum, step) => sum + Math.max(0, way * step), 0));
+}
+
 /** How many lie in each of so many bins from -far to far; who is beyond is counted at the edge. */
 export function counted(ends, far, bins) {
   const many = new Array(bins).fill(0);
@@ -180,12 +186,13 @@ function paintEnds({ put }, at, { now, span }, found) {
 const DIVIDED = [["softmax of q·k", () => ""], ["softmax of q·k ÷ √d", (d) => `= ÷ ${root(d)}`], ["softmax of q·k ÷ d", (d) => `= ÷ ${grouped(d)}`]];
 
 /** What softmax makes of the ten ends: as they are, divided by √d, divided by d. */
-function paintRows({ put }, at, { now, chosen }, found) {
+function paintRows({ put }, at, { now, chosen }, found, walk) {
   const { wide, told, rows } = at, n = found.ends.length, by = [1, Math.sqrt(now), now], big = `${found.within} of ${n}`;
   put("big", "text", TEXTS, { x: told.x, y: told.y, class: "big" }, big);
   const across = wide ? { x: told.x, y: told.y + 19 } : { x: told.x + measure(big, "600 20px system-ui, sans-serif") + 10, y: told.y };
   put("says big", "text", TEXTS, across, `end within ±√${grouped(now)} = ±${root(now)}`);
-  if (wide) put("says any", "text", TEXTS, { x: told.x, y: told.y + 36, ...faint }, "at every width, about as many");
+  const [up, down] = ways(walk, now).map(short), left = `the bold walk: up ${up}, down ${down}; left ${short(found.row[chosen])}`;
+  if (at.width > 460) put("says left", "text", TEXTS, wide ? { x: told.x, y: told.y + 37, class: "small" } : { x: at.width, y: told.y, class: "small", ...end }, left);
   rows.forEach((R, k) => {
     const [name, more] = DIVIDED[k], foot = R.y + R.h + 24, weights = found.weights[k], best = weights.indexOf(Math.max(...weights));
     put(`title${k}`, "text", TEXTS, { x: R.x, y: R.y, class: "part" }, R.w > 140 ? name : name.replace(/.*of /, ""));
@@ -259,7 +266,7 @@ function render({ model, el }) {
     paintWalks(canvas, walks, at, state, house.colour);
     paintFrame(pen, at, state);
     paintEnds(pen, at, state, found);
-    paintRows(pen, at, state, found);
+    paintRows(pen, at, state, found, walks[state.chosen]);
     pen.done();
     play.textContent = state.walking === null ? "▶ walk" : "❚❚ to the end";
     width.set(Math.log2(state.d));
