@@ -9,7 +9,7 @@ import {
 
 // ---- geometry: pure ---------------------------------------------------------------------------------------------------------------
 
-const HEAD = 40, SUM = 44, BEAM = 174;                                   // heights: names of the columns, the two lines, the balance
+const HEAD = 40, SUM = 50, BEAM = 174;                                   // heights: names of the columns, the two lines, the balance
 
 /** Where everything is: plane, rows and beam beside each other, the beam below, or all below each other. */
 export function geometry(width, n, { beam = true, name = 48 } = {}) {
@@ -23,7 +23,7 @@ export function geometry(width, n, { beam = true, name = 48 } = {}) {
   const bars = { zero: named + 8 + column / 2, half: column / 2 - 4, share: named + 20 + column, room: column - 36 };
   const rows = { x, y: y + HEAD, w: width - x, h, name: named, ...bars };
   const top = wide ? high - BEAM : y + high + (phone ? 0 : 8), from = wide ? x : 0;
-  const centre = [plane.x + side / 2, plane.y + side / 2], sum = y + HEAD + h * n + 18;
+  const centre = [plane.x + side / 2, plane.y + side / 2], sum = y + HEAD + h * n + 26;
   return {
     width, height: wide || !beam ? y + high : top + BEAM, wide, phone, plane, centre, rows, sum,
     rim: Array.from({ length: RIM }, (_, i) => sector(centre, plane.r + 4, plane.r + 16, (i / RIM) * TURN, ((i + 1.08) / RIM) * TURN)),
@@ -141,6 +141,7 @@ function paintRows({ put }, state, now, { rows: R, sum, wide, phone }, { names, 
   const even = R.share + R.room / names.length, ends = compare === "cosine" ? 1 : top;
   put("axes", "path", LINES, { d: `M${R.zero} ${R.y}V${low}M${R.share} ${R.y}V${low}`, stroke: "var(--line)", fill: "none" });
   put("even", "path", LINES, { d: `M${even} ${R.y}V${low}`, stroke: "var(--hatch)", "stroke-dasharray": "2 3", fill: "none" });
+  put("says even", "text", TEXTS, { x: even, y: low + 11, class: "small faint", ...middle }, "even");
   names.forEach((name, j) => {
     const y = R.y + j * R.h, mid = y + R.h / 2, h = Math.min(20, R.h - 8), bar = { y: mid - h / 2, height: h, rx: 2 };
     const dim = seen < 0 || seen === j ? 1 : 0.55, level = { y: mid + 4.5, opacity: dim };
