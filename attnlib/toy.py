@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from attnlib import _check, encodings, patterns
-from attnlib.attention import scaled_dot_product_attention
+from attnlib.attention import attention_scores, scaled_dot_product_attention
 from attnlib.heads import SelfAttention
 
 WORDS = {
@@ -272,11 +272,31 @@ def layer(n_heads=4, *, encoding="sinusoidal", temperature=1.0, control=False):
         pairs = [build(encoding) for build in list(HEADS.values())[:n_heads]]
         attention.W_q = np.hstack([W_q for W_q, _ in pairs])  # (D_MODEL, h·D_HEAD)
         attention.W_k = np.hstack([W_k for _, W_k in pairs])
-        carry = np.eye(D_MODEL, D_HEAD) * (np.arange(D_HEAD) < len(FEATURES))
+        carry = _carry()
         attention.W_v = np.hstack([carry] * n_heads)
         attention.W_o = np.vstack([carry.T] * n_heads)
     attention.W_q /= temperature
     return attention
+
+
+def matrices(name, encoding="sinusoidal"):
+    """One of HEADS as W_q, W_k, W_v: what a token asks for, offers, and says. (D_MODEL, D_HEAD)"""
+    build = HEADS[_check.choice("name", name, list(HEADS))]
+    W_q, W_k = build(_check.choice("encoding", encoding, ENCODINGS))
+    return W_q, W_k, _carry()
+
+
+def scores(tokens, names=("same kind", "one token ahead")):
+    """The scores of some of HEADS, before any mask: name -> (n, n)."""
+    names = [_check.choice("names", name, list(HEADS)) for name in _check.texts("names", names)]
+    x = embed(tokens, "sinusoidal")  # (n, D_MODEL)
+    pairs = {name: matrices(name)[:2] for name in names}
+    return {name: attention_scores(x @ W_q, x @ W_k) for name, (W_q, W_k) in pairs.items()}
+
+
+def _carry():
+    """A token says its features, and nothing else. (D_MODEL, D_HEAD)"""
+    return np.eye(D_MODEL, D_HEAD) * (np.arange(D_HEAD) < len(FEATURES))
 
 
 ASKED, TOLD = ["noun", "alive"], ["noun", "alive", "thing", "verb"]

@@ -408,6 +408,8 @@ CALLS = {  # name: () -> (what is called, {argument: value})
         toy.layer,
         {"n_heads": 2, "encoding": "none", "temperature": 0.5, "control": True},
     ),
+    "toy.matrices": lambda: (toy.matrices, {"name": "same kind", "encoding": "none"}),
+    "toy.scores": lambda: (toy.scores, {"tokens": WORDS, "names": ["same kind"]}),
     "toy.pronoun_head": lambda: (toy.pronoun_head, {"tokens": WORDS, "loudness": 2.0}),
     "toy.look": lambda: (
         toy.look,

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import attnlib
-from attnlib import scaled_dot_product_attention, toy
+from attnlib import scaled_dot_product_attention, softmax, toy
 from attnlib.show import labels
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -461,6 +461,25 @@ def test_the_small_pronoun_head_looks_as_the_one_of_the_layer_does(sentence):
     assert q.shape[1] == k.shape[1] == len(toy.ASKED) and output.shape[1] == len(toy.TOLD)
     animals = [i for i, token in enumerate(toy.tokenize(sentence)) if token.lower() == "cat"]
     assert all((v[i] == [1, 1, 0, 0]).all() for i in animals)
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_the_scores_of_a_head_are_those_of_the_layer(sentence):
+    seen = toy.look(sentence, n_heads=len(toy.HEADS))
+    by_name = toy.scores(seen.tokens, list(toy.HEADS))
+    for name, weights in zip(seen.names, seen.weights):
+        np.testing.assert_allclose(softmax(by_name[name]), weights, atol=1e-12)
+
+
+@pytest.mark.parametrize("encoding", toy.ENCODINGS)
+def test_matrices_of_a_head_are_those_of_the_layer(encoding):
+    layer, x = toy.layer(5, encoding=encoding), toy.embed(["a", "cat"], encoding)
+    for h, name in enumerate(list(toy.HEADS)[:5]):
+        W_q, W_k, W_v = toy.matrices(name, encoding)
+        part = slice(h * toy.D_HEAD, (h + 1) * toy.D_HEAD)
+        for mine, theirs in ((W_q, layer.W_q), (W_k, layer.W_k), (W_v, layer.W_v)):
+            np.testing.assert_array_equal(mine, theirs[:, part])
+        assert ((x @ W_v)[:, : len(toy.FEATURES)] == x[:, : len(toy.FEATURES)]).all()
 
 
 def test_pronoun_without_a_living_noun_looks_at_a_thing():
