@@ -13,7 +13,7 @@ PARTS = {
         "similarity_and_softmax": 1,
         "why_scale": 1,
         "queries_keys_values": 2,
-        "masks": 1,
+        "masks": 2,
         "many_heads": 1,
     },
     "The transformer": {
