@@ -315,6 +315,57 @@ def pronoun_head(tokens, loudness=6.4):
     return q, k, v
 
 
+DESK = (  # each with a pronoun; nouns of all six kinds; in the last, nothing that is alive
+    "The cat sat on the mat because it was tired",
+    "The old farmer ate the bread because he was hungry .",
+    "The queen told a story in the house and she was tired .",
+    "The book was in the school because it was new .",
+)
+JOBS = {
+    "a pronoun looks at the nouns": ("pronoun", "noun", "the nouns", 0.8),
+    "a pronoun looks at living nouns": ("pronoun", "alive", "living nouns", 0.8),
+    "a verb looks at who acts": ("verb", "alive", "living nouns", 0.8),
+    "every word looks at the full stop": ("token", "punctuation", "the full stop", 0.8),
+    "a pronoun looks away from nouns": ("pronoun", "not noun", "words that are no nouns", 0.98),
+}
+
+
+def desk():
+    """What `show.Desk(**toy.desk())` takes: sentences, the features of their words, and jobs for a
+    head. It opens with a head that knows animals and not all nouns.
+    """
+    sentences = [tokenize(sentence) for sentence in DESK]
+    parts = "who", "whom", "called", "share"
+    return {
+        "sentences": sentences,
+        "features": list(FEATURES),
+        "table": [embed(tokens)[:, _FEATURE] for tokens in sentences],  # (n, F) each
+        "jobs": {name: dict(zip(parts, job)) for name, job in JOBS.items()},
+        "asks": {"pronoun": 1},
+        "offers": {"animal": 1},
+    }
+
+
+def deal(sentence=DESK[0]):
+    """What `show.Deal(**toy.deal())` takes: the scores of four jobs in a sentence, (4, n, n), still
+    soft; their names; and the tokens.
+    """
+    tokens = tokenize(sentence)
+    x, n = embed(tokens), len(tokens)
+    feature = dict(zip(FEATURES, x.T))  # name -> (n,)
+    kind = np.stack([feature[name] for name in KINDS], axis=1)  # (n, 7)
+    spelling = x[:, _SPELLING]
+    jobs = {
+        "one token back": np.eye(n, k=-1),
+        "pronoun → noun": np.outer(
+            feature["pronoun"], 0.7 * feature["noun"] + 0.3 * feature["alive"]
+        ),
+        "same kind": 0.75 * kind @ kind.T,
+        "look-alikes": spelling @ spelling.T,
+    }
+    return {"scores": np.stack(list(jobs.values())), "names": list(jobs), "tokens": tokens}
+
+
 class Look(NamedTuple):
     """What a toy layer saw: tokens (n), names of the heads (h), weights (h, n, n), mask (n, n),
     output (n, D_MODEL).

@@ -417,6 +417,8 @@ CALLS = {  # name: () -> (what is called, {argument: value})
         | {"n_global": 1, "encoding": "none", "temperature": 0.5, "control": True},
     ),
     "toy.job_done": lambda: (toy.job_done, {"weights": shares(3, 3), "alone": shares(3, 3)}),
+    "toy.desk": lambda: (toy.desk, {}),
+    "toy.deal": lambda: (toy.deal, {"sentence": "The cat sat"}),
     "toy.story": lambda: (toy.story, {"sentence": "The cat sat", "side_by_side": True}),
     # ---- models ----
     "models.gpt.GPT": lambda: (gpt.GPT, gpt_sizes(tied=True)),
@@ -743,6 +745,17 @@ CALLS = {  # name: () -> (what is called, {argument: value})
     "show.Machine.of": lambda: (
         show.Machine.of,
         {"steps": attention().steps(rows(3, 8)), "tokens": WORDS},
+    ),
+    "show.Desk": lambda: (
+        show.Desk,
+        {"sentences": [WORDS], "features": ["old", "new"], "table": [rows(3, 2)]}
+        | {"jobs": {"look": {"who": "old", "whom": "new"}}, "asks": {"old": 1}, "offers": [0, 1]}
+        | {"loudness": 2.0, "title": "Desk"},
+    ),
+    "show.Deal": lambda: (
+        show.Deal,
+        {"scores": rows(2, 3, 3), "names": ["one", "two"], "tokens": WORDS, "heads": 2}
+        | {"deal": [["one"], ["two"]], "loudness": 2.0, "goal": {"heads": 2}, "title": "Deal"},
     ),
     "show.Painter": lambda: (
         show.Painter,

@@ -21,6 +21,8 @@ from attnlib.show.figures import (
 from attnlib.show.hops import cone, hop_map
 from attnlib.show.labels import most_attended
 from attnlib.show.live.arrows import Arrows
+from attnlib.show.live.deal import Deal
+from attnlib.show.live.desk import Desk
 from attnlib.show.live.explore import explore
 from attnlib.show.live.linked import CompareView
 from attnlib.show.live.machine import Machine
@@ -47,6 +49,8 @@ __all__ = [
     "Arrows",
     "AttentionView",
     "CompareView",
+    "Deal",
+    "Desk",
     "Machine",
     "Painter",
     "Player",
