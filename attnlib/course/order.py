@@ -10,7 +10,7 @@ fewer; the tests hold both.
 PARTS = {
     "A first class": {
         "start_here": 2,
-        "similarity_and_softmax": 1,
+        "similarity_and_softmax": 2,
         "why_scale": 1,
         "queries_keys_values": 2,
         "masks": 2,
