@@ -94,7 +94,7 @@ function paintMap(put, at, N, state, words, has) {
     square(put, `offer${i}`, [cx, y - 12], N.offer[i], most(N.offer), "var(--key)");
     N.weights[i].forEach((weight, j) => {
       if (N.wanted[i][j]) goals.push(`M${tenth(x + j * w + 2)} ${tenth(y + i * h + 2)}h${tenth(w - 4)}v${tenth(h - 4)}h${tenth(4 - w)}z`);
-      if (even[i] || w < 21 || h < 14 || weight < 1.2 / n || (i !== state.at && j !== largest(N.weights[i]))) return;
+      if (even[i] || w < 25 || h < 14 || weight < 1.2 / n || (i !== state.at && j !== largest(N.weights[i]))) return;
       const look = { x: tenth(x + (j + 0.5) * w), y: tenth(cy + 4.5), "text-anchor": "middle", fill: weight > 0.5 ? "var(--paper)" : "var(--ink)" };
       put(`n${i}.${j}`, "text", 3, { ...look, class: "small" }, share(weight));
     });
