@@ -230,6 +230,16 @@ def test_cells_are_large_enough_and_the_card_low_enough(tmp_path):
         )
 
 
+def test_names_of_rows_are_whole_where_there_is_room(tmp_path):
+    script = """import { geometry } from "./kinds.js";
+    console.log(JSON.stringify(data.map((n) => geometry.cells(
+      { rows: ["one sees all, and is seen", "a"], columns: [..."ABCDEFGHIJKL"].slice(0, n) }, 480,
+      (text) => 7 * text.length))));"""
+    few, many = node.run(node.modules(tmp_path), script, [8, 12])
+    assert few["down"][0] == "one sees all, and is seen" and few["c"] >= 30
+    assert many["down"][0].endswith("…") and many["c"] >= 24
+
+
 def test_slanted_names_have_the_room_that_they_need(tmp_path):
     """The height follows the longest name up to a cap; what is cut is cut for want of width."""
     rng = np.random.default_rng(5)
