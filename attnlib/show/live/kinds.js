@@ -66,7 +66,8 @@ function paintCells({ put }, { truth, rows, columns }, { guess, done, committed,
     nameOf(put, `column${j}`, level ? { x, y: above - 8, ...middle } : slanted, name, columns[j]);
   });
   down.forEach((name, i) => nameOf(put, `row${i}`, { x: left - 8, y: above + (i + 0.5) * c + 4.5, "text-anchor": "end" }, name, rows[i]));
-  const even = rows.map((_, i) => truth.slice(i * n, i * n + n)).map((row) => isEven(row) && total(row) < 1.05);     // no row of a mask
+  const lines = rows.map((_, i) => truth.slice(i * n, i * n + n));
+  const even = lines.map((row) => isEven(row) && Math.abs(total(row) - 1) < 0.05); // no row of a mask
   truth.forEach((w, at) => {
     const i = Math.floor(at / n), j = at % n, x = left + j * cw, y = above + i * c;
     const mine = guess.includes(at) && (committed || !done), words = `${rows[i]} looks at ${columns[j]}`;
