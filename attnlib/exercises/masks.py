@@ -35,9 +35,9 @@ again = Question(
         ),
     ],
     right="yes, the old sum cancels",
-    why="Each weight is exp(score) over the old sum, and what is left of the row is over the same."
+    why="Each weight is exp(score) over the old sum, and so is what is left of the row."
     " In floating point it can still fail: where a forbidden score is far above all allowed ones,"
-    " their weights round to 0, and the row becomes 0 ÷ 0.",
+    " their weights round to 0, and the row becomes 0 ÷ 0.",
 )
 
 
