@@ -30,8 +30,8 @@ nudge = Question(
         ("neither head's", "In a soft row any lead counts, a small one as well."),
     ],
     right="the narrow head's alone",
-    why="Of a typical wide head. Its best word leads by so much that 0.1 makes no difference, and"
-    " who learns by small differences learns nothing.",
+    why="In the wide head the best word leads by so much that 0.1 makes no difference; and who"
+    " learns by small differences learns nothing from that.",
 )
 
 which = Question(

@@ -1,0 +1,71 @@
+"""What the questions of a choice hold to be right, computed with NumPy alone."""
+
+import numpy as np
+import pytest
+
+from attnlib.exercises import similarity_and_softmax, why_scale
+
+
+def shares(scores):
+    e = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def strangers(width, many=400, n=10, seed=13):
+    """The scores of random queries, each with n random keys."""
+    rng = np.random.default_rng([seed, width])
+    q, k = rng.normal(size=(many, 1, width)), rng.normal(size=(many, n, width))
+    return (q * k).sum(axis=-1)
+
+
+def shift():
+    few = np.array([1000.0, 999, 0])
+    same = np.allclose(shares(few - 1000), [1 / (1 + np.exp(-1)), 1 / (1 + np.e), 0])
+    return "they stay as they are" if same and np.isnan(np.exp(few) / np.exp(few).sum())[0] else ""
+
+
+def loud():
+    rng = np.random.default_rng(0)
+    for keys, query in zip(rng.normal(size=(200, 5, 2)), rng.normal(size=(200, 2))):
+        louder = keys * np.array([1, 1, 3, 1, 1])[:, None]
+        gains = shares(louder @ query)[2] > shares(keys @ query)[2]
+        if gains != (keys[2] @ query > 0):  # less than a right angle
+            return ""
+    return "to those less than a right angle away"
+
+
+def nudge():
+    """Of the row that the notebook shows, and of most rows."""
+    moved = {}
+    for width in (4, 512):
+        scores = strangers(width)
+        pushed = scores + 0.1 * (np.argsort(np.argsort(scores)) == scores.shape[1] - 2)
+        moved[width] = abs(shares(pushed) - shares(scores)).max(axis=1)
+    alone = moved[4][1] > 0.01 > 0.001 > moved[512][1]
+    return "the narrow head's alone" * bool(alone and np.median(moved[512]) < 1e-4)
+
+
+def which():
+    strays = strangers(64).std() / np.sqrt(512)
+    return "about a third as far as they should" * bool(0.31 < strays < 0.39)
+
+
+def same():
+    q = np.random.default_rng(0).normal(size=(200, 1024))
+    return f"{(q * q).sum(axis=1).mean() / np.sqrt(1024):.0f}"
+
+
+@pytest.mark.parametrize(
+    "question, computed",
+    [
+        (similarity_and_softmax.shift, shift),
+        (similarity_and_softmax.loud, loud),
+        (why_scale.nudge, nudge),
+        (why_scale.which, which),
+        (why_scale.same, same),
+    ],
+    ids=lambda one: getattr(one, "name", ""),
+)
+def test_what_is_right_is_so(question, computed):
+    with np.errstate(over="ignore", invalid="ignore"):
+        assert computed() == question.given["right"]
