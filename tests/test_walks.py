@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from shown import frame
 from stage import Stages
-from test_arrows import FITS, Page, opened_
+from test_live_arrows import FITS, Page, opened_
 
 from attnlib.show import Walks
 from attnlib.show.live.walks import random_pairs

@@ -7,7 +7,7 @@ import numpy as np
 import traitlets
 
 from attnlib import _check
-from attnlib.show.arrows import arrows, judged
+from attnlib.show.turned import arrows, judged
 from attnlib.show.labels import axis_names, visible
 from attnlib.show.live.base import HERE, Live, joined, style
 
