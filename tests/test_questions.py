@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from attnlib.exercises import similarity_and_softmax, why_scale
+from attnlib.exercises import similarity_and_softmax, transformer_block, why_scale
 
 
 def shares(scores):
@@ -55,6 +55,28 @@ def same():
     return f"{(q * q).sum(axis=1).mean() / np.sqrt(1024):.0f}"
 
 
+def layers():
+    """Four words, and of each: noun, alive, pronoun, said of things, wants a thing."""
+    x = np.array([[1, 1, 0, 0, 0], [1, 0, 0, 0, 0], [0, 0, 1, 0, 0], [0, 0, 0, 1, 0.0]])
+    it, mat = 2, 1
+
+    def quality(x):
+        return shares(8 * np.outer(2 * x[:, 2] - 1, x[:, 3])) @ x[:, 3:4] * [0, 0, 0, 0, 1]
+
+    def noun(x):
+        asked = np.outer(4.5 * x[:, 2], x[:, 0] + 0.4 * x[:, 1])
+        weights = shares(asked + np.outer(8 * x[:, 4], x[:, 0] - x[:, 1]))
+        found.append(weights[it].argmax() == mat)
+        return weights @ (x * [1, 1, 1, 0, 0])
+
+    found = []
+    noun(x)  # side by side: both read x
+    noun(x + quality(x))
+    quality(x + noun(x))
+    right = transformer_block.layers.given["right"]
+    return right if found == [False, True, False] and right.startswith("the quality in") else ""
+
+
 @pytest.mark.parametrize(
     "question, computed",
     [
@@ -63,6 +85,7 @@ def same():
         (why_scale.nudge, nudge),
         (why_scale.which, which),
         (why_scale.same, same),
+        (transformer_block.layers, layers),
     ],
     ids=lambda one: getattr(one, "name", ""),
 )
