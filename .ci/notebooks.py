@@ -282,7 +282,7 @@ def write_links():
     if new != old:
         readme.write_text(new)
         changed.append(readme)
-    for page in (readme, NOTEBOOKS / "glossary.md", NOTEBOOKS / "teaching.md"):
+    for page in (readme, *sorted(NOTEBOOKS.glob("*.md"))):
         old = page.read_text(encoding="utf-8")
         if (new := anchored(old, sections)) != old:
             page.write_text(new, encoding="utf-8", newline="\n")
