@@ -15,13 +15,16 @@ import re
 import unicodedata
 import zlib
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from attnlib import _check, encodings, patterns
+from attnlib import _check, _moved, encodings, patterns
 from attnlib.attention import attention_scores, scaled_dot_product_attention
 from attnlib.heads import SelfAttention
+
+if not TYPE_CHECKING:  # an editor would take it for a promise of every name
+    __getattr__ = _moved.told_by(__name__)
 
 WORDS = {
     "animal": (
@@ -413,37 +416,6 @@ def look(
     output, weights = attention(embed(tokens, encoding), mask=mask)
     names = [f"random {h + 1}" for h in range(n_heads)] if control else list(HEADS)[:n_heads]
     return Look(tokens, names, weights, mask, output)
-
-
-def job_done(weights, alone):
-    """How well a head does a job, from 0 to 1: what the job's own head gives to other words, how
-    much of it comes from this head, too?
-
-    weights (n, n): what the head looks at; alone (n, n): what a head looks at that has this job
-    alone
-
-    A word that looks at itself does not count: it learns nothing by it. The mean goes over the
-    words that have the job, whose own head looks at another word more than at everyone alike. NaN
-    if no word has it.
-    """
-    weights, alone = _tables(weights, alone)
-    wanted = alone * (1 - np.eye(len(alone)))  # (n, n): looks at others
-    given = np.minimum(weights, wanted).sum(axis=1)  # (n,): what this head does
-    has_job = wanted.max(axis=1) > 1.01 / len(alone)  # (n,): an even row has no job
-    return float((given[has_job] / wanted[has_job].sum(axis=1)).mean()) if has_job.any() else np.nan
-
-
-def _tables(weights, alone):
-    """Two tables of weights of the same sentence, (n, n) each."""
-    weights, alone = _check.floats("weights", weights, "n n"), _check.floats("alone", alone, "n n")
-    for name, table in (("weights", weights), ("alone", alone)):
-        if table.ndim != 2 or table.shape != alone.shape[:1] * 2 or not len(table):
-            raise ValueError(
-                f"{name} must be a table (n, n) of one head and one sentence, got {weights.shape}"
-                f" and {alone.shape}"
-            )
-        _check.finite(name, table)
-    return weights, alone
 
 
 @lru_cache(maxsize=64)

@@ -416,7 +416,6 @@ CALLS = {  # name: () -> (what is called, {argument: value})
         {"sentence": "The cat sat", "pattern": "global-local", "n_heads": 2, "window": 2}
         | {"n_global": 1, "encoding": "none", "temperature": 0.5, "control": True},
     ),
-    "toy.job_done": lambda: (toy.job_done, {"weights": shares(3, 3), "alone": shares(3, 3)}),
     "toy.desk": lambda: (toy.desk, {}),
     "toy.deal": lambda: (toy.deal, {"sentence": "The cat sat"}),
     "toy.story": lambda: (toy.story, {"sentence": "The cat sat", "side_by_side": True}),
@@ -607,6 +606,11 @@ CALLS = {  # name: () -> (what is called, {argument: value})
         {"encoding": rows(3, 4), "title": "Code"},
     ),
     "show.explore": lambda: (lambda draw, a: show.explore(draw, a=a), {"draw": drawn, "a": (1, 3)}),
+    "show.flow": lambda: (
+        show.flow,
+        {"stages": {"x": rows(3, 2), "weights": shares(1, 3, 3)}, "tokens": WORDS, "signs": "→"}
+        | {"marked": 1, "title": "Layer"},
+    ),
     "show.heads": lambda: (
         show.heads,
         named(weights=shares(2, 3, 3), titles=["one", "two"], show_mask=True, vmax=0.9),
@@ -664,6 +668,10 @@ CALLS = {  # name: () -> (what is called, {argument: value})
         show.predict.curve,
         {"ask": "Where?", "xs": [1.0, 2.0], "truth": np.array([0.25, 0.75]), "given": 1}
         | {"xlabel": "x", "ylabel": "y", "limits": (0.0, 1.0), "why": "So.", "name": "it"},
+    ),
+    "show.pieces": lambda: (
+        show.pieces,
+        {"tables": {"q": np.arange(6).reshape(3, 2)}, "words": WORDS, "title": "Pieces"},
     ),
     "show.rows": lambda: (
         show.rows,

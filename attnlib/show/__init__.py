@@ -18,6 +18,7 @@ from attnlib.show.figures import (
     mask_figure,
     steps,
 )
+from attnlib.show.flow import flow, pieces
 from attnlib.show.hops import cone, hop_map
 from attnlib.show.labels import most_attended
 from attnlib.show.live.arrows import Arrows
@@ -65,6 +66,7 @@ __all__ = [
     "curves",
     "encoding_figure",
     "explore",
+    "flow",
     "heads",
     "heatmap",
     "hop_map",
@@ -74,6 +76,7 @@ __all__ = [
     "most_attended",
     "panels",
     "pareto",
+    "pieces",
     "predict",
     "rows",
     "running",

@@ -48,7 +48,7 @@ def built(weights, tokens, wanted, features, asks, offers, *, facts=(), title=""
         tone = colour("ink" if asks[f] or offers[f] else "faint")
         how = {"ha": "center", "va": "center", "size": SIZE, "color": tone}
         picture.write(x + BAR + named / 2, y + (f + 0.5) * ROW, name, **how)
-    _quiet(picture, grid, left, top, cell, weights)
+    quiet(picture, grid, left, top, cell, weights)
     for i, j in np.argwhere(wanted):
         corner = left + (j + 0.08) * cell, top + (i + 0.08) * cell
         frame = Rectangle(
@@ -87,7 +87,7 @@ def dealt(weights, tokens, deal, done, *, facts=(), title="") -> Picture:
         for k, name in enumerate(names or ["no job"]):
             tone = colour("ink" if names else "faint")
             picture.write(x, y + 0.17 * (k + 1), name, size=SIZE, color=tone)
-        _quiet(picture, grid, x, top, cell, weights[h], size=7.5, rows=column == 0, columns=False)
+        quiet(picture, grid, x, top, cell, weights[h], size=7.5, rows=column == 0, columns=False)
     _below(picture, facts)
     return picture
 
@@ -96,7 +96,7 @@ def percent(share):
     return "for no word" if np.isnan(share) else f"{share:.0%}"
 
 
-def _quiet(picture, grid, x, y, cell, weights, size=SIZE, **how):
+def quiet(picture, grid, x, y, cell, weights, size=SIZE, **how):
     """The weights; a row that looks at all alike is white, with a thin mark in each cell."""
     grid.draw(picture, x, y, cell, size=size, numbers=False, axes=False, **how)
     n, marks = len(weights), []

@@ -148,9 +148,9 @@ class Deal(Live):
 def _scores(scores):
     found = _check.finite("scores", _check.floats("scores", scores, "jobs n n"))
     wrong = found.ndim != 3 or found.shape[1] != found.shape[2]
-    if wrong or not 2 <= len(found) <= JOBS or not 2 <= found.shape[1] <= MOST:
+    if wrong or not 2 <= len(found) <= JOBS or not 1 <= found.shape[1] <= MOST:
         raise ValueError(
-            f"scores must have the shape (jobs, n, n), 2 to {JOBS} jobs of 2 to {MOST} words, got"
+            f"scores must have the shape (jobs, n, n), 2 to {JOBS} jobs of 1 to {MOST} words, got"
             f" {found.shape}"
         )
     if np.abs(found).max() > 1e4:
