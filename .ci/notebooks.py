@@ -528,9 +528,6 @@ def main():
         for path in reorder():
             print(path, flush=True)
         subprocess.run([sys.executable, Path(__file__).with_name("class_links.py")], check=True)
-        print(
-            "Then: python .ci/notebooks.py refresh many_heads, which draws the exercises in order"
-        )
     else:
         if not settle() and given.publish:
             raise SystemExit(

@@ -14,7 +14,7 @@ PARTS = {
         "why_scale": 2,
         "queries_keys_values": 2,
         "masks": 2,
-        "many_heads": 1,
+        "many_heads": 2,
     },
     "The transformer": {
         "positional_encoding": 1,
