@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from attnlib.exercises import similarity_and_softmax, transformer_block, why_scale
+from attnlib.exercises import many_heads, similarity_and_softmax, transformer_block, why_scale
 
 
 def shares(scores):
@@ -77,6 +77,22 @@ def layers():
     return right if found == [False, True, False] and right.startswith("the quality in") else ""
 
 
+def widths():
+    """On seven axes, a circle and a line, however loud: who looks most at itself?"""
+    turns = 2 * np.pi * np.arange(7) / 7
+    places = {
+        "seven": np.eye(7),
+        "two": np.stack([np.cos(turns), np.sin(turns)], axis=1),
+        "one": np.linspace(-1, 1, 7)[:, None],
+    }
+    found = [
+        name
+        for name, x in places.items()
+        if all((shares(loud * x @ x.T).argmax(1) == range(7)).all() for loud in (0.5, 4, 30))
+    ]
+    return " and ".join(f"with {name}" for name in found)
+
+
 @pytest.mark.parametrize(
     "question, computed",
     [
@@ -86,6 +102,7 @@ def layers():
         (why_scale.which, which),
         (why_scale.same, same),
         (transformer_block.layers, layers),
+        (many_heads.widths, widths),
     ],
     ids=lambda one: getattr(one, "name", ""),
 )

@@ -1058,6 +1058,28 @@ def test_a_head_that_the_story_has_not(name):
 
 
 @pytest.mark.parametrize(
+    "start, living, thing",
+    [("The cat sat on the mat because it was", "tired", "soft")]
+    + [("The dog slept on the bed because it was", "hungry", "new")],
+)
+def test_in_one_layer_no_head_turns_with_the_ending_and_a_sum_of_two_can(start, living, thing):
+    """many_heads says so: each head's order of the two nouns stays, and silence decides a sum."""
+    ends = [toy.story_embed(toy.tokenize(f"{start} {end}")) for end in (living, thing)]
+    alive, noun, it = 1, 5, 7
+    rng = np.random.default_rng(3)
+    for _ in range(200):
+        W_q, W_k = rng.normal(size=(2, toy.D_STORY, 4))
+        one, other = (x[it] @ W_q @ (x @ W_k).T for x in ends)
+        assert one[alive] - one[noun] == pytest.approx(other[alive] - other[noun])
+    for x, wanted in zip(ends, ([1, 0], [0, 1])):
+        is_alive, is_noun = (x[:, toy.FEATURES.index(name)] for name in ("alive", "noun"))
+        of_living, of_things = x[:, -4], x[:, -3]
+        offers = np.stack([is_alive + 2 * of_things, is_noun - is_alive + 2 * of_living])
+        total = attnlib.softmax(6 * offers).sum(axis=0)
+        np.testing.assert_allclose(total[[alive, noun]], wanted, atol=0.05)
+
+
+@pytest.mark.parametrize(
     "sentence, error, message",
     [("", ValueError, "sentence is empty"), (None, TypeError, "sentence must be a string")],
 )
