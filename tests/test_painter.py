@@ -182,12 +182,19 @@ def test_leaks_are_named(tmp_path):
     sentence, facts, conditions, at = said(tmp_path, toy(), None)
     assert at == [1, 5], "the largest share that was struck out"
     assert sentence == (
-        "A leak. cat may not look at mat, and its weight is 0. But softmax had given .48 to it"
-        " before the mask came: mat still changes what cat gets."
+        "A leak. cat may not look at mat, and its weight is 0. Yet mat still changes what cat gets."
     )
     assert facts[0].startswith("56 of 100 | pairs allowed: 56 %")
     assert facts[1].startswith("9 rows broken | ") and facts[2].startswith("45 leaks | ")
     assert conditions[0] == "false no leak" and conditions[3] == "false at most 40 pairs (now 56)"
+    sentence, *_ = said(tmp_path, toy(), [7, 9])
+    assert sentence == "A leak. it may look at tired, which comes later."
+    sentence, facts, *_ = said(tmp_path, toy(pattern="causal", order="after"), None)
+    assert sentence == (
+        "A leak. cat may not look at mat, and its weight is 0. But softmax had given .48 to it"
+        " before the mask came: mat still changes what cat gets."
+    ), "one fault is found: now the picture says why"
+    assert "softmax shared out the whole 1" in facts[1]
     sentence, facts, _, at = said(tmp_path, toy(order="before"), None, turned=True)
     assert at == [7, 9] and sentence == (
         "Rows sum to 1 now. A leak. it may look at tired, which comes later; through it, was hears"
@@ -268,6 +275,19 @@ def test_a_leak_is_what_a_nudge_finds(order, future):
         later = np.triu(np.ones((n, n), bool), 1) & (not future)
         wanted = ((near & ~one.mask) | (far & later)) & ~np.eye(n, dtype=bool)
         np.testing.assert_array_equal(one.leaks, wanted)
+
+
+def test_the_goal_is_reached_by_a_window_of_four_and_no_future():
+    """The notebook on masks says so, and what a word that all see is worth there: one layer."""
+    mask = np.abs(np.subtract.outer(range(10), range(10))) < 4
+    one = toy(mask=mask, order="before")
+    assert not one.solved
+    one.mask = mask & np.tri(10, dtype=bool)
+    assert one.solved and one.mask.sum() == 34 and one.hops.max() == 3
+    for n in (10, 100):
+        near = masks.causal(n) & masks.local(n, window=3)
+        seen = near | (np.tri(n, dtype=bool) & (np.arange(n) == 0))
+        assert masks.hops(seen).max() == masks.hops(near).max() - 1
 
 
 def test_it_opens_broken():

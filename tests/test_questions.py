@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from attnlib.exercises import many_heads, similarity_and_softmax, transformer_block, why_scale
+from attnlib import toy
+from attnlib.exercises import (
+    many_heads,
+    queries_keys_values,
+    similarity_and_softmax,
+    transformer_block,
+    why_scale,
+)
 
 
 def shares(scores):
@@ -109,3 +116,13 @@ def widths():
 def test_what_is_right_is_so(question, computed):
     with np.errstate(over="ignore", invalid="ignore"):
         assert computed() == question.given["right"]
+
+
+def test_no_random_head_turns_unless_the_row_that_asks_is_another():
+    story = "The cat sat on the mat because it was"
+    tired, soft = (toy.story_embed(f"{story} {end}".split()) for end in ("tired", "soft"))
+    rng = np.random.default_rng(1)
+    assert queries_keys_values.turning(tired, soft, 100, rng) == 0
+    turned = tired.copy()
+    turned[7] *= -1  # it asks for the opposite
+    assert queries_keys_values.turning(tired, turned, 100, rng) == 100

@@ -103,9 +103,9 @@ filling = Question(
         ),
     ],
     right="no, if nobody reads what they bring back",
-    why="What the filling brings back stands in its own rows, and no word looks there, in later"
-    " layers neither. Masked as well, they would be empty rows, which are NaN in some libraries."
-    " Whoever averages over all outputs, or over the loss of all places, leaves them out by hand.",
+    why="What the filling brings back stands in its own rows, and no word looks there, nor in"
+    " later layers. Masked as well, they would be empty rows, which are NaN in some libraries."
+    " Whoever averages over all outputs, or over the error at all places, leaves them out by hand.",
 )
 
 

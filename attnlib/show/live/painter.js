@@ -67,6 +67,8 @@ export function opens(mask, tool, [i, j]) {
 
 // ---- words: pure ----------------------------------------------------------------------------------------------------------
 
+/** While both faults of the beginning are there, the words say that it leaks, and not why: that is to be found. */
+const untold = (N) => N.order === "after" && N.holes.flat().some(Boolean);
 const some = ([head, ...rest], one) => `${one(head)}${rest.length ? `, + ${rest.length} more` : ""}`;
 
 /** What stands below each panel: [the number that matters, a sentence, is it bad?] */
@@ -74,7 +76,7 @@ export function facts(N, words) {
   const far = ([i, j]) => N.layers[i][j], n = words.length, broken = N.rows.filter((ok) => !ok).length;
   const empty = N.mask.flatMap((row, i) => (row.some(Boolean) ? [] : [i])), leaks = pairs(N.leaks).sort((a, b) => far(a) - far(b));
   const told = (verb) => ([i, j]) => `${words[i]} ${verb} ${words[j]}`, all = N.future ? "all others" : "all before it";
-  const layers = `${N.deepest} ${N.deepest === 1 ? "layer" : "layers"}`, lost = "softmax shared out the whole 1, then the mask struck some of it out";
+  const layers = `${N.deepest} ${N.deepest === 1 ? "layer" : "layers"}`, lost = untold(N) ? "each row should share out a whole 1" : "softmax shared out the whole 1, then the mask struck some of it out";
   return [
     [`${N.open} of ${n * n}`, `pairs allowed: ${Math.round((100 * N.open) / n / n)} % of the full price`, false],
     broken ? [`${broken} ${broken === 1 ? "row" : "rows"} broken`, empty.length ? `${some(empty, (i) => words[i])} may look at nobody` : lost, true]
@@ -103,11 +105,11 @@ export function sentence(N, words, [i, j], soft, turned) {
   if (leak && open) {
     const through = [some(others, (k) => words[k]), "q"], hear = others.length === 1 ? " hears " : " hear ";
     const more = N.order === "before" && others.length ? ["; through ", a, ", ", through, hear, b, " too"] : [];
-    return [...parts, a, " may look at ", b, ", which comes later", ...more, ". Shut the cell."];
+    return [...parts, a, " may look at ", b, ", which comes later", ...more, untold(N) ? "." : ". Shut the cell."];
   }
   if (leak && N.order === "after") {
-    const had = `, and its weight is 0. But softmax had given ${share(soft[i][j])} to it before the mask came: `;
-    return [...parts, a, " may not look at ", b, had, b, " still changes what ", a, " gets."];
+    const had = untold(N) ? "Yet " : `But softmax had given ${share(soft[i][j])} to it before the mask came: `;
+    return [...parts, a, " may not look at ", b, `, and its weight is 0. ${had}`, b, " still changes what ", a, " gets."];
   }
   if (leak) return [...parts, a, " may not look at ", b, ", which comes later, but hears of it through ", over, `, in ${far} layers.`];
   if (open) {
