@@ -219,6 +219,13 @@ def embed(tokens, encoding="none"):
     return x
 
 
+def spelling(tokens):
+    """How words are written: a row of length 1 per token; words that share letters are near.
+    (n, N_SPELLING)
+    """
+    return embed(tokens)[:, _SPELLING]
+
+
 def positions(n, encoding):
     """The position block: (n, N_POSITION), rows of length 1 ("none": zeros)."""
     _check.choice("encoding", encoding, ENCODINGS)

@@ -404,6 +404,7 @@ CALLS = {  # name: () -> (what is called, {argument: value})
     "toy.tokenize": lambda: (toy.tokenize, {"text": "The cat sat"}),
     "toy.features": lambda: (toy.features, {"word": "cat"}),
     "toy.embed": lambda: (toy.embed, {"tokens": WORDS, "encoding": "sinusoidal"}),
+    "toy.spelling": lambda: (toy.spelling, {"tokens": WORDS}),
     "toy.layer": lambda: (
         toy.layer,
         {"n_heads": 2, "encoding": "none", "temperature": 0.5, "control": True},

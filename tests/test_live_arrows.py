@@ -12,7 +12,7 @@ from PIL import Image
 from shown import frame
 from stage import Stages
 
-from attnlib.show import Arrows, arrows
+from attnlib.show import Arrows, turned
 
 NAMES = ["Ada", "Bo", "Cem", "Dora", "Eli"]
 TASTE = np.array([[1.0, 0.2], [0.6, 0.8], [-0.3, 1.0], [-1.6, -1.0], [0.2, -0.9]])
@@ -111,7 +111,7 @@ def test_round_scales_hold_everything(tmp_path):
     for values, got in zip(lists, run(tmp_path, script, lists)):
         low, high, step = got["low"], got["high"], got["step"]
         assert low <= min(values) and high >= max(values) and 1.99 <= (high - low) / step <= 8.01
-        np.testing.assert_allclose([low, high, step], arrows.scale_of(np.array(values, float)))
+        np.testing.assert_allclose([low, high, step], turned.scale_of(np.array(values, float)))
     assert run(tmp_path, script, [STARS.tolist()])[0] == {"low": 0, "high": 10, "step": 2}
     script = "console.log(JSON.stringify(data.map((one) => c.reachOf(one))));"
     planes = [TASTE.tolist(), [[0, 0]], [[300, 400]], [[1e-4, 0]], [[3, 0]]]

@@ -279,6 +279,14 @@ def test_blocks_of_an_embedding():
     assert not x[:, F + S :].any()
 
 
+def test_the_spelling_alone():
+    tokens = ["The", "cat", "zyzzyva", "mat"]
+    rows = toy.spelling(tokens)
+    np.testing.assert_allclose(rows, [spelling(token) for token in tokens], atol=1e-12)
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1)
+    assert rows[1] @ rows[3] > rows[1] @ rows[2]
+
+
 @pytest.mark.parametrize("encoding", toy.ENCODINGS)
 def test_positions_are_added_in_a_block_of_their_own(encoding):
     tokens = ["cat", "cat", "dog"]

@@ -268,13 +268,17 @@ def test_it_walks(show):
     page.page.wait_for_timeout(500)
     said = page.said()
     now = int(said.split(" ")[2].rstrip(":"))
+    told = page.root.get_by_text("only twice as far")
+    assert not told.count(), "the finding comes after the walk"
     assert 1 <= now < 256 and page.root.locator(".say").get_attribute("aria-live") == "off"
     page.page.wait_for_timeout(2600)
     page.rest()
-    assert page.said().startswith("d = 256:")
+    assert page.said().startswith("d = 256:") and told.count() == 1
     page = show(Walks(256), reduced_motion="reduce")
+    assert not page.root.get_by_text("only twice as far").count()
     page.press("▶ walk")
     assert page.said().startswith("d = 256:")
+    assert page.root.get_by_text("only twice as far").count() == 1
 
 
 def test_walks_are_to_be_seen_and_follow_the_theme(show):

@@ -127,7 +127,7 @@ function curve(at, span, f, from, to) {
   return `M${steps.map((t) => `${near(x(t))} ${near(y(f(t)))}`).join("L")}`;
 }
 
-function paintFrame({ put }, at, { now, span }) {
+function paintFrame({ put }, at, { now, span, walked }) {
   const { fan } = at, { far, x, y } = scales(at, span), goal = 4 ** Math.round(Math.log(span) / Math.log(4));
   const low = fan.y + fan.h, right = fan.x + fan.w;
   put("frame", "rect", GROUND, { x: fan.x, y: fan.y, width: fan.w, height: fan.h, fill: "none", stroke: "var(--line)" });
@@ -138,7 +138,7 @@ function paintFrame({ put }, at, { now, span }) {
     put(`frame${part}`, "rect", GROUND, { ...box, fill: "none", stroke: "var(--hatch)", "stroke-dasharray": "3 3" });
   }
   const corner = { x: near(x(goal / 4) + 6), y: near(y(-TALL * Math.sqrt(goal / 4)) + 16) };
-  ["four times as many steps:", "only twice as far"].forEach((text, n) => {
+  if (walked) ["four times as many steps:", "only twice as far"].forEach((text, n) => {
     put(`corner${n}`, "text", TEXTS, { ...corner, y: corner.y + 15 * n, class: "small faint halo" }, text);
   });
   [-2, -1, 0, 1, 2].forEach((k) => {
@@ -219,7 +219,7 @@ function paintRows({ put }, at, { now, chosen }, found, walk) {
 
 function render({ model, el }) {
   const house = dress({ model, el }, "walks"), { root: box } = house, memory = keep(model, ["d", "seed"], take), n = model.get("n");
-  const state = { ...memory.get(), chosen: 0, walking: null, zoom: 1, from: 16, span: 16 };
+  const state = { ...memory.get(), chosen: 0, walking: null, walked: false, zoom: 1, from: 16, span: 16 };
   Object.assign(state, { span: frameOf(state.d), now: state.d });
   let at = null, walks = walksOf(state.seed, n, state.span);
 
@@ -238,7 +238,7 @@ function render({ model, el }) {
     if (state.walking !== null) {
       state.walking = Math.min(1, state.walking + ms / 2600);
       state.now = Math.max(1, Math.round(state.walking * state.d));
-      if (state.walking === 1) state.walking = null;
+      if (state.walking === 1) Object.assign(state, { walking: null, walked: true });
     }
     draw();
     return state.zoom < 1 || state.walking !== null;
@@ -258,7 +258,7 @@ function render({ model, el }) {
   function take(news) { if (Object.entries(news).some(([name, value]) => state[name] !== value)) set(news); }
   function send(later = 0) { memory.send({ d: state.d, seed: state.seed }, later); }
   function toggle() {
-    if (state.walking !== null || calm()) set({ walking: null, now: state.d }); else set({ walking: 0, now: 1 });
+    if (state.walking !== null || calm()) set({ walking: null, walked: true, now: state.d }); else set({ walking: 0, now: 1 });
   }
   function draw() {
     if (!at) return;
