@@ -282,7 +282,7 @@ def write_links():
     if new != old:
         readme.write_text(new)
         changed.append(readme)
-    for page in (readme, NOTEBOOKS / "glossary.md", NOTEBOOKS / "teaching.md"):
+    for page in (readme, *sorted(NOTEBOOKS.glob("*.md"))):
         old = page.read_text(encoding="utf-8")
         if (new := anchored(old, sections)) != old:
             page.write_text(new, encoding="utf-8", newline="\n")
@@ -528,9 +528,6 @@ def main():
         for path in reorder():
             print(path, flush=True)
         subprocess.run([sys.executable, Path(__file__).with_name("class_links.py")], check=True)
-        print(
-            "Then: python .ci/notebooks.py refresh many_heads, which draws the exercises in order"
-        )
     else:
         if not settle() and given.publish:
             raise SystemExit(

@@ -500,23 +500,23 @@ def gelu(x, approximate):
 # ---- measures ------------------------------------------------------------------------------------
 
 
-def shares(weights):
+def shares(weights, name="weights"):
     """Weights as floats, half precision as single; ValueError unless they can be shares of 1."""
-    weights = _brought.weights("weights", weights)
+    weights = _brought.weights(name, weights)
     low = weights.min(initial=0)
     if not np.isneginf(low):  # that is a score, of which more below
-        _check.finite("weights", weights)
+        _check.finite(name, weights)
     n_q, n_k = weights.shape[-2:]
     if not 0 < n_q <= n_k:
         wanted = "a query, and a key for each query"
-        raise ValueError(f"weights must have {wanted}, got {weights.shape}")
+        raise ValueError(f"{name} must have {wanted}, got {weights.shape}")
     weights = weights.astype(np.promote_types(weights.dtype, np.float32), copy=False)
     most = 0 if low < 0 else weights.sum(axis=-1).max(initial=0)
     if low < 0 or most > 1.1:  # 1.1: weights that were kept in 8 bits
         wrong = f"one is {low:.3g}" if low < 0 else f"a row sums to {most:.3g}"
         fix = "scores become shares by softmax"
         fix += "" if low < 0 else ", and model.eval() ends the dropout of a model in training"
-        raise ValueError(f"weights must be shares of 1, but {wrong}; {fix}")
+        raise ValueError(f"{name} must be shares of 1, but {wrong}; {fix}")
     return weights
 
 
@@ -535,6 +535,17 @@ def sink_share(weights, key):
     weights = shares(weights)
     n_k = weights.shape[-1]
     return weights, _check.integer("key", key, minimum=-n_k, maximum=n_k - 1) % n_k
+
+
+def overlap(weights, alone, itself):
+    """Two tables of shares of the same shape, square; and a flag."""
+    weights, alone = shares(weights), shares(alone, "alone")
+    if weights.shape != alone.shape or weights.shape[-1] != weights.shape[-2]:
+        raise ValueError(
+            "weights and alone must be tables (..., n, n) of the same words, got"
+            f" {weights.shape} and {alone.shape}"
+        )
+    return weights, alone, _check.flag("itself", itself)
 
 
 def within_diagonals(scores):

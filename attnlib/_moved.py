@@ -36,12 +36,15 @@ MOVED = {
     f"attnlib.exercises.ex{number:02}": f"attnlib.exercises.{subject}"
     for number, subject in enumerate(NUMBERED)
 }
+# what is no module: it is asked for as an attribute, `toy.job_done`
+INSIDE = {"attnlib.toy.job_done": "attnlib.measures.overlap"}
 
 
 def sentence(old):
     """What an old name is called now, and the line that imports it."""
-    place, _, name = MOVED[old].rpartition(".")
-    called = name if place == old.rpartition(".")[0] else MOVED[old]
+    new = MOVED.get(old) or INSIDE[old]
+    place, _, name = new.rpartition(".")
+    called = name if place == old.rpartition(".")[0] else new
     short = " as ex" if place == "attnlib.exercises" else ""
     return f"{old} has been called {called} since 0.2: from {place} import {name}{short}"
 
@@ -56,11 +59,13 @@ class OldNames:
 
 
 def told_by(package):
-    """The `__getattr__` of a package; of a name that never was it says what Python says."""
+    """The `__getattr__` of a package or file; of a name that never was it says what Python says."""
 
     def __getattr__(name):
         old = f"{package}.{name}"
-        if old in MOVED:  # not an ImportError, or hasattr would raise; no object, so no guess
+        if (
+            old in MOVED or old in INSIDE
+        ):  # not an ImportError, or hasattr would raise; no object, so no guess
             raise AttributeError(sentence(old), name=name, obj=None)
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 

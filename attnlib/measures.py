@@ -7,8 +7,8 @@ where no query counts, the number is 0. What a model returned for one text, a tu
 (1, h, n_q, n_k), is taken as (layers, h, n_q, n_k).
 
 `within_diagonals` takes scores (..., n, n), and says how much of them the distance does not decide.
-`directions` and `closest` take rows (..., n, d), such as the residual stream, and say how well they
-can be told apart.
+`overlap` holds a head against another that does nothing but one job. `directions` and `closest`
+take rows (..., n, d), such as the residual stream, and say how well they can be told apart.
 """
 
 import numpy as np
@@ -82,6 +82,26 @@ def distance(weights) -> NDArray:
     n_q, n_k = weights.shape[-2:]
     far = np.abs(np.arange(n_k - n_q, n_k)[:, None] - np.arange(n_k))  # (n_q, n_k)
     return _mean((weights * far.astype(weights.dtype)).sum(axis=-1), _looks(weights))
+
+
+def overlap(weights, alone, itself=False) -> NDArray:
+    """How well a head does a job, 0 to 1: of what the job's own head gives to other words, how much
+    does this head give, too?
+
+    weights  (..., n, n) -> (...)
+    alone    (..., n, n), what a head looks at that has this job alone
+    itself   count looks at oneself as well? A word learns nothing by them
+
+    The mean goes over the words that have the job: whose own head looks at another word more than
+    at everyone alike. NaN if none has it.
+    """
+    weights, alone, itself = _guard.overlap(weights, alone, itself)
+    n = alone.shape[-1]
+    wanted = alone if itself else alone * (1 - np.eye(n, dtype=alone.dtype))  # (..., n, n)
+    has_job = wanted.max(axis=-1) > 1.01 / n  # (..., n): an even row has no job
+    part = np.minimum(weights, wanted).sum(axis=-1) / np.where(has_job, wanted.sum(axis=-1), 1)
+    counts = has_job.sum(axis=-1).astype(part.dtype)  # (...)
+    return (part * has_job).sum(axis=-1) / np.where(counts > 0, counts, np.nan)
 
 
 # ---- scores: what does the distance decide? ------------------------------------------------------

@@ -15,13 +15,16 @@ import re
 import unicodedata
 import zlib
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from attnlib import _check, encodings, patterns
-from attnlib.attention import scaled_dot_product_attention
+from attnlib import _check, _moved, encodings, patterns
+from attnlib.attention import attention_scores, scaled_dot_product_attention
 from attnlib.heads import SelfAttention
+
+if not TYPE_CHECKING:  # an editor would take it for a promise of every name
+    __getattr__ = _moved.told_by(__name__)
 
 WORDS = {
     "animal": (
@@ -216,6 +219,13 @@ def embed(tokens, encoding="none"):
     return x
 
 
+def spelling(tokens):
+    """How words are written: a row of length 1 per token; words that share letters are near.
+    (n, N_SPELLING)
+    """
+    return embed(tokens)[:, _SPELLING]
+
+
 def positions(n, encoding):
     """The position block: (n, N_POSITION), rows of length 1 ("none": zeros)."""
     _check.choice("encoding", encoding, ENCODINGS)
@@ -272,11 +282,31 @@ def layer(n_heads=4, *, encoding="sinusoidal", temperature=1.0, control=False):
         pairs = [build(encoding) for build in list(HEADS.values())[:n_heads]]
         attention.W_q = np.hstack([W_q for W_q, _ in pairs])  # (D_MODEL, h·D_HEAD)
         attention.W_k = np.hstack([W_k for _, W_k in pairs])
-        carry = np.eye(D_MODEL, D_HEAD) * (np.arange(D_HEAD) < len(FEATURES))
+        carry = _carry()
         attention.W_v = np.hstack([carry] * n_heads)
         attention.W_o = np.vstack([carry.T] * n_heads)
     attention.W_q /= temperature
     return attention
+
+
+def matrices(name, encoding="sinusoidal"):
+    """One of HEADS as W_q, W_k, W_v: what a token asks for, offers, and says. (D_MODEL, D_HEAD)"""
+    build = HEADS[_check.choice("name", name, list(HEADS))]
+    W_q, W_k = build(_check.choice("encoding", encoding, ENCODINGS))
+    return W_q, W_k, _carry()
+
+
+def scores(tokens, names=("same kind", "one token ahead")):
+    """The scores of some of HEADS, before any mask: name -> (n, n)."""
+    names = [_check.choice("names", name, list(HEADS)) for name in _check.texts("names", names)]
+    x = embed(tokens, "sinusoidal")  # (n, D_MODEL)
+    pairs = {name: matrices(name)[:2] for name in names}
+    return {name: attention_scores(x @ W_q, x @ W_k) for name, (W_q, W_k) in pairs.items()}
+
+
+def _carry():
+    """A token says its features, and nothing else. (D_MODEL, D_HEAD)"""
+    return np.eye(D_MODEL, D_HEAD) * (np.arange(D_HEAD) < len(FEATURES))
 
 
 ASKED, TOLD = ["noun", "alive"], ["noun", "alive", "thing", "verb"]
@@ -293,6 +323,57 @@ def pronoun_head(tokens, loudness=6.4):
     q = loudness * np.outer(column["pronoun"], [1, 0.4])
     k, v = (np.stack([column[name] for name in names], axis=1) for names in (ASKED, TOLD))
     return q, k, v
+
+
+DESK = (  # each with a pronoun; nouns of all six kinds; in the last, nothing that is alive
+    "The cat sat on the mat because it was tired",
+    "The old farmer ate the bread because he was hungry .",
+    "The queen told a story in the house and she was tired .",
+    "The book was in the school because it was new .",
+)
+JOBS = {
+    "a pronoun looks at the nouns": ("pronoun", "noun", "the nouns", 0.8),
+    "a pronoun looks at living nouns": ("pronoun", "alive", "living nouns", 0.8),
+    "a verb looks at who acts": ("verb", "alive", "living nouns", 0.8),
+    "every word looks at the full stop": ("token", "punctuation", "the full stop", 0.8),
+    "a pronoun looks away from nouns": ("pronoun", "not noun", "words that are no nouns", 0.98),
+}
+
+
+def desk():
+    """What `show.Desk(**toy.desk())` takes: sentences, the features of their words, and jobs for a
+    head. It opens with a head that knows animals and not all nouns.
+    """
+    sentences = [tokenize(sentence) for sentence in DESK]
+    parts = "who", "whom", "called", "share"
+    return {
+        "sentences": sentences,
+        "features": list(FEATURES),
+        "table": [embed(tokens)[:, _FEATURE] for tokens in sentences],  # (n, F) each
+        "jobs": {name: dict(zip(parts, job)) for name, job in JOBS.items()},
+        "asks": {"pronoun": 1},
+        "offers": {"animal": 1},
+    }
+
+
+def deal(sentence=DESK[0]):
+    """What `show.Deal(**toy.deal())` takes: the scores of four jobs in a sentence, (4, n, n), still
+    soft; their names; and the tokens.
+    """
+    tokens = tokenize(sentence)
+    x, n = embed(tokens), len(tokens)
+    feature = dict(zip(FEATURES, x.T))  # name -> (n,)
+    kind = np.stack([feature[name] for name in KINDS], axis=1)  # (n, 7)
+    spelling = x[:, _SPELLING]
+    jobs = {
+        "one token back": np.eye(n, k=-1),
+        "pronoun → noun": np.outer(
+            feature["pronoun"], 0.7 * feature["noun"] + 0.3 * feature["alive"]
+        ),
+        "same kind": 0.75 * kind @ kind.T,
+        "look-alikes": spelling @ spelling.T,
+    }
+    return {"scores": np.stack(list(jobs.values())), "names": list(jobs), "tokens": tokens}
 
 
 class Look(NamedTuple):
@@ -342,37 +423,6 @@ def look(
     output, weights = attention(embed(tokens, encoding), mask=mask)
     names = [f"random {h + 1}" for h in range(n_heads)] if control else list(HEADS)[:n_heads]
     return Look(tokens, names, weights, mask, output)
-
-
-def job_done(weights, alone):
-    """How well a head does a job, from 0 to 1: what the job's own head gives to other words, how
-    much of it comes from this head, too?
-
-    weights (n, n): what the head looks at; alone (n, n): what a head looks at that has this job
-    alone
-
-    A word that looks at itself does not count: it learns nothing by it. The mean goes over the
-    words that have the job, whose own head looks at another word more than at everyone alike. NaN
-    if no word has it.
-    """
-    weights, alone = _tables(weights, alone)
-    wanted = alone * (1 - np.eye(len(alone)))  # (n, n): looks at others
-    given = np.minimum(weights, wanted).sum(axis=1)  # (n,): what this head does
-    has_job = wanted.max(axis=1) > 1.01 / len(alone)  # (n,): an even row has no job
-    return float((given[has_job] / wanted[has_job].sum(axis=1)).mean()) if has_job.any() else np.nan
-
-
-def _tables(weights, alone):
-    """Two tables of weights of the same sentence, (n, n) each."""
-    weights, alone = _check.floats("weights", weights, "n n"), _check.floats("alone", alone, "n n")
-    for name, table in (("weights", weights), ("alone", alone)):
-        if table.ndim != 2 or table.shape != alone.shape[:1] * 2 or not len(table):
-            raise ValueError(
-                f"{name} must be a table (n, n) of one head and one sentence, got {weights.shape}"
-                f" and {alone.shape}"
-            )
-        _check.finite(name, table)
-    return weights, alone
 
 
 @lru_cache(maxsize=64)

@@ -404,17 +404,21 @@ CALLS = {  # name: () -> (what is called, {argument: value})
     "toy.tokenize": lambda: (toy.tokenize, {"text": "The cat sat"}),
     "toy.features": lambda: (toy.features, {"word": "cat"}),
     "toy.embed": lambda: (toy.embed, {"tokens": WORDS, "encoding": "sinusoidal"}),
+    "toy.spelling": lambda: (toy.spelling, {"tokens": WORDS}),
     "toy.layer": lambda: (
         toy.layer,
         {"n_heads": 2, "encoding": "none", "temperature": 0.5, "control": True},
     ),
+    "toy.matrices": lambda: (toy.matrices, {"name": "same kind", "encoding": "none"}),
+    "toy.scores": lambda: (toy.scores, {"tokens": WORDS, "names": ["same kind"]}),
     "toy.pronoun_head": lambda: (toy.pronoun_head, {"tokens": WORDS, "loudness": 2.0}),
     "toy.look": lambda: (
         toy.look,
         {"sentence": "The cat sat", "pattern": "global-local", "n_heads": 2, "window": 2}
         | {"n_global": 1, "encoding": "none", "temperature": 0.5, "control": True},
     ),
-    "toy.job_done": lambda: (toy.job_done, {"weights": shares(3, 3), "alone": shares(3, 3)}),
+    "toy.desk": lambda: (toy.desk, {}),
+    "toy.deal": lambda: (toy.deal, {"sentence": "The cat sat"}),
     "toy.story": lambda: (toy.story, {"sentence": "The cat sat", "side_by_side": True}),
     # ---- models ----
     "models.gpt.GPT": lambda: (gpt.GPT, gpt_sizes(tied=True)),
@@ -603,6 +607,11 @@ CALLS = {  # name: () -> (what is called, {argument: value})
         {"encoding": rows(3, 4), "title": "Code"},
     ),
     "show.explore": lambda: (lambda draw, a: show.explore(draw, a=a), {"draw": drawn, "a": (1, 3)}),
+    "show.flow": lambda: (
+        show.flow,
+        {"stages": {"x": rows(3, 2), "weights": shares(1, 3, 3)}, "tokens": WORDS, "signs": "→"}
+        | {"marked": 1, "title": "Layer"},
+    ),
     "show.heads": lambda: (
         show.heads,
         named(weights=shares(2, 3, 3), titles=["one", "two"], show_mask=True, vmax=0.9),
@@ -666,6 +675,10 @@ CALLS = {  # name: () -> (what is called, {argument: value})
         show.predict.curve,
         {"ask": "Where?", "xs": [1.0, 2.0], "truth": np.array([0.25, 0.75]), "given": 1}
         | {"xlabel": "x", "ylabel": "y", "limits": (0.0, 1.0), "why": "So.", "name": "it"},
+    ),
+    "show.pieces": lambda: (
+        show.pieces,
+        {"tables": {"q": np.arange(6).reshape(3, 2)}, "words": WORDS, "title": "Pieces"},
     ),
     "show.rows": lambda: (
         show.rows,
@@ -731,6 +744,14 @@ CALLS = {  # name: () -> (what is called, {argument: value})
         {"a": shares(3, 3), "b": shares(3, 3), "tokens": WORDS, "titles": ("one", "two")}
         | {"key_tokens": list("abc"), "mask": causal()},
     ),
+    "show.Arrows": lambda: (
+        show.Arrows,
+        {"query": np.array([1.0, 0.5]), "keys": rows(3, 2), "values": np.array([1.0, 2.0, 4.0])}
+        | {"names": WORDS, "who": "you", "axes": ("x", "y"), "value_name": "stars"}
+        | {"temperature": 0.5, "shares": "squares", "compare": "cosine", "moves": "all", "pin": 1}
+        | {"title": "Arrows"},
+    ),
+    "show.Walks": lambda: (show.Walks, {"d": 16, "n": 20, "seed": 3, "title": "Walks"}),
     "show.Machine": lambda: (
         show.Machine,
         {"q": rows(2, 3, 4), "k": rows(2, 3, 4), "v": rows(2, 3, 2), "tokens": WORDS}
@@ -741,6 +762,23 @@ CALLS = {  # name: () -> (what is called, {argument: value})
     "show.Machine.of": lambda: (
         show.Machine.of,
         {"steps": attention().steps(rows(3, 8)), "tokens": WORDS},
+    ),
+    "show.Desk": lambda: (
+        show.Desk,
+        {"sentences": [WORDS], "features": ["old", "new"], "table": [rows(3, 2)]}
+        | {"jobs": {"look": {"who": "old", "whom": "new"}}, "asks": {"old": 1}, "offers": [0, 1]}
+        | {"loudness": 2.0, "title": "Desk"},
+    ),
+    "show.Deal": lambda: (
+        show.Deal,
+        {"scores": rows(2, 3, 3), "names": ["one", "two"], "tokens": WORDS, "heads": 2}
+        | {"deal": [["one"], ["two"]], "loudness": 2.0, "goal": {"heads": 2}, "title": "Deal"},
+    ),
+    "show.Painter": lambda: (
+        show.Painter,
+        {"mask": causal(), "tokens": WORDS, "scores": rows(3, 3), "window": 2, "n_global": 1}
+        | {"order": "after", "future": True, "goal": {"layers": 2, "price": 0.5}}
+        | {"title": "Painter"},
     ),
     "show.Player": lambda: (
         show.Player,

@@ -899,6 +899,18 @@ def distance(weights):
     return _mean(means)
 
 
+def overlap(weights, alone, itself=False):
+    if len(_shape(weights)) > 2:
+        return [overlap(*both, itself) for both in zip(weights, alone)]
+    n, parts = len(alone), []
+    for i in range(n):
+        others = [j for j in range(n) if itself or j != i]
+        if others and max(alone[i][j] for j in others) > 1.01 / n:
+            given = sum(min(weights[i][j], alone[i][j]) for j in others)
+            parts.append(given / sum(alone[i][j] for j in others))
+    return _mean(parts) if parts else math.nan
+
+
 @_of_each(2)
 def within_diagonals(scores):
     n = len(scores)

@@ -11,12 +11,13 @@ from urllib.parse import parse_qs, urlsplit
 import class_links
 import nbformat
 import pytest
+from test_readme import lengths, sections
 from traitlets.config import Config, Configurable, PyFileConfigLoader
 from traitlets.config import List as Many
 from traitlets.config.loader import LazyConfigValue
 
 import notebooks
-from attnlib.exercises import Exercise
+from attnlib.exercises import Exercise, Question
 
 HUB = notebooks.ROOT / "binder" / "jupyterhub_config.py"
 PAGE = class_links.PAGE.read_text(encoding="utf-8")
@@ -233,7 +234,7 @@ def test_the_generated_parts_are_current():
 
 
 def test_a_page_that_is_out_of_date_is_brought_up_to_date(tmp_path, monkeypatch, capsys):
-    old = re.sub(r"^\| .*\[.*\n", "", PAGE, flags=re.M)  # no rows with links
+    old = re.sub(r"^\| (\d+ \| )?\[\d\d · .*\n", "", PAGE, flags=re.M)  # no rows of notebooks
     old = re.sub(r"^### \[(\d\d) · .*$", r"### \1 · An old title", old, flags=re.M)
     assert old.count("An old title") == len(notebooks.paths()), (
         "notebooks/teaching.md has one section ### [NN · …](…) for each notebook"
@@ -297,6 +298,39 @@ def test_a_plan_is_in_the_order_of_the_course_and_adds_up(name):
 def test_a_term_holds_the_whole_course():
     planned = " ".join(class_links.PLANS["term"]).split()
     assert planned == notebooks.ORDER
+
+
+CLASS = PAGE.partition("## A class of 90 minutes\n")[2].partition("\n## ")[0]
+
+
+@pytest.mark.parametrize("subject", next(iter(notebooks.PARTS.values())))
+def test_a_class_of_90_minutes_has_90(subject):
+    """Reading, the exercise, three minutes for each card, ten for two concept questions."""
+    path = notebooks.path(subject)
+    row = re.findall(rf"^\| \[.+\]\({path.name}\) \| (.+) \| (.+) \| (\d) \|$", CLASS, re.M)
+    assert len(row) == 1, f"one row for {path.name}"
+    core, rest, exercise = row[0]
+    notebook = nbformat.read(path, 4)
+    found = lengths(notebook)
+    chosen = [*sections(core), *sections(rest)]
+    assert len(set(chosen)) == len(chosen) and set(chosen) <= set(found)
+    text = "\n".join(cell.source for cell in notebook.cells)
+    control = re.search(r"^## (\d+) · The control", text, re.M)[1]
+    assert int(control) in chosen, "the control is not optional"
+    minutes = [int(one) for one in re.findall(r"^Difficulty \S+ · (\d+) minutes", text, re.M)]
+    reading = class_links.times(notebook)[0] * sum(found[one] for one in [0, *chosen])
+    reading /= sum(found.values())
+    whole = reading + minutes[int(exercise) - 1] + 3 * text.count(".ask(") + 10
+    assert 60 <= whole <= 90, f"{whole:.0f} minutes"
+
+
+def test_the_cards_that_split_a_room_are_cards():
+    cards = re.findall(r"^\| `(\w+)\.(\w+)` \|", CLASS, re.M)
+    subjects = {subject for subject, _ in cards}
+    assert subjects >= set(next(iter(notebooks.PARTS.values()))), "one for each notebook"
+    for subject, name in cards:
+        module = importlib.import_module(f"attnlib.exercises.{subject}")
+        assert isinstance(getattr(module, name), Question), f"{subject}.{name}"
 
 
 def section(path):

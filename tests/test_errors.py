@@ -1751,6 +1751,18 @@ OTHERS = [
         r"weights must have the shape \(..., n_q, n_k\), got \(3,\)",
     ),
     (
+        "a head of other words",
+        lambda: measures.overlap(even(2), even(3)),
+        ValueError,
+        r"weights and alone must be tables .* same words, got \(2, 2\) and \(3, 3\)",
+    ),
+    (
+        "a job that is no shares",
+        lambda: measures.overlap(even(2), ones(2, 2)),
+        ValueError,
+        r"alone must be shares of 1, but a row sums to 2",
+    ),
+    (
         "scores of no square",
         lambda: measures.within_diagonals(ones(2, 3)),
         ValueError,

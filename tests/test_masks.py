@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import notebooks
 from attnlib import masks, scaled_dot_product_attention
+from attnlib.exercises import masks as ex
 
 pytestmark = pytest.mark.filterwarnings("error")
 SIZES = [(n_q, n_k) for n_q in (1, 2, 3, 5, 8) for n_k in (1, 2, 3, 6, 9)]
@@ -581,3 +582,55 @@ def test_the_right_fill_frames_nothing_and_every_leak_is_framed(leak_test):
             assert framed == leaky, (pattern, length, fill)
             assert (moved[mask] > 0).all(), "the test sees every look that is allowed"
             assert title.endswith("weight 0, influence 0") == (leaky == (False, False)), title
+
+
+# ---- what the questions of the notebook hold to be right, computed with NumPy alone --------------
+
+BACK = np.subtract.outer(np.arange(10), np.arange(10))  # how far key j lies behind query i
+FOR = {  # what is true of a mask that serves this purpose, and of no other
+    "write, with a narrow window": lambda m: m[(BACK >= 0) & (BACK < 3)].all() and m.sum() == 27,
+    "read a question, then write": lambda m: m[:, :4].all() and (m[4:, 4:] == np.tri(6)).all(),
+    "two texts in one row": lambda m: (m == np.kron(np.eye(2), np.ones((5, 5)))).all(),
+    "the end of the row is no text": lambda m: (m == m[0]).all() and m[0, 0] > m[0, -1],
+    "a wide window with gaps": lambda m: m[BACK == 4].all() and not m[(BACK % 2 == 1)].any(),
+    "every third word": lambda m: (m == (BACK % 3 == 0)).all(),
+    "one sees all, and is seen": lambda m: m[0].all() and m[:, 0].all() and m.sum() == 19,
+    "shortcuts by chance": lambda m: (m.sum(axis=1) == 3).all() and (m != m.T).any(),
+}
+
+
+def test_each_of_the_eight_masks_serves_its_purpose_and_no_other():
+    eight = ex.gallery(10)
+    served = [[bool(FOR[purpose](mask)) for mask in eight.values()] for purpose in ex.PURPOSES]
+    np.testing.assert_array_equal(ex.MATCHES, served)
+    assert ex.MATCHES.sum() == 8 and list(eight) == list("ABCDEFGH")
+
+
+def shares(scores):
+    e = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def test_the_late_mask_is_saved_by_a_division_and_not_where_it_rounds_to_0():
+    x, allowed = np.random.default_rng(0).normal(size=(6, 4)), np.tri(6)
+
+    def attend(x):
+        left = shares(x @ x.T) * allowed
+        return left / left.sum(axis=-1, keepdims=True) @ x
+
+    for j in range(6):
+        pushed = x + np.eye(6)[:, j : j + 1]
+        moved = np.abs(attend(pushed) - attend(x)).max(axis=-1) > 1e-9
+        assert not moved[:j].any() and moved[j:].all()
+    assert ex.again.given["right"] == "yes, the old sum cancels"
+    assert (shares(np.array([0.0, 1000.0])) * [1, 0]).sum() == 0
+
+
+def test_filling_is_not_heard_and_counts_in_a_mean():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(6, 4))
+    other = np.concatenate([x[:4], rng.normal(size=(2, 4))])
+    one, two = (shares(np.where(np.arange(6) < 4, a @ a.T, -np.inf)) @ a for a in (x, other))
+    np.testing.assert_allclose(one[:4], two[:4])
+    assert np.abs(one.mean(axis=0) - two.mean(axis=0)).max() > 1e-3
+    assert ex.filling.given["right"] == "no, if nobody reads what they bring back"

@@ -46,6 +46,19 @@ def test_the_line_that_is_said_imports_what_is_called_so(old):
     assert _moved.MOVED[old] in (given.__name__, getattr(given, "__module__", ""))
 
 
+@pytest.mark.parametrize("old", _moved.INSIDE)
+def test_what_stood_inside_a_file_says_where_it_is_too(old):
+    place, _, name = old.rpartition(".")
+    file = importlib.import_module(place)
+    with pytest.raises(AttributeError) as caught:
+        getattr(file, name)
+    assert str(caught.value) == _moved.sentence(old)
+    assert not hasattr(file, name) and not hasattr(file, "never_was")
+    names = {}
+    exec(_moved.sentence(old).partition(": ")[2], names)
+    assert _moved.INSIDE[old].rpartition(".")[2] in names
+
+
 @pytest.mark.parametrize("old", [old for old in _moved.MOVED if old not in SHOWN])
 def test_no_old_name_is_in_use_again(old):
     place, _, name = old.rpartition(".")

@@ -428,7 +428,8 @@ def test_titles_and_minutes_of_exercises_are_those_of_the_package(path):
     module = exercises_of(path)
     text = "\n".join(one.source for one in READ[path].cells)
     said = re.findall(r"^### Exercise \d · (.+)\nDifficulty ([●○]{3}) · (\d+) minutes$", text, re.M)
-    checked = re.findall(r"\bex\.(\w+)\.check\(", text)
+    # what hands have built may be tried, too, before the code
+    checked = list(dict.fromkeys(re.findall(r"\bex\.(\w+)\.check\(", text)))
     assert len(said) == len(checked), (
         'two lines above each exercise: "### Exercise 1 · Its title"'
         ' and "Difficulty ●○○ · 10 minutes"'

@@ -230,6 +230,16 @@ def test_cells_are_large_enough_and_the_card_low_enough(tmp_path):
         )
 
 
+def test_names_of_rows_are_whole_where_there_is_room(tmp_path):
+    script = """import { geometry } from "./kinds.js";
+    console.log(JSON.stringify(data.map((n) => geometry.cells(
+      { rows: ["one sees all, and is seen", "a"], columns: [..."ABCDEFGHIJKL"].slice(0, n) }, 480,
+      (text) => 7 * text.length))));"""
+    few, many = node.run(node.modules(tmp_path), script, [8, 12])
+    assert few["down"][0] == "one sees all, and is seen" and few["c"] >= 30
+    assert many["down"][0].endswith("…") and many["c"] >= 24
+
+
 def test_slanted_names_have_the_room_that_they_need(tmp_path):
     """The height follows the longest name up to a cap; what is cut is cut for want of width."""
     rng = np.random.default_rng(5)
@@ -691,13 +701,13 @@ def test_even_rows_of_the_truth_are_dashes(stage):
     assert [t for t, *_ in boxes(card) if t.startswith(".")] == [".81"], "numbers in one row alone"
     note, alike = [next(b for b in boxes(card) if b[0].startswith(w)) for w in ("dash", "–")]
     assert note[2] + 4 < alike[1], "beside each other"
-    mask = predict.cells("?", np.ones((2, 3), bool), ["a", "b"], ["x", "y", "z"], many=True)
-    card = stage(mask)
-    card.button("show me").click()
-    card.wait()
-    assert card.root.locator(".picture line[visibility='visible']").count() == 0, (
-        "a mask's ones are no weights"
-    )
+    for mask in np.ones((2, 3), bool), np.eye(2, 3, k=2, dtype=bool):  # the other has an empty row
+        card = stage(predict.cells("?", mask, ["a", "b"], ["x", "y", "z"], many=True))
+        card.button("show me").click()
+        card.wait()
+        assert card.root.locator(".picture line[visibility='visible']").count() == 0, (
+            "rows of a mask are no weights"
+        )
 
 
 def test_what_is_given_is_not_crossed_by_the_line(stage):

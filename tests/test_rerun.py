@@ -18,6 +18,7 @@ from ipywidgets.widgets.widget import _instances
 
 from attnlib.course import explorer
 from attnlib.show import AttentionView, CompareView, Machine, Threads, explore, heatmap
+from attnlib.show import Arrows, Deal, Desk, Painter, Walks
 
 w = np.full((2, 3, 8, 8), 1 / 8, np.float32)
 large = np.full((10, 1, 700, 700), 1 / 700, np.float32)
@@ -37,6 +38,11 @@ KINDS = {
     "two in a cell": "display(AttentionView(w))\nAttentionView(w)",
     "CompareView": "CompareView(w[0, 0], w[0, 1])",
     "Machine": "Machine(x, x, x)",
+    "Arrows": "Arrows(x[0, :2], x[:, :2])",
+    "Painter": "Painter()",
+    "Deal": "Deal(w[0, :2], ['a', 'b'])",
+    "Desk": "Desk([list('ab')], ['p', 'q'], [w[0, 0, :2, :2]], {'j': {'who': 'p', 'whom': 'q'}})",
+    "Walks": "Walks()",
     "explore": "explore(draw, n=(2, 9))",
     "explore with choices": "explore(draw, n=[2, 3])",
     "explore with a slider that was handed to it": "explore(draw, n=given)",

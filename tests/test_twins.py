@@ -211,6 +211,14 @@ def shares(rng, least=1):
     return softmax(rows(rng, *shape), where=rng.random(shape) < rng.choice([0.4, 0.9]))
 
 
+def two_tables(rng):
+    """Of the same words; some of the rows of the second are even."""
+    shape = (2, *lead(rng), n := whole(rng, 1, 6), n)
+    weights, alone = softmax(2 * rows(rng, *shape))
+    alone[rng.random(alone.shape[:-1]) < 0.3] = 1 / n
+    return (weights, alone), some(rng, itself=True)
+
+
 def step_of(rng):
     weights = shares(rng)
     n_q, n_k = weights.shape[-2:]
@@ -418,6 +426,7 @@ ARGUMENTS = {  # name: rng -> (arguments, options)
         (rows(rng, *lead(rng), n := whole(rng, 1, 4), n),),
         {},
     ),
+    "measures.overlap": two_tables,
     "measures.directions": lambda rng: ((integers(rng),), some(rng, least=1e-5)),
     "measures.closest": lambda rng: ((integers(rng),), {}),
     "effects.value_norms": heads_of,

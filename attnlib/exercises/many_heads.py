@@ -1,10 +1,52 @@
-"""Exercises of many_heads: design a head, count the numbers, many heads by reshape."""
+"""Exercises and questions of many_heads: design a head, count the numbers, heads by reshape."""
 
 import numpy as np
 
 from attnlib import toy
 from attnlib.attention import merge_heads, scaled_dot_product_attention, softmax, split_heads
-from attnlib.exercises import Exercise
+from attnlib.exercises import Exercise, Question
+
+louder = Question(
+    "many_heads.louder",
+    "split",
+    "One head with both jobs asks three times as loudly. How does *it* share out its 1 now?",
+    why="Both questions find their word, and both scores grow alike: neither gets ahead. Only the"
+    " rest loses what it had.",
+)
+
+mixed = Question(
+    "many_heads.mixed",
+    "cells",
+    "After `q.reshape(2, 3, 2)` alone: which squares are in “head 0”? Choose all of them.",
+    many=True,
+    why="It takes the first six numbers, row by row: all of the first word, and half of the second."
+    " In “head 0” the first word has two rows, and the last word none.",
+)
+
+widths = Question(
+    "many_heads.widths",
+    "choice",
+    "With how many columns can each of the seven kinds look most at itself?",
+    options=[
+        ("only with seven", "On a circle: which arrow has the largest product with an arrow?"),
+        "with seven and with two",
+        (
+            "with seven, with two and with one",
+            "On a line: which number makes the largest product with 0.5, and which with −0.5?",
+        ),
+    ],
+    right="with seven and with two",
+    why="On a circle nobody is more alike to an arrow than itself. On a line a score is one number"
+    " times another, and the largest is always at one of the two ends.",
+)
+
+second = Question(
+    "many_heads.second",
+    "cells",
+    "Head 0 reads *soft*. Where does head 1, in the same layer, look from *it*?",
+    why="At the living noun, as with the other ending. Both heads begin with the same rows: when"
+    " head 1 asks, *it* has not heard yet what head 0 finds.",
+)
 
 
 def design_head(features):

@@ -1,9 +1,112 @@
-"""Exercises of masks: a window of the past, a leak, and an empty row."""
+"""Exercises and questions of masks: a window of the past, a leak, and an empty row."""
 
 import numpy as np
 
+from attnlib import masks
 from attnlib.attention import scaled_dot_product_attention, softmax
-from attnlib.exercises import Exercise
+from attnlib.exercises import Exercise, Question
+
+zero = Question(
+    "masks.zero",
+    "split",
+    "Scores −4.5 and 0 are allowed, and eight forbidden ones are set to 0. How does *cat* share out"
+    " its 1?",
+    why="exp(0) is 1: a score of 0 is an ordinary score, here as good as that of the best word, and"
+    " eight ones add up. What a 0 lets through depends on the other scores, and no softmax"
+    " knows where their 0 was.",
+)
+
+again = Question(
+    "masks.again",
+    "choice",
+    "Erased after the softmax, then each row divided by what is left of it: does it pass the leak"
+    " test?",
+    options=[
+        (
+            "no, the forbidden words are still in the sum",
+            "They are in the sum of each weight, and in what is left of the row. Divide one by the"
+            " other.",
+        ),
+        ("no, but it leaks less", "Write down one weight, divided by the sum of the weights left."),
+        "yes, the old sum cancels",
+        (
+            "only if the push is gentle",
+            "Nothing of a forbidden word is left in a row, so no push of it counts.",
+        ),
+    ],
+    right="yes, the old sum cancels",
+    why="Each weight is exp(score) over the old sum, and so is what is left of the row."
+    " In floating point it can still fail: where a forbidden score is far above all allowed ones,"
+    " their weights round to 0, and the row becomes 0 ÷ 0.",
+)
+
+
+def gallery(n):
+    """Eight masks (n, n) under letters, for `purposes`: the letter is all that is said of them."""
+    kinds = (
+        masks.strided(n, stride=3),
+        masks.documents(np.arange(n) >= n // 2),
+        masks.random_keys(n, n_random=min(3, n)),
+        masks.padding(max(n - 3, 1), n) & masks.full(n),
+        masks.prefix(n, n_prefix=min(4, n)),
+        masks.global_tokens(n, n_global=1),
+        masks.dilated(n, window=3, dilation=2),
+        masks.causal(n) & masks.local(n, window=3),
+    )
+    return dict(zip("ABCDEFGH", kinds))
+
+
+PURPOSES = [
+    "write, with a narrow window",
+    "read a question, then write",
+    "two texts in one row",
+    "the end of the row is no text",
+    "a wide window with gaps",
+    "every third word",
+    "one sees all, and is seen",
+    "shortcuts by chance",
+]
+MATCHES = np.array(list("ABCDEFGH")) == np.array(list("HEBDGAFC"))[:, None]  # (8, 8)
+purposes = Question(
+    "masks.purposes",
+    "cells",
+    "Which mask is for what? Choose one letter for each line.",
+    many=True,
+    why="Look at the rows: whom may one word see? At the corner above the diagonal: is the future"
+    " open? And at the columns: is someone seen by all, or by nobody?",
+)
+
+inside = Question(
+    "masks.inside",
+    "cells",
+    "Which forbidden cells leak? A row is who hears. Choose all of them.",
+    many=True,
+    why="Each word was mixed with the next one before attention began, so it hears that one, and no"
+    " other that comes later. The last was mixed with the first, which it may see anyway.",
+)
+
+filling = Question(
+    "masks.filling",
+    "choice",
+    "The lower rows are not empty: the filling asks, and hears the words. Must its rows be masked,"
+    " too?",
+    options=[
+        (
+            "yes, or the filling gets into the words",
+            "By which way? The columns of the filling are empty: nobody hears it.",
+        ),
+        ("yes, or rows no longer sum to 1", "Each row has a sum of its own."),
+        "no, if nobody reads what they bring back",
+        (
+            "no, and it may be averaged with the rest",
+            "Nobody hears the filling, but its own outputs are there: do not count them.",
+        ),
+    ],
+    right="no, if nobody reads what they bring back",
+    why="What the filling brings back stands in its own rows, and no word looks there, nor in"
+    " later layers. Masked as well, they would be empty rows, which are NaN in some libraries."
+    " Whoever averages over all outputs, or over the error at all places, leaves them out by hand.",
+)
 
 
 def past_window(n, window):

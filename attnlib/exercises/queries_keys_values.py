@@ -29,8 +29,8 @@ alive = Question(
     given=6,
     xlabel="alive, for 1 of noun, in the question of it",
     ylabel="weight of cat",
-    why="An S, not a straight line. At 0 nothing tells the two nouns apart, and they share. Half"
-    " a step to the right *cat* has nine tenths of it; from 1 on there is nothing left to win.",
+    why="An S, not a straight line. At 0 nothing tells the two nouns apart, and they share. At"
+    " 0.5 *cat* has nine tenths of it; from 1 on there is nothing left to win.",
 )
 
 ending = Question(
@@ -61,6 +61,18 @@ table = Question(
     why="The table knows places, not words: it looks most from place 7 to place 1, counted from 0."
     " Whoever stands there now looks, and is looked at.",
 )
+
+
+def turning(tired, soft, draws, rng):
+    """Of so many random heads, in how many does *it* prefer *cat* with one ending, and *mat* with
+    the other? tired, soft (10, d): the words of the story, with either ending.
+    """
+    cat, mat, it, turned = 1, 5, 7, 0
+    for _ in range(draws):
+        W_q, W_k = rng.normal(size=(2, tired.shape[1], 8))
+        one, other = (x[it] @ W_q @ (x @ W_k).T for x in (tired, soft))
+        turned += (one[cat] > one[mat]) != (other[cat] > other[mat])
+    return int(turned)
 
 
 def simple_attention(q, k, v):

@@ -1,11 +1,79 @@
-"""Exercises of similarity_and_softmax: alike in direction, a softmax that survives 1000, a soft
-look-up.
+"""Exercises and questions of similarity_and_softmax: alike in direction, a softmax that survives
+1000, a soft look-up.
 """
 
 import numpy as np
 
 from attnlib.attention import softmax
-from attnlib.exercises import Exercise
+from attnlib.exercises import Exercise, Question
+
+hard = Question(
+    "similarity_and_softmax.hard",
+    "curve",
+    "You believe only the friend who agrees most with you. Your taste turns once around. Draw your"
+    " guess.",
+    given=0,
+    limits=(0, 10),
+    xlabel="angle of your taste, degrees",
+    ylabel="guessed stars",
+    why="One friend's stars, then all at once another's. Dora, whose arrow is longest, has the"
+    " widest stretch. Between two jumps turning changes nothing, so there is nothing to learn by.",
+)
+
+lead = Question(
+    "similarity_and_softmax.lead",
+    "split",
+    "Scores 2, 1 and 0: softmax shares out 1. Who gets how much?",
+    why="Each gets *e* times as much as the next, about 2.7 times. A lead of 1 is worth that much"
+    " wherever the scores are.",
+)
+
+squares = Question(
+    "similarity_and_softmax.squares",
+    "cells",
+    "Shares by squares: who gets the largest?",
+    why="A square forgets the sign. To disagree strongly counts as much as to agree strongly, so"
+    " the worst match wins.",
+)
+
+shift = Question(
+    "similarity_and_softmax.shift",
+    "choice",
+    "Take 1000 off each of the scores 1000, 999 and 0. What should happen to their shares?",
+    options=[
+        ("the first two get less", "They are smaller now. But so are all: has any lead changed?"),
+        ("the last one gets nothing", "exp of a negative number is small, and never below 0."),
+        "they stay as they are",
+        (
+            "they can no longer sum to 1",
+            "Whatever exp makes of the scores is divided by its own sum.",
+        ),
+    ],
+    right="they stay as they are",
+    why="All leads are what they were. Above and below the fraction line everything is divided by"
+    " the same number.",
+)
+
+loud = Question(
+    "similarity_and_softmax.loud",
+    "choice",
+    "Cem's arrow becomes three times as long. To whom does he matter more than before?",
+    options=[
+        ("to everyone", "What becomes of a score that was below 0?"),
+        "to those less than a right angle away",
+        (
+            "to nobody: his direction is the same",
+            "The cosine is the same. A dot product also has his length in it.",
+        ),
+        (
+            "to those more than a right angle away",
+            "Their scores with him are negative. Three times as long, and they are more so.",
+        ),
+    ],
+    right="to those less than a right angle away",
+    why="A positive score becomes three times as large, and a negative one three times as far below"
+    " 0. A long key weighs more with its friends, and less with everyone else.",
+)
 
 
 def cosines(x):

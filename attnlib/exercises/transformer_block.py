@@ -1,10 +1,32 @@
-"""Exercises of transformer_block: layer norm by hand, a feed-forward layer that decides, a pre-norm
-block.
+"""Exercises and a question of transformer_block: layer norm by hand, a feed-forward layer that
+decides, a pre-norm block; where two heads must stand.
 """
 
 import numpy as np
 
-from attnlib.exercises import Exercise
+from attnlib.exercises import Exercise, Question
+
+layers = Question(
+    "transformer_block.layers",
+    "choice",
+    "One head reads the quality, another looks for the noun that fits. How must they stand, so that"
+    " *it* finds *mat* when it was *soft*?",
+    options=[
+        (
+            "side by side, in one layer",
+            "Both ask at the same moment. What is in the two columns by then?",
+        ),
+        (
+            "the noun in the first layer, the quality in the second",
+            "When the noun is chosen, has anybody read the ending?",
+        ),
+        "the quality in the first layer, the noun in the second",
+        ("in two layers, in either order", "What can the first of the two ask with?"),
+    ],
+    right="the quality in the first layer, the noun in the second",
+    why="A head asks with what stands in the row of its word when its layer begins. What another"
+    " head finds in the same layer, or later, is not there yet.",
+)
 
 
 def layer_norm_by_hand(x, gain, bias, eps):

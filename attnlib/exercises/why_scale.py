@@ -1,9 +1,67 @@
-"""Exercises of why_scale: measure the spread, repair a head, the slope of softmax."""
+"""Exercises and questions of why_scale: measure the spread, repair a head, the slope of softmax."""
 
 import numpy as np
 
 from attnlib.attention import softmax
-from attnlib.exercises import Exercise
+from attnlib.exercises import Exercise, Question
+
+wide = Question(
+    "why_scale.wide",
+    "curve",
+    "The head grows wider, and nothing is divided. Draw the largest of ten weights, in a typical"
+    " row.",
+    xlabel="d, columns of a query",
+    ylabel="largest weight",
+    why="The wider the head, the surer it is, and by chance alone: its scores stray further, and"
+    " softmax turns leads into factors.",
+)
+
+nudge = Question(
+    "why_scale.nudge",
+    "choice",
+    "The second-best word is nudged in both heads. Whose weights move?",
+    options=[
+        ("both heads', by about as much", "The nudge is the same. What is it next to the leads?"),
+        (
+            "the wide head's more",
+            "Its scores are larger. But how much of its 1 does the second-best word have to move?",
+        ),
+        "the narrow head's alone",
+        ("neither head's", "In a soft row any lead counts, a small one as well."),
+    ],
+    right="the narrow head's alone",
+    why="In the wide head the best word leads by so much that 0.1 makes no difference; and who"
+    " learns by small differences learns nothing from that.",
+)
+
+which = Question(
+    "why_scale.which",
+    "choice",
+    "Eight heads of 64 columns, `d_model` is 512, and a head divides by the root of that. How far"
+    " do its scores stray? They should stray by 1.",
+    options=[
+        ("by 1", "Yes, if a score added up 512 products. How many does it add up?"),
+        "about a third as far as they should",
+        ("about three times too far", "512 is more than 64, and it stands below the line."),
+        ("an eighth as far as they should", "64 is an eighth of 512. And their roots?"),
+    ],
+    right="about a third as far as they should",
+    why="The sum of 64 products strays by 8, and is divided by nearly 23.",
+)
+
+same = Question(
+    "why_scale.same",
+    "choice",
+    "Query and key are the same 1,024 random numbers. How large is q·k / √d, about?",
+    options=[
+        ("0", "That is the mean for strangers, whose products cancel. Can a square be below 0?"),
+        ("1", "That is the spread for strangers, whose products cancel mostly."),
+        "32",
+        ("1,024", "So large is q·k. What does the division leave?"),
+    ],
+    right="32",
+    why="Every product is a square, so nothing cancels. The sum is about d, and d / √d is √d.",
+)
 
 
 def dot_spread(d, rng):

@@ -10,15 +10,21 @@ from attnlib.show.atlas import measure_figure, mosaic
 from attnlib.show.clocks import clocks
 from attnlib.show.curves import beside, curves
 from attnlib.show.figures import compare, heads, heatmap, mask_figure, steps
+from attnlib.show.flow import flow, pieces
 from attnlib.show.hops import cone, hop_map
 from attnlib.show.labels import most_attended
+from attnlib.show.live.arrows import Arrows
+from attnlib.show.live.deal import Deal
+from attnlib.show.live.desk import Desk
 from attnlib.show.live.explore import explore
 from attnlib.show.live.linked import CompareView
 from attnlib.show.live.machine import Machine
+from attnlib.show.live.painter import Painter
 from attnlib.show.live.player import Player
 from attnlib.show.live.predict import predict
 from attnlib.show.live.threads import Threads
 from attnlib.show.live.view import AttentionView
+from attnlib.show.live.walks import Walks
 from attnlib.show.pareto import panels, pareto
 from attnlib.show.patches import patches
 from attnlib.show.rows import rows
@@ -35,11 +41,16 @@ from attnlib.show.words import words
 from attnlib.show.written import written
 
 __all__ = [
+    "Arrows",
     "AttentionView",
     "CompareView",
+    "Deal",
+    "Desk",
     "Machine",
+    "Painter",
     "Player",
     "Threads",
+    "Walks",
     "aim",
     "beside",
     "choice",
@@ -49,6 +60,7 @@ __all__ = [
     "curves",
     "encoding_figure",
     "explore",
+    "flow",
     "heads",
     "heatmap",
     "hop_map",
@@ -59,6 +71,7 @@ __all__ = [
     "panels",
     "pareto",
     "patches",
+    "pieces",
     "predict",
     "rows",
     "running",

@@ -264,7 +264,7 @@ export function dress({ model, el }, name, { readout = true } = {}) {
   return {
     root,
     say(text) {
-      if (line.parentElement !== root) root.append(line);
+      if (!line.parentElement) root.append(line);                        // unless a picture has a place for it
       const parts = [text].flat(), [plain, tones] = [0, 1].map((n) => parts.map((part) => [part].flat()[n] ?? "").join(n ? " " : ""));
       if (line.textContent === plain && line.dataset.tones === tones) return;
       line.dataset.tones = tones;

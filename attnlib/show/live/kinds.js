@@ -21,7 +21,7 @@ export function apart(middles, half, low, high, gap = 10) {
 export const geometry = {
   cells({ rows, columns }, width, ruler = measure) {
     const [m, n] = [rows.length, columns.length], most = m === 1 ? 56 : 36, widest = (names) => Math.max(...names.map((one) => ruler(one)));
-    const room = clamp(width - 24 * n - 40, 36, 120), left = Math.min(widest(rows), room) + 10;
+    const room = clamp(width - 24 * n - 40, 36, 200), left = Math.min(widest(rows), room) + 10;
     const alone = n === 1 ? clamp(Math.ceil(ruler(columns[0])) + 12, 60, 160) : 0;         // a column with none beside it
     const fits = (one, j) => (ruler(one) + ruler(columns[j + 1] ?? one)) / 2 <= Math.min(most, (width - left) / n) - 6;
     const level = alone > 0 || columns.every(fits), long = clamp((470 - 24 * m) / SLANT, 72, 160);
@@ -66,7 +66,8 @@ function paintCells({ put }, { truth, rows, columns }, { guess, done, committed,
     nameOf(put, `column${j}`, level ? { x, y: above - 8, ...middle } : slanted, name, columns[j]);
   });
   down.forEach((name, i) => nameOf(put, `row${i}`, { x: left - 8, y: above + (i + 0.5) * c + 4.5, "text-anchor": "end" }, name, rows[i]));
-  const even = rows.map((_, i) => truth.slice(i * n, i * n + n)).map((row) => isEven(row) && total(row) < 1.05);     // no row of a mask
+  const lines = rows.map((_, i) => truth.slice(i * n, i * n + n));
+  const even = lines.map((row) => isEven(row) && Math.abs(total(row) - 1) < 0.05); // no row of a mask
   truth.forEach((w, at) => {
     const i = Math.floor(at / n), j = at % n, x = left + j * cw, y = above + i * c;
     const mine = guess.includes(at) && (committed || !done), words = `${rows[i]} looks at ${columns[j]}`;
