@@ -9,12 +9,24 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 
 from attnlib import _check
-from attnlib.show.dealt import quiet
 from attnlib.show.labels import axis_names, printable
 from attnlib.show.parts import Grid
-from attnlib.show.sheet import MARGIN, QUERY, Picture, colour, ink_on, on_paper, text_width
+from attnlib.show.sheet import (
+    MARGIN,
+    PART,
+    QUERY,
+    TITLE,
+    Picture,
+    colour,
+    ink_on,
+    line,
+    on_paper,
+    text_width,
+    under,
+)
 
-CELL, LONGEST, GAP, APART = 0.13, 1.3, 0.26, 0.22  # inches: a cell, the cells of a row, gaps
+CELL, LONGEST, GAP, APART = 0.14, 1.3, 0.26, 0.24  # inches: a cell, the cells of a row, gaps
+ROW, TALLEST = 0.134, 2.4  # inches: a row that has room for its word, the rows of a table
 PIECE, BETWEEN = 0.3, 0.55  # inches: a square of `pieces`, and what is between two tables
 
 
@@ -42,38 +54,38 @@ def flow(stages, tokens, signs, *, marked=None, title="") -> Picture:
         raise ValueError(f"marked must be the place of one of {n} tokens, got {marked}")
     cell = min(CELL, LONGEST / n)  # a table of weights has squares; what has more columns is narrow
     cells = [min(cell, max(n * cell, LONGEST) / one.shape[-1]) for one in arrays.values()]
+    row = max(cell, min(ROW, TALLEST / n))
     wide = [each * one.shape[-1] for each, one in zip(cells, arrays.values())]
     room = [max(w, _wide(name)) for w, name in zip(wide, arrays)]
     widest = int(np.argmax([w * (len(one) > 1) for w, one in zip(wide, arrays.values())]))
-    left = MARGIN + max(text_width(token, 8, "normal") for token in tokens) + 0.12
-    top = 0.56 + 0.3 * bool(title) + 0.16 * (heads > 1)
-    high, tall = n * cell, heads * n * cell + (heads - 1) * APART
-    picture = Picture(left + sum(room) + GAP * len(signs) + MARGIN, top + tall + 0.12, title=title)
+    left = MARGIN + max(text_width(token, weight="normal") for token in tokens) + 0.12
+    top = under(title) + _high(arrays) + line() * (heads > 1)
+    high, tall = n * row, heads * n * row + (heads - 1) * APART
+    picture = Picture(
+        left + sum(room) + GAP * len(signs) + MARGIN, top + tall + MARGIN, title=title
+    )
     x = left
     for s, (name, array) in enumerate(arrays.items()):
         if s:
-            how = {"size": 12, "ha": "center", "va": "center", "color": colour("faint")}
+            how = {"size": TITLE, "ha": "center", "va": "center", "color": colour("faint")}
             picture.write(x + GAP / 2, top + tall / 2, signs[s - 1], **how)
             x += GAP
-        _head(picture, x + room[s] / 2, 0.24 + 0.3 * bool(title), name)
+        _head(picture, x + room[s] / 2, under(title), name)
         at = x + (room[s] - wide[s]) / 2
         first = top + (tall - len(array) * high - (len(array) - 1) * APART) / 2
         for h, table in enumerate(array):
             y, shares = first + h * (high + APART), name.startswith("weights")
             grid = Grid(name, table, tokens, None, None, not shares, None)
-            how = {"size": 8, "rows": s == 0, "columns": False}
-            if shares:
-                quiet(picture, grid, at, y, cells[s], table, **how)
-            else:
-                grid.draw(picture, at, y, (cells[s], cell), numbers=False, axes=False, **how)
+            how = {"rows": s == 0, "columns": False, "numbers": False, "axes": False}
+            grid.draw(picture, at, y, (cells[s], row), **how)
             if len(array) > 1 and s == widest:
-                picture.write(at, y - 0.05, f"head {h}", size=8, va="bottom", color=colour("faint"))
+                picture.write(at, y - 0.05, f"head {h}", va="bottom", color=colour("faint"))
             if marked is not None:
-                corner, size = (at - 0.02, y + marked * cell - 0.01), (wide[s] + 0.04, cell + 0.02)
+                corner, size = (at - 0.02, y + marked * row - 0.01), (wide[s] + 0.04, row + 0.02)
                 picture.sheet.add_patch(Rectangle(corner, *size, fill=False, edgecolor=QUERY))
         x += room[s]
-    row = "" if marked is None else f"; the row of {tokens[marked]} is framed"
-    picture.alt = f"{title or 'A layer.'} From left to right: {_shapes(stages)}{row}."
+    frame = "" if marked is None else f"; the row of {tokens[marked]} is framed"
+    picture.alt = f"{title or 'A layer.'} From left to right: {_shapes(stages)}{frame}."
     return picture
 
 
@@ -101,16 +113,16 @@ def pieces(tables, words, *, title="") -> Picture:
     left = MARGIN + max(text_width(word, 9) for word in words) + 0.12
     high = max(len(one) * one.shape[1] * PIECE + (len(one) - 1) * APART for one in arrays.values())
     room = [max(one.shape[-1] * PIECE, _wide(name)) for name, one in arrays.items()]
-    top = 0.2 + 0.3 * bool(title) + 0.36 + 0.2
+    top = under(title) + _high(arrays) + line() * any(len(one) > 1 for one in arrays.values())
     across = left + sum(room) + BETWEEN * (len(arrays) - 1) + 2 * MARGIN
-    picture = Picture(max(across, 0.3 + text_width(title, 11)), top + high + 0.12, title=title)
+    picture = Picture(across, top + high + MARGIN, title=title)
     x = left
     for s, (name, array) in enumerate(arrays.items()):
-        _head(picture, x, top - 0.52, name, "left")
+        _head(picture, x, under(title), name, "left")
         for h, table in enumerate(array):
             y = top + h * (table.shape[0] * PIECE + APART)
             if len(array) > 1:
-                picture.write(x, y - 0.05, f"head {h}", size=8, va="bottom", color=colour("faint"))
+                picture.write(x, y - 0.05, f"head {h}", va="bottom", color=colour("faint"))
             for (i, j), place in np.ndenumerate(table.astype(int)):
                 word, column = divmod(int(place), width)
                 _piece(picture, x + j * PIECE, y + i * PIECE, word, str(column))
@@ -155,13 +167,18 @@ def _first(name):
 def _wide(name):
     """Inches that a stage's name needs."""
     first, _, second = name.partition("\n")
-    return max(text_width(first, 9), text_width(second, 8, "normal"))
+    return max(text_width(first, PART), text_width(second, weight="normal"))
+
+
+def _high(names):
+    """Inches that the names of the stages need, and a little below them."""
+    return line(PART) + line() * any("\n" in name for name in names) + 0.05
 
 
 def _head(picture, x, y, name, ha="center"):
     first, _, second = name.partition("\n")
-    picture.write(x, y, first, weight="bold", ha=ha, va="center_baseline")
-    picture.write(x, y + 0.17, second, size=8, ha=ha, va="center_baseline", color=colour("faint"))
+    picture.write(x, y, first, size=PART, weight="bold", ha=ha, va="top")
+    picture.write(x, y + line(PART), second, ha=ha, va="top", color=colour("faint"))
 
 
 def _piece(picture, x, y, word, text):
@@ -170,7 +187,7 @@ def _piece(picture, x, y, word, text):
     square = Rectangle((x, y), PIECE - gap, PIECE - gap, facecolor=fill, edgecolor="none")
     picture.sheet.add_patch(square)
     how = {"ha": "center", "va": "center_baseline", "color": str(ink_on(to_rgb(fill)))}
-    picture.write(x + (PIECE - gap) / 2, y + (PIECE - gap) / 2, text, size=9, **how)
+    picture.write(x + (PIECE - gap) / 2, y + (PIECE - gap) / 2, text, **how)
 
 
 def _piece_name(words, width, place):

@@ -5,9 +5,19 @@ from matplotlib.collections import PatchCollection
 from matplotlib.patches import Circle, Rectangle
 
 from attnlib.show.parts import Grid, mask_grid
-from attnlib.show.sheet import MARGIN, Picture, colour, on_paper
+from attnlib.show.sheet import (
+    MARGIN,
+    PAGE,
+    PART,
+    Picture,
+    colour,
+    line,
+    on_paper,
+    text_width,
+    under,
+)
 
-SIDE, GAP, SIZE = 2.35, 0.34, 8.5  # inches of a panel, and between two; points of a name
+SIDE, GAP, SUMS = 2.4, 0.34, 0.4  # inches of a panel, between two, and of the sums of the rows
 
 
 @on_paper
@@ -22,16 +32,19 @@ def painted(mask, weights, leaks, hops, tokens=None, *, order="before", title=""
     grid = mask_grid(mask, tokens, None)
     shares = Grid("weights", weights, tokens, None, mask, False, 1)
     reach = Grid("hops", np.zeros((n, n)), tokens, None, hops >= 0, False, 1)
-    over, cell, step = grid.label_width(1, SIZE), SIDE / n, SIDE + GAP
-    left, top = MARGIN + grid.label_width(0, SIZE), 0.36 + 0.3 * bool(title) + over
-    picture = Picture(left + 3 * step + 0.62, top + SIDE + 0.36, title=title)
-    places = [left, left + step, left + 2 * step + 0.4]  # the sums stand beside the weights
+    left = MARGIN + grid.label_width(0)
+    side = min(SIDE, (PAGE - left - SUMS - MARGIN) / 3 - GAP)
+    cell, step = side / n, side + GAP
+    over = grid.above(cell, False)
+    top = under(title) + line(PART) + over
+    picture = Picture(left + 3 * step + SUMS, top + side + 0.08 + line() + MARGIN, title=title)
+    places = [left, left + step, left + 2 * step + SUMS]  # the sums stand beside the weights
     names = ["mask", f"weights, mask {order} softmax", "who hears whom, in layers"]
     for x, name, (words, bad) in zip(places, names, facts):
-        picture.write(x, top - over - 0.1, name, weight="bold", size=9)
+        picture.write(x, under(title), name, weight="bold", size=PART, va="top")
         tone = colour("nan" if bad else "faint")
-        picture.write(x, top + SIDE + 0.08, words, size=9, va="top", color=tone)
-    how = {"size": SIZE, "numbers": False, "axes": False}
+        picture.write(x, top + side + 0.08, words, va="top", color=tone)
+    how = {"numbers": False, "axes": False}
     grid.draw(picture, places[0], top, cell, **how)
     shares.draw(picture, places[1], top, cell, sums=True, rows=False, columns=False, **how)
     reach.draw(picture, places[2], top, cell, rows=False, columns=False, **how)
@@ -51,7 +64,7 @@ def _holes(picture, x, y, cell, holes):
 
 
 def _heard(picture, x, y, cell, leaks, hops):
-    """A square for what is heard in one layer, a number for more, a red disc for a leak."""
+    """A square for one layer, a number for more where it fits, a red disc for a leak."""
     squares, discs, dots = [], [], []
     for (i, j), layers in np.ndenumerate(hops):
         middle = x + (j + 0.5) * cell, y + (i + 0.5) * cell
@@ -62,8 +75,8 @@ def _heard(picture, x, y, cell, leaks, hops):
         elif layers == 1:
             corner = middle[0] - cell * 0.3, middle[1] - cell * 0.3
             squares.append(Rectangle(corner, cell * 0.6, cell * 0.6))
-        elif layers > 1:
-            picture.write(*middle, str(layers), size=8, ha="center", va="center_baseline")
+        elif layers > 1 and max(text_width(str(layers), weight="normal"), 0.13) < cell:
+            picture.write(*middle, str(layers), ha="center", va="center_baseline")
     for marks, tone in [(squares, "allowed"), (discs, "nan"), (dots, "hatch")]:
         collection = PatchCollection(marks, facecolor=colour(tone), edgecolor="none")
         picture.sheet.add_collection(collection, autolim=False)

@@ -8,12 +8,25 @@ from matplotlib.patches import Circle, FancyArrow, Polygon, Rectangle, Wedge
 
 from attnlib.attention import softmax
 from attnlib.show.labels import printable
-from attnlib.show.sheet import KEY, QUERY, VALUE, Picture, colour, on_paper
+from attnlib.show.sheet import (
+    KEY,
+    MARGIN,
+    PAGE,
+    PART,
+    QUERY,
+    SMALL,
+    TITLE,
+    VALUE,
+    Picture,
+    colour,
+    on_paper,
+    under,
+)
 
-WIDTH, EDGE, SIDE, RIGHT = 9.2, 0.12, 3.9, 4.5  # inches; RIGHT: where the rows begin
-ROW, BEAM = 0.27, 1.75  # a row; the balance
+SIDE, RIGHT = 3.9, 4.6  # inches: the plane, and where the rows begin
+ROW, BEAM, HEAVY = 0.27, 1.75, 0.33  # a row; the balance, and the radius of a share of 1
 RIM = 60  # pieces of the rim
-LEVEL = {"va": "center_baseline", "size": 9}
+LEVEL = {"va": "center_baseline", "size": SMALL}
 
 
 def judged(query, keys, values, temperature, shares, compare):
@@ -58,14 +71,15 @@ def arrows(
     """The state of an `Arrows`: query (2,), keys (n, 2), values (n,) or none."""
     how = temperature, shares, compare
     scores, weights, mixture = judged(query, keys, values, *how)
-    names, top = printable(names), 0.45 if title else EDGE
+    names, top = printable(names), under(title)
     high = max(SIDE, 0.5 + ROW * len(keys) + (BEAM if len(values) else 0.2))
-    picture = Picture(WIDTH, top + high + EDGE, title=title)
-    at = EDGE + SIDE / 2, top + high / 2
+    picture = Picture(PAGE, top + high + MARGIN, title=title)
+    at = MARGIN + SIDE / 2, top + high / 2
     rim = [judged(turned, keys, values, *how) for turned in _around(np.linalg.norm(query))]
     deep = [max(weights) if mixed is None else mixed for _, weights, mixed in rim]
     ends = (values.min(), values.max()) if len(values) else (1 / len(keys), 1)
     deep = np.clip((np.array(deep) - ends[0]) / (np.ptp(ends) or 1), 0, 1)
+    picture.many_colours = True  # of the rim
     _rim(picture, at, deep, VALUE if len(values) else colour("weights")[3])
     _plane(picture, at, query, keys, names, who, axes, weights, compare)
     used = scores if shares == "squares" else scores / temperature
@@ -156,11 +170,11 @@ def _plane(picture, at, query, keys, names, who, axes, weights, compare):
             face = {"facecolor": colour("weights")[3], "edgecolor": colour("paper")}
             sheet.add_patch(Circle(disc, max(0.01, 0.15 * weights[j] ** 0.5), **face))
     if axes:
-        faint = {"size": 8, "color": colour("faint")}
+        faint = {"size": SMALL, "color": colour("faint")}
         picture.write(x + r - 0.05, y + 0.08, f"{axes[0]} →", ha="right", va="top", **faint)
         picture.write(x - 0.06, y - r + 0.06, f"{axes[1]} ↑", ha="right", va="top", **faint)
     picture.write(
-        EDGE, y + SIDE / 2, "discs: the shares", size=8, color=colour("faint"), va="bottom"
+        MARGIN, y + SIDE / 2, "discs: the shares", size=SMALL, color=colour("faint"), va="bottom"
     )
 
 
@@ -168,8 +182,8 @@ def _rows(picture, top, used, weights, names, reach, heads):
     """Scores and shares as bars, a row for each key."""
     sheet, zero, half, share, room = picture.sheet, RIGHT + 1.75, 0.95, RIGHT + 3.0, 1.15
     y, signed = top + 0.42, colour("signed")
-    picture.write(zero, top + 0.1, heads[0], size=10, weight="bold", ha="center", va="top")
-    picture.write(share, top + 0.1, heads[1], size=10, weight="bold", va="top")
+    picture.write(zero, top + 0.1, heads[0], size=PART, weight="bold", ha="center", va="top")
+    picture.write(share, top + 0.1, heads[1], size=PART, weight="bold", va="top")
     low = y + ROW * len(names)
     for x in (zero, share):
         sheet.plot([x, x], [y, low], color=colour("line"), linewidth=0.8)
@@ -191,25 +205,26 @@ def _rows(picture, top, used, weights, names, reach, heads):
 def _balance(picture, top, values, weights, mixture, names, value_name):
     """The values on a beam, as heavy as their shares: it balances at the mixture."""
     low, high, step = scale_of(values)
-    sheet, left, wide, y = picture.sheet, RIGHT + 0.12, WIDTH - RIGHT - 0.4, top + 1.1
+    sheet, left, y = picture.sheet, RIGHT + HEAVY, top + 1.1
+    wide = PAGE - MARGIN - HEAVY - left
     on = lambda v: left + wide * (v - low) / (high - low)  # noqa: E731
-    picture.write(RIGHT, top + 0.05, "the balance", size=10, weight="bold", va="top")
+    picture.write(RIGHT, top + 0.05, "the balance", size=PART, weight="bold", va="top")
     sheet.add_patch(Rectangle((left - 0.08, y), wide + 0.16, 0.04, facecolor=colour("ink")))
     ticks = np.arange(low, high + step / 2, step)
     for n, tick in enumerate(ticks):
         unit = _of(value_name) if n == len(ticks) - 1 else ""
         picture.write(
-            on(tick) if not unit else WIDTH - EDGE,
+            on(tick) if not unit else PAGE - MARGIN,
             y + 0.3,
             number(tick).removesuffix(".00") + unit,
-            size=8,
+            size=SMALL,
             color=colour("faint"),
             ha="right" if unit else "center",
             va="center_baseline",
         )
     taken = []
     for j in np.argsort(-weights, kind="stable"):
-        r, x = max(0.01, 0.33 * weights[j] ** 0.5), on(values[j])
+        r, x = max(0.01, HEAVY * weights[j] ** 0.5), on(values[j])
         sheet.add_patch(Circle((x, y - r), r, facecolor=VALUE, edgecolor=colour("paper")))
         up = y - 2 * r - 0.1
         while any(abs(x - a) < 0.4 and abs(up - b) < 0.16 for a, b in taken):
@@ -222,6 +237,6 @@ def _balance(picture, top, values, weights, mixture, names, value_name):
         Polygon([(x, y + 0.04), (x - 0.1, y + 0.22), (x + 0.1, y + 0.22)], facecolor=VALUE)
     )
     said = f"mixture {number(mixture)}"
-    where = np.clip(x, RIGHT + 0.6, WIDTH - 0.75)
-    tone = {"size": 12, "weight": "bold", "color": colour("value_text")}
+    where = np.clip(x, RIGHT + 0.6, PAGE - 0.75)
+    tone = {"size": TITLE, "weight": "bold", "color": colour("value_text")}
     picture.write(where, y + 0.52, said, ha="center", va="center_baseline", **tone)

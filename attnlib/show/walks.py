@@ -7,20 +7,20 @@ from matplotlib.collections import LineCollection
 from matplotlib.patches import Rectangle
 
 from attnlib.attention import softmax
-from attnlib.show.sheet import QUERY, Picture, colour, on_paper
+from attnlib.show.sheet import MARGIN, PAGE, QUERY, Picture, colour, line, on_paper, under
 
 ROW = 10  # keys of a row
-WIDTH, EDGE, TALL = 9.2, 0.12, 3.4  # inches; TALL: how far the frame reaches, in spreads
-FAN, ENDS, HIGH = 4.9, 0.55, 2.7  # inches: the walks, their ends, both as high
-SMALL = {"size": 8}
+TALL = 3.4  # how far the frame reaches, in spreads
+FAN, ENDS, HIGH = 5.1, 0.55, 3.0  # inches: the walks, their ends, both as high
+PITCH = 0.175  # inches from one share to the next
 
 
 @on_paper
 def walks(paths, *, title) -> Picture:
     """paths (n, d): the sums of d random products, step by step."""
-    (n, d), top = paths.shape, 0.6 if title else 0.35
-    picture = Picture(WIDTH, top + HIGH + 0.5, title=title)
-    root, ends, faint = np.sqrt(d), paths[:, -1], {"color": colour("faint"), **SMALL}
+    (n, d), top = paths.shape, under(title) + line()
+    picture = Picture(PAGE, top + HIGH + 0.08 + line() + MARGIN, title=title)
+    root, ends, faint = np.sqrt(d), paths[:, -1], {"color": colour("faint")}
     left, middle, far = 0.55, top + HIGH / 2, TALL * root
     across = left + FAN * np.arange(d + 1) / d
     level = lambda s: middle - np.clip(s / far, -1, 1) * HIGH / 2  # noqa: E731
@@ -39,7 +39,7 @@ def walks(paths, *, title) -> Picture:
         curve = level(way * np.sqrt(steps))
         picture.sheet.plot(left + FAN * steps / d, curve, color=QUERY, linewidth=1.8)
         y, sign = level(way * root), "" if way > 0 else "−"
-        tone = {"color": colour("query_text"), "weight": "bold", "size": 9}
+        tone = {"color": colour("query_text"), "weight": "bold"}
         at = left + FAN + 0.12 + ENDS
         picture.write(at, y, f"{sign}√{d} = {sign}{root:.3g}", va="center_baseline", **tone)
     for k in (-2, -1, 0, 1, 2):
@@ -62,7 +62,7 @@ def walks(paths, *, title) -> Picture:
     weights = [softmax(ends[:ROW] / by) for by in (1, root, d)]
     names = "softmax of q·k", f"÷ √{d}", f"÷ {d}"
     for k, (row, name) in enumerate(zip(weights, names)):
-        _bars(picture, 7.35, top + k * HIGH / 3, HIGH / 3, row, name)
+        _bars(picture, PAGE - MARGIN - ROW * PITCH, top + k * HIGH / 3, HIGH / 3, row, name)
     top_shares = ", ".join(f"{row.max():.2f}" for row in weights)
     picture.alt = (
         f"{title or 'Random walks'}: of {n} sums of {d} random products, {within} end within"
@@ -86,17 +86,17 @@ def _ends(picture, x, top, ends, root, level, far):
 
 def _bars(picture, x, top, high, row, name):
     """Ten shares."""
-    pitch, foot, room = 0.175, top + high - 0.12, high - 0.45
-    picture.write(x, top, name, size=9, weight="bold", va="top")
-    wide = pitch * len(row)
+    foot, room = top + high - 0.2, high - 0.2 - 2 * line() - 0.03
+    picture.write(x, top, name, weight="bold", va="top")
+    wide = PITCH * len(row)
     picture.sheet.plot([x, x + wide], [foot, foot], color=colour("line"), linewidth=0.8)
     even = foot - room / len(row)
     picture.sheet.plot([x, x + wide], [even, even], color=colour("faint"), lw=0.8, ls=":")
     for j, share in enumerate(row):
-        box = (x + j * pitch, foot - share * room), pitch - 0.05, share * room
+        box = (x + j * PITCH, foot - share * room), PITCH - 0.05, share * room
         tone = colour("ink") if share == row.max() else colour("weights")[3]
         picture.sheet.add_patch(Rectangle(*box, facecolor=tone, edgecolor="none"))
     best = int(row.argmax())
-    where = x + best * pitch + 0.06, foot - row[best] * room - 0.03
+    where = x + best * PITCH + 0.06, foot - row[best] * room - 0.03
     number = f"{row[best]:.2f}".removeprefix("0")
-    picture.write(*where, number, ha="center", va="bottom", **SMALL)
+    picture.write(*where, number, ha="center", va="bottom")

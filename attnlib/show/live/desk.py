@@ -10,9 +10,10 @@ import traitlets
 
 from attnlib import _check
 from attnlib.attention import softmax
-from attnlib.show.dealt import EVEN, built
+from attnlib.show.dealt import built
 from attnlib.show.labels import axis_names, most_attended, visible
 from attnlib.show.live.base import HERE, Live, joined, style
+from attnlib.show.parts import EVEN
 
 MOST, FEWEST, FADERS, LOUDEST = 16, 2, 24, 12.0  # words of a sentence; features; loudness
 WANTED = 'a dict like {"who": "pronoun", "whom": "noun", "called": "the nouns", "share": 0.8}'

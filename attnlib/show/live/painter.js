@@ -47,8 +47,7 @@ export function judged(scores, mask, { order, future, goal }) {
   const never = due.filter(([i, j]) => layers[i][j] < 0);
   const met = [!leaks.flat().some(Boolean), rows.every(Boolean), due.every(([i, j]) => near(i, j)), open <= most];
   const deepest = due.reduce((top, [i, j]) => Math.max(top, layers[i][j]), 0);
-  const holes = table(n, (i, j) => mask[i][j] && later(i, j));
-  return { mask, order, future, open, weights, hears, layers, leaks, rows, never, deepest, most, met, holes };
+  return { mask, order, future, open, weights, hears, layers, leaks, rows, never, deepest, most, met, holes: table(n, (i, j) => mask[i][j] && later(i, j)) };
 }
 
 /** A mask after a stroke of the brush, from one cell to another: a rectangle, whole rows, columns, or diagonals. */
@@ -61,8 +60,7 @@ export function painted(mask, { tool, from, to, open }) {
 
 /** Does a stroke that begins here open or shut? One cell turns over; a line opens unless all of it is open. */
 export function opens(mask, tool, [i, j]) {
-  const line = { row: mask[i], column: mask.map((row) => row[j]) }[tool] ?? [mask[i][j]];
-  return !line.every(Boolean);
+  return !({ row: mask[i], column: mask.map((row) => row[j]) }[tool] ?? [mask[i][j]]).every(Boolean);
 }
 
 // ---- words: pure ----------------------------------------------------------------------------------------------------------
