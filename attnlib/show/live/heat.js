@@ -92,6 +92,21 @@ export function caption({ layers, heads }, { layer, head, how, titles }) {
   return `${kind} over ${whose}${kind === "max" ? ", cell by cell" : ""}`;
 }
 
+/** The largest of several heads in words, which are made in each head first: else a word could have more than any head gives */
+function mostInWords(heads, starts) {
+  const all = heads.map((head) => inWords(head, starts)), [{ nq, nk }] = all, cells = range(nq * nk);
+  const values = Float64Array.from(cells, (n) => Math.max(...all.map((one) => one.at(Math.floor(n / nk), n % nk))));
+  const high = Math.max(...all.map((one) => one.high)), closed = (i, j) => all.every((one) => one.closed(i, j));
+  return oneOf({ ...all[0], high, shares: false }, values, closed, (i) => range(nk).reduce((sum, j) => sum + values[i * nk + j], 0));
+}
+
+/** What is shown, in pieces, or in words that begin at `starts`. Of a max that came alone, words are made of its pieces. */
+export function shownOf(data, state, starts) {
+  const heads = starts && state.how.startsWith("max") ? included(data, state).map(([l, h]) => headOf(data, l, h, state.step)) : [null];
+  const whole = heads.every(Boolean) ? null : merged(data, state);
+  return heads.every(Boolean) ? mostInWords(heads, starts) : whole && starts ? inWords(whole, starts) : whole;
+}
+
 /** What is shown: a head, or cell by cell the mean or the largest of several; null where it has not come */
 export function merged(data, state) {
   const { step, layer, head, how } = state, parts = included(data, state), mean = how.startsWith("mean");
@@ -148,7 +163,7 @@ export const chosen = (pins, cell, side) => [...new Set([...pins, ...(cell ? [ce
 /** What several words give, or get, added up */
 export function added(one, words, side) {
   const rays = words.map((n) => (side === "key" ? one.column(n) : one.row(n)));
-  return range(side === "key" ? one.nq : one.nk).map((n) => rays.reduce((sum, values) => sum + (values[n] || 0), 0));
+  return range(side === "key" ? one.nq : one.nk).map((n) => rays.reduce((sum, values) => sum + values[n], 0));
 }
 
 /** Of a word in the query line (0) or the key line (1): the cell that is the largest of its row or column */
@@ -339,7 +354,7 @@ export function paintMost(pen, { weights, even, k }, { x, y, ch, every, quiet, b
   if (bare) return;
   write(pen, "most at", quiet, y - 14, ink.faint);
   weights.forEach((row, i) => {
-    const [[v, j]] = best(row), alike = even.indexOf(true) === i ? "all alike" : "", text = v > 0.02 ? `${short(k[j])} ${share(v)}` : "";
+    const [[v, j]] = best(row), alike = even.indexOf(true) === i ? "all alike" : "", text = v > 0.02 ? `${short(k[j])}\u200e ${share(v)}` : "";
     if (i % every[0] === 0) write(pen, even[i] ? alike : text, quiet, y + (i + 0.5) * ch, ink.faint, { most: x - quiet - 6 });
   });
 }
@@ -440,7 +455,7 @@ function paintSums(pen, one, { x, y, cw, ch, width }, sums, line, ink) {
   pen.fillStyle = ink.paper;
   if (line) pen.fillRect(edge, y - 2, width - edge, one.nq * ch + 4); else pen.fillRect(0, edge, width, FOOT);
   for (const [v, n] of best(sums)) {
-    if (!(v > 0.01)) continue;
+    if (!(v > 0.01)) continue;                           // nor where one is NaN
     const long = Math.max(1, ((line ? 10 : 16) * v) / most), at = line ? y + (n + 0.5) * ch : x + (n + 0.5) * cw;
     pen.fillStyle = css(ink.ramp[165]);
     if (line) pen.fillRect(edge, at - thick / 2, long, thick); else pen.fillRect(at - thick / 2, edge, thick, long);

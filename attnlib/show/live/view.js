@@ -4,8 +4,8 @@ import { clamp, dress, ease, frames, keep, keys, lerp, make, measure, rgb, sharp
 import { LAB, controls } from "./controls.js";
 import { SIDES, clicked, keyChange, lineOf, whyNot, wordClicked } from "./hands.js";
 import {
-  MANY, caption, cellOf, chosen, coloured, geometry, headOf, inWords, inks, level, merged, paintFocus, paintLegend, paintMap, paintMost,
-  paintNames, passing, range, soFar, spot, table,
+  MANY, caption, cellOf, chosen, coloured, geometry, headOf, inks, level, paintFocus, paintLegend, paintMap, paintMost,
+  paintNames, passing, range, shownOf, soFar, spot, table,
 } from "./heat.js";
 import { imageOf, paintPatches, patchAt, patchwork, spotsOfPatches } from "./patches.js";
 import { paintAtlas, thumbnail, tiles } from "./picker.js";
@@ -118,13 +118,14 @@ function arrangeLines(view, { width, tall, wide }) {
 }
 
 /** The same head for weave.js: what is hidden is 0 */
-function fabric({ one, state }) {
+function fabric({ one, state, itself }) {
   const weights = range(one.nq).map((i) => {
     const row = one.row(i), shown = passing(row, state);
     return row.map((v, j) => (shown[j] ? v : 0));
   });
   const mask = one.masked ? weights.map((row, i) => row.map((_, j) => !one.closed(i, j))) : null;
-  return { weights, mask, q: state.tokens, k: state.key_tokens, even: evens(weights, mask).map((alike) => alike && one.shares) };
+  const even = evens(weights, mask).map((alike) => alike && one.shares), later = (side, n) => laterThan(state, itself)(n, side === "key");
+  return { weights, mask, q: state.tokens, k: state.key_tokens, even, later, sums: range(one.nq).map(one.sum) };
 }
 
 /** The small pictures in colours; made again only where they would be others */
@@ -174,15 +175,17 @@ function runSteps(view, send) {
 
 /** What is shown of what is merged: in words, and of a text as much as has been written */
 function presented(view) {
-  const { raw, state } = view, whole = merged(view.data, state), starts = worded(raw);
-  view.whole = whole && starts ? inWords(whole, starts) : whole;
+  const { raw, state } = view;
+  view.whole = shownOf(view.data, state, worded(raw));
   view.itself = String(raw.tokens) === String(raw.key_tokens);
   return view.whole && state.last !== null ? soFar(view.whole, state.last, view.itself) : view.whole;
 }
 
-/** Words that have not been written yet */
+/** Is a word, a key or not, one that has not been written yet? `itself`: keys are the same text */
+const laterThan = ({ last }, itself) => (n, key) => last !== null && n > last && (!key || itself);
+
 function hideLater({ house, state, itself, loom: place }) {
-  const { last } = state, later = (line, n) => last !== null && n > last && (!line || itself);
+  const isLater = laterThan(state, itself), later = (line, n) => isLater(n, line > 0);
   const hidden = (words, line) => words.map((word, n) => (later(line, n) ? "·" : word));
   for (const [line, name] of ["tokens", "key_tokens"].entries()) state[name] = hidden(state[name], line);
   for (const [line, name] of ["q", "k"].entries()) if (place) place[name].names = hidden(place[name].names, line);
@@ -202,8 +205,11 @@ function refresh(view, send) {
   const one = presented(view), why = whyNot(one ?? data, state), { nq, nk } = one ?? data;
   const other = state.grid.length ? "patches" : "threads", kind = state.form === other && !why ? other : "map";
   const weaves = !why && !state.grid.length && Math.max(nq, nk) <= MOST, woven = weaves && kind === "threads";
-  const spots = (line) => (kind === "patches" ? spotsOfPatches(view.patches, line) : spotsOf(view.text, line));
-  Object.assign(state, { size: { layers: data.layers, heads: data.heads, nq, nk }, why, other, kind, weaves, woven });
+  const inText = (line) => spotsOf(view.text, line).slice(0, line ? state.size.nk : state.size.nq);
+  const spots = (line) => (kind === "patches" ? spotsOfPatches(view.patches, line) : inText(line));
+  const written = (count, key) => (state.last !== null && (!key || view.itself) ? state.last + 1 : count);        // keys go no further
+  const size = { layers: data.layers, heads: data.heads, nq: written(nq, false), nk: written(nk, true) };
+  Object.assign(state, { size, why, other, kind, weaves, woven });
   state.spots = kind === "map" || woven ? null : spots;
   Object.assign(view, { data, one });
   view.controls?.set(state, data);
@@ -371,7 +377,10 @@ function hands(view, send, later) {
     if (found) send({ layer: found[0], head: found[1], how: "head" });
     else if (layer !== null) send({ layer, how: "mean layer" });
   });
-  const answer = (event) => { view.hover = null; return view.one && keyChange(event, state); };
+  const answer = (event) => {                            // also where nothing has come, keys lead on to other heads
+    view.hover = null;
+    return view.one || "[]{}Escape".includes(event.key) ? keyChange(event, state) : null;
+  };
   keys(overlay, answer, send);
   keys(pen.svg, answer, send);
   keys(prose, answer, send);
