@@ -137,7 +137,7 @@ def test_what_is_odd_is_found_in_all_steps():
     array[1, 2] *= 2
     array[2, 0, 0] = np.nan
     notes = " ".join(AttentionView(array, steps=list("abc"))._notes)
-    assert "1 weights are NaN" in notes and "of 12 rows do not sum to 1" in notes
+    assert "1 weight is NaN" in notes and "of 12 rows does not sum to 1" in notes
 
 
 def test_a_mask_holds_for_all_steps():

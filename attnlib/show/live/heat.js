@@ -213,7 +213,7 @@ export function geometry({ nq, nk }, names, { width, tall, left = 0, sums, dots 
   const lean = (cell) =>                                 // so far the last names lean over the right edge
     Math.max(side, ...across.map((length, j) => SLANT * Math.min(length, STEEP) + 8 - (nk - j - 0.5) * cell));
   const [cw, ch] = flat ? even : cellsOf(y, lean(cellsOf(y, lean(even[0]))[0]));
-  const every = [Math.ceil((size - 0.5) / ch), Math.ceil((flat ? 1 : 17) / cw)];       // as many names as can be read
+  const every = [Math.ceil((size + 0.5) / ch), Math.ceil((flat ? 1 : 17) / cw)];       // as many names as can be read
   const high = Math.ceil(y + nq * ch + FOOT);
   return { width: Math.max(width, x + nk * cw + side), height: high, x, y, cw, ch, flat, every, size, left, sums, few };
 }
@@ -412,7 +412,6 @@ function paintFew(pen, one, place, focus, words, best5, state, ink, [right, down
 export function paintFocus(pen, one, place, focus, state, colours, ink, seen, scrolled) {
   const { x, y, cw, ch } = place, line = state.side === "query" ? 0 : 1, words = chosen(state.pins, focus, state.side);
   const five = place.few && seen ? best(seen.values).slice(0, 5).filter(([v]) => v > one.nothing).map(([, n]) => n) : [];
-  if (place.few) paintFew(pen, one, place, focus, words, five, state, ink, scrolled);
   const name = (n, where) => {
     if (place.few) return;
     const names = where ? state.key_tokens : state.tokens, near = where ? 17 / cw : 12 / ch;
@@ -429,6 +428,7 @@ export function paintFocus(pen, one, place, focus, state, colours, ink, seen, sc
     else pen.strokeRect(x - 1, y + n * ch - 1, one.nk * cw + 2, ch + 2);
     name(n, line);
   }
+  if (place.few) paintFew(pen, one, place, focus, words, five, state, ink, scrolled);       // names stand on frames
   if (!line) for (const i of words) paintRow(pen, one, i, place, colours, state, ink);
   if (words.length > 1 && !state.signed) paintSums(pen, one, place, added(one, words, state.side), line, ink);
   if (!focus) return;

@@ -55,8 +55,8 @@ function furnish(house) {
 
 /** Where the small pictures are. @returns the room that they leave */
 function arrangeHeads(view) {
-  const { house: { root }, parts: { heading, bar, body, heads, scrub }, state, data } = view;
-  const wide = root.clientWidth - 12, narrow = wide < 700;
+  const { parts: { heading, bar, body, heads, scrub }, state, data } = view;
+  const wide = body.clientWidth, narrow = wide < 700;
   const many = !state.compact && data.layers * data.heads > 1;
   view.steps?.lay();
   const steps = scrub.hidden ? 0 : scrub.offsetHeight + 8, rest = Math.max(320, 476 - heading.offsetHeight - bar.offsetHeight - steps);
@@ -196,7 +196,7 @@ function hideLater({ house, state, itself, loom: place }) {
 function refresh(view, send) {
   view.stale = false;                                    // what comes meanwhile is for the next frame
   runSteps(view, send);
-  const { house, parts: { heading, scene, base, overlay, notes }, state } = view, zoom = +house.root.style.zoom || 1;
+  const { house, parts: { heading, scene, base, overlay, loupe, notes }, state } = view, zoom = +house.root.style.zoom || 1;
   Object.assign(state, spoken(view.raw));
   if (view.edition !== state._edition) Object.assign(view, { edition: state._edition, came: new Map() });
   const data = table(state, view.came), within = (name, count) => Math.min(state[name], count - 1);
@@ -217,8 +217,11 @@ function refresh(view, send) {
   heading.textContent = [state.title, ...(state.how === "head" ? [] : [said])].filter(Boolean).join(" · ");
   heading.hidden = !heading.textContent;
   scene.classList.toggle("waits", !one);
+  scene.classList.toggle("gone", !one && Boolean(state._left_out));       // another head would stand below the name of this one
   const ink = view.ink = inks(house, state.signed);
   if (!one) {
+    loupe.replaceChildren();
+    sharp(overlay, overlay.clientWidth, overlay.clientHeight, zoom);
     arrangeHeads(view);
     if (view.tiles) showHeads(view, zoom);
     return house.say(state._left_out ? `This page does not hold this: ${said}.` : `On its way from the kernel, while that runs: ${said}.`);

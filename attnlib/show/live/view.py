@@ -50,8 +50,9 @@ class AttentionView(Live):
     form         "map", or "threads": lines between up to 24 tokens a side, and of longer texts the
                  text as it reads, in the colours of what is chosen; or "patches" of a grid
     grid         (rows, columns) of the patches of an image, which are the last keys: tokens then
-                 name all, or only those in front of the patches (CLS, registers), or none
-    image        (H, W) or (H, W, 3), 0 to 255 or 0 to 1, to lie below the patches
+                 name all, or only those in front of the patches (CLS, registers), or none; a patch
+                 is called "row,column", from 0
+    image        (H, W) or (H, W, 3), 0 to 255 or 0 to 1, to lie below the patches, in grey
     scale        colours: "absolute" (0 to 1), "row" (relative to each row's largest) or "sqrt"
     titles       names of the heads
     title        a line above the picture
@@ -448,7 +449,8 @@ class AttentionView(Live):
         said = said[:8] + [f"{len(said) - 8} more"] * (len(said) > 8)
         state |= {
             "_names": [named(*one) for one in wanted],
-            "_left_out": f"This page holds {'; '.join(said)}. The other {left} heads are left out.",
+            "_left_out": f"This page holds {'; '.join(said)}. The other {left} heads are left out;"
+            " to_html(heads=[…]) says which a page holds.",
         }
         how, step, layer, head = self._at if self._at in wanted else wanted[0]
         state |= {"how": how, "layer": layer, "head": head}
