@@ -197,7 +197,9 @@ def test_bars_hang_on_one_zero():
     assert (zero, round(unit, 2)) == (0.5, 0.88) and texts(picture) == ["0.25", "0.00"]
     zero, unit = bars(picture, 0.5, 1.5, 0.2, 1.3, np.array([2.0, -3, 0]), **look)
     assert zero > 0.9 and zero + 2 * unit < 1.8 and zero - 3 * unit > 0.9
-    assert {box.get_x() for box in picture.sheet.patches} == {0.5, zero}
+    drawn = [box for box in picture.sheet.patches if box.get_zorder() >= 1]
+    assert {box.get_x() for box in drawn} == {0.5, zero}
+    assert len(picture.sheet.patches) - len(drawn) == 4, "paper behind each number"
 
 
 @pytest.mark.parametrize(

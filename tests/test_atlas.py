@@ -271,7 +271,7 @@ def test_a_grid_of_numbers(style):
         ".20",
         "12.0",
     ]
-    assert {"0.58", "4.10", "mean", "head →", "layer", "framed: layer 1, head 2, 12.00"} <= set(
+    assert {"0.58", "4.10", "mean", "head →", "layer ↓", "framed: layer 1, head 2, 12.00"} <= set(
         said
     )
     np.testing.assert_allclose(cells_of(picture), expected(values / 12))

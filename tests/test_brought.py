@@ -776,7 +776,7 @@ def test_rounding_is_named():
     weights = shares(3, 9, 9)
     weights[0, 0] *= 1.003
     (note,) = AttentionView(weights)._notes
-    assert note == "1 of 27 rows do not sum to 1", "these numbers are not rounded"
+    assert note == "1 of 27 rows does not sum to 1", "these numbers are not rounded"
 
 
 # ---- tokens --------------------------------------------------------------------------------------

@@ -274,7 +274,7 @@ def test_unknown_theme_is_refused(style):
 def test_one_colour_for_each_role():
     assert (sheet.QUERY, sheet.KEY, sheet.VALUE) == ("#D55E00", "#009E73", "#CC79A7")
     picture = heatmap(shares(3, 3))
-    assert colour_of(picture, "looks (query)") == {sheet.colour("query_text")}
+    assert colour_of(picture, "looks (query) ↓") == {sheet.colour("query_text")}
     assert colour_of(picture, "is looked at (key) →") == {sheet.colour("key_text")}
 
 
@@ -375,10 +375,10 @@ def test_cells_show_the_numbers_that_say_something(style):
     assert sorted(t for t in found if re.fullmatch(r"\d?\.\d\d", t)) == [".25", ".75", "1.00"]
     assert "all alike, .33" in found, "an even row is said once, and has no numbers"
     every = texts(heatmap(weights, list("xyz"), numbers=True))
-    assert every.count(".00") == 3 and every.count(".33") == 3
+    assert every.count("0") == 3 and every.count(".33") == 3
     assert not any("." in t for t in texts(heatmap(weights[:2], numbers=False)))
     signed = texts(heatmap([[-2.5, 12.34], [0.125, -0.5]], signed=True))
-    assert {"-2.50", "12.3", ".12", "-.50"} <= set(signed)
+    assert {"−2.50", "12.3", ".12", "−.50"} <= set(signed)
 
 
 def test_numbers_stand_in_their_cells():
@@ -400,7 +400,7 @@ def test_numbers_can_be_read_on_their_cells(style):
     inks = [
         text.get_color()
         for text in picture.sheet.texts
-        if re.fullmatch(r"\.\d\d|1\.00", text.get_text())
+        if re.fullmatch(r"0|\.\d\d|1\.00", text.get_text())
     ][:11]
     contrasts = [
         abs(lightness(rgb(ink)) - lightness(table.colour(0, j))) for j, ink in enumerate(inks)
@@ -1146,7 +1146,7 @@ def test_the_names_of_rows_and_columns_stand_in_the_corner(row, axes):
             shares(n, 2), [f"{row}{i}" for i in range(n)], key_tokens=["x", "y"], axes=axes
         )
         who, whom = axes or ("looks (query)", "is looked at (key)")
-        ((one,), (two,)) = written(picture, who), written(picture, f"{whom} →")
+        ((one,), (two,)) = written(picture, f"{who} ↓"), written(picture, f"{whom} →")
         first, last = written(picture, "x")[0], written(picture, f"{row}{n - 1}")[0]
         boxes = [text.get_window_extent() for text in (one, two, first, last)]
         assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
@@ -1159,7 +1159,7 @@ def test_whole_numbers_are_counts_unless_they_are_weights():
         text.get_text()
         for text in heatmap([[2.0, -3, 12]], key_tokens=list("abc"), signed=True).sheet.texts
     ]
-    assert {"2", "-3", "12"} <= set(counts) and "2.00" not in counts
+    assert {"2", "−3", "12"} <= set(counts) and "2.00" not in counts
     assert written(heatmap([[2.0, 0.5]], key_tokens=list("ab"), signed=True), "2.00")
     assert len(written(heatmap(np.eye(2), list("ab")), "1.00")) == 2
 
@@ -1200,7 +1200,7 @@ def test_the_number_in_a_cell_can_be_read_on_every_colour(style):
         picture = heatmap(values, ["a"], key_tokens=names, signed=signed, vmax=1, numbers=True)
         fill = LinearSegmentedColormap.from_list("course", style["signed" if signed else "weights"])
         cells = [
-            text for text in picture.sheet.texts if re.fullmatch(r"-?\d?\.\d\d", text.get_text())
+            text for text in picture.sheet.texts if re.fullmatch(r"0|−?\d?\.\d\d", text.get_text())
         ][:12]
         for value, text in zip(values[0], cells):
             pair = sorted(
@@ -1218,5 +1218,48 @@ def test_a_little_below_zero_is_written_as_zero():
         few = heatmap([[-0.001, 0.004, -0.006]], key_tokens=list("abc"), signed=True, **how)
         return [text for text in texts(few) if "." in text]
 
-    assert cells() == ["-.01"], "what is 0 is not written"
-    assert cells(numbers=True) == [".00", ".00", "-.01"]
+    assert cells() == cells(numbers=True) == [".00", ".00", "−.01"]
+
+
+def test_zero_is_a_measurement_and_no_weight():
+    table, names = [[0.0, 0.5, 1.0]], ["a"]
+
+    def cells(**how):
+        picture = heatmap(table, names, key_tokens=list("xyz"), **how)
+        return [text for text in texts(picture) if re.fullmatch(r"\d|\d?\.\d\d", text)]
+
+    assert cells(sums=False) == [".50", "1.00"], "a weight of 0 is no news"
+    assert cells(axes=("model", "pattern")) == cells(signed=True) == ["0", ".50", "1.00"]
+    assert cells(axes=("text", "feature"), kind="value") == [".50", "1.00"], "nor a feature"
+    assert cells(axes=("text", "word"), kind="weight", sums=False) == [".50", "1.00"]
+    table = [[9.0, 3, 0]]
+    assert cells(axes=("step", "token"), kind="count") == ["9", "3", "0"]
+    assert cells(axes=("step", "token"), vmax=9) == ["9", "3", "0"]
+    table = [[9.0, 3.5, 0]]
+    assert cells(axes=("step", "token"), kind="count") == ["9.00", "3.50", "0"]
+
+
+@in_both_themes
+def test_saved_pictures_have_the_fine_steps_of_their_own_scale_alone(style):
+    for kind, ramp in {"value": "values", "count": "counts"}.items():
+        picture = heatmap(np.linspace(0, 1, 60)[None], kind=kind, numbers=False)
+        shown = np.asarray(Image.open(io.BytesIO(picture.png())).convert("RGB")).astype(int)
+        assert np.abs(shown - pixels(picture)).max(axis=-1)[20:-40, 120:-20].mean() < 6, ramp
+    assert sheet._scales(np.array([[255, 255, 255], [233, 234, 236]])) == ["weights", "signed"]
+
+
+@in_both_themes
+def test_each_kind_of_number_has_its_colours(style):
+    for kind, ramp in {"value": "values", "count": "counts", "weight": "weights"}.items():
+        picture = heatmap([[0.0, 1.0]], ["a"], key_tokens=["x", "y"], kind=kind, numbers=False)
+        table = Table(picture, (1, 2))
+        assert same(table.colour(0, 1), style[ramp][-1]), kind
+    assert Table(heatmap([[4.0, 8]], kind="value", numbers=False), (1, 2)).picture.sheet
+    picture = heatmap([[4.0, 8.0]], ["a"], key_tokens=["x", "y"], kind="count", numbers=False)
+    assert same(Table(picture, (1, 2)).colour(0, 1), style["counts"][-1]), "the largest is dark"
+    even = heatmap([[0.5, 0.5]], ["a"], key_tokens=["x", "y"], axes=("r", "c"), kind="weight")
+    assert "all alike, .50" in texts(even)
+    with pytest.raises(ValueError, match="kind"):
+        heatmap([[1.0]], kind="weights")
+    with pytest.raises(ValueError, match="leave out kind='value'"):
+        heatmap([[1.0]], kind="value", signed=True)

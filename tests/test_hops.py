@@ -149,6 +149,27 @@ def test_both_panels_are_of_one_size_and_a_number_has_one_blue_in_every_picture(
         np.testing.assert_array_equal(*inks)
 
 
+def test_one_layer_and_two_have_colours_of_their_own_with_their_numbers():
+    picture = hop_map(masks.local(16, window=2))
+    layers = masks.hops(masks.local(16, window=2))
+    shown = np.asarray(picture.sheet.images[1].get_array())
+    steps = {"0": [0], "1": [1], "2": [2], "3": [3], "4–5": [4, 5], "6–9": [6, 7, 8, 9]}
+    steps["10+"] = range(10, 16)
+    colours = [{tuple(c) for c in shown[np.isin(layers, few)]} for few in steps.values()]
+    assert [len(one) for one in colours] == [1] * 7 and len(set.union(*colours)) == 7
+    boxes = [box for box in picture.sheet.patches if isinstance(box, Rectangle)]
+    for text, (colour,) in zip(steps, colours):
+        (label,) = [
+            one
+            for one in picture.sheet.texts
+            if one.get_text() == text and one.get_color() in ("#ffffff", "#000000")
+        ]
+        x, y = label.get_position()
+        stamp = [box for box in boxes if box.get_bbox().contains(x, y) and box.get_height() < 0.3]
+        assert np.allclose(stamp[0].get_facecolor(), colour), text
+    assert "30+" in words(hop_map(LINE, farthest=30)) and "3+" in words(hop_map(LINE, farthest=3))
+
+
 def test_tokens_are_named():
     assert "Ada" in words(hop_map(masks.causal(3), ["Ada", "Bob", "Cy"]))
 

@@ -74,7 +74,7 @@ def picture(page):
 
 def the_words_are_there(page):
     said = page.inner_text("body")
-    for words in ("cat", "<sat>", "The 1.00", "note: 1 of 12 rows do not sum to 1"):
+    for words in ("cat", "<sat>", "The 1.00", "note: 1 of 12 rows does not sum to 1"):
         assert words in said, said
     alt = page.get_attribute("main img", "alt")
     assert alt == view().figure().alt and "A title" in alt

@@ -126,8 +126,8 @@ def test_an_even_row_is_paper_with_thin_marks(style):
         cell = seen(picture, i, j)
         paper, mark = is_ink(cell, style["paper"]), is_ink(cell, style["hatch"])
         assert paper.mean() > 0.9 and 0 < mark.mean() < 0.05 if even else not paper.any(), (i, j)
-    assert "all alike, .25" in words(picture) and ".70" in words(picture)
-    assert not {".25", ".50"} & set(words(picture)[:-1]) - {".50"}
+    assert {"each .25", "each .50", ".70"} <= set(words(picture)), "shares that differ are all said"
+    assert ".25" not in words(picture)
     assert words(picture).count(".50") == 4, "alike, but no shares of 1: they are said"
 
 
@@ -156,7 +156,7 @@ def test_names_and_scales_are_said_once():
             assert words(picture).count(name) == rows + 1, (
                 "beside each row of maps, above the first"
             )
-        assert words(picture).count("looks (query)") == 1
+        assert words(picture).count("looks (query) ↓") == 1
         assert len(picture.sheet.images) == count + 1, "one legend"
     assert len(compare(*weights[:2], names).sheet.images) == 3 + 2, "weights, and their difference"
     assert len(heatmap(weights[0], names).sheet.images) == 1, "numbers explain their colours"
@@ -165,7 +165,7 @@ def test_names_and_scales_are_said_once():
 
 def test_names_that_differ_are_said_for_each():
     picture = mask_figure({"a": masks.full(2, 2), "b": masks.full(3, 3), "c": masks.full(3, 2)})
-    assert [words(picture).count(name) for name in "012"] == [4, 4, 2]
+    assert [words(picture).count(name) for name in "012"] == [6, 6, 3]
 
 
 def test_what_is_not_allowed_is_said_on_the_cells_or_below():
@@ -179,3 +179,81 @@ def test_what_is_not_allowed_is_said_on_the_cells_or_below():
     assert "not allowed" not in words(heatmap(np.eye(10)))
     assert "not allowed" not in words(mask_figure(masks.full(10)))
     assert mask_grid(masks.causal(3), None, None).gaps and not grid(np.eye(3)).gaps
+
+
+def test_the_words_of_a_mask_are_those_of_the_caller():
+    read = {"a": masks.causal(12), "b": masks.full(12)}
+    picture = mask_figure(read, words=("read", "not read"), axes=("query", "key"))
+    assert {"read", "not read", "query ↓", "key →"} <= set(words(picture))
+    assert not {"allowed", "not allowed", "looks (query) ↓"} & set(words(picture))
+    assert "a: 78 of 144 pairs read (54%)" in picture.alt
+    one = mask_figure(masks.causal(12), words=("read", "not read"))
+    assert {"read", "not read", "78 of 144 pairs read (54%)"} <= set(words(one))
+    few = mask_figure({"a": masks.causal(2, 5), "b": masks.full(2, 5)})
+    assert {"9 of 10 pairs", "10 of 10 pairs"} <= set(words(few))
+
+
+@pytest.mark.parametrize("mask", [masks.causal(12), masks.local(12, window=1), masks.full(12)])
+def test_allowed_and_not_allowed_are_said_on_cells_or_below_but_not_both(mask):
+    picture = mask_figure(mask)
+    _, _, low, _ = picture.sheet.images[0].get_extent()
+    below = {
+        t.get_position()[1] > low for t in picture.sheet.texts if "allowed" == t.get_text()[-7:]
+    }
+    assert len(below) == 1
+
+
+def test_keys_that_all_rows_have_are_said_once():
+    assert words(mask_figure(masks.full(4))).count("all 4") == 1
+    assert "4" not in words(mask_figure(masks.full(4, 4), list("abcd")))
+
+
+def test_a_row_without_a_key_says_so():
+    mask = masks.causal(4) & ~np.eye(4, dtype=bool)
+    weights = mask / np.maximum(mask.sum(axis=1, keepdims=True), 1)
+    picture = heatmap(weights, mask=mask)
+    assert words(picture).count("no key") == 1
+    assert "queries without any of the keys: 1" in picture.alt
+    assert words(picture).count("each .33") == 1
+
+
+@in_both_themes
+def test_leaks_have_one_outline_and_are_never_zero(style):
+    leak = np.full((6, 6), 0.004)
+    leak[np.tril_indices(6)] = 0.16
+    picture = heatmap(leak, mask=masks.causal(6))
+    assert words(picture).count("<.01") == 15 and ".00" not in words(picture)
+    assert "where none is allowed, at most 0.004" in picture.alt
+    edges = [
+        one
+        for one in picture.sheet.collections
+        if is_ink(one.get_colors()[0, :3] * 255, style["nan"])
+    ]
+    lines = {tuple(map(tuple, np.round(line, 6))) for line in edges[0].get_segments()}
+    assert len(edges) == 1 and len(lines) == 2 * 5 + 2 * 5, "the outline of the staircase"
+
+
+def test_heads_may_have_a_mask_each():
+    both = np.stack([masks.full(3), masks.causal(3)])
+    picture = heads(both / 3, mask=both, titles=["all", "past"])
+    assert "past: 3 queries × 3 keys" in picture.alt
+    assert is_ink(seen(picture, 0, 2), "#f7fbff").mean() < 0.5
+    hatch = [i for i in picture.sheet.get_children() if type(i).__name__ == "BboxImage"]
+    assert len(hatch) == 1, "of the second alone"
+    with pytest.raises(ValueError, match=r"one mask, \(n_q, n_k\), but mask is \(2, 3, 3\)"):
+        heads(both / 3, mask=both, show_mask=True)
+    with pytest.raises(ValueError, match="mask"):
+        heads(both / 3, mask=np.ones((3, 3, 3), bool))
+
+
+def test_one_head_has_its_name_in_the_corner():
+    one = heads(np.array([[[0.9, 0.1], [0.2, 0.8]]]), ["a", "b"], titles=["layer 2, head 3"])
+    other = heatmap([[0.9, 0.1], [0.2, 0.8]], ["a", "b"], title="layer 2, head 3")
+    places = [
+        text.get_position()
+        for picture in (one, other)
+        for text in picture.sheet.texts
+        if text.get_text() == "layer 2, head 3"
+    ]
+    assert places[0] == places[1] and len(places) == 2
+    assert one.alt.startswith("layer 2, head 3. 2 queries")

@@ -192,6 +192,14 @@ def test_the_stream_is_thicker_where_it_is_larger():
     )
 
 
+def test_thickness_is_the_square_root_as_it_says():
+    for largest in (4, 400):
+        picture = stream({"f": arrays(1, 1, 1, largest, largest)}, norm=None)
+        thin, thick = (flow(picture)[k][2] for k in (0, 1))
+        assert thick / thin == pytest.approx(largest**0.5)
+    assert "number: size (root mean square); thickness: its square root" in texts(picture)
+
+
 def test_an_arrow_is_as_thick_as_a_stream_of_its_size():
     picture = stream({"f": arrays(2, 2, 7, 7, 7)}, norm=None)
     read, wrote = [a for a in picture.sheet.patches if isinstance(a, FancyArrow)]

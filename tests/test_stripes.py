@@ -18,8 +18,10 @@ DISTANCE = np.arange(12)[:, None] - np.arange(12.0)
 
 
 @in_both_themes
-def test_each_table_has_its_own_colours(style):
+def test_each_table_has_its_own_colours_where_their_sizes_differ(style):
     picture = stripes({"near": DISTANCE, "loud": 1000 * DISTANCE}, title="T")
+    said = [text.get_text() for text in picture.sheet.texts]
+    assert {"its own scale: ±11", "its own scale: ±1.1e+04"} <= set(said)
     images = picture.sheet.images
     assert len(images) == 4, "two tables, two legends"
     near, loud = (np.asarray(image.get_array())[..., :3] for image in images[:2])
@@ -43,6 +45,16 @@ def test_each_table_has_its_own_colours(style):
         and "near" in picture.alt
         and "loud" in picture.alt
     )
+
+
+def test_tables_of_a_size_have_one_scale():
+    picture = stripes({"a": DISTANCE, "b": DISTANCE / 1.5}, axes=("row", "other row"))
+    images = picture.sheet.images
+    assert len(images) == 3, "two tables, one legend"
+    a, b = (np.asarray(image.get_array()) for image in images[:2])
+    assert not np.array_equal(a, b), "a smaller number is paler"
+    words = {text.get_text() for text in picture.sheet.texts}
+    assert {"row ↓", "other row →"} <= words and not any("scale" in word for word in words)
 
 
 @pytest.mark.parametrize("n", [7, 64, 300])

@@ -372,7 +372,7 @@ def test_pictures_load_no_model():
 def test_the_javascript_is_small():
     """Lines of code: blank ones and comments are not counted. Pictures grow in number, but a reader
     opens one, and what it imports: a module is one sitting, at most 400 lines, and what the largest
-    picture joins, AttentionView, at most 1,900. The files of Python that are read have a budget in
+    picture joins, AttentionView, at most 1,950. The files of Python that are read have a budget in
     tests/test_doors.py.
     """
     lines = {
@@ -385,7 +385,7 @@ def test_the_javascript_is_small():
     assert {path.parent.name for path in lines} == {"live", "course"}
     assert max(lines.values()) <= 400, {path.name: n for path, n in lines.items() if n > 400}
     joined = {path.name: sum(lines[one] for one in base.sources(path)) for path in lines}
-    assert max(joined.values()) == joined["view.js"] <= 1900, joined
+    assert max(joined.values()) == joined["view.js"] <= 1950, joined
 
 
 # ---- pages for people ----------------------------------------------------------------------------

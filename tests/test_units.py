@@ -35,8 +35,8 @@ def cut_up(n_q, n_k, rng):
 
 
 def test_words_are_those_of_numpy(tmp_path):
-    """Heads are merged first, then pieces: summed over keys, averaged over queries; a word may look
-    where one of its pieces may.
+    """Pieces are summed over keys, averaged over queries, in each head: a max in words is never
+    more than the largest of the heads. A word may look where one of its pieces may.
     """
     rng, cases = np.random.default_rng(0), []
     for n in range(30):
@@ -52,8 +52,8 @@ def test_words_are_those_of_numpy(tmp_path):
         if view._words:
             cases.append((view, *view._words["starts"]))
     script = """const range = heat.range;
-    say(data.map((state) => { const parts = heat.merged(opened(state), { ...state, step: 0 });
-      const one = heat.inWords(parts, units.worded({ ...state, unit: "words" }));
+    say(data.map((state) => { const starts = units.worded({ ...state, unit: "words" });
+      const one = heat.shownOf(opened(state), { ...state, step: 0 }, starts);
       return { rows: range(one.nq).map(one.row), sums: range(one.nq).map(one.sum),
         closed: range(one.nq).map((i) => range(one.nk).map((j) => one.closed(i, j))) }; }));"""
     more = ["layer", "head", "how", "_words"]
@@ -64,9 +64,10 @@ def test_words_are_those_of_numpy(tmp_path):
         masks = np.broadcast_to(view.mask, view.array.shape).reshape(array.shape)
         part = slice(None) if view.how.endswith("all") else slice(0, view.array.shape[1])
         part = slice(0, 1) if view.how == "head" else part
-        merged = getattr(np, view.how[:4].strip().replace("head", "max"))(array[part], axis=0)
+        heads = np.stack([by_words(head, *both) for head in array[part]])
+        wanted = getattr(np, view.how[:4].strip().replace("head", "max"))(heads, axis=0)
         rows = np.array([[float(v) for v in row] for row in got["rows"]])
-        np.testing.assert_allclose(rows, by_words(merged, *both), atol=1e-4)
+        np.testing.assert_allclose(rows, wanted, atol=1e-4)
         allowed = allowed_by_words(masks[part].any(axis=0), *both)
         assert (~np.array(got["closed"]) == allowed).all()
         if not view.how.startswith("max"):
@@ -136,7 +137,7 @@ def test_what_is_odd_is_found_in_all_steps():
     array[1, 2] *= 2
     array[2, 0, 0] = np.nan
     notes = " ".join(AttentionView(array, steps=list("abc"))._notes)
-    assert "1 weights are NaN" in notes and "of 12 rows do not sum to 1" in notes
+    assert "1 weight is NaN" in notes and "of 12 rows does not sum to 1" in notes
 
 
 def test_a_mask_holds_for_all_steps():
@@ -216,7 +217,7 @@ def test_a_still_in_words_shows_words(monkeypatch):
         assert view.figure().alt == other.figure().alt
     assert view._still()[1] == other._still()[1] and "unbelievable" in view._still()[1]
     view.how = other.how = "max all"
-    wanted = by_words(array.max(axis=0), STARTS, STARTS)  # heads first, then words
+    wanted = by_words(array, STARTS, STARTS).max(axis=0)  # no more than the largest head gives
     seen = view._seen(alone=True)[0][0]
     np.testing.assert_allclose(seen, wanted, atol=1e-6)
     assert "in words" in view.figure().alt

@@ -353,6 +353,14 @@ def test_rows_that_do_not_sum_to_1_are_counted():
     assert notes(np.zeros((2, 2))) == ["2 of 2 rows do not sum to 1"]
 
 
+def test_one_is_said_as_one():
+    mask = np.tri(2, dtype=bool)
+    assert notes([[0.9, 0.1], [0.5, 0.5]], mask=mask)[0].startswith("1 weight stands where")
+    assert notes([[0.5, 0.5], [0.5, np.nan]])[0].startswith("1 weight is NaN")
+    assert "1 of 2 rows does not sum to 1" in notes([[0.5, 0.5], [0.5, 0.4]])
+    assert "1 weight is negative" in notes([[-0.5, 1.5], [0.5, 0.5]])
+
+
 def test_negative_weights_are_counted():
     weights = np.array([[1.5, -0.5], [0.5, 0.5], [2.0, -1.0]])
     assert notes(weights) == ["2 weights are negative"] and notes(weights, signed=True) == []
@@ -548,7 +556,7 @@ def test_the_client_script_never_sets_html():
     )
 
 
-@pytest.mark.parametrize("n, most", [(12, 165_000), (64, 810_000), (256, 8_600_000)])
+@pytest.mark.parametrize("n, most", [(12, 167_000), (64, 810_000), (256, 8_600_000)])
 def test_pages_are_small(n, most):
     size = len(AttentionView(softmax(6, 12, n, n), [WORDS[i % 12] for i in range(n)]).to_html())
     print(f"\n{n} tokens × 72 heads: {size:,} bytes")
@@ -569,7 +577,7 @@ def test_the_bundle_is_never_blank():
     assert (
         view.figure().alt in text
         and most_attended(view.array[0], WORDS[:4]) in text
-        and "note: 1 of 8 rows do not sum to 1" in text
+        and "note: 1 of 8 rows does not sum to 1" in text
     )
 
 

@@ -406,6 +406,19 @@ def test_a_page_says_what_it_left_out(shown, few):
     assert fine(weights[1, 1, 6, 2]) in seen.said()
 
 
+def test_keys_lead_on_from_a_head_that_is_not_there(shown, few):
+    view = AttentionView(softmax(3, 2, 12, 12), WORDS)
+    whole = view._for_a_page
+    view._for_a_page = lambda: whole([(1, 0)])
+    seen = shown(view)
+    seen.map.focus()
+    seen.press("]")
+    assert seen.said() == "This page does not hold this: layer 1, head 1."
+    seen.press("[")
+    assert not seen.said().startswith("This page does not hold")
+    assert view.array[1, 0].shape == (12, 12) and "looks at" in seen.said()
+
+
 def test_a_long_text_is_soon_there(shown):
     """Printed, not asserted: the machine may be busy."""
     weights = np.random.default_rng(0).random((2, 2, 1024, 1024), np.float32)

@@ -25,7 +25,7 @@ def places(picture):
     return {
         text.get_text(): text.get_position()
         for text in picture.sheet.texts
-        if not text.get_text().startswith(".")
+        if not text.get_text().startswith(".") and text.get_text() != "not written yet"
     }
 
 
@@ -49,12 +49,15 @@ def test_n_rows_are_drawn_and_named(n):
     assert [left, right] == list(whole[:2])
     shown = [text.get_text() for text in picture.sheet.texts]
     assert [name in shown for name in ("long name", "<end>")] == [n >= 4, n >= 5]
+    assert ("not written yet" in shown) == (n < 5)
     assert picture.alt.endswith(f", {5 - n} to come.") == (n < 5)
 
 
 @in_both_themes
 def test_what_is_not_there_yet_is_paper(style):
     picture = draw(2)
+    (words,) = [text for text in picture.sheet.texts if text.get_text() == "not written yet"]
+    words.set_visible(False)
     picture.canvas.draw()
     pixels = np.asarray(picture.canvas.buffer_rgba())[..., :3]
     frame, dpi = picture.sheet.patches[-1], picture.dpi

@@ -11,7 +11,7 @@ from attnlib import _check
 from attnlib.attention import scaled_dot_product_attention, softmax
 from attnlib.show.brought import of_one_text
 from attnlib.show.labels import axis_names, printable
-from attnlib.show.parts import Grid, legend, matrix
+from attnlib.show.parts import FOOT, Grid, legend, matrix
 from attnlib.show.sheet import (
     KEY,
     MARGIN,
@@ -33,6 +33,7 @@ SHADES = 5  # of the rim
 FEW = 6  # up to so many keys, each bar has its number
 HIGH = 3.0  # inches: the tables of an encoding
 NUMBER = 0.42  # inches that the number at the end of a bar needs
+ENCODED = ("position", "column"), ("position", "position")  # rows and columns of its two tables
 
 
 @on_paper
@@ -76,12 +77,13 @@ def choice(
     scores = keys @ query
     weights = softmax(scores / temperature)
     row, top, far = float(np.clip(2.6 / len(keys), 0.2, 0.42)), under(title), ROUND + RIM
-    high = max(2 * far + line(), 0.3 + row * len(keys) + 0.5)
+    above = line() if axes else 0  # of the name of the second direction
+    high = max(2 * far + line() + above, 0.3 + row * len(keys) + 0.5)
     left = 2 * (MARGIN + far) + 0.4 + max(text_width(name) for name in names)
     wide = max((PAGE - MARGIN - left) / 3, 1.2)  # a column of bars
     right = max(left + 3 * wide, left + 2.5 * wide + text_width(value_name, PART))
     picture = Picture(right + MARGIN, top + high + MARGIN, title=title)
-    middle = np.array([2 * MARGIN + far, top + far])
+    middle = np.array([2 * MARGIN + far, top + far + above])
     _rim(picture, middle, query, around(query, keys, values, temperature), who)
     taken = [*_crossed(picture, middle, axes), (middle[0] + far + 0.15, -9, 99, 99)]
     unit = PLANE / max(1.0, np.linalg.norm(keys, axis=1).max(), np.linalg.norm(query))
@@ -142,13 +144,13 @@ def _crossed(picture, middle, axes):
         picture.sheet.plot(*ends, color=colour("line"), linewidth=0.8, zorder=0)
     taken = []
     east, north = axes or ("", "")
-    for text, right, top in [
-        (f"{east} →", x + ROUND - 0.06, y + 0.04),
-        (f"{north} ↑", x - 0.06, y - ROUND + 0.07),
+    for text, end, top in [
+        (f"{east} →", 1, y + 0.04),
+        (f"{north} ↑", 0.5, y - ROUND - RIM - line() - 0.03),
     ]:
         if axes is not None:
             wide = text_width(text, weight="normal")
-            right = max(right, MARGIN + wide)
+            right = max(x + (ROUND - 0.06 if end == 1 else wide / 2), MARGIN + wide)
             picture.write(right, top, text, ha="right", va="top", color=colour("faint"))
             taken.append((right - wide, top, right, top + line()))
     return taken
@@ -257,8 +259,16 @@ def bars(picture, x, y, row, width, values, tones, told, *, span=(0, 0), hollow=
         if told[n]:
             place = zero + value * unit + (-0.05 if below else 0.05)
             look = {"ha": "right" if below else "left", "va": "center_baseline"}
+            wide = text_width(texts[n], weight="normal")
+            bed(picture, place - below * wide, middle - 0.06, wide, 0.12, zorder=0.5)
             picture.write(place, middle, texts[n], **look)
     return zero, unit
+
+
+def bed(picture, x, y, wide, high, zorder):
+    """Paper behind a text, so that no line runs through it."""
+    box = Rectangle((x - 0.02, y), wide + 0.04, high, facecolor=colour("paper"), linewidth=0)
+    picture.sheet.add_patch(box).set_zorder(zorder)
 
 
 def short(value):
@@ -352,6 +362,8 @@ def name_at(picture, point, away, text, taken, avoid=(), near=False, **look):
         near_by = np.clip(point, box[:2], box[2:])
         if np.hypot(*(near_by - point)) > 0.25:  # far off: a thin line leads there
             picture.sheet.plot(*np.array([point, near_by]).T, color=colour("hatch"), linewidth=0.7)
+        if near:
+            bed(picture, box[0], box[1], box[2] - box[0], box[3] - box[1], zorder=2.2)
         picture.write(x, y, text, ha=ha, va="center", **look)
 
 
@@ -431,27 +443,19 @@ def encoding_figure(encoding, *, title="") -> Picture:
     """
     encoding = matrix("encoding", encoding, 2)
     n, d = encoding.shape
-    top, grids = under(title) + 0.3, []
-    picture = Picture(PAGE, top + HIGH + 0.45, title=title)
-    for x, wide, data, name, across in [
-        (0.55, 5.1, encoding, "the encoding", "column"),
-        (6.3, HIGH, encoding @ encoding.T, "row · other row", "position"),
-    ]:
-        grid = Grid("encoding", data, None, None, None, True, None)
-        cells = (wide / data.shape[1], HIGH / n)
-        picture.write(x, top - 0.08, name, size=PART, weight="bold")
-        grid.draw(picture, x, top, cells, numbers=False, rows=False, columns=False, axes=False)
-        faint = {"color": colour("faint"), "ha": "center"}
-        picture.write(x + wide / 2, top + HIGH + 0.06, across, va="top", **faint)
-        upright = {"rotation": 90, "va": "center"}
-        picture.write(x - 0.16, top + HIGH / 2, "position", **faint | upright)
-        for end, ha, va in ((0, "left", "top"), (1, "right", "bottom")):
-            last = end * (n - 1), end * (data.shape[1] - 1)
-            picture.write(x - 0.06, top + HIGH * end, str(last[0]), ha="right", va=va)
-            picture.write(x + wide * end, top + HIGH + 0.06, str(last[1]), ha=ha, va="top")
-        grids.append((x + wide, grid))
-    for right, grid in grids:
-        legend(picture, right - 1.25, top - 0.14, grid)
+    tables = (encoding, "the encoding"), (encoding @ encoding.T, "row · other row")
+    grids = [Grid("encoding", data, None, None, None, True, None) for data, _ in tables]
+    left, right = (MARGIN + grid.left(axes) for grid, axes in zip(grids, ENCODED))
+    across = PAGE - left - right - HIGH - MARGIN
+    top = under(title) + line(PART) + max(g.above(HIGH, a) for g, a in zip(grids, ENCODED))
+    picture = Picture(PAGE, top + HIGH + FOOT, title=title)
+    places = (left, across), (left + across + right, HIGH)
+    for (x, wide), grid, axes, (_, name) in zip(places, grids, ENCODED, tables):
+        picture.write(x, under(title), name, size=PART, weight="bold", va="top")
+        cell = wide / grid.shape[1], HIGH / n
+        grid.draw(picture, x, top, cell, numbers=False, axes=axes)
+    for (x, _), grid in zip(places, grids):
+        legend(picture, x, top + HIGH + FOOT / 2, grid)
     picture.alt = (
         f"{title or 'Positional encoding'}: {n} positions, {d} columns; at the right the product of"
         " every two rows."

@@ -25,8 +25,14 @@ from attnlib.show.parts import (
 )
 from attnlib.show.sheet import PAGE, SMALL, Picture, colour, line, on_paper, text_width
 
+FEW = 16  # pairs: fewer are counted, and no share of them is said
 
-@on_paper
+
+def _kind(name, value):
+    return _check.choice(name, value, ["weight", "value", "count"])
+
+
+@on_paper(kind=_kind)
 def heatmap(
     weights,
     tokens=None,
@@ -39,6 +45,7 @@ def heatmap(
     sums=None,
     numbers=None,
     axes=None,
+    kind=None,
     width=PAGE,
 ) -> Picture:
     """One matrix of weights, or of signed numbers, with the numbers that say something.
@@ -47,18 +54,22 @@ def heatmap(
     tokens       n_q names (numbers unless given); key_tokens: n_k names, the same unless given
     mask         boolean (n_q, n_k), or 1 and 0: cells that are not allowed are hatched
     signed       use the two-sided colours, 0 in the middle
-    vmax         the number of the darkest colour: 1 for weights, the largest for signed numbers
+    vmax         the number of the darkest colour: 1 for weights, the largest for other kinds
     sums         write the sum of each row at its right; unless given, of weights that do not add up
                  to 1
-    numbers      write the number of every cell; unless given, of those that differ from the even
-                 share of their row, and from 0
+    numbers      write the number of every cell; unless given, of weights those that differ from the
+                 even share of their row, and from 0
     axes         names of rows and columns, if they are not queries and keys: ("token", "feature")
+    kind         "weight": blue, each row shares out 1, as where no axes are given; "value": pink,
+                 features and values; "count": grey; unless given, numbers of any kind, in blue
     width        inches, at most: half of a page where two go together, and where that is enough
     """
     width = _check.positive("width", width)
     given = brought(weights, tokens, key_tokens, mask, most=2, signed=signed)
-    grid = Grid("weights", *given, signed, vmax)
-    shares = not signed and (axes is None or bool(sums))
+    if kind is not None and signed:
+        raise ValueError(f"signed numbers have colours of their own: leave out kind={kind!r}")
+    grid = Grid("weights", *given, signed, vmax, kind)
+    shares = grid.shares(axes, sums)
     sums = (None if shares else False) if sums is None else sums
     alike = _alike(grid) if shares and not sums else {}
     right = max([text_width(words, SMALL, "normal") for words in alike.values()], default=0.0)
@@ -79,9 +90,16 @@ def heatmap(
 
 
 def _alike(grid):
-    """What stands beside the first even row, if there is one: {row: words}"""
-    rows = np.flatnonzero(grid.even())[:1]
-    return {i: f"all alike, {number(1 / (~grid.blocked[i]).sum())}" for i in rows}
+    """What stands beside even rows, the first alone where all have one share, and beside those
+    that may look at nothing: {row: words}
+    """
+    empty = grid.blocked.all(axis=1) & ~grid.wrong().any(axis=1)
+    words = {i: "no key" for i in np.flatnonzero(empty)}
+    even = {i: number(1 / (~grid.blocked[i]).sum()) for i in np.flatnonzero(grid.even())}
+    if len(set(even.values())) == 1:
+        first = min(even)
+        return words | {first: f"all alike, {even[first]}"}
+    return words | {i: f"each {share}" for i, share in even.items()}
 
 
 @on_paper
@@ -101,15 +119,18 @@ def heads(
     """All heads side by side, in one picture and one scale of colour, and the mask behind them if
     `show_mask`.
 
-    weights (h, n_q, n_k); titles: h names; mask: boolean (n_q, n_k), the same for all heads
+    weights (h, n_q, n_k); titles: h names
+    mask    boolean (n_q, n_k), the same for all heads, or (h, n_q, n_k)
     batch   the text that is meant, where weights are those of several, (b, h, n_q, n_k)
     width   inches, at most: half of a page where two go together, and where that is enough
     """
     width = _check.positive("width", width)
     given = brought(weights, tokens, key_tokens, mask, batch=batch, most=3)
     grids, titles = _head_grids(*given, titles, show_mask, vmax)
+    if len(grids) == 1 and not title:
+        title, titles = titles[0], [""]
     shown = zip(titles, grids[:-1] if show_mask else grids)
-    alt = " ".join(f"{name}: {grid.describe(top=2)}" for name, grid in shown)
+    alt = " ".join(f"{name}: {grid.describe(top=2)}".removeprefix(": ") for name, grid in shown)
     return side_by_side(grids, titles, title, alt=alt, most=width)
 
 
@@ -119,7 +140,14 @@ def _head_grids(weights, tokens, key_tokens, mask, titles, show_mask, vmax):
     titles = [f"head {h}" for h in range(len(weights))] if titles is None else list(titles)
     if len(titles) != len(weights):
         raise ValueError(f"titles has {len(titles)} names, but weights has {len(weights)} heads")
-    grids = [Grid("weights", w, tokens, key_tokens, mask, False, vmax) for w in weights]
+    masks = [mask] * len(weights)
+    if np.ndim(mask) == 3 and len(mask) == len(weights):
+        if show_mask:
+            raise ValueError(
+                f"show_mask draws one mask, (n_q, n_k), but mask is {mask.shape}: one for each head"
+            )
+        masks = mask
+    grids = [Grid("weights", w, tokens, key_tokens, m, False, vmax) for w, m in zip(weights, masks)]
     if show_mask:
         mask = np.ones(grids[0].shape, bool) if mask is None else mask
         grids.append(mask_grid(mask, tokens, key_tokens))
@@ -127,30 +155,38 @@ def _head_grids(weights, tokens, key_tokens, mask, titles, show_mask, vmax):
     return grids, titles
 
 
-@on_paper
-def mask_figure(mask, tokens=None, *, key_tokens=None, title="") -> Picture:
+@on_paper(words=_check.pair)
+def mask_figure(
+    mask, tokens=None, *, key_tokens=None, words=Grid.words, axes=None, title=""
+) -> Picture:
     """One mask, or several in a dict name -> mask: a full cell may be looked at, a hatched one may
     not. One alone says at its right how many keys each row has.
 
-    mask   boolean (n_q, n_k)
+    mask    boolean (n_q, n_k)
+    words   what a full and a hatched cell mean, if something else: ("read", "not read")
+    axes    names of rows and columns, if they are not queries and keys
     """
     named = _named_masks(mask)
-    grids = [mask_grid(m, tokens, key_tokens) for m in named.values()]
-    allowed = [(int((~grid.blocked).sum()), grid.blocked.size) for grid in grids]
-    shares = [f"{some:,} of {size:,} pairs allowed ({some / size:.0%})" for some, size in allowed]
+    grids = [mask_grid(m, tokens, key_tokens, words) for m in named.values()]
+    full = [(int((~grid.blocked).sum()), grid.blocked.size) for grid in grids]
+    shares = [f"{some:,} of {size:,} pairs {words[0]} ({some / size:.0%})" for some, size in full]
     alt = "; ".join(f"{name or 'mask'}: {share}" for name, share in zip(named, shares)) + "."
     if len(grids) == 1:
-        return _one_mask(grids[0], title, *named, *shares, alt)
-    notes = [f"{some / size:.0%} of {size:,} pairs" for some, size in allowed]
-    return side_by_side(grids, list(named), title, notes=notes, alt=alt)
+        return _one_mask(grids[0], title, *named, *shares, alt, axes or True)
+    notes = [
+        f"{some} of {size} pairs" if size < FEW else f"{some / size:.0%} of {size:,} pairs"
+        for some, size in full
+    ]
+    return side_by_side(grids, list(named), title, notes=notes, alt=alt, axes=axes)
 
 
-def _one_mask(grid, title, name, share, alt):
-    left, top, cell, width = alone(grid, title or name, right=text_width("keys") + GAP)
+def _one_mask(grid, title, name, share, alt, axes):
+    right = text_width("all 99" if axes is True else "") + GAP
+    left, top, cell, width = alone(grid, title or name, axes, right=right)
     bottom = top + cell[1] * grid.shape[0]
     places = [(grid, left, top)]
     picture = Picture(width, bottom + line() + foot(places, cell), title=title or name)
-    grid.draw(picture, left, top, cell, numbers=False, counts=True)
+    grid.draw(picture, left, top, cell, numbers=False, counts=axes is True, axes=axes)
     picture.write(left, bottom + GAP, share, va="top", color=colour("faint"))
     said_once(picture, places, cell, bottom + FOOT / 2 + line())
     picture.alt = f"{title or 'Mask'}. {alt}"

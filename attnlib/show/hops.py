@@ -26,6 +26,8 @@ from attnlib.show.sheet import (
 SIDE = 3.1  # inches: of one matrix, at most
 DEPTH, TALLEST = 0.27, 0.45  # inches: of one layer of a cone, in the least and the most room
 FOOT = 0.36  # inches below the cells for what their colours mean
+STEPS = 0, 1, 2, 3, 4, 6, 10  # layers: where the next colour begins
+STAMP = 0.2  # inches: how high a colour of the legend is
 
 
 @on_paper
@@ -44,6 +46,8 @@ def hop_map(mask, tokens=None, *, title="", farthest=10, show_mask=True) -> Pict
         raise ValueError(f"mask must have the shape (n, n), got {layers.shape}")
     farthest = _check.integer("farthest", farthest)
     hops = Grid("layers", np.maximum(layers, 0), tokens, None, layers >= 0, False, farthest)
+    steps = [step for step in STEPS if step < farthest] + [farthest]
+    hops.scale = lambda found: (np.searchsorted(steps, found, "right") - 1) / (len(steps) - 1)
     pairs = f"{np.sum(mask):,} of {np.size(mask):,} pairs allowed ({np.mean(mask):.0%})"
     parts = [(mask_grid(mask, tokens, None), "one layer", pairs)] if show_mask else []
     parts.append((hops, "layers until i knows of j", said := _said(layers)))
@@ -60,7 +64,8 @@ def hop_map(mask, tokens=None, *, title="", farthest=10, show_mask=True) -> Pict
         grid.draw(picture, x, top, cell, numbers=False, axes=i == 0, **look)
         if tokens is None:
             _places(picture, x, top, cell, len(mask), rows=i == 0)
-        _explained(picture, grid, x, top, top + side + FOOT / 2, layers if grid is hops else None)
+        mine = (layers, steps) if grid is hops else (None, ())
+        _explained(picture, grid, x, top, top + side + FOOT / 2, *mine)
     picture.alt = (
         f"{title or 'Hop map'}. {f'Mask: {pairs}. ' if show_mask else ''}Hop map of {len(layers)}"
         f" tokens: {said}."
@@ -141,16 +146,28 @@ def _places(picture, x, y, cell, n, rows):
             picture.write(x - 0.07, y + middle, str(i), ha="right", va="center")
 
 
-def _explained(picture, grid, x, y, low, layers):
+def _stamps(picture, x, y, grid, steps):
+    """The colours of the layers, each with its number on it. -> where they end"""
+    for step, after in zip(steps, [*steps[1:], None]):
+        last = f"–{after - 1}" if after and after - 1 > step else ""
+        text, fill = f"{step}{last}" if after else f"{step}+", grid.colours(grid.scale(step))
+        wide = text_width(text, weight="normal") + 0.12
+        box = Rectangle((x, y - STAMP / 2), wide, STAMP, facecolor=fill, linewidth=0)
+        picture.sheet.add_patch(box)
+        look = {"ha": "center", "va": "center_baseline", "color": str(ink_on(fill))}
+        picture.write(x + wide / 2, y, text, **look)
+        x += wide
+    return x
+
+
+def _explained(picture, grid, x, y, low, layers, steps):
     """What the colours of a matrix mean: on the cells where they have room, or below them."""
     if layers is None:
         shut, words, free = "not allowed", "allowed", x
     else:
         most, end = int(layers.max()), int(grid.vmax)
         shut, words = "never", f"{most} layers" if most < end else f"{end} layers and more"
-        free = legend(picture, x, low, grid) + 0.1
-        picture.write(free, low, "layers", va="center", color=colour("faint"))
-        free += text_width("layers", weight="normal") + 0.2
+        free = _stamps(picture, x, low, grid, steps) + 0.2
     deep = ~grid.blocked & (grid.data >= min(grid.vmax, grid.data.max()))
     for text, where, fill in [(words, deep, None), (shut, grid.blocked, colour("blocked"))]:
         place = grid.area(grid.cell, where, text) if where.any() else None

@@ -5,7 +5,7 @@ colours mean.
 import textwrap
 
 import numpy as np
-from matplotlib.collections import LineCollection, PatchCollection
+from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgba
 from matplotlib.image import BboxImage
 from matplotlib.patches import Rectangle
@@ -43,17 +43,20 @@ ALONE, TOGETHER = 4.4, 2.7  # inches: how high a map may be, alone or in a row o
 FOOT = 0.36  # inches below the cells for what their colours mean
 HATCH = 8  # dots from one line of the hatch to the next
 RAMP = 0.5, 0.1  # inches of a legend's colours
+MARK = 10 / DPI  # inches of the mark of an even cell, at most
 WORDS = ("looks (query)", "is looked at (key)")
+RAMPS = {None: "weights", "weight": "weights", "value": "values", "count": "counts"}  # of a kind
 
 
 class Grid:
     """A matrix with names for its rows and columns, ready to be put on a sheet."""
 
     gaps = False  # paper between the cells
+    words = ("allowed", "not allowed")  # what the cells of a mask mean
 
-    def __init__(self, name, data, tokens, key_tokens, mask, signed, vmax):
+    def __init__(self, name, data, tokens, key_tokens, mask, signed, vmax, kind=None):
         self.data = matrix(name, data, 2)
-        self.shape, self.signed = self.data.shape, signed
+        self.shape, self.signed, self.kind = self.data.shape, signed, kind
         self.tokens = axis_names("tokens", tokens, self.shape[0], printable)
         if key_tokens is None and self.shape[0] == self.shape[1]:
             key_tokens = tokens
@@ -66,10 +69,11 @@ class Grid:
             self.blocked = ~np.broadcast_to(_check.broadcasts("mask", mask, self.shape), self.shape)
         if vmax is None:
             shown = self.data[np.isfinite(self.data)]
-            vmax = max(float(np.abs(shown).max(initial=0)), 1e-12) if signed else 1.0
+            largest = max(float(np.abs(shown).max(initial=0)), 1e-12)
+            vmax = largest if signed or kind in ("value", "count") else 1.0
         self.vmax = _check.positive("vmax", vmax)
         self.colours = LinearSegmentedColormap.from_list(
-            "course", colour("signed" if signed else "weights")
+            "course", colour("signed" if signed else RAMPS[kind])
         )
         self.scale = Normalize(-self.vmax if signed else 0, self.vmax)
 
@@ -105,6 +109,12 @@ class Grid:
             return True
         return max(text_width(name, size, "normal") for name in names) + GAP <= wide
 
+    def shares(self, axes, sums=False):
+        """Does each row share out 1? As its kind says, or else its names and its sums."""
+        if self.signed or self.kind is not None:
+            return self.kind == "weight"
+        return axes in (True, False, None) or bool(sums)
+
     def even(self):
         """Which rows share out 1 among all that they may see alike. (n_q,)"""
         if self.signed or self.vmax != 1 or self.shape[1] > FEW:
@@ -120,16 +130,24 @@ class Grid:
         """(i, j) -> the number that stands there, for cells in which it says something; None where
         the cells have no room for numbers. `every` for all cells.
 
-        shares   rows share out 1: one that is even says nothing
+        shares   rows share out 1: what is 0, or even, says nothing; of other numbers each is said,
+                 but for features (kind "value") that are 0
         """
         if self.shape[1] > CELL_NUMBERS or cell[1] < 1.15 * SMALL / 72:
             return None
+        shares = shares and not self.signed
         says = np.abs(self.data) >= 0.005
-        if shares and self.vmax == 1 and not self.signed:
+        if shares and self.vmax == 1:
             says = (self.data > LEAST) & ~self.even()[:, None]
-        says = (says | every | np.isnan(self.data)) & ~self.blocked | self.wrong()
-        whole = self.signed and np.array_equal(self.data, np.round(self.data))  # counts, not shares
+        elif not shares and self.kind != "value":
+            says = np.ones(self.shape, bool)
+        wrong = self.wrong()
+        says = (says | every | np.isnan(self.data)) & ~self.blocked | wrong
+        counted = self.signed or self.kind == "count" or (self.vmax > 1 and not shares)
+        whole = counted and np.array_equal(self.data, np.round(self.data))
         written = {(i, j): number(self.data[i, j], whole) for i, j in np.argwhere(says)}
+        small = wrong & (self.data > 0) & (self.data < 0.005)  # a leak is never 0
+        written |= {(i, j): "<.01" for i, j in np.argwhere(small)}
         widest = max([text_width(t, SMALL, "normal") for t in {*written.values(), ".00"}])
         return written if widest + 0.03 <= cell[0] else None
 
@@ -176,7 +194,7 @@ class Grid:
         """
         self.cell = cell if isinstance(cell, tuple) else (cell, cell)
         width, height = self.cell[0] * self.shape[1], self.cell[1] * self.shape[0]
-        shares = axes in (True, False) or bool(sums)
+        shares = self.shares(axes, sums)
         data, blocked = self.pooled()
         image = self.colours(self.scale(data))
         # a weight there keeps its colour
@@ -220,8 +238,9 @@ class Grid:
         if min(self.cell) * DPI < 5:
             return
         i, j = np.nonzero(even[:, None] & ~self.blocked)
-        across, low = x + (j + 0.3) * self.cell[0], y + (i + 0.7) * self.cell[1]
-        ends = np.stack([across, low, across + 0.4 * self.cell[0], low], axis=-1)
+        wide = min(0.4 * self.cell[0], MARK)
+        across, low = x + (j + 0.5) * self.cell[0] - wide / 2, y + (i + 0.7) * self.cell[1]
+        ends = np.stack([across, low, across + wide, low], axis=-1)
         picture.sheet.add_collection(
             LineCollection(
                 ends.reshape(-1, 2, 2), colors=colour("hatch"), linewidths=0.75, antialiaseds=False
@@ -241,16 +260,16 @@ class Grid:
         )
 
     def _hatch(self, picture, x, y, blocked):
-        """Slanted lines, dot by dot, over what is not allowed; a frame around a weight there."""
+        """Slanted lines, dot by dot, over what is not allowed; one line around weights there."""
         wrong = self.wrong()
-        if min(self.cell) >= 0.02:  # pooled cells are no cells of their own
+        if min(self.cell) >= 0.02 and wrong.any():  # pooled cells are no cells of their own
             blocked = blocked & ~wrong
-            boxes = [
-                Rectangle((x + c * self.cell[0], y + r * self.cell[1]), *self.cell)
-                for r, c in np.argwhere(wrong)
-            ]
-            look = {"facecolor": "none", "edgecolor": colour("nan"), "linewidth": 1.6}
-            picture.sheet.add_collection(PatchCollection(boxes, **look), autolim=False)
+            inside = np.pad(wrong, 1)
+            down = np.argwhere(inside[1:-1, 1:] != inside[1:-1, :-1])[:, None] + [[0, 0], [1, 0]]
+            level = np.argwhere(inside[1:, 1:-1] != inside[:-1, 1:-1])[:, None] + [[0, 0], [0, 1]]
+            edges = np.concatenate([down, level])[..., ::-1] * self.cell + (x, y)
+            look = {"colors": colour("nan"), "linewidths": 1.6, "capstyle": "projecting"}
+            picture.sheet.add_collection(LineCollection(edges, **look), autolim=False)
         if blocked.any():
             size = self.cell[1] * self.shape[0], self.cell[0] * self.shape[1]
             down, across = (np.arange(max(round(one * DPI), 1)) for one in size)
@@ -274,7 +293,7 @@ class Grid:
             look, room = {"size": size, "ha": "center", "va": "bottom"}, self.cell[0]
             names = _edge(self.key_tokens)
             if _are_numbers(names):  # side by side they need their width, not a line
-                room *= line(size) / (text_width(names[-1], size, "normal") + GAP)
+                room *= size * 1.3 / 72 / (text_width(names[-1], size, "normal") + 2 * GAP)
         else:
             look = {"size": size, "ha": "left", "va": "bottom", "rotation": 45}
             look["rotation_mode"], room = "anchor", 0.85 * self.cell[0]  # slanted they stand closer
@@ -289,8 +308,11 @@ class Grid:
         every = (
             int(np.ceil(line(size) / self.cell[1])) if counts and _are_numbers(self.tokens) else 1
         )
-        for i in shown[::every]:
-            text = f"{total[i]:d}" if counts else f"{total[i]:.2f}"
+        alike = counts and len(total) > 1 and len(set(total)) == 1
+        for i in shown[:1] if alike else shown[::every]:
+            text = (
+                f"all {total[i]:d}" if alike else f"{total[i]:d}" if counts else f"{total[i]:.2f}"
+            )
             ink = colour("faint" if right[i] else "nan")
             middle = y + (i + 0.5) * self.cell[1]
             picture.write(x, middle, text, size=size, va="center_baseline", color=ink)
@@ -326,6 +348,10 @@ class Grid:
         more = (
             f"; {int(np.isnan(self.data).sum())} cells are NaN" if np.isnan(self.data).any() else ""
         )
+        if len(leaks := self.data[self.wrong()]):
+            more += f"; where none is allowed, at most {np.nanmax(leaks):.2g}"
+        if empty := int((self.blocked.all(axis=1) & ~self.wrong().any(axis=1)).sum()):
+            more += f"; {axes[0]} without any of the {axes[1]}: {empty}"
         strongest = f"strongest {strongest}" if strongest else "no numbers"
         return f"{self.shape[0]} {axes[0]} × {self.shape[1]} {axes[1]}, {strongest}{more}."
 
@@ -383,30 +409,33 @@ def _some(names, room, size):
 
 
 def number(value, whole=False):
-    """A number as it stands in a cell: .85, -2.50, 12.3"""
-    if np.isnan(value):
-        return "NaN"
+    """A number as it stands in a cell: .85, −2.50, 12.3, 0"""
+    if np.isnan(value) or value == 0:
+        return "NaN" if value else "0"
     value = 0 if abs(value) < 0.005 else value  # not -.00
     text = f"{value:.0f}" if whole else f"{value:.1f}" if abs(value) >= 9.95 else f"{value:.2f}"
-    return text.replace("0.", ".", 1) if abs(value) < 0.995 else text
+    text = text.replace("0.", ".", 1) if abs(value) < 0.995 else text
+    return text.replace("-", "−")
 
 
 def _corner(axes):
     """What rows and columns are called, as it stands in the corner between their names."""
     who, whom = WORDS if axes in (True, False) else axes
-    return who, f"{whom} →"
+    return f"{who} ↓", f"{whom} →"
 
 
 def _are_numbers(names):
     return all(str(name).isdigit() for name in names)
 
 
-def mask_grid(mask, tokens, key_tokens):
-    """A mask as a grid: what may be looked at in slate, off the scale of the weights."""
+def mask_grid(mask, tokens, key_tokens, words=Grid.words):
+    """A mask as a grid: what may be looked at in slate, off the scale of the weights. words: what
+    its two kinds of cells mean.
+    """
     mask = _check.allowed("mask", mask)
     grid = Grid("mask", mask.astype(float), tokens, key_tokens, mask, False, 1)
     grid.colours = LinearSegmentedColormap.from_list("mask", [colour("blocked"), colour("allowed")])
-    grid.gaps = True
+    grid.gaps, grid.words = True, words
     return grid
 
 
@@ -424,7 +453,7 @@ def legend(picture, x, y, grid):
 
 def said_once(picture, places, cell, y, *, ramps=True):
     """What colours and hatches mean, once: of a scale below the last matrix of it; of forbidden
-    cells on them, or where they are too small, below.
+    cells on them, or where some are too small, below.
 
     places   (grid, x, y) of each matrix; y: below all of them
     """
@@ -433,8 +462,8 @@ def said_once(picture, places, cell, y, *, ramps=True):
     for grid, x in last.values():
         end = legend(picture, x, y, grid)
         free = end + 0.2 if x == free else free
-    for text, x, top, area in _areas(places, cell):
-        fill = colour("allowed" if text == "allowed" else "blocked")
+    for text, of, x, top, area in _areas(places, cell):
+        fill = colour("allowed" if of else "blocked")
         if area:
             left, up, wide, high = area
             behind = Rectangle((x + left, top + up), wide, high, color=fill, linewidth=0)
@@ -444,7 +473,7 @@ def said_once(picture, places, cell, y, *, ramps=True):
             look = {"ha": "center", "color": str(ink_on(to_rgba(fill)))}
             picture.write(*middle, text, va="center_baseline", **look)
             continue
-        hatch = "////" if text == "not allowed" else None
+        hatch = None if of else "////"
         look = {"facecolor": fill, "edgecolor": colour("hatch"), "hatch": hatch, "linewidth": 0}
         picture.sheet.add_patch(Rectangle((free, y - RAMP[1] / 2), 0.16, RAMP[1], **look))
         picture.write(free + 0.16 + GAP, y, text, va="center", color=colour("faint"))
@@ -458,13 +487,20 @@ def foot(places, cell, *, ramps=True):
 
 
 def _areas(places, cell):
-    """(words, x, y, area) of what must be said of cells, each once; area None: below."""
-    for text, of in (("not allowed", False), ("allowed", True)):
+    """(words, are they allowed?, x, y, area) of what must be said of cells, each once, all on cells
+    or all below: there area is None.
+    """
+    found = []
+    for of in (False, True):
+        said = []
         for grid, x, y in places:
             where = ~grid.blocked & grid.gaps if of else grid.blocked & ~grid.wrong()
             if where.any():
-                yield text, x, y, grid.area(cell, where, text)
-                break
+                text = grid.words[not of]
+                said.append((text, of, x, y, grid.area(cell, where, text)))
+        found += sorted(said, key=lambda one: one[-1] is None)[:1]
+    below = any(area is None for *_, area in found)
+    return [(*one, None if below else area) for *one, area in found]
 
 
 def alone(grid, title, axes=True, right=0.0, most=PAGE):
@@ -484,18 +520,20 @@ def _page(wide):
     return HALF if wide <= HALF else PAGE
 
 
-def side_by_side(grids, names, title, *, notes=None, alt="", most=PAGE) -> Picture:
+def side_by_side(grids, names, title, *, notes=None, alt="", most=PAGE, axes=None) -> Picture:
     """Matrices side by side under their names, up to four to a row; what they share is said once.
 
     notes   a line for each, below its name; alt: what the picture shows, if not the strongest cells
     most    inches of the sheet; more where names need it
+    axes    what rows and columns are called, if they do not look and are not looked at
     """
+    axes = axes or True
     rows = -(-len(grids) // PANELS)
     across = -(-len(grids) // rows)
     shape = [max(grid.shape[axis] for grid in grids) for axis in (0, 1)]
     own = [_own_names(grids, k, across) for k in range(len(grids))]
     named = [grid for grid, (_, columns) in zip(grids, own) if columns]
-    left = MARGIN + grids[0].left()
+    left = MARGIN + grids[0].left(axes)
     beside = max(
         [BESIDE + grid.label_width(0) for k, grid in enumerate(grids) if own[k][0] and k % across]
         + [BESIDE]
@@ -509,7 +547,7 @@ def side_by_side(grids, names, title, *, notes=None, alt="", most=PAGE) -> Pictu
     step = max(cell[0] * shape[1], min(STEP, room)) + beside
     lines = [_wrapped(name, step - GAP) for name in names]
     head = max(map(len, lines)) * line(PART) + (line(SMALL) if notes else 0)
-    above = max(grid.above(cell[0]) for grid in named)
+    above = max(grid.above(cell[0], axes) for grid in named)
     again = above if any(own[k][1] for k in range(across, len(grids))) else GAP
     down = head + again + cell[1] * shape[0] + line(SMALL)
     top = under(title) + head + above
@@ -529,7 +567,8 @@ def side_by_side(grids, names, title, *, notes=None, alt="", most=PAGE) -> Pictu
             low = start + len(lines[k]) * line(PART)
             picture.write(x, low, notes[k], va="top", color=colour("faint"))
         rows_, columns = own[k]
-        grid.draw(picture, x, y, cell, numbers=False, rows=rows_, columns=columns, axes=k == 0)
+        look = {"rows": rows_, "columns": columns, "axes": axes if k == 0 else False}
+        grid.draw(picture, x, y, cell, numbers=False, **look)
     said_once(picture, places, cell, bottom + FOOT / 2)
     said = alt or " ".join(f"{name}: {grid.describe()}" for name, grid in zip(names, grids))
     picture.alt = f"{title or ('Side by side' if len(grids) > 1 else 'Heat map')}. {said}"
@@ -538,12 +577,19 @@ def side_by_side(grids, names, title, *, notes=None, alt="", most=PAGE) -> Pictu
 
 def _own_names(grids, k, across):
     """Does this matrix need names of its own, for its rows, and its columns?"""
-    rows = k % across == 0 or grids[k].tokens != grids[k - 1].tokens
-    return rows, k == 0 or grids[k].key_tokens != grids[0].key_tokens
+    if k == 0:
+        return True, True
+    columns = grids[k].key_tokens != grids[0].key_tokens
+    if k % across == 0:
+        return True, columns
+    other = grids[k].key_tokens != grids[k - 1].key_tokens
+    return other or grids[k].tokens != grids[k - 1].tokens, columns or other
 
 
 def _wrapped(name, wide):
-    """A name in lines that are not wider than so many inches."""
+    """A name in lines that are not wider than so many inches; none of no name."""
+    if not name:
+        return []
     if text_width(name, PART) <= wide:
         return [name]
     letters = max(int(len(name) * wide / text_width(name, PART)), 8)

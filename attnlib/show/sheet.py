@@ -40,6 +40,8 @@ THEMES = {
         "key_text": "#007a59",
         "value_text": "#a3507d",
         "weights": ["#f7fbff", "#c6dbef", "#6baed6", "#2171b5", "#08306b"],
+        "values": ["#fdf6fa", "#efd0e2", "#cc79a7", "#94457a", "#571f44"],
+        "counts": ["#f7f8f9", "#d5d9de", "#9aa3ae", "#5a636e", "#23282e"],
         "signed": ["#7f3b08", "#e08214", "#fee0b6", "#f7f7f7", "#d8daeb", "#8073ac", "#2d004b"],
         "lines": ["#2171b5", "#a8650a", "#6a3d9a", "#4d5866", "#157a80", "#b3245a"],
     },
@@ -58,6 +60,8 @@ THEMES = {
         "key_text": "#3fd0a5",
         "value_text": "#f0a6cd",
         "weights": ["#1d2733", "#1f4468", "#2b73b3", "#6fb1e4", "#e3f1fd"],
+        "values": ["#2b1d27", "#5c2f4b", "#a85a87", "#e39cc4", "#fbe6f2"],
+        "counts": ["#1f2227", "#3a3f47", "#6b737f", "#a9b0ba", "#eef0f3"],
         "signed": ["#fdb863", "#c76b12", "#6b3a0c", "#23252b", "#453a66", "#8274bd", "#cfc6f2"],
         "lines": ["#6fb1e4", "#e0a458", "#b79ce0", "#b4bcc8", "#5cc4c8", "#ef7ba5"],
     },
@@ -386,31 +390,43 @@ def _ruler():
     return Picture(1, 1)
 
 
-def _palette():
-    """The colours of a saved picture: both scales in fine steps, and each ink fading into the
+def _fade(*colours, steps):
+    return LinearSegmentedColormap.from_list("fade", colours, N=256)(np.linspace(0, 1, steps))[
+        :, :3
+    ]
+
+
+def _scales(areas):
+    """The scales of a picture with these colours (m, 3): both that most have, and those that three
+    of its colours lie on.
+    """
+    more = []
+    for name in ("values", "counts"):
+        scale = np.rint(_fade(*colour(name), steps=256)[64:] * 255)  # without its palest
+        far = np.abs(areas[:, None] - scale).max(axis=-1).min(axis=-1)
+        more += [name] if (far <= 1).sum() > 2 else []
+    return [*more, "weights", "signed"]
+
+
+def _palette(scales):
+    """The colours of a saved picture: these scales in fine steps, and each ink fading into the
     paper. (n, 3)
     """
-
-    def fade(*colours, steps):
-        return LinearSegmentedColormap.from_list("fade", colours, N=256)(np.linspace(0, 1, steps))[
-            :, :3
-        ]
-
     inks = [
-        fade(colour("paper"), colour(name), steps=steps)
+        _fade(colour("paper"), colour(name), steps=steps)
         for name, steps in [("ink", 4), ("faint", 3), ("nan", 3)]
     ]
     said = [colour(f"{name}_text") for name in ("query", "key", "value")]
     inks += [
-        fade(colour("paper"), accent, steps=3)
+        _fade(colour("paper"), accent, steps=3)
         for accent in (QUERY, KEY, VALUE, *said, *colour("lines"))
     ]
     areas = [
-        fade(colour("blocked"), colour("hatch"), steps=3),
-        fade(colour("paper"), colour("allowed"), steps=3),
+        _fade(colour("blocked"), colour("hatch"), steps=3),
+        _fade(colour("paper"), colour("allowed"), steps=3),
     ]
-    scales = [fade(*colour("weights"), steps=SCALE), fade(*colour("signed"), steps=SCALE)]
-    return np.rint(np.concatenate([*inks, *areas, *scales]) * 255).astype(np.int32)
+    fine = [_fade(*colour(name), steps=SCALE) for name in scales]
+    return np.rint(np.concatenate([*inks, *areas, *fine]) * 255).astype(np.int32)
 
 
 def _few_colours(image):
@@ -418,13 +434,15 @@ def _few_colours(image):
     palette.
     """
     counted = sorted(image.getcolors(image.width * image.height), reverse=True)
-    palette = np.concatenate([np.array([rgb for _, rgb in counted[:AREAS]]), _palette()])
+    areas = np.array([rgb for _, rgb in counted[:AREAS]])
+    scales = _scales(areas)
+    palette = np.concatenate([areas, _palette(scales)])
     # each pixel's colour as one number
     codes = np.asarray(image).astype(np.int32) @ [65536, 256, 1]
     found, place, count = np.unique(codes, return_inverse=True, return_counts=True)
     found = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=-1)
     far = ((found[:, None] - palette) ** 2).sum(axis=-1)
-    between = np.arange(len(palette)) >= len(palette) - 2 * SCALE
+    between = np.arange(len(palette)) >= len(palette) - len(scales) * SCALE
     between[-2 * SCALE :: 8] = False
     far[np.ix_(count < RARE, between)] = far.max()  # the edges of letters need no fine steps
     used, nearest = np.unique(far.argmin(axis=-1), return_inverse=True)

@@ -23,6 +23,7 @@ from attnlib.show.sheet import PART as NAME
 LEAST, MOST = 2.3, 4.15  # inches from one plus to the next
 LAYER, WRITTEN, NORM = 0, 1, 2  # their colours, among those of lines
 HIGH, LOW = 0.5, 1.9  # inches below the title: the stream, and the layer below it
+THICK, THICKEST = 5, 18  # points of the stream: of size 1, and at most in a picture
 BEFORE, BEHIND = 0.45, 0.75  # inches of the sheet before the first layer, and behind the last
 
 
@@ -34,7 +35,8 @@ def stream(parts, *, norm="pre", title="") -> Picture:
             reads, what it writes, their sum, and the stream behind
     norm    "pre": the norm stands before the layer, "post": on the stream behind the sum, None:
             nowhere
-    The numbers are sizes: the root of the mean square of all numbers in the array.
+    The numbers are sizes: the root of the mean square of all numbers in the array. The stream and
+    the arrows are as thick as their square roots.
     """
     if not isinstance(parts, dict):
         raise TypeError(
@@ -50,11 +52,13 @@ def stream(parts, *, norm="pre", title="") -> Picture:
     picture = Picture(BEFORE + step * len(parts) + BEHIND, top + LOW + 0.65, title=title)
     x, high, size = BEFORE, top + HIGH, next(iter(sizes.values()))[0]
     picture.write(x - 0.12, high, "x", ha="right", va="center_baseline", size=NAME, weight="bold")
+    largest = max(max(row) for row in sizes.values())
+    unit = min(THICK, THICKEST / max(largest, 1e-12) ** 0.5)
     for name, row in sizes.items():
-        _part(picture, x, high, step, name, row, norm)
+        _part(picture, x, high, step, name, row, norm, unit)
         x, size = x + step, row[-1]
     _size(picture, x + 0.06, high, size)
-    words = "numbers, and how thick: size (root mean square)"
+    words = "number: size (root mean square); thickness: its square root"
     picture.write(MARGIN, top + LOW + 0.53, words, color=colour("faint"), va="bottom")
     numbers = {name: [_short(number) for number in row] for name, row in sizes.items()}
     said = [
@@ -84,18 +88,18 @@ def _sizes(name, arrays):
     return [float(np.sqrt(np.square(array, dtype=np.float64).mean())) for array in arrays]
 
 
-def _part(picture, x, high, step, name, sizes, norm):
+def _part(picture, x, high, step, name, sizes, norm, unit):
     """One layer, hung on the stream from x to x + step, with its five sizes."""
     before, read, wrote, total, after = sizes
     left, right, low = x + 0.24 * step, x + 0.66 * step, high + LOW - HIGH
     behind = right + 0.19 * step
     for start, end, at in [(x, right, before), (right, behind, total), (behind, x + step, after)]:
-        _flow(picture, start, end, high, at)
+        _flow(picture, start, end, high, _thick(at, unit))
     above = high - 0.29
     _size(picture, x + 0.12 * step, above, before, ha="center")
     inks = colour("faint"), colour("lines")[WRITTEN]
-    _arrow(picture, (left, high), (left, low - 0.18), read, colour("hatch"))
-    _arrow(picture, (right, low - 0.18), (right, high + 0.14), wrote, inks[1])
+    _arrow(picture, (left, high), (left, low - 0.18), _thick(read, unit), colour("hatch"))
+    _arrow(picture, (right, low - 0.18), (right, high + 0.14), _thick(wrote, unit), inks[1])
     _box(picture, (left + right) / 2, low, 0.42 * step + 0.4, name, colour("lines")[LAYER], step)
     if norm == "pre":
         _box(picture, left, (high + low) / 2 - 0.1, 0.6, "norm", colour("lines")[NORM], step)
@@ -113,18 +117,18 @@ def _part(picture, x, high, step, name, sizes, norm):
         _box(picture, behind, high, 0.6, "norm", colour("lines")[NORM], step)
 
 
-def _thick(size):
+def _thick(size, unit):
     """Points: the stream, and what runs from and to it, is thicker where its numbers are larger."""
-    return float(np.clip(2 + 4 * np.log2(1 + size), 2, 18))
+    return max(unit * float(size) ** 0.5, 0.5)
 
 
-def _flow(picture, left, right, high, size):
-    look = {"linewidth": _thick(size), "solid_capstyle": "butt", "zorder": 0}
+def _flow(picture, left, right, high, thick):
+    look = {"linewidth": thick, "solid_capstyle": "butt", "zorder": 0}
     picture.sheet.plot([left, right], [high, high], color=colour("hatch"), **look)
 
 
-def _arrow(picture, start, end, size, color):
-    wide = _thick(size) / 72
+def _arrow(picture, start, end, thick, color):
+    wide = thick / 72
     look = {
         "width": wide,
         "head_width": wide + 0.1,

@@ -11,6 +11,7 @@ function field(bar, label, attributes, onchange) {
   const input = make("input", make("label", bar, {}, `${label} `), { ...LAB, "aria-label": label, ...attributes });
   input.addEventListener("keydown", (event) => event.stopPropagation());
   input.addEventListener(attributes.type === "checkbox" ? "change" : "input", () => onchange(input));
+  if (attributes.type === "number") input.addEventListener("change", () => { input.value = Math.max(0, +input.value) || ""; });
   return input;
 }
 

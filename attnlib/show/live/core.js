@@ -39,14 +39,19 @@ export function masked(pattern, n_q, n_k = n_q, window = 3, globals = 1) {
   return Array.from({ length: n_q }, (_, i) => row(i));
 }
 
-/** Does a row look at all that it may see alike? `open`: what it may see. */
+/** Does a row look at all that it may see alike? `open`: what it may see. A row without weight looks at nothing. */
 export function isEven(row, open = row.map(() => true)) {
   const seen = row.filter((_, j) => open[j]);
-  return seen.length > 1 && Math.max(...seen) - Math.min(...seen) < 0.012;
+  return seen.length > 1 && Math.max(...seen) - Math.min(...seen) < 0.012 && seen.reduce((sum, w) => sum + w, 0) > 0.012;
 }
 
-/** Keys of a row with their weights, the largest first: [[weight, key], …] */
-export const best = (row) => row.map((w, j) => [w, j]).sort((a, b) => b[0] - a[0] || a[1] - b[1]);
+/** Keys of a row with their weights, the largest first, NaN last: [[weight, key], …] */
+export const best = (row) => row.map((w, j) => [w, j]).sort(([a, i], [b, j]) => isNaN(a) - isNaN(b) || b - a || i - j);
+/** How many are NaN, in words, behind what is said of the others */
+export const lost = (values) => {
+  const n = values.filter(Number.isNaN).length;
+  return n ? `; ${n} ${n > 1 ? "are" : "is"} NaN` : "";
+};
 
 /** A weight as it is printed: .85, 1.00 */
 export const share = (w) => (Number.isNaN(w) ? "NaN" : w >= 0.995 ? w.toFixed(2) : w < -0.005 ? `−${share(-w)}` : Math.abs(w).toFixed(2).slice(1));

@@ -61,7 +61,7 @@ export function keyChange({ key, shiftKey }, state) {
 }
 
 /** Why these weights cannot be shown as threads, or "" */
-export function whyNot({ low, high }, { signed, compact }) {
+export function whyNot({ low, high }, { signed, compact, grid }) {
   if (compact || signed) return "a map alone";
-  return low < -1e-3 || high > 1.01 ? "shares of 1 only" : "";
+  return low < -1e-3 || high > 1.01 ? `${grid?.length ? "patches" : "threads"} need rows that sum to 1` : "";
 }

@@ -92,6 +92,21 @@ export function caption({ layers, heads }, { layer, head, how, titles }) {
   return `${kind} over ${whose}${kind === "max" ? ", cell by cell" : ""}`;
 }
 
+/** The largest of several heads in words, which are made in each head first: else a word could have more than any head gives */
+function mostInWords(heads, starts) {
+  const all = heads.map((head) => inWords(head, starts)), [{ nq, nk }] = all, cells = range(nq * nk);
+  const values = Float64Array.from(cells, (n) => Math.max(...all.map((one) => one.at(Math.floor(n / nk), n % nk))));
+  const high = Math.max(...all.map((one) => one.high)), closed = (i, j) => all.every((one) => one.closed(i, j));
+  return oneOf({ ...all[0], high, shares: false }, values, closed, (i) => range(nk).reduce((sum, j) => sum + values[i * nk + j], 0));
+}
+
+/** What is shown, in pieces, or in words that begin at `starts`. Of a max that came alone, words are made of its pieces. */
+export function shownOf(data, state, starts) {
+  const heads = starts && state.how.startsWith("max") ? included(data, state).map(([l, h]) => headOf(data, l, h, state.step)) : [null];
+  const whole = heads.every(Boolean) ? null : merged(data, state);
+  return heads.every(Boolean) ? mostInWords(heads, starts) : whole && starts ? inWords(whole, starts) : whole;
+}
+
 /** What is shown: a head, or cell by cell the mean or the largest of several; null where it has not come */
 export function merged(data, state) {
   const { step, layer, head, how } = state, parts = included(data, state), mean = how.startsWith("mean");
@@ -148,7 +163,7 @@ export const chosen = (pins, cell, side) => [...new Set([...pins, ...(cell ? [ce
 /** What several words give, or get, added up */
 export function added(one, words, side) {
   const rays = words.map((n) => (side === "key" ? one.column(n) : one.row(n)));
-  return range(side === "key" ? one.nq : one.nk).map((n) => rays.reduce((sum, values) => sum + (values[n] || 0), 0));
+  return range(side === "key" ? one.nq : one.nk).map((n) => rays.reduce((sum, values) => sum + values[n], 0));
 }
 
 /** Of a word in the query line (0) or the key line (1): the cell that is the largest of its row or column */
@@ -198,7 +213,7 @@ export function geometry({ nq, nk }, names, { width, tall, left = 0, sums, dots 
   const lean = (cell) =>                                 // so far the last names lean over the right edge
     Math.max(side, ...across.map((length, j) => SLANT * Math.min(length, STEEP) + 8 - (nk - j - 0.5) * cell));
   const [cw, ch] = flat ? even : cellsOf(y, lean(cellsOf(y, lean(even[0]))[0]));
-  const every = [Math.ceil((size - 0.5) / ch), Math.ceil((flat ? 1 : 17) / cw)];       // as many names as can be read
+  const every = [Math.ceil((size + 0.5) / ch), Math.ceil((flat ? 1 : 17) / cw)];       // as many names as can be read
   const high = Math.ceil(y + nq * ch + FOOT);
   return { width: Math.max(width, x + nk * cw + side), height: high, x, y, cw, ch, flat, every, size, left, sums, few };
 }
@@ -339,7 +354,7 @@ export function paintMost(pen, { weights, even, k }, { x, y, ch, every, quiet, b
   if (bare) return;
   write(pen, "most at", quiet, y - 14, ink.faint);
   weights.forEach((row, i) => {
-    const [[v, j]] = best(row), alike = even.indexOf(true) === i ? "all alike" : "", text = v > 0.02 ? `${short(k[j])} ${share(v)}` : "";
+    const [[v, j]] = best(row), alike = even.indexOf(true) === i ? "all alike" : "", text = v > 0.02 ? `${short(k[j])}\u200e ${share(v)}` : "";
     if (i % every[0] === 0) write(pen, even[i] ? alike : text, quiet, y + (i + 0.5) * ch, ink.faint, { most: x - quiet - 6 });
   });
 }
@@ -397,7 +412,6 @@ function paintFew(pen, one, place, focus, words, best5, state, ink, [right, down
 export function paintFocus(pen, one, place, focus, state, colours, ink, seen, scrolled) {
   const { x, y, cw, ch } = place, line = state.side === "query" ? 0 : 1, words = chosen(state.pins, focus, state.side);
   const five = place.few && seen ? best(seen.values).slice(0, 5).filter(([v]) => v > one.nothing).map(([, n]) => n) : [];
-  if (place.few) paintFew(pen, one, place, focus, words, five, state, ink, scrolled);
   const name = (n, where) => {
     if (place.few) return;
     const names = where ? state.key_tokens : state.tokens, near = where ? 17 / cw : 12 / ch;
@@ -414,6 +428,7 @@ export function paintFocus(pen, one, place, focus, state, colours, ink, seen, sc
     else pen.strokeRect(x - 1, y + n * ch - 1, one.nk * cw + 2, ch + 2);
     name(n, line);
   }
+  if (place.few) paintFew(pen, one, place, focus, words, five, state, ink, scrolled);       // names stand on frames
   if (!line) for (const i of words) paintRow(pen, one, i, place, colours, state, ink);
   if (words.length > 1 && !state.signed) paintSums(pen, one, place, added(one, words, state.side), line, ink);
   if (!focus) return;
@@ -440,7 +455,7 @@ function paintSums(pen, one, { x, y, cw, ch, width }, sums, line, ink) {
   pen.fillStyle = ink.paper;
   if (line) pen.fillRect(edge, y - 2, width - edge, one.nq * ch + 4); else pen.fillRect(0, edge, width, FOOT);
   for (const [v, n] of best(sums)) {
-    if (!(v > 0.01)) continue;
+    if (!(v > 0.01)) continue;                           // nor where one is NaN
     const long = Math.max(1, ((line ? 10 : 16) * v) / most), at = line ? y + (n + 0.5) * ch : x + (n + 0.5) * cw;
     pen.fillStyle = css(ink.ramp[165]);
     if (line) pen.fillRect(edge, at - thick / 2, long, thick); else pen.fillRect(at - thick / 2, edge, thick, long);

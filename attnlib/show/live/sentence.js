@@ -1,5 +1,5 @@
 // A cell in words.
-import { share } from "./core.js";
+import { lost, share } from "./core.js";
 import { added, chosen, largest } from "./heat.js";
 
 /** A weight in words: .85, and where it is small .002 */
@@ -17,12 +17,14 @@ export function sentence(one, [i, j], { tokens, key_tokens, side, signed, pins }
   if (signed) return [...said, `: ${v > 0 ? "+" : ""}${fine(v)}.`];
   const open = one.row(i).filter((_, n) => !one.closed(i, n)), rank = 1 + open.filter((u) => u > v + one.nothing).length;
   const alike = open.filter((u) => Math.abs(u - v) <= one.nothing).length, ranks = alike > 1 ? `${rank} to ${rank + alike - 1}` : rank;
-  said.push(closed ? `: not allowed, but has the weight ${fine(v)}` : ` ${fine(v)}, rank ${ranks} of ${open.length}`, oddSum(one.sum(i)));
+  const of = open.length < one.nk ? `the ${open.length} allowed` : open.length, place = v < 0.0005 ? "" : `, rank ${ranks} of ${of}`;
+  said.push(closed ? `: not allowed, but has the weight ${fine(v)}` : ` ${fine(v)}${place}`, oddSum(one.sum(i)));
   if (side === "key") said.push(`; the column adds up to ${one.column(j).reduce((a, b) => a + b, 0).toFixed(2)}, which need not be 1`);
   said.push(".");
   const words = chosen(pins, [i, j], side);
   if (words.length < 2) return said;
   const sums = added(one, words, side), most = sums.indexOf(largest(sums));
+  if (most < 0) return [...said, ` Together the ${words.length} are NaN.`];
   const [verb, word] = side === "key" ? ["get from", [tokens[most], "q"]] : ["give", [key_tokens[most], "k"]];
-  return [...said, ` Together the ${words.length} ${verb} `, word, ` ${share(sums[most])}${side === "key" ? "" : ` of ${words.length}`}.`];
+  return [...said, ` Together the ${words.length} ${verb} `, word, ` ${share(sums[most])}${side === "key" ? "" : ` of ${words.length}`}${lost(sums)}.`];
 }

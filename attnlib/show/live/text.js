@@ -14,7 +14,8 @@ export function seenBy(data, { side, pins }) {
   const key = side === "key", all = () => ((data.all ??= {})[side] ??= given(data, { side, pins: range(data[key ? "k" : "q"].length) }));
   const values = pins.length ? given(data, { side, pins }) : all(), open = ([a, b]) => data.mask[key ? b : a][key ? a : b];
   const closed = values.map((_, m) => Boolean(data.mask && pins.length) && !pins.some((n) => open([n, m])));
-  return { values, most: largest(values), closed };
+  const most = largest(values), alike = !pins.length && key && most - values.reduce((a, b) => Math.min(a, b), most) < 0.02;
+  return { values, most: alike ? Infinity : most, closed };                // every query gives 1 in all: that is no shade
 }
 
 /** How blue a word is, 0 to 255: relative to the largest, for a weight among many is small */
@@ -50,6 +51,7 @@ const few = (v) => (v < 0.0195 ? Math.max(0, v).toFixed(3).slice(1) : share(v));
 
 /** What the colours are, in a line */
 export function legendOf({ most }, { side, pins }) {
+  if (most === Infinity) return "choose one, to see who looks at it";
   const [own, other] = side === "key" ? ["green: is looked at", "looks"] : ["orange: looks", "is looked at"];
   return `${pins.length ? `${own} · ` : ""}blue: ${other}${pins.length ? "" : side === "key" ? " at all" : " by all"}, up to ${few(most)}`;
 }
@@ -107,7 +109,7 @@ export function bringWord({ box, lines }, line, n) {
 
 /** Colours of the words that stay, and arcs from the chosen to the strongest. look {side, pins, scale}; `seen`: seenBy */
 export function paintText({ box, svg, lines, same }, data, seen, look, ink) {
-  const line = look.side === "key" ? 1 : 0, chosen = new Set(look.pins), frame = `box-shadow:0 0 0 2px ${line ? ink.key : ink.query};`;
+  const line = look.side === "key" ? 1 : 0, chosen = new Set(look.pins), frame = `box-shadow:inset 0 0 0 2px ${line ? ink.key : ink.query};`;
   const tone = (v, closed) => {
     if (closed && !(v > 0)) return `color:${ink.faint};`;
     if (v <= 0.03 * seen.most) return "";

@@ -4,8 +4,8 @@ import { clamp, dress, ease, frames, keep, keys, lerp, make, measure, rgb, sharp
 import { LAB, controls } from "./controls.js";
 import { SIDES, clicked, keyChange, lineOf, whyNot, wordClicked } from "./hands.js";
 import {
-  MANY, caption, cellOf, chosen, coloured, geometry, headOf, inWords, inks, level, merged, paintFocus, paintLegend, paintMap, paintMost,
-  paintNames, passing, range, soFar, spot, table,
+  MANY, caption, cellOf, chosen, coloured, geometry, headOf, inks, level, paintFocus, paintLegend, paintMap, paintMost,
+  paintNames, passing, range, shownOf, soFar, spot, table,
 } from "./heat.js";
 import { imageOf, paintPatches, patchAt, patchwork, spotsOfPatches } from "./patches.js";
 import { paintAtlas, thumbnail, tiles } from "./picker.js";
@@ -55,8 +55,8 @@ function furnish(house) {
 
 /** Where the small pictures are. @returns the room that they leave */
 function arrangeHeads(view) {
-  const { house: { root }, parts: { heading, bar, body, heads, scrub }, state, data } = view;
-  const wide = root.clientWidth - 12, narrow = wide < 700;
+  const { parts: { heading, bar, body, heads, scrub }, state, data } = view;
+  const wide = body.clientWidth, narrow = wide < 700;
   const many = !state.compact && data.layers * data.heads > 1;
   view.steps?.lay();
   const steps = scrub.hidden ? 0 : scrub.offsetHeight + 8, rest = Math.max(320, 476 - heading.offsetHeight - bar.offsetHeight - steps);
@@ -118,13 +118,14 @@ function arrangeLines(view, { width, tall, wide }) {
 }
 
 /** The same head for weave.js: what is hidden is 0 */
-function fabric({ one, state }) {
+function fabric({ one, state, itself }) {
   const weights = range(one.nq).map((i) => {
     const row = one.row(i), shown = passing(row, state);
     return row.map((v, j) => (shown[j] ? v : 0));
   });
   const mask = one.masked ? weights.map((row, i) => row.map((_, j) => !one.closed(i, j))) : null;
-  return { weights, mask, q: state.tokens, k: state.key_tokens, even: evens(weights, mask).map((alike) => alike && one.shares) };
+  const even = evens(weights, mask).map((alike) => alike && one.shares), later = (side, n) => laterThan(state, itself)(n, side === "key");
+  return { weights, mask, q: state.tokens, k: state.key_tokens, even, later, sums: range(one.nq).map(one.sum) };
 }
 
 /** The small pictures in colours; made again only where they would be others */
@@ -174,15 +175,17 @@ function runSteps(view, send) {
 
 /** What is shown of what is merged: in words, and of a text as much as has been written */
 function presented(view) {
-  const { raw, state } = view, whole = merged(view.data, state), starts = worded(raw);
-  view.whole = whole && starts ? inWords(whole, starts) : whole;
+  const { raw, state } = view;
+  view.whole = shownOf(view.data, state, worded(raw));
   view.itself = String(raw.tokens) === String(raw.key_tokens);
   return view.whole && state.last !== null ? soFar(view.whole, state.last, view.itself) : view.whole;
 }
 
-/** Words that have not been written yet */
+/** Is a word, a key or not, one that has not been written yet? `itself`: keys are the same text */
+const laterThan = ({ last }, itself) => (n, key) => last !== null && n > last && (!key || itself);
+
 function hideLater({ house, state, itself, loom: place }) {
-  const { last } = state, later = (line, n) => last !== null && n > last && (!line || itself);
+  const isLater = laterThan(state, itself), later = (line, n) => isLater(n, line > 0);
   const hidden = (words, line) => words.map((word, n) => (later(line, n) ? "·" : word));
   for (const [line, name] of ["tokens", "key_tokens"].entries()) state[name] = hidden(state[name], line);
   for (const [line, name] of ["q", "k"].entries()) if (place) place[name].names = hidden(place[name].names, line);
@@ -193,7 +196,7 @@ function hideLater({ house, state, itself, loom: place }) {
 function refresh(view, send) {
   view.stale = false;                                    // what comes meanwhile is for the next frame
   runSteps(view, send);
-  const { house, parts: { heading, scene, base, overlay, notes }, state } = view, zoom = +house.root.style.zoom || 1;
+  const { house, parts: { heading, scene, base, overlay, loupe, notes }, state } = view, zoom = +house.root.style.zoom || 1;
   Object.assign(state, spoken(view.raw));
   if (view.edition !== state._edition) Object.assign(view, { edition: state._edition, came: new Map() });
   const data = table(state, view.came), within = (name, count) => Math.min(state[name], count - 1);
@@ -202,8 +205,11 @@ function refresh(view, send) {
   const one = presented(view), why = whyNot(one ?? data, state), { nq, nk } = one ?? data;
   const other = state.grid.length ? "patches" : "threads", kind = state.form === other && !why ? other : "map";
   const weaves = !why && !state.grid.length && Math.max(nq, nk) <= MOST, woven = weaves && kind === "threads";
-  const spots = (line) => (kind === "patches" ? spotsOfPatches(view.patches, line) : spotsOf(view.text, line));
-  Object.assign(state, { size: { layers: data.layers, heads: data.heads, nq, nk }, why, other, kind, weaves, woven });
+  const inText = (line) => spotsOf(view.text, line).slice(0, line ? state.size.nk : state.size.nq);
+  const spots = (line) => (kind === "patches" ? spotsOfPatches(view.patches, line) : inText(line));
+  const written = (count, key) => (state.last !== null && (!key || view.itself) ? state.last + 1 : count);        // keys go no further
+  const size = { layers: data.layers, heads: data.heads, nq: written(nq, false), nk: written(nk, true) };
+  Object.assign(state, { size, why, other, kind, weaves, woven });
   state.spots = kind === "map" || woven ? null : spots;
   Object.assign(view, { data, one });
   view.controls?.set(state, data);
@@ -211,8 +217,11 @@ function refresh(view, send) {
   heading.textContent = [state.title, ...(state.how === "head" ? [] : [said])].filter(Boolean).join(" · ");
   heading.hidden = !heading.textContent;
   scene.classList.toggle("waits", !one);
+  scene.classList.toggle("gone", !one && Boolean(state._left_out));       // another head would stand below the name of this one
   const ink = view.ink = inks(house, state.signed);
   if (!one) {
+    loupe.replaceChildren();
+    sharp(overlay, overlay.clientWidth, overlay.clientHeight, zoom);
     arrangeHeads(view);
     if (view.tiles) showHeads(view, zoom);
     return house.say(state._left_out ? `This page does not hold this: ${said}.` : `On its way from the kernel, while that runs: ${said}.`);
@@ -371,7 +380,10 @@ function hands(view, send, later) {
     if (found) send({ layer: found[0], head: found[1], how: "head" });
     else if (layer !== null) send({ layer, how: "mean layer" });
   });
-  const answer = (event) => { view.hover = null; return view.one && keyChange(event, state); };
+  const answer = (event) => {                            // also where nothing has come, keys lead on to other heads
+    view.hover = null;
+    return view.one || "[]{}Escape".includes(event.key) ? keyChange(event, state) : null;
+  };
   keys(overlay, answer, send);
   keys(pen.svg, answer, send);
   keys(prose, answer, send);

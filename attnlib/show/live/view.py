@@ -50,8 +50,9 @@ class AttentionView(Live):
     form         "map", or "threads": lines between up to 24 tokens a side, and of longer texts the
                  text as it reads, in the colours of what is chosen; or "patches" of a grid
     grid         (rows, columns) of the patches of an image, which are the last keys: tokens then
-                 name all, or only those in front of the patches (CLS, registers), or none
-    image        (H, W) or (H, W, 3), 0 to 255 or 0 to 1, to lie below the patches
+                 name all, or only those in front of the patches (CLS, registers), or none; a patch
+                 is called "row,column", from 0
+    image        (H, W) or (H, W, 3), 0 to 255 or 0 to 1, to lie below the patches, in grey
     scale        colours: "absolute" (0 to 1), "row" (relative to each row's largest) or "sqrt"
     titles       names of the heads
     title        a line above the picture
@@ -295,7 +296,15 @@ class AttentionView(Live):
         """Weights (heads, n_q, n_k), and their mask or None, as they are shown, of the heads of a
         layer or `alone`: in words, where these are shown, and as far as a text has been written.
         """
-        weights = plane(self._all, *self._at)[None] if alone else self.array[self.layer]
+        words_first = (
+            alone and self._starts and self.how.startswith("max")
+        )  # in each head, then max
+        if words_first:
+            how, step, *at = self._at
+            heads = [self._all[step][one] for one in included(self._all.shape, how, *at)]
+            weights = np.max([by_words(head, *self._starts) for head in heads], axis=0)[None]
+        else:
+            weights = plane(self._all, *self._at)[None] if alone else self.array[self.layer]
         mask = self.mask
         if alone and mask is not None:
             how, _, layer, head = self._at
@@ -303,7 +312,7 @@ class AttentionView(Live):
         elif mask is not None:
             mask = np.broadcast_to(mask, self.array.shape)[self.layer]
         if self._starts:
-            weights = by_words(weights, *self._starts)
+            weights = weights if words_first else by_words(weights, *self._starts)
             mask = None if mask is None else allowed_by_words(mask, *self._starts)
         n_q, n_k = map(len, self._called())
         mask = None if mask is None else mask[..., :n_q, :n_k]
@@ -440,7 +449,8 @@ class AttentionView(Live):
         said = said[:8] + [f"{len(said) - 8} more"] * (len(said) > 8)
         state |= {
             "_names": [named(*one) for one in wanted],
-            "_left_out": f"This page holds {'; '.join(said)}. The other {left} heads are left out.",
+            "_left_out": f"This page holds {'; '.join(said)}. The other {left} heads are left out;"
+            " to_html(heads=[…]) says which a page holds.",
         }
         how, step, layer, head = self._at if self._at in wanted else wanted[0]
         state |= {"how": how, "layer": layer, "head": head}
@@ -692,12 +702,14 @@ def _odd(array, counts, signed):
     missing, leaks, off, far, negative = map(int, counts)
     rounded = "; they were rounded, as bfloat16 is" if off and not far and _rounded(array) else ""
     scores = "; are these scores, before the softmax?" if negative and off else ""
-    said = {f"{missing:,} weights are NaN, drawn in red": missing}
+    are, stand = ("weight is", "weights are"), ("weight stands", "weights stand")
+    do, rows = ("does", "do"), np.prod(array.shape[:-1])
+    said = {f"{missing:,} {are[missing > 1]} NaN, drawn in red": missing}
     if not signed:
         said |= {
-            f"{leaks:,} weights stand where none is allowed, framed in red": leaks,
-            f"{off:,} of {np.prod(array.shape[:-1]):,} rows do not sum to 1{rounded}": off,
-            f"{negative:,} weights are negative{scores}": negative,
+            f"{leaks:,} {stand[leaks > 1]} where none is allowed, framed in red": leaks,
+            f"{off:,} of {rows:,} rows {do[off > 1]} not sum to 1{rounded}": off,
+            f"{negative:,} {are[negative > 1]} negative{scores}": negative,
         }
     return [note for note, count in said.items() if count]
 

@@ -18,7 +18,7 @@
 //   handled(svg, now, hand)                  hands and keys of that picture; now() -> {state, place, count of the heads}
 //
 // At most MOST words a side; weights below LEAST are not drawn as threads; an even row is a short mark.
-import { TITLES, best, blue, clamp, ease, isEven, keys, lerp, measure, share } from "./core.js";
+import { TITLES, best, blue, clamp, ease, isEven, keys, lerp, lost, measure, share } from "./core.js";
 
 const LABEL = "Who looks at whom. Up and down choose a word, Shift adds one, x changes sides, left and right choose a head, m turns threads into a map.";
 export const MOST = 24, LEAST = 0.02;
@@ -349,10 +349,13 @@ const clipped = (word) => ([...word].length > 20 ? `${[...word].slice(0, 19).joi
 
 /** Parts for dress().say: plain text, or [word, "q" | "k"]. */
 export function telling({ q: rows, k: columns, ...rest }, { side, pins }) {
-  const q = rows.map(clipped), k = columns.map(clipped), data = { q, k, ...rest }, { even } = data, onQueries = side === "query", said = pins.slice(0, 3).flatMap((at) => (onQueries ? looksAt(data, at) : lookedAt(data, at)));
-  const [most, at] = pins.length > 1 ? best(given(data, { side, pins }))[0] : [0, 0];
-  if (pins.length > 1 && most > Math.max(...pins.map((pin) => (onQueries ? data.weights[pin][at] : data.weights[at][pin]))) + LEAST) {
-    said.push(...(onQueries ? [`Together the ${pins.length} give `, [k[at], "k"], " "] : [[q[at], "q"], ` gives the ${pins.length} together `]), `${share(most)}${onQueries ? ` of ${pins.length}` : ""}. `);
+  const q = rows.map(clipped), k = columns.map(clipped), data = { q, k, ...rest }, { even } = data, onQueries = side === "query";
+  const there = (at) => (onQueries ? looksAt(data, at) : lookedAt(data, at)), absent = (at) => data.later?.(side, at);
+  const said = pins.slice(-3).reverse().flatMap((at) => (absent(at) ? [[(onQueries ? q : k)[at], side[0]], " is not there yet. "] : there(at)));     // the newest first
+  if (pins.length > 3) said.push(`${pins.length - 3} more ${pins.length > 4 ? "are" : "is"} chosen. `);
+  const sums = pins.length > 1 ? given(data, { side, pins }) : [0], [most, at] = best(sums)[0];
+  if (most > LEAST) {
+    said.push(...(onQueries ? [`Together the ${pins.length} give `, [k[at], "k"], " "] : [[q[at], "q"], ` gives the ${pins.length} together `]), `${share(most)}${onQueries ? ` of ${pins.length}` : ""}${lost(sums)}. `);
   }
   const flat = even.filter((one, i) => one && !(onQueries && pins.includes(i))).length, others = pins.length && onQueries ? "other" : "word";
   for (const [tone, word] of [["q", " (query)"], ["k", " (key)"]]) {       // the field's word, once
@@ -363,16 +366,18 @@ export function telling({ q: rows, k: columns, ...rest }, { side, pins }) {
   return said.length ? said : ["Choose a word. "];
 }
 
-function looksAt({ weights, mask, even, q, k }, i) {
+function looksAt({ weights, mask, even, sums, q, k }, i) {
   const row = weights[i], open = mask ? mask[i].filter(Boolean).length : k.length;
   const some = best(row).filter(([w], n) => n < 3 && w > Math.max(0.05, open > 1 ? 1 / open : 0));    // more than an even share
-  const who = [q[i], "q"], sum = row.reduce((a, w) => a + w, 0), odd = Math.abs(sum - 1) > 0.01 ? `; the row adds up to ${sum.toFixed(2)}` : "";
-  if (!open || row.some(Number.isNaN)) return [who, open ? " has weights that are no numbers (NaN). " : " may look at nobody. "];
+  const who = [q[i], "q"], seen = row.reduce((a, w) => a + w, 0), sum = sums?.[i] ?? seen, hidden = sum - seen;
+  const odd = `${hidden > 0.005 ? `; ${share(hidden)} of the row is hidden` : ""}${Math.abs(sum - 1) > 0.01 ? `; the row adds up to ${sum.toFixed(2)}` : ""}`;
+  if (row.some(Number.isNaN)) return [who, " has weights that are no numbers (NaN). "];
+  if (Math.abs(seen) < 0.005) return [who, hidden > 0.005 ? ": all that it looks at is hidden. " : open ? ` gives no weight${odd}. ` : " may look at nobody. "];
   if (even[i]) return [who, ` looks at ${open === k.length ? "all" : "its"} ${open} words alike, ${share(row[mask ? mask[i].indexOf(true) : 0])} each${odd}. `];
   return [who, " looks at ", ...(some.length ? eachShare(some, k, "k") : ["nobody in particular"]), `${odd}. `];
 }
 
 function lookedAt({ weights, even, q, k }, j) {
-  const from = best(weights.map((row, i) => (even[i] ? 0 : row[j]))).filter(([w]) => w > 1.5 / k.length), rest = from.length > 4 ? ` and ${from.length - 4} more` : "";
-  return [[k[j], "k"], " is looked at by ", ...(from.length ? eachShare(from.slice(0, 4), q, "q") : ["nobody in particular"]), `${rest}. `];
+  const from = best(weights.map((row, i) => (even[i] ? 0 : row[j]))).filter(([w]) => w > 1.5 / k.length), rest = from.length > 4 ? ` and ${from.length - 4} more` : "", nan = lost(weights.map((row) => row[j]));
+  return [[k[j], "k"], " is looked at by ", ...(from.length ? eachShare(from.slice(0, 4), q, "q") : ["nobody in particular"]), `${rest}${nan}. `];
 }
