@@ -7,9 +7,9 @@ import numpy as np
 import traitlets
 
 from attnlib import _check
-from attnlib.show.turned import arrows, judged
 from attnlib.show.labels import axis_names, visible
 from attnlib.show.live.base import HERE, Live, joined, style
+from attnlib.show.turned import arrows, judged
 
 MOST, LONGEST = 8, 1e6  # keys; what an arrow or a value is at most
 COLD, HOT = 1e-3, 1e3
