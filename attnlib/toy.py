@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from attnlib import _check, _moved, encodings, patterns
-from attnlib.attention import attention_scores, scaled_dot_product_attention
+from attnlib.attention import attention_scores, scaled_dot_product_attention, softmax
 from attnlib.heads import SelfAttention
 
 if not TYPE_CHECKING:  # an editor would take it for a promise of every name
@@ -361,19 +361,31 @@ def deal(sentence=DESK[0]):
     soft; their names; and the tokens.
     """
     tokens = tokenize(sentence)
-    x, n = embed(tokens), len(tokens)
-    feature = dict(zip(FEATURES, x.T))  # name -> (n,)
-    kind = np.stack([feature[name] for name in KINDS], axis=1)  # (n, 7)
-    spelling = x[:, _SPELLING]
+    back, noun = (q @ k.T for q, k in two_jobs(tokens, 1))
+    x = embed(tokens)
+    kind, spelling = x[:, [FEATURES.index(name) for name in KINDS]], x[:, _SPELLING]
     jobs = {
-        "one token back": np.eye(n, k=-1),
-        "pronoun → noun": np.outer(
-            feature["pronoun"], 0.7 * feature["noun"] + 0.3 * feature["alive"]
-        ),
+        "one token back": back,
+        "pronoun → noun": noun,
         "same kind": 0.75 * kind @ kind.T,
         "look-alikes": spelling @ spelling.T,
     }
     return {"scores": np.stack(list(jobs.values())), "names": list(jobs), "tokens": tokens}
+
+
+def two_jobs(tokens, loudness=6.0):
+    """The first two jobs of `deal` as questions and offers: (q, k), (q, k), each (n, n).
+
+    one token back   a word asks for its place, and offers the place after its own
+    pronoun → noun   in the first column a pronoun asks, and nouns offer, living ones more
+    """
+    x, n = embed(tokens), len(tokens)
+    loudness = _check.not_negative("loudness", loudness)
+    feature = dict(zip(FEATURES, x.T))  # name -> (n,)
+    asks, offers = np.zeros((2, n, n))
+    asks[:, 0] = feature["pronoun"]
+    offers[:, 0] = 0.7 * feature["noun"] + 0.3 * feature["alive"]
+    return (loudness * np.eye(n), np.eye(n, k=1)), (loudness * asks, offers)
 
 
 class Look(NamedTuple):
@@ -564,6 +576,18 @@ def story(sentence, *, side_by_side=False):
     after = x + read  # layer 1 adds what it brings: the residual
     found, second = story_head("pronoun → noun that fits", x if side_by_side else after)
     return Story(tokens, one, first, second, after + found)
+
+
+def shared_heads(sentence, loudness=6.0):
+    """A head for every choice of five jobs: the four of `deal`, and reading the ending, where a
+    pronoun looks at the quality. The weights, (31, n, n): a head adds up the scores of its jobs.
+    """
+    loudness = _check.not_negative("loudness", loudness)
+    x = story_embed(tokenize(sentence))
+    W_q, W_k, _, _ = story_matrices("pronoun → quality")
+    scores = np.stack([*loudness * deal(sentence)["scores"], attention_scores(x @ W_q, x @ W_k)])
+    has = np.arange(1, 32)[:, None] >> np.arange(5) & 1  # (31, 5): which jobs a head has
+    return softmax(np.tensordot(has, scores, axes=1))
 
 
 def story_embed(tokens):

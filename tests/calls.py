@@ -419,6 +419,8 @@ CALLS = {  # name: () -> (what is called, {argument: value})
     ),
     "toy.desk": lambda: (toy.desk, {}),
     "toy.deal": lambda: (toy.deal, {"sentence": "The cat sat"}),
+    "toy.two_jobs": lambda: (toy.two_jobs, {"tokens": WORDS, "loudness": 2.0}),
+    "toy.shared_heads": lambda: (toy.shared_heads, {"sentence": "The cat sat", "loudness": 2.0}),
     "toy.story": lambda: (toy.story, {"sentence": "The cat sat", "side_by_side": True}),
     # ---- models ----
     "models.gpt.GPT": lambda: (gpt.GPT, gpt_sizes(tied=True)),

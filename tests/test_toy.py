@@ -3,6 +3,7 @@ stated job.
 """
 
 import contextlib
+import itertools
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import attnlib
-from attnlib import scaled_dot_product_attention, softmax, toy
+from attnlib import scaled_dot_product_attention, softmax, split_heads, toy
 from attnlib.show import labels
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -990,6 +991,40 @@ def slow_story(sentence, side_by_side=False):
                 after[i][target] += sum(share * key[column] for share, key in zip(table[i], source))
         tables.append(table)
     return tables, after
+
+
+def test_two_jobs_side_by_side_add_up():
+    tokens = "She saw the cat and the mat".split()
+    (q, k), (q_noun, k_noun) = toy.two_jobs(tokens, 2)
+    np.testing.assert_array_equal(q @ k.T, 2 * np.eye(7, k=-1))
+    wanted = np.zeros((7, 7))
+    wanted[0, [3, 6]] = 2, 1.4  # the cat is alive, the mat is not
+    np.testing.assert_allclose(q_noun @ k_noun.T, wanted, atol=1e-12)
+    assert np.linalg.matrix_rank(q_noun) == 1  # one column does
+    both = np.hstack([q, q_noun]) @ np.hstack([k, k_noun]).T
+    np.testing.assert_allclose(both, 2 * toy.deal(" ".join(tokens))["scores"][:2].sum(0))
+    heads = split_heads(np.hstack([q, q_noun]), 2)
+    np.testing.assert_array_equal(heads, [q, q_noun])
+
+
+def test_a_head_for_every_choice_of_five_jobs():
+    text = "The cat sat on the mat because it was soft"
+    found = toy.shared_heads(text, 3.0)
+    four = 3 * toy.deal(text)["scores"]
+    reads = np.log(toy.story(text).first)  # the scores, but for a number in each row
+    jobs = [*four, reads]
+    wanted = []
+    for size in range(1, 6):
+        for some in itertools.combinations(jobs, size):
+            e = np.exp(sum(some))
+            wanted.append(e / e.sum(axis=1, keepdims=True))
+    assert found.shape == (31, 10, 10)
+    for table in wanted:
+        assert np.abs(found - table).max(axis=(1, 2)).min() < 1e-9
+    ratios = found[:, 7, 1] / found[:, 7, 5]  # cat and mat keep their proportion
+    np.testing.assert_allclose(
+        ratios, (lambda w: w[:, 7, 1] / w[:, 7, 5])(toy.shared_heads(text[:-4] + "tired", 3.0))
+    )
 
 
 @pytest.mark.parametrize("side_by_side", [False, True])

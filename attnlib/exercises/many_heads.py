@@ -45,7 +45,7 @@ second = Question(
     "cells",
     "Head 0 reads *soft*. Where does head 1, in the same layer, look from *it*?",
     why="At the living noun, as with the other ending. Both heads begin with the same rows: when"
-    " head 1 asks, *it* has not heard yet what head 0 finds.",
+    " head 1 asks, *it* has not heard yet what head 0 finds, and only the old question is left.",
 )
 
 
