@@ -29,10 +29,10 @@ PLANS = {  # a session each, its notebooks by subject
     "afternoon": ["start_here similarity_and_softmax queries_keys_values"],
     "sessions": [
         "start_here similarity_and_softmax",
-        "why_scale queries_keys_values",
-        "masks",
+        "queries_keys_values masks",
         "many_heads",
-        "positional_encoding transformer_block",
+        "why_scale positional_encoding",
+        "transformer_block",
         "train_a_tiny_gpt",
     ],
     "term": sorted(

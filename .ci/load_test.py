@@ -441,7 +441,7 @@ def main():
         help="seconds between an answer and the next move, on average",
     )
     parser.add_argument(
-        "--notebook", type=Path, default=ROOT / "notebooks" / "03_queries_keys_values.ipynb"
+        "--notebook", type=Path, default=ROOT / "notebooks" / "02_queries_keys_values.ipynb"
     )
     given = parser.parse_args()
     if shutil.which("configurable-http-proxy") is None:

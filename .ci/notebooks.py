@@ -238,7 +238,7 @@ def anchors(notebook):
 
 
 def anchored(text, known):
-    """A text whose links to sections, "04_masks.ipynb#5", have the cell of today's heading behind
+    """A text whose links to sections, "03_masks.ipynb#5", have the cell of today's heading behind
     the number. known: file name -> `anchors`
     """
     return re.sub(

@@ -633,8 +633,8 @@ def test_a_number_for_a_notebook_is_found(text):
 @pytest.mark.parametrize(
     "text",
     [
-        "[04 · Attention masks](04_masks.ipynb)",
-        "[*Attention masks*](04_masks.ipynb#5-·-Mask)",
+        "[03 · Attention masks](03_masks.ipynb)",
+        "[*Attention masks*](03_masks.ipynb#5-·-Mask)",
         "in JupyterLab and in Note" + "book 7",
         "the date 2021-03-05, at 10:05, and 0.05 of 1,000",
         "the 12 heads of 10 notebooks",

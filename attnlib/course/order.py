@@ -11,10 +11,10 @@ PARTS = {
     "A first class": {
         "start_here": 2,
         "similarity_and_softmax": 2,
-        "why_scale": 2,
         "queries_keys_values": 2,
         "masks": 2,
         "many_heads": 2,
+        "why_scale": 2,
     },
     "The transformer": {
         "positional_encoding": 1,
