@@ -51,7 +51,7 @@ def running(steps, at, *, names=None, value_names=None, title="") -> Picture:
     right = LEFT + SCORES + MOST + 0.1 + _widest(rows)
     top = under(title) + 0.45
     foot = 0.15 + (0.75 * _widest(names) + line() if len(scores) <= NAMED else 0)
-    width = max(PAGE, right + 4 * 0.95 + GAP + MARGIN)
+    width = max(PAGE, right + 4 * 0.9 + GAP + MARGIN)
     high = max(HIGH + foot, ROW * len(rows))
     picture = Picture(width, top + high + MARGIN, title=title)
     _row_of_scores(picture, LEFT, top, scores, names, steps, at)
