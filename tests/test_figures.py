@@ -1243,9 +1243,12 @@ def test_zero_is_a_measurement_and_no_weight():
 def test_saved_pictures_have_the_fine_steps_of_their_own_scale_alone(style):
     for kind, ramp in {"value": "values", "count": "counts"}.items():
         picture = heatmap(np.linspace(0, 1, 60)[None], kind=kind, numbers=False)
-        shown = np.asarray(Image.open(io.BytesIO(picture.png())).convert("RGB")).astype(int)
-        assert np.abs(shown - pixels(picture)).max(axis=-1)[20:-40, 120:-20].mean() < 6, ramp
-    assert sheet._scales(np.array([[255, 255, 255], [233, 234, 236]])) == ["weights", "signed"]
+        saved = np.asarray(Image.open(io.BytesIO(picture.png())).convert("RGB")).astype(int)
+        table = Table(picture, (1, 60))
+        middle = round(table.y.mean()), np.round((table.x[1:] + table.x[:-1]) / 2).astype(int)
+        assert np.abs(saved[middle] - table.pixels[middle]).max() < 9, ramp
+    pale = [sheet._fade(*style["counts"], steps=256)[k] * 255 for k in (10, 30, 50)]
+    assert sheet._scales(np.array(pale)) == ["weights", "signed"], "masks are as pale"
 
 
 @in_both_themes
