@@ -1247,8 +1247,13 @@ def test_saved_pictures_have_the_fine_steps_of_their_own_scale_alone(style):
         table = Table(picture, (1, 60))
         middle = round(table.y.mean()), np.round((table.x[1:] + table.x[:-1]) / 2).astype(int)
         assert np.abs(saved[middle] - table.pixels[middle]).max() < 9, ramp
-    pale = [sheet._fade(*style["counts"], steps=256)[k] * 255 for k in (10, 30, 50)]
-    assert sheet._scales(np.array(pale)) == ["weights", "signed"], "masks are as pale"
+    greys = np.linspace(rgb(style["ink"]), rgb(style["paper"]), 256)  # the edges of letters
+    masked = np.array([rgb(style[name]) for name in ("blocked", "hatch", "allowed", "faint")])
+    assert sheet._scales(np.concatenate([greys, masked])) == ["weights", "signed"]
+    plain = heatmap(np.linspace(-1, 1, 60)[None], signed=True, numbers=False)
+    colours = Image.open(io.BytesIO(plain.png(fast=True))).convert("RGB").getcolors(10**6)
+    many = np.array([colour for number, colour in colours if number >= sheet.CELL])
+    assert sheet._scales(many) == ["weights", "signed"]
 
 
 @in_both_themes
