@@ -1243,9 +1243,17 @@ def test_zero_is_a_measurement_and_no_weight():
 def test_saved_pictures_have_the_fine_steps_of_their_own_scale_alone(style):
     for kind, ramp in {"value": "values", "count": "counts"}.items():
         picture = heatmap(np.linspace(0, 1, 60)[None], kind=kind, numbers=False)
-        shown = np.asarray(Image.open(io.BytesIO(picture.png())).convert("RGB")).astype(int)
-        assert np.abs(shown - pixels(picture)).max(axis=-1)[20:-40, 120:-20].mean() < 6, ramp
-    assert sheet._scales(np.array([[255, 255, 255], [233, 234, 236]])) == ["weights", "signed"]
+        saved = np.asarray(Image.open(io.BytesIO(picture.png())).convert("RGB")).astype(int)
+        table = Table(picture, (1, 60))
+        middle = round(table.y.mean()), np.round((table.x[1:] + table.x[:-1]) / 2).astype(int)
+        assert np.abs(saved[middle] - table.pixels[middle]).max() < 9, ramp
+    greys = np.linspace(rgb(style["ink"]), rgb(style["paper"]), 256)  # the edges of letters
+    masked = np.array([rgb(style[name]) for name in ("blocked", "hatch", "allowed", "faint")])
+    assert sheet._scales(np.concatenate([greys, masked])) == ["weights", "signed"]
+    plain = heatmap(np.linspace(-1, 1, 60)[None], signed=True, numbers=False)
+    colours = Image.open(io.BytesIO(plain.png(fast=True))).convert("RGB").getcolors(10**6)
+    many = np.array([colour for number, colour in colours if number >= sheet.CELL])
+    assert sheet._scales(many) == ["weights", "signed"]
 
 
 @in_both_themes

@@ -193,7 +193,7 @@ def test_the_words_of_a_mask_are_those_of_the_caller():
     assert {"9 of 10 pairs", "10 of 10 pairs"} <= set(words(few))
 
 
-@pytest.mark.parametrize("mask", [masks.causal(12), masks.local(12, window=1), masks.full(12)])
+@pytest.mark.parametrize("mask", [masks.causal(12), masks.local(24, window=1), masks.full(12)])
 def test_allowed_and_not_allowed_are_said_on_cells_or_below_but_not_both(mask):
     picture = mask_figure(mask)
     _, _, low, _ = picture.sheet.images[0].get_extent()

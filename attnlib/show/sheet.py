@@ -41,7 +41,7 @@ THEMES = {
         "value_text": "#a3507d",
         "weights": ["#f7fbff", "#c6dbef", "#6baed6", "#2171b5", "#08306b"],
         "values": ["#fdf6fa", "#efd0e2", "#cc79a7", "#94457a", "#571f44"],
-        "counts": ["#f7f8f9", "#d5d9de", "#9aa3ae", "#5a636e", "#23282e"],
+        "counts": ["#faf8f5", "#e0d9cf", "#a89d8e", "#655b4e", "#2a2520"],
         "signed": ["#7f3b08", "#e08214", "#fee0b6", "#f7f7f7", "#d8daeb", "#8073ac", "#2d004b"],
         "lines": ["#2171b5", "#a8650a", "#6a3d9a", "#4d5866", "#157a80", "#b3245a"],
     },
@@ -61,7 +61,7 @@ THEMES = {
         "value_text": "#f0a6cd",
         "weights": ["#1d2733", "#1f4468", "#2b73b3", "#6fb1e4", "#e3f1fd"],
         "values": ["#2b1d27", "#5c2f4b", "#a85a87", "#e39cc4", "#fbe6f2"],
-        "counts": ["#1f2227", "#3a3f47", "#6b737f", "#a9b0ba", "#eef0f3"],
+        "counts": ["#25231f", "#454037", "#7a7266", "#b5ac9e", "#f3efe8"],
         "signed": ["#fdb863", "#c76b12", "#6b3a0c", "#23252b", "#453a66", "#8274bd", "#cfc6f2"],
         "lines": ["#6fb1e4", "#e0a458", "#b79ce0", "#b4bcc8", "#5cc4c8", "#ef7ba5"],
     },
@@ -74,7 +74,8 @@ PAGE, HALF = 9.5, 4.75  # inches: a figure is as wide as a page, or half of it w
 MARGIN = 0.12  # inches around everything on a sheet
 LINES = 6  # of a title that is longer than the page is wide
 AREAS = 16  # colours of a saved picture that are kept exactly
-SCALE, RARE = 33, 16  # steps of a scale of colours in it; dots of a colour that is rare
+SCALE = 33  # steps of a scale of colours in it
+RARE, CELL = 16, 100  # dots of a colour that is rare; of one that may be that of a cell
 
 
 def line(size=SMALL):
@@ -397,8 +398,8 @@ def _fade(*colours, steps):
 
 
 def _scales(areas):
-    """The scales of a picture with these colours (m, 3): both that most have, and those that three
-    of its colours lie on.
+    """The scales of a picture that has these colours in cells (m, 3): both that most have, and
+    those that three of them lie on.
     """
     more = []
     for name in ("values", "counts"):
@@ -435,7 +436,7 @@ def _few_colours(image):
     """
     counted = sorted(image.getcolors(image.width * image.height), reverse=True)
     areas = np.array([rgb for _, rgb in counted[:AREAS]])
-    scales = _scales(areas)
+    scales = _scales(np.array([rgb for number, rgb in counted if number >= CELL] or areas))
     palette = np.concatenate([areas, _palette(scales)])
     # each pixel's colour as one number
     codes = np.asarray(image).astype(np.int32) @ [65536, 256, 1]
