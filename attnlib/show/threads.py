@@ -29,7 +29,7 @@ EDGE, GAP = 0.15, 0.1  # inches
 ROW, THICK = 0.3, 0.2  # a word, and a thread of weight 1
 SPAN = 1.2, 3.4  # from words that look to words that are looked at
 MAPS, ASIDE = 3.2, 0.2  # the small maps together; between them, and beside them
-BUSY = 18  # threads: where there are more, the heaviest are drawn, and those of chosen words
+BUSY = 16  # threads: where there are more, the heaviest are drawn, and those of chosen words
 MOST = 8  # small maps
 
 
