@@ -48,7 +48,10 @@ def test_what_the_chosen_words_give_or_get(tmp_path):
         rows, pins = (w if look["side"] == "query" else w.T), look["pins"]
         wanted = rows[pins].sum(0) if pins else rows.sum(0)
         np.testing.assert_allclose(got["values"], wanted, atol=1e-12)
-        assert np.isclose(got["most"], wanted.max())
+        if not pins and look["side"] == "key" and np.ptp(wanted) < 0.02:
+            assert got["most"] is None, "all alike: no shade"
+        else:
+            assert np.isclose(got["most"], wanted.max())
         closed = np.zeros(len(wanted), bool)
         if data["mask"] and pins:
             open_ = np.array(data["mask"])
