@@ -107,7 +107,7 @@ def test_round_scales_hold_everything(tmp_path):
     rng = np.random.default_rng(1)
     lists = [STARS.tolist(), [5, 5], [0], [-3.2, 1e6], [0.001, 0.004]]
     lists += [(rng.normal(size=n) * 10.0**p).tolist() for n, p in [(2, -3), (5, 0), (8, 4)]]
-    script = "console.log(JSON.stringify(data.map((one) => c.scaleOf(one))));"
+    script = "console.log(JSON.stringify(data.map((one) => c.spanOf(one))));"
     for values, got in zip(lists, run(tmp_path, script, lists)):
         low, high, step = got["low"], got["high"], got["step"]
         assert low <= min(values) and high >= max(values) and 1.99 <= (high - low) / step <= 8.01

@@ -3,7 +3,7 @@
 
 import { calm, choice, clamp, cut, drag, dress, ease, frames, keep, lerp, make, measure, press, share, sketch, slider } from "./core.js";
 import {
-  RIM, STEPS, TURN, around, chain, degrees, judged, length, nudged, plain, polar, reachOf, said, scaleOf, sentence, stacked,
+  RIM, STEPS, TURN, around, chain, degrees, judged, length, nudged, plain, polar, reachOf, said, spanOf, sentence, stacked,
 } from "./choosing.js";
 
 
@@ -269,7 +269,7 @@ function render({ model, el }) {
     state.reach = Math.max(state.reach ?? 0, reachOf([...state.arrows, state.query]));
     about.top = state.reach * Math.max(...state.arrows.map(length), 1e-9);
     if (state.values.length) {
-      const scale = scaleOf(state.values), old = about.scale;
+      const scale = spanOf(state.values), old = about.scale;
       about.scale = old && old.low <= scale.low && old.high >= scale.high ? old : scale;
     }
   };

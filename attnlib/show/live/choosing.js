@@ -40,7 +40,7 @@ export function roundUp(x, steps = [1, 1.5, 2, 3, 4, 5, 7.5, 10]) {
 export const reachOf = (arrows) => roundUp(Math.max(...arrows.map(length)) || 1);
 
 /** The scale under the beam, between round numbers: { low, high, step } */
-export function scaleOf(values) {
+export function spanOf(values) {
   const [low, high] = [Math.min(...values), Math.max(...values)], step = roundUp((high - low) / 6 || 1, [1, 2, 5, 10]);
   const more = +(low === high), [a, b] = [Math.floor(low / step) - more, Math.ceil(high / step) + more];
   return { low: a * step, high: b * step, step };

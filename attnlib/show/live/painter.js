@@ -47,7 +47,8 @@ export function judged(scores, mask, { order, future, goal }) {
   const never = due.filter(([i, j]) => layers[i][j] < 0);
   const met = [!leaks.flat().some(Boolean), rows.every(Boolean), due.every(([i, j]) => near(i, j)), open <= most];
   const deepest = due.reduce((top, [i, j]) => Math.max(top, layers[i][j]), 0);
-  return { mask, order, future, open, weights, hears, layers, leaks, rows, never, deepest, most, met, holes: table(n, (i, j) => mask[i][j] && later(i, j)) };
+  const holes = table(n, (i, j) => mask[i][j] && later(i, j));
+  return { mask, order, future, open, weights, hears, layers, leaks, rows, never, deepest, most, met, holes };
 }
 
 /** A mask after a stroke of the brush, from one cell to another: a rectangle, whole rows, columns, or diagonals. */
