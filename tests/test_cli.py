@@ -309,7 +309,7 @@ def test_one_head_alone(capsys, tmp_path):
             re.M,
         )[1]
     )
-    assert (state["layer"], state["head"], state["_shape"][:2]) == (2, 1, [4, 4])
+    assert (state["layer"], state["head"], state["_shape"][1:3]) == (2, 1, [4, 4])
 
 
 def test_pictures_of_all_of_a_layer_and_of_a_head_differ(tmp_path):
