@@ -172,7 +172,7 @@ def check(text, weights, i, j, tokens, keys=None, mask=None):
     """The read-out says which cell it is, its weight, and its rank among the allowed keys."""
     keys = tokens if keys is None else keys
     found = re.fullmatch(
-        r"(.*) \(query (\d+)\) looks at (.*) \(key (\d+)\) (\d?\.\d{2,3}), rank (\d+) of (\d+)\.",
+        r"(.*) \(query (\d+)\) looks at (.*) \(key (\d+)\) (\d?\.\d{2,3}), rank (\d+) of (?:the )?(\d+)(?: allowed)?\.",
         text,
     )
     assert found, text
@@ -516,7 +516,7 @@ def test_numbers_beyond_0_and_1(show):
     weights = np.array([[-0.5, 0.0, 0.25], [1.5, 2.0, -2.5]])
     seen = show(AttentionView(weights, ["x", "y"], key_tokens=["a", "b", "c"], mask=mask))
     for i, j, text in [
-        (0, 0, " −.50,"),
+        (0, 0, " −.50;"),
         (0, 2, " .25, rank 1 of 2; the row adds up to −0.25."),
         (1, 1, " 2.00, rank 1 of 3."),
     ]:
