@@ -172,7 +172,8 @@ def check(text, weights, i, j, tokens, keys=None, mask=None):
     """The read-out says which cell it is, its weight, and its rank among the allowed keys."""
     keys = tokens if keys is None else keys
     found = re.fullmatch(
-        r"(.*) \(query (\d+)\) looks at (.*) \(key (\d+)\) (\d?\.\d{2,3}), rank (\d+) of (?:the )?(\d+)(?: allowed)?\.",
+        r"(.*) \(query (\d+)\) looks at (.*) \(key (\d+)\) (\d?\.\d{2,3}), "
+        r"rank (\d+) of (?:the )?(\d+)(?: allowed)?\.",
         text,
     )
     assert found, text
@@ -517,7 +518,7 @@ def test_numbers_beyond_0_and_1(show):
     seen = show(AttentionView(weights, ["x", "y"], key_tokens=["a", "b", "c"], mask=mask))
     for i, j, text in [
         (0, 0, " −.50;"),
-        (0, 2, " .25, rank 1 of 2; the row adds up to −0.25."),
+        (0, 2, " .25, rank 1 of the 2 allowed; the row adds up to −0.25."),
         (1, 1, " 2.00, rank 1 of 3."),
     ]:
         seen.point(i, j)
