@@ -1,15 +1,11 @@
 """masks.py: every cell of every mask against its slow twin; what the course says about masks."""
 
-import itertools
-
-import nbformat
 import numpy as np
 import pytest
 import slow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import notebooks
 from attnlib import masks, scaled_dot_product_attention
 from attnlib.exercises import masks as ex
 
@@ -547,41 +543,6 @@ def test_density_of_patterns():
     assert masks.density(masks.causal(4)) == 10 / 16
     assert masks.density(masks.local(100, window=1)) == 0.01
     assert type(masks.density(masks.causal(4))) is float
-
-
-# ---- the slider of the notebook ------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def leak_test():
-    """`leak_test` of the notebook on masks, which gives what it draws: (weights, influence), and
-    the mask behind them.
-    """
-    (path,) = notebooks.NOTEBOOKS.glob("*_masks.ipynb")
-    cells = {cell.id: cell.source for cell in nbformat.read(path, 4).cells}
-    names = {"np": np}
-    for one in ("parameters", "imports", "cheat-code", "scores", "hero-patterns", "hero-draw"):
-        exec(compile(cells[one], one, "exec"), names)
-    names["heads"] = lambda tables, tokens, *, mask, title, **rest: (tables, mask, title)
-    return names["leak_test"], list(names["patterns"]), list(names["fills"])
-
-
-def test_the_right_fill_frames_nothing_and_every_leak_is_framed(leak_test):
-    draw, patterns, fills = leak_test
-    assert len(patterns) == 5 and fills == ["-inf", "-1e9", "0", "after softmax"]
-    for pattern, length in itertools.product(patterns, range(1, 11)):
-        for fill in fills:
-            (weights, moved), mask, title = draw(pattern, fill, length)
-            framed = (weights[~mask] > 0).any(), (moved[~mask] > 0).any()
-            leaky = {
-                "-inf": (False, False),
-                "-1e9": (masks.empty_rows(mask).any(),) * 2,
-                "0": ((~mask).any(),) * 2,
-                "after softmax": (False, length > 1 and (~mask).any()),
-            }[fill]
-            assert framed == leaky, (pattern, length, fill)
-            assert (moved[mask] > 0).all(), "the test sees every look that is allowed"
-            assert title.endswith("weight 0, influence 0") == (leaky == (False, False)), title
 
 
 # ---- what the questions of the notebook hold to be right, computed with NumPy alone --------------

@@ -207,7 +207,8 @@ def test_a_page_holds_the_heads_that_were_chosen(few):
     assert state["_names"] == ["0.2.1", "0.0.0"] and (state["layer"], state["head"]) == (2, 1)
     np.testing.assert_allclose(planes, weights[[2, 0], [1, 0]], atol=1e-5)
     assert state["_left_out"] == (
-        "This page holds layer 2, head 1; layer 0, head 0. The other 4 heads are left out; to_html(heads=[…]) says which a page holds."
+        "This page holds layer 2, head 1; layer 0, head 0. The other 4 heads are left out;"
+        " to_html(heads=[…]) says which a page holds."
     )
     assert view.layer == 1, "the view itself stays"
     everything = [(layer, head) for layer in (2, 0, 1) for head in range(2)]
@@ -223,7 +224,8 @@ def test_a_page_of_some_heads_holds_all_their_steps(few):
     assert state["_names"] == [f"{step}.1.1" for step in range(4)]
     np.testing.assert_allclose(planes, weights[:, 1, 1], atol=1e-5)
     assert state["_left_out"] == (
-        "This page holds layer 1, head 1. The other 5 heads are left out; to_html(heads=[…]) says which a page holds."
+        "This page holds layer 1, head 1. The other 5 heads are left out;"
+        " to_html(heads=[…]) says which a page holds."
     )
 
 

@@ -105,7 +105,8 @@ def _place(names, keys, n_heads, title):
     right = 0.08 + max(
         max(text_width(key, TEXT) for key in keys) + 0.45, text_width(WORDS[1], SMALL)
     )
-    maps = ASIDE + MAPS if n_heads > 1 else 0
+    free = PAGE - EDGE - x0 - right - SPAN[0] - ASIDE  # long words leave less for the small maps
+    maps = ASIDE + float(np.clip(free, MAPS / 2, MAPS)) if n_heads > 1 else 0
     x1 = x0 + float(np.clip(PAGE - x0 - right - maps - EDGE, *SPAN))
     end = x1 + right
     top = 0.75
@@ -117,6 +118,7 @@ def _place(names, keys, n_heads, title):
         "most": x0 - GAP - most,
         "sum": end - 0.05,
         "maps": end + ASIDE,
+        "map": (maps - 2 * ASIDE) / 2,
         "top": top,
         "tall": tall,
         **rows,
@@ -236,7 +238,7 @@ def _maps(picture, place, weights, allowed, titles, head):
         shown = MOST - 1
     heads = [*range(shown)] if head < shown else [*range(shown), head]
     rows = -(-len(heads) // 2)
-    tall, wide = (place["tall"] + 0.3) / rows, (MAPS - ASIDE) / 2
+    tall, wide = (place["tall"] + 0.3) / rows, place["map"]
     size = wide, tall - 0.34
     for at, h in enumerate(heads):
         x, y = place["maps"] + (at % 2) * (wide + ASIDE), place["top"] - 0.12 + (at // 2) * tall
