@@ -27,8 +27,8 @@ ROW = 0.25  # inches from one line of words to the next
 STRIP = 0.9, 0.12  # inches, wide and high: the colours from 0 to vmax
 
 
-@on_paper(told=_check.row)
-def shaded(tokens, weights, *, vmax=None, told=(), title="", axis="weight", width=PAGE) -> Picture:
+@on_paper
+def shaded(tokens, weights, *, vmax=None, title="", axis="weight", width=PAGE) -> Picture:
     """The tokens as running text, each on the colour of its weight.
 
     tokens   n strings, with a space in front where they begin a word, as `Trace.tokens`
@@ -36,7 +36,6 @@ def shaded(tokens, weights, *, vmax=None, told=(), title="", axis="weight", widt
     vmax     the number of the darkest colour, the largest of the weights unless given (1 where all
              are 0): give it where a slider moves, so that colours can be compared with those of
              before; what is above it has the darkest, too
-    told     places of tokens that have their number behind them, as those that may be above vmax
     axis     what the numbers are, in words
     width    inches
     """
@@ -48,12 +47,7 @@ def shaded(tokens, weights, *, vmax=None, told=(), title="", axis="weight", widt
             f" {weights.shape}"
         )
     vmax = _check.positive("vmax", float(weights.max()) or 1.0 if vmax is None else vmax)
-    told = {_check.integer("told", i, -len(tokens), len(tokens) - 1) % len(tokens) for i in told}
-    names = _words(without_marks(tokens))
-    words = [
-        (f"{text} {weights[i]:.2f}" if i in told else text, apart)
-        for i, (text, apart) in enumerate(names)
-    ]
+    words = _words(without_marks(tokens))
     places, rows = _laid_out(words, _check.positive("width", width) - 2 * MARGIN)
     top = under(title) + line() + 0.08
     picture = Picture(width, top + ROW * rows + MARGIN, title=title)
@@ -71,7 +65,7 @@ def shaded(tokens, weights, *, vmax=None, told=(), title="", axis="weight", widt
         middle = MARGIN + x + wide / 2, top + ROW * (row + 0.5)
         picture.write(*middle, text, size=TEXT, color=str(ink), ha="center", va="center_baseline")
     best = np.argsort(-weights, kind="stable")[:5]
-    strongest = ", ".join(f"{names[j][0]} {weights[j]:.2f}" for j in best)
+    strongest = ", ".join(f"{words[j][0]} {weights[j]:.2f}" for j in best)
     picture.alt = (
         f"{title or 'A text'}: {len(words)} tokens on the colours of their {axis}, strongest"
         f" {strongest}."
