@@ -68,7 +68,7 @@ def test_ranges_are_thin_lines_on_the_scale_of_the_bars(style):
 
 def test_ranges_that_fit_no_bars_are_refused():
     for ranges in ([[1, 2]], [[2, 1], [0, 1]], [1, 2]):
-        with pytest.raises(ValueError, match="ranges must (be|have the shape)"):
+        with pytest.raises(ValueError, match=r"ranges must (be|have the shape)"):
             rows([1, 1], ["a", "b"], ranges=ranges)
     with pytest.raises(ValueError, match="full=2 must be at least the largest value, 3"):
         rows([1], ["a"], ranges=[[0, 3]], full=2)

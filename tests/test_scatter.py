@@ -262,7 +262,7 @@ def test_no_name_lies_on_a_point():
 
 
 def untold(weights, title):
-    """The weights whose numbers do not stand in the title: no colour above the scale may hide them."""
+    """The weights whose numbers do not stand in the title, and that colours alone must tell."""
     return [weight for weight in weights if f"{weight:.2f}" not in title]
 
 
@@ -290,7 +290,7 @@ def sliders():
             # not drawn, and slow
             names["swap_each"] = lambda model, ids, candidates: np.arange(len(ids))
             names["shaded"] = lambda tokens, weights, *, vmax=None, **how: (
-                drawn.append((max(untold(weights, how["title"])), vmax))
+                drawn.append((max(untold(weights, how["title"]), default=0), vmax))
                 or shaded(tokens, weights, vmax=vmax, **how)
             )
         if id_ == "message":
