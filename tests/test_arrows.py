@@ -2,16 +2,15 @@
 Python; names never touch.
 """
 
-import io
 from itertools import combinations
 
 import numpy as np
 import pytest
 from conftest import in_both_themes
+from drawn import overhang, pixels, refused, rgb, text_of, texts, touching
 from matplotlib.colors import same_color, to_rgb
 from matplotlib.patches import Rectangle
 from matplotlib.quiver import Quiver
-from PIL import Image
 
 from attnlib.show import sheet
 from attnlib.show.arrows import PLANE, ROUND, aim, around, bars, choice, name_at
@@ -19,52 +18,6 @@ from attnlib.show.arrows import PLANE, ROUND, aim, around, bars, choice, name_at
 pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("style")]
 
 ODD = ["$a_1$", "<b>x</b>", "&lt;", "√d · k", "$\\frac{", "%s {0}"]
-
-
-def pixels(picture, fast=True):
-    return np.asarray(Image.open(io.BytesIO(picture.png(fast=fast))).convert("RGB")).astype(int)
-
-
-def rgb(color):
-    return np.rint(np.array(to_rgb(color)) * 255).astype(int)
-
-
-def texts(picture):
-    return [text.get_text() for text in picture.sheet.texts]
-
-
-def text_of(picture, words):
-    (found,) = [text for text in picture.sheet.texts if text.get_text() == words]
-    return found
-
-
-def overhang(picture):
-    """How far any text sticks out of the picture, in pixels, and which."""
-    picture.draw_without_rendering()
-    width, height = picture.canvas.get_width_height()
-    boxes = [(t.get_window_extent(), t.get_text()) for t in picture.sheet.texts if t.get_text()]
-    return max(
-        (max(-box.x0, -box.y0, box.x1 - width, box.y1 - height), words) for box, words in boxes
-    )
-
-
-def touching(picture):
-    """Pairs of texts that lie on each other by more than a dot."""
-    picture.draw_without_rendering()
-    boxes = [(t.get_text(), t.get_window_extent()) for t in picture.sheet.texts if t.get_text()]
-    return [
-        (a, b)
-        for (a, one), (b, two) in combinations(boxes, 2)
-        if min(one.x1, two.x1) - max(one.x0, two.x0) > 1
-        and min(one.y1, two.y1) - max(one.y0, two.y0) > 1
-    ]
-
-
-def refused(make, kind, *words):
-    with pytest.raises(kind) as error:
-        make()
-    for word in words:
-        assert word in str(error.value), (word, str(error.value))
 
 
 def said(number):

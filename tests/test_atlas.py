@@ -2,12 +2,11 @@
 says the numbers it was given.
 """
 
-from itertools import combinations
-
 import nbformat
 import numpy as np
 import pytest
 from conftest import in_both_themes
+from drawn import texts, touching
 from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgba
 from matplotlib.patches import Rectangle
 
@@ -51,22 +50,6 @@ def squares(picture, layers, heads, side, lift=0):
             for r in range(layers)
         ]
     )
-
-
-def texts(picture):
-    return [text.get_text() for text in picture.sheet.texts]
-
-
-def touching(picture):
-    """Pairs of texts that lie on each other by more than a dot."""
-    boxes = [(t.get_text(), t.get_window_extent()) for t in picture.sheet.texts if t.get_text()]
-    return [
-        (a, b)
-        for (a, one), (b, two) in combinations(boxes, 2)
-        if min(one.x1, two.x1) - max(one.x0, two.x0) > 1
-        and min(one.y1, two.y1) - max(one.y0, two.y0) > 1
-        and abs(one.y0 - two.y0) < 9  # in one line
-    ]
 
 
 def outlines(picture):

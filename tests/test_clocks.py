@@ -1,14 +1,13 @@
 """show/clocks.py: the hands point where the numbers say, and the picture says so in words, too."""
 
-import io
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from conftest import in_both_themes
+from drawn import pixels, refused, text_of, texts
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Wedge
-from PIL import Image
 
 from attnlib.encodings import sinusoidal
 from attnlib.show import beside, clocks, sheet
@@ -50,19 +49,6 @@ def directions(picture):
     return ends / 0.92
 
 
-def texts(picture):
-    return [text.get_text() for text in picture.sheet.texts]
-
-
-def text_of(picture, words):
-    (found,) = [text for text in picture.sheet.texts if text.get_text() == words]
-    return found
-
-
-def pixels(picture):
-    return np.asarray(Image.open(io.BytesIO(picture.png(fast=True))).convert("RGB")).astype(int)
-
-
 def boxes(picture):
     picture.draw_without_rendering()
     return {
@@ -76,13 +62,6 @@ def inside(picture):
         box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
         for box in boxes(picture).values()
     )
-
-
-def refused(make, kind, *words):
-    with pytest.raises(kind) as error:
-        make()
-    for word in words:
-        assert word in str(error.value), (word, str(error.value))
 
 
 # ---- hands ---------------------------------------------------------------------------------------

@@ -1,14 +1,14 @@
 """show/curves.py: lines and sizes are those of the given numbers."""
 
-import io
 import re
 from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
 from conftest import in_both_themes
-from matplotlib.colors import same_color, to_rgb
-from PIL import Image
+from drawn import overhang as sticking_out
+from drawn import pixels, refused, rgb
+from matplotlib.colors import same_color
 
 from attnlib.show import sheet
 from attnlib.show.arrows import choice
@@ -20,14 +20,6 @@ pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("styl
 X = np.arange(8.0)
 POWERS_BACK = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 ODD = ["$a_1$", "<b>x</b>", "&lt;", "√d · k", "$\\frac{", "%s {0}"]
-
-
-def pixels(picture, fast=True):
-    return np.asarray(Image.open(io.BytesIO(picture.png(fast=fast))).convert("RGB")).astype(int)
-
-
-def rgb(color):
-    return np.rint(np.array(to_rgb(color)) * 255).astype(int)
 
 
 def texts(picture):
@@ -50,10 +42,9 @@ def number(text):
 
 
 def overhang(picture):
-    """How far any text sticks out of the picture, in pixels, and which."""
-    picture.draw_without_rendering()
-    width, height = picture.canvas.get_width_height()
-    found = list(picture.sheet.texts)
+    """How far any text sticks out of the picture, in pixels, and which; names and ticks, too."""
+    picture.draw_without_rendering()  # which makes the ticks
+    found = []
     for plot in picture.axes[1:]:
         found += [plot.xaxis.label, plot.yaxis.label]
         for axis, (low, high) in ((plot.xaxis, plot.get_xlim()), (plot.yaxis, plot.get_ylim())):
@@ -61,21 +52,11 @@ def overhang(picture):
                 tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high
             ]
             found += [axis.get_offset_text()]
-    boxes = [(text.get_window_extent(), text.get_text()) for text in found if text.get_text()]
-    return max(
-        (max(-box.x0, -box.y0, box.x1 - width, box.y1 - height), words) for box, words in boxes
-    )
+    return sticking_out(picture, found)
 
 
 def size(picture):
     return pixels(picture).shape
-
-
-def refused(make, kind, *words):
-    with pytest.raises(kind) as error:
-        make()
-    for word in words:
-        assert word in str(error.value), (word, str(error.value))
 
 
 # ---- curves: the lines ---------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import sys
 import numpy as np
 import pytest
 from conftest import in_both_themes
+from drawn import overhang, pixels, rgb, texts, written
 from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from PIL import Image
 
@@ -91,14 +92,6 @@ def pictures(tokens=TOKENS, title="", names=("one", "two", "three")):
 KINDS = list(pictures())
 
 
-def pixels(picture):
-    return np.asarray(Image.open(io.BytesIO(picture.png(fast=True))).convert("RGB")).astype(int)
-
-
-def rgb(color):
-    return np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)])
-
-
 class Table:
     """The matrix number `which` of a picture, found by where it lies on the sheet, read back from
     the pixels.
@@ -158,10 +151,6 @@ def lightness(colour):
     )
     y = linear @ [0.2126, 0.7152, 0.0722]
     return 116 * np.cbrt(y) - 16 if y > 0.008856 else 903.3 * y
-
-
-def texts(picture):
-    return [text.get_text() for text in picture.sheet.texts]
 
 
 def colour_of(picture, word):
@@ -1065,17 +1054,6 @@ def test_infinities_and_giants_are_drawn():
 # ---- sizes ---------------------------------------------------------------------------------------
 
 
-def overhang(picture):
-    """How far any text sticks out of the picture, in pixels, and which."""
-    picture.canvas.draw()
-    width, height = picture.canvas.get_width_height()
-    out = [(0, "")]
-    for text in picture.sheet.texts:
-        box = text.get_window_extent()
-        out.append((max(-box.x0, -box.y0, box.x1 - width, box.y1 - height), text.get_text()))
-    return max(out)
-
-
 def overlaps(picture, words):
     """Pairs of these texts that lie on each other."""
     picture.canvas.draw()
@@ -1132,10 +1110,6 @@ def test_every_length_fits_a_page(n):
 
 
 # ---- low tables, counts, crowded numbers ---------------------------------------------------------
-
-
-def written(picture, words):
-    return [text for text in picture.sheet.texts if text.get_text() == words]
 
 
 @pytest.mark.parametrize("row", ["a", "a sentence"])

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 from conftest import in_both_themes
+from drawn import texts
 from matplotlib.colors import to_hex, to_rgb
 from PIL import Image
 
@@ -15,10 +16,6 @@ pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("styl
 
 WORDS = ["cat", "sat", "mat"]
 WHOLE = np.arange(12).reshape(3, 4)
-
-
-def words(picture):
-    return [text.get_text() for text in picture.sheet.texts]
 
 
 def layer(n=10, heads=2, d=2):
@@ -69,7 +66,7 @@ def test_its_words_say_where_the_columns_went():
         " mat 2, mat 3. alone, head 0: cat 0, cat 1; cat 2, cat 3; sat 0, sat 1. alone, head 1:"
         " sat 2, sat 3; mat 0, mat 1; mat 2, mat 3."
     )
-    assert {"Which head?", "q", "(3, 4)", "head 0", "head 1", *WORDS} <= set(words(picture))
+    assert {"Which head?", "q", "(3, 4)", "head 0", "head 1", *WORDS} <= set(texts(picture))
 
 
 @in_both_themes

@@ -1,11 +1,11 @@
 """show/hops.py: the hop map beside its mask, and the cone of what the last token hears."""
 
 import re
-from itertools import combinations
 
 import numpy as np
 import pytest
 from conftest import in_both_themes
+from drawn import touching
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 
@@ -36,19 +36,6 @@ def outside(picture):
     wide, high = picture.canvas.get_width_height()
     boxes = [text.get_window_extent() for text in picture.sheet.texts if text.get_text()]
     return max(max(-box.x0, -box.y0, box.x1 - wide, box.y1 - high) for box in boxes)
-
-
-def touching(picture):
-    """Pairs of level texts that lie on each other by more than a dot."""
-    picture.draw_without_rendering()
-    level = [text for text in picture.sheet.texts if text.get_text() and not text.get_rotation()]
-    boxes = [(text.get_text(), text.get_window_extent()) for text in level]
-    return [
-        (a, b)
-        for (a, one), (b, two) in combinations(boxes, 2)
-        if min(one.x1, two.x1) - max(one.x0, two.x0) > 1
-        and min(one.y1, two.y1) - max(one.y0, two.y0) > 1
-    ]
 
 
 def darkness(picture):

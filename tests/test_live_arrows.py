@@ -8,6 +8,9 @@ import itertools
 import node
 import numpy as np
 import pytest
+from conftest import in_both_themes
+from drawn import overhang, touching, written
+from matplotlib.colors import same_color
 from PIL import Image
 from shown import frame
 from stage import Stages
@@ -243,6 +246,44 @@ def test_the_still_is_small_and_says_what_it_shows():
     assert alt.endswith("The mixture of the values: 7.39 stars.")
     assert "Dora 0.66" in friends(shares="squares").figure().alt
     assert "mixture" not in Arrows(QUERY, TASTE).figure().alt
+
+
+LONG = [f"a name no. {k}" for k in range(8)]
+EAST = np.array([[0.0, 1], [0, -1], [1, 0], [-1, 0]])
+STILLS = {
+    "friends": lambda: friends(title="Whom do you ask?"),
+    "one tip": lambda: Arrows(
+        [1, 1], [[1, 1], [1, 1], [1, 0.9]], [1, 2, 3], list("abc"), who="you"
+    ),
+    "eight": lambda: Arrows(
+        [1, 0.5],
+        np.random.default_rng(3).normal(size=(8, 2)),
+        np.random.default_rng(4).normal(size=8) * 100,
+        LONG,
+        who="somebody",
+        title="Eight",
+    ),
+    "at the rim": lambda: Arrows([0, 1], EAST, [1, 2, 2, 2], ["north", "south", "east", "west"]),
+    "no arrow": lambda: Arrows([0, 0], [[0, 0], [1, 0]], [5, 5], ["a", "b"]),
+    "huge": lambda: Arrows([1e6, 1e6], [[1e6, 0], [0, -1e6]], [1e6, -1e6], ["a", "b"]),
+}
+
+
+@in_both_themes
+@pytest.mark.parametrize("name", STILLS)
+def test_names_of_the_still_do_not_touch(style, name):
+    one = STILLS[name]()
+    picture = one.figure()
+    assert touching(picture) == [] and overhang(picture)[0] <= 0
+    assert all(len(written(picture, word)) == 2 + bool(one.values) for word in one.names)
+    (who,) = written(picture, one.who)
+    assert same_color(who.get_color(), style["query_text"])
+    assert len(one.to_png()) <= 25_000
+
+
+def test_a_number_that_is_nearly_0_has_no_sign():
+    picture = friends(temperature=1000).figure()
+    assert len(written(picture, "0.00")) == 5 and not written(picture, "−0.00")
 
 
 # ---- in a browser --------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 from conftest import in_both_themes
+from drawn import texts
 from matplotlib.colors import to_rgb
 
 from attnlib import masks
@@ -21,10 +22,6 @@ RANDOM = np.random.default_rng(0)
 
 def grid(data, mask=None, vmax=None, signed=False):
     return Grid("weights", data, None, None, mask, signed, vmax)
-
-
-def words(picture):
-    return [text.get_text() for text in picture.sheet.texts]
 
 
 def seen(picture, i, j):
@@ -126,9 +123,9 @@ def test_an_even_row_is_paper_with_thin_marks(style):
         cell = seen(picture, i, j)
         paper, mark = is_ink(cell, style["paper"]), is_ink(cell, style["hatch"])
         assert paper.mean() > 0.9 and 0 < mark.mean() < 0.05 if even else not paper.any(), (i, j)
-    assert {"each .25", "each .50", ".70"} <= set(words(picture)), "shares that differ are all said"
-    assert ".25" not in words(picture)
-    assert words(picture).count(".50") == 4, "alike, but no shares of 1: they are said"
+    assert {"each .25", "each .50", ".70"} <= set(texts(picture)), "shares that differ are all said"
+    assert ".25" not in texts(picture)
+    assert texts(picture).count(".50") == 4, "alike, but no shares of 1: they are said"
 
 
 def test_what_is_no_share_of_one_is_never_even():
@@ -153,10 +150,10 @@ def test_names_and_scales_are_said_once():
     for count, rows in ((1, 1), (4, 1), (8, 2)):
         picture = heads(weights[:count], names)
         for name in names:
-            assert words(picture).count(name) == rows + 1, (
+            assert texts(picture).count(name) == rows + 1, (
                 "beside each row of maps, above the first"
             )
-        assert words(picture).count("looks (query) ↓") == 1
+        assert texts(picture).count("looks (query) ↓") == 1
         assert len(picture.sheet.images) == count + 1, "one legend"
     assert len(compare(*weights[:2], names).sheet.images) == 3 + 2, "weights, and their difference"
     assert len(heatmap(weights[0], names).sheet.images) == 1, "numbers explain their colours"
@@ -165,32 +162,32 @@ def test_names_and_scales_are_said_once():
 
 def test_names_that_differ_are_said_for_each():
     picture = mask_figure({"a": masks.full(2, 2), "b": masks.full(3, 3), "c": masks.full(3, 2)})
-    assert [words(picture).count(name) for name in "012"] == [6, 6, 3]
+    assert [texts(picture).count(name) for name in "012"] == [6, 6, 3]
 
 
 def test_what_is_not_allowed_is_said_on_the_cells_or_below():
     big, small = mask_figure(masks.causal(10)), mask_figure(np.eye(2, dtype=bool), ["a", "b"])
     for picture in (big, small, heatmap(np.eye(10), mask=masks.causal(10))):
-        assert words(picture).count("not allowed") == 1
+        assert texts(picture).count("not allowed") == 1
     (first,) = [text for text in big.sheet.texts if text.get_text() == "not allowed"]
     left, right, low, top = big.sheet.images[0].get_extent()
     x, y = first.get_position()
     assert left < x < right and top < y < low
-    assert "not allowed" not in words(heatmap(np.eye(10)))
-    assert "not allowed" not in words(mask_figure(masks.full(10)))
+    assert "not allowed" not in texts(heatmap(np.eye(10)))
+    assert "not allowed" not in texts(mask_figure(masks.full(10)))
     assert mask_grid(masks.causal(3), None, None).gaps and not grid(np.eye(3)).gaps
 
 
 def test_the_words_of_a_mask_are_those_of_the_caller():
     read = {"a": masks.causal(12), "b": masks.full(12)}
     picture = mask_figure(read, words=("read", "not read"), axes=("query", "key"))
-    assert {"read", "not read", "query ↓", "key →"} <= set(words(picture))
-    assert not {"allowed", "not allowed", "looks (query) ↓"} & set(words(picture))
+    assert {"read", "not read", "query ↓", "key →"} <= set(texts(picture))
+    assert not {"allowed", "not allowed", "looks (query) ↓"} & set(texts(picture))
     assert "a: 78 of 144 pairs read (54%)" in picture.alt
     one = mask_figure(masks.causal(12), words=("read", "not read"))
-    assert {"read", "not read", "78 of 144 pairs read (54%)"} <= set(words(one))
+    assert {"read", "not read", "78 of 144 pairs read (54%)"} <= set(texts(one))
     few = mask_figure({"a": masks.causal(2, 5), "b": masks.full(2, 5)})
-    assert {"9 of 10 pairs", "10 of 10 pairs"} <= set(words(few))
+    assert {"9 of 10 pairs", "10 of 10 pairs"} <= set(texts(few))
 
 
 @pytest.mark.parametrize("mask", [masks.causal(12), masks.local(24, window=1), masks.full(12)])
@@ -204,17 +201,17 @@ def test_allowed_and_not_allowed_are_said_on_cells_or_below_but_not_both(mask):
 
 
 def test_keys_that_all_rows_have_are_said_once():
-    assert words(mask_figure(masks.full(4))).count("all 4") == 1
-    assert "4" not in words(mask_figure(masks.full(4, 4), list("abcd")))
+    assert texts(mask_figure(masks.full(4))).count("all 4") == 1
+    assert "4" not in texts(mask_figure(masks.full(4, 4), list("abcd")))
 
 
 def test_a_row_without_a_key_says_so():
     mask = masks.causal(4) & ~np.eye(4, dtype=bool)
     weights = mask / np.maximum(mask.sum(axis=1, keepdims=True), 1)
     picture = heatmap(weights, mask=mask)
-    assert words(picture).count("no key") == 1
+    assert texts(picture).count("no key") == 1
     assert "queries without any of the keys: 1" in picture.alt
-    assert words(picture).count("each .33") == 1
+    assert texts(picture).count("each .33") == 1
 
 
 @in_both_themes
@@ -222,7 +219,7 @@ def test_leaks_have_one_outline_and_are_never_zero(style):
     leak = np.full((6, 6), 0.004)
     leak[np.tril_indices(6)] = 0.16
     picture = heatmap(leak, mask=masks.causal(6))
-    assert words(picture).count("<.01") == 15 and ".00" not in words(picture)
+    assert texts(picture).count("<.01") == 15 and ".00" not in texts(picture)
     assert "where none is allowed, at most 0.004" in picture.alt
     edges = [
         one

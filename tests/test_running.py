@@ -5,6 +5,7 @@ say the same.
 import numpy as np
 import pytest
 from conftest import in_both_themes
+from drawn import text_of, texts
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
@@ -22,15 +23,6 @@ V = np.random.default_rng(0).normal(size=(7, 3))
 
 def steps_of(scores=SCORE, v=V, block=3):
     return list(flash_steps(np.ones((1, 1)), scores[:, None], v, block))
-
-
-def texts(picture):
-    return [text.get_text() for text in picture.sheet.texts]
-
-
-def text_of(picture, words):
-    (found,) = [text for text in picture.sheet.texts if text.get_text() == words]
-    return found
 
 
 def rectangles(picture, color):

@@ -1,14 +1,12 @@
 """show/stream.py: boxes, arrows and sizes are those of the numbers that were given."""
 
-import io
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from conftest import in_both_themes
-from matplotlib.colors import to_rgb
+from drawn import overhang, pixels, refused, rgb, text_of, texts
 from matplotlib.patches import FancyArrow, FancyBboxPatch
-from PIL import Image
 
 from attnlib.show.sheet import PAGE
 from attnlib.show.stream import stream
@@ -16,40 +14,6 @@ from attnlib.show.stream import stream
 pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("style")]
 
 ODD = ["$a_1$", "<b>x</b>", "&lt;", "√d · k", "$\\frac{", "%s {0}"]
-
-
-def pixels(picture, fast=True):
-    return np.asarray(Image.open(io.BytesIO(picture.png(fast=fast))).convert("RGB")).astype(int)
-
-
-def rgb(color):
-    return np.rint(np.array(to_rgb(color)) * 255).astype(int)
-
-
-def texts(picture):
-    return [text.get_text() for text in picture.sheet.texts]
-
-
-def text_of(picture, words):
-    (found,) = [text for text in picture.sheet.texts if text.get_text() == words]
-    return found
-
-
-def overhang(picture):
-    """How far any text sticks out of the picture, in pixels, and which."""
-    picture.draw_without_rendering()
-    width, height = picture.canvas.get_width_height()
-    boxes = [(t.get_window_extent(), t.get_text()) for t in picture.sheet.texts if t.get_text()]
-    return max(
-        (max(-box.x0, -box.y0, box.x1 - width, box.y1 - height), words) for box, words in boxes
-    )
-
-
-def refused(make, kind, *words):
-    with pytest.raises(kind) as error:
-        make()
-    for word in words:
-        assert word in str(error.value), (word, str(error.value))
 
 
 def arrays(*sizes):

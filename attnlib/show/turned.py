@@ -7,6 +7,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Circle, FancyArrow, Polygon, Rectangle, Wedge
 
 from attnlib.attention import softmax
+from attnlib.show.arrows import name_at
 from attnlib.show.labels import printable
 from attnlib.show.sheet import (
     KEY,
@@ -19,13 +20,16 @@ from attnlib.show.sheet import (
     VALUE,
     Picture,
     colour,
+    line,
     on_paper,
+    text_width,
     under,
 )
+from attnlib.show.things import along, around
 
 SIDE, RIGHT = 3.9, 4.6  # inches: the plane, and where the rows begin
 ROW, BEAM, HEAVY = 0.27, 1.75, 0.33  # a row; the balance, and the radius of a share of 1
-RIM = 60  # pieces of the rim
+RIM, SHADES = 60, 8  # pieces of the rim, and its shades
 LEVEL = {"va": "center_baseline", "size": SMALL}
 
 
@@ -61,7 +65,7 @@ def _round_up(x, steps=(1, 1.5, 2, 3, 4, 5, 7.5, 10)):
 def number(x):
     """−1.85, 103, 1.2e+4"""
     text = f"{abs(x):.1e}" if abs(x) >= 1000 else f"{abs(x):.{0 if abs(x) >= 100 else 2}f}"
-    return ("−" if x < 0 else "") + text
+    return f"−{text}" if x < 0 and text.strip("0.") else text
 
 
 @on_paper
@@ -79,7 +83,6 @@ def arrows(
     deep = [max(weights) if mixed is None else mixed for _, weights, mixed in rim]
     ends = (values.min(), values.max()) if len(values) else (1 / len(keys), 1)
     deep = np.clip((np.array(deep) - ends[0]) / (np.ptp(ends) or 1), 0, 1)
-    picture.many_colours = True  # of the rim
     _rim(picture, at, deep, VALUE if len(values) else colour("weights")[3])
     _plane(picture, at, query, keys, names, who, axes, weights, compare)
     used = scores if shares == "squares" else scores / temperature
@@ -121,7 +124,7 @@ def _around(length):
 def _rim(picture, at, deep, tone):
     """What would come of it if the query pointed there, 0 to 1: darker is more."""
     fade = LinearSegmentedColormap.from_list("rim", [colour("paper"), tone])
-    for piece, part in enumerate(deep):
+    for piece, part in enumerate(np.round(deep * (SHADES - 1)) / (SHADES - 1)):
         turn = piece * 360 / RIM
         wedge = Wedge(at, SIDE / 2 - 0.06, turn, turn + 400 / RIM, width=0.14)
         wedge.set(facecolor=fade(0.08 + 0.92 * part**1.4), edgecolor="none")
@@ -140,8 +143,11 @@ def _plane(picture, at, query, keys, names, who, axes, weights, compare):
     scale = np.where(long > 0, reach / 2 / np.maximum(long, 1e-300), 1)
     drawn = np.array([*keys, query]) * (scale if compare == "cosine" else 1)
     way = query / long[-1] if long[-1] > 0 else np.array([1.0, 0])
-    line = np.array([-way, way]) * r * turned + at
-    sheet.plot(*line.T, color=QUERY, linewidth=1.4, linestyle=":")
+    dotted = np.array([-way, way]) * r * turned + at
+    sheet.plot(*dotted.T, color=QUERY, linewidth=1.4, linestyle=":")
+    turns = np.linspace(0, 2 * np.pi, 5 * RIM)[:, None]
+    rim = at + (r + 0.15) * np.hstack([np.cos(turns), np.sin(turns)])
+    avoid, taken, named = [around(rim, 0.1), around(along(dotted))], [(RIGHT - 0.5, -9, 99, 99)], []
     for j, arrow in enumerate(drawn):
         tip, own = arrow * r / reach * turned, j == len(keys)
         if not own:
@@ -157,22 +163,22 @@ def _plane(picture, at, query, keys, names, who, axes, weights, compare):
                     *at, *tip, width=wide, length_includes_head=True, zorder=3, **look, **face
                 )
             )
-        out = tip / (np.hypot(*tip) or 1)
-        side = "left" if out[0] > 0.35 else "right" if out[0] < -0.35 else "center"
-        picture.write(
-            *(tip + at + out * [0.1, 0.16]),
-            who if own else names[j],
-            color=colour("query_text" if own else "key_text"),
-            **LEVEL | {"weight": "bold", "ha": side},
-        )
+            avoid.append(around(along([at, tip + at]), 0.06))
+        named.append((tip, who if own else names[j], "query_text" if own else "key_text"))
         if not own and long[j] > 0:
-            disc = at + out * (r + 0.15)
+            disc = at + tip / np.hypot(*tip) * (r + 0.15)
             face = {"facecolor": colour("weights")[3], "edgecolor": colour("paper")}
             sheet.add_patch(Circle(disc, max(0.01, 0.15 * weights[j] ** 0.5), **face))
-    if axes:
-        faint = {"size": SMALL, "color": colour("faint")}
-        picture.write(x + r - 0.05, y + 0.08, f"{axes[0]} →", ha="right", va="top", **faint)
-        picture.write(x - 0.06, y - r + 0.06, f"{axes[1]} ↑", ha="right", va="top", **faint)
+            taken.append(*around(disc, 0.15 * weights[j] ** 0.5))
+    places = (x + r - 0.05, y + 0.08, "→"), (x - 0.06, y - r + 0.06, "↑")
+    for axis, (right, high, sign) in zip(axes or (), places):
+        text, faint = f"{axis} {sign}", {"size": SMALL, "color": colour("faint")}
+        picture.write(right, high, text, ha="right", va="top", **faint)
+        taken.append((right - text_width(text, weight="normal"), high, right, high + line()))
+    avoid = np.concatenate(avoid)
+    for tip, name, ink in sorted(named, key=lambda one: -np.hypot(*one[0])):
+        away = tip if tip.any() else (0, 1)
+        name_at(picture, tip + at, away, name, taken, avoid, color=colour(ink), weight="bold")
     picture.write(
         MARGIN, y + SIDE / 2, "discs: the shares", size=SMALL, color=colour("faint"), va="bottom"
     )
@@ -222,21 +228,23 @@ def _balance(picture, top, values, weights, mixture, names, value_name):
             ha="right" if unit else "center",
             va="center_baseline",
         )
-    taken = []
-    for j in np.argsort(-weights, kind="stable"):
-        r, x = max(0.01, HEAVY * weights[j] ** 0.5), on(values[j])
-        sheet.add_patch(Circle((x, y - r), r, facecolor=VALUE, edgecolor=colour("paper")))
-        up = y - 2 * r - 0.1
-        while any(abs(x - a) < 0.4 and abs(up - b) < 0.16 for a, b in taken):
-            up -= 0.165
-        taken.append((x, up))
-        tone = {"ha": "center", "color": colour("value_text")}
-        picture.write(x, up, names[j], **LEVEL | tone)
+    best = np.argsort(-weights, kind="stable")
+    radii, places = np.maximum(0.01, HEAVY * weights**0.5), on(values)
+    discs = np.column_stack([places - radii, y - 2 * radii, places + radii, np.full(len(radii), y)])
+    heading = (RIGHT, top, RIGHT + text_width("the balance", PART), top + line(PART))
+    taken = [*discs, heading, (-9, y - 0.06, 99, 99), (-9, -9, 99, top), (-9, -9, RIGHT - 0.1, 99)]
+    for j in best:
+        middle = places[j], y - radii[j]
+        sheet.add_patch(Circle(middle, radii[j], facecolor=VALUE, edgecolor=colour("paper")))
+        tip = places[j], y - 2 * radii[j]
+        name_at(picture, tip, (0, -1), names[j], taken, color=colour("value_text"))
+        taken.append(taken[-1] + np.array([-0.08, 0, 0.08, 0]))
     x = on(mixture)
     sheet.add_patch(
         Polygon([(x, y + 0.04), (x - 0.1, y + 0.22), (x + 0.1, y + 0.22)], facecolor=VALUE)
     )
     said = f"mixture {number(mixture)}"
-    where = np.clip(x, RIGHT + 0.6, PAGE - 0.75)
+    half = text_width(said, TITLE) / 2
+    where = np.clip(x, RIGHT + half, PAGE - MARGIN - half)
     tone = {"size": TITLE, "weight": "bold", "color": colour("value_text")}
     picture.write(where, y + 0.52, said, ha="center", va="center_baseline", **tone)
