@@ -11,6 +11,8 @@ import node
 import numpy as np
 import pytest
 import slow
+from conftest import in_both_themes
+from drawn import overhang, rgb, text_of, touching
 from PIL import Image
 from shown import Shown, frame
 from stage import Stages
@@ -247,6 +249,28 @@ def test_the_still_picture(name):
     drawn = " ".join(text.get_text() for text in one.figure().sheet.texts)
     assert all(f"{job} {share:.0%}" in alt for job, share in one.done.items())
     assert all(f"{job} {share:.0%}" in drawn for job, share in one.done.items())
+
+
+@in_both_themes
+@pytest.mark.parametrize("name", VIEWS)
+@pytest.mark.parametrize("together", [False, True])
+def test_each_head_of_the_still_stands_below_its_jobs(style, name, together):
+    one = VIEWS[name]()
+    if together:
+        one.deal = [one.names, *[[]] * (len(one.deal) - 1)]
+    picture = one.figure()
+    assert touching(picture) == [] and overhang(picture)[0] <= 0
+    heads = [text_of(picture, f"head {h + 1}") for h in range(len(one.deal))]
+    jobs = {job: text_of(picture, f"{job} {share:.0%}") for job, share in one.done.items()}
+    for head, names, image in zip(heads, one.deal, picture.sheet.images, strict=True):
+        (x, y), (left, _, _, top) = head.get_position(), image.get_extent()
+        at = {job: text.get_position() for job, text in jobs.items()}
+        assert {job for job in at if at[job][0] == x and y < at[job][1] < top} == set(names)
+        assert x == left
+    shares = [np.asarray(image.get_array())[..., :3] for image in picture.sheet.images]
+    for weights, tones in zip(one.weights, shares):
+        even = np.ptp(weights, axis=1) < 1e-6
+        assert ((tones == rgb(style["paper"]) / 255).all(axis=(1, 2)) == even).all()
 
 
 def test_the_page_needs_nothing_else():

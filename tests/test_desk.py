@@ -9,6 +9,9 @@ import re
 import node
 import numpy as np
 import pytest
+from conftest import in_both_themes
+from drawn import overhang, text_of, touching
+from matplotlib.colors import same_color
 from PIL import Image
 from shown import Shown, frame
 from stage import Stages
@@ -17,6 +20,7 @@ from attnlib import softmax, toy
 from attnlib.exercises import many_heads
 from attnlib.show import Desk
 from attnlib.show.live import base, desk
+from attnlib.show.sheet import KEY, QUERY
 
 SOLVED = {"asks": {"pronoun": 1}, "offers": {"noun": 1}}
 
@@ -300,6 +304,30 @@ def test_the_still_picture(name):
     if name == "trap":
         assert "asks for pronoun 1 and offers animal 1; done in 1 of 4" in data["text/plain"]
         assert re.search("it +cat 0.98", data["text/plain"])
+
+
+@in_both_themes
+@pytest.mark.parametrize("name", VIEWS)
+def test_bars_and_frames_of_the_still_are_those_of_the_desk(style, name):
+    one = VIEWS[name]()
+    rng = np.random.default_rng(1)
+    one.asks, one.offers = (rng.integers(-10, 11, (2, len(one.features))) / 10).tolist()
+    picture = one.figure()
+    assert touching(picture) == [] and overhang(picture)[0] <= 0
+    boxes = picture.sheet.patches
+    half = 0.75 / 2  # an inch of a bar is 1
+    for side, tone, word in (one.asks, QUERY, "asks"), (one.offers, KEY, "offers"):
+        bars = [box for box in boxes if box.get_fill() and same_color(box.get_facecolor(), tone)]
+        middle = text_of(picture, word).get_position()[0]
+        found = [2 * (box.get_x() + box.get_width() / 2 - middle) / half for box in bars]
+        np.testing.assert_allclose(found, side, atol=1e-9)
+        rows = [text_of(picture, feature).get_position()[1] for feature in one.features]
+        np.testing.assert_allclose([box.get_y() + box.get_height() / 2 for box in bars], rows)
+    frames = [box for box in boxes if not box.get_fill() and box.get_linestyle() in (":", "dotted")]
+    wanted = one._jobs[0].wanted[0]
+    assert len(frames) == wanted.sum()
+    across = sorted({round(box.get_x(), 6) for box in frames})
+    assert len(across) == wanted.any(axis=0).sum()
 
 
 def test_the_page_needs_nothing_else():

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 from conftest import in_both_themes
-from drawn import texts
+from drawn import texts, touching
 from matplotlib.colors import to_hex, to_rgb
 from PIL import Image
 
@@ -81,6 +81,7 @@ def test_a_layer_fits_the_page_and_nothing_is_cut_off(style, n, heads):
     for text in picture.sheet.texts:
         box = text.get_window_extent()
         assert box.x0 >= 0 and box.x1 <= wide and box.y0 >= 0 and box.y1 <= high, text.get_text()
+    assert touching(picture) == []
     stood = [text.get_text() for text in picture.sheet.texts]
     assert stood.count("·") == 2 and stood.count("→") == 5
     assert ("head 1" in stood) == (heads > 1)

@@ -9,12 +9,16 @@ import re
 import node
 import numpy as np
 import pytest
+from conftest import in_both_themes
+from drawn import overhang, touching, written
+from matplotlib.collections import PatchCollection
+from matplotlib.colors import same_color, to_rgba
 from PIL import Image
 from shown import Shown, frame
 from stage import Stages
 
 from attnlib import masks, scaled_dot_product_attention, softmax
-from attnlib.show import Painter
+from attnlib.show import Painter, sheet
 from attnlib.show.live import base, painter
 
 WORDS = painter.SENTENCE.split()
@@ -389,6 +393,47 @@ def test_the_still_picture(name):
     leaks = int(one.leaks.sum())
     assert any(text.startswith(f"{leaks} leaks" if leaks else "no leak") for text in drawn)
     assert ("The → cat" in data["text/plain"]) == (name == "broken")
+
+
+@in_both_themes
+@pytest.mark.parametrize("name", VIEWS)
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_the_still_marks_what_is_broken_and_who_hears_whom(style, name, order):
+    one = VIEWS[name]()
+    one.order = order
+    picture = one.figure()
+    assert touching(picture) == [] and overhang(picture)[0] <= 0
+    found = {
+        tuple(one.get_facecolor()[0]): len(one.get_paths())
+        for one in picture.sheet.collections
+        if isinstance(one, PatchCollection) and len(one.get_paths())
+    }
+    hops, leaks = one.hops, one.leaks
+    for tone, wanted in ("nan", leaks), ("allowed", hops == 1), ("hatch", hops == 0):
+        wanted = int((wanted if tone == "nan" else wanted & ~leaks).sum())
+        assert found.get(to_rgba(style[tone]), 0) == wanted
+    frames = [box for box in picture.sheet.patches if not box.get_fill()]
+    red = [box for box in frames if same_color(box.get_edgecolor(), style["nan"])]
+    assert len(red) == (one.mask & leaks).sum()
+    sums = [text for text in picture.sheet.texts if re.fullmatch(r"\d\.\d\d", text.get_text())]
+    assert [text.get_text() for text in sums] == [f"{row:.2f}" for row in one.weights.sum(axis=1)]
+    bad = [same_color(text.get_color(), style["nan"]) for text in sums]
+    assert bad == [text.get_text() != "1.00" for text in sums], "what is written 1.00 is not red"
+    said = f"{sum(bad)} of {len(bad)} rows broken" if any(bad) else "all rows add up to 1"
+    assert written(picture, said)
+
+
+@pytest.mark.parametrize("lost", [0.004, 0.0049, 0.0051, 0.006, 0.02])
+def test_a_row_is_broken_when_its_written_sum_says_so(tmp_path, lost):
+    scores = np.log([[1 - lost, lost], [0.5, 0.5]])
+    one = Painter(np.array([[True, False], [True, True]]), scores=scores, order="after")
+    total = one.weights.sum(axis=1)[0]
+    words = f"{total:.2f}"
+    (text,) = [text for text in one.figure().sheet.texts if text.get_text() == words][:1]
+    assert same_color(text.get_color(), sheet.THEMES["light"]["nan"]) == (words != "1.00")
+    assert bool(written(one.figure(), "1 of 2 rows broken")) == (words != "1.00")
+    facts = said(tmp_path, one, [0, 0])[1]
+    assert facts[1].startswith("1 row broken" if words != "1.00" else "rows sum to 1")
 
 
 def test_the_page_needs_nothing_else():

@@ -8,6 +8,8 @@ import math
 import node
 import numpy as np
 import pytest
+from conftest import in_both_themes
+from drawn import overhang, touching, written
 from PIL import Image
 from shown import frame
 from stage import Stages
@@ -107,6 +109,25 @@ def test_the_still_is_small_and_says_what_it_shows(d):
     within = int((abs(one.scores) <= math.sqrt(d)).sum())
     assert alt.startswith(f"Why √d?: of 100 sums of {d} random products, {within} end within ±√{d}")
     assert ", ".join(f"{row.max():.2f}" for row in one.weights) in alt
+
+
+@in_both_themes
+@pytest.mark.parametrize(("d", "n"), [(1, 10), (2, 100), (64, 100), (1000, 200), (1024, 10)])
+def test_walks_of_the_still_end_where_they_do(style, d, n):
+    picture = Walks(d, n, title="Why √d?").figure()
+    assert touching(picture) == [] and overhang(picture)[0] <= 0
+    lines = [one for each in picture.sheet.collections for one in each.get_segments()]
+    curves = [one.get_xydata() for one in picture.sheet.lines if len(one.get_xdata()) > 9]
+    assert len(lines) == n and len(curves) == 2
+    (right, up), (_, low) = (curve[-1] for curve in curves)  # where √d and −√d end
+    far = 3.4 * math.sqrt(d)
+    ends = np.array([one[-1] for one in lines])
+    np.testing.assert_allclose(ends[:, 0], right)
+    found = (ends[:, 1] - (low + up) / 2) / (up - low) * 2 * math.sqrt(d)
+    wanted = np.clip(Walks(d, n).scores, -far, far)
+    np.testing.assert_allclose(np.sort(found), np.sort(wanted), atol=1e-9)
+    tick = f"−{math.sqrt(d):.3g}"
+    assert len(written(picture, tick)) == 1
 
 
 # ---- in node -------------------------------------------------------------------------------------

@@ -303,7 +303,7 @@ class Grid:
     def _right_edge(self, picture, x, y, size, sums, counts):
         """The sums of the rows, or how many keys each may look at."""
         total = (~self.blocked).sum(axis=1) if counts else self.data.sum(axis=1)
-        right = counts | (np.abs(total - 1) < 1e-3) | ((total == 0) & self.blocked.all(axis=1))
+        right = counts | (np.abs(total - 1) < 0.005) | ((total == 0) & self.blocked.all(axis=1))
         shown = [i for i in range(len(total)) if sums or counts or not right[i]]
         every = (
             int(np.ceil(line(size) / self.cell[1])) if counts and _are_numbers(self.tokens) else 1

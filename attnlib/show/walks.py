@@ -26,8 +26,8 @@ def walks(paths, *, title) -> Picture:
     level = lambda s: middle - np.clip(s / far, -1, 1) * HIGH / 2  # noqa: E731
     for y in (top, top + HIGH):
         picture.sheet.plot([left, left + FAN], [y, y], color=colour("line"), linewidth=0.8)
-    every = max(1, d // 64)
-    lines = [np.stack([across, level(np.append(0, walk))], axis=1)[::every] for walk in paths[::-1]]
+    steps = np.append(np.arange(0, d, max(1, d // 64)), d)
+    lines = [np.stack([across, level(np.append(0, walk))], axis=1)[steps] for walk in paths[::-1]]
     best = int(ends[:ROW].argmax())
     look = {"colors": colour("hatch"), "linewidths": 0.4, "antialiaseds": False}
     picture.sheet.add_collection(LineCollection(lines[:-ROW], **look))
@@ -46,7 +46,7 @@ def walks(paths, *, title) -> Picture:
         picture.write(
             left - 0.06,
             level(k * root),
-            f"{k * root:.0f}".replace("-", "−"),
+            f"{k * root:.3g}".replace("-", "−"),
             ha="right",
             va="center_baseline",
             **faint,
