@@ -261,6 +261,8 @@ def test_each_head_of_the_still_stands_below_its_jobs(style, name, together):
     picture = one.figure()
     assert touching(picture) == [] and overhang(picture)[0] <= 0
     heads = [text_of(picture, f"head {h + 1}") for h in range(len(one.deal))]
+    places = [head.get_position()[::-1] for head in heads]
+    assert places == sorted(places), "in the order of reading"
     jobs = {job: text_of(picture, f"{job} {share:.0%}") for job, share in one.done.items()}
     for head, names, image in zip(heads, one.deal, picture.sheet.images, strict=True):
         (x, y), (left, _, _, top) = head.get_position(), image.get_extent()
