@@ -15,8 +15,26 @@ import pytest
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+QUICK = str(Path(__file__).parent / "quick")
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [QUICK, os.environ.get("PYTHONPATH")]))
 PROGRESS = Path(tempfile.mkdtemp(prefix="attnlib-"), "attnlib-progress.json")
 os.environ["ATTNLIB_PROGRESS"] = str(PROGRESS)
+
+
+# What takes longest comes first, so that no worker has it alone at the end.
+LONGEST = ["notebooks_run", "lite", "exercises", "odd_input", "places", "browser", "reorder"]
+LONGEST += ["report", "notebooks_static", "explorer", "threads", "bench"]
+
+
+def pytest_configure(config):
+    config.option.loadscopereorder = False  # xdist would begin where the most tests are
+
+
+def pytest_collection_modifyitems(items):
+    """Files of LONGEST, notebooks, all others."""
+    place = {f"test_{name}": number for number, name in enumerate(LONGEST)}
+    last = {".ipynb": len(place), ".py": len(place) + 1}
+    items.sort(key=lambda item: place.get(item.path.stem, last[item.path.suffix]))
 
 
 @pytest.fixture(autouse=True)
