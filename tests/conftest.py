@@ -57,6 +57,23 @@ def nothing_is_left_for_the_next_module():
         gc.collect()
 
 
+@pytest.fixture(scope="module")
+def stages():
+    """Where all of a file's tests show live pictures: tests/shown.py."""
+    import shown
+
+    with shown.Stages() as stages:
+        yield stages
+
+
+@pytest.fixture
+def stage(stages):
+    """stage(view, width=830, …) opens it. -> its tab; at the end the console must be clean."""
+    stages.forget()
+    yield stages.open
+    stages.clean()
+
+
 @pytest.fixture
 def exact_images():
     """matplotlib 3.10 draws a row of an image twice where the image does not begin at a whole dot:

@@ -14,13 +14,11 @@ import slow
 from conftest import in_both_themes
 from drawn import overhang, rgb, text_of, touching
 from PIL import Image
-from shown import Shown, frame
-from stage import Stages
+from shown import MARGIN, Shown, frame
 
 from attnlib import softmax, toy
 from attnlib.measures import overlap
 from attnlib.show import Deal
-from attnlib.show.live import base
 
 NAMES = ["one token back", "pronoun → noun", "same kind", "look-alikes"]
 ALLIES = [["one token back"], ["pronoun → noun", "same kind"], ["look-alikes"], []]
@@ -275,35 +273,15 @@ def test_each_head_of_the_still_stands_below_its_jobs(style, name, together):
         assert ((tones == rgb(style["paper"]) / 255).all(axis=(1, 2)) == even).all()
 
 
-def test_the_page_needs_nothing_else():
-    page = dealing().to_html().decode()
-    assert not re.search(r"(src|href)=\"?https?:|\bimport\b[^;]*from", page)
-    assert base.joined("deal").count("export ") == 1
-
-
 # ---- in a browser --------------------------------------------------------------------------------
-
-MARGIN = 24
-
-
-@pytest.fixture(scope="module")
-def stages():
-    with Stages() as stages:
-        yield stages
 
 
 @pytest.fixture
-def show(stages):
-    """show(deal, …) opens it; at the end the console must be clean."""
-    stages.forget()
-
-    def show(one, width=800, *, calm=True, **how):
-        motion = {"reduced_motion": "reduce"} if calm else {}
-        tab = stages.open(one, width=width + MARGIN, **motion, **how)
-        return Table(tab, tab.page.locator(".attnlib-live").first)
-
-    yield show
-    stages.clean()
+def show(stage):
+    """show(deal, width, …) opens it."""
+    return lambda one, width=800, *, calm=True, **how: Table(
+        stage(one, width=width + MARGIN, calm=calm, **how)
+    )
 
 
 class Table(Shown):
@@ -322,11 +300,6 @@ class Table(Shown):
         mouse.move(*self.slot(head), steps=4)
         mouse.up()
         self.rest()
-
-    def get(self, name):
-        """As it came to Python, once it has."""
-        self.page.wait_for_timeout(200)
-        return self.page.evaluate(f"model.get('{name}')")
 
     def done(self):
         return self.root.locator(".job b").all_inner_texts()
@@ -448,15 +421,6 @@ def test_it_has_one_size_and_all_can_be_read(show, name, width):
     assert min(small) >= 24
     if width == 800 and name != "six":
         assert high <= 560
-
-
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_everybody_can_use_it(show, dark):
-    for one in (dealing(), dealing(deal=ALLIES)):
-        page = show(one, dark=dark)
-        assert ("dark" in page.root.get_attribute("class")) == dark
-        assert node.axe(page.page) == []
-    assert page.root.locator(".say").get_attribute("aria-live") == "polite"
 
 
 def test_present_and_less_motion(show):

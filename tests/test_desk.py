@@ -13,13 +13,12 @@ from conftest import in_both_themes
 from drawn import overhang, text_of, touching
 from matplotlib.colors import same_color
 from PIL import Image
-from shown import Shown, frame
-from stage import Stages
+from shown import MARGIN, Shown, frame
 
 from attnlib import softmax, toy
 from attnlib.exercises import many_heads
 from attnlib.show import Desk
-from attnlib.show.live import base, desk
+from attnlib.show.live import desk
 from attnlib.show.sheet import KEY, QUERY
 
 SOLVED = {"asks": {"pronoun": 1}, "offers": {"noun": 1}}
@@ -330,54 +329,24 @@ def test_bars_and_frames_of_the_still_are_those_of_the_desk(style, name):
     assert len(across) == wanted.any(axis=0).sum()
 
 
-def test_the_page_needs_nothing_else():
-    page = mixing().to_html().decode()
-    assert not re.search(r"(src|href)=\"?https?:|\bimport\b[^;]*from", page)
-    assert base.joined("desk").count("export ") == 1
-
-
 # ---- in a browser --------------------------------------------------------------------------------
-
-MARGIN = 24
-
-
-@pytest.fixture(scope="module")
-def stages():
-    with Stages() as stages:
-        yield stages
 
 
 @pytest.fixture
-def show(stages):
-    """show(desk, …) opens it; at the end the console must be clean."""
-    stages.forget()
-
-    def show(one, width=800, **how):
-        tab = stages.open(one, width=width + MARGIN, **how)
-        return Mixer(tab, tab.page.locator(".attnlib-live").first)
-
-    yield show
-    stages.clean()
+def show(stage):
+    """show(desk, width, …) opens it."""
+    return lambda one, width=800, **how: Mixer(stage(one, width=width + MARGIN, **how))
 
 
 class Mixer(Shown):
     def fader(self, side, feature):
         return self.root.get_by_role("slider", name=f"{side}: {feature}", exact=True)
 
-    def get(self, name):
-        """As it came to Python, once it has."""
-        self.page.wait_for_timeout(200)
-        return self.page.evaluate(f"model.get('{name}')")
-
     def tests(self):
         return self.root.locator(".tests button").all_inner_texts()
 
     def lamp(self):
         return self.root.locator(".lamp").inner_text()
-
-    def python(self, **traits):
-        self.page.evaluate("(news) => python(news)", traits)
-        self.rest()
 
 
 def test_the_reader_builds_a_head(show):
@@ -492,22 +461,7 @@ def test_it_has_one_size_and_all_can_be_read(show, name, width):
         assert high <= 560
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_everybody_can_use_it(show, dark):
-    for one in (mixing(), mixing(**SOLVED)):
-        page = show(one, dark=dark)
-        assert ("dark" in page.root.get_attribute("class")) == dark
-        assert node.axe(page.page) == []
-    assert page.root.locator(".say").get_attribute("aria-live") == "polite"
-
-
-def test_present_and_colours_of_the_system(show):
-    page = show(mixing(), width=1400)
-    before = page.svg.bounding_box()["width"]
-    page.press("present")
-    page.page.wait_for_timeout(300)
-    assert page.svg.bounding_box()["width"] > 1.2 * before
-    page.press("present")
+def test_colours_of_the_system(show):
     page = show(mixing(), forced_colors="active")
     assert (
         page.root.locator(".lamp").evaluate("(one) => getComputedStyle(one).forcedColorAdjust")

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from PIL import Image
 from shown import Shown, frame, opened
-from stage import Stages
 
 from attnlib import masks, patterns, softmax, toy
 from attnlib.course import explorer
@@ -504,14 +503,7 @@ def test_look_is_the_toy_or_the_model():
 # ---- in a browser --------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def stages():
-    with Stages() as stages:
-        yield stages
-        stages.clean()
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def browser(stages):
     return stages.browser
 

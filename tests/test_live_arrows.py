@@ -12,8 +12,7 @@ from conftest import in_both_themes
 from drawn import overhang, touching, written
 from matplotlib.colors import same_color
 from PIL import Image
-from shown import frame
-from stage import Stages
+from shown import MARGIN, Shown, frame, opened
 
 from attnlib.show import Arrows, turned
 
@@ -289,46 +288,8 @@ def test_a_number_that_is_nearly_0_has_no_sign():
 # ---- in a browser --------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def stages():
-    with Stages() as stages:
-        yield stages
-        stages.clean()
-
-
-class Page:
-    def __init__(self, tab):
-        self.tab, self.page = tab, tab.page
-        self.root = tab.page.locator(".attnlib-live").first
-        self.svg = self.root.locator("svg").first
-        self.rest()
-
-    def rest(self):
-        self.page.wait_for_timeout(40)
-        self.page.evaluate(
-            """async () => { let before = "";
-            for (let k = 0; k < 120; k++) {
-                for (let n = 0; n < 3; n++) await new Promise(requestAnimationFrame);
-                const now = document.body.innerHTML;
-                if (now === before) return;
-                before = now; } }"""
-        )
-
-    def get(self, name):
-        return self.page.evaluate("(name) => model.get(name)", name)
-
-    def said(self):
-        return self.root.locator(".say").inner_text()
-
-    def texts(self):
-        return self.svg.evaluate(
-            "(svg) => [...svg.querySelectorAll('text')].filter((node) =>"
-            " node.getAttribute('visibility') !== 'hidden').map((node) => node.textContent)"
-        )
-
-    def press(self, name):
-        self.root.get_by_role("button", name=name, exact=True).click()
-        self.rest()
+class Page(Shown):
+    DRAWING = "svg"
 
     def at(self, x, y):
         """Where a point of the plane is on the page; it reaches to 2."""
@@ -353,13 +314,8 @@ class Page:
 
 
 @pytest.fixture
-def show(stages):
-    def open_one(view, width=800, **how):
-        stages.forget()
-        return Page(stages.open(view, width=width + 24, **how))
-
-    yield open_one
-    stages.clean()
+def show(stage):
+    return lambda view, width=800, **how: Page(stage(view, width=width + MARGIN, **how))
 
 
 def test_the_query_is_dragged_and_goes_to_python(show):
@@ -527,15 +483,6 @@ def test_it_fits_and_keeps_its_size(show, width):
         assert width < 800 or max(heights) <= tall, heights
 
 
-@pytest.mark.parametrize("dark", [False, True])
-def test_everybody_can_use_it(show, dark):
-    page = show(friends(title="Whom?"), dark=dark)
-    assert node.axe(page.page) == []
-    page.press("all move")
-    assert node.axe(page.page) == []
-    assert page.root.locator(".say").get_attribute("aria-live") == "polite"
-
-
 def test_without_values_there_is_no_balance(show):
     page = show(Arrows(QUERY, TASTE, names=NAMES))
     assert not [text for text in page.texts() if "mixture" in text or "balance" in text]
@@ -572,7 +519,7 @@ def test_high_contrast_keeps_the_picture(show):
 
 def test_a_change_takes_less_than_a_frame(stages, tmp_path, capsys):
     """Printed, and asserted with room for a busy machine."""
-    page = opened_(stages, friends(), tmp_path)
+    page = opened(stages.browser, friends(), tmp_path)
     turn = (
         "document.querySelector('[data-arrow=\"5\"]').dispatchEvent(new KeyboardEvent('keydown',"
         " { key: 'ArrowLeft', shiftKey: true, bubbles: true }));"
@@ -582,24 +529,3 @@ def test_a_change_takes_less_than_a_frame(stages, tmp_path, capsys):
         print(f"\narrows: {took:.1f} ms for a turn", end="")
     assert took < 48
     page.close()
-
-
-class Plain:
-    """What `frame` asks of a page."""
-
-    def __init__(self, context, page):
-        self.context, self.page = context, page
-
-    def close(self):
-        self.context.close()
-
-
-def opened_(stages, view, folder):
-    path = folder / "page.html"
-    view.to_html(path)
-    context = stages.browser.new_context(viewport={"width": 824, "height": 900})
-    page = context.new_page()
-    page.goto(path.as_uri())
-    page.wait_for_selector(".attnlib-live svg")
-    page.wait_for_timeout(300)
-    return Plain(context, page)

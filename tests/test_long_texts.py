@@ -9,7 +9,6 @@ import node
 import numpy as np
 import pytest
 from shown import frame
-from stage import Stages
 from test_view_js import Seen, softmax
 
 from attnlib.show import AttentionView, labels
@@ -203,12 +202,6 @@ def test_patches_have_their_places(tmp_path):
 
 
 # ---- in a browser --------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def stages():
-    with Stages() as stages:
-        yield stages
 
 
 @pytest.fixture

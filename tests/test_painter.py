@@ -14,12 +14,11 @@ from drawn import overhang, touching, written
 from matplotlib.collections import PatchCollection
 from matplotlib.colors import same_color, to_rgba
 from PIL import Image
-from shown import Shown, frame
-from stage import Stages
+from shown import MARGIN, Shown, frame
 
 from attnlib import masks, scaled_dot_product_attention, softmax
 from attnlib.show import Painter, sheet
-from attnlib.show.live import base, painter
+from attnlib.show.live import painter
 
 WORDS = painter.SENTENCE.split()
 KINDS = ["small", "noun", "verb", "small", "small", "noun", "small", "pronoun", "verb", "quality"]
@@ -436,35 +435,15 @@ def test_a_row_is_broken_when_its_written_sum_says_so(tmp_path, lost):
     assert facts[1].startswith("1 row broken" if words != "1.00" else "rows sum to 1")
 
 
-def test_the_page_needs_nothing_else():
-    page = toy().to_html().decode()
-    assert not re.search(r"(src|href)=\"?https?:|\bimport\b[^;]*from", page)
-    assert base.joined("painter").count("export ") == 1 and "45 leaks" in page
-
-
 # ---- in a browser --------------------------------------------------------------------------------
-
-MARGIN = 24
-
-
-@pytest.fixture(scope="module")
-def stages():
-    with Stages() as stages:
-        yield stages
 
 
 @pytest.fixture
-def show(stages):
-    """show(painter, …) opens it; at the end the console must be clean."""
-    stages.forget()
-
-    def show(one, width=800, *, calm=True, **how):
-        motion = {"reduced_motion": "reduce"} if calm else {}
-        tab = stages.open(one, width=width + MARGIN, **motion, **how)
-        return Brush(tab, tab.page.locator(".attnlib-live").first)
-
-    yield show
-    stages.clean()
+def show(stage):
+    """show(painter, width, …) opens it."""
+    return lambda one, width=800, *, calm=True, **how: Brush(
+        stage(one, width=width + MARGIN, calm=calm, **how)
+    )
 
 
 class Brush(Shown):
@@ -498,10 +477,6 @@ class Brush(Shown):
 
     def goal(self):
         return self.root.locator(".goal").inner_text()
-
-    def python(self, **traits):
-        self.page.evaluate("(news) => python(news)", traits)
-        self.rest()
 
 
 def test_the_reader_repairs_it(show):
@@ -703,15 +678,6 @@ def test_it_has_one_size_and_all_can_be_read(show, name, width):
     assert min(page.sizes()) >= 12 and page.svg.locator("text").count() > 2
     if width == 800:
         assert high <= 560
-
-
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_everybody_can_use_it(show, dark):
-    for one in (toy(), toy(mask=star(), future=True)):
-        page = show(one, dark=dark)
-        assert ("dark" in page.root.get_attribute("class")) == dark
-        assert node.axe(page.page) == []
-    assert page.root.locator(".say").get_attribute("aria-live") == "polite"
 
 
 def test_present_colours_of_the_system_and_paper(show):

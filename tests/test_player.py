@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
-from stage import Stages
 
 from attnlib import softmax
 from attnlib.show import Player, curves, heatmap
@@ -245,18 +244,10 @@ def test_a_map_fits(tmp_path):
 # ---- in the browser ------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def stages():
-    with Stages() as stages:
-        yield stages
-
-
 @pytest.fixture
-def stage(stages):
+def stage(stage):
     """stage(film, dark=…, width=…): what a reader sees; the console must be clean at the end."""
-    stages.forget()
-    yield lambda film, **how: Seen(stages.open(film, **how))
-    stages.clean()
+    return lambda film, **how: Seen(stage(film, **how))
 
 
 class Seen:

@@ -11,7 +11,6 @@ import lab
 import node
 import numpy as np
 import pytest
-from stage import Stages
 
 from attnlib.exercises import _progress, progress
 from attnlib.show import predict
@@ -457,18 +456,10 @@ def test_a_place_that_cannot_be_written_stops_nobody(monkeypatch):
 # ---- in the browser ------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def stages():
-    with Stages() as stages:
-        yield stages
-
-
 @pytest.fixture
-def stage(stages):
+def stage(stage):
     """stage(question, dark=…, width=…): a Card; the console must be clean at the end."""
-    stages.forget()
-    yield lambda one, **how: Card(stages.open(one, **how))
-    stages.clean()
+    return lambda one, **how: Card(stage(one, **how))
 
 
 class Card:

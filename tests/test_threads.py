@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from PIL import Image
 from shown import Shown, frame, opened
-from stage import Stages
 
 from attnlib import masks, toy
 from attnlib.show import AttentionView, Threads, threads
@@ -530,14 +529,7 @@ def test_the_figure_says_what_it_shows():
 # ---- in a browser --------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def stages():
-    with Stages() as stages:
-        yield stages
-        stages.clean()
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def browser(stages):
     return stages.browser
 

@@ -5,7 +5,6 @@ against NumPy, and in a browser under a reader's hands.
 import node
 import numpy as np
 import pytest
-from stage import Stages
 from test_view_js import START, softmax, traits
 
 from attnlib.show import AttentionView, words
@@ -254,17 +253,9 @@ def test_a_still_says_the_step():
 # ---- in a browser --------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def stages():
-    with Stages() as stages:
-        yield stages
-
-
 @pytest.fixture
-def show(stages):
-    stages.forget()
-    yield lambda view, **how: stages.open(view, **how).page
-    stages.clean()
+def show(stage):
+    return lambda view, **how: stage(view, **how).page
 
 
 def rest(page, ms=450):

@@ -9,7 +9,6 @@ import node
 import numpy as np
 import pytest
 from shown import frame
-from stage import Stages
 
 from attnlib.show import AttentionView, CompareView, Threads
 from attnlib.show.live import view as module
@@ -555,12 +554,6 @@ def test_small_pictures_are_where_a_hand_finds_them(tmp_path):
 
 
 # ---- in a browser --------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def stages():
-    with Stages() as stages:
-        yield stages
 
 
 @pytest.fixture

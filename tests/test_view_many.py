@@ -11,7 +11,6 @@ import zlib
 
 import numpy as np
 import pytest
-from stage import Stages
 from test_view import listen, page_state, softmax
 from test_view_js import Seen, numbers, run, traits
 
@@ -278,12 +277,6 @@ def test_what_is_shown_is_said_in_the_still(few):
 
 
 # ---- in a browser --------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def stages():
-    with Stages() as stages:
-        yield stages
 
 
 @pytest.fixture

@@ -11,9 +11,8 @@ import pytest
 from conftest import in_both_themes
 from drawn import overhang, touching, written
 from PIL import Image
-from shown import frame
-from stage import Stages
-from test_live_arrows import FITS, Page, opened_
+from shown import MARGIN, frame, opened
+from test_live_arrows import FITS, Page
 
 from attnlib.show import Walks
 from attnlib.show.live.walks import random_pairs
@@ -207,21 +206,9 @@ def test_everything_has_its_place(tmp_path):
 # ---- in a browser --------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def stages():
-    with Stages() as stages:
-        yield stages
-        stages.clean()
-
-
 @pytest.fixture
-def show(stages):
-    def open_one(view, width=800, **how):
-        stages.forget()
-        return Page(stages.open(view, width=width + 24, **how))
-
-    yield open_one
-    stages.clean()
+def show(stage):
+    return lambda view, width=800, **how: Page(stage(view, width=width + MARGIN, **how))
 
 
 def slide(page, value):
@@ -346,13 +333,6 @@ def test_it_fits_and_keeps_its_size(show, width):
     assert width < 800 or max(heights) <= 560
 
 
-@pytest.mark.parametrize("dark", [False, True])
-def test_everybody_can_use_it(show, dark):
-    page = show(Walks(title="Why √d?"), dark=dark)
-    assert node.axe(page.page) == []
-    assert page.svg.get_attribute("role") == "application"
-
-
 def test_two_views_and_their_end(show):
     page = show(Walks(), views=2)
     page.press("another hundred")
@@ -365,7 +345,7 @@ def test_two_views_and_their_end(show):
 
 def test_a_change_takes_less_than_a_frame(stages, tmp_path, capsys):
     """Printed, and asserted with room for a busy machine."""
-    page = opened_(stages, Walks(1024), tmp_path)
+    page = opened(stages.browser, Walks(1024), tmp_path)
     keys = {"a width": "k % 2 ? 'ArrowLeft' : 'ArrowRight'", "another hundred": "'n'"}
     for name, key in keys.items():
         took = frame(
