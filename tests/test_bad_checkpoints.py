@@ -232,7 +232,10 @@ def test_every_key_of_a_config_that_is_needed_is_asked_for(tmp_path, family):
 
 @pytest.mark.parametrize("family", FOLDERS)
 def test_missing_extra_and_misshapen_tensors_are_named(tmp_path, family):
-    names = sorted({*read_tensors(FIXTURES / family / "model.safetensors")} - {"final_logits_bias"})
+    spare = {"final_logits_bias"}
+    if family == "xlm_roberta":  # not tied: it has the bias of its logits twice
+        spare |= {"lm_head.bias", "lm_head.decoder.bias"}
+    names = sorted({*read_tensors(FIXTURES / family / "model.safetensors")} - spare)
     some = [names[0], names[len(names) // 2], names[-1]]
     for i, name in enumerate(some):
         folder = changed(
