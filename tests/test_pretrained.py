@@ -503,7 +503,6 @@ EPS = {
     "camembert": "layer_norm_eps",
     "electra": "layer_norm_eps",
     "modernbert": "norm_eps",
-    "modernbert_biased": "norm_eps",
 } | dict.fromkeys(["llama", "mistral", "qwen2", "qwen3", "gemma2"], "rms_norm_eps")
 FIXED = {"distilbert": 1e-12, "bart": 1e-5, "marian": 1e-5}  # these configs have no such key
 
