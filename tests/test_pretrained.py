@@ -446,10 +446,17 @@ def test_a_language_model_reads_and_writes(tmp_path):
     written = model.generate("+ (", n_new=5, temperature=0)
     assert written.startswith("+ (") and len(list(model.stream("+ (", n_new=5, temperature=0))) <= 5
     likeliest = model.model.logits(model.encode("+ ("))[-1].argmax()
-    # the end is said too
-    for end, n_written in ((None, 5), ([], 5), (int(likeliest), 1), ([int(likeliest), 1], 1)):
+    # each of the ends is one, and no part of the text
+    for end, same in (
+        (None, True),
+        ([], True),
+        (int(likeliest), False),
+        ([1, int(likeliest)], False),
+    ):
         ending = with_tokenizer(tmp_path, "gpt2", "bytes", eos_token_id=end)
-        assert len(list(ending.stream("+ (", n_new=5, temperature=0))) == n_written
+        assert (ending.generate("+ (", n_new=5, temperature=0) == written) is same
+        pieces = list(ending.stream("+ (", n_new=5, temperature=0))
+        assert "".join(["+ (", *pieces]) == (written if same else "+ (")
     with pytest.raises(ValueError, match="at least one sign"):
         model("")
     with pytest.raises(TypeError, match="text must be a string"):

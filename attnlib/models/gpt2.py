@@ -40,7 +40,7 @@ KEYS = {
     "add_cross_attention": checks.only(False),
     "tie_word_embeddings": checks.only(True),
     "eos_token_id": checks.written_token(
-        checks.maybe(checks.unless(UNSAID, checks.token_or_tokens))
+        checks.maybe(checks.unless(UNSAID, checks.token_list))
     ),
     "pad_token_id": checks.written_token(checks.maybe(checks.padding)),
 }

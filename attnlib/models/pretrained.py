@@ -10,6 +10,7 @@ from attnlib._memory import keep_memory
 from attnlib.layers import cast, parameters
 from attnlib.models import bart, bert, gpt2, llama, roberta, t5, translator
 from attnlib.models.bert import Bert
+from attnlib.models.chat import read_template
 from attnlib.models.decoding import Rules
 from attnlib.models.files import hub, places
 from attnlib.models.files.checkpoint import load_model
@@ -76,7 +77,7 @@ def checkpoint(folder):
         rules = Rules(end, **{key: known[key] for key in RULES})
         ends = {"start": known["decoder_start_token_id"], "end": end}
         return TextToText(model, tokenizer, about, **ends, rules=rules, unbuilt=about["unbuilt"])
-    return TextModel(model, tokenizer, about, stop=end)
+    return TextModel(model, tokenizer, about | read_template(folder), stop=end)
 
 
 def tiny_gpt(path):
