@@ -105,6 +105,7 @@ class Bert:
         self.blocks = blocks * n_layers if shared else blocks
         options = {"activation": bend, "eps": eps, "tied": tied, "rng": rng}
         self.head = MaskedHead(d_model, width, vocabulary, **options) if head else None
+        self.final_norm = None  # behind the last block, where the others stand in front
         cast(self, np.float32)
 
     @property
@@ -120,13 +121,22 @@ class Bert:
         token_types  whole numbers of the shape of ids, 0 unless given
         Without a head, output is the last hidden state (..., n, d_model).
         """
-        ids = _check.ids("ids", ids, len(self.embedding))
-        x, weights = self._embedded(ids, token_types), []
-        for block in self.blocks:
-            x, layer = block(x, mask=mask)
-            weights.append(layer)  # (..., h, n, n)
+        ids, weights = _check.ids("ids", ids, len(self.embedding)), []
+        for block in self.steps(ids, mask=mask, token_types=token_types):
+            weights.append(block.attention.inner.weights)  # (..., h, n, n)
+            x = block.output
+        x = x if self.final_norm is None else self.final_norm(x)
         output = x if self.head is None else self.head(x, self.embedding)
         return Trace(_names(ids), np.stack(weights), output)
+
+    def steps(self, ids, *, mask=None, token_types=None):
+        """The model at work, layer by layer: the BlockSteps of each, none kept here."""
+        ids = _check.ids("ids", ids, len(self.embedding))
+        x = self._embedded(ids, token_types)
+        for block in self.blocks:
+            steps = block.steps(x, mask=mask)
+            x = steps.output
+            yield steps
 
     def _embedded(self, ids, token_types):
         """What the first block reads: (..., n, d_model)"""

@@ -8,7 +8,7 @@ import numpy as np
 
 from attnlib._memory import keep_memory
 from attnlib.layers import cast, parameters
-from attnlib.models import bart, bert, gpt2, llama, roberta, t5, translator
+from attnlib.models import bart, bert, gpt2, llama, modernbert, roberta, t5, translator
 from attnlib.models.bert import Bert
 from attnlib.models.chat import read_template
 from attnlib.models.decoding import Rules
@@ -22,7 +22,7 @@ from attnlib.models.text import TextEncoder, TextModel, TextToText, read_tokeniz
 
 SHIPPED = ["tiny-gpt", *translator.SHIPPED]
 FAMILIES = gpt2.FAMILIES | bert.FAMILIES | llama.FAMILIES | t5.FAMILIES | bart.FAMILIES
-FAMILIES |= roberta.FAMILIES
+FAMILIES |= roberta.FAMILIES | modernbert.FAMILIES
 
 
 def load(path_or_name):

@@ -54,7 +54,7 @@ class Family(NamedTuple):
     copies: dict = NONE  # name of a tensor that a file may hold twice -> name of the original
     tied: dict = NONE  # the same, where tie_word_embeddings says so
     ignored: str = r"$^"  # a pattern: what no forward pass needs, beside HEADS and BUFFERS
-    encoder: tuple = ()  # the `Family` of a file that holds an encoder alone
+    encoder: tuple = ()  # the `Family` of a file that holds nothing of a decoder
 
 
 class Blank(np.random.Generator):
@@ -179,9 +179,9 @@ def load_model(folder, families):
         )
     family = families[one_of(families)(config, "model_type")]
     tensors, path = read_weights(folder)
-    tensors, ignored = unwrapped(tensors, family, path)
-    if family.encoder and not any(name.startswith("decoder.") for name in tensors):
+    if family.encoder and not any(".decoder." in f".{name}" for name in tensors):
         family = family.encoder
+    tensors, ignored = unwrapped(tensors, family, path)
     tensors = family.tidy(merged(tensors, family.copies))
     shapes = {name: array.shape for name, array in tensors.items()}
     config.held = Held(path, shapes, family.names)
