@@ -322,7 +322,7 @@ function render({ model, el }) {
     const { head, masking, temperature } = state, turned = (...names) => names.some((name) => fresh.includes(name));
     if (!all || turned("head", "masking", "temperature")) all = computed(given.heads[head], given.open(head, masking), get("_scale"), temperature);
     if (turned("word", "head", "masking") && !("key" in news)) state.key = best(all.weights[state.word])[0][1];
-    data = { ...data, ...chosen(all, state.word, state.key), words, about: get("about"), cross: get("_cross") };
+    data = { ...data, ...chosen(all, state.word, state.key), words, about: get("about"), cross: get("_cross"), masking };
     clock.ask();
     if (atRest) send();
   }
