@@ -27,7 +27,8 @@ def prompt(messages, template, marks=None):
                sandbox and a process of its own, see files/fill.py
     marks      {"bos_token": "<s>", …}, the special tokens that a template may name
     """
-    values = {"messages": _checked(messages), "add_generation_prompt": True, **(marks or {})}
+    values = {"messages": _checked(messages), "add_generation_prompt": True}
+    values |= {"tools": None, "documents": None, **(marks or {})}
     given = json.dumps({"path": sys.path, "template": template, "values": values})
     try:
         command = [sys.executable, "-I", fill.__file__]

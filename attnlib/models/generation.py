@@ -45,23 +45,22 @@ def next_token_shares(logits, *, temperature=1.0, top_k=None, top_p=None):
     return shares.astype(logits.dtype)
 
 
-def _best(scores, k):
-    """Which are the k best of each row; of equals the first: (..., n) -> boolean (..., n)"""
-    k = min(k, scores.shape[-1])
-    least = np.partition(scores, -k, axis=-1)[..., -k, None]  # (..., 1)
+def _best(scores, n):
+    """Which are the n best of each row; of equals the first: (..., vocabulary), n (..., 1) or one
+    number -> boolean (..., vocabulary)
+    """
+    n = np.broadcast_to(np.minimum(n, scores.shape[-1]), (*scores.shape[:-1], 1))
+    least = np.take_along_axis(np.sort(scores, axis=-1), -n, axis=-1)  # (..., 1) the n-th best
     better, equal = scores > least, scores == least
-    room = k - better.sum(axis=-1, keepdims=True)
+    room = n - better.sum(axis=-1, keepdims=True)
     return better | (equal & (equal.cumsum(axis=-1) <= room))
 
 
 def _nucleus(shares, p):
-    """Which are the fewest of the best that have p together: (..., n) -> boolean (..., n)"""
-    order = np.argsort(-shares, axis=-1, kind="stable")
-    ranked = np.take_along_axis(shares, order, axis=-1)
+    """Which are the fewest of the best that have p together: boolean (..., vocabulary)"""
+    ranked = -np.sort(-shares, axis=-1)  # the best first
     before = ranked.cumsum(axis=-1) - ranked  # what the better ones have
-    nucleus = np.zeros(shares.shape, bool)
-    np.put_along_axis(nucleus, order, before < p, axis=-1)
-    return nucleus
+    return _best(shares, (before < p).sum(axis=-1, keepdims=True))
 
 
 def generate(

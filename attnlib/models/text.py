@@ -173,23 +173,26 @@ class TextModel(Reader):
 
     def _pieces(self, ids, *, shown, **sampling):
         """The text that new tokens add: to that of ids where they are shown, else a text of its
-        own. Without halves of signs.
-
-        A sign whose last bytes are to come is decoded as �. So is a byte that belongs to none, and
-        so it is waited for what follows, at the latest the end.
+        own.
         """
         new = stream(self.model, ids, stop=self.stop, **sampling)
         return self._whole(ids.tolist() if shown else [], new)
 
     def _whole(self, ids, new):
+        """Ids, and new ones as they come -> pieces of text that nothing behind them changes.
+
+        What ends in � waits: it may be a sign whose last bytes are to come. So does what ends in a
+        byte of SentencePiece, "<0xE2>", for one wrong byte makes a � of each beside it.
+        """
         done = text = self.tokenizer.decode(ids)
         for token in new:
             if np.isin(token, self.stop):
                 break
             ids.append(token)
-            text = self.tokenizer.decode(ids)
+            before, text = text, self.tokenizer.decode(ids)
             whole = text.rstrip(HALF)
-            if len(whole) > len(done) and not self.tokenizer.tokens([token])[0].startswith("<0x"):
+            is_byte = self.tokenizer.tokens([token])[0].startswith("<0x")
+            if len(whole) > len(done) and text != before and not is_byte:
                 yield whole[len(done) :]
                 done = whole
         if len(text) > len(done):
@@ -211,7 +214,8 @@ class TextEncoder(Reader):
             return super()._read(text)
         first, second = map(self._checked, text)
         ids, types = self.tokenizer.pair(first, second)
-        told = getattr(self.model, "token_types", None) is not None
+        table = getattr(self.model, "token_types", None)
+        told = table is not None and len(table) > 1  # RoBERTa's has one row for both
         return ids, ({"token_types": types} if told else {})
 
     def _layers(self, ids, **options):
