@@ -110,6 +110,75 @@ CONFIGS = {
     ),
     "a BERT that decodes": ("bert", {"is_decoder": True}, ["is_decoder=True"]),
     "two groups of layers": ("albert", {"num_hidden_groups": 2}, ["num_hidden_groups=2"]),
+    "a RoBERTa that decodes": ("roberta", {"is_decoder": True}, ["is_decoder=True"]),
+    "an ELECTRA with another context": (
+        "electra",
+        {"add_cross_attention": True},
+        ["add_cross_attention=True"],
+    ),
+    "padding behind the last position": (
+        "roberta",
+        {"pad_token_id": 19},
+        ["pad_token_id must leave a row behind its own, and there are 20 positions, got 19"],
+    ),
+    "no padding to count from": (
+        "camembert",
+        {"pad_token_id": None},
+        ["pad_token_id must be a token's id"],
+    ),
+    "a tied RoBERTa with two tables": (
+        "xlm_roberta",
+        {"tie_word_embeddings": True},
+        ["tie_word_embeddings=True does not fit", "'lm_head.decoder.weight' should be the same"],
+    ),
+    "biases": ("modernbert", {"attention_bias": True}, ["attention_bias=True is not built"]),
+    "biases of gates": ("modernbert", {"mlp_bias": True}, ["mlp_bias=True is not built"]),
+    "biases of norms": ("modernbert", {"norm_bias": True}, ["norm_bias=True is not built"]),
+    "a bias of the head": (
+        "modernbert",
+        {"classifier_bias": True},
+        ["classifier_bias=True is not built"],
+    ),
+    "no bias of the logits": (
+        "modernbert",
+        {"decoder_bias": False},
+        ["decoder_bias=False is not built"],
+    ),
+    "one rotary table for two": (
+        "modernbert",
+        {"rope_parameters": {"rope_theta": 7.0}},
+        ["rope_parameters may have full_attention and sliding_attention here", "'rope_theta'"],
+    ),
+    "one rotary scaling for two": (
+        "modernbert",
+        {"rope_scaling": {"rope_type": "linear", "factor": 2.0}},
+        ["rope_scaling=", "not built"],
+    ),
+    "half a head turned in some layers": (
+        "modernbert",
+        {"rope_parameters": {"full_attention": {"partial_rotary_factor": 0.5}}},
+        ["rope_parameters", "partial_rotary_factor"],
+    ),
+    "a number for one of the tables": (
+        "modernbert",
+        {"rope_parameters": {"sliding_attention": 3}},
+        ["rope_parameters: sliding_attention must be a dict, got 3"],
+    ),
+    "two windows": (
+        "modernbert",
+        {"sliding_window": 64},
+        ["sliding_window must be local_attention // 2, 3"],
+    ),
+    "heads of another width": (
+        "modernbert",
+        {"head_dim": 8},
+        ["head_dim must be hidden_size // num_attention_heads, 4"],
+    ),
+    "three layers, two types": (
+        "modernbert",
+        {"layer_types": ["full_attention"] * 2},
+        ["layer_types must name 3 layers, got 2"],
+    ),
     "a BART with a longer encoder": (
         "bart",
         {"encoder_layers": 3},
@@ -205,6 +274,8 @@ NULLS = {
     "t5": ["scale_decoder_outputs"],
     "marian": ["scale_embedding"],
     "bert": ["is_decoder", "quantization_config"],
+    "roberta": ["is_decoder", "tie_word_embeddings"],
+    "modernbert": ["layer_types", "norm_bias", "rope_parameters", "sliding_window"],
 }
 
 

@@ -121,6 +121,9 @@ def test_older_files_spell_rotary_positions_in_another_way(tmp_path, kind, word)
         ("gpt2", ["scale_attn_weights", "scale_attn_by_inverse_layer_idx"]),
         ("t5", ["scale_decoder_outputs", "num_decoder_layers"]),
         ("marian", ["share_encoder_decoder_embeddings", "decoder_vocab_size"]),
+        ("roberta", ["pad_token_id", "tie_word_embeddings"]),
+        ("electra", ["tie_word_embeddings"]),
+        ("modernbert", ["layer_types", "tie_word_embeddings", "decoder_bias"]),
     ],
 )
 def test_older_files_leave_keys_out(tmp_path, family, drop):

@@ -83,8 +83,9 @@ class Bert:
         if d_embedding is not None:
             d_embedding = _check.integer("d_embedding", d_embedding)
         shared, head = _check.flag("shared", shared), _check.flag("head", head)
-        tied, bend = _check.flag("tied", tied), head_activation or activation
-        _check.choice("head_activation", bend, list(ACTIVATIONS))
+        tied, bend = _check.flag("tied", tied), activation
+        if head_activation is not None:
+            bend = _check.choice("head_activation", head_activation, list(ACTIVATIONS))
         rng, width = _check.generator(rng), d_model if d_embedding is None else d_embedding
         self.embedding = rng.normal(0, width**-0.5, (vocabulary, width))
         self.positions = Learned(n_max, width, rng)

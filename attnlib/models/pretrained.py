@@ -39,7 +39,8 @@ def load(path_or_name):
 
     A folder with config.json, model.safetensors (whole or in shards) and tokenizer.json, of one of
     these model types: gpt2 llama mistral qwen2 qwen3 gemma2 -> `TextModel`; bert distilbert albert
-    -> `TextEncoder`; t5 bart marian -> `TextToText`, their encoder alone -> `TextEncoder`.
+    roberta xlm-roberta camembert electra modernbert -> `TextEncoder`; t5 bart marian ->
+    `TextToText`, their encoder alone -> `TextEncoder`.
     Reading one needs: pip install 'attnlib[models]'
 
     What a file holds beside the model, say a classifier, is not read: `.about["ignored"]` names it.
