@@ -64,6 +64,7 @@ PARTS = {
     *("models.seq2seq.Seq2Seq.caches", "models.translator.padded", "models.translator.load"),
     *("models.bert.Linear", "models.bert.MaskedHead", "models.pretrained.tiny_gpt"),
     *("models.bert.bert", "models.bert.albert", "models.bert.distilbert", "models.text.Reader"),
+    *("models.bert.electra", "models.bert.options"),
     *("models.text.FileTokenizer", "models.text.NoTokenizer", "models.text.read_tokenizer"),
     *("models.text.TextEncoder", "models.text.TextToText", "models.translator.Translator"),
     *("models.text.TextModel", "models.pretrained.checkpoint", "encodings.Positions"),
@@ -464,7 +465,7 @@ CALLS = {  # name: () -> (what is called, {argument: value})
         bert.Bert,
         {"vocabulary": 7, "d_model": 8, "n_layers": 1, "n_heads": 2, "n_max": 9, "n_types": 3}
         | {"d_embedding": 6, "d_hidden": 5, "shared": True, "head": True, "activation": "gelu"}
-        | {"eps": 0.1, "rng": rng()},
+        | {"head_activation": "relu", "tied": False, "eps": 0.1, "rng": rng()},
     ),
     "models.bert.Bert.forward": lambda: (
         small_bert().forward,
