@@ -20,7 +20,17 @@ from attnlib import load as open_model
 from attnlib import patterns as by_name
 from attnlib.course import capstone
 from attnlib.exercises import Exercise, Question
-from attnlib.models import bert, decoding, generation, gpt, pretrained, seq2seq, text, translator
+from attnlib.models import (
+    bert,
+    chat,
+    decoding,
+    generation,
+    gpt,
+    pretrained,
+    seq2seq,
+    text,
+    translator,
+)
 from attnlib.models.files import tokenizer
 from attnlib.training import probes, recall
 
@@ -68,6 +78,7 @@ PARTS = {
     *("models.text.FileTokenizer", "models.text.NoTokenizer", "models.text.read_tokenizer"),
     *("models.text.TextEncoder", "models.text.TextToText", "models.translator.Translator"),
     *("models.text.TextModel", "models.pretrained.checkpoint", "encodings.Positions"),
+    *("models.chat.read_template", "models.files.fill.filled", "models.files.fill.main"),
     *("course.capstone.laid_out", "course.capstone.texts", "course.capstone.answers"),
     *("course.explorer.tiny_gpt", "course.explorer.said", "course.explorer.look_figure"),
     *("course.explorer.taught_features", "course.explorer.taught_look"),
@@ -211,7 +222,15 @@ def named(**more):
 
 
 def sampling(**more):
-    return {"n_new": 2, "temperature": 0.5, "top_k": 3, "rng": rng()} | more
+    return {"n_new": 2, "temperature": 0.5, "top_k": 3, "top_p": 0.9, "rng": rng()} | more
+
+
+def chatty():
+    """tiny-gpt with a template, for which no process starts."""
+    model = copy.copy(OPENED["tiny-gpt"])
+    model.about = {**model.about, "chat_template": "{{ messages[0].content }}"}
+    model.prompt = lambda messages: chat._checked(messages)[0]["content"]
+    return model
 
 
 def scaled():
@@ -471,13 +490,19 @@ CALLS = {  # name: () -> (what is called, {argument: value})
         small_bert().forward,
         {"ids": ids(), "mask": causal(5), "token_types": np.array([0, 0, 1, 1, 1])},
     ),
+    "models.bert.Bert.steps": lambda: (
+        lambda ids, mask, token_types: list(
+            small_bert().steps(ids, mask=mask, token_types=token_types)
+        ),
+        {"ids": ids(), "mask": causal(5), "token_types": np.array([0, 0, 1, 1, 1])},
+    ),
     "models.generation.next_token_shares": lambda: (
         generation.next_token_shares,
-        {"logits": rows(2, 5), "temperature": 0.5, "top_k": 3},
+        {"logits": rows(2, 5), "temperature": 0.5, "top_k": 3, "top_p": 0.9},
     ),
     "models.generation.generate": lambda: (
         generation.generate,
-        sampling(model=small_gpt(), ids=ids(), stop=6, cached=True),
+        sampling(model=small_gpt(), ids=ids(), stop=[6, 5], cached=True),
     ),
     "models.generation.stream": lambda: (
         generation.stream,
@@ -496,6 +521,7 @@ CALLS = {  # name: () -> (what is called, {argument: value})
     "models.text.TextModel()": lambda: (OPENED["tiny-gpt"], {"text": "The cat"}),
     "models.text.TextModel.encode": lambda: (OPENED["tiny-gpt"].encode, {"text": "The cat"}),
     "models.text.TextModel.tokens": lambda: (OPENED["tiny-gpt"].tokens, {"text": "The cat"}),
+    "models.text.TextModel.qkv": lambda: (OPENED["tiny-gpt"].qkv, {"text": "The cat"}),
     "models.text.TextModel.names": lambda: (OPENED["tiny-gpt"].names, {"ids": ids()}),
     "models.text.TextModel.forward": lambda: (
         OPENED["tiny-gpt"].forward,
@@ -512,6 +538,16 @@ CALLS = {  # name: () -> (what is called, {argument: value})
     "models.text.TextModel.generate": lambda: (
         OPENED["tiny-gpt"].generate,
         sampling(text="The cat"),
+    ),
+    "models.text.TextModel.prompt": lambda: (chatty().prompt, {"messages": "hi"}),
+    "models.text.TextModel.chat": lambda: (
+        chatty().chat,
+        sampling(messages=[{"role": "user", "content": "hi"}], stream=False),
+    ),
+    "models.chat.prompt": lambda: (
+        chat.prompt,
+        {"messages": [{"role": "user", "content": "hi"}], "template": "{{ bos_token }}: hello"}
+        | {"marks": {"bos_token": "<s>"}},
     ),
     "models.text.TextModel.stream": lambda: (OPENED["tiny-gpt"].stream, sampling(text="The cat")),
     "models.text.TextEncoder()": lambda: (small_reader(), {"text": "cab"}),
@@ -759,6 +795,7 @@ CALLS = {  # name: () -> (what is called, {argument: value})
         show.Machine,
         {"q": rows(2, 3, 4), "k": rows(2, 3, 4), "v": rows(2, 3, 2), "tokens": WORDS}
         | {"key_tokens": list("abc"), "mask": causal(), "scale": 0.5, "columns": list("wxyz")}
+        | {"softcap": 5.0, "bias": rows(3, 3)}
         | {"values": ["x", "y"], "about": list("abc"), "titles": ["one", "two"], "head": 1}
         | {"word": 1, "key": 0, "stage": "scores", "title": "Machine"},
     ),
@@ -776,6 +813,13 @@ CALLS = {  # name: () -> (what is called, {argument: value})
         show.Deal,
         {"scores": rows(2, 3, 3), "names": ["one", "two"], "tokens": WORDS, "heads": 2}
         | {"deal": [["one"], ["two"]], "loudness": 2.0, "goal": {"heads": 2}, "title": "Deal"},
+    ),
+    "show.Atlas": lambda: (
+        show.Atlas,
+        {"measures": {"itself": shares(2, 3), "other": shares(2, 3)}, "kinds": {"itself": 0.2}}
+        | {"maps": [shares(2, 3, 3, 3)], "tokens": [WORDS], "title": "Atlas", "sort": "kind"}
+        | {"hunt": {"look": (1, 0), "shares": shares(2, 3), "n": 5}, "mode": "hunt", "text": 0}
+        | {"picked": (0, 1), "beside": (1, 1)},
     ),
     "show.Painter": lambda: (
         show.Painter,

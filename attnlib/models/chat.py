@@ -28,7 +28,10 @@ def prompt(messages, template, marks=None):
     marks      {"bos_token": "<s>", …}, the special tokens that a template may name
     """
     values = {"messages": _checked(messages), "add_generation_prompt": True}
-    values |= {"tools": None, "documents": None, **(marks or {})}
+    values |= {"tools": None, "documents": None} | _check.words(
+        "marks", {} if marks is None else marks
+    )
+    template = _check.text("template", template)
     given = json.dumps({"path": sys.path, "template": template, "values": values})
     try:
         command = [sys.executable, "-I", fill.__file__]

@@ -182,9 +182,12 @@ def _checked_sampling(temperature, top_k, top_p):
 
 def _checked_stop(stop):
     """None, an id or several -> a list of ids."""
-    if stop is None or np.ndim(stop) == 0:
-        return [] if stop is None else [_check.integer("stop", stop, minimum=0)]
-    return [_check.integer(f"stop[{i}]", one, minimum=0) for i, one in enumerate(stop)]
+    if stop is None:
+        return []
+    if isinstance(stop, (list, tuple)) or getattr(stop, "ndim", 0):
+        ids = _check.row("stop", stop, "ids")
+        return [_check.integer(f"stop[{i}]", one, minimum=0) for i, one in enumerate(ids)]
+    return [_check.integer("stop", stop, minimum=0)]
 
 
 def _checked_texts(ids):
