@@ -491,7 +491,7 @@ CALLS = {  # name: () -> (what is called, {argument: value})
         {"ids": ids(), "mask": causal(5), "token_types": np.array([0, 0, 1, 1, 1])},
     ),
     "models.bert.Bert.steps": lambda: (
-        lambda ids, mask, token_types: list(
+        lambda ids, mask=None, token_types=None: list(
             small_bert().steps(ids, mask=mask, token_types=token_types)
         ),
         {"ids": ids(), "mask": causal(5), "token_types": np.array([0, 0, 1, 1, 1])},

@@ -41,9 +41,8 @@ class Reader:
         """One text, or its ids (n,) as an array -> `QKV`: the queries, keys and values of all
         heads. Of an encoder-decoder, those with which the encoder reads it.
         """
-        ids, options = (text, {}) if isinstance(text, np.ndarray) else self._read(text)
-        if ids.ndim != 1:
-            raise ValueError(f"text must be one text, its ids (n,), got the shape {ids.shape}")
+        are_ids = isinstance(text, np.ndarray) and text.dtype.kind in "iu" and text.ndim == 1
+        ids, options = (text, {}) if are_ids else self._read(text)
         return qkv(self.names(ids), self._layers(ids, **options))
 
     def _read(self, text):
