@@ -67,10 +67,11 @@ export function blocks(layers, heads, wide, high) {
 /** Where the cells are. In the model's order rows are layers, in blocks side by side; in any other they are read row by row.
  *  @returns {{cw, ch, columns, rows, spot, at, step}} spot(slot) -> [x, y]; at([x, y]) -> slot or null; step(slot, [dx, dy]) */
 export function geometry({ layers, heads, wide, high, sorted }) {
-  const count = blocks(layers, heads, wide, high), left = 24, top = 20, most = Math.max(1, Math.floor((wide - left) / NAMED));
-  const columns = sorted ? Math.min(heads * count, most) : heads * count, rows = Math.ceil(sorted ? (layers * heads) / columns : layers / count);
-  const gap = count > 1 && !sorted ? 26 : 0, cw = Math.min(110, (wide - left - gap * (count - 1)) / columns), ch = Math.min(84, (high - top) / rows);
-  const n = layers * heads, slotOf = (r, c) => {
+  const count = blocks(layers, heads, wide, high), left = 24, top = 20, n = layers * heads, gap = count > 1 && !sorted ? 26 : 0;
+  const columns = sorted ? Math.min(heads * count, Math.max(1, Math.floor((wide - left) / NAMED))) : heads * count;
+  const rows = Math.ceil(sorted ? n / columns : layers / count);
+  const cw = Math.min(110, (wide - left - gap * (count - 1)) / columns), ch = Math.min(84, (high - top) / rows);
+  const slotOf = (r, c) => {
     const block = Math.floor(c / heads), slot = sorted ? r * columns + c : (block * rows + r) * heads + (c % heads);
     return r >= 0 && c >= 0 && r < rows && c < columns && slot < n ? slot : null;
   };
@@ -100,17 +101,18 @@ export const nameOf = (h, heads) => `${Math.floor(h / heads)}.${h % heads}`;
 export const number = (v, top) => (top > 1 ? v.toFixed(1) : share(v));
 export const bare = (token) => token.replace(/^␣(?=.)|(?<=.)␣$/g, "");
 
+const mostOf = (h, { measures, tops }, but) => Object.keys(measures).filter((name) => name !== but && tops[name] <= 1)
+  .sort((a, b) => measures[b][h] - measures[a][h]).map((name) => `${name} ${share(measures[name][h])}`);
+
 /** A head in words: its kind, and the other measures in which it is largest */
-export function about(h, { heads, measures, tops, kinds, looks }) {
-  const kind = looks[kinds[h]], own = measures[kind.name], others = Object.keys(measures).filter((name) => name !== kind.name && tops[name] <= 1);
-  const most = others.sort((a, b) => measures[b][h] - measures[a][h]).slice(0, 2).map((name) => `${name} ${share(measures[name][h])}`);
-  const first = own ? `${number(own[h], tops[kind.name])} ${kind.what}` : kind.what;
-  return `${nameOf(h, heads)}: ${kind.name}, ${first}${most.length ? `; also ${most.join(", ")}` : ""}`;
+export function about(h, D) {
+  const { name, what } = D.looks[D.kinds[h]], own = D.measures[name], most = mostOf(h, D, name).slice(0, 2);
+  const first = own ? `${number(own[h], D.tops[name])} ${what}` : what;
+  return `${nameOf(h, D.heads)}: ${name}, ${first}${most.length ? `; also ${most.join(", ")}` : ""}`;
 }
 
 /** The same in few words: the measure of its kind, and the largest other one */
-export function briefly(h, { heads, measures, tops, kinds, looks }) {
-  const { name } = looks[kinds[h]], others = Object.keys(measures).filter((one) => one !== name && tops[one] <= 1);
-  const [other] = others.sort((a, b) => measures[b][h] - measures[a][h]), own = measures[name] ? ` ${number(measures[name][h], tops[name])}` : "";
-  return `${nameOf(h, heads)}: ${name}${own}${other ? `, ${other} ${share(measures[other][h])}` : ""}`;
+export function briefly(h, D) {
+  const { name } = D.looks[D.kinds[h]], own = D.measures[name], [other] = mostOf(h, D, name);
+  return `${nameOf(h, D.heads)}: ${name}${own ? ` ${number(own[h], D.tops[name])}` : ""}${other ? `, ${other}` : ""}`;
 }
