@@ -131,6 +131,18 @@ CONFIGS = {
         {"tie_word_embeddings": True},
         ["tie_word_embeddings=True does not fit", "'lm_head.decoder.weight' should be the same"],
     ),
+    **{
+        f"an untied {family} without a table": (
+            family,
+            {"tie_word_embeddings": False},
+            ["tie_word_embeddings=False does not fit the weights", "lacks", f"'{head}.weight'"],
+        )
+        for family, head in (
+            ("roberta", "lm_head.decoder"),
+            ("electra", "generator_lm_head"),
+            ("modernbert", "decoder"),
+        )
+    },
     "biases": ("modernbert", {"attention_bias": True}, ["attention_bias=True is not built"]),
     "biases of gates": ("modernbert", {"mlp_bias": True}, ["mlp_bias=True is not built"]),
     "biases of norms": ("modernbert", {"norm_bias": True}, ["norm_bias=True is not built"]),

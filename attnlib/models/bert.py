@@ -231,6 +231,14 @@ ELECTRA = (
 )
 
 
+def is_tied(config, key):
+    """Whether a head scores with the embedding; where it does not, the file holds what it has."""
+    tied = checks.flag(True)(config, key)
+    if not tied and f"{config.held.names['head']}.bias" in config.held.shapes:
+        config.held.check_has(config, key, "head.W", True)
+    return tied
+
+
 SHARING = checks.whole(1, 256)  # layers that share a block: no file shows how many
 SIZES = {
     "vocab_size": checks.whole(),
@@ -283,7 +291,7 @@ ALBERT_SHAPES = {
     "blocks.0.feed_forward.W_up": ("hidden_size", "intermediate_size"),
 }
 ELECTRA_SIZES = SIZES | {"embedding_size": checks.whole()}
-ELECTRA_KEYS = BERT_KEYS | {"tie_word_embeddings": checks.flag(True)}
+ELECTRA_KEYS = BERT_KEYS | {"tie_word_embeddings": is_tied}
 ELECTRA_SHAPES = SHAPES | {
     "embedding": ("vocab_size", "embedding_size"),
     "positions.table": ("max_position_embeddings", "embedding_size"),

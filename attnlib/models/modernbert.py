@@ -5,7 +5,7 @@ import numpy as np
 from attnlib import _check
 from attnlib.layers import EncoderBlock, LayerNorm, cast
 from attnlib.models import llama
-from attnlib.models.bert import Bert, MaskedHead
+from attnlib.models.bert import Bert, MaskedHead, is_tied
 from attnlib.models.files import config as checks
 from attnlib.models.files.checkpoint import Blank, Family
 from attnlib.models.llama import FULL, SLIDING
@@ -188,7 +188,7 @@ KEYS = {
     "norm_bias": checks.only(False),
     "classifier_bias": checks.only(False),
     "decoder_bias": checks.only(True),
-    "tie_word_embeddings": checks.flag(True),
+    "tie_word_embeddings": is_tied,
     "global_attn_every_n_layers": checks.default(3, checks.whole(1, checks.LONGEST)),
     "local_attention": checks.default(128, checks.whole(1, checks.LONGEST)),
     "layer_types": windows,

@@ -62,7 +62,7 @@ def padding(config, key):
     return found
 
 
-KEYS = bert.BERT_KEYS | {"pad_token_id": padding, "tie_word_embeddings": checks.flag(True)}
+KEYS = bert.BERT_KEYS | {"pad_token_id": padding, "tie_word_embeddings": bert.is_tied}
 
 
 def roberta(config, tensors):
