@@ -108,7 +108,7 @@ def test_node_reads_the_maps_and_says_how_far_two_agree(tmp_path):
         sizes = [int(n) for n in rng.integers(1, 9, 2)]
         maps = [weights(2, 3, n, rng, causal=(k + i) % 2) for i, n in enumerate(sizes)]
         one = Atlas({"itself": rng.random((2, 3))}, maps=maps)
-        one.text, one.picked, one.beside = k % 2, [0, k % 3], [1, (k + 1) % 3]
+        one.text, one.picked, one.beside = k // 2 % 2, [0, k % 3], [1, (k + 1) % 3]
         all_.append(one)
         given.append(
             {"bytes": list(one._maps), "texts": one._texts, "k": one.text}
@@ -571,6 +571,14 @@ def test_fingers(show):
     page.rest()
     assert page.trait("beside") == [20, 3]
     assert page.svg.evaluate("(node) => getComputedStyle(node).touchAction") == "pan-y"
+    slide = """(node, places) => places.forEach(([name, x, y]) => node.dispatchEvent(
+        new PointerEvent(name, { clientX: x, clientY: y, pointerType: "touch", bubbles: true })))"""
+    start, middle, end = page.at(20, 2), page.at(20, 4), page.at(20, 5)
+    page.svg.evaluate(slide, [["pointerdown", *start], ["pointermove", *middle]])
+    page.rest()
+    assert page.said().startswith("20.4: "), "what is below the finger is shown"
+    page.svg.evaluate(slide, [["pointermove", *end], ["pointerup", *end]])
+    assert page.trait("picked") == [20, 5], "and picked where it is lifted"
 
 
 def test_python_sets_and_two_views_show_the_same(show):
