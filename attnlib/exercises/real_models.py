@@ -4,7 +4,60 @@ is right.
 
 import numpy as np
 
-from attnlib.exercises import Exercise
+from attnlib.exercises import Exercise, Question
+
+sinks = Question(
+    "real_models.sinks",
+    "split",
+    "SmolLM2 reads ten English texts. Of all that its 270 heads look at, how much goes where?",
+    why="More than half rests on the first token, whatever it is: a row must share out 1, and most"
+    " heads find nothing of theirs in most places. Only the first layer and a few in the middle do"
+    " without it.",
+)
+
+copy = Question(
+    "real_models.copy",
+    "cells",
+    "Ten words, five of them twice. Where does SmolLM2's head 18.6 look from the second *apple*?",
+    why="At the word that came behind it last time, which is what comes next: *look for my own word"
+    " further up, and go one on*. Nobody built this head; it came of reading texts in which things"
+    " come again.",
+)
+
+unread = Question(
+    "real_models.unread",
+    "choice",
+    "*tired* becomes *soft*. In how many of SmolLM2's 270 heads does the row of *it* change?",
+    options=[
+        (
+            "in most, a little",
+            "When the model reads *it*, which words are there already? Think of the mask.",
+        ),
+        ("in a few late ones, a lot", "Late layers have read more words, but only those before."),
+        "in none",
+    ],
+    right="in none",
+    why="The mask lets *it* see what stands before it, in every layer, and the ending stands"
+    " behind. Not one bit of the row can change.",
+)
+
+trap = Question(
+    "real_models.trap",
+    "choice",
+    "The rows of W_q and W_k lie in the wrong order. How does it go on with *The capital of France"
+    " is*?",
+    options=[
+        (
+            "with nonsense",
+            "Each pair of columns still meets its like: what is lost is the distance.",
+        ),
+        ("with another city", "What a word means does not lie in these two matrices."),
+        "as before",
+    ],
+    right="as before",
+    why="q and k were shuffled alike, so words still find each other; only the turning by distance"
+    " is wrong. The answer is right, and hundreds of maps are not.",
+)
 
 
 def previous_by_hand(weights):

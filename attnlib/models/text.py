@@ -298,16 +298,19 @@ class FileTokenizer:
     """A published tokenizer.json, read by the `tokenizers` library. It neither pads nor cuts.
 
     path   the file; or the files of an older folder, for a model type `kind`: see vocabulary.py
+    make   what makes a `tokenizers.Tokenizer` where the file holds other things, too
     """
 
     start = None  # which ids stand around a text, the file knows
 
-    def __init__(self, path, *others, kind=None):
+    def __init__(self, path, *others, kind=None, make=None):
         from tokenizers import Tokenizer
 
         self.path = path
         with _in_words(f"{str(path)!r} is damaged or no tokenizer"):
-            if kind is None:
+            if make is not None:
+                self.inner = make()
+            elif kind is None:
                 self.inner = Tokenizer.from_file(str(path))
             else:
                 self.inner = vocabulary.build([path, *others], kind)

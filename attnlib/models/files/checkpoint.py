@@ -181,6 +181,11 @@ def load_model(folder, families):
     tensors, path = read_weights(folder)
     if family.encoder and not any(".decoder." in f".{name}" for name in tensors):
         family = family.encoder
+    return assembled(config, tensors, path, family)
+
+
+def assembled(config, tensors, path, family):
+    """A `Config`, and the tensors of the file at a path -> what `load_model` returns."""
     tensors, ignored = unwrapped(tensors, family, path)
     tensors = family.tidy(merged(tensors, family.copies))
     shapes = {name: array.shape for name, array in tensors.items()}
@@ -364,25 +369,20 @@ def fill(model, tensors, names, path="the file"):
     ):
         if which:
             raise ValueError(f"{str(path)!r} {_some(problem, which)}")
-    floats = {name: array.astype(np.float32, copy=False) for name, array in tensors.items()}
     for name, empty in parameters(model).items():
         source, turned = places[name]
+        array, wanted = tensors[source], empty.shape[::-1] if places[name][1] else empty.shape
+        if array.shape != wanted:
+            found = f"must have the shape {wanted}, got {array.shape}"
+            raise ValueError(f"{source!r} in {str(path)!r} {found}")
+        if array.dtype.kind != "f":
+            found = f"must hold numbers with a point, got {array.dtype}"
+            raise ValueError(f"{source!r} in {str(path)!r} {found}")
+        array = array.astype(np.float32, copy=False)  # packed ones are unpacked here, one by one
         if turned and name != "unembedding":
             # column by column: its transpose, row by row
-            floats[source] = np.asfortranarray(floats[source])
-        array = floats[source].T if turned else floats[source]
-        if array.shape != empty.shape:
-            wanted = empty.shape[::-1] if turned else empty.shape
-            raise ValueError(
-                f"{source!r} in {str(path)!r} must have the shape {wanted}, got"
-                f" {tensors[source].shape}"
-            )
-        if tensors[source].dtype.kind != "f":
-            raise ValueError(
-                f"{source!r} in {str(path)!r} must hold numbers with a point, got"
-                f" {tensors[source].dtype}"
-            )
-        _put(model, name, array)
+            array = np.asfortranarray(array)
+        _put(model, name, array.T if turned else array)
 
 
 def _tensor_of(name, names):

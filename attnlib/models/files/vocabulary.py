@@ -26,6 +26,7 @@ QWEN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+DIGITS = "digits"
 BERT_MARKS = {"unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "pad": "[PAD]", "mask": "[MASK]"}
 BART_MARKS = {"cls": "<s>", "sep": "</s>", "unk": "<unk>", "pad": "<pad>", "mask": "<mask>"}
 END_MARK = {"eos": "<|endoftext|>"}
@@ -104,20 +105,17 @@ def word_pieces(vocabulary, said):
 
 def byte_pairs(vocabulary, merges, said, kind):
     """GPT-2, BART, RoBERTa, Qwen: bytes, then the pairs of merges.txt joined, from the first on."""
-    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+    from tokenizers import Tokenizer, models, normalizers
     from tokenizers.processors import RobertaProcessing
 
     lines = merges.read_text(encoding="utf-8").split("\n")
     pairs = [tuple(line.split(" ")) for line in lines if line and not line.startswith("#version")]
     ids, space = read_object(vocabulary), bool(said.get("add_prefix_space", False))
     made = Tokenizer(models.BPE(ids, pairs))
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=space)
-    made.decoder = decoders.ByteLevel()
-    if kind in ("qwen2", "qwen3"):
+    of_qwen = kind in ("qwen2", "qwen3")
+    in_bytes(made, QWEN if of_qwen else "", space)
+    if of_qwen:
         made.normalizer = normalizers.NFC()
-        pieces = pre_tokenizers.Split(Regex(QWEN), behavior="isolated")
-        whole = pre_tokenizers.ByteLevel(add_prefix_space=space, use_regex=False)
-        made.pre_tokenizer = pre_tokenizers.Sequence([pieces, whole])
     around = kind in ("bart", "roberta")
     marks = _marks(BART_MARKS if around else END_MARK, said)
     made.add_special_tokens([mark for mark in marks.values() if mark in ids])
@@ -125,6 +123,22 @@ def byte_pairs(vocabulary, merges, said, kind):
         first, last = marks["cls"], marks["sep"]
         made.post_processor = RobertaProcessing((last, ids[last]), (first, ids[first]), True, space)
     return made
+
+
+def in_bytes(made, cut="", space=False):
+    """Have a tokenizer cut a text into pieces, and spell them in bytes.
+
+    cut    the pattern of a piece; "" for that of GPT-2, DIGITS for the same behind single digits
+    space  whether a text is read as if a space stood before it
+    """
+    from tokenizers import Regex, decoders, pre_tokenizers
+
+    first = [pre_tokenizers.Digits(individual_digits=True)] if cut == DIGITS else []
+    if cut and not first:
+        first = [pre_tokenizers.Split(Regex(cut), behavior="isolated")]
+    spelt = pre_tokenizers.ByteLevel(add_prefix_space=space, use_regex=cut in ("", DIGITS))
+    made.pre_tokenizer = pre_tokenizers.Sequence([*first, spelt]) if first else spelt
+    made.decoder = decoders.ByteLevel()
 
 
 def _marks(usual, said):
