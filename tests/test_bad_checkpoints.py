@@ -480,7 +480,7 @@ def test_a_tokenizer_lets_an_interrupt_through(tmp_path, monkeypatch):
         tokenizer.tokens([-1])
     for error in (KeyboardInterrupt, SystemExit, MemoryError):
         inner = type(
-            "Inner", (), {"encode": lambda self, text, error=error: (_ for _ in ()).throw(error())}
+            "Inner", (), {"encode": lambda self, *_, e=error, **__: (_ for _ in ()).throw(e())}
         )()
         monkeypatch.setattr(tokenizer, "inner", inner)
         with pytest.raises(error):

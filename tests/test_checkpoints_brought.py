@@ -739,7 +739,7 @@ def test_a_file_in_place_of_its_folder(tmp_path):
     for name, words in (
         ("model.safetensors", f"is a file; load takes the folder .*: {str(folder)!r}"),
         ("config.json", f": {str(folder)!r}"),
-        ("model.gguf", r"is a file \(GGUF"),
+        ("model.gguf", "is no GGUF file: it is too short"),
         ("pytorch_model.bin", r"is a file \(a pickle"),
         ("model.pt", r"is a file \(a pickle"),
         ("model.zip", r"is a file \(an archive: unpack it first\)"),
@@ -748,8 +748,8 @@ def test_a_file_in_place_of_its_folder(tmp_path):
         for path in (folder / name, str(folder / name)):
             with pytest.raises(ValueError, match=words):
                 load(path)
-    (tmp_path / "alone.gguf").touch()
-    refused(tmp_path / "alone.gguf", ValueError, "is a file", "config.json and model.safetensors")
+    (tmp_path / "alone.bin").touch()
+    refused(tmp_path / "alone.bin", ValueError, "is a file", "config.json and model.safetensors")
 
 
 @pytest.mark.parametrize("with_model", [False, True])

@@ -8,7 +8,6 @@ MERGE = (
     " model.merge_and_unload().save_pretrained(new_folder), and load that folder"
 )
 KINDS = {
-    ".gguf": "GGUF, a format that is not read here",
     ".bin": "a pickle, which can run code when it is opened and is never read",
     ".onnx": "ONNX, a format that is not read here",
 }
@@ -71,7 +70,7 @@ def instead(folder):
     if inside := sorted(path.parent.name for path in folder.glob("*/config.json")):
         return f"{lacks}; these folders in it have one: {few(inside)}"
     if ggufs := sorted(path.name for path in folder.glob("*.gguf")):
-        return f"{lacks}; it holds {ggufs[0]!r}, {KINDS['.gguf']}"
+        return f"{lacks}; it holds {ggufs[0]!r}: load that file"
     return lacks
 
 
