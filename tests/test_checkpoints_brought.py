@@ -601,7 +601,7 @@ def test_generation_config_has_the_last_word(tmp_path):
         assert (load(folder).start, load(folder).end) == (4, 6)
     folder = changed(tmp_path, "llama", drop=["eos_token_id"], name="llama")
     (folder / "generation_config.json").write_text('{"eos_token_id": [6, 7]}')
-    assert load(folder).stop == 6
+    assert load(folder).stop == [6, 7]
 
 
 @pytest.mark.parametrize(
