@@ -40,7 +40,7 @@ ROOMS = {
         "attention heads masks encodings layers efficient measures effects patterns toy timing"
         " models.gpt models.seq2seq models.bert models.text models.generation models.decoding"
         " models.translator models.pretrained models.files.tokenizer course.capstone"
-        " course.explorer training.probes training.recall"
+        " course.explorer course.reading training.probes training.recall"
     ).split()
 }
 
@@ -81,7 +81,7 @@ PARTS = {
     *("models.chat.read_template", "models.files.fill.filled", "models.files.fill.main"),
     *("course.capstone.laid_out", "course.capstone.texts", "course.capstone.answers"),
     *("course.explorer.tiny_gpt", "course.explorer.said", "course.explorer.look_figure"),
-    *("course.explorer.taught_features", "course.explorer.taught_look"),
+    *("course.explorer.taught_features", "course.explorer.taught_look", "course.reading.checked"),
     *("course.explorer.Explorer.set_state", "course.capstone.baselines", "training.recall.about"),
     *("training.probes.untrained", "training.probes.shuffled", "training.probes.largest_change"),
     *("training.probes.follows_the_source", "training.probes.behind_errors"),
@@ -846,6 +846,15 @@ CALLS = {  # name: () -> (what is called, {argument: value})
         {"sentence": "The cat sat", "model": "random", "pattern": "local", "heads": 2, "window": 2}
         | {"globals_": 1, "encoding": "none", "temperature": 0.5, "head": 1, "pins": [1]}
         | {"side": "query", "form": "map", "taught": {"blick": "animal"}},
+    ),
+    "course.reading.ReadingHeads": lambda: (
+        ROOMS["course.reading"].ReadingHeads,
+        {
+            "sentence": "The cat sat",
+            "model": OPENED["tiny-gpt"],
+            "measures": {"itself": shares(4, 4)},
+        }
+        | {"temperature": 0.5, "top_p": 0.5, "title": "Heads"},
     ),
     "course.explorer.look": lambda: (
         explorer.look,

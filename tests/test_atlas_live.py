@@ -515,7 +515,7 @@ def test_the_hunt(show):
     page.press("hunt")
     assert page.trait("mode") == "hunt"
     assert "from it to cat" in page.card() and "judged on 40 animals" in page.card()
-    assert "fixed distance gets .35" in page.card()
+    assert "reads no words gets .35" in page.card()
     assert page.root.get_by_role("button", name="show the best").is_disabled()
     assert page.hover(0, 2) == "0.2 gives this look .90 in this text."
     page.click(0, 2)
@@ -538,7 +538,7 @@ def test_the_hunt(show):
     assert page.root.locator(".card").is_hidden()
 
 
-def test_a_head_that_does_no_better_than_a_distance_is_not_found(show):
+def test_a_head_that_does_no_better_than_a_rule_is_not_found(show):
     one = toy()
     hunts = [hunt | {"baseline": 0.8} for hunt in one._hunts]
     page = show(one)

@@ -37,7 +37,8 @@ class Atlas(Live):
                  shares    (layers, heads): the share of the look, or of the texts in which the head
                            gets it right, over many texts
                  n, over   how many, and what they are: 120, "sentences with other animals"
-                 baseline  the share of what knows only distances, which a head must exceed
+                 baseline  the share of the best rule that reads no words, as a fixed distance,
+                           which a head must exceed
                  hint, name
     title      a name for the picture
     sort       "layers", as the model has them, "kind", or the name of a measure
@@ -115,13 +116,17 @@ class Atlas(Live):
             _names=list(self.measures),
             _measures=np.stack(list(self.measures.values())).astype("<f4").tobytes(),
             _looks=[one._asdict() for one in known.looks_of(list(least))],
-            _texts=[
-                {"tokens": row, "pieces": as_text(row), "causal": _causal(one)}
-                for row, one in zip(names, self.maps)
-            ],
-            _maps=b"".join(map(_bytes, self.maps)),
             _hunts=hunts,
+            **self._sent(names),
         )
+
+    def _sent(self, names):
+        """What crosses of the maps: a byte for each weight, and the names of their tokens."""
+        texts = [
+            {"tokens": row, "pieces": as_text(row), "causal": _causal(one)}
+            for row, one in zip(names, self.maps)
+        ]
+        return {"_texts": texts, "_maps": b"".join(map(_bytes, self.maps))}
 
     @property
     def kind(self):
