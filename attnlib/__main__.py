@@ -2,8 +2,9 @@
 
 With `--model tiny-gpt` the heads are those of a trained model instead of those built by hand.
 `--write 40` lets it go on with the sentence, `--chat` answer it.
-`python -m attnlib bench` measures speed, `python -m attnlib report` runs a notebook once for each
-row of a table; `--help` behind either says more.
+`python -m attnlib bench` measures speed, `python -m attnlib hunt` finds the heads of a model that
+do a job, `python -m attnlib report` runs a notebook once for each row of a table; `--help` behind
+each says more.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from attnlib.course.explorer import look, look_figure
 from attnlib.models.files.hub import PUBLISHED
 from attnlib.models.pretrained import SHIPPED, load
 from attnlib.models.text import TextModel
-from attnlib.show import figures
+from attnlib.show import figures, mosaic
 from attnlib.show.labels import most_attended, visible
 from attnlib.show.live.view import AttentionView
 from attnlib.show.sheet import theme
@@ -40,6 +41,7 @@ TYPED = {  # what an argument of Python is called on the command line
     **{"path_or_name": "--model", "name": "--theme", "n_new": "--write", "top_p": "--top-p"},
 }
 LONGEST = 1000  # tokens in one picture
+MANY = 24  # heads with a title and words each; more are tiles of one image
 
 
 class Seen(NamedTuple):
@@ -78,8 +80,8 @@ def main(arguments=None):
 def options():
     """What may stand on the command line."""
     other = (
-        "Also: attnlib bench (how fast it is) and attnlib report (a notebook, once for each row of"
-        " a table); --help behind each."
+        "Also: attnlib bench (how fast it is), attnlib hunt (which head does which job) and attnlib"
+        " report (a notebook, once for each row of a table); --help behind each."
     )
     parser = argparse.ArgumentParser(
         prog="attnlib", description="Draw attention on a sentence.", epilog=other
@@ -177,6 +179,9 @@ def trained(given):
 
     def figure():
         if given.layer is None and given.head is None:
+            if n_layers * n_heads > MANY:
+                keys = {"tokens": shown["key_tokens"], "mask": shown["mask"]}
+                return mosaic(weights, title=size, **keys)
             every = [f"{i}.{j}" for i, j in np.ndindex(weights.shape[:2])]
             return figures.heads(
                 weights.reshape(-1, *weights.shape[2:]), titles=every, title=size, **shown

@@ -264,6 +264,18 @@ def test_a_stream_joins_to_what_generate_adds(kind, data, tokenizers):
     assert not any(piece.endswith(HALF) for piece in pieces[:-1])
 
 
+def test_a_wrong_byte_makes_those_beside_it_wrong(tokenizers):
+    """SentencePiece decodes a run of bytes as a whole; a mark between them is no part of it."""
+    tokenizer = tokenizers["pieces"]
+    euro, wrong, a = [1 + byte for byte in "€".encode()], 1 + 0x80, tokenizer.encode("a").tolist()
+    for script in ([*euro, wrong, *a], [*euro, 0, wrong, *a], [*euro, 0, wrong]):
+        options = {"n_new": len(script), "temperature": 0}
+        whole = writer(tokenizer, script, stop=[]).generate("The cat", **options)
+        assert whole.startswith("The cat" + 4 * HALF)
+        pieces = list(writer(tokenizer, script, stop=[]).stream("The cat", **options))
+        assert "The cat" + "".join(pieces) == whole
+
+
 @KINDS
 @many
 @given(text=st.text("Thecat é日😀本𝄞👩🏽‍🚀ß", min_size=1, max_size=20))

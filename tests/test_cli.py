@@ -15,11 +15,11 @@ import pytest
 from checkpoints import changed
 from PIL import Image
 
-from attnlib import toy
+from attnlib import masks, toy
 from attnlib.__main__ import main
 from attnlib.models.pretrained import load
 from attnlib.models.text import TextModel
-from attnlib.show import most_attended, sheet
+from attnlib.show import mosaic, most_attended, sheet
 
 COURSE = "The cat sat on the mat because it was tired"
 README = [
@@ -325,6 +325,17 @@ def test_pictures_of_all_of_a_layer_and_of_a_head_differ(tmp_path):
     # 16, 4 and 1 of them
     assert sizes[0][1] > 1.5 * sizes[1][1] and sizes[1] != sizes[2] == sizes[3]
     assert (tmp_path / "c.png").read_bytes() != (tmp_path / "d.png").read_bytes()  # d is layer 0
+
+
+def test_many_heads_are_tiles(monkeypatch, tmp_path):
+    assert run(COURSE, "--model", "tiny-gpt", "--out", tmp_path / "a.png") == 0
+    monkeypatch.setattr("attnlib.__main__.MANY", 15)
+    assert run(COURSE, "--model", "tiny-gpt", "--out", tmp_path / "b.png") == 0
+    trace = load("tiny-gpt")(COURSE)
+    mask = masks.causal(len(trace.tokens))
+    title = "tiny-gpt: 4 layers, 4 heads in each"
+    tiles = mosaic(trace.weights, trace.tokens, mask=mask, title=title).png()
+    assert (tmp_path / "b.png").read_bytes() == tiles != (tmp_path / "a.png").read_bytes()
 
 
 def test_an_encoder_decoder_shows_what_it_writes(capsys):
