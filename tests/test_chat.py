@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attnlib.models import chat, load
+from attnlib.models import chat, gguf, load
 from attnlib.models.files import fill
 from attnlib.models.files.tokenizer import BytePairs, learn_byte_pairs
 from attnlib.models.text import FileTokenizer, TextModel
@@ -161,6 +161,15 @@ def test_where_a_folder_says_it(tmp_path):
     (tmp_path / "tokenizer_config.json").write_text("{", encoding="utf-8")
     with pytest.raises(ValueError, match=r"tokenizer_config.json' is not JSON"):
         chat.read_template(tmp_path)
+
+
+def test_the_marks_of_a_gguf_file():
+    said = {"tokens": ["<s>", "</s>", "cat"], "bos_token_id": 0, "eos_token_id": 1}
+    about = {f"tokenizer.ggml.{name}": one for name, one in said.items()}
+    assert gguf._marks(about) == {"bos_token": "<s>", "eos_token": "</s>"}
+    odd = {"tokenizer.ggml.eos_token_id": 3, "tokenizer.ggml.unknown_token_id": "2"}
+    assert gguf._marks(about | odd) == {"bos_token": "<s>"}
+    assert gguf._marks(about | {"tokenizer.ggml.tokens": 5}) == gguf._marks({}) == {}
 
 
 # ---- what is written -----------------------------------------------------------------------------

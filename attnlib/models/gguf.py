@@ -60,6 +60,7 @@ SCALING = {"rope.scaling.type", "rope.scaling.factor", "rope.scaling.original_co
 FACTORS = "rope_freqs.weight"  # of Llama 3.1 and later: by how much each pair turns slower
 LARGEST_GEMMA = 46  # layers of Gemma 2 27B, whose scores are scaled in another way
 TOKENS = "tokenizer.ggml."
+MARKS = {"bos": "bos_token", "eos": "eos_token", "unknown": "unk_token", "padding": "pad_token"}
 CONTROL, USERS = 3, 4  # kinds of tokens: marks; others that are never cut
 # how a text is cut before its pieces are looked up, by the name of the pre-tokenizer
 LLAMA3 = vocabulary.QWEN.replace(r"\p{N}|", r"\p{N}{1,3}|", 1)
@@ -97,8 +98,18 @@ def model(path, *, in_order=True):
         "kinds": {one: kinds.count(one) for one in sorted(set(kinds))},
     }
     if isinstance(template := about.get("tokenizer.chat_template"), str):
-        said["chat_template"] = template
+        said |= {"chat_template": template, "marks": _marks(about)}
     return made, said, known, about
+
+
+def _marks(about):
+    """The special tokens that a chat template may name, as `chat.prompt` takes them."""
+    names, found = about.get(f"{TOKENS}tokens"), {}
+    for theirs, ours in MARKS.items():
+        i = about.get(f"{TOKENS}{theirs}_token_id")
+        if isinstance(names, list) and type(i) is int and 0 <= i < len(names):
+            found[ours] = str(names[i])
+    return found
 
 
 def _config(about, kind, packed, factors, path):
