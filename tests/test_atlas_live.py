@@ -408,13 +408,15 @@ class Page(Shown):
     def at(self, layer, head):
         """The middle of a head's cell in the window, where heads stand layer by layer."""
         box, (layers, heads) = self.svg.bounding_box(), self.one.kind.shape
-        count = blocks(layers, heads, box["width"], box["height"])
+        zoom = box["width"] / self.svg.evaluate("(node) => parseFloat(node.style.width)")
+        width, height = box["width"] / zoom, box["height"] / zoom
+        count = blocks(layers, heads, width, height)
         rows, gap = -(-layers // count), 26 if count > 1 else 0
-        cw = min(110, (box["width"] - 24 - gap * (count - 1)) / (heads * count))
-        ch = min(84, (box["height"] - 20) / rows)
+        cw = min(110, (width - 24 - gap * (count - 1)) / (heads * count))
+        ch = min(84, (height - 20) / rows)
         block, row = divmod(layer, rows)
-        x = 24 + (block * heads + head) * cw + block * gap
-        return box["x"] + x + cw / 2, box["y"] + 20 + (row + 0.5) * ch
+        x = 24 + (block * heads + head + 0.5) * cw + block * gap
+        return box["x"] + x * zoom, box["y"] + (20 + (row + 0.5) * ch) * zoom
 
     def hover(self, layer, head):
         self.page.mouse.move(*self.at(layer, head))
@@ -646,6 +648,7 @@ def test_present_and_colours_of_the_system(show):
     page.press("present")
     page.page.wait_for_timeout(300)
     assert page.svg.bounding_box()["width"] > 1.2 * before
+    assert page.hover(1, 2).startswith("1.2: "), "the hand finds the head"
     page.press("present")
     page = show(toy(), forced_colors="active")
     adjust = "(node) => getComputedStyle(node).forcedColorAdjust"

@@ -234,6 +234,12 @@ def test_a_sentence_is_typed_read_and_written_on(show, one):
     one._wish = page.wish()
     page.answer(one)
     assert field.input_value() == one.sentence
+    one.sentence = "It rains.\n\nIt"
+    page.answer(one)
+    assert field.input_value() == "It rains.↵↵It"
+    field.fill("It rains.↵↵It pours")
+    page.page.wait_for_timeout(600)
+    assert page.page.evaluate("model.get('sentence')") == "It rains.\n\nIt pours"
     page.press("write one token")
     assert page.wish()[1:] == ["write", ""]
     page.press("take one token back")

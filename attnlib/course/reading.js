@@ -16,7 +16,7 @@ function above(house, bar, model) {
   text.addEventListener("keydown", (event) => event.stopPropagation());
   text.addEventListener("input", () => {
     clearTimeout(typed);
-    typed = setTimeout(() => send("sentence", text.value), WAIT);
+    typed = setTimeout(() => send("sentence", text.value.replaceAll("↵", "\n")), WAIT);
   });
   const go = (start) => {
     clearTimeout(running);
@@ -34,7 +34,10 @@ function above(house, bar, model) {
   bar.insertBefore(next, bar.querySelector(".shown-alone"));
   house.root.prepend(row);
   const answered = () => {
-    if (text.getRootNode().activeElement !== text || !get("_note")) text.value = get("sentence");
+    if (text.getRootNode().activeElement !== text) {                     // a field of one line drops its ends
+      text.value = get("sentence").replaceAll("\n", "↵");
+      text.scrollLeft = text.scrollWidth;
+    }
     const found = get("_next").slice(0, BEST);
     next.replaceChildren(...(found.length ? ["next: "] : []), ...found.map(([name, w, token]) => (
       press(null, `${name} ${share(w)}`, () => wish("write", token), { "aria-label": `write ${name}, ${share(w)}`, disabled: alone }))));

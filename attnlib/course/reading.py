@@ -21,7 +21,7 @@ from attnlib.show.words import by_words
 
 HERE = Path(__file__).parent
 LONGEST = 256  # tokens that are read
-SHOWN = 40  # of them in the picture: the first one and the last ones
+SHOWN = 24  # of them in the picture: the first one and the last ones
 BEST = 8  # next tokens that are handed to the page
 
 
@@ -34,7 +34,7 @@ class ReadingHeads(Atlas):
                 "smollm2" it is shipped
     temperature, top_p   of the tokens that are drawn, as in `generation.generate`
 
-    `tokens` and `weights` (layers, heads, n, n) are those of the whole sentence. Of more than 40
+    `tokens` and `weights` (layers, heads, n, n) are those of the whole sentence. Of more than 24
     tokens the picture shows the first one and the last ones; those between them are taken together,
     looks at them added up, and their own looks averaged. `picked` and the rest are as in `Atlas`.
     """
