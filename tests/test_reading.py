@@ -214,6 +214,11 @@ class Page(Shown):
         )
         self.rest()
 
+    def pictures(self):
+        return self.root.locator("canvas").evaluate_all(
+            "(all) => all.map((one) => one.toDataURL())"
+        )
+
     def wish(self):
         return self.page.evaluate("model.get('_wish')")
 
@@ -225,8 +230,9 @@ def test_a_sentence_is_typed_read_and_written_on(show, one):
     field.fill("It rains")
     page.page.wait_for_timeout(600)
     assert page.page.evaluate("model.get('sentence')") == "It rains"
-    one.sentence = "It rains"
+    one.sentence, before = "It rains", page.pictures()
     page.answer(one)
+    assert all(old != new for old, new in zip(before, page.pictures())), "other maps are drawn"
     names = [f"{name} {share:.2f}".replace("0.", ".") for name, share, _ in one._next[:5]]
     assert page.root.locator(".next button").all_inner_texts() == names
     page.root.locator(".next button").nth(1).click()
