@@ -43,7 +43,7 @@ function above(house, bar, model) {
       press(null, `${name} ${share(w)}`, () => wish("write", token), { "aria-label": `write ${name}, ${share(w)}`, disabled: alone }))));
     if (!on) return;
     clearTimeout(running);
-    if (get("_note")) go(false); else running = setTimeout(() => on && wish("write"), BREATH);
+    if (get("_note")) go(false); else running = setTimeout(() => wish("write"), BREATH);
   };
   model.on("change:_number", answered);
   answered();
