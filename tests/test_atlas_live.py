@@ -358,6 +358,9 @@ def test_the_still_picture(name):
     assert f"layer {layer}, head {head}: {one.kind[layer, head]}" in data["text/plain"]
     drawn = [text.get_text() for text in one.figure().sheet.texts]
     assert (f"layer {layer}, head {head}" in " ".join(drawn)) == bool(one.maps)
+    assert drawn.count("A") == drawn.count("B") == int(one.beside is not None)
+    frames = [one for one in one.figure().sheet.patches if not one.get_fill() and one.zorder == 3]
+    assert len(frames) == 1 + (one.beside is not None)
     assert [f"{look.name} " in " ".join(drawn) for look in looks_of(list(one.least))]
 
 

@@ -114,11 +114,12 @@ def blocks(layers, heads, wide, high):
 
 
 @on_paper
-def kinds_figure(measures, least, maps=(), *, title="") -> Picture:
+def kinds_figure(measures, least, heads=(), maps=(), *, title="") -> Picture:
     """All heads by their kind, in a row for each layer, and maps of a few.
 
     measures  {name: (layers, heads)}; least {name: from which share on}
-    maps      [(name, weights (n, n), tokens, mask), …], at most two
+    heads     [(layer, head), …], at most two, which are framed
+    maps      of each of them (weights (n, n), tokens, mask), or none
     """
     shape = next(iter(measures.values())).shape
     kinds, looks = kinds_of(measures, least), looks_of(list(least))
@@ -143,7 +144,7 @@ def kinds_figure(measures, least, maps=(), *, title="") -> Picture:
     count = blocks(*shape, wide, HIGH)
     down = -(-shape[0] // count)
     left = MARGIN + text_width(str(shape[0] - 1), weight="normal") + 0.08
-    cell = (min(0.5, (wide - left - GAP * (count - 1)) / (shape[1] * count)), min(0.4, HIGH / down))
+    cell = (min(0.8, (wide - left - GAP * (count - 1)) / (shape[1] * count)), min(0.6, HIGH / down))
     tall = max(cell[1] * down, HIGH if maps else 0)
     picture = Picture(PAGE, top + tall + MARGIN, title=title)
     for number, row in enumerate(rows):
@@ -154,11 +155,16 @@ def kinds_figure(measures, least, maps=(), *, title="") -> Picture:
         part = slice(block * down, min((block + 1) * down, shape[0]))
         x = left + block * (shape[1] * cell[0] + GAP)
         _cells(picture, x, top, cell, fills[part], kinds[part], looks, block * down)
+    signs = "AB" if len(heads) > 1 else [""]
+    names = [f"{sign} layer {i}, head {j}".strip() for sign, (i, j) in zip(signs, heads)]
+    for sign, (layer, head) in zip(signs, heads):
+        x = left + layer // down * (shape[1] * cell[0] + GAP) + head * cell[0]
+        _frame(picture, x, top + layer % down * cell[1], cell, sign)
     high = tall / max(len(maps), 1) - HEAD - 0.1
-    for number, (name, weights, tokens, mask) in enumerate(maps):
-        _map(picture, top - HEAD + number * tall / len(maps), high, name, weights, tokens, mask)
+    for number, (name, one) in enumerate(zip(names, maps)):
+        _map(picture, top - HEAD + number * tall / len(maps), high, name, *one)
     said = ", ".join(f"{look.name} {(kinds == k).sum()}" for k, look in enumerate(looks))
-    shown = f" Maps: {' and '.join(name for name, *_ in maps)}." if maps else ""
+    shown = f" Maps: {' and '.join(names)}." if maps else ""
     picture.many_colours = True  # a colour pales in many steps
     picture.alt = (
         f"{title or 'Heads by kind'}: {shape[0]} layers × {shape[1]} heads; {said}.{shown}"
@@ -192,6 +198,17 @@ def _cells(picture, x, y, cell, fills, kinds, looks, first):
             how = {"ha": "center", "va": "center_baseline", "color": str(inks[i, j])}
             sign = looks[kinds[i, j]].sign
             picture.write(x + (j + 0.5) * cell[0], middle, sign, **how)
+
+
+def _frame(picture, x, y, cell, sign):
+    """Around a head that is shown as a map, and which of two it is."""
+    box = {"fill": False, "edgecolor": colour("ink"), "linewidth": 2, "zorder": 3}
+    picture.sheet.add_patch(Rectangle((x, y), *cell, **box))
+    if sign:
+        corner = Rectangle((x, y), 0.11, 0.14, linewidth=0, facecolor=colour("ink"), zorder=3)
+        picture.sheet.add_patch(corner)
+        how = {"ha": "center", "va": "center_baseline", "color": colour("paper"), "zorder": 4}
+        picture.write(x + 0.055, y + 0.07, sign, weight="bold", **how)
 
 
 def _map(picture, y, high, name, weights, tokens, mask):

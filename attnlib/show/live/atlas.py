@@ -188,10 +188,8 @@ class Atlas(Live):
         if self.maps:
             weights, tokens = self.maps[self.text], self._texts[self.text]["tokens"]
             mask = np.tri(len(tokens), dtype=bool) if _causal(weights) else None
-            for sign, (layer, head) in zip("AB", heads):
-                name = f"{sign if self.beside else ''} layer {layer}, head {head}".strip()
-                maps.append((name, weights[layer, head], tokens, mask))
-        picture = known.kinds_figure(self.measures, self.least, maps, title=self.title)
+            maps = [(weights[tuple(head)], tokens, mask) for head in heads]
+        picture = known.kinds_figure(self.measures, self.least, heads, maps, title=self.title)
         return picture, "\n".join(self._said(*head) for head in heads)
 
     def _said(self, layer, head):
