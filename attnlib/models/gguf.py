@@ -6,6 +6,7 @@ so may change the numbers, is refused by name.
 """
 
 import re
+from collections import Counter
 
 import numpy as np
 
@@ -38,14 +39,16 @@ GEMMA = NAMES | {
 }
 ARCHITECTURES = {"llama": NAMES, "qwen2": NAMES, "qwen3": NAMES, "gemma2": GEMMA}
 # what they call a number, behind "llama." -> its name in config.json
-KEYS = {
+NEEDED = {
     "embedding_length": "hidden_size",
     "block_count": "num_hidden_layers",
     "feed_forward_length": "intermediate_size",
     "attention.head_count": "num_attention_heads",
+    "attention.layer_norm_rms_epsilon": "rms_norm_eps",
+}
+KEYS = NEEDED | {
     "attention.head_count_kv": "num_key_value_heads",
     "attention.key_length": "head_dim",
-    "attention.layer_norm_rms_epsilon": "rms_norm_eps",
     "context_length": "max_position_embeddings",
     "rope.freq_base": "rope_theta",
 }
@@ -54,9 +57,22 @@ GEMMA_KEYS = {
     "attn_logit_softcapping": "attn_logit_softcapping",
     "final_logit_softcapping": "final_logit_softcapping",
 }
-# what says nothing new, or is looked at by itself
-SAID = {"vocab_size", "attention.value_length", "rope.dimension_count", "attention.causal"}
-SCALING = {"rope.scaling.type", "rope.scaling.factor", "rope.scaling.original_context_length"}
+# what changes no number, and what changes none where it has this one value
+SILENT = {"tensor_data_layout", "pooling_type", "rope.scaling.finetuned"}
+NEUTRAL = {
+    "attention.causal": True,
+    "expert_count": 0,
+    "expert_used_count": 0,
+    "rope.scaling.attn_factor": 1,
+    "rope.scaling.yarn_ext_factor": 1,
+    "rope.scaling.yarn_attn_factor": 1,
+}
+SCALING = {
+    "rope.scaling.factor": "factor",
+    "rope.scaling.original_context_length": "original_max_position_embeddings",
+    "rope.scaling.yarn_beta_fast": "beta_fast",
+    "rope.scaling.yarn_beta_slow": "beta_slow",
+}
 FACTORS = "rope_freqs.weight"  # of Llama 3.1 and later: by how much each pair turns slower
 LARGEST_GEMMA = 46  # layers of Gemma 2 27B, whose scores are scaled in another way
 TOKENS = "tokenizer.ggml."
@@ -65,6 +81,7 @@ CONTROL, USERS = 3, 4  # kinds of tokens: marks; others that are never cut
 # how a text is cut before its pieces are looked up, by the name of the pre-tokenizer
 LLAMA3 = vocabulary.QWEN.replace(r"\p{N}|", r"\p{N}{1,3}|", 1)
 CUTS = {"qwen2": vocabulary.QWEN, "llama-bpe": LLAMA3, "smollm": vocabulary.DIGITS, "gpt-2": ""}
+FIX = "Fetch the file anew"
 
 
 def model(path, *, in_order=True):
@@ -76,11 +93,14 @@ def model(path, *, in_order=True):
               and hardly shows in what the model says: a lesson of real_models
     """
     about, tensors = gguf.read(path)
+    if (whole := about.get("general.type", "model")) != "model":
+        raise ValueError(f"{str(path)!r} holds no whole model: its general.type is {short(whole)}")
     kind = about.get("general.architecture")
-    if kind not in ARCHITECTURES:
+    if not isinstance(kind, str) or kind not in ARCHITECTURES:
         raise ValueError(
             f"{str(path)!r}: general.architecture must be one of"
-            f" {', '.join(map(repr, ARCHITECTURES))}, got {short(kind)}"
+            f" {', '.join(map(repr, ARCHITECTURES))}, got {short(kind)}. A folder with config.json"
+            " and model.safetensors may be of more types: help(load)"
         )
     factors = tensors.pop(FACTORS, None)
     packed = {_renamed(name, ARCHITECTURES[kind], path): one for name, one in tensors.items()}
@@ -90,12 +110,13 @@ def model(path, *, in_order=True):
     # Gemma's gains have their 1 here
     family = FAMILIES[kind]._replace(tidy=dict)
     made, said, known = assembled(config, packed, path, family)
-    kinds = [one.kind for one in tensors.values()]
+    kinds = Counter(one.kind for one in tensors.values())
     said |= {
         "file": str(path),
         "name": about.get("general.name", ""),
         "licence": about.get("general.license", ""),
-        "kinds": {one: kinds.count(one) for one in sorted(set(kinds))},
+        "kinds": dict(sorted(kinds.items())),
+        "bits": _bits(tensors.values()),
     }
     if isinstance(template := about.get("tokenizer.chat_template"), str):
         said |= {"chat_template": template, "marks": _marks(about)}
@@ -112,36 +133,44 @@ def _marks(about):
     return found
 
 
+def _bits(tensors):
+    """How many bits most of the numbers have: that of "Q4_1" is 4."""
+    numbers = Counter()
+    for one in tensors:
+        numbers[int(re.search(r"\d+", one.kind)[0])] += one.size
+    return max(numbers, key=numbers.get)
+
+
 def _config(about, kind, packed, factors, path):
     """The metadata as config.json would say it."""
     said = {
-        name.partition(".")[2]: one for name, one in about.items() if name.startswith(f"{kind}.")
+        name.partition(".")[2]: one.tolist() if isinstance(one, np.ndarray) else one
+        for name, one in about.items()
+        if name.startswith(f"{kind}.")
     }
+    if lacking := [f"{kind}.{name}" for name in NEEDED if name not in said]:
+        raise ValueError(f"{str(path)!r} lacks {', '.join(lacking)} in its metadata. {FIX}")
     keys = KEYS | (GEMMA_KEYS if kind == "gemma2" else {})
-    unknown = sorted(name for name in said if name not in {*keys, *SAID, *SCALING})
-    unknown = [name for name in unknown if said[name] not in (0, "none")]  # no experts: said by 0
-    if unknown:
-        raise ValueError(
-            f"{str(path)!r}: {kind}.{unknown[0]}={short(said[unknown[0]])} is not built here"
-        )
     config = {ours: said[theirs] for theirs, ours in keys.items() if theirs in said}
     config |= {"model_type": kind, "vocab_size": _rows(packed)}
     config["tie_word_embeddings"] = HEAD not in packed
-    heads, wide = (config.get(key) for key in ("num_attention_heads", "hidden_size"))
+    config["attention_bias"] = "layers.0.self_attn.q_proj.bias" in packed
+    config["mlp_bias"] = "layers.0.mlp.up_proj.bias" in packed
+    heads, wide = config["num_attention_heads"], config["hidden_size"]
+    config.setdefault("num_key_value_heads", heads)
+    alone = NEUTRAL | {"vocab_size": config["vocab_size"]}
     if type(heads) is int and type(wide) is int and heads > 0:
         width = config.setdefault("head_dim", wide // heads)
-        for name in ("rope.dimension_count", "attention.value_length"):
-            if said.get(name, width) != width:
-                raise ValueError(
-                    f"{str(path)!r}: {kind}.{name}={short(said[name])} is not built here, only the"
-                    f" width of a head, {width}"
-                )
+        alone |= {"rope.dimension_count": width, "attention.value_length": width}
         if kind == "gemma2":
-            largest = config.get("num_hidden_layers") == LARGEST_GEMMA
+            largest = config["num_hidden_layers"] == LARGEST_GEMMA
             config["query_pre_attn_scalar"] = wide // heads if largest else width
-    if said.get("attention.causal", True) is not True:
-        raise ValueError(f"{str(path)!r}: {kind}.attention.causal=False is not built here")
-    config |= _stretched(said, factors)
+    for name in sorted(said.keys() - {*keys, *SCALING, *SILENT, "rope.scaling.type"}):
+        if name not in alone or said[name] != alone[name]:
+            only = f", only {alone[name]}" if name in alone else ""
+            found = f"{kind}.{name}={short(said[name])} is not built here{only}"
+            raise ValueError(f"{str(path)!r}: {found}")
+    config |= _stretched(said, factors, path)
     ends = [about.get(f"{TOKENS}{name}_token_id") for name in ("eos", "eot", "eom")]
     if ends := [one for one in dict.fromkeys(ends) if one is not None]:
         config["eos_token_id"] = ends[0] if len(ends) == 1 else ends
@@ -150,18 +179,21 @@ def _config(about, kind, packed, factors, path):
     return config
 
 
-def _stretched(said, factors):
+def _stretched(said, factors, path):
     """How rotary positions are stretched, as config.json says it."""
     how = said.get("rope.scaling.type", "none")
-    longest = said.get("rope.scaling.original_context_length")
-    recipe = {"rope_type": how, "factor": said.get("rope.scaling.factor", 1.0)}
-    recipe |= {"original_max_position_embeddings": longest} if longest else {}
+    options = {ours: said[theirs] for theirs, ours in SCALING.items() if theirs in said}
+    if how not in ("none", "linear", "yarn") or (factors is not None and how != "none"):
+        beside = "" if factors is None else f" beside {FACTORS}"
+        found = f"rope.scaling.type={short(how)}{beside} is not built here"
+        raise ValueError(f"{str(path)!r}: {found}, only 'none', 'linear' and 'yarn'")
     if factors is not None:  # Llama 3's recipe, worked out: one factor for each pair
         recipe = {"rope_type": "longrope", "attention_factor": 1.0, "factor": 1.0}
         recipe |= dict.fromkeys(("short_factor", "long_factor"), factors.numbers().tolist())
-    elif how == "none":
-        return {}
-    return {"rope_scaling": recipe}
+        return {"rope_scaling": recipe}
+    if how == "linear":
+        options = {"factor": options.get("factor", 1.0)}
+    return {} if how == "none" else {"rope_scaling": {"rope_type": how} | options}
 
 
 def _rows(packed):
@@ -196,11 +228,12 @@ class Ordered(gguf.Packed):
         super().__init__(packed.shape, packed._kind, packed._raw)
         self.heads = heads
 
-    def numbers(self):
+    def numbers(self, order="C"):
         """The numbers, an array of float32."""
-        rows = super().numbers()
-        pairs = rows.reshape(self.heads, -1, 2, *rows.shape[1:])
-        return pairs.swapaxes(1, 2).reshape(rows.shape)
+        rows = super().numbers(order)
+        places = np.arange(len(rows)).reshape(self.heads, -1, 2).swapaxes(1, 2)
+        rows[...] = rows[places.ravel()]
+        return rows
 
 
 # ---- the tokenizer -------------------------------------------------------------------------------
@@ -210,35 +243,56 @@ def tokenizer(about):
     """The tokenizer of a file's metadata -> a `tokenizers.Tokenizer`; ValueError where it has none
     that is built here.
     """
-    from tokenizers import AddedToken, Tokenizer, models, processors
+    from tokenizers import AddedToken, Tokenizer, models, normalizers
 
     said = {name.removeprefix(TOKENS): one for name, one in about.items() if TOKENS in name}
     if said.get("model") != "gpt2":
         raise ValueError(
             f"tokenizer.ggml.model is {short(said.get('model'))}, and only 'gpt2' is built here"
         )
-    cut = said.get("pre", "gpt-2")
-    cut = "gpt-2" if cut == "default" else cut
-    if cut not in CUTS:
+    cut = said.get("pre")
+    if not isinstance(cut, str) or cut not in CUTS:
         built = ", ".join(map(repr, CUTS))
-        raise ValueError(f"tokenizer.ggml.pre is {short(cut)}, and built here are {built}")
-    names, kinds = said.get("tokens"), said.get("token_type", ())
-    merges = said.get("merges")
-    if not isinstance(names, list) or not isinstance(merges, list) or not names:
-        raise ValueError("tokenizer.ggml.tokens and merges must be lists of strings")
+        why = "by which a text is cut into pieces"
+        raise ValueError(f"tokenizer.ggml.pre, {why}, is {short(cut)}; built here are {built}")
+    names, merges = said.get("tokens"), said.get("merges")
+    for key, value in ("tokens", names), ("merges", merges):
+        if not isinstance(value, list) or not value:
+            raise ValueError(f"{TOKENS}{key} must be a list of strings, got {short(value)}")
     ids = {name: i for i, name in enumerate(names)}
-    pairs = [tuple(one.split(" ")) for one in merges if isinstance(one, str)]
+    kinds = np.asarray(said.get("token_type", np.ones(len(names))))
+    if len(ids) != len(names) or len(kinds) != len(names):
+        found = f"got {len(names):,}, {len(ids):,} of them different, and {len(kinds):,} kinds"
+        raise ValueError(f"{TOKENS}tokens must differ, and have a kind each, {found}")
     # Llama 3 looks a whole piece up before it joins pairs
+    pairs = [tuple(one.split(" ")) for one in merges]
     made = Tokenizer(models.BPE(ids, pairs, ignore_merges=cut == "llama-bpe"))
     vocabulary.in_bytes(made, CUTS[cut])
-    for name, kind in zip(names, np.asarray(kinds).tolist()):
-        if kind in (CONTROL, USERS):
-            add = made.add_special_tokens if kind == CONTROL else made.add_tokens
-            add([AddedToken(name, special=kind == CONTROL, normalized=False)])
-    first = said.get("bos_token_id")
-    if said.get("add_bos_token", cut == "llama-bpe") and type(first) is int and first < len(names):
-        mark = names[first]
-        made.post_processor = processors.TemplateProcessing(
-            single=f"{mark} $A", pair=f"{mark} $A {mark} $B", special_tokens=[(mark, first)]
-        )
+    if cut == "qwen2":
+        made.normalizer = normalizers.NFC()
+    for kind, add in (CONTROL, made.add_special_tokens), (USERS, made.add_tokens):
+        found = [names[i] for i in np.flatnonzero(kinds == kind)]
+        add([AddedToken(one, special=kind == CONTROL, normalized=False) for one in found])
+    around = {
+        "bos": said.get("add_bos_token", cut == "llama-bpe"),
+        "eos": said.get("add_eos_token"),
+    }
+    made.post_processor = _around(
+        names, {m: said.get(f"{m}_token_id") for m in around if around[m]}
+    )
     return made
+
+
+def _around(names, marks):
+    """What puts marks around a text: {"bos": its id} in front, {"eos": its id} behind."""
+    from tokenizers import processors
+
+    for mark, i in marks.items():
+        if type(i) is not int or not 0 <= i < len(names):
+            raise ValueError(f"{TOKENS}{mark}_token_id must be a token's id, got {short(i)}")
+    spoken = {mark: [names[i]] for mark, i in marks.items()}
+    first, second = (
+        [*spoken.get("bos", []), text, *spoken.get("eos", [])] for text in ("$A:0", "$B:0")
+    )
+    special = [(names[i], i) for i in dict.fromkeys(marks.values())]
+    return processors.TemplateProcessing(first, first + second, special)

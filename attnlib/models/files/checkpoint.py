@@ -18,6 +18,7 @@ import numpy as np
 
 from attnlib.layers import parameters
 from attnlib.models.files.config import FIX, one_of, read_config, read_object, short, unbuilt_rules
+from attnlib.models.files.gguf import Packed
 from attnlib.models.files.places import MERGE
 
 EXTRA = "pip install 'attnlib[models]'"
@@ -378,11 +379,18 @@ def fill(model, tensors, names, path="the file"):
         if array.dtype.kind != "f":
             found = f"must hold numbers with a point, got {array.dtype}"
             raise ValueError(f"{source!r} in {str(path)!r} {found}")
-        array = array.astype(np.float32, copy=False)  # packed ones are unpacked here, one by one
-        if turned and name != "unembedding":
-            # column by column: its transpose, row by row
-            array = np.asfortranarray(array)
+        array = _float32(array, turned=turned and name != "unembedding")
         _put(model, name, array.T if turned else array)
+
+
+def _float32(array, *, turned):
+    """A tensor's numbers; turned, they lie column by column: its transpose, row by row. Packed ones
+    are unpacked here, one tensor after the other.
+    """
+    if isinstance(array, Packed):
+        return array.numbers("F" if turned else "C")
+    array = array.astype(np.float32, copy=False)
+    return np.asfortranarray(array) if turned else array
 
 
 def _tensor_of(name, names):

@@ -16,9 +16,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from attnlib.models.files.config import short
+
 FORMS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 STRING, ARRAY = 8, 9
-DEEPEST, AXES, ALIGNED = 3, 4, 2**16
+AXES, ALIGNED = 4, 2**16
+MOST = 4_000_000  # keys, tensors and strings: published files have up to 600,000
+AT_ONCE = 2**16  # numbers that are unpacked together: they stay in the processor's cache
 FIX = "Fetch the file anew"
 
 
@@ -162,15 +166,20 @@ class Packed:
     ndim = property(lambda self: len(self.shape))
     size = property(lambda self: math.prod(self.shape))
 
-    def numbers(self):
-        """The numbers, an array of float32."""
-        return self._kind.unpack(self._raw.reshape(-1, self._kind.bytes)).reshape(self.shape)
+    @np.errstate(all="ignore")  # a scale may be infinite
+    def numbers(self, order="C"):
+        """The numbers, an array of float32, a matrix with order "F" column by column: unpacked some
+        rows at a time, straight into their places.
+        """
+        found = np.empty(self.shape, np.float32, order if self.ndim == 2 else "C")
+        rows = found.reshape(-1, self.shape[-1])
+        raw, step = self._raw.reshape(len(rows), -1), max(1, AT_ONCE // self.shape[-1])
+        for i in range(0, len(rows), step):
+            blocks = raw[i : i + step].reshape(-1, self._kind.bytes)
+            rows[i : i + step] = self._kind.unpack(blocks).reshape(-1, self.shape[-1])
+        return found
 
-    def astype(self, dtype, copy=True):
-        """The numbers in a type, as an array would give them."""
-        return self.numbers().astype(dtype, copy=False)
-
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype=None, copy=None):  # for np.array_equal, say
         return self.numbers().astype(dtype or self.dtype, copy=False)
 
     def __repr__(self):
@@ -191,7 +200,7 @@ class _Bytes:
     """The bytes of a file, read from the front; nothing is taken that is not there."""
 
     def __init__(self, data, path):
-        self.data, self.path, self.at = data, path, 0
+        self.data, self.path, self.at, self.things = data, path, 4, 0
 
     def wrong(self, why):
         return ValueError(f"{str(self.path)!r} is damaged or no GGUF file: {why}. {FIX}")
@@ -210,26 +219,39 @@ class _Bytes:
             f"<{form}", self.data, self.skip(struct.calcsize(f"<{form}"), what)
         )[0]
 
+    def count(self, n, size, what):
+        """A number of things that are still to come, each of at least `size` bytes."""
+        left = len(self.data) - self.at
+        if n > left // size:
+            raise self.wrong(f"it says that it has {n:,} {what} in {left:,} bytes")
+        self.things += n
+        if self.things > MOST:
+            raise self.wrong(f"it has more than {MOST:,} keys, tensors and strings")
+        return range(n)
+
     def text(self, what):
         n = self.take("Q", what)
         at = self.skip(n, what)
-        return self.data[at : at + n].decode("utf-8", "replace")
+        try:
+            return self.data[at : at + n].decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise self.wrong(f"{what} at {at:,} is not UTF-8: {error.reason}") from None
 
-    def value(self, kind, what, depth=0):
+    def value(self, kind, what):
         if kind == STRING:
             return self.text(what)
         if kind in FORMS:
             return self.take(FORMS[kind], what)
-        if kind != ARRAY or depth == DEEPEST:
+        if kind != ARRAY:
             raise self.wrong(f"{what} is of a kind that is not known ({kind})")
         inner, n = self.take("I", what), self.take("Q", what)
-        if inner in FORMS:
-            form = np.dtype(f"<{FORMS[inner]}")
-            at = self.skip(n * form.itemsize, what)
-            return np.frombuffer(self.data, form, n, at)
-        if n > (len(self.data) - self.at) // 8:  # each says at least its length
-            raise self.wrong(f"{what} says that it has {n:,} parts, which do not fit")
-        return [self.value(inner, what, depth + 1) for _ in range(n)]
+        if inner == STRING:
+            return [self.text(what) for _ in self.count(n, 8, "strings")]
+        if inner not in FORMS:
+            found = "arrays" if inner == ARRAY else f"a kind that is not known ({inner})"
+            raise self.wrong(f"{what} is an array of {found}; strings and numbers are read")
+        form = np.dtype(FORMS[inner]).newbyteorder("<")
+        return np.frombuffer(self.data, form, n, self.skip(n * form.itemsize, what))
 
 
 def read(path) -> Gguf:
@@ -244,24 +266,21 @@ def read(path) -> Gguf:
     source = _Bytes(data, path)
     if data[:4] != b"GGUF":
         raise source.wrong(f"it begins with {data[:4]!r}")
-    source.at = 4
     version = source.take("I", "the version")
     if version not in (2, 3):
         turned = " (its bytes stand in the other order)" if version >> 24 in (1, 2, 3) else ""
         raise ValueError(f"{str(path)!r} is GGUF of version {version}{turned}; 2 and 3 are read")
     n_tensors, n_keys = source.take("Q", "a count"), source.take("Q", "a count")
-    if max(n_tensors, n_keys) > len(data) // 12:
-        raise source.wrong(f"it says that it has {n_tensors:,} tensors and {n_keys:,} keys")
     about = {}
-    for _ in range(n_keys):
+    for _ in source.count(n_keys, 13, "keys"):
         key = source.text("a key")
         if key in about:
             raise source.wrong(f"the key {key[:80]!r} stands there twice")
         about[key] = source.value(source.take("I", repr(key[:80])), repr(key[:80]))
-    if about.get("split.count", 1) not in (0, 1):
+    if (parts := about.get("split.count", 1)) != 1:
         raise ValueError(
-            f"{str(path)!r} is one of {about['split.count']} files of a model, which are not read:"
-            " join them with llama-gguf-split --merge"
+            f"{str(path)!r} is one of {short(parts)} files of a model (split.count), which are not"
+            " read: join them with llama.cpp's llama-gguf-split --merge"
         )
     return Gguf(about, _tensors(source, n_tensors, about.get("general.alignment", 32)))
 
@@ -269,9 +288,9 @@ def read(path) -> Gguf:
 def _tensors(source, n, aligned):
     """The list of tensors, each with its place in the file -> {name: Packed}"""
     if type(aligned) is not int or not 1 <= aligned <= ALIGNED:
-        raise source.wrong(f"general.alignment is {aligned!r}")
+        raise source.wrong(f"general.alignment is {short(aligned)}")
     listed = {}
-    for _ in range(n):
+    for _ in source.count(n, 32, "tensors"):
         name = source.text("a tensor")
         what = f"the tensor {name[:80]!r}"
         if name in listed:
