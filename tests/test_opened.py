@@ -86,3 +86,28 @@ def test_what_is_shipped_is_an_atlas():
     assert (given["tokens"][1][asked], given["tokens"][1][looked]) == (" to", " Mary")
     np.testing.assert_allclose(atlas.shipped_where().sum(axis=1), 1, atol=2e-3)
     assert atlas.FILE.stat().st_size < 60_000
+
+
+def test_the_control_has_the_same_numbers_in_another_order(tiny):
+    from attnlib.layers import parameters
+
+    twin = atlas.shuffled(tiny, 3)
+    for name, array in parameters(tiny.model).items():
+        other = parameters(twin.model)[name]
+        np.testing.assert_array_equal(np.sort(other, axis=None), np.sort(array, axis=None))
+    assert np.abs(twin(atlas.TEXTS[0]).weights - tiny(atlas.TEXTS[0]).weights).max() > 0.5
+
+
+def test_what_is_made_is_what_is_read(tiny, monkeypatch, tmp_path):
+    from attnlib.tools import atlas as maker
+
+    monkeypatch.setattr(maker, "HUNTS", {})
+    monkeypatch.setattr(atlas, "FILE", tmp_path / "atlas.npz")
+    monkeypatch.setattr(atlas, "TEXTS", atlas.TEXTS[:1])
+    np.savez(atlas.FILE, **maker.made(tiny))
+    atlas._file.cache_clear()
+    given = atlas.shipped()
+    wanted = tiny(maker.TEXTS["story"]).weights
+    np.testing.assert_allclose(given["maps"][0], wanted, atol=0.01)
+    assert given["hunt"] == [] and given["tokens"][0] == tiny(maker.TEXTS["story"]).tokens
+    atlas._file.cache_clear()

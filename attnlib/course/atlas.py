@@ -2,12 +2,14 @@
 as it is shipped with the course, for those who have not fetched it.
 """
 
+import copy
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from attnlib import _check, measures
+from attnlib.layers import parameters
 
 FILE = Path(__file__).with_name("atlas.npz")
 TEXTS = (
@@ -69,6 +71,20 @@ def induction(model, rng=None):
     return dict(zip(("induction", "same token"), np.mean(back, axis=0)))
 
 
+def shuffled(model, rng=None):
+    """The control: a copy of a model, the numbers of each of its arrays shuffled. The sizes are
+    left, what was learned is gone.
+
+    rng  a generator or a seed, default_rng(0) unless given
+    """
+    rng = np.random.default_rng(0 if rng is None else rng)
+    twin = copy.copy(model)
+    twin.model = copy.deepcopy(model.model)
+    for array in parameters(twin.model).values():
+        array[...] = rng.permutation(array.ravel()).reshape(array.shape)
+    return twin
+
+
 def where(model, texts=TEXTS):
     """Where the looks of each layer go, as means over texts, heads and all queries but the first
     -> (layers, 4): at the first token, at itself, at the token before, at all others.
@@ -106,7 +122,7 @@ def shipped_where():
 
 def shipped():
     """SmolLM2's 270 heads, as `show.Atlas` takes them: measures, maps and tokens of three texts,
-    two hunts. Weights are rounded to a 255th. course/shipped/atlas.py made them.
+    two hunts. Weights are rounded to a 255th. tools/atlas.py made them.
     """
     file = _file()
     texts = [name.partition("/")[2] for name in file if name.startswith("tokens/")]

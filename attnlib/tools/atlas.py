@@ -1,6 +1,6 @@
 """What real_models shows of SmolLM2 where it is not fetched: its heads in numbers, and three texts.
 
-    python -m attnlib.course.shipped.atlas           about two minutes on one core; writes atlas.npz
+    python -m attnlib.tools.atlas                    about two minutes on one core; writes atlas.npz
 
 model     SmolLM2-135M-Instruct, 4 bits a number, as load("smollm2") opens it
 measures  `course.atlas.habits`: ten texts, and ten of random tokens that come twice
