@@ -108,6 +108,6 @@ def test_what_is_made_is_what_is_read(tiny, monkeypatch, tmp_path):
     atlas._file.cache_clear()
     given = atlas.shipped()
     wanted = tiny(maker.TEXTS["story"]).weights
-    np.testing.assert_allclose(given["maps"][0], wanted, atol=0.01)
+    np.testing.assert_allclose(given["maps"][0], wanted, atol=0.02)
     assert given["hunt"] == [] and given["tokens"][0] == tiny(maker.TEXTS["story"]).tokens
     atlas._file.cache_clear()
