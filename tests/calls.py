@@ -74,7 +74,7 @@ PARTS = {
     *("models.seq2seq.Seq2Seq.caches", "models.translator.padded", "models.translator.load"),
     *("models.bert.Linear", "models.bert.MaskedHead", "models.pretrained.tiny_gpt"),
     *("models.bert.bert", "models.bert.albert", "models.bert.distilbert", "models.text.Reader"),
-    *("models.bert.electra", "models.bert.options"),
+    *("models.bert.electra", "models.bert.options", "models.bert.is_tied"),
     *("models.text.FileTokenizer", "models.text.NoTokenizer", "models.text.read_tokenizer"),
     *("models.text.TextEncoder", "models.text.TextToText", "models.translator.Translator"),
     *("models.text.TextModel", "models.pretrained.checkpoint", "encodings.Positions"),
