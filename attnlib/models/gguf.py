@@ -93,7 +93,8 @@ def model(path, *, in_order=True):
               and hardly shows in what the model says: a lesson of real_models
     """
     about, tensors = gguf.read(path)
-    if (whole := about.get("general.type", "model")) != "model":
+    whole = about.get("general.type", "model")
+    if not isinstance(whole, str) or whole != "model":
         raise ValueError(f"{str(path)!r} holds no whole model: its general.type is {short(whole)}")
     kind = about.get("general.architecture")
     if not isinstance(kind, str) or kind not in ARCHITECTURES:
@@ -152,13 +153,19 @@ def _config(about, kind, packed, factors, path):
         raise ValueError(f"{str(path)!r} lacks {', '.join(lacking)} in its metadata. {FIX}")
     keys = KEYS | (GEMMA_KEYS if kind == "gemma2" else {})
     config = {ours: said[theirs] for theirs, ours in keys.items() if theirs in said}
-    config |= {"model_type": kind, "vocab_size": _rows(packed)}
+    if (embedding := packed.get("embed_tokens.weight")) is None or embedding.ndim != 2:
+        raise ValueError(f"{str(path)!r} lacks token_embd.weight, a row for each token. {FIX}")
+    n_tokens, tokens = embedding.shape[0], about.get(f"{TOKENS}tokens")
+    if isinstance(tokens, list) and len(tokens) > n_tokens:
+        found = f"{len(tokens):,} tokens, and its embedding {n_tokens:,} rows"
+        raise ValueError(f"{str(path)!r} has {found}. {FIX}")
+    config |= {"model_type": kind, "vocab_size": n_tokens}
     config["tie_word_embeddings"] = HEAD not in packed
     config["attention_bias"] = "layers.0.self_attn.q_proj.bias" in packed
     config["mlp_bias"] = "layers.0.mlp.up_proj.bias" in packed
     heads, wide = config["num_attention_heads"], config["hidden_size"]
     config.setdefault("num_key_value_heads", heads)
-    alone = NEUTRAL | {"vocab_size": config["vocab_size"]}
+    alone = NEUTRAL | {"vocab_size": n_tokens}
     if type(heads) is int and type(wide) is int and heads > 0:
         width = config.setdefault("head_dim", wide // heads)
         alone |= {"rope.dimension_count": width, "attention.value_length": width}
@@ -194,12 +201,6 @@ def _stretched(said, factors, path):
     if how == "linear":
         options = {"factor": options.get("factor", 1.0)}
     return {} if how == "none" else {"rope_scaling": {"rope_type": how} | options}
-
-
-def _rows(packed):
-    """How many tokens the embedding has a row for."""
-    one = packed.get("embed_tokens.weight")
-    return one.shape[0] if one is not None and one.ndim == 2 else 0
 
 
 def _renamed(name, names, path):
@@ -264,8 +265,10 @@ def tokenizer(about):
     if len(ids) != len(names) or len(kinds) != len(names):
         found = f"got {len(names):,}, {len(ids):,} of them different, and {len(kinds):,} kinds"
         raise ValueError(f"{TOKENS}tokens must differ, and have a kind each, {found}")
-    # Llama 3 looks a whole piece up before it joins pairs
     pairs = [tuple(one.split(" ")) for one in merges]
+    if odd := next((pair for pair in pairs if len(pair) != 2), None):
+        raise ValueError(f"{TOKENS}merges must hold pairs, got {short(' '.join(odd))}")
+    # Llama 3 looks a whole piece up before it joins pairs
     made = Tokenizer(models.BPE(ids, pairs, ignore_merges=cut == "llama-bpe"))
     vocabulary.in_bytes(made, CUTS[cut])
     if cut == "qwen2":

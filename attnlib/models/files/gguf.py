@@ -277,7 +277,8 @@ def read(path) -> Gguf:
         if key in about:
             raise source.wrong(f"the key {key[:80]!r} stands there twice")
         about[key] = source.value(source.take("I", repr(key[:80])), repr(key[:80]))
-    if (parts := about.get("split.count", 1)) != 1:
+    parts = about.get("split.count", 1)
+    if type(parts) is not int or parts != 1:
         raise ValueError(
             f"{str(path)!r} is one of {short(parts)} files of a model (split.count), which are not"
             " read: join them with llama.cpp's llama-gguf-split --merge"
