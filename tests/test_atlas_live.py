@@ -51,7 +51,9 @@ def many(layers=30, heads=9, n=10, causal=True, **how):
     names = ["induction", "same token", "previous token", "itself", "first token", "broad"]
     measures = {name: rng.random((layers, heads)) ** 3 for name in names}
     tokens = [f" word{i}" for i in range(n)]
-    hunt = {"look": (n - 1, 1), "shares": rng.random((layers, heads)), "n": 120}
+    hunt = {"look": (n - 1, 1), "shares": rng.random((layers, heads)), "n": 120, "baseline": 0.99}
+    hunt |= {"over": "sentences, each with other animals and things"}  # as many words as may be
+    hunt |= {"hint": "The answer is needed at the end of the text: try the late layers."}
     maps = [weights(layers, heads, n, rng, causal)]
     return Atlas(measures, maps=maps, tokens=[tokens], hunt=hunt, **how)
 
@@ -520,7 +522,7 @@ def test_the_hunt(show):
     page.press("hunt")
     assert page.trait("mode") == "hunt"
     assert "from it to cat" in page.card() and "judged on 40 animals" in page.card()
-    assert "reads no words gets .35" in page.card()
+    assert "A rule that reads no words: .35." in page.card()
     assert page.root.get_by_role("button", name="show the best").is_disabled()
     assert page.hover(0, 2) == "0.2 gives this look .90 in this text."
     page.click(0, 2)

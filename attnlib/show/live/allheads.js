@@ -8,7 +8,7 @@ import {
   about, agreement, bare, blocks, briefly, bytesOf, geometry, judged, kindsOf, mapsOf, nameOf, number, orderOf, range, strength, sum,
 } from "./heads.js";
 
-const SIDE = 268, CARD = 204, NARROW = 700, PHONE = 480, STRONG = 0.25, LABEL = 84, LONG = 150, BESIDE = 6, ROW = 17;
+const SIDE = 268, CARD = 220, NARROW = 700, PHONE = 480, STRONG = 0.25, LABEL = 84, LONG = 150, BESIDE = 6, ROW = 17;
 const TEXT = "px system-ui, sans-serif";
 const ORDERS = ["layers", "kind"], TOLD = ["layer by layer", "by kind"];
 
@@ -118,10 +118,10 @@ function paintProfile(pen, h, D, [x, y, wide], ink) {
 /** A map: who looks in orange at the left, and where nobody may look, or behind it, what each looks at most; `look`: a row
  *  in bold, and a frame around a cell of it */
 function paintMap(pen, title, rows, { tokens, causal }, [x, y, wide, high], look, ink) {
-  const n = tokens.length, names = tokens.map(bare), width = (text) => measure(text, `12${TEXT}`);
+  const n = tokens.length, names = tokens.map(bare), width = (text) => measure(text, `600 12${TEXT}`);
   const longest = Math.max(...names.map(width));
   const label = Math.min(LABEL, longest + 6), right = Math.min(causal ? 40 : 70, longest + 6), x0 = x + label, y0 = y + 22;
-  const cw = Math.min(26, (wide - label - right) / n), ch = Math.min(20, (high - 22) / n);
+  const cw = Math.min(26, (wide - label - right) / n), ch = Math.min(20, (high - 24) / n);
   const every = Math.ceil(12.5 / ch), gap = ch > 6 ? 0.5 : 0;
   put(pen, title, x, y + 9, ink.ink, { size: 13, bold: true, align: "left" });
   rows.forEach((row, i) => {
@@ -158,7 +158,7 @@ function card(parent, { next, show }, several) {
       const [from, to] = hunt.look.map((k) => bare(tokens[k]));
       const word = (side, text) => make("span", null, { class: side }, text);
       ask.replaceChildren("Find a head that looks from ", word("q", from), " to ", word("k", to), ".");
-      base.textContent = hunt.baseline ? `The best rule that reads no words gets ${share(hunt.baseline)}.` : "";
+      base.textContent = hunt.baseline ? `A rule that reads no words: ${share(hunt.baseline)}.` : "";
       big.textContent = judgement ? `${share(judgement.share)} ` : "";
       rest.textContent = judgement ? `over ${hunt.n} ${hunt.over}; here ${share(judgement.here)}. Place ${judgement.place} of ${total}.`
         : `A click is judged on ${hunt.n} ${hunt.over}.`;
