@@ -355,6 +355,18 @@ def test_gemma_27b_scales_its_scores_by_another_width(tmp_path):
     assert models._config(about, "gemma2", rows, None, "x")["query_pre_attn_scalar"] == 128
 
 
+def test_a_file_is_known_by_its_first_bytes(tmp_path):
+    """Ollama's files are named by a hash, without an ending."""
+    for name in ("sha256-0123abcd", "Model.GGUF", "weights.bin"):
+        path = tiny(tmp_path).rename(tmp_path / name)
+        same(load(path), load(FIXTURES / "llama"), "llama")
+    (tmp_path / "none").write_bytes(b"GGU")
+    refused(tmp_path / "none", ValueError, "is a file; load takes the folder")
+    (tmp_path / "folder").mkdir()
+    tiny(tmp_path).rename(tmp_path / "folder" / "a.gguf")
+    refused(tmp_path / "folder", FileNotFoundError, "it holds 'a.gguf': load that file")
+
+
 # ---- stretched positions -------------------------------------------------------------------------
 
 LONGER = {

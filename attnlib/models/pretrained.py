@@ -71,7 +71,7 @@ def load(path_or_name):
     path = Path(path_or_name).expanduser()
     if not os.path.exists(path):  # False, too, for a name that is too long for a file
         raise places.nothing(str(path_or_name), [*SHIPPED, *hub.PUBLISHED])
-    if path.suffix.lower() == ".gguf" and path.is_file():
+    if places.is_gguf(path):
         return packed(path)
     if path.is_file():
         raise places.file(path)

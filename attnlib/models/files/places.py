@@ -15,6 +15,14 @@ KINDS |= dict.fromkeys((".pt", ".pth", ".ckpt", ".pkl"), KINDS[".bin"])
 KINDS |= dict.fromkeys((".zip", ".gz", ".tar", ".tgz"), "an archive: unpack it first")
 
 
+def is_gguf(path):
+    """Whether a path is a GGUF file, by its name or its first bytes: Ollama's have no ending."""
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return path.suffix.lower() == ".gguf" or file.read(4) == b"GGUF"
+
+
 def file(path):
     """The error for a file where a folder is wanted."""
     kind = KINDS.get(path.suffix.lower())
