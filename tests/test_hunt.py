@@ -383,6 +383,11 @@ def test_the_table_holds_what_the_command_writes():
         assert right[tuple(row["head"])] == pytest.approx(
             (row["share"] + row["chosen"]) / 2, abs=1e-3
         )
+        assert row["only asked"]["share"] - row["only asked"]["another asks"] >= -0.1
+    pronouns = {row["model"]: row for row in hunt.table() if row["job"] == "it"}
+    assert pronouns["minilm"]["head"] == [5, 11]  # looks at the animal, whoever asks
+    assert pronouns["minilm"]["another asks"] > 0.9
+    assert pronouns["minilm"]["only asked"]["head"] == [3, 1]
     lines = hunt.written(hunt.table()).splitlines()
     assert len(lines) == 1 + len(hunt.table()) and max(map(len, lines)) <= 110
     for part, n in (("first token", 6), ("pairs", 12), ("next", 6)):

@@ -44,19 +44,22 @@ def table(model=None, part="heads"):
 
 
 def written(rows):
-    """Rows of heads as text: a line for each."""
-    title = "model     job         head  right  95 %       next head   another asks  distance  "
-    return "\n".join([f"{title}word order               shuffled", *map(_line, rows)])
+    """Rows of heads as text, a line for each: how often is the head right, and how often where
+    another word asks? Behind it the head that is chosen for the difference of the two.
+    """
+    title = "model     job         head  right  95 %       another asks  only asked       distance"
+    return "\n".join([f"{title}  word order             shuffled", *map(_line, rows)])
 
 
 def _line(row):
     low, high = row["interval"]
-    next_head, steps, order = row["second"], row["distance"], row["order"]
+    picky, steps, order = row["only asked"], row["distance"], row["order"]
+    only = f"{_head(picky['head']):5s}{picky['share']:.2f} {picky['another asks']:.2f}"
+    rules = f"{steps['steps']:+3d} {steps['share']:.2f}  {order['rule']:16s} {order['share']:.2f}"
     return (
         f"{Path(row['model']).name:9s} {row['job']:11s} {_head(row['head']):6s}{row['share']:.2f}"
-        f"   {low:.2f}-{high:.2f}  {_head(next_head['head']):5s} {next_head['share']:.2f}"
-        f"  {row['another asks']:.2f}          {steps['steps']:+3d} {steps['share']:.2f}"
-        f"  {order['rule']:16s} {order['share']:.2f}    {row['shuffled']:.2f}"
+        f"   {low:.2f}-{high:.2f}  {row['another asks']:.2f}          {only}  {rules}"
+        f"  {row['shuffled']:.2f}"
     )
 
 

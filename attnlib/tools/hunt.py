@@ -14,6 +14,7 @@ distance    whatever stands so many tokens away: the best number of steps
 order       the first noun, the nearest noun …: the best rule of word order of course/hunt.py
 hard        the head, where that rule is wrong
 another asks  the same head in the same sentences, when another word asks
+only asked  the head chosen by how much more often it is right than when another word asks
 shuffled    the best head of a model of the same shape, whose trained numbers were shuffled
 
 strict      nothing is left out of the row: the largest weight of all
@@ -107,6 +108,8 @@ def hunted(model, job, n):
     hits = np.array([look.words for look in looks]) == right  # (n, layers, heads)
     weight = np.array([look.weight(one.right) for look, one in zip(looks, asked)])
     best, second = ranked(weight)[:2]
+    seen = np.array([look.words for look in elsewhere])
+    picky = ranked(hits - 1.0 * (seen == right))[0]
     steps, by_distance = best_of({step: distance(looks, right.ravel(), step) for step in STEPS})
     rule, by_order = best_of({rule: ordered(asked, of) for rule, of in hunt.RULES.items()})
     test = slice(1, None, 2)
@@ -126,7 +129,12 @@ def hunted(model, job, n):
         "hard": {"share": share(hits[(test, *best)][hard]), "sentences": int(hard.sum())},
         "distance": {"steps": steps, "share": share(by_distance[test])},
         "order": {"rule": rule, "share": share(by_order[test])},
-        "another asks": of_best(np.array([look.words for look in elsewhere])),
+        "another asks": of_best(seen),
+        "only asked": {
+            "head": [int(i) for i in picky],
+            "share": share(hits[(test, *picky)]),
+            "another asks": share((seen == right)[(test, *picky)]),
+        },
         "shuffled": by_chance(model, asked),
         "texts": n,
         "right": hits.sum(axis=0).tolist(),  # (layers, heads): of all the texts
