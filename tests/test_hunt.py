@@ -352,7 +352,7 @@ def test_the_command_writes_a_table(tmp_path, capsys):
     assert list(found) == list(json.loads(hunt.FILE.read_text(encoding="utf-8")))
     assert found["heads"][0]["head"] == [1, 1] and found["heads"][0]["share"] == 1.0
     said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith("model") and said[1].startswith("tiny-gpt  previous    1.1   1.00")
+    assert said[0].startswith("model") and said[1].startswith("tiny-gpt previous   1.1  1.00")
 
 
 @pytest.mark.parametrize(
@@ -389,7 +389,7 @@ def test_the_table_holds_what_the_command_writes():
     assert pronouns["minilm"]["another asks"] > 0.9
     assert pronouns["minilm"]["only asked"]["head"] == [3, 1]
     lines = hunt.written(hunt.table()).splitlines()
-    assert len(lines) == 1 + len(hunt.table()) and max(map(len, lines)) <= 110
+    assert len(lines) == 1 + len(hunt.table()) and max(map(len, lines)) <= 100
     for part, n in (("first token", 6), ("pairs", 12), ("next", 6)):
         assert len(hunt.table(part=part)) == n
     assert hunt.FILE.stat().st_size < 60_000

@@ -47,19 +47,18 @@ def written(rows):
     """Rows of heads as text, a line for each: how often is the head right, and how often where
     another word asks? Behind it the head that is chosen for the difference of the two.
     """
-    title = "model     job         head  right  95 %       another asks  only asked       distance"
-    return "\n".join([f"{title}  word order             shuffled", *map(_line, rows)])
+    title = "model    job        head right 95 %      another only asked      distance word order"
+    return "\n".join([f"{title}           shuffled", *map(_line, rows)])
 
 
 def _line(row):
     low, high = row["interval"]
     picky, steps, order = row["only asked"], row["distance"], row["order"]
     only = f"{_head(picky['head']):5s}{picky['share']:.2f} {picky['another asks']:.2f}"
-    rules = f"{steps['steps']:+3d} {steps['share']:.2f}  {order['rule']:16s} {order['share']:.2f}"
+    rules = f"{steps['steps']:+3d} {steps['share']:.2f} {order['rule']:15s} {order['share']:.2f}"
     return (
-        f"{Path(row['model']).name:9s} {row['job']:11s} {_head(row['head']):6s}{row['share']:.2f}"
-        f"   {low:.2f}-{high:.2f}  {row['another asks']:.2f}          {only}  {rules}"
-        f"  {row['shuffled']:.2f}"
+        f"{Path(row['model']).name:8s} {row['job']:10s} {_head(row['head']):5s}{row['share']:.2f}"
+        f"  {low:.2f}-{high:.2f} {row['another asks']:.2f}    {only} {rules} {row['shuffled']:.2f}"
     )
 
 
