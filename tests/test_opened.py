@@ -30,6 +30,13 @@ def test_what_can_be_opened_is_and_the_rest_is_said_in_a_line(tmp_path, monkeypa
     assert said[2].startswith("mine is left out: ") and "load(" in said[2]
 
 
+def test_a_sentence_that_is_none_is_refused_before_anything_is_opened():
+    with pytest.raises(ValueError, match="sentence must have at least one sign"):
+        opened.opened("tiny-gpt", sentence="")
+    with pytest.raises(TypeError, match="sentence must be"):
+        opened.opened("tiny-gpt", sentence=5)
+
+
 def test_nothing_is_fetched_where_it_would_not_fit(monkeypatch, capsys):
     monkeypatch.setattr(opened, "room", lambda: 300)
     monkeypatch.setattr(opened, "load", lambda name: pytest.fail("it was opened"))

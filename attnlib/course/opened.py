@@ -13,12 +13,15 @@ from attnlib.models.pretrained import load
 NEEDS = {"smollm2": 1000, "gpt2": 1200, "bert-base-uncased": 1000}  # MB of memory to open it
 
 
-def opened(*names, fetch=True):
+def opened(*names, sentence="And its tokenizer?", fetch=True):
     """{name: model} of all that can be opened here; a line for each says its size, or why not.
 
-    names  as in `load`; of a folder or a file the last part of its path is its name here
-    fetch  False: what is not on this machine yet stays there
+    names     as in `load`; of a folder or a file the last part of its path is its name here
+    sentence  what each of them cuts into tokens, before it counts as open
+    fetch     False: what is not on this machine yet stays there
     """
+    if not _check.text("sentence", sentence):
+        raise ValueError("sentence must have at least one sign, got an empty string")
     names = [_check.text(f"names[{i}]", name) for i, name in enumerate(names)]
     _check.flag("fetch", fetch)
     models = {}
@@ -27,7 +30,7 @@ def opened(*names, fetch=True):
         try:
             _possible(name, fetch)
             model = load(name)
-            model.tokens("And its tokenizer?")
+            model.tokens(sentence)
         except (ImportError, OSError, ValueError, MemoryError) as reason:
             print(f"{short} is left out: {_in_a_line(reason)}. load({name!r}) says more.")
         else:
