@@ -48,7 +48,7 @@ def written(rows):
     another word asks? Behind it the head that is chosen for the difference of the two.
     """
     title = "model    job        head right 95 %      another only asked      distance word order"
-    return "\n".join([f"{title}           shuffled", *map(_line, rows)])
+    return "\n".join([f"{title}        shuffled", *map(_line, rows)])
 
 
 def _line(row):
