@@ -422,6 +422,9 @@ def test_it_opens_at_the_most_decided_word():
     assert causal.word == 7, "the first word looks at itself alone, and decides nothing"
     named = toys(word="mat", key="tired", stage="words")
     assert (named.word, named.key, named.stage) == (5, 9, "words")
+    pieces = ["The", " cat", " sat", " it", " was", "!"]
+    found = [drawn(np.random.default_rng(0), tokens=pieces, word=one) for one in (" it", "␣it", 3)]
+    assert [one.word for one in found] == [3, 3, 3]
     assert "2 heads, 10 queries, 10 keys, 4 columns" in repr(machine)
 
 

@@ -349,7 +349,7 @@ def _lines(head):
 
 def _receipt(picture, head, at):
     """The chosen pair: its products as a waterfall, and what becomes of their sum."""
-    left, right, row, bars = PAGE - RECEIPT + 0.1, PAGE - MARGIN, 0.2, 0.75
+    left, right, row, bars = PAGE - RECEIPT + 0.1, PAGE - MARGIN, 0.2, 0.65
     ends = np.cumsum([0, *head.parts])
     low, span = ends.min(), max(np.ptp(ends), 1e-9)
     picture.write(left, TOP - 0.1, f"{head.tokens[head.word]} → {head.keys[head.key]}", **PART)

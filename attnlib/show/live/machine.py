@@ -327,6 +327,7 @@ def _place(name, value, tokens, otherwise):
     if value is None:
         return otherwise
     if isinstance(value, str):
+        value = value if value in tokens else visible([value])[0]  # " it" is drawn as ␣it
         if value not in tokens:
             raise ValueError(
                 f"{name} must be an index or one of {', '.join(tokens)}, got {value!r}"

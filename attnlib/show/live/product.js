@@ -165,7 +165,7 @@ export function geometry(data, width) {
   const low = n_q > 1 ? (even * n_q - tall) / (n_q - 1) : tall;          // rows that are not chosen give way
   const heights = Array.from({ length: n_q }, (_, i) => low + (tall - low) * clamp(1 - Math.abs(i - data.eye)));
   let bottom = y;
-  const centres = heights.map((h) => (bottom += h) - h / 2), cw = Math.min(48, (width - x - 56 - sum) / n_k), right = x + cw * n_k;
+  const centres = heights.map((h) => (bottom += h) - h / 2), cw = Math.min(48, (width - x - 60 - sum) / n_k), right = x + cw * n_k;
   const scores = 38 + 0.6 * slack, unit = scores / (data.rise - data.low), foot = bottom + 94 + slack;
   const gap = wide ? 40 : 28, q = room[0] + 18, between = gap + (cross ? room[1] + 10 : 0), pitch = (n) => Math.min(40, (high - 98) / n);
   const b = clamp((width - q - between - gap - 50) / (2 * d + g), 12, 34), k = q + d * b + between;
