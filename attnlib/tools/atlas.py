@@ -26,7 +26,7 @@ TEXTS = {
     "again": " river chair apple seven green river chair apple seven green",
 }
 HUNTS = {  # name -> job of course/sentences.py, text, asks, is looked at
-    "it → the animal": ("it", "story", " it", " cat", "sentences with other animals and things"),
+    "it → the animal": ("it", "story", " it", " cat", "sentences with other animals"),
     "to → who gets it": ("to", "names", " to", " Mary", "sentences with other names"),
 }
 
