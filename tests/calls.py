@@ -246,6 +246,14 @@ def gpt_sizes(**more):
 KEPT = tempfile.TemporaryDirectory()  # gone when Python ends
 
 
+@cache
+def gguf_file():
+    """A tiny model as a GGUF file."""
+    import test_gguf
+
+    return str(test_gguf.tiny(Path(KEPT.name)))
+
+
 def saved():
     """A checkpoint of a small training, its optimiser, and the random numbers."""
     path = Path(KEPT.name, "a.npz")
@@ -594,6 +602,10 @@ CALLS = {  # name: () -> (what is called, {argument: value})
     "models.translator.Characters.decode": lambda: (
         translator.Characters("abc").decode,
         {"ids": ids()},
+    ),
+    "models.pretrained.packed": lambda: (
+        pretrained.packed,
+        {"path": gguf_file(), "in_order": False},
     ),
     "models.pretrained.load": lambda: (pretrained.load, {"path_or_name": "reverse"}),
     "models.files.tokenizer.BytePairs": lambda: (

@@ -203,12 +203,10 @@ def test_metadata_of_every_kind(tmp_path):
     nothing = {"none": [], "no texts": struct.pack("<IIQ", 9, 8, 0)}
     writer = oracle.GGUFWriter(tmp_path / "one.gguf", "llama")
     kinds = oracle.GGUFValueType
-    values = {
-        kinds.UINT8: 255, kinds.INT8: -128, kinds.UINT16: 65535, kinds.INT16: -32768,
-        kinds.UINT32: 2**32 - 1, kinds.INT32: -(2**31), kinds.UINT64: 2**64 - 1,
-        kinds.INT64: -(2**63), kinds.FLOAT32: 0.5, kinds.FLOAT64: 0.1, kinds.BOOL: True,
-        kinds.STRING: "größer 😀\n",
-    }  # fmt: skip
+    values = {kinds.UINT8: 255, kinds.UINT16: 2**16 - 1, kinds.UINT32: 2**32 - 1}
+    values |= {kinds.INT8: -128, kinds.INT16: -(2**15), kinds.INT32: -(2**31)}
+    values |= {kinds.UINT64: 2**64 - 1, kinds.INT64: -(2**63), kinds.BOOL: True}
+    values |= {kinds.FLOAT32: 0.5, kinds.FLOAT64: 0.1, kinds.STRING: "größer 😀\n"}
     for kind, given in values.items():
         writer.add_key_value(f"one.{kind.name}", given, kind)
         writer.add_key_value(f"many.{kind.name}", [given, given], kinds.ARRAY, kind)
@@ -642,7 +640,7 @@ def test_more_things_than_any_model_has_are_refused(tmp_path, monkeypatch):
     path.write_bytes(file({"a": ["b"] * 50}, ONE))
     assert len(reader.read(path).about["a"]) == 50
     monkeypatch.setattr(reader, "MOST", 50)
-    refused(path, ValueError, "more than 50 keys, tensors and strings")
+    refused(path, ValueError, "it says 50 strings; all together may be 50")
 
 
 def test_long_names_are_said_in_short(tmp_path):

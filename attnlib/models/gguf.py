@@ -275,7 +275,7 @@ def tokenizer(about):
         made.normalizer = normalizers.NFC()
     for kind, add in (CONTROL, made.add_special_tokens), (USERS, made.add_tokens):
         found = [names[i] for i in np.flatnonzero(kinds == kind)]
-        add([AddedToken(one, special=kind == CONTROL, normalized=False) for one in found])
+        add([AddedToken(one, normalized=False) for one in found])
     around = {
         "bos": said.get("add_bos_token", cut == "llama-bpe"),
         "eos": said.get("add_eos_token"),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from attnlib import _check
 from attnlib._memory import keep_memory
 from attnlib.layers import cast, parameters
 from attnlib.models import bart, bert, gguf, gpt2, llama, modernbert, roberta, t5, translator
@@ -56,10 +57,7 @@ def load(path_or_name):
 
     What a file holds beside the model, say a classifier, is not read: `.about["ignored"]` names it.
     """
-    if not isinstance(path_or_name, (str, os.PathLike)):
-        raise TypeError(f"path_or_name must be a string or a path, got {path_or_name!r}")
-    if not str(path_or_name).strip():
-        raise ValueError("path_or_name must not be empty")
+    _check_path("path_or_name", path_or_name)
     keep_memory()  # every forward pass needs the same again
     if path_or_name == "tiny-gpt":
         return tiny_gpt(Path(__file__).with_name("tiny_gpt.npz"))
@@ -101,7 +99,10 @@ def packed(path, *, in_order=True):
     in_order  False leaves the rows of W_q and W_k as they lie in the file, which is wrong: a lesson
               of real_models. See `gguf.model`
     """
-    path = Path(path)
+    _check_path("path", path)
+    path, in_order = Path(path), _check.flag("in_order", in_order)
+    if not os.path.isfile(path):
+        raise ValueError(f"path must be a GGUF file, and none is at {_check.short(str(path))}")
     model, about, known, metadata = gguf.model(path, in_order=in_order)
     try:
         tokenizer = FileTokenizer(path, make=lambda: gguf.tokenizer(metadata))
@@ -110,6 +111,14 @@ def packed(path, *, in_order=True):
     except ValueError as error:
         tokenizer = NoTokenizer(str(error).removesuffix(". Fetch the folder anew"))
     return TextModel(model, tokenizer, about, stop=known["eos_token_id"])
+
+
+def _check_path(name, value):
+    """An error for what is no path."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{name} must be a string or a path, got {value!r}")
+    if not str(value).strip():
+        raise ValueError(f"{name} must not be empty")
 
 
 def tiny_gpt(path):
