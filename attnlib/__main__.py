@@ -1,11 +1,14 @@
 """The command line: python -m attnlib "The cat sat on the mat" --pattern causal --out attention.png
 
 With `--model tiny-gpt` the heads are those of a trained model instead of those built by hand.
-`python -m attnlib bench` measures speed, `python -m attnlib report` runs a notebook once for each
-row of a table; `--help` behind either says more.
+`--write 40` lets it go on with the sentence, `--chat` answer it.
+`python -m attnlib bench` measures speed, `python -m attnlib hunt` finds the heads of a model that
+do a job, `python -m attnlib report` runs a notebook once for each row of a table; `--help` behind
+each says more.
 """
 
 import argparse
+import itertools
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -15,9 +18,10 @@ import numpy as np
 
 from attnlib import _check, _files, masks, toy
 from attnlib.course.explorer import look, look_figure
+from attnlib.models.files.hub import PUBLISHED
 from attnlib.models.pretrained import SHIPPED, load
 from attnlib.models.text import TextModel
-from attnlib.show import figures
+from attnlib.show import figures, mosaic
 from attnlib.show.labels import most_attended, visible
 from attnlib.show.live.view import AttentionView
 from attnlib.show.sheet import theme
@@ -34,9 +38,10 @@ BY_HAND = {
 TYPED = {  # what an argument of Python is called on the command line
     **{name: f"--{name}" for name in ("pattern", "window", "encoding", "temperature")},
     **{"n_heads": "--heads", "n_global": "--globals"},
-    **{"path_or_name": "--model", "name": "--theme"},
+    **{"path_or_name": "--model", "name": "--theme", "n_new": "--write", "top_p": "--top-p"},
 }
 LONGEST = 1000  # tokens in one picture
+MANY = 24  # heads with a title and words each; more are tiles of one image
 
 
 class Seen(NamedTuple):
@@ -52,11 +57,15 @@ class Seen(NamedTuple):
 def main(arguments=None):
     """Draw who looks at whom in one sentence, and print it as a table. Returns the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments[:1] in (["bench"], ["report"]):
+    if arguments[:1] in (["bench"], ["hunt"], ["report"]):
         return import_module(f"attnlib.tools.{arguments[0]}").main(arguments[1:])
     given = options().parse_args(arguments)
     try:
         theme(given.theme)
+        if given.chat or given.write is not None:
+            return say(written(given))
+        if given.top_p is not None:
+            raise ValueError("--top-p is about writing: give --write or --chat too")
         if given.out is not None and given.out.suffix.lower() not in WRITERS:
             raise ValueError(f"--out must end in {', '.join(WRITERS)}, got {str(given.out)!r}")
         seen = by_hand(given) if given.model is None else trained(given)
@@ -65,19 +74,14 @@ def main(arguments=None):
     except (ValueError, TypeError, OSError, ImportError) as error:
         name, _, rest = str(error).partition(" ")
         return _complain(f"{TYPED.get(name, name)} {rest}")
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")  # a terminal without these letters shows ?
-    print(seen.text)
-    if given.out is not None:
-        print(f"\nwritten: {given.out}")
-    return 0
+    return say([seen.text] if given.out is None else [seen.text, f"\n\nwritten: {given.out}"])
 
 
 def options():
     """What may stand on the command line."""
     other = (
-        "Also: attnlib bench (how fast it is) and attnlib report (a notebook, once for each row of"
-        " a table); --help behind each."
+        "Also: attnlib bench (how fast it is), attnlib hunt (which head does which job) and attnlib"
+        " report (a notebook, once for each row of a table); --help behind each."
     )
     parser = argparse.ArgumentParser(
         prog="attnlib", description="Draw attention on a sentence.", epilog=other
@@ -98,7 +102,7 @@ def options():
         )
         toys.add_argument(f"--{name}", help=about, **how)
     models = parser.add_argument_group("trained heads")
-    names = f"{', '.join(SHIPPED)} (shipped), minilm, bert-base-uncased, gpt2 (fetched once)"
+    names = f"{', '.join(SHIPPED)} (shipped), {', '.join(PUBLISHED)} (fetched once)"
     models.add_argument("--model", help=f"{names}, or a folder with a published checkpoint")
     models.add_argument(
         "--layer",
@@ -106,6 +110,21 @@ def options():
         help="counted from 0; without it the picture shows all, the table layer 0",
     )
     models.add_argument("--head", type=int, help="counted from 0: this head alone")
+    writing = parser.add_argument_group("what a trained model writes, instead of a picture")
+    writing.add_argument(
+        "--write", type=int, metavar="N", help="go on with the sentence, by N tokens at most"
+    )
+    writing.add_argument(
+        "--chat",
+        action="store_true",
+        help="answer the sentence, with --write by N tokens at most (default: 200)",
+    )
+    writing.add_argument(
+        "--top-p",
+        type=float,
+        help="draw among the likeliest tokens that have this share together; with it or with"
+        " --temperature the tokens are drawn, without both they are the likeliest",
+    )
     return parser
 
 
@@ -160,6 +179,9 @@ def trained(given):
 
     def figure():
         if given.layer is None and given.head is None:
+            if n_layers * n_heads > MANY:
+                keys = {"tokens": shown["key_tokens"], "mask": shown["mask"]}
+                return mosaic(weights, title=size, **keys)
             every = [f"{i}.{j}" for i, j in np.ndindex(weights.shape[:2])]
             return figures.heads(
                 weights.reshape(-1, *weights.shape[2:]), titles=every, title=size, **shown
@@ -168,6 +190,43 @@ def trained(given):
 
     view = lambda: AttentionView(weights, layer=layer, head=given.head or 0, title=size, **shown)  # noqa: E731
     return Seen(f"{size}; this is layer {layer}\n\n{table}\n\n{said}".rstrip(), figure, view)
+
+
+def written(given):
+    """What a trained model writes behind the sentence, or in answer to it, piece by piece."""
+    what = "--chat" if given.chat else "--write"
+    if given.model is None:
+        raise ValueError(f"{what} needs a model that writes: give --model too, say smollm2")
+    for option in [*(one for one in BY_HAND if one != "temperature"), "out", "layer", "head"]:
+        if getattr(given, option) is not None:
+            raise ValueError(f"--{option} is about pictures: leave it out beside {what}")
+    model = load(given.model)
+    if not isinstance(model, TextModel):
+        raise ValueError(
+            f"{what} needs a model that goes on with a text, and {given.model} is none"
+        )
+    heat = given.temperature
+    if heat is None:
+        heat = 0.0 if given.top_p is None else 1.0
+    sampling = {"temperature": heat, "top_p": given.top_p}
+    if given.write is not None:
+        sampling["n_new"] = given.write
+    if given.chat:
+        return model.chat(given.sentence, stream=True, **sampling)
+    return itertools.chain([given.sentence], model.stream(given.sentence, **sampling))
+
+
+def say(pieces):
+    """Print pieces of text as they come. Returns the exit code."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without these letters shows ?
+    try:
+        for piece in pieces:
+            print(piece, end="", flush=True)
+    except KeyboardInterrupt:  # what is there stays
+        pass
+    print()
+    return 0
 
 
 def heads_of(model, sentence):

@@ -165,7 +165,7 @@ class SelfAttention(MultiHead):
         joined = merge_heads(mixed)  # (..., n, h·d_head)
         output = (joined @ self.W_o + self.b_o).astype(x.dtype, copy=False)
         weights = weights.astype(x.dtype, copy=False)  # (..., h, n, n_k)
-        return SelfAttentionSteps(x, bias, positions, q, k, v, weights, joined, output)
+        return SelfAttentionSteps(x, options, positions, q, k, v, weights, joined, output)
 
     def placed(self, q, k, positions):
         """q and k as they meet: turned by their positions, where there is a rotary."""
@@ -192,7 +192,7 @@ class SelfAttentionSteps(NamedTuple):
     """
 
     x: np.ndarray  # (..., n, d_model)
-    bias: np.ndarray  # as it was given, or None
+    options: dict  # mask, bias, scale, softcap, as scaled_dot_product_attention took them
     positions: np.ndarray  # as rotary read them, None for 0 … n-1
     q: np.ndarray  # (..., h, n, d_head), turned by rotary
     k: np.ndarray  # (..., h_kv, n_k, d_head), turned by rotary
@@ -200,6 +200,11 @@ class SelfAttentionSteps(NamedTuple):
     weights: np.ndarray  # (..., h, n, n_k)
     joined: np.ndarray  # (..., n, h·d_head)
     output: np.ndarray  # (..., n, d_model)
+
+    @property
+    def bias(self):
+        """What was added to the scores, or None."""
+        return self.options["bias"]
 
 
 class CrossAttention(MultiHead):
@@ -263,7 +268,7 @@ class CrossAttention(MultiHead):
         joined = merge_heads(mixed)  # (..., n_q, h·d_head)
         output = (joined @ self.W_o + self.b_o).astype(x.dtype, copy=False)
         weights = weights.astype(x.dtype, copy=False)  # (..., h, n_q, n_k)
-        return CrossAttentionSteps(x, context, bias, q, k, v, weights, joined, output)
+        return CrossAttentionSteps(x, context, options, q, k, v, weights, joined, output)
 
 
 class CrossAttentionSteps(NamedTuple):
@@ -271,13 +276,18 @@ class CrossAttentionSteps(NamedTuple):
 
     x: np.ndarray  # (..., n_q, d_model)
     context: np.ndarray  # (..., n_k, d_context), as it was given
-    bias: np.ndarray  # as it was given, or None
+    options: dict  # mask, bias, scale, softcap, as scaled_dot_product_attention took them
     q: np.ndarray  # (..., h, n_q, d_head)
     k: np.ndarray  # (..., h_kv, n_k, d_head)
     v: np.ndarray  # (..., h_kv, n_k, d_head)
     weights: np.ndarray  # (..., h, n_q, n_k)
     joined: np.ndarray  # (..., n_q, h·d_head)
     output: np.ndarray  # (..., n_q, d_model)
+
+    @property
+    def bias(self):
+        """What was added to the scores, or None."""
+        return self.options["bias"]
 
 
 def n_held(cache):

@@ -20,7 +20,17 @@ from attnlib import load as open_model
 from attnlib import patterns as by_name
 from attnlib.course import capstone
 from attnlib.exercises import Exercise, Question
-from attnlib.models import bert, decoding, generation, gpt, pretrained, seq2seq, text, translator
+from attnlib.models import (
+    bert,
+    chat,
+    decoding,
+    generation,
+    gpt,
+    pretrained,
+    seq2seq,
+    text,
+    translator,
+)
 from attnlib.models.files import tokenizer
 from attnlib.training import probes, recall
 
@@ -30,7 +40,7 @@ ROOMS = {
         "attention heads masks encodings layers efficient measures effects patterns toy timing"
         " models.gpt models.seq2seq models.bert models.text models.generation models.decoding"
         " models.translator models.pretrained models.files.tokenizer course.capstone"
-        " course.explorer training.probes training.recall"
+        " course.explorer course.reading training.probes training.recall"
     ).split()
 }
 
@@ -64,12 +74,14 @@ PARTS = {
     *("models.seq2seq.Seq2Seq.caches", "models.translator.padded", "models.translator.load"),
     *("models.bert.Linear", "models.bert.MaskedHead", "models.pretrained.tiny_gpt"),
     *("models.bert.bert", "models.bert.albert", "models.bert.distilbert", "models.text.Reader"),
+    *("models.bert.electra", "models.bert.options", "models.bert.is_tied"),
     *("models.text.FileTokenizer", "models.text.NoTokenizer", "models.text.read_tokenizer"),
     *("models.text.TextEncoder", "models.text.TextToText", "models.translator.Translator"),
     *("models.text.TextModel", "models.pretrained.checkpoint", "encodings.Positions"),
+    *("models.chat.read_template", "models.files.fill.filled", "models.files.fill.main"),
     *("course.capstone.laid_out", "course.capstone.texts", "course.capstone.answers"),
     *("course.explorer.tiny_gpt", "course.explorer.said", "course.explorer.look_figure"),
-    *("course.explorer.taught_features", "course.explorer.taught_look"),
+    *("course.explorer.taught_features", "course.explorer.taught_look", "course.reading.checked"),
     *("course.explorer.Explorer.set_state", "course.capstone.baselines", "training.recall.about"),
     *("training.probes.untrained", "training.probes.shuffled", "training.probes.largest_change"),
     *("training.probes.follows_the_source", "training.probes.behind_errors"),
@@ -210,7 +222,15 @@ def named(**more):
 
 
 def sampling(**more):
-    return {"n_new": 2, "temperature": 0.5, "top_k": 3, "rng": rng()} | more
+    return {"n_new": 2, "temperature": 0.5, "top_k": 3, "top_p": 0.9, "rng": rng()} | more
+
+
+def chatty():
+    """tiny-gpt with a template, for which no process starts."""
+    model = copy.copy(OPENED["tiny-gpt"])
+    model.about = {**model.about, "chat_template": "{{ messages[0].content }}"}
+    model.prompt = lambda messages: chat._checked(messages)[0]["content"]
+    return model
 
 
 def scaled():
@@ -224,6 +244,14 @@ def gpt_sizes(**more):
 
 
 KEPT = tempfile.TemporaryDirectory()  # gone when Python ends
+
+
+@cache
+def gguf_file():
+    """A tiny model as a GGUF file."""
+    import test_gguf
+
+    return str(test_gguf.tiny(Path(KEPT.name)))
 
 
 def saved():
@@ -464,19 +492,25 @@ CALLS = {  # name: () -> (what is called, {argument: value})
         bert.Bert,
         {"vocabulary": 7, "d_model": 8, "n_layers": 1, "n_heads": 2, "n_max": 9, "n_types": 3}
         | {"d_embedding": 6, "d_hidden": 5, "shared": True, "head": True, "activation": "gelu"}
-        | {"eps": 0.1, "rng": rng()},
+        | {"head_activation": "relu", "tied": False, "eps": 0.1, "rng": rng()},
     ),
     "models.bert.Bert.forward": lambda: (
         small_bert().forward,
         {"ids": ids(), "mask": causal(5), "token_types": np.array([0, 0, 1, 1, 1])},
     ),
+    "models.bert.Bert.steps": lambda: (
+        lambda ids, mask=None, token_types=None: list(
+            small_bert().steps(ids, mask=mask, token_types=token_types)
+        ),
+        {"ids": ids(), "mask": causal(5), "token_types": np.array([0, 0, 1, 1, 1])},
+    ),
     "models.generation.next_token_shares": lambda: (
         generation.next_token_shares,
-        {"logits": rows(2, 5), "temperature": 0.5, "top_k": 3},
+        {"logits": rows(2, 5), "temperature": 0.5, "top_k": 3, "top_p": 0.9},
     ),
     "models.generation.generate": lambda: (
         generation.generate,
-        sampling(model=small_gpt(), ids=ids(), stop=6, cached=True),
+        sampling(model=small_gpt(), ids=ids(), stop=[6, 5], cached=True),
     ),
     "models.generation.stream": lambda: (
         generation.stream,
@@ -495,6 +529,7 @@ CALLS = {  # name: () -> (what is called, {argument: value})
     "models.text.TextModel()": lambda: (OPENED["tiny-gpt"], {"text": "The cat"}),
     "models.text.TextModel.encode": lambda: (OPENED["tiny-gpt"].encode, {"text": "The cat"}),
     "models.text.TextModel.tokens": lambda: (OPENED["tiny-gpt"].tokens, {"text": "The cat"}),
+    "models.text.TextModel.qkv": lambda: (OPENED["tiny-gpt"].qkv, {"text": "The cat"}),
     "models.text.TextModel.names": lambda: (OPENED["tiny-gpt"].names, {"ids": ids()}),
     "models.text.TextModel.forward": lambda: (
         OPENED["tiny-gpt"].forward,
@@ -511,6 +546,16 @@ CALLS = {  # name: () -> (what is called, {argument: value})
     "models.text.TextModel.generate": lambda: (
         OPENED["tiny-gpt"].generate,
         sampling(text="The cat"),
+    ),
+    "models.text.TextModel.prompt": lambda: (chatty().prompt, {"messages": "hi"}),
+    "models.text.TextModel.chat": lambda: (
+        chatty().chat,
+        sampling(messages=[{"role": "user", "content": "hi"}], stream=False),
+    ),
+    "models.chat.prompt": lambda: (
+        chat.prompt,
+        {"messages": [{"role": "user", "content": "hi"}], "template": "{{ bos_token }}: hello"}
+        | {"marks": {"bos_token": "<s>"}},
     ),
     "models.text.TextModel.stream": lambda: (OPENED["tiny-gpt"].stream, sampling(text="The cat")),
     "models.text.TextEncoder()": lambda: (small_reader(), {"text": "cab"}),
@@ -557,6 +602,10 @@ CALLS = {  # name: () -> (what is called, {argument: value})
     "models.translator.Characters.decode": lambda: (
         translator.Characters("abc").decode,
         {"ids": ids()},
+    ),
+    "models.pretrained.packed": lambda: (
+        pretrained.packed,
+        {"path": gguf_file(), "in_order": False},
     ),
     "models.pretrained.load": lambda: (pretrained.load, {"path_or_name": "reverse"}),
     "models.files.tokenizer.BytePairs": lambda: (
@@ -758,6 +807,7 @@ CALLS = {  # name: () -> (what is called, {argument: value})
         show.Machine,
         {"q": rows(2, 3, 4), "k": rows(2, 3, 4), "v": rows(2, 3, 2), "tokens": WORDS}
         | {"key_tokens": list("abc"), "mask": causal(), "scale": 0.5, "columns": list("wxyz")}
+        | {"softcap": 5.0, "bias": rows(3, 3)}
         | {"values": ["x", "y"], "about": list("abc"), "titles": ["one", "two"], "head": 1}
         | {"word": 1, "key": 0, "stage": "scores", "title": "Machine"},
     ),
@@ -775,6 +825,13 @@ CALLS = {  # name: () -> (what is called, {argument: value})
         show.Deal,
         {"scores": rows(2, 3, 3), "names": ["one", "two"], "tokens": WORDS, "heads": 2}
         | {"deal": [["one"], ["two"]], "loudness": 2.0, "goal": {"heads": 2}, "title": "Deal"},
+    ),
+    "show.Atlas": lambda: (
+        show.Atlas,
+        {"measures": {"itself": shares(2, 3), "other": shares(2, 3)}, "kinds": {"itself": 0.2}}
+        | {"maps": [shares(2, 3, 3, 3)], "tokens": [WORDS], "title": "Atlas", "sort": "kind"}
+        | {"hunt": {"look": (1, 0), "shares": shares(2, 3), "n": 5}, "mode": "hunt", "text": 0}
+        | {"picked": (0, 1), "beside": (1, 1)},
     ),
     "show.Painter": lambda: (
         show.Painter,
@@ -801,6 +858,15 @@ CALLS = {  # name: () -> (what is called, {argument: value})
         {"sentence": "The cat sat", "model": "random", "pattern": "local", "heads": 2, "window": 2}
         | {"globals_": 1, "encoding": "none", "temperature": 0.5, "head": 1, "pins": [1]}
         | {"side": "query", "form": "map", "taught": {"blick": "animal"}},
+    ),
+    "course.reading.ReadingHeads": lambda: (
+        ROOMS["course.reading"].ReadingHeads,
+        {
+            "sentence": "The cat sat",
+            "model": OPENED["tiny-gpt"],
+            "measures": {"itself": shares(4, 4)},
+        }
+        | {"temperature": 0.5, "top_p": 0.5, "title": "Heads"},
     ),
     "course.explorer.look": lambda: (
         explorer.look,

@@ -497,7 +497,17 @@ def test_steps_of_cross_attention():
     layer, rng = CrossAttention(8, 2, d_context=6), np.random.default_rng(5)
     x, context, bias = rng.normal(size=(5, 8)), rng.normal(size=(7, 6)), rng.normal(size=(5, 7))
     steps = layer.steps(x, context, bias=bias)
-    assert steps._fields == ("x", "context", "bias", "q", "k", "v", "weights", "joined", "output")
+    assert steps._fields == (
+        "x",
+        "context",
+        "options",
+        "q",
+        "k",
+        "v",
+        "weights",
+        "joined",
+        "output",
+    )
     assert steps.x is x and steps.context is context and steps.bias is bias
     assert (
         steps.q.shape == (2, 5, 4)

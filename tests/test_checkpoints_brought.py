@@ -195,6 +195,13 @@ OTHERS = {
     "bert": ["classifier.weight", "bert.pooler.dense.weight", "linear.weight", "qa_outputs.bias"],
     "distilbert": ["pre_classifier.weight", "classifier.bias", "qa_outputs.weight"],
     "albert": ["albert.pooler.weight", "sop_classifier.classifier.weight"],
+    "roberta": ["roberta.pooler.dense.weight", "classifier.dense.weight", "qa_outputs.bias"],
+    "electra": [
+        "discriminator_predictions.dense.weight",
+        "discriminator_predictions.dense_prediction.bias",
+        "sequence_summary.summary.weight",
+    ],
+    "modernbert": ["classifier.weight"],
     "bart": ["classification_head.dense.weight", "classification_head.out_proj.bias"],
     "t5": ["classification_head.dense.weight", "qa_outputs.weight"],
 }
@@ -266,6 +273,9 @@ BUFFERS = {
     "bert": ["bert.embeddings.position_ids", "bert.embeddings.token_type_ids"],
     "distilbert": ["distilbert.embeddings.position_ids"],
     "albert": ["albert.embeddings.position_ids", "albert.embeddings.token_type_ids"],
+    "roberta": ["roberta.embeddings.position_ids", "roberta.embeddings.token_type_ids"],
+    "electra": ["electra.embeddings.position_ids"],
+    "modernbert": ["model.layers.1.attn.rotary_emb.inv_freq"],
     "llama": [
         "model.layers.1.self_attn.rotary_emb.inv_freq",
         "model.rotary_emb.inv_freq",
@@ -373,6 +383,21 @@ ABSENT = {  # a missing key is what the reference's class takes; null, where it 
     "gpt2": {"activation_function": "gelu_new", "layer_norm_epsilon": 1e-5},
     "bert": {"hidden_act": "gelu", "layer_norm_eps": 1e-12},
     "albert": {"hidden_act": "gelu_new", "layer_norm_eps": 1e-12},
+    "camembert": {"hidden_act": "gelu", "pad_token_id": 1, "tie_word_embeddings": True},
+    "xlm_roberta": {"layer_norm_eps": 1e-12, "pad_token_id": 1},
+    "roberta": {"hidden_act": "gelu", "layer_norm_eps": 1e-12, "pad_token_id": 1},
+    "electra": {"hidden_act": "gelu", "layer_norm_eps": 1e-12, "tie_word_embeddings": True},
+    "modernbert": {
+        "hidden_activation": "gelu",
+        "classifier_activation": "gelu",
+        "norm_eps": 1e-5,
+        "local_attention": 128,
+        "tie_word_embeddings": True,
+        "rope_parameters": {
+            "full_attention": {"rope_theta": 160_000.0, "rope_type": "default"},
+            "sliding_attention": {"rope_theta": 10_000.0, "rope_type": "default"},
+        },
+    },
     "distilbert": {"activation": "gelu"},
     "t5": {"layer_norm_epsilon": 1e-6, "relative_attention_max_distance": 128},
     "bart": {"activation_function": "gelu", "scale_embedding": False},
@@ -576,7 +601,7 @@ def test_generation_config_has_the_last_word(tmp_path):
         assert (load(folder).start, load(folder).end) == (4, 6)
     folder = changed(tmp_path, "llama", drop=["eos_token_id"], name="llama")
     (folder / "generation_config.json").write_text('{"eos_token_id": [6, 7]}')
-    assert load(folder).stop == 6
+    assert load(folder).stop == [6, 7]
 
 
 @pytest.mark.parametrize(
@@ -637,7 +662,7 @@ def pairs(tmp_path, family, **settings):
     return folder
 
 
-@pytest.mark.parametrize("family", ["bert", "distilbert"])
+@pytest.mark.parametrize("family", ["bert", "distilbert", "electra"])
 def test_word_pieces_from_a_list_of_words(tmp_path, family):
     pytest.importorskip("tokenizers", reason="pip install 'attnlib[models]'")
     model = load(words(tmp_path, family))
@@ -653,11 +678,13 @@ def test_word_pieces_from_a_list_of_words(tmp_path, family):
 
 def test_byte_pairs_from_a_vocabulary_and_merges(tmp_path):
     pytest.importorskip("tokenizers", reason="pip install 'attnlib[models]'")
-    plain, around = load(pairs(tmp_path, "gpt2")), load(pairs(tmp_path, "bart"))
+    plain = load(pairs(tmp_path, "gpt2"))
     assert plain.tokens("the cat 12") == ["the", " cat", " ", "1", "2"]
     assert plain.tokens("the<|endoftext|>")[-1] == "<|endoftext|>"
-    assert around.tokens("the cat") == ["<s>", "the", " cat", "</s>"]
-    assert around.tokenizer.decode(around.encode("the cat")) == "the cat"
+    for family in ("bart", "roberta"):
+        around = load(pairs(tmp_path, family))
+        assert around.tokens("the cat") == ["<s>", "the", " cat", "</s>"]
+        assert around.tokenizer.decode(around.encode("the cat")) == "the cat"
     front = load(pairs(tmp_path, "gpt2", add_prefix_space=True))
     assert front.tokens("cat") == [" cat"]
     added = {"4": {"content": "<|endoftext|>"}, "22": {"content": "<|im_start|>", "special": True}}
@@ -670,7 +697,9 @@ def test_where_no_recipe_stands_the_sentence_says_what_to_do(tmp_path):
     other = words(tmp_path, "bert", tokenizer_class="BertJapaneseTokenizer")
     half = pairs(tmp_path, "gpt2")
     (half / "merges.txt").unlink()
-    for folder in (other, half, changed(tmp_path, "t5"), pairs(tmp_path, "llama")):
+    pieces = changed(tmp_path, "camembert")  # as published first: SentencePiece alone
+    (pieces / "sentencepiece.bpe.model").write_bytes(b"")
+    for folder in (other, half, pieces, changed(tmp_path, "t5"), pairs(tmp_path, "llama")):
         model = load(folder)
         assert model.forward([3, 4], **({"decoder_ids": [0]} if "t5" in str(folder) else {}))
         with pytest.raises(ValueError, match=r"has no tokenizer.json; without it") as caught:
@@ -710,7 +739,7 @@ def test_a_file_in_place_of_its_folder(tmp_path):
     for name, words in (
         ("model.safetensors", f"is a file; load takes the folder .*: {str(folder)!r}"),
         ("config.json", f": {str(folder)!r}"),
-        ("model.gguf", r"is a file \(GGUF"),
+        ("model.gguf", "is no GGUF file: it is too short"),
         ("pytorch_model.bin", r"is a file \(a pickle"),
         ("model.pt", r"is a file \(a pickle"),
         ("model.zip", r"is a file \(an archive: unpack it first\)"),
@@ -719,8 +748,8 @@ def test_a_file_in_place_of_its_folder(tmp_path):
         for path in (folder / name, str(folder / name)):
             with pytest.raises(ValueError, match=words):
                 load(path)
-    (tmp_path / "alone.gguf").touch()
-    refused(tmp_path / "alone.gguf", ValueError, "is a file", "config.json and model.safetensors")
+    (tmp_path / "alone.bin").touch()
+    refused(tmp_path / "alone.bin", ValueError, "is a file", "config.json and model.safetensors")
 
 
 @pytest.mark.parametrize("with_model", [False, True])

@@ -15,10 +15,11 @@ import pytest
 from checkpoints import changed
 from PIL import Image
 
-from attnlib import toy
+from attnlib import masks, toy
 from attnlib.__main__ import main
 from attnlib.models.pretrained import load
-from attnlib.show import most_attended, sheet
+from attnlib.models.text import TextModel
+from attnlib.show import mosaic, most_attended, sheet
 
 COURSE = "The cat sat on the mat because it was tired"
 README = [
@@ -326,6 +327,17 @@ def test_pictures_of_all_of_a_layer_and_of_a_head_differ(tmp_path):
     assert (tmp_path / "c.png").read_bytes() != (tmp_path / "d.png").read_bytes()  # d is layer 0
 
 
+def test_many_heads_are_tiles(monkeypatch, tmp_path):
+    assert run(COURSE, "--model", "tiny-gpt", "--out", tmp_path / "a.png") == 0
+    monkeypatch.setattr("attnlib.__main__.MANY", 15)
+    assert run(COURSE, "--model", "tiny-gpt", "--out", tmp_path / "b.png") == 0
+    trace = load("tiny-gpt")(COURSE)
+    mask = masks.causal(len(trace.tokens))
+    title = "tiny-gpt: 4 layers, 4 heads in each"
+    tiles = mosaic(trace.weights, trace.tokens, mask=mask, title=title).png()
+    assert (tmp_path / "b.png").read_bytes() == tiles != (tmp_path / "a.png").read_bytes()
+
+
 def test_an_encoder_decoder_shows_what_it_writes(capsys):
     assert run("hello", "--model", "reverse") == 0
     out = capsys.readouterr().out
@@ -368,6 +380,74 @@ def test_a_checkpoint_in_a_folder(family, tmp_path, capsys):
         in capsys.readouterr().out
     )
     ElementTree.parse(tmp_path / "a.svg")
+
+
+def test_a_model_goes_on_with_a_sentence(capsys):
+    gpt = load("tiny-gpt")
+    for options, how in (
+        ([], {"temperature": 0}),
+        (["--temperature", "0.8"], {"temperature": 0.8}),
+        (["--top-p", "0.9"], {"top_p": 0.9}),
+    ):
+        assert run(COURSE, "--model", "tiny-gpt", "--write", "9", *options) == 0
+        out, err = capsys.readouterr()
+        assert out == gpt.generate(COURSE, n_new=9, **how) + "\n" and err == ""
+
+
+def test_a_model_answers(tmp_path, capsys):
+    tokenizers = pytest.importorskip("tokenizers", reason="pip install 'attnlib[models]'")
+    pytest.importorskip("jinja2")
+    folder = changed(tmp_path, "llama")
+    words = {word: i for i, word in enumerate(["cat", "user", "says", *map(str, range(45))])}
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="0"))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    template = "{% for one in messages %}{{ one.role }} says {{ one.content }}{% endfor %}"
+    (folder / "chat_template.jinja").write_text(template)
+    model = load(folder)
+    assert model.prompt("cat") == "user says cat"
+    for options, n_new in (([], 200), (["--write", "3"], 3)):
+        assert run("cat", "--model", folder, "--chat", *options) == 0
+        assert capsys.readouterr().out == load(folder).chat("cat", n_new=n_new) + "\n"
+    assert run("cat", "--model", folder, "--write", "3") == 0
+    assert capsys.readouterr().out == load(folder).generate("cat", n_new=3, temperature=0) + "\n"
+
+
+def test_ctrl_c_keeps_what_is_written(monkeypatch, capsys):
+    def interrupted(*_, **__):
+        yield " and"
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TextModel, "stream", interrupted)
+    assert run(COURSE, "--model", "tiny-gpt", "--write", "9") == 0
+    assert capsys.readouterr().out == f"{COURSE} and\n"
+
+
+WRITING_REFUSED = [
+    (["--write", "3"], "--write needs a model that writes: give --model too"),
+    (["--chat"], "--chat needs a model that writes: give --model too"),
+    (["--model", "tiny-gpt", "--write", "0"], "--write must be at least 1, got 0"),
+    (["--model", "tiny-gpt", "--write", "3", "--top-p", "2"], "--top-p must be at most 1"),
+    (["--model", "tiny-gpt", "--top-p", "0.5"], "give --write or --chat too"),
+    (["--model", "tiny-gpt", "--write", "3", "--layer", "0"], "--layer is about pictures"),
+    (["--model", "tiny-gpt", "--write", "3", "--heads", "2"], "--heads is about pictures"),
+    (["--model", "tiny-gpt", "--chat", "--out", "a.png"], "--out is about pictures"),
+    (["--model", "tiny-gpt", "--chat"], "the model has no chat template"),
+    (
+        ["--model", "reverse", "--write", "3"],
+        "a model that goes on with a text, and reverse is none",
+    ),
+    (["--model", "smollm3", "--chat"], "no model of that name"),
+]
+
+
+@pytest.mark.parametrize(
+    "arguments, words", WRITING_REFUSED, ids=[" ".join(a) for a, _ in WRITING_REFUSED]
+)
+def test_wrong_writing_is_one_line_and_code_2(arguments, words, capsys):
+    assert run(COURSE, *arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and err.startswith("attnlib: ") and words in err
 
 
 MODELS_REFUSED = [

@@ -397,7 +397,7 @@ def test_an_error_is_never_a_page(tmp_path):
             refused(folder, ValueError, key)
             with pytest.raises(ValueError, match=key) as caught:
                 load(folder)
-            assert len(str(caught.value)) < 1500
+            assert len(str(caught.value)) < 1700
 
 
 # ---- what the tables are -------------------------------------------------------------------------
@@ -446,7 +446,8 @@ def test_tokens_that_end_and_start(tmp_path):
                 value[0] if isinstance(value, list) and value else None if value == [] else value
             )
             found = {"gpt2": "stop", "t5": "end"}.get(family) if key == "eos_token_id" else None
-            assert found is None or getattr(model, found) == first
+            every = value if isinstance(value, list) or value is None else [value]
+            assert found is None or getattr(model, found) == (every if family == "gpt2" else first)
         for value in bad:
             folder = changed(
                 tmp_path, family, change={key: value}, name=f"bad{len(list(tmp_path.iterdir()))}"

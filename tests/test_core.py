@@ -26,7 +26,7 @@ const computed = data.map(({ q, k, v, row, mask, bias, pattern, ...how }) => {
 
 
 def cases(rng):
-    """As JSON: rows for softmax, patterns, and attention with any mix of mask, bias, scale and
+    """As JSON: rows for softmax, patterns, and attention with any mix of mask, bias, scale, cap and
     temperature; large scores, empty rows, one token.
     """
     for number in range(N):
@@ -55,6 +55,7 @@ def cases(rng):
                 one["bias"] = rng.normal(size=(n_q, n_k)) * 3
             if kind in (5, 6):
                 one["scale"] = float(rng.choice([0.1, 1.0, 2.5]))
+                one["softcap"] = (0, 0.5, 50.0, 5e3)[number // 8 % 4] if kind == 5 else 0
             if kind in (6, 7):
                 one["temperature"] = float(rng.choice([0.05, 0.5, 2.0, 50.0]))
             yield one
@@ -76,11 +77,13 @@ def right(one):
         return {"mask": made[name]}
     q, k, v, mask = (np.asarray(one[name]) for name in ("q", "k", "v", "mask"))
     scale, bias = one.get("scale", 1 / math.sqrt(q.shape[-1])), one.get("bias", 0)
-    t = one.get("temperature", 1)
+    t, cap = one.get("temperature", 1), one.get("softcap") or None
+    how = {"scale": scale / t, "softcap": cap and cap / t}
     output, weights = scaled_dot_product_attention(
-        q, k, v, mask=mask, bias=np.zeros(mask.shape) + np.asarray(bias) / t, scale=scale / t
+        q, k, v, mask=mask, bias=np.zeros(mask.shape) + np.asarray(bias) / t, **how
     )
-    return {"scores": q @ k.T * scale + bias, "weights": weights, "output": output}
+    scores = q @ k.T * scale if cap is None else cap * np.tanh(q @ k.T * scale / cap)
+    return {"scores": scores + bias, "weights": weights, "output": output}
 
 
 def plain(one):

@@ -630,12 +630,13 @@ HARD = {
         "causal": lambda w: is_causal(w),
         "not causal": lambda w: not is_causal(w),
     },
-    "real_models.tokens": {
-        "a weight of 0 in an uneven row": lambda w: any(
-            (row == 0).any() and kinds(row) > 1 for row in w
+    "real_models.hits": {
+        "causal": lambda w, i, j: is_causal(w),
+        "not causal": lambda w, i, j: not is_causal(w),
+        "parked on the first token": lambda w, i, j: any(
+            one[k].argmax() == 0 for one, k in zip(w, i)
         ),
-        "one token": lambda w: (w == 1).any(),
-        "even": lambda w: any(kinds(row) == 1 < (row > 0).sum() for row in w),
+        "looks at itself": lambda w, i, j: any(one[k].argmax() == k for one, k in zip(w, i)),
     },
     "do_not_believe_the_heatmap.flow": {
         "causal": lambda w, r: is_causal(w),

@@ -54,6 +54,56 @@ def test_shares_equal_the_slow_twin(row, temperature, top_k):
     assert (shares > 0).sum() <= (top_k or len(row))
 
 
+def slow_nucleus(row, temperature, top_k, top_p):
+    """One row, token by token: the best first, until they have top_p together."""
+    shares = slow_shares(row, temperature, top_k)
+    kept, total = [], 0.0
+    for i in sorted(range(len(row)), key=lambda i: (-shares[i], i)):
+        kept.append(i)
+        total += shares[i]
+        if total >= top_p:
+            break
+    return [share / total if i in kept else 0.0 for i, share in enumerate(shares)]
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_the_nucleus_equals_the_slow_twin(seed):
+    rng = np.random.default_rng(seed)
+    row = rng.normal(0, rng.uniform(0.1, 6), rng.integers(1, 40)).tolist()
+    heat, top_p = rng.uniform(0.2, 3), rng.uniform(1e-3, 1)
+    top_k = None if seed % 2 else int(rng.integers(1, 50))
+    shares = next_token_shares(row, temperature=heat, top_k=top_k, top_p=top_p)
+    close(shares, slow_nucleus(row, heat, top_k, top_p))
+    close(shares.sum(), 1)
+
+
+def test_the_nucleus_by_hand():
+    row = np.log([0.5, 0.3, 0.15, 0.05])
+    for top_p, n in ((1e-9, 1), (0.49, 1), (0.51, 2), (0.79, 2), (0.81, 3), (0.94, 3), (0.96, 4)):
+        kept = np.where(np.arange(4) < n, np.exp(row), 0)
+        close(next_token_shares(row, top_p=top_p), kept / kept.sum())
+    # behind top_k: of two, the first has .625; and behind temperature, which squares the odds
+    close(next_token_shares(row, top_k=2, top_p=0.6), [1, 0, 0, 0])
+    close(next_token_shares(row, top_k=2, top_p=0.63), [0.625, 0.375, 0, 0])
+    close(next_token_shares(row, temperature=0.5, top_p=0.6), [1, 0, 0, 0])
+    close(next_token_shares(row, top_p=1), np.exp(row))
+    close(next_token_shares(row, temperature=0, top_p=0.9), [1, 0, 0, 0])
+    close(next_token_shares([1.0, 1.0, 1.0, 1.0], top_p=0.5), [0.5, 0.5, 0, 0])  # equals: by place
+    many = np.random.default_rng(0).normal(0, 3, (2, 3, 7)).astype(np.float32)
+    found = next_token_shares(many, top_p=0.7)
+    assert found.dtype == np.float32
+    for row, shares in zip(many.reshape(-1, 7).tolist(), found.reshape(-1, 7)):
+        close(shares, slow_nucleus(row, 1.0, None, 0.7), 1e-7)
+
+
+def test_equals_at_the_edge_of_top_k():
+    rows = np.random.default_rng(0).integers(0, 4, (200, 9)).astype(float)
+    for k in (1, 3, 8, 9, 20):
+        found = next_token_shares(rows, top_k=k)
+        for row, shares in zip(rows.tolist(), found):
+            close(shares, slow_shares(row, 1.0, k))
+
+
 def test_a_batch_of_rows():
     logits = np.random.default_rng(0).normal(0, 3, (2, 3, 7))
     shares = next_token_shares(logits, temperature=0.7, top_k=3)
@@ -126,6 +176,21 @@ SHARE_ERRORS = [
         TypeError,
         r"top_k must be a whole number, got 1.5",
     ),
+    (
+        lambda: next_token_shares([1.0, 2.0], top_p=0),
+        ValueError,
+        r"top_p must be a finite number above 0, got 0",
+    ),
+    (
+        lambda: next_token_shares([1.0, 2.0], top_p=1.01),
+        ValueError,
+        r"top_p must be at most 1, for all the shares, got 1.01",
+    ),
+    (
+        lambda: next_token_shares([1.0, 2.0], temperature=0, top_p="much"),
+        TypeError,
+        r"top_p must be a number, got 'much'",
+    ),
     (lambda: next_token_shares([1.0, np.nan]), ValueError, r"logits must not hold NaN or \+inf"),
     (lambda: next_token_shares([1.0, np.inf]), ValueError, r"logits must not hold NaN or \+inf"),
     (
@@ -175,7 +240,9 @@ class Dice:
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"temperature": 0.5}, {"temperature": 2, "top_k": 3}], ids=str
+    "options",
+    [{}, {"temperature": 0.5}, {"temperature": 2, "top_k": 3}, {"temperature": 2, "top_p": 0.8}],
+    ids=str,
 )
 def test_tokens_come_as_often_as_their_shares_say(options):
     dice = Dice([1.0, 0.0, -1.0, 2.0, 0.5])
@@ -186,7 +253,7 @@ def test_tokens_come_as_often_as_their_shares_say(options):
     assert distance < freedom + 4 * math.sqrt(2 * freedom)
     uniform = (
         chi_square(np.bincount(drawn, minlength=5), np.full(5, 0.2))[0]
-        if not options.get("top_k")
+        if not options.keys() & {"top_k", "top_p"}
         else np.inf
     )
     assert uniform > 200  # and the test would notice another distribution
@@ -329,6 +396,16 @@ def test_stop_ends_each_text_where_it_comes():
     assert list(stream(Dice(counting), [6], n_new=50, stop=0)) == [7, 8, 0]
 
 
+def test_each_of_several_ids_ends_a_text():
+    counting = np.eye(9)[[1, 2, 3, 4, 5, 6, 7, 8, 0]] * 99
+    for stop in ([0, 5], (5, 0), np.array([5, 0]), [5, 5, 0]):
+        found = generate(Dice(counting), [[3, 4], [7], [1, 2, 3]], n_new=5, stop=stop)
+        assert [text.tolist() for text in found] == [[3, 4, 5], [7, 8, 0], [1, 2, 3, 4, 5]]
+        assert list(stream(Dice(counting), [6], n_new=50, stop=stop)) == [7, 8, 0]
+        assert list(stream(Dice(counting), [3], n_new=50, stop=stop)) == [4, 5]
+    assert generate(Dice(counting), [7], n_new=3, stop=[]).tolist() == [7, 8, 0, 1]
+
+
 def test_a_text_that_has_ended_changes_no_other():
     model = tiny(positions="rotary")
     alone = by_hand(model, [5, 6, 7, 8], 12)
@@ -403,6 +480,8 @@ ERRORS = [
     ),
     ("top_k 0", go(top_k=0), ValueError, r"top_k must be at least 1, got 0"),
     ("stop -1", go(stop=-1), ValueError, r"stop must be at least 0, got -1"),
+    ("stop [3, -1]", go(stop=[3, -1]), ValueError, r"stop\[1\] must be at least 0, got -1"),
+    ("top_p 2", go(top_p=2), ValueError, r"top_p must be at most 1"),
     ("stop as a word", go(stop="."), TypeError, r"stop must be a whole number, got '.'"),
     ("rng 0", go(rng=0), TypeError, r"rng must be a numpy Generator"),
     ("no ids", go([]), ValueError, r"ids must have the shape \(n,\) with n at least 1, got \(0,\)"),

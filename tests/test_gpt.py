@@ -136,7 +136,8 @@ def test_float32_all_the_way(options):
     arrays = [steps.stream, steps.final, steps.logits]
     for block in steps.blocks:
         for residual in filter(None, (block.attention, block.feed_forward)):
-            arrays += [residual.x, residual.total, residual.output, *residual.inner]
+            arrays += [residual.x, residual.total, residual.output]
+            arrays += [one for one in residual.inner if not isinstance(one, dict)]
     assert all(array is None or array.dtype == np.float32 for array in arrays)
     close(steps.logits, wide.logits(IDS), 2e-4)
 

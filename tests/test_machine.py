@@ -54,6 +54,12 @@ def drawn(rng, n_q=6, n_k=None, d=4, d_v=3, heads=1, **how):
     return Machine(q, rng.normal(size=(heads, n_k, d)), rng.normal(size=(heads, n_k, d_v)), **how)
 
 
+def all_of_it(rng, n=6):
+    """A mask, a bias, a scale and a softcap."""
+    bias = rng.normal(size=(n, n))
+    return {"mask": masks.causal(n), "bias": bias, "scale": 0.8, "softcap": 1.5}
+
+
 def long(n=24, d=128, seed=0, **how):
     """A head as one meets it in a trained model: two columns count, the others are noise."""
     rng = np.random.default_rng(seed)
@@ -100,9 +106,12 @@ def cases():
     yield drawn(rng, mask=np.tri(6, k=-1, dtype=bool))  # the first row sees nobody
     yield drawn(rng, heads=2, head=1, mask=rng.random((2, 6, 6)) < 0.6)
     yield drawn(rng, scale=1.0)
+    yield drawn(rng, softcap=0.7)
+    yield drawn(rng, heads=2, head=1, bias=3 * rng.normal(size=(2, 6, 6)), mask=masks.causal(6))
+    yield Machine(*rng.normal(size=(3, 6, 4)) * 3, **all_of_it(rng))
     yield drawn(rng, mask={"all": None, "own": np.eye(6, dtype=bool)})
     yield Machine(rng.normal(size=(4, 5, 3)), *rng.normal(size=(2, 2, 5, 3)), head=3)
-    for machine in [drawn(rng), long(mask=masks.causal(24)), toys()]:
+    for machine in [drawn(rng), long(mask=masks.causal(24)), toys(), drawn(rng, **all_of_it(rng))]:
         for temperature in (0.25, 3.0):
             machine.temperature = temperature
             yield machine
@@ -147,6 +156,44 @@ def test_python_says_what_a_formula_says():
     np.testing.assert_allclose(machine.scores, scores)
     np.testing.assert_allclose(machine.weights, softmax(scores))
     np.testing.assert_allclose(machine.output, softmax(scores) @ v)
+
+
+def test_the_order_is_scale_softcap_bias_mask():
+    """.weights once more, by hand; the temperature divides what the softmax takes."""
+    rng = np.random.default_rng(0)
+    machine = drawn(rng, **all_of_it(rng), tokens=list("abcdef"))
+    machine.temperature = 2.0
+    q, k = (one[0].astype(float) for one in (machine.q, machine.k))
+    scores = (1.5 * np.tanh(q @ k.T * 0.8 / 1.5) + machine.bias[0]) / 2
+    scores = np.where(np.tri(6, dtype=bool), scores, -np.inf)
+    np.testing.assert_allclose(machine.scores, scores)
+    np.testing.assert_allclose(machine.weights, softmax(scores))
+
+
+def test_a_softcap_and_a_bias_are_lines_of_the_receipt(tmp_path):
+    """Each number follows from the one above it, in the page and in the still."""
+    rng = np.random.default_rng(9)
+    machine = drawn(rng, **all_of_it(rng), tokens=list("abcdef"), word=4, key=2)
+    q, k = machine.q[0, 4].astype(float), machine.k[0, 2].astype(float)
+    scaled = q @ k * 0.8
+    capped = 1.5 * np.tanh(scaled / 1.5)
+    biased = capped + machine.bias[0, 4, 2]
+    rows = {"× .80": scaled, "softcap 1.50": capped}
+    lines = run(tmp_path, "console.log(JSON.stringify(p.chain(numbers(data))));", sent(machine))
+    found = {name: float(text.replace("−", "-")) for stage, name, text in lines if stage == 3}
+    for name, number in rows.items():
+        assert found[name] == pytest.approx(number, abs=0.0006), name
+    bias, number = list(found.items())[2]
+    assert float(bias.removeprefix("+ bias, ").replace("−", "-")) == pytest.approx(
+        machine.bias[0, 4, 2], abs=0.0006
+    )
+    assert number == pytest.approx(biased, abs=0.0006)
+    alt = machine.figure().alt
+    assert all(f"{name} {text}" in alt for stage, name, text in lines if stage == 3)
+    machine.temperature = 2.0
+    lines = run(tmp_path, "console.log(JSON.stringify(p.chain(numbers(data))));", sent(machine))
+    (name, text), *_ = [(name, text) for stage, name, text in lines if name == "÷ 2.00"]
+    assert float(text.replace("−", "-")) == pytest.approx(biased / 2, abs=0.0006)
 
 
 def test_wide_heads_are_folded(tmp_path):
@@ -374,6 +421,9 @@ def test_it_opens_at_the_most_decided_word():
     assert causal.word == 7, "the first word looks at itself alone, and decides nothing"
     named = toys(word="mat", key="tired", stage="words")
     assert (named.word, named.key, named.stage) == (5, 9, "words")
+    pieces = ["The", " cat", " sat", " it", " was", "!"]
+    found = [drawn(np.random.default_rng(0), tokens=pieces, word=one) for one in (" it", "␣it", 3)]
+    assert [one.word for one in found] == [3, 3, 3]
     assert "2 heads, 10 queries, 10 keys, 4 columns" in repr(machine)
 
 
@@ -385,8 +435,18 @@ def test_grouped_heads_and_layers():
     for head in range(4):
         machine.head = head
         np.testing.assert_allclose(machine.weights, steps.weights[0, head], atol=1e-6)
-    with pytest.raises(ValueError, match="bias"):
-        Machine.of(layer.steps(x, bias=np.zeros((5, 5))))
+
+
+def test_a_layers_mask_bias_scale_and_softcap_come_along():
+    layer = SelfAttention(12, 3, rng=np.random.default_rng(0))
+    layer.scoring = {"scale": 0.9, "softcap": 2.0}
+    rng = np.random.default_rng(1)
+    how = {"mask": masks.causal(5), "bias": rng.normal(size=(3, 5, 5))}
+    steps = layer.steps(rng.normal(size=(5, 12)), **how)
+    machine = Machine.of(steps, list("abcde"), head=2)
+    np.testing.assert_allclose(machine.weights, steps.weights[2], atol=1e-6)
+    other = Machine.of(steps, list("abcde"), mask=None, bias=None, softcap=None, scale=1.0)
+    np.testing.assert_allclose(other.scores, steps.q[0] @ steps.k[0].T, atol=1e-5)
 
 
 def test_masks_are_a_choice():
@@ -435,6 +495,17 @@ ERRORS = {
         ValueError,
         ["key_tokens", "n_k"],
     ),
+    "a bias of other tokens": (
+        lambda: Machine(ARRAY, ARRAY, ARRAY, bias=np.zeros((4, 4))),
+        ValueError,
+        ["bias", "(4, 4)", "(1, 3, 3)"],
+    ),
+    "an endless bias": (
+        lambda: Machine(ARRAY, ARRAY, ARRAY, bias=np.full((3, 3), -np.inf)),
+        ValueError,
+        ["bias must be finite", "mask="],
+    ),
+    "no softcap": (lambda: Machine(ARRAY, ARRAY, ARRAY, softcap=0), ValueError, ["softcap", "0"]),
     "a float mask": (
         lambda: Machine(ARRAY, ARRAY, ARRAY, mask=np.zeros((3, 3))),
         TypeError,
@@ -691,7 +762,7 @@ def test_every_control(show):
     assert page.traits()[5] == "causal" and page.pressed("causal")
     page.choose("query: the word that looks", "cat")
     page.choose("key: the word looked at", "tired")
-    assert page.traits()[:2] == [1, 9] and page.lines()["mask"] == "−∞"
+    assert page.traits()[:2] == [1, 9] and page.lines()["mask, causal"] == "−∞"
     page.press("standard")
     page.choose("query: the word that looks", "it")
     assert page.traits()[:2] == [7, 1]

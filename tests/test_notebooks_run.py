@@ -23,7 +23,7 @@ COURSE = "The cat sat on the mat because it was tired"
 LONG = " ".join([COURSE] * 7)
 ODD = 'Naïve “café” isn\'t a "test" — 日本 😀 שלום, <b>$5</b> \\n it'
 
-QUICK = {"steps": 20}  # a training that is not long, unless it is what is tried
+QUICK = {"steps": 20, "fetch": False}  # short trainings, unless they are tried; nothing fetched
 WORKS = [{"n_heads": 1, "window": 1, "sentence": "Hello"}, {"sentence": f"{LONG} {ODD}"}]
 REFUSED = [
     ({"sentence": ""}, ValueError, "sentence"),

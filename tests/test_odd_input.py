@@ -371,8 +371,20 @@ TAKEN = {  # (name, argument), or with the words of what is odd: taken, and righ
     ("models.seq2seq.Seq2Seq", "n_max", "None"),
     ("models.text.TextEncoder.forward", "mask", "None"),
     ("models.text.TextEncoder.forward", "token_types", "None"),
-    *((f"models.text.TextModel.{name}", "rng", "None") for name in ("generate", "stream")),
-    *((f"models.text.TextModel.{name}", "top_k", "None") for name in ("generate", "stream")),
+    *(
+        (f"models.text.TextModel.{name}", option, "None")
+        for name in ("generate", "stream", "chat")
+        for option in ("rng", "top_k", "top_p")
+    ),
+    *(  # an id or several
+        (f"models.generation.{name}", "stop", odd)
+        for name in ("generate", "stream")
+        for odd in ("an empty list", "an empty array", "a list of it", "0")
+    ),
+    *(
+        (name, "messages", "a string")
+        for name in ("models.text.TextModel.chat", "models.chat.prompt")
+    ),
     *(
         (f"training.{name}", "rng", "None")
         for name in ("induction_batch", *(f"recall.{one}" for one in RECALL))

@@ -18,7 +18,7 @@ from ipywidgets.widgets.widget import _instances
 
 from attnlib.course import explorer
 from attnlib.show import AttentionView, CompareView, Machine, Threads, explore, heatmap
-from attnlib.show import Arrows, Deal, Desk, Painter, Walks
+from attnlib.show import Arrows, Atlas, Deal, Desk, Painter, Walks
 
 w = np.full((2, 3, 8, 8), 1 / 8, np.float32)
 large = np.full((10, 1, 700, 700), 1 / 700, np.float32)
@@ -39,6 +39,7 @@ KINDS = {
     "CompareView": "CompareView(w[0, 0], w[0, 1])",
     "Machine": "Machine(x, x, x)",
     "Arrows": "Arrows(x[0, :2], x[:, :2])",
+    "Atlas": "Atlas({'itself': w[0, 0]})",
     "Painter": "Painter()",
     "Deal": "Deal(w[0, :2], ['a', 'b'])",
     "Desk": "Desk([list('ab')], ['p', 'q'], [w[0, 0, :2, :2]], {'j': {'who': 'p', 'whom': 'q'}})",

@@ -12,6 +12,7 @@ import numpy as np
 import traitlets
 
 from attnlib import _check, masks, patterns, toy
+from attnlib.course.reading import ReadingHeads, checked
 from attnlib.models.pretrained import load
 from attnlib.show import figures
 from attnlib.show.labels import most_attended, visible
@@ -32,15 +33,19 @@ def explorer(sentence="The cat sat on the mat because it was tired", model=None,
 
     model   None for the heads built by hand; "random" for the control that means nothing;
             "tiny-gpt" for the heads of a small GPT that was trained on English, which can write on.
-            The kernel computes these two
+            The kernel computes these two.
+            "smollm2", "minilm", any other name or path for `load`, or what it returns: all heads of
+            that model as an atlas, and where it can it writes on
     start   other starting values, as in `Explorer`: pattern, heads, window, globals_, encoding,
-            temperature, head, pins, side, form, taught
-    -> Explorer
+            temperature, head, pins, side, form, taught; or as in `ReadingHeads`
+    -> Explorer, or of another model ReadingHeads
     """
     for before, now in {"n_heads": "heads", "n_global": "globals_", "matrices": "model"}.items():
         if before in start:
             raise TypeError(f"{before} of the explorer has been called {now} since 0.2")
-    return Explorer(sentence, model, **start)
+    if model is None or (isinstance(model, str) and model in MATRICES):
+        return Explorer(sentence, model, **start)
+    return ReadingHeads(sentence, checked(model, [BY_HAND, RANDOM]), **start)
 
 
 def look(

@@ -30,7 +30,7 @@ PARTS = {
     },
     "Trained models, and what their pictures are worth": {
         "train_a_tiny_gpt": 1,
-        "real_models": 1,
+        "real_models": 2,
         "do_not_believe_the_heatmap": 1,
         "capstone": 1,
     },

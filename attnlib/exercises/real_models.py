@@ -1,10 +1,63 @@
-"""Exercises of real_models: one token back, the sink of each layer, the number of tokens that a
-query looks at.
+"""Exercises and questions of real_models: one token back, the sink of each layer, how often a head
+is right.
 """
 
 import numpy as np
 
-from attnlib.exercises import Exercise
+from attnlib.exercises import Exercise, Question
+
+sinks = Question(
+    "real_models.sinks",
+    "split",
+    "SmolLM2 reads ten English texts. Of all that its 270 heads look at, how much goes where?",
+    why="More than half rests on the first token, whatever it is: a row must share out 1, and most"
+    " heads find nothing of theirs in most places. Only the first layer and a few in the middle do"
+    " without it.",
+)
+
+copy = Question(
+    "real_models.copy",
+    "cells",
+    "Ten words, five of them twice. Where does SmolLM2's head 18.6 look from the second *apple*?",
+    why="At the word that came behind it last time, which is what comes next: *look for my own word"
+    " further up, and go one on*. Nobody built this head; it came of reading texts in which things"
+    " come again.",
+)
+
+unread = Question(
+    "real_models.unread",
+    "choice",
+    "*tired* becomes *soft*. In how many of SmolLM2's 270 heads does the row of *it* change?",
+    options=[
+        (
+            "in most, a little",
+            "When the model reads *it*, which words are there already? Think of the mask.",
+        ),
+        ("in a few late ones, a lot", "Late layers have read more words, but only those before."),
+        "in none",
+    ],
+    right="in none",
+    why="The mask lets *it* see what stands before it, in every layer, and the ending stands"
+    " behind. Not one bit of the row can change.",
+)
+
+trap = Question(
+    "real_models.trap",
+    "choice",
+    "The rows of W_q and W_k lie in the wrong order. How does it go on with *The capital of France"
+    " is*?",
+    options=[
+        (
+            "with nonsense",
+            "Each pair of columns still meets its like: what is lost is the distance.",
+        ),
+        ("with another city", "What a word means does not lie in these two matrices."),
+        "as before",
+    ],
+    right="as before",
+    why="q and k were shuffled alike, so words still find each other; only the turning by distance"
+    " is wrong. The answer is right, and hundreds of maps are not.",
+)
 
 
 def previous_by_hand(weights):
@@ -36,7 +89,7 @@ def _wrapped(weights):
     return weights[:, :, np.arange(n), np.arange(n) - 1].mean(axis=-1)
 
 
-def _hits(weights):
+def _most_at_previous(weights):
     n = weights.shape[-1]
     return (weights[..., 1:, :].argmax(axis=-1) == np.arange(n - 1)).mean(axis=-1)
 
@@ -64,7 +117,7 @@ previous = Exercise(
             w, -1, np.max
         ),
         "you counted how often the token before is the one most looked at: add up the weights "
-        "themselves": _hits,
+        "themselves": _most_at_previous,
         "you took the mean over the heads too: each head gets a number of its own": [
             lambda w: _along(w, -1).mean(axis=1),
             lambda w: _along(w, -1).mean(),
@@ -166,85 +219,90 @@ sink = Exercise(
 )
 
 
-def tokens_by_hand(weights):
-    """At how many tokens each query looks: e to the entropy. weights (n_q, n_k) -> (n_q,)"""
-    logs = np.log(np.where(weights > 0, weights, 1))  # (n_q, n_k): where a weight is 0, log 1 = 0
-    return np.exp(-(weights * logs).sum(axis=-1))
+def hits_by_hand(weights, asked, right):
+    """In how many texts the row that is asked looks most at the right token, itself and the first
+    token apart. weights (texts, n, n), asked and right (texts,) -> a share
+    """
+    texts = np.arange(len(weights))
+    rows = weights[texts, asked]  # (texts, n)
+    rows[:, 0] = rows[texts, asked] = 0
+    return (rows.argmax(axis=-1) == right).mean()
 
 
-def _rows_with_zeros(rng):
-    """Weights with zeros, an even row and a row of one token among them."""
+def _texts(rng):
+    """Causal and other weights of one head over some texts, in which the first token or the row's
+    own is often darkest, and the right token often the next; also asked, right (texts,).
+    """
     trials = []
-    for n_q, n_k in ((3, 5), (4, 4), (5, 7), (6, 3)):
-        weights = np.exp(rng.normal(0, 1.2, (n_q, n_k)))
-        weights[0, rng.permutation(n_k)[:2]] = 0
-        weights[1] = np.arange(n_k) < n_k - 1
-        weights[2] = np.arange(n_k) == rng.integers(n_k)
-        trials.append((weights / weights.sum(axis=-1, keepdims=True),))
+    for texts, n in ((24, 6), (30, 7), (40, 9)):
+        asked = rng.integers(3, n, texts)
+        right = 1 + rng.integers(asked - 1)  # before the asked one, and not the first
+        weights = np.exp(rng.normal(0, 1, (texts, n, n)))
+        weights[np.arange(texts), asked, right] *= np.where(rng.random(texts) < 0.7, 20, 1)
+        for place in (0, asked):  # a sink, and a look at oneself
+            weights[np.arange(texts), asked, place] *= np.where(rng.random(texts) < 0.4, 60, 1)
+        if n != 6:
+            weights *= np.tri(n)
+        trials.append((weights / weights.sum(axis=-1, keepdims=True), asked, right))
     return trials
 
 
-def _entropy(weights, log=np.log, axis=-1):
-    return -(weights * log(np.where(weights > 0, weights, 1))).sum(axis=axis)
+def _hits(choose=lambda w, i: w[i], apart=lambda i: [0, i], judge=None):
+    """The share with one part exchanged."""
+
+    def share(weights, asked, right):
+        found = []
+        for w, i, j in zip(weights, asked, right):
+            row = choose(w, i).copy()
+            row[apart(i)] = 0
+            found.append(judge(row, j) if judge else row.argmax() == j)
+        return np.mean(found)
+
+    return share
 
 
-tokens = Exercise(
-    tokens_by_hand,
-    title="How many tokens?",
+hits = Exercise(
+    hits_by_hand,
+    title="How often is the head right?",
     level=2,
     minutes=12,
-    inputs=_rows_with_zeros,
-    names=("tokens",),
+    inputs=_texts,
+    names=("share",),
     mistakes={
-        "0 · log 0 is NaN: a weight of 0 should add nothing": lambda w: np.exp(
-            -(w * np.log(w)).sum(axis=-1)
+        "the first token counts, too: many heads park there, and its weight says nothing about "
+        "the word": _hits(apart=lambda i: [i]),
+        "a look at oneself counts, too: set the weight at [asked] to 0": _hits(apart=lambda i: [0]),
+        "the first token and oneself count, too: set both to 0 before you look for the largest": (
+            _hits(apart=lambda i: [])
         ),
-        "a small number was added to every weight: near, but not exact. Take the log of 1 where "
-        "the weight is 0": [
-            lambda w: np.exp(-(w * np.log(w + 1e-3)).sum(axis=-1)),
-            lambda w: np.exp(-(w * np.log(w + 1e-2)).sum(axis=-1)),
+        "this is the column: who looks at the token that asks. Its row is weights[text, asked]": [
+            _hits(lambda w, i: w[:, i]),
+            _hits(lambda w, i: w[:, i], apart=lambda i: []),
         ],
-        "this is the entropy H: the number of tokens is e to the power of it": _entropy,
-        "this is the entropy in bits: the number of tokens is 2 to the power of it": (
-            lambda w: _entropy(w, np.log2)
+        "this is the row of the right token: the row of the one that asks is wanted": (
+            lambda weights, asked, right: _hits()(weights, right, asked)
         ),
-        "the entropy is in bits, and the power is one of e: take np.log, or 2 to the power": (
-            lambda w: np.exp(_entropy(w, np.log2))
-        ),
-        "the entropy is in nats, and the power is one of 2: take np.exp": (
-            lambda w: 2 ** _entropy(w)
-        ),
-        "the minus is missing: H = -Σ w log w": lambda w: np.exp(-_entropy(w)),
-        "you counted the weights above 0: the entropy counts a small weight for less": (
-            lambda w: (w > 0).sum(axis=-1)
-        ),
-        "this is 1 / Σ w²: another number of tokens that is in use, but not e to the entropy": (
-            lambda w: 1 / (w**2).sum(axis=-1)
-        ),
-        "this is 1 / the largest weight: that looks at one weight of each row only": (
-            lambda w: 1 / w.max(axis=-1)
-        ),
-        "you added up over the queries: each query has a number of its own, so the sum is over the "
-        "keys, axis=-1": [
-            lambda w: np.exp(_entropy(w, axis=0)),
-            lambda w: np.exp(_entropy(w, axis=None)),
+        "this is the mean weight on the right token: count how often it is the largest": [
+            _hits(judge=lambda row, j: row[j]),
+            _hits(judge=lambda row, j: row[j], apart=lambda i: []),
         ],
-        "you took the mean over the keys: H is a sum": lambda w: np.exp(_entropy(w) / w.shape[-1]),
-        "you took the mean over the queries: each query has a number of its own": [
-            lambda w: np.exp(_entropy(w)).mean(),
-            lambda w: np.exp(_entropy(w).mean()),
+        "you asked for more than half of the weight: the largest of the row is enough": [
+            _hits(judge=lambda row, j: row[j] > 0.5),
+            _hits(judge=lambda row, j: row[j] > 0.5, apart=lambda i: []),
         ],
-        "H is divided by its largest value, log n: that is a share, not a number of tokens": [
-            lambda w: _entropy(w) / np.log(w.shape[-1]),
-            lambda w: np.exp(_entropy(w) / np.log(w.shape[-1])),
+        "this is how many texts: divide by their number": lambda weights, asked, right: (
+            hits_by_hand(weights, asked, right) * len(weights)
+        ),
+        "this is how often it is wrong": lambda weights, asked, right: (
+            1 - hits_by_hand(weights, asked, right)
+        ),
+        "this says yes or no for each text: their mean is asked for": lambda *given: [
+            _hits()(*(one[k : k + 1] for one in given)) for k in range(len(given[0]))
         ],
     },
     hints=[
-        "First H for each row: -(weights * np.log(weights)).sum(axis=-1). Where does it fail?",
-        (
-            "log 0 is -inf, and 0 · -inf is NaN. But 0 · log 1 is 0: take the log of"
-            " np.where(weights > 0, weights, 1)."
-        ),
-        "Then np.exp(H). A row of one token gives 1, a row that looks at k tokens alike gives k.",
+        "For one text the row is weights[text, asked[text]]. Copy it before you change it.",
+        "Set two of its numbers to 0: row[0] and row[asked[text]]. Where is the largest left?",
+        "row.argmax() == right[text] is True or False; the mean over the texts is the share.",
     ],
 )

@@ -1,4 +1,4 @@
-"""BERT, an encoder: every token looks at every other. With its relatives DistilBERT and ALBERT."""
+"""BERT, an encoder: every token looks at every other. With DistilBERT, ALBERT and ELECTRA."""
 
 import numpy as np
 
@@ -22,19 +22,21 @@ class Linear:
 
 
 class MaskedHead:
-    """Which token stands under the mask: a linear layer, a bend, a norm, then the embedding itself.
+    """Which token stands under the mask: a linear layer, a bend, a norm, then the embedding itself,
+    or where it is not tied to that, a W of its own (d_embedding, vocabulary).
 
     Devlin et al. 2019, "BERT", section 3.1, task 1, and the authors' code.
     """
 
-    def __init__(self, d_model, d_embedding, vocabulary, *, activation, eps, rng):
+    def __init__(self, d_model, d_embedding, vocabulary, *, activation, eps, tied=True, rng):
         self.transform, self.activation = Linear(d_model, d_embedding, rng), activation
         self.norm, self.bias = LayerNorm(d_embedding, eps=eps), np.zeros(vocabulary)
+        self.W = None if tied else rng.normal(0, d_embedding**-0.5, (d_embedding, vocabulary))
 
     def __call__(self, x, embedding):
         """(..., n, d_model) -> logits (..., n, vocabulary)"""
         x = self.norm(ACTIVATIONS[self.activation](self.transform(x)))  # (..., n, d_embedding)
-        return x @ embedding.T + self.bias
+        return x @ (embedding.T if self.W is None else self.W) + self.bias
 
 
 class Bert:
@@ -46,9 +48,12 @@ class Bert:
     d_embedding  width of the embedding where it is not d_model: ALBERT has a linear layer behind it
     shared       one block n_layers times, as in ALBERT
     head         the model says which token it expects at each place; else it says what it thinks
+    head_activation  the bend of the head, `activation` unless given
+    tied         the head scores with the embedding; else with a W of its own
     activation, d_hidden, eps, rng   as in `EncoderBlock`
 
-    Devlin et al. 2019, "BERT"; Sanh et al. 2019, "DistilBERT"; Lan et al. 2020, "ALBERT".
+    Devlin et al. 2019, "BERT"; Sanh et al. 2019, "DistilBERT"; Lan et al. 2020, "ALBERT";
+    Clark et al. 2020, "ELECTRA".
     """
 
     def __init__(
@@ -64,6 +69,8 @@ class Bert:
         d_hidden=None,
         shared=False,
         head=False,
+        head_activation=None,
+        tied=True,
         activation="gelu",
         eps=1e-12,
         rng=None,
@@ -76,6 +83,9 @@ class Bert:
         if d_embedding is not None:
             d_embedding = _check.integer("d_embedding", d_embedding)
         shared, head = _check.flag("shared", shared), _check.flag("head", head)
+        tied, bend = _check.flag("tied", tied), activation
+        if head_activation is not None:
+            bend = _check.choice("head_activation", head_activation, list(ACTIVATIONS))
         rng, width = _check.generator(rng), d_model if d_embedding is None else d_embedding
         self.embedding = rng.normal(0, width**-0.5, (vocabulary, width))
         self.positions = Learned(n_max, width, rng)
@@ -94,8 +104,9 @@ class Bert:
             EncoderBlock(d_model, n_heads, **options) for _ in range(1 if shared else n_layers)
         ]
         self.blocks = blocks * n_layers if shared else blocks
-        options = {"activation": activation, "eps": eps, "rng": rng}
+        options = {"activation": bend, "eps": eps, "tied": tied, "rng": rng}
         self.head = MaskedHead(d_model, width, vocabulary, **options) if head else None
+        self.final_norm = None  # behind the last block, where the others stand in front
         cast(self, np.float32)
 
     @property
@@ -111,17 +122,26 @@ class Bert:
         token_types  whole numbers of the shape of ids, 0 unless given
         Without a head, output is the last hidden state (..., n, d_model).
         """
-        ids = _check.ids("ids", ids, len(self.embedding))
-        x, weights = self._embedded(ids, token_types), []
-        for block in self.blocks:
-            x, layer = block(x, mask=mask)
-            weights.append(layer)  # (..., h, n, n)
+        ids, weights = _check.ids("ids", ids, len(self.embedding)), []
+        for block in self.steps(ids, mask=mask, token_types=token_types):
+            weights.append(block.attention.inner.weights)  # (..., h, n, n)
+            x = block.output
+        x = x if self.final_norm is None else self.final_norm(x)
         output = x if self.head is None else self.head(x, self.embedding)
         return Trace(_names(ids), np.stack(weights), output)
 
+    def steps(self, ids, *, mask=None, token_types=None):
+        """The model at work, layer by layer: the BlockSteps of each, none kept here."""
+        ids = _check.ids("ids", ids, len(self.embedding))
+        x = self._embedded(ids, token_types)
+        for block in self.blocks:
+            steps = block.steps(x, mask=mask)
+            x = steps.output
+            yield steps
+
     def _embedded(self, ids, token_types):
         """What the first block reads: (..., n, d_model)"""
-        x = self.embedding[ids] + self.positions(ids.shape[-1])  # (..., n, d_embedding)
+        x = self.embedding[ids] + self._placed(ids)  # (..., n, d_embedding)
         if self.token_types is not None:
             types = np.zeros_like(ids) if token_types is None else token_types
             types = _check.ids("token_types", types, len(self.token_types))
@@ -133,6 +153,10 @@ class Bert:
             raise ValueError("token_types must be None: this model has none")
         x = self.embedding_norm(x)
         return x if self.widen is None else self.widen(x)
+
+    def _placed(self, ids):
+        """The rows of the positions, token by token: (n, d_embedding)"""
+        return self.positions(ids.shape[-1])
 
 
 def _names(ids):
@@ -195,6 +219,24 @@ ALBERT = EMBEDDING | {
     "head.norm": "predictions.LayerNorm",
     "head": "predictions",
 }
+ELECTRA = (
+    EMBEDDING
+    | BLOCK
+    | {
+        "widen": "embeddings_project",
+        "head.transform": "generator_predictions.dense",
+        "head.norm": "generator_predictions.LayerNorm",
+        "head": "generator_lm_head",
+    }
+)
+
+
+def is_tied(config, key):
+    """Whether a head scores with the embedding; where it does not, the file holds what it has."""
+    tied = checks.flag(True)(config, key)
+    if not tied and f"{config.held.names['head']}.bias" in config.held.shapes:
+        config.held.check_has(config, key, "head.W", True)
+    return tied
 
 
 SHARING = checks.whole(1, 256)  # layers that share a block: no file shows how many
@@ -248,17 +290,36 @@ ALBERT_SHAPES = {
     "blocks.0.attention.W_q": ("hidden_size", "hidden_size"),
     "blocks.0.feed_forward.W_up": ("hidden_size", "intermediate_size"),
 }
+ELECTRA_SIZES = SIZES | {"embedding_size": checks.whole()}
+ELECTRA_KEYS = BERT_KEYS | {"tie_word_embeddings": is_tied}
+ELECTRA_SHAPES = SHAPES | {
+    "embedding": ("vocab_size", "embedding_size"),
+    "positions.table": ("max_position_embeddings", "embedding_size"),
+    "token_types": ("type_vocab_size", "embedding_size"),
+}
 
 
 def bert(config, tensors):
     """config.json of model_type "bert" -> `Bert`, still empty."""
-    return Bert(**_options(config), head="cls.predictions.bias" in tensors)
+    return Bert(**options(config), head="cls.predictions.bias" in tensors)
 
 
 def albert(config, tensors):
     """config.json of model_type "albert" -> `Bert` with one block for all layers, still empty."""
-    options = {"d_embedding": config["embedding_size"], "shared": True}
-    return Bert(**_options(config), **options, head="predictions.bias" in tensors)
+    given = {"d_embedding": config["embedding_size"], "shared": True}
+    return Bert(**options(config), **given, head="predictions.bias" in tensors)
+
+
+def electra(config, tensors):
+    """config.json of model_type "electra" -> `Bert`, still empty: a generator has a head."""
+    width = config["embedding_size"]
+    return Bert(
+        **options(config),
+        d_embedding=None if width == config["hidden_size"] else width,
+        head="generator_lm_head.bias" in tensors,
+        head_activation="gelu",  # whatever hidden_act says
+        tied=config["tie_word_embeddings"],
+    )
 
 
 def distilbert(config, tensors):
@@ -277,8 +338,8 @@ def distilbert(config, tensors):
     )
 
 
-def _options(config):
-    """What BERT and ALBERT share."""
+def options(config):
+    """What all but DistilBERT share."""
     return {
         "vocabulary": config["vocab_size"],
         "d_model": config["hidden_size"],
@@ -327,5 +388,15 @@ FAMILIES = {
             "predictions.decoder.weight": WORDS,
             "predictions.decoder.bias": "predictions.bias",
         },
+    ),
+    "electra": Family(
+        electra,
+        ELECTRA,
+        ELECTRA_SIZES,
+        ELECTRA_SHAPES,
+        ELECTRA_KEYS,
+        prefix="electra.",
+        tied={"generator_lm_head.weight": WORDS},
+        ignored=r"discriminator_predictions\..+",  # which token is not the writer's own
     ),
 }

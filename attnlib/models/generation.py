@@ -16,32 +16,56 @@ from attnlib import _check
 from attnlib.attention import softmax
 
 
-def next_token_shares(logits, *, temperature=1.0, top_k=None):
-    """How likely each token is the next one: softmax(logits / temperature), of the best top_k.
+def next_token_shares(logits, *, temperature=1.0, top_k=None, top_p=None):
+    """How likely each token is the next one: softmax(logits / temperature), then of the best top_k
+    alone, then of those that reach top_p.
 
     logits       (..., vocabulary)
     temperature  1 as the model was trained; lower favours the best tokens, higher evens out;
                  0 gives all to the best one (the first of equals)
     top_k        only the top_k best tokens keep a share, all unless given
                  (Fan, Lewis and Dauphin 2018, section 5.4); of equals the first stay
+    top_p        only the nucleus keeps a share: the fewest of the best tokens whose shares, behind
+                 temperature and top_k, are top_p or more in sum (Holtzman et al. 2020, "The
+                 Curious Case of Neural Text Degeneration", section 3.1)
     returns      (..., vocabulary), each row 1 in sum, in the dtype of the logits
     """
     logits = _check.below_infinity("logits", _check.floats("logits", logits, "vocabulary"))
-    temperature, top_k = _checked_sampling(temperature, top_k)
+    temperature, top_k, top_p = _checked_sampling(temperature, top_k, top_p)
     work = logits.astype(np.float64)
     peak = work.max(axis=-1, keepdims=True, initial=-np.inf)
     if (peak == -np.inf).any():
         raise ValueError("logits must leave at least one token a score above -inf in every row")
-    where = None
-    if top_k is not None:
-        best = np.argsort(-work, axis=-1, kind="stable")[..., :top_k]
-        where = np.zeros(work.shape, bool)
-        np.put_along_axis(where, best, True, axis=-1)  # (..., vocabulary)
+    where = None if top_k is None else _best(work, top_k)
     with np.errstate(over="ignore"):  # -inf gets the share 0
-        return softmax((work - peak) / temperature, where=where).astype(logits.dtype)
+        shares = softmax((work - peak) / temperature, where=where)  # (..., vocabulary)
+    if top_p is not None:
+        shares = np.where(_nucleus(shares, top_p), shares, 0)
+        shares /= shares.sum(axis=-1, keepdims=True)
+    return shares.astype(logits.dtype)
 
 
-def generate(model, ids, *, n_new, temperature=1.0, top_k=None, stop=None, cached=True, rng=None):
+def _best(scores, n):
+    """Which are the n best of each row; of equals the first: (..., vocabulary), n (..., 1) or one
+    number -> boolean (..., vocabulary)
+    """
+    n = np.broadcast_to(np.minimum(n, scores.shape[-1]), (*scores.shape[:-1], 1))
+    least = np.take_along_axis(np.sort(scores, axis=-1), -n, axis=-1)  # (..., 1) the n-th best
+    better, equal = scores > least, scores == least
+    room = n - better.sum(axis=-1, keepdims=True)
+    return better | (equal & (equal.cumsum(axis=-1) <= room))
+
+
+def _nucleus(shares, p):
+    """Which are the fewest of the best that have p together: boolean (..., vocabulary)"""
+    ranked = -np.sort(-shares, axis=-1)  # the best first
+    before = ranked.cumsum(axis=-1) - ranked  # what the better ones have
+    return _best(shares, (before < p).sum(axis=-1, keepdims=True))
+
+
+def generate(
+    model, ids, *, n_new, temperature=1.0, top_k=None, top_p=None, stop=None, cached=True, rng=None
+):
     """Go on with one text, or with several at once.
 
     ids      one text, (n,) -> the text and what follows, (n + n_new,)
@@ -49,15 +73,17 @@ def generate(model, ids, *, n_new, temperature=1.0, top_k=None, stop=None, cache
              batch, with padding on their left that nobody sees; at temperature 0 each becomes
              what it becomes alone, up to rounding
     n_new    how many new tokens
-    temperature, top_k   as in `next_token_shares`
-    stop     an id that ends a text, which is then shorter; it stays as the last one
+    temperature, top_k, top_p   as in `next_token_shares`
+    stop     an id that ends a text, which is then shorter, or a list of such ids; the one that
+             came stays as the last one
     cached   True: with KV caches a step reads one token; False: it reads the whole text again
     rng      numpy Generator that draws the tokens, default_rng(0) unless given
 
     Interrupted (Ctrl-C), it hands back what is there.
     """
     texts, one = _checked_texts(ids)
-    steps = _decoder(model, texts, n_new, temperature, top_k, stop, cached, rng)
+    stop = _checked_stop(stop)
+    steps = _decoder(model, texts, n_new, (temperature, top_k, top_p), stop, cached, rng)
     new = []  # (b,) of each step
     try:
         for following in steps:
@@ -69,31 +95,31 @@ def generate(model, ids, *, n_new, temperature=1.0, top_k=None, stop=None, cache
     return full[0] if one else full
 
 
-def stream(model, ids, *, n_new, temperature=1.0, top_k=None, stop=None, cached=True, rng=None):
+def stream(
+    model, ids, *, n_new, temperature=1.0, top_k=None, top_p=None, stop=None, cached=True, rng=None
+):
     """Each new token of one text as soon as it is there: for token in stream(…).
 
     ids      (n,)
-    n_new, temperature, top_k, stop, cached, rng   as in `generate`
+    n_new, temperature, top_k, top_p, stop, cached, rng   as in `generate`
     returns  an iterator over whole numbers
     """
-    text = _checked_text("ids", ids)
-    steps = _decoder(model, [text], n_new, temperature, top_k, stop, cached, rng)
+    text, stop = _checked_text("ids", ids), _checked_stop(stop)
+    steps = _decoder(model, [text], n_new, (temperature, top_k, top_p), stop, cached, rng)
     return (int(following[0]) for following in steps)
 
 
-def _decoder(model, texts, n_new, temperature, top_k, stop, cached, rng):
+def _decoder(model, texts, n_new, sampling, stop, cached, rng):
     """Checks what a user gave; then the iterator of `_decode`."""
     _check.able("model", model, "logits", "caches", about="a language model")
     _check.flag("cached", cached)
     n_new, rng = _check.integer("n_new", n_new), _check.generator(rng)
-    temperature, top_k = _checked_sampling(temperature, top_k)
-    if stop is not None:
-        _check.integer("stop", stop, minimum=0)
+    temperature, top_k, top_p = _checked_sampling(*sampling)
     longest, n_max = max(map(len, texts)), getattr(model, "n_max", None)
     if n_max is not None and longest + n_new - 1 > n_max:  # the last one is not read
         found = f"{longest} ids and n_new={n_new} make {longest + n_new - 1} to read"
         raise ValueError(f"the model can read {n_max} tokens, but {found}")
-    draw = partial(_draw, temperature=temperature, top_k=top_k, rng=rng)
+    draw = partial(_draw, temperature=temperature, top_k=top_k, top_p=top_p, rng=rng)
     return _decode(model, texts, n_new, draw, stop, cached)
 
 
@@ -107,16 +133,16 @@ def _decode(model, texts, n_new, draw, stop, cached):
         logits = model.logits(fresh, caches=caches, **around)[:, -1]  # (b, vocabulary)
         following = draw(logits)  # (b,)
         yield following
-        stopped |= following == stop
+        stopped |= np.isin(following, stop)
         if stopped.all():
             return
         ids = np.concatenate([ids, following[:, None]], axis=1)
         fresh = following[:, None] if cached else ids  # (b, 1): the rest is known
 
 
-def _draw(logits, *, temperature, top_k, rng):
+def _draw(logits, *, rng, **sampling):
     """One token per row, each as often as its share says: (b, vocabulary) -> (b,)"""
-    shares = next_token_shares(logits, temperature=temperature, top_k=top_k)
+    shares = next_token_shares(logits, **sampling)
     return np.array([rng.choice(len(row), p=row) for row in shares])
 
 
@@ -139,16 +165,29 @@ def _around_padding(padding, n, n_k):
 
 
 def _through(stop, ids):
-    """The ids as far as the first `stop`, itself included."""
-    stops = np.flatnonzero(ids == stop)
+    """The ids as far as the first of `stop`, itself included."""
+    stops = np.flatnonzero(np.isin(ids, stop))
     return ids[: stops[0] + 1] if len(stops) else ids
 
 
-def _checked_sampling(temperature, top_k):
-    """Temperature 0 is said as top_k=1 at temperature 1."""
+def _checked_sampling(temperature, top_k, top_p):
+    """Temperature 0 is said as top_k=1 at temperature 1, and top_p=1 as None."""
     temperature = _check.not_negative("temperature", temperature)
     top_k = None if top_k is None else _check.integer("top_k", top_k)
-    return (1.0, 1) if temperature == 0 else (temperature, top_k)
+    if top_p is not None and _check.positive("top_p", top_p) > 1:
+        raise ValueError(f"top_p must be at most 1, for all the shares, got {top_p!r}")
+    top_p = None if top_p in (None, 1) else float(top_p)
+    return (1.0, 1, None) if temperature == 0 else (temperature, top_k, top_p)
+
+
+def _checked_stop(stop):
+    """None, an id or several -> a list of ids."""
+    if stop is None:
+        return []
+    if isinstance(stop, (list, tuple)) or getattr(stop, "ndim", 0):
+        ids = _check.row("stop", stop, "ids")
+        return [_check.integer(f"stop[{i}]", one, minimum=0) for i, one in enumerate(ids)]
+    return [_check.integer("stop", stop, minimum=0)]
 
 
 def _checked_texts(ids):

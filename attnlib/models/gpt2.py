@@ -39,9 +39,7 @@ KEYS = {
     "scale_attn_by_inverse_layer_idx": checks.flag(False),
     "add_cross_attention": checks.only(False),
     "tie_word_embeddings": checks.only(True),
-    "eos_token_id": checks.written_token(
-        checks.maybe(checks.unless(UNSAID, checks.token_or_tokens))
-    ),
+    "eos_token_id": checks.written_token(checks.maybe(checks.unless(UNSAID, checks.token_list))),
     "pad_token_id": checks.written_token(checks.maybe(checks.padding)),
 }
 

@@ -6,33 +6,20 @@ caps and a norm behind each layer too.
 
 import numpy as np
 
-from attnlib import _guard, masks
 from attnlib.encodings import Rotary
-from attnlib.heads import SelfAttention, n_held
+from attnlib.heads import SelfAttention
 from attnlib.layers import DecoderBlock, FeedForward, RMSNorm
 from attnlib.models.files import config as checks
 from attnlib.models.files.checkpoint import Blank, Family
 from attnlib.models.gpt import GPT
+from attnlib.models.window import Windowed
 from attnlib.rope_scaling import attention_factor
 
 # ---- what a GPT does not have --------------------------------------------------------------------
 
 
-class LlamaBlock(DecoderBlock):
-    """A `DecoderBlock` that may see a window only: the token itself and the `window` - 1 before it.
-
-    `window` is None at first: all that came before. Mistral 7B (Jiang et al. 2023), section 2.
-    """
-
-    window = None
-
-    def steps(self, x, *, mask=None, cache=None, **options):
-        """The block at work, as in `EncoderBlock`."""
-        if self.window is not None:
-            near = masks.local(x.shape[-2], n_held(cache) + x.shape[-2], window=self.window)
-            shape = (*x.shape[:-2], self.attention.n_heads, *near.shape)
-            mask = near if mask is None else near & _guard.weights_mask(mask, shape)
-        return super().steps(x, mask=mask, cache=cache, **options)
+class LlamaBlock(Windowed, DecoderBlock):
+    """A `DecoderBlock` that may see a window only."""
 
 
 class NormedAttention(SelfAttention):

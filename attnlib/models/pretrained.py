@@ -6,21 +6,31 @@ from pathlib import Path
 
 import numpy as np
 
+from attnlib import _check
 from attnlib._memory import keep_memory
 from attnlib.layers import cast, parameters
-from attnlib.models import bart, bert, gpt2, llama, t5, translator
+from attnlib.models import bart, bert, gguf, gpt2, llama, modernbert, roberta, t5, translator
 from attnlib.models.bert import Bert
+from attnlib.models.chat import read_template
 from attnlib.models.decoding import Rules
 from attnlib.models.files import hub, places
-from attnlib.models.files.checkpoint import load_model
+from attnlib.models.files.checkpoint import EXTRA, load_model
 from attnlib.models.files.config import RULES
 from attnlib.models.files.tokenizer import BytePairs
 from attnlib.models.gpt import GPT
 from attnlib.models.seq2seq import Encoder, Seq2Seq
-from attnlib.models.text import TextEncoder, TextModel, TextToText, read_tokenizer
+from attnlib.models.text import (
+    FileTokenizer,
+    NoTokenizer,
+    TextEncoder,
+    TextModel,
+    TextToText,
+    read_tokenizer,
+)
 
 SHIPPED = ["tiny-gpt", *translator.SHIPPED]
 FAMILIES = gpt2.FAMILIES | bert.FAMILIES | llama.FAMILIES | t5.FAMILIES | bart.FAMILIES
+FAMILIES |= roberta.FAMILIES | modernbert.FAMILIES
 
 
 def load(path_or_name):
@@ -34,28 +44,33 @@ def load(path_or_name):
     "minilm"             all-MiniLM-L6-v2, a BERT of 23 million parameters -> `TextEncoder`
     "bert-base-uncased"  110 million -> `TextEncoder`
     "gpt2"               124 million -> `TextModel`
+    "smollm2"            SmolLM2-135M-Instruct, which chats; 4 bits a number -> `TextModel`
+
+    A GGUF file, as Ollama and llama.cpp keep models, of the architecture llama, qwen2, qwen3 or
+    gemma2, packed as F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K or Q6_K -> `TextModel`
 
     A folder with config.json, model.safetensors (whole or in shards) and tokenizer.json, of one of
     these model types: gpt2 llama mistral qwen2 qwen3 gemma2 -> `TextModel`; bert distilbert albert
-    -> `TextEncoder`; t5 bart marian -> `TextToText`, their encoder alone -> `TextEncoder`.
+    roberta xlm-roberta camembert electra modernbert -> `TextEncoder`; t5 bart marian ->
+    `TextToText`, their encoder alone -> `TextEncoder`.
     Reading one needs: pip install 'attnlib[models]'
 
     What a file holds beside the model, say a classifier, is not read: `.about["ignored"]` names it.
     """
-    if not isinstance(path_or_name, (str, os.PathLike)):
-        raise TypeError(f"path_or_name must be a string or a path, got {path_or_name!r}")
-    if not str(path_or_name).strip():
-        raise ValueError("path_or_name must not be empty")
+    _check_path("path_or_name", path_or_name)
     keep_memory()  # every forward pass needs the same again
     if path_or_name == "tiny-gpt":
         return tiny_gpt(Path(__file__).with_name("tiny_gpt.npz"))
     if path_or_name in translator.SHIPPED:
         return translator.load(path_or_name)
     if path_or_name in hub.PUBLISHED:
-        return checkpoint(hub.fetch(path_or_name))
+        found = hub.fetch(path_or_name)
+        return packed(found) if found.suffix == ".gguf" else checkpoint(found)
     path = Path(path_or_name).expanduser()
     if not os.path.exists(path):  # False, too, for a name that is too long for a file
         raise places.nothing(str(path_or_name), [*SHIPPED, *hub.PUBLISHED])
+    if places.is_gguf(path):
+        return packed(path)
     if path.is_file():
         raise places.file(path)
     return checkpoint(places.snapshot(path))
@@ -75,7 +90,35 @@ def checkpoint(folder):
         rules = Rules(end, **{key: known[key] for key in RULES})
         ends = {"start": known["decoder_start_token_id"], "end": end}
         return TextToText(model, tokenizer, about, **ends, rules=rules, unbuilt=about["unbuilt"])
-    return TextModel(model, tokenizer, about, stop=end)
+    return TextModel(model, tokenizer, about | read_template(folder), stop=end)
+
+
+def packed(path, *, in_order=True):
+    """A GGUF file -> `TextModel`.
+
+    in_order  False leaves the rows of W_q and W_k as they lie in the file, which is wrong: a lesson
+              of real_models. See `gguf.model`
+    """
+    _check_path("path", path)
+    path, in_order = Path(path), _check.flag("in_order", in_order)
+    if not os.path.isfile(path):
+        raise ValueError(f"path must be a GGUF file, and none is at {_check.short(str(path))}")
+    model, about, known, metadata = gguf.model(path, in_order=in_order)
+    try:
+        tokenizer = FileTokenizer(path, make=lambda: gguf.tokenizer(metadata))
+    except ImportError:
+        tokenizer = NoTokenizer(f"reading the tokenizer of {path.name} needs a library: {EXTRA}")
+    except ValueError as error:
+        tokenizer = NoTokenizer(str(error).removesuffix(". Fetch the folder anew"))
+    return TextModel(model, tokenizer, about, stop=known["eos_token_id"])
+
+
+def _check_path(name, value):
+    """An error for what is no path."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{name} must be a string or a path, got {value!r}")
+    if not str(value).strip():
+        raise ValueError(f"{name} must not be empty")
 
 
 def tiny_gpt(path):

@@ -265,3 +265,7 @@ class Encoder:
         steps, _, output = self.inner.read(ids, mask)
         weights = np.stack([block.attention.inner.weights for block in steps])
         return Trace(ids.astype(str).tolist(), weights, output)
+
+    def steps(self, ids, *, mask=None):
+        """The encoder at work: the BlockSteps of each layer."""
+        return self.inner.read(_check.ids("ids", ids, len(self.inner.source_embedding)), mask)[0]

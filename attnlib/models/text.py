@@ -11,11 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from attnlib import _check, _guard
+from attnlib.models import chat
 from attnlib.models.decoding import greedy
 from attnlib.models.files import vocabulary
 from attnlib.models.files.checkpoint import EXTRA
 from attnlib.models.generation import generate, next_token_shares, stream
-from attnlib.models.trace import Trace
+from attnlib.models.seq2seq import Encoder
+from attnlib.models.trace import Trace, qkv
+
+HALF = "\N{REPLACEMENT CHARACTER}"  # what a part of a sign is decoded to
 
 
 class Reader:
@@ -32,6 +36,18 @@ class Reader:
     def __call__(self, text):
         """One text -> `Trace`: its tokens, weights (layers, h, n, n), and what comes out."""
         return self.forward(self.encode(text))
+
+    def qkv(self, text):
+        """One text, or its ids (n,) as an array -> `QKV`: the queries, keys and values of all
+        heads. Of an encoder-decoder, those with which the encoder reads it.
+        """
+        are_ids = isinstance(text, np.ndarray) and text.dtype.kind in "iu" and text.ndim == 1
+        ids, options = (text, {}) if are_ids else self._read(text)
+        return qkv(self.names(ids), self._layers(ids, **options))
+
+    def _read(self, text):
+        """The ids of a text, and what the model is told beside them."""
+        return self.encode(text), {}
 
     def encode(self, text):
         """A text -> ids (n,), with the marks that the model expects around it."""
@@ -62,7 +78,8 @@ class TextModel(Reader):
     """A language model, say a `GPT`, and its tokenizer: it reads and writes strings.
 
     model tokenizer about   as in `Reader`
-    stop                    the id that ends a text: `tokenizer.start` unless given
+    stop                    the id that ends a text, or a list of such ids: `tokenizer.start`
+                            unless given
     """
 
     def __init__(self, model, tokenizer, about, *, stop=None):
@@ -81,6 +98,9 @@ class TextModel(Reader):
         steps = self.model.padded_steps(ids, mask=mask, positions=positions)
         return Trace(self.names(ids), steps.weights, steps.output)
 
+    def _layers(self, ids):
+        return self.model.padded_steps(ids).blocks
+
     def next_tokens(self, text, *, best=8, temperature=1.0):
         """The tokens most likely to come next: [(token, share), …], the likeliest first."""
         return self.best(
@@ -98,16 +118,84 @@ class TextModel(Reader):
         return list(zip(self.tokenizer.tokens(order), shares[order].tolist()))
 
     def generate(self, text, *, n_new=40, **sampling):
-        """Go on with a text -> the whole text. sampling: temperature, top_k, rng …, as in
+        """Go on with a text -> the whole text. sampling: temperature, top_k, top_p, rng …, as in
         `generation.generate`.
         """
         ids = generate(self.model, self.encode(text), n_new=n_new, stop=self.stop, **sampling)
-        return self.tokenizer.decode(ids)
+        return self._decoded(ids)
 
     def stream(self, text, *, n_new=40, **sampling):
-        """The same, token by token: an iterator over strings."""
-        ids = stream(self.model, self.encode(text), n_new=n_new, stop=self.stop, **sampling)
-        return (self.tokenizer.tokens([i])[0] for i in ids)
+        """What `generate` adds, piece by piece: an iterator over strings.
+
+        A piece is what a token adds to the text. Where a sign takes several tokens, as an emoji
+        does, it comes whole with the last of them.
+        """
+        return self._pieces(self.encode(text), shown=True, n_new=n_new, **sampling)
+
+    def prompt(self, messages):
+        """Messages -> the text that the model goes on with in a chat: its chat template, filled in.
+
+        messages   [{"role": "user", "content": "Are dogs real?"}, …], roles as the template knows
+                   them, mostly "system", "user" and "assistant"; a string is one message of the
+                   user. Many templates begin with words of their own where no system speaks.
+        """
+        template = self.about.get("chat_template")
+        if not template:
+            lacks = "the model has no chat template: it goes on with a text, model.generate(text)"
+            cure = "whoever knows its template sets model.about['chat_template']"
+            raise ValueError(f"{lacks}; {cure}")
+        return chat.prompt(messages, template, self.about.get("marks"))
+
+    def chat(self, messages, *, n_new=200, temperature=0.0, stream=False, **sampling):
+        """The model's reply to messages: it ends where the model ends its turn, or is n_new tokens
+        long.
+
+        messages   as in `prompt`; put the reply behind them as {"role": "assistant", …} to go on
+        stream     True: an iterator over its pieces, as in `TextModel.stream`
+        temperature, top_k, top_p, rng …   as in `generation.generate`; 0 says the likeliest
+                   token each time, and so the same reply
+        """
+        prompt = self.prompt(messages)
+        stream = _check.flag("stream", stream)
+        # the template has written the marks
+        ids = self.tokenizer.encode(prompt, marks=False)
+        sampling |= {"n_new": n_new, "temperature": temperature}
+        if stream:
+            return self._pieces(ids, shown=False, **sampling)
+        new = generate(self.model, ids, stop=self.stop, **sampling)[len(ids) :]
+        return self._decoded(new)
+
+    def _decoded(self, ids):
+        """Ids -> their text, without the mark that ended it."""
+        ended = len(ids) > 0 and np.isin(ids[-1], self.stop)
+        return self.tokenizer.decode(ids[:-1] if ended else ids)
+
+    def _pieces(self, ids, *, shown, **sampling):
+        """The text that new tokens add: to that of ids where they are shown, else a text of its
+        own.
+        """
+        new = stream(self.model, ids, stop=self.stop, **sampling)
+        return self._whole(ids.tolist() if shown else [], new)
+
+    def _whole(self, ids, new):
+        """Ids, and new ones as they come -> pieces of text that nothing behind them changes.
+
+        What ends in � waits: it may be a sign whose last bytes are to come. So does what ends in a
+        byte of SentencePiece, "<0xE2>", for one wrong byte makes a � of each beside it.
+        """
+        done = text = self.tokenizer.decode(ids)
+        for token in new:
+            if np.isin(token, self.stop):
+                break
+            ids.append(token)
+            before, text = text, self.tokenizer.decode(ids)
+            whole = text.rstrip(HALF)
+            is_byte = self.tokenizer.tokens([token])[0].startswith("<0x")
+            if len(whole) > len(done) and text != before and not is_byte:
+                yield whole[len(done) :]
+                done = whole
+        if len(text) > len(done):
+            yield text[len(done) :]
 
 
 class TextEncoder(Reader):
@@ -117,12 +205,20 @@ class TextEncoder(Reader):
         """One text, or a pair of texts (a, b), which the model tells apart by their token types,
         -> `Trace`.
         """
+        ids, options = self._read(text)
+        return self.forward(ids, **options)
+
+    def _read(self, text):
         if not isinstance(text, (tuple, list)) or len(text) != 2:
-            return super().__call__(text)
+            return super()._read(text)
         first, second = map(self._checked, text)
         ids, types = self.tokenizer.pair(first, second)
-        told = getattr(self.model, "token_types", None) is not None
-        return self.forward(ids, **({"token_types": types} if told else {}))
+        table = getattr(self.model, "token_types", None)
+        told = table is not None and len(table) > 1  # RoBERTa's has one row for both
+        return ids, ({"token_types": types} if told else {})
+
+    def _layers(self, ids, **options):
+        return self.model.steps(ids, **options)
 
     def forward(self, ids, **options):
         """ids (n,) or (b, n) -> `Trace`; mask and token_types as in `Bert.forward`, the mask alone
@@ -157,6 +253,9 @@ class TextToText(Reader):
         """
         n_max = _check.integer("n_max", n_max)
         return self.tokenizer.decode(self._written(self.encode(text), n_max))
+
+    def _layers(self, ids):
+        return Encoder(self.model).steps(ids)
 
     def _target(self, text):
         return self.tokenizer.encode(self._checked(text, "target"))[:-1]
@@ -199,16 +298,19 @@ class FileTokenizer:
     """A published tokenizer.json, read by the `tokenizers` library. It neither pads nor cuts.
 
     path   the file; or the files of an older folder, for a model type `kind`: see vocabulary.py
+    make   what makes a `tokenizers.Tokenizer` where the file holds other things, too
     """
 
     start = None  # which ids stand around a text, the file knows
 
-    def __init__(self, path, *others, kind=None):
+    def __init__(self, path, *others, kind=None, make=None):
         from tokenizers import Tokenizer
 
         self.path = path
         with _in_words(f"{str(path)!r} is damaged or no tokenizer"):
-            if kind is None:
+            if make is not None:
+                self.inner = make()
+            elif kind is None:
                 self.inner = Tokenizer.from_file(str(path))
             else:
                 self.inner = vocabulary.build([path, *others], kind)
@@ -220,13 +322,13 @@ class FileTokenizer:
         """The size of the vocabulary."""
         return self.inner.get_vocab_size()
 
-    def encode(self, text):
-        """ "The cat" -> ids (n,), marks included."""
+    def encode(self, text, *, marks=True):
+        """ "The cat" -> ids (n,), marks included; without, for a text that holds its own."""
         if isinstance(text, str):
             # half a sign becomes "?", as in `BytePairs`
             text = text.encode("utf-8", "replace").decode()
         with _in_words(f"{str(self.path)!r} cannot encode this text"):
-            return np.array(self.inner.encode(text).ids, dtype=np.int64)
+            return np.array(self.inner.encode(text, add_special_tokens=marks).ids, dtype=np.int64)
 
     def pair(self, *texts):
         """Two texts -> ids (n,), marks included, and the type of each, 0 or 1: of the first text or
@@ -255,7 +357,7 @@ class FileTokenizer:
         if not self.in_bytes:
             return name.replace("▁", " ")  # SentencePiece's space
         text = self.inner.decode([i], skip_special_tokens=False)
-        return name if "\N{REPLACEMENT CHARACTER}" in text else text  # half a sign stays as it is
+        return name if HALF in text else text  # half a sign stays as it is
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from attnlib.show.flow import flow, pieces
 from attnlib.show.hops import cone, hop_map
 from attnlib.show.labels import most_attended
 from attnlib.show.live.arrows import Arrows
+from attnlib.show.live.atlas import Atlas
 from attnlib.show.live.deal import Deal
 from attnlib.show.live.desk import Desk
 from attnlib.show.live.explore import explore
@@ -42,6 +43,7 @@ from attnlib.show.written import written
 
 __all__ = [
     "Arrows",
+    "Atlas",
     "AttentionView",
     "CompareView",
     "Deal",

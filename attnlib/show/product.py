@@ -9,7 +9,7 @@ from matplotlib.collections import PatchCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Rectangle
 
-from attnlib.attention import scaled_dot_product_attention
+from attnlib.attention import attention_scores, scaled_dot_product_attention
 from attnlib.show.labels import printable
 from attnlib.show.sheet import (
     KEY,
@@ -60,19 +60,38 @@ def number(x, top, exact=False):
 
 @on_paper
 def product(
-    q, k, v, word, key, *, tokens, key_tokens, columns, values, about, mask, scale, stage, title
+    q,
+    k,
+    v,
+    word,
+    key,
+    *,
+    tokens,
+    key_tokens,
+    columns,
+    values,
+    about,
+    mask,
+    masking,
+    scale,
+    softcap,
+    bias,
+    stage,
+    title,
 ) -> Picture:
     """The chosen pair of one head, as far as `stage`.
 
     q (n_q, d), k (n_k, d), v (n_k, d_v)
     tokens, key_tokens, columns, values   names of their rows and columns; about: n_q texts or none
-    mask (n_q, n_k); scale: what q·k is multiplied by
+    mask (n_q, n_k), scale, softcap, bias   as in `attention_scores`; masking: the mask's name
     """
-    head = _computed(q, k, v, word, key, columns, values, mask, scale)
-    head.tokens, head.keys, head.step = (
+    options = {"mask": mask, "scale": scale, "softcap": softcap, "bias": bias}
+    head = _computed(q, k, v, word, key, columns, values, options)
+    head.tokens, head.keys, head.step, head.masking = (
         printable(tokens),
         printable(key_tokens),
         STAGES.index(stage),
+        masking,
     )
     at = _places(head)
     picture = Picture(PAGE, at.high, title=title)
@@ -91,9 +110,10 @@ def product(
     return picture
 
 
-def _computed(q, k, v, word, key, columns, values, mask, scale):
+def _computed(q, k, v, word, key, columns, values, options):
     """All numbers of the picture; of many columns, those that count for the pair."""
-    output, weights = scaled_dot_product_attention(q, k, v, mask=mask, scale=scale)
+    output, weights = scaled_dot_product_attention(q, k, v, **options)
+    scaled, mask = attention_scores(q, k, **options | {"mask": None}), options["mask"]
     kept, rest = fold(np.abs(q[word] * k[key]))
     out, others = fold(np.abs(output[word]))
 
@@ -109,11 +129,13 @@ def _computed(q, k, v, word, key, columns, values, mask, scale):
         word=word,
         key=key,
         d=q.shape[1],
-        scale=scale,
+        scale=options["scale"],
+        softcap=options["softcap"],
+        bias=options["bias"],
         open=np.broadcast_to(np.True_ if mask is None else mask, raw.shape),
         raw=raw,
-        scaled=raw * scale,
-        top=max(np.abs(raw).max() * max(1, scale), 1e-9),
+        scaled=scaled,
+        top=max(np.abs(raw).max(), np.abs(scaled).max(), 1e-9),
         weights=weights,
         q=short(q, kept, rest),
         k=short(k, kept, rest),
@@ -309,10 +331,17 @@ def _lines(head):
     pair = head.word, head.key
     usual = abs(head.scale * np.sqrt(head.d) - 1) < 1e-6
     by = f"÷ √{head.d}" if usual else f"× {number(head.scale, head.scale)}"
+    score, named = head.raw[pair] * head.scale, head.masking not in ("", "masked", "not masked")
+    scores = [(SCORES, "sum: query · key", head.raw[pair]), (SCALED, by, score)]
+    if head.softcap is not None:
+        score = head.softcap * np.tanh(score / head.softcap)
+        scores.append((SCALED, f"softcap {number(head.softcap, head.softcap)}", score))
+    if head.bias is not None:
+        bias = number(head.bias[pair], head.top, exact=True)
+        scores.append((SCALED, f"+ bias, {bias}", head.scaled[pair]))
     lines = [
-        (SCORES, "sum: query · key", number(head.raw[pair], head.top, exact=True)),
-        (SCALED, by, number(head.scaled[pair], head.top, exact=True)),
-        (MASKED, "mask", "open" if head.open[pair] else "−∞"),
+        *((stage, name, number(one, head.top, exact=True)) for stage, name, one in scores),
+        (MASKED, f"mask, {head.masking}" if named else "mask", "open" if head.open[pair] else "−∞"),
         (WEIGHTS, "weight, after softmax", _share(head.weights[pair])),
     ]
     return [(name, text) for stage, name, text in lines if head.step >= stage]
@@ -320,7 +349,7 @@ def _lines(head):
 
 def _receipt(picture, head, at):
     """The chosen pair: its products as a waterfall, and what becomes of their sum."""
-    left, right, row, bars = PAGE - RECEIPT + 0.1, PAGE - MARGIN, 0.2, 0.75
+    left, right, row, bars = PAGE - RECEIPT + 0.1, PAGE - MARGIN, 0.2, 0.65
     ends = np.cumsum([0, *head.parts])
     low, span = ends.min(), max(np.ptp(ends), 1e-9)
     picture.write(left, TOP - 0.1, f"{head.tokens[head.word]} → {head.keys[head.key]}", **PART)

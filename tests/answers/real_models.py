@@ -51,25 +51,39 @@ def sink(first=slice(1, None), cells=lambda w: w[..., 0], reduce=lambda x: x.mea
     return lambda weights: reduce(cells(weights[:, :, first]))
 
 
-# ---- how many tokens -----------------------------------------------------------------------------
+# ---- how often is the head right -----------------------------------------------------------------
 
 
-def tokens_by_loops(weights):
-    return [np.exp(-sum(w * np.log(w) for w in row if w > 0)) for row in weights]
+def hits_by_loops(weights, asked, right):
+    found = 0
+    for text in range(len(weights)):
+        best, place = -1, None
+        for j, weight in enumerate(weights[text][asked[text]]):
+            if j not in (0, asked[text]) and weight > best:
+                best, place = weight, j
+        found += place == right[text]
+    return found / len(weights)
 
 
-def as_a_product(weights):
-    """e to the entropy is the product of w to the power of -w; 0 to the power of 0 is 1."""
-    return np.prod(weights**-weights, axis=-1)
+def hits_by_deleting(weights, asked, right):
+    seen = []
+    for w, i, j in zip(weights, asked, right):
+        rest = np.delete(np.arange(len(w)), [0, i])
+        seen.append(rest[w[i, rest].argmax()] == j)
+    return np.mean(seen)
 
 
-def forgiving(weights):
-    with np.errstate(all="ignore"):
-        return np.exp(-np.nansum(weights * np.log(weights), axis=1))
+def hits(apart=(0, "itself"), row=lambda w, i: w[i], say=lambda row, j: row.argmax() == j):
+    def share(weights, asked, right):
+        seen = []
+        for w, i, j in zip(weights, asked, right):
+            one = row(w, i).copy()
+            for place in apart:
+                one[i if place == "itself" else place] = -1
+            seen.append(say(one, j))
+        return sum(seen) / len(seen)
 
-
-def how_many(log=np.log, total=lambda x: x.sum(axis=-1), power=np.exp, sign=-1):
-    return lambda weights: power(sign * total(weights * log(np.where(weights == 0, 1, weights))))
+    return share
 
 
 RIGHT = {
@@ -81,14 +95,7 @@ RIGHT = {
         lambda w: measures.sink_share(w).mean(axis=1),
         lambda w: np.einsum("lhi->l", w[:, :, 1:, 0]) / (w.shape[1] * (w.shape[2] - 1)),
     ],
-    "real_models.tokens": [
-        tokens_by_loops,
-        as_a_product,
-        forgiving,
-        how_many(),
-        how_many(log=np.log2, power=np.exp2),
-        lambda w: np.exp([measures.entropy(row[None]) for row in w]),
-    ],
+    "real_models.hits": [hits_by_loops, hits_by_deleting, hits()],
 }
 WRONG = {
     "real_models.previous": {
@@ -144,32 +151,18 @@ WRONG = {
         "without the last query": (sink(first=slice(None, -1)), "the last query"),
         "argmax": (sink(cells=lambda w: w.argmax(axis=-1) == 0), ""),
     },
-    "real_models.tokens": {
-        "0 log 0": (lambda w: np.exp(-(w * np.log(w)).sum(axis=-1)), "0 · log 0"),
-        "w + 1e-3": (
-            lambda w: np.exp(-(w * np.log(w + 1e-3)).sum(axis=-1)),
-            "a small number was added",
-        ),
-        "H": (how_many(power=lambda x: x), "this is the entropy H"),
-        "H in bits": (how_many(log=np.log2, power=lambda x: x), "in bits"),
-        "e to the bits": (how_many(log=np.log2), "the power is one of e"),
-        "2 to the nats": (how_many(power=np.exp2), "the power is one of 2"),
-        "no minus": (how_many(sign=1), "the minus is missing"),
-        "count_nonzero": (
-            lambda w: np.count_nonzero(w, axis=-1),
-            "you counted the weights above 0",
-        ),
-        "1 / sum of squares": (lambda w: 1 / np.square(w).sum(axis=1), "1 / Σ w²"),
-        "1 / max": (lambda w: 1 / w.max(axis=1), "1 / the largest"),
-        "over the queries": (how_many(total=lambda x: x.sum(axis=0)), "over the keys"),
-        "one number": (how_many(total=np.sum), "over the keys"),
-        "mean over keys": (how_many(total=lambda x: x.mean(axis=-1)), "H is a sum"),
-        "mean over queries": (how_many(power=lambda x: np.exp(x).mean()), "mean over the queries"),
-        "share of log n": (lambda w: how_many(power=lambda x: x)(w) / np.log(w.shape[1]), "log n"),
-        "NaN as 0": (lambda w: np.nan_to_num(np.exp(-(w * np.log(w)).sum(axis=-1))), ""),
-        "zeros cut out of all": (
-            lambda w: np.exp(-(w[w > 0] * np.log(w[w > 0])).sum()),
-            "over the keys",
-        ),
+    "real_models.hits": {
+        "with the first token": (hits(apart=["itself"]), "the first token counts"),
+        "with itself": (hits(apart=[0]), "a look at oneself counts"),
+        "of the whole row": (hits(apart=[]), "the first token and oneself count"),
+        "the column": (hits(row=lambda w, i: w[:, i]), ""),
+        "the plain column": (hits(apart=[], row=lambda w, i: w[:, i]), "this is the column"),
+        "the mean weight": (hits(say=lambda row, j: row[j]), "the mean weight"),
+        "more than half": (hits(say=lambda row, j: row[j] > 0.5), "more than half"),
+        "how many": (lambda w, i, j: hits()(w, i, j) * len(w), "divide by their number"),
+        "how often wrong": (lambda w, i, j: 1 - hits()(w, i, j), "how often it is wrong"),
+        "asked and right exchanged": (lambda w, i, j: hits()(w, j, i), "the row of the right"),
+        "the last token": (hits(say=lambda row, j: row.argmax() == len(row) - 1), ""),
+        "the smallest": (hits(say=lambda row, j: row.argmin() == j), ""),
     },
 }

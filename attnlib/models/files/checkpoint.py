@@ -18,6 +18,7 @@ import numpy as np
 
 from attnlib.layers import parameters
 from attnlib.models.files.config import FIX, one_of, read_config, read_object, short, unbuilt_rules
+from attnlib.models.files.gguf import Packed
 from attnlib.models.files.places import MERGE
 
 EXTRA = "pip install 'attnlib[models]'"
@@ -54,7 +55,7 @@ class Family(NamedTuple):
     copies: dict = NONE  # name of a tensor that a file may hold twice -> name of the original
     tied: dict = NONE  # the same, where tie_word_embeddings says so
     ignored: str = r"$^"  # a pattern: what no forward pass needs, beside HEADS and BUFFERS
-    encoder: tuple = ()  # the `Family` of a file that holds an encoder alone
+    encoder: tuple = ()  # the `Family` of a file that holds nothing of a decoder
 
 
 class Blank(np.random.Generator):
@@ -179,9 +180,14 @@ def load_model(folder, families):
         )
     family = families[one_of(families)(config, "model_type")]
     tensors, path = read_weights(folder)
-    tensors, ignored = unwrapped(tensors, family, path)
-    if family.encoder and not any(name.startswith("decoder.") for name in tensors):
+    if family.encoder and not any(".decoder." in f".{name}" for name in tensors):
         family = family.encoder
+    return assembled(config, tensors, path, family)
+
+
+def assembled(config, tensors, path, family):
+    """A `Config`, and the tensors of the file at a path -> what `load_model` returns."""
+    tensors, ignored = unwrapped(tensors, family, path)
     tensors = family.tidy(merged(tensors, family.copies))
     shapes = {name: array.shape for name, array in tensors.items()}
     config.held = Held(path, shapes, family.names)
@@ -364,25 +370,27 @@ def fill(model, tensors, names, path="the file"):
     ):
         if which:
             raise ValueError(f"{str(path)!r} {_some(problem, which)}")
-    floats = {name: array.astype(np.float32, copy=False) for name, array in tensors.items()}
     for name, empty in parameters(model).items():
         source, turned = places[name]
-        if turned and name != "unembedding":
-            # column by column: its transpose, row by row
-            floats[source] = np.asfortranarray(floats[source])
-        array = floats[source].T if turned else floats[source]
-        if array.shape != empty.shape:
-            wanted = empty.shape[::-1] if turned else empty.shape
-            raise ValueError(
-                f"{source!r} in {str(path)!r} must have the shape {wanted}, got"
-                f" {tensors[source].shape}"
-            )
-        if tensors[source].dtype.kind != "f":
-            raise ValueError(
-                f"{source!r} in {str(path)!r} must hold numbers with a point, got"
-                f" {tensors[source].dtype}"
-            )
-        _put(model, name, array)
+        array, wanted = tensors[source], empty.shape[::-1] if places[name][1] else empty.shape
+        if array.shape != wanted:
+            found = f"must have the shape {wanted}, got {array.shape}"
+            raise ValueError(f"{source!r} in {str(path)!r} {found}")
+        if array.dtype.kind != "f":
+            found = f"must hold numbers with a point, got {array.dtype}"
+            raise ValueError(f"{source!r} in {str(path)!r} {found}")
+        array = _float32(array, turned=turned and name != "unembedding")
+        _put(model, name, array.T if turned else array)
+
+
+def _float32(array, *, turned):
+    """A tensor's numbers; turned, they lie column by column: its transpose, row by row. Packed ones
+    are unpacked here, one tensor after the other.
+    """
+    if isinstance(array, Packed):
+        return array.numbers("F" if turned else "C")
+    array = array.astype(np.float32, copy=False)
+    return np.asfortranarray(array) if turned else array
 
 
 def _tensor_of(name, names):

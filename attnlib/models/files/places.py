@@ -8,12 +8,19 @@ MERGE = (
     " model.merge_and_unload().save_pretrained(new_folder), and load that folder"
 )
 KINDS = {
-    ".gguf": "GGUF, a format that is not read here",
     ".bin": "a pickle, which can run code when it is opened and is never read",
     ".onnx": "ONNX, a format that is not read here",
 }
 KINDS |= dict.fromkeys((".pt", ".pth", ".ckpt", ".pkl"), KINDS[".bin"])
 KINDS |= dict.fromkeys((".zip", ".gz", ".tar", ".tgz"), "an archive: unpack it first")
+
+
+def is_gguf(path):
+    """Whether a path is a GGUF file, by its name or its first bytes: Ollama's have no ending."""
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return path.suffix.lower() == ".gguf" or file.read(4) == b"GGUF"
 
 
 def file(path):
@@ -71,7 +78,7 @@ def instead(folder):
     if inside := sorted(path.parent.name for path in folder.glob("*/config.json")):
         return f"{lacks}; these folders in it have one: {few(inside)}"
     if ggufs := sorted(path.name for path in folder.glob("*.gguf")):
-        return f"{lacks}; it holds {ggufs[0]!r}, {KINDS['.gguf']}"
+        return f"{lacks}; it holds {ggufs[0]!r}: load that file"
     return lacks
 
 

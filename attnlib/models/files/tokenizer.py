@@ -48,16 +48,18 @@ class BytePairs:
         """The size of the vocabulary, `start` counted."""
         return self.start + 1
 
-    def encode(self, text):
-        """ "The cat" -> [start, ids of "The", ids of " cat"], an array of whole numbers."""
+    def encode(self, text, *, marks=True):
+        """ "The cat" -> [start, ids of "The", ids of " cat"], an array of whole numbers; without
+        marks, no start.
+        """
         if not isinstance(text, str):
             raise TypeError(f"text must be a string, got {type(text).__name__}")
-        ids = [self.start]
+        ids = [self.start] if marks else []
         for piece in PIECES.findall(text):
             if piece not in self._known:
                 self._known[piece] = self._merge(list(piece.encode("utf-8", "replace")))
             ids += self._known[piece]
-        return np.array(ids)
+        return np.array(ids, int)
 
     def decode(self, ids):
         """Ids -> the text; bytes that are not a whole sign are shown as �."""

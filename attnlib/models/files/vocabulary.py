@@ -14,8 +14,10 @@ WORD_PIECES, BYTE_PAIRS = ("vocab.txt",), ("vocab.json", "merges.txt")
 KNOWN = {
     "bert": (WORD_PIECES, "Bert DistilBert"),
     "distilbert": (WORD_PIECES, "Bert DistilBert"),
+    "electra": (WORD_PIECES, "Bert Electra"),
     "gpt2": (BYTE_PAIRS, "GPT2"),
     "bart": (BYTE_PAIRS, "Bart Roberta"),
+    "roberta": (BYTE_PAIRS, "Bart Roberta"),
     "qwen2": (BYTE_PAIRS, "Qwen2"),
     "qwen3": (BYTE_PAIRS, "Qwen2"),
 }
@@ -24,6 +26,7 @@ QWEN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+DIGITS = "digits"
 BERT_MARKS = {"unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "pad": "[PAD]", "mask": "[MASK]"}
 BART_MARKS = {"cls": "<s>", "sep": "</s>", "unk": "<unk>", "pad": "<pad>", "mask": "<mask>"}
 END_MARK = {"eos": "<|endoftext|>"}
@@ -66,8 +69,11 @@ def _built(paths, kind):
     added = {int(i): one for i, one in (said.get("added_tokens_decoder") or {}).items()}
     if (more := paths[0].with_name("added_tokens.json")).is_file():
         added |= {i: name for name, i in read_object(more).items() if i not in added}
+    marks = [one for name, one in said.items() if name.endswith("_token") and type(one) is dict]
+    known = [one for one in marks if made.token_to_id(_content(one)) is not None]
+    made.add_special_tokens([_special(one) for one in known])
     for i, one in sorted(added.items(), key=lambda pair: pair[0]):
-        made.add_special_tokens([_content(one)])
+        made.add_special_tokens([_special(one)])
         if made.token_to_id(_content(one)) != i:
             raise ValueError(f"the token {_content(one)!r} has no place {i}")
     return made
@@ -98,33 +104,56 @@ def word_pieces(vocabulary, said):
 
 
 def byte_pairs(vocabulary, merges, said, kind):
-    """GPT-2, BART, Qwen: bytes, then the pairs of merges.txt joined, the first ones first."""
-    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+    """GPT-2, BART, RoBERTa, Qwen: bytes, then the pairs of merges.txt joined, from the first on."""
+    from tokenizers import Tokenizer, models, normalizers
     from tokenizers.processors import RobertaProcessing
 
     lines = merges.read_text(encoding="utf-8").split("\n")
     pairs = [tuple(line.split(" ")) for line in lines if line and not line.startswith("#version")]
     ids, space = read_object(vocabulary), bool(said.get("add_prefix_space", False))
     made = Tokenizer(models.BPE(ids, pairs))
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=space)
-    made.decoder = decoders.ByteLevel()
-    if kind in ("qwen2", "qwen3"):
+    of_qwen = kind in ("qwen2", "qwen3")
+    in_bytes(made, QWEN if of_qwen else "", space)
+    if of_qwen:
         made.normalizer = normalizers.NFC()
-        pieces = pre_tokenizers.Split(Regex(QWEN), behavior="isolated")
-        whole = pre_tokenizers.ByteLevel(add_prefix_space=space, use_regex=False)
-        made.pre_tokenizer = pre_tokenizers.Sequence([pieces, whole])
-    marks = _marks(BART_MARKS if kind == "bart" else END_MARK, said)
+    around = kind in ("bart", "roberta")
+    marks = _marks(BART_MARKS if around else END_MARK, said)
     made.add_special_tokens([mark for mark in marks.values() if mark in ids])
-    if kind == "bart":
+    if around:
         first, last = marks["cls"], marks["sep"]
         made.post_processor = RobertaProcessing((last, ids[last]), (first, ids[first]), True, space)
     return made
+
+
+def in_bytes(made, cut="", space=False):
+    """Have a tokenizer cut a text into pieces, and spell them in bytes.
+
+    cut    the pattern of a piece; "" for that of GPT-2, DIGITS for the same behind single digits
+    space  whether a text is read as if a space stood before it
+    """
+    from tokenizers import Regex, decoders, pre_tokenizers
+
+    first = [pre_tokenizers.Digits(individual_digits=True)] if cut == DIGITS else []
+    if cut and not first:
+        first = [pre_tokenizers.Split(Regex(cut), behavior="isolated")]
+    spelt = pre_tokenizers.ByteLevel(add_prefix_space=space, use_regex=cut in ("", DIGITS))
+    made.pre_tokenizer = pre_tokenizers.Sequence([*first, spelt]) if first else spelt
+    made.decoder = decoders.ByteLevel()
 
 
 def _marks(usual, said):
     """The special tokens of a folder: {"cls": "[CLS]", …}"""
     named = {name: said.get(f"{name}_token") for name in usual}
     return {name: _content(named[name] or mark) for name, mark in usual.items()}
+
+
+def _special(token):
+    """A token, or a dict that describes it -> a special one; it may take the spaces beside it."""
+    from tokenizers import AddedToken
+
+    sides = ("lstrip", "rstrip") if isinstance(token, dict) else ()
+    given = {side: token[side] for side in sides if side in token}
+    return AddedToken(_content(token), special=True, **given)
 
 
 def _content(token):

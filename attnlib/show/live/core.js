@@ -17,9 +17,9 @@ export function softmax(row) {
 }
 
 /** q (n_q, d), k (n_k, d), v (n_k, d_v); mask[i][j] true = may attend. @returns scores (n_q, n_k), weights, output (n_q, d_v) */
-export function attention(q, k, v, { scale = 1 / Math.sqrt(q[0].length), mask = null, bias = null, temperature = 1 } = {}) {
-  const open = (i, j) => !mask || mask[i][j];
-  const scores = q.map((a, i) => k.map((b, j) => dot(a, b) * scale + (bias ? bias[i][j] : 0)));
+export function attention(q, k, v, { scale = 1 / Math.sqrt(q[0].length), softcap = 0, mask = null, bias = null, temperature = 1 } = {}) {
+  const open = (i, j) => !mask || mask[i][j], cap = (s) => (softcap ? softcap * Math.tanh(s / softcap) : s);
+  const scores = q.map((a, i) => k.map((b, j) => cap(dot(a, b) * scale) + (bias ? bias[i][j] : 0)));
   const weights = scores.map((row, i) => softmax(row.map((s, j) => (open(i, j) ? s / temperature : -Infinity))));
   const output = weights.map((row) => v[0].map((_, c) => row.reduce((sum, w, j) => sum + w * v[j][c], 0)));
   return { scores, weights, output };

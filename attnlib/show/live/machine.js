@@ -249,8 +249,8 @@ function tell(nodes, data, stage) {                                      // the 
 /** All of the page; `act` has a function for each thing that a hand can do. */
 function build(house, get, words, act) {
   const { root } = house, title = get("title"), titles = get("titles"), masks = get("_masks");
-  if (title) make("p", root, { class: "part" }, title);
-  const bar = make("div", titles.length > 1 || masks.length > 1 ? root : null, { class: "row" }), rest = (news) => act.change(news, true);
+  const bar = make("div", title || titles.length > 1 || masks.length > 1 ? root : null, { class: "row" }), rest = (news) => act.change(news, true);
+  if (title) make("p", bar, { class: "part" }, title);
   const head = titles.length > 1 ? menu(bar, "head", titles, (n) => rest({ head: n })) : null;
   const many = masks.length > 3 || masks.join("").length > 30, mask = masks.length < 2 ? null
     : many ? menu(bar, "mask", masks, (n) => rest({ masking: masks[n] })) : choice(bar, "mask", masks, (name) => rest({ masking: name }));
@@ -322,7 +322,7 @@ function render({ model, el }) {
     const { head, masking, temperature } = state, turned = (...names) => names.some((name) => fresh.includes(name));
     if (!all || turned("head", "masking", "temperature")) all = computed(given.heads[head], given.open(head, masking), get("_scale"), temperature);
     if (turned("word", "head", "masking") && !("key" in news)) state.key = best(all.weights[state.word])[0][1];
-    data = { ...data, ...chosen(all, state.word, state.key), words, about: get("about"), cross: get("_cross") };
+    data = { ...data, ...chosen(all, state.word, state.key), words, about: get("about"), cross: get("_cross"), masking };
     clock.ask();
     if (atRest) send();
   }

@@ -21,6 +21,8 @@ class Machine(Live):
     tokens       n_q strings; key_tokens: n_k strings, for cross-attention
     mask         boolean, True = may attend; or a dict of names and masks, to choose from
     scale        what q·k is multiplied by, 1/√d unless given
+    softcap      c > 0 keeps every scaled score between -c and c, as in Gemma 2
+    bias         numbers added to the scaled scores, (n_q, n_k) or (heads, n_q, n_k), as in T5
     columns      names of the d columns of q and k; values: names of the d_v columns of v;
                  a list for each head where they differ
     about        n_q short texts: what the reader knows of each token before anything is computed
@@ -65,6 +67,8 @@ class Machine(Live):
     _masks = traitlets.List(traitlets.Unicode()).tag(sync=True)
     _open = traitlets.Bytes(b"").tag(sync=True)
     _scale = traitlets.Float(1.0).tag(sync=True)
+    _softcap = traitlets.Float(0.0).tag(sync=True)
+    _bias = traitlets.Bytes(b"").tag(sync=True)
     _cross = traitlets.Bool(False).tag(sync=True)
 
     def __init__(
@@ -77,6 +81,8 @@ class Machine(Live):
         key_tokens=None,
         mask=None,
         scale=None,
+        softcap=None,
+        bias=None,
         columns=None,
         values=None,
         about=None,
@@ -95,6 +101,8 @@ class Machine(Live):
         keys = axis_names("key_tokens", key_tokens, n_k, visible, "n_k") if cross else names
         self.q, self.k, self.v, self.masks = q, k, v, _masks(mask, (heads, n_q, n_k))
         self.scale = d**-0.5 if scale is None else _check.positive("scale", scale)
+        self.softcap = None if softcap is None else _check.positive("softcap", softcap)
+        self.bias = _bias(bias, (heads, n_q, n_k))
         masking = next(iter(self.masks), "")
         weights = self._attention(head, masking, 1.0)[1]
         decided = weights.max(axis=1) - 1 / np.maximum(1, np.count_nonzero(weights, axis=1))
@@ -119,18 +127,21 @@ class Machine(Live):
             _masks=list(self.masks),
             _open=b"".join(np.float32(one).tobytes() for one in self.masks.values()),
             _scale=self.scale,
+            _softcap=self.softcap or 0.0,
+            _bias=b"" if self.bias is None else self.bias.tobytes(),
             _cross=cross,
         )
 
     @classmethod
     def of(cls, steps, tokens=None, **how):
-        """The machine of whatever has q, k and v: `Machine.of(layer.steps(x), tokens)`."""
+        """The machine of whatever has q, k and v: `Machine.of(layer.steps(x), tokens)`, with the
+        layer's mask, bias, scale and softcap. Of a model: `Machine(**model.qkv(text).head(0, 0))`.
+        """
         if not all(hasattr(steps, name) for name in "qkv"):
             wanted = "what has q, k and v, as layer.steps(x) returns it"
             raise TypeError(f"steps must be {wanted}, got {_check.short(steps)}")
-        if getattr(steps, "bias", None) is not None:
-            raise ValueError("steps has a bias, and the Machine draws none: it would be left out")
-        return cls(steps.q, steps.k, steps.v, tokens, **how)
+        options = getattr(steps, "options", {})
+        return cls(steps.q, steps.k, steps.v, tokens, **options | how)
 
     @property
     def mask(self):
@@ -141,7 +152,7 @@ class Machine(Live):
     def scores(self):
         """(n_q, n_k): what the softmax of the chosen head takes, -inf where the mask is shut."""
         q, k, _ = self._qkv(self.head)
-        return attention_scores(q, k, mask=self.mask, scale=self.scale / self.temperature)
+        return attention_scores(q, k, **self._options(self.head, self.masking, self.temperature))
 
     @property
     def weights(self):
@@ -161,8 +172,15 @@ class Machine(Live):
         return None if planes is None else planes[head if len(planes) > 1 else 0]
 
     def _attention(self, head, masking, temperature):
-        mask, scale = self._mask(head, masking), self.scale / temperature
-        return scaled_dot_product_attention(*self._qkv(head), mask=mask, scale=scale)
+        options = self._options(head, masking, temperature)
+        return scaled_dot_product_attention(*self._qkv(head), **options)
+
+    def _options(self, head, masking, temperature):
+        """What a score is made of; the temperature divides all of it."""
+        made = {"scale": self.scale, "softcap": self.softcap}
+        made["bias"] = None if self.bias is None else self.bias[head].astype(np.float64)
+        made = {name: None if one is None else one / temperature for name, one in made.items()}
+        return made | {"mask": self._mask(head, masking)}
 
     @traitlets.validate("head", "word", "key")
     def _exists(self, proposal):
@@ -191,10 +209,10 @@ class Machine(Live):
             columns=_of_head(self._columns, self.head, q.shape[1]),
             values=_of_head(self._gives, self.head, v.shape[1]),
             about=self.about,
-            mask=self.mask,
-            scale=self.scale / self.temperature,
+            masking=self.masking,
             stage=self.stage,
             title=self.title,
+            **self._options(self.head, self.masking, self.temperature),
         )
         if STAGES.index(self.stage) < STAGES.index("weights"):
             return picture, ""
@@ -262,6 +280,19 @@ def _masks(mask, shape):
     return {name: np.broadcast_to(one, wanted) for name, one in planes.items()}
 
 
+def _bias(bias, shape):
+    """What is added to the scores of each head, as float32; None where nothing is."""
+    if bias is None:
+        return None
+    bias = _check.floats("bias", bias, "")
+    bias = bias[0] if bias.ndim == 4 and len(bias) == 1 else bias
+    with np.errstate(over="ignore"):
+        bias = bias.astype(np.float32)
+    if not np.isfinite(bias).all():
+        raise ValueError("bias must be finite, a number to add: what is hidden goes in mask=")
+    return np.broadcast_to(_check.broadcasts("bias", bias, shape), shape)
+
+
 def _texts(name, value, n, axis):
     """n texts, or none."""
     if value is None:
@@ -296,6 +327,7 @@ def _place(name, value, tokens, otherwise):
     if value is None:
         return otherwise
     if isinstance(value, str):
+        value = value if value in tokens else visible([value])[0]  # " it" is drawn as ␣it
         if value not in tokens:
             raise ValueError(
                 f"{name} must be an index or one of {', '.join(tokens)}, got {value!r}"

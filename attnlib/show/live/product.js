@@ -9,14 +9,16 @@ const KEPT = 5;                                                          // with
 
 export const most = (rows) => rows.flat().reduce((top, x) => Math.max(top, Math.abs(x)), 1e-9);
 
-/** What crossed from Python, read once: heads[h] {q, k, v, columns, gives}, open(h, name)[i][j]: may look. get: a trait by its name */
+/** What crossed from Python, read once: heads[h] {q, k, v, columns, gives, bias, softcap}, open(h, name)[i][j]: may look. get: a trait by its name */
 export function unpack(get) {
   const [heads, n_q, n_k, d, d_v] = get("_shape"), masks = get("_masks"), planes = get("_open").byteLength / (4 * n_q * n_k * masks.length || 1);
   const [q, k, v] = [["_q", n_q, d], ["_k", n_k, d], ["_v", n_k, d_v]].map(([name, ...shape]) => numbers(get(name), [heads, ...shape]));
-  const bits = masks.length ? numbers(get("_open"), [masks.length, planes, n_q, n_k]) : [];
+  const bits = masks.length ? numbers(get("_open"), [masks.length, planes, n_q, n_k]) : [], softcap = get("_softcap");
+  const bias = get("_bias").byteLength ? numbers(get("_bias"), [heads, n_q, n_k]) : [];
   const named = (names, h, n) => names[h] ?? names[0] ?? Array.from({ length: n }, (_, f) => `column ${f}`);
   return {
-    heads: q.map((one, h) => ({ q: one, k: k[h], v: v[h], columns: named(get("_columns"), h, d), gives: named(get("_gives"), h, d_v) })),
+    heads: q.map((one, h) =>
+      ({ q: one, k: k[h], v: v[h], columns: named(get("_columns"), h, d), gives: named(get("_gives"), h, d_v), bias: bias[h] ?? null, softcap })),
     open(h, name) {
       const each = bits[masks.indexOf(name)];
       return q[0].map((_, i) => k[0].map((__, j) => !each || (each[h] ?? each[0])[i][j] > 0));
@@ -32,14 +34,14 @@ export function fold(shares) {
   return { kept, rest: all.filter((f) => !kept.includes(f)) };
 }
 
-/** What a head {q, k, v, columns, gives} computes, whatever is chosen. open[i][j]: may look */
+/** What a head of `unpack` computes, whatever is chosen. open[i][j]: may look */
 export function computed(head, open, scale, temperature) {
-  const { q, k, v } = head, factor = scale / temperature, d = q[0].length;
-  const raw = q.map((a) => k.map((b) => dot(a, b))), scaled = raw.map((row) => row.map((s) => s * factor));
-  const { weights, output } = attention(q, k, v, { scale, temperature, mask: open }), low = raw.flat().reduce((a, b) => Math.min(a, b), 0);
+  const { q, k, v, bias, softcap } = head, d = q[0].length, raw = q.map((a) => k.map((b) => dot(a, b)));
+  const { scores, weights, output } = attention(q, k, v, { scale, softcap, bias, temperature, mask: open });
+  const scaled = scores.map((row) => row.map((s) => s / temperature));
   return {
     ...head, open, scale, temperature, raw, scaled, weights, output, d, d_v: v[0].length, usual: Math.abs(scale * Math.sqrt(d) - 1) < 1e-6,
-    rise: most([raw, scaled].flat()), low: low * Math.max(1, factor), even: weights.map((row, i) => isEven(row, open[i])),
+    rise: most([raw, scaled].flat()), low: [raw, scaled].flat(2).reduce((a, b) => Math.min(a, b), 0), even: weights.map((row, i) => isEven(row, open[i])),
     seen: open.map((row) => row.filter(Boolean).length),
   };
 }
@@ -80,16 +82,29 @@ export function said(x, top, exact = false) {
 const brief = (text, signs = 18) => ([...text].length > signs ? `${[...text].slice(0, signs - 1).join("")}…` : text);
 const root = (d) => `√${d}${Number.isInteger(Math.sqrt(d)) ? ` = ${Math.sqrt(d)}` : ` = ${Math.sqrt(d).toFixed(1)}`}`;
 
+/** How the sum of the products of the chosen pair becomes its score, in up to four lines: [[name, number], …] */
+function scored({ word: i, key: j, raw, scaled, scale, softcap, bias, rise, temperature: t, usual, d }) {
+  const by = usual ? `÷ √${d}` : `× ${said(scale, scale)}`, s = raw[i][j] * scale, last = scaled[i][j];
+  if (!softcap && !bias) return [[t === 1 ? by : `${by} ÷ ${t.toFixed(2)}`, last]];
+  const lines = [[by, s]];
+  if (softcap) lines.push([`softcap ${said(softcap, softcap)}`, softcap * Math.tanh(s / softcap)]);
+  if (bias) lines.push([`+ bias, ${said(bias[i][j], rise, true)}`, last * t]);
+  return t === 1 ? lines : [...lines, [`÷ ${t.toFixed(2)}`, last]];
+}
+/** ", causal" of a mask that has a name of its own */
+const called = ({ masking }) => (/^((not )?masked)?$/.test(masking ?? "") ? "" : `, ${masking}`);
+
 /** From the sum of the products of the chosen pair to its weight: [[the stage of a line, its name, its number], …] */
 export function chain(data) {
-  const { word: i, key: j, rise, temperature: t } = data, s = data.scaled[i][j], may = data.open[i][j];
+  const { word: i, key: j, rise } = data, s = data.scaled[i][j], may = data.open[i][j];
   const row = data.scaled[i].filter((_, n) => data.open[i][n]), peak = row.reduce((a, b) => Math.max(a, b), -Infinity);
   const away = row.length && Math.abs(peak) > 12 ? peak : 0;             // e to 13 is a long number: then the row's largest is taken off
-  const whole = row.reduce((sum, x) => sum + Math.exp(x - away), 0), by = data.usual ? `÷ √${data.d}` : `× ${said(data.scale, data.scale)}`;
+  const whole = row.reduce((sum, x) => sum + Math.exp(x - away), 0);
   const fine = (x) => said(x, rise, true);                               // e to it, by a calculator, is what stands below
   const long = (x) => (x >= 100 ? (+x.toPrecision(3)).toLocaleString("en") : x >= 10 ? x.toFixed(1) : x > 0 && x < 0.005 ? "nearly 0" : x.toFixed(2));
   return [
-    [2, "sum: query · key", fine(data.raw[i][j])], [3, t === 1 ? by : `${by} ÷ ${t.toFixed(2)}`, fine(s)], [4, "mask", may ? "open" : "−∞"],
+    [2, "sum: query · key", fine(data.raw[i][j])], ...scored(data).map(([name, x]) => [3, name, fine(x)]),
+    [4, `mask${called(data)}`, may ? "open" : "−∞"],
     [5, away ? `e to (that ${away > 0 ? "−" : "+"} ${fine(Math.abs(away))})` : "e to that", long(may ? Math.exp(s - away) : 0)],
     [5, "÷ row total", long(whole)], [5, "weight", share(data.weights[i][j])],
   ];
@@ -114,14 +129,17 @@ export function sentence(data, stage) {
   const asks = data.rest.q ? ` Of ${d} columns, the ${KEPT} that count most for this pair are shown; hatched: the length of all others.` : "";
   const temperature = data.temperature === 1 ? "" : `, and by the temperature, ${data.temperature.toFixed(2)}`;
   const by = data.usual ? `There are ${d} columns: divide by ${root(d)}` : `This head takes ${said(data.scale, data.scale)} instead of 1 ÷ √${d}`;
+  const more = data.softcap ? [`Then no score leaves ±${said(data.softcap, data.softcap)}, its softcap. `] : [];
+  if (data.bias) more.push("Then this pair's bias is added, ", ["s", said(data.bias[i][j], rise)], ". ");
+  else more.push(`The order stays${data.scale < data.temperature ? ", the leads shrink" : ""}. `);
   return [
     [n === 1 ? "One word" : `${n} words`, [data.cross ? `${n} ask, ${words[1].length} others answer. ` : "Nobody has looked at anybody yet. ",
       "Chosen: ", a, data.about[i] ? `, ${brief(data.about[i], 60)}.` : "."]],
     ["Query, key, value", ["What ", a, " asks for is its ", ["q", "query"], `; what ${data.cross ? "another word" : "it"} offers, its `, ["k", "key"],
       "; what it gives away, its ", ["v", "value"], ".", ...(asks ? [asks] : [" ", a, " asks for ", ["q", few(data.columns, data.q[i])], "."])]],
     ["Query meets key", ["Multiply column by column and add. The larger the circle, the better the match. ", a, " and ", b, ": ", ["big s", said(data.raw[i][j], rise)]]],
-    [data.usual ? "Divide by √d" : "Times the scale", [by, temperature, ". The order stays, the leads shrink. ", ["big s", said(data.scaled[i][j], rise)]]],
-    ["Mask", shut ? [`${shut} of ${data.open.flat().length} looks are forbidden: their scores become −∞ before anything is shared out. `, a, ` may${may ? "" : " not"} look at `, b, "."]
+    [data.usual ? "Divide by √d" : "Times the scale", [by, temperature, ". ", ...more, ["big s", said(data.scaled[i][j], rise)]]],
+    [`Mask${called(data)}`, shut ? [`${shut} of ${data.open.flat().length} looks are forbidden: their scores become −∞ before anything is shared out. `, a, ` may${may ? "" : " not"} look at `, b, "."]
       : ["Nothing is forbidden here: this step changes nothing."]],
     ["Softmax: shares of 1", ["Each row turns its scores into shares. All its blue fills one full cell. ", a,
       ...(!data.seen[i] ? [" may look at nobody: its weights are all 0."] : data.even[i] ? [" prefers nobody: ", w, " for each."] : [" gives ", b, " ", ["big w", w[1]]])]],
@@ -147,7 +165,7 @@ export function geometry(data, width) {
   const low = n_q > 1 ? (even * n_q - tall) / (n_q - 1) : tall;          // rows that are not chosen give way
   const heights = Array.from({ length: n_q }, (_, i) => low + (tall - low) * clamp(1 - Math.abs(i - data.eye)));
   let bottom = y;
-  const centres = heights.map((h) => (bottom += h) - h / 2), cw = Math.min(48, (width - x - 56 - sum) / n_k), right = x + cw * n_k;
+  const centres = heights.map((h) => (bottom += h) - h / 2), cw = Math.min(48, (width - x - 60 - sum) / n_k), right = x + cw * n_k;
   const scores = 38 + 0.6 * slack, unit = scores / (data.rise - data.low), foot = bottom + 94 + slack;
   const gap = wide ? 40 : 28, q = room[0] + 18, between = gap + (cross ? room[1] + 10 : 0), pitch = (n) => Math.min(40, (high - 98) / n);
   const b = clamp((width - q - between - gap - 50) / (2 * d + g), 12, 34), k = q + d * b + between;

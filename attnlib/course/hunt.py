@@ -1,0 +1,258 @@
+"""The hunt for heads that do a job: where does a head look, in sentences that have a right answer?
+
+    print(hunt.written(hunt.table("minilm")))       the best head for each job, and its rivals
+    print(*hunt.tried(model, "duplicate", (1, 1)), sep="\\n")   new sentences, and where it looked
+
+The rule: a word asks, and the largest weight of its row must fall on a piece of the right word.
+A word of several pieces asks with its last: there a model that writes has read it whole. Left out
+are the first token, on which many heads rest, all marks, and the word that asks.
+
+`python -m attnlib hunt` makes the table (attnlib/tools/hunt.py), and `--help` says what it holds.
+
+Clark et al. 2019, "What Does BERT Look At? An Analysis of BERT's Attention", section 4.
+"""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from attnlib import _check
+from attnlib.course.sentences import PAIRS, sentences
+from attnlib.models.generation import next_token_shares
+from attnlib.show.words import words
+
+FILE = Path(__file__).with_name("hunt.json")
+
+
+# ---- what was found ------------------------------------------------------------------------------
+
+
+def table(model=None, part="heads"):
+    """The shipped table: a list of dicts, a row each.
+
+    model  tiny-gpt, minilm or smollm2; all of them unless given
+    part   "heads": the best head for each job; "first token": how much it gets; "pairs": does a
+           head turn with the ending? "next": does what is said next?
+    """
+    found = json.loads(FILE.read_text(encoding="utf-8"))
+    rows = found[_check.choice("part", part, list(found))]
+    if model is not None:
+        _check.choice("model", model, sorted({row["model"] for row in rows}))
+    return [row for row in rows if model in (None, row["model"])]
+
+
+def written(rows):
+    """Rows of heads as text, a line for each: how often is the head right, and how often where
+    another word asks? Behind it the head that is chosen for the difference of the two.
+    """
+    title = "model    job        head right 95 %      another only asked      distance word order"
+    return "\n".join([f"{title}        shuffled", *map(_line, rows)])
+
+
+def _line(row):
+    low, high = row["interval"]
+    picky, steps, order = row["only asked"], row["distance"], row["order"]
+    only = f"{_head(picky['head']):5s}{picky['share']:.2f} {picky['another asks']:.2f}"
+    rules = f"{steps['steps']:+3d} {steps['share']:.2f} {order['rule']:15s} {order['share']:.2f}"
+    return (
+        f"{Path(row['model']).name:8s} {row['job']:10s} {_head(row['head']):5s}{row['share']:.2f}"
+        f"  {low:.2f}-{high:.2f} {row['another asks']:.2f}    {only} {rules} {row['shuffled']:.2f}"
+    )
+
+
+def _head(place):
+    return f"{place[0]}.{place[1]}"
+
+
+# ---- five sentences ------------------------------------------------------------------------------
+
+
+class Tried(NamedTuple):
+    """What a head did with one sentence. As text: a line."""
+
+    right: bool
+    asks: str
+    looked: str  # the word that has the largest weight
+    weight: float
+    wanted: str  # the right word
+    text: str
+
+    def __str__(self):
+        no = "" if self.right else f" (no, {self.wanted})"
+        return f"{self.asks} → {self.looked} {self.weight:.2f}{no}   {self.text}"
+
+
+def tried(model, job, head, texts=5, *, rng=None):
+    """What one head does with sentences of a job -> a list of `Tried`.
+
+    model  as `load` opens it
+    job    determiner, possessive, object, it, to, previous, next, duplicate or induction
+    head   (layer, head)
+    texts  how many
+    rng    default_rng(1) unless given: these sentences are not those of the table
+    """
+    _check.able("model", model, "tokens", about="a model as load opens one,")
+    head, texts = _check.place("head", head), _check.integer("texts", texts)
+    rng = np.random.default_rng(1) if rng is None else rng
+    found = []
+    for asked in sentences(job, texts, rng=rng):
+        seen = look(model, asked)
+        if not all(0 <= i < n for i, n in zip(head, seen.rows.shape)):
+            raise ValueError(f"head must be (layer, head) below {seen.rows.shape[:2]}, got {head}")
+        place = seen.places[head]
+        word = seen.of_word[place]
+        said = [asked.words[i] for i in (asked.asks, word, asked.right)]
+        weight = float(seen.rows[(*head, place)])
+        found.append(Tried(bool(word == asked.right), *said[:2], weight, said[2], asked.text))
+    return found
+
+
+# ---- one sentence, all heads ---------------------------------------------------------------------
+
+
+class Look(NamedTuple):
+    """Where all heads of a model look from the word that asks."""
+
+    rows: np.ndarray  # (layers, heads, n): the weights of its row
+    of_word: np.ndarray  # (n,): which word a token is a piece of, -1 for marks
+    at: int  # the token that asks
+    allowed: np.ndarray  # (n,): what is not left out
+
+    @property
+    def places(self):
+        """(layers, heads): the token with the largest weight."""
+        return np.where(self.allowed, self.rows, -1).argmax(axis=-1)
+
+    @property
+    def words(self):
+        """(layers, heads): the word of that token."""
+        return self.of_word[self.places]
+
+    @property
+    def strict(self):
+        """(layers, heads): the same if nothing is left out; -1 is a mark."""
+        return self.of_word[self.rows.argmax(axis=-1)]
+
+    @property
+    def joined(self):
+        """(layers, heads): the word whose pieces have most together."""
+        kept = np.where(self.allowed, self.rows, 0)
+        n = range(self.of_word.max() + 1)
+        return np.argmax([kept[..., self.of_word == i].sum(axis=-1) for i in n], axis=0)
+
+    def weight(self, word):
+        """(layers, heads): what all pieces of a word have together."""
+        return self.rows[..., self.of_word == word].sum(axis=-1)
+
+
+def look(model, asked):
+    """A model reads a sentence -> `Look`."""
+    return seen(model(asked.text), asked)
+
+
+def seen(trace, asked):
+    """What a model returned for a sentence -> `Look`."""
+    of_word = word_of_each(trace.tokens, asked.words)
+    at = np.flatnonzero(of_word == asked.asks)[asked.piece]
+    allowed = (of_word >= 0) & (of_word != asked.asks) & (np.arange(len(of_word)) > 0)
+    return Look(trace.weights[:, :, at], of_word, at, allowed)
+
+
+def word_of_each(tokens, text):
+    """Which word of a text each token is a piece of: (n,), -1 for marks.
+
+    tokens  n strings
+    text    the words, as strings
+    """
+    names = {word.lower() for word in text}
+    found = [word.pieces for word in words(tokens) if word.name.lower() in names]
+    if len(found) != len(text):
+        raise ValueError(f"tokens must spell the words {text}, got {tokens}")
+    of_word = np.full(len(tokens), -1)
+    for i, pieces in enumerate(found):
+        of_word[pieces] = i
+    return of_word
+
+
+# ---- rules that know the order of words, and nothing else ----------------------------------------
+
+
+def _others(asked):
+    return [i for i in asked.rivals if i != asked.asks]
+
+
+RULES = {  # -> the place of the answer, -1 for none
+    "the first": lambda asked: _others(asked)[0],
+    "the second": lambda asked: (*_others(asked)[1:2], -1)[0],
+    "the last": lambda asked: _others(asked)[-1],
+    "the last before": lambda asked: max([-1, *(i for i in asked.rivals if i < asked.asks)]),
+    "the next": lambda asked: ([i for i in asked.rivals if i > asked.asks] or [-1])[0],
+    "the nearest": lambda asked: min(_others(asked), key=lambda i: abs(i - asked.asks)),
+}
+
+
+# ---- the story: who was tired, the cat or the mat? -----------------------------------------------
+
+READS = {  # a text, and the word whose row is read
+    "it": ("{start} {end}.", "it"),
+    "the ending": ("{start} {end}.", "{end}"),
+    "the question": ("{start} {end}. What was{too} {end}? The", "the"),
+    "a list": ("Three words: {one}, {other}, {end}.", "{end}"),  # the control: no sentence
+}
+
+
+def pair_weights(model, read="it", pairs=PAIRS):
+    """What all heads give to the two nouns of each pair -> (pairs, 2, 2, layers, heads): by ending,
+    and by noun. Of a noun's pieces the largest weight counts.
+
+    read   whose row: "it", "the ending"; "the question", the last word of a text that asks; or
+           "a list", the ending in a text that is no sentence
+    pairs  as `PAIRS`: (all up to the ending, two nouns, and an ending for each)
+    """
+    _check.able("model", model, "tokens", about="a model as load opens one,")
+    _check.choice("read", read, READS)
+    found = []
+    for start, one, other, *ends in pairs:
+        for end in ends:
+            text, at = (form.format(**_parts(start, end, one, other)) for form in READS[read])
+            trace = model(text)
+            places = {}
+            for word in words(trace.tokens):
+                places.setdefault(word.name.lower(), []).append(word.pieces)
+            row = trace.weights[:, :, places[at][-1][-1]]  # (layers, heads, n)
+            found.append([row[..., places[noun][0]].max(axis=-1) for noun in (one, other)])
+    return np.reshape(found, (len(pairs), 2, 2, *found[0][0].shape))
+
+
+def pair_shares(model, text=READS["the question"][0], pairs=PAIRS):
+    """The shares of the two nouns as the next token -> (pairs, 2, 2): by ending, and by noun.
+
+    text  what the model goes on with: {start} and {end}, {too} of "too big", {wrong} for the other
+          ending, {one} and {other} for the nouns
+    """
+    _check.able("model", model, "next_tokens", about="a model that writes,")
+    found = []
+    for start, one, other, *ends in pairs:
+        for end, wrong in zip(ends, ends[::-1]):
+            said = text.format(**_parts(start, end, one, other), wrong=wrong)
+            ids = model.encode(said)
+            shares = next_token_shares(model.model.logits(ids)[-1])
+            found.append(
+                [shares[model.encode(f"{said} {noun}")[len(ids)]] for noun in (one, other)]
+            )
+    return np.reshape(found, (len(pairs), 2, 2))
+
+
+def turns(found):
+    """Does the larger of two turn with the ending? (pairs, 2, 2, …) -> (pairs, …): 1 if it is the
+    noun that is meant both times, -1 if it is the other one both times, 0 if it stays.
+    """
+    first = np.asarray(found)[:, :, 0] > np.asarray(found)[:, :, 1]  # (pairs, 2, …)
+    return first[:, 0].astype(int) - first[:, 1]
+
+
+def _parts(start, end, one, other):
+    too = start.partition("it was")[2]
+    return {"start": start, "end": end, "too": too, "one": one, "other": other}

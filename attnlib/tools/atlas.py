@@ -1,0 +1,79 @@
+"""What real_models shows of SmolLM2 where it is not fetched: its heads in numbers, and three texts.
+
+    python -m attnlib.tools.atlas                    about two minutes on one core; writes atlas.npz
+
+model     SmolLM2-135M-Instruct, 4 bits a number, as load("smollm2") opens it
+measures  `course.atlas.habits`: ten texts, and ten of random tokens that come twice
+where     `course.atlas.where` on the ten texts
+maps      the weights of all heads on three texts, rounded to a 255th, the lower halves alone
+hunts     of each head, in how many of TRIED sentences its largest weight falls on the right word,
+          by the rule of course/hunt.py; the baseline is the best of the rules that know only
+          distances or the order of the words, on the same sentences
+"""
+
+import argparse
+
+import numpy as np
+
+from attnlib.course import atlas, hunt
+from attnlib.course.sentences import sentences
+from attnlib.models.pretrained import load
+
+TRIED = 120
+TEXTS = {
+    "story": "The cat sat on the mat because it was tired",
+    "names": "When Mary and John went to the store, John gave a drink to",
+    "again": " river chair apple seven green river chair apple seven green",
+}
+HUNTS = {  # name -> job of course/sentences.py, text, asks, is looked at
+    "it → the animal": ("it", "story", " it", " cat", "sentences with other animals"),
+    "to → who gets it": ("to", "names", " to", " Mary", "sentences with other names"),
+}
+
+
+def made(model, texts=TRIED):
+    """All arrays of the file."""
+    found = {f"measure/{name}": one.astype(np.float16) for name, one in atlas.habits(model).items()}
+    found["where"], tokens = atlas.where(model).astype(np.float16), {}
+    for name, text in TEXTS.items():
+        trace = model(text)
+        tokens[name], n = trace.tokens, len(trace.tokens)
+        lower = trace.weights[..., np.tri(n, dtype=bool)]
+        found |= {
+            f"tokens/{name}": np.array(trace.tokens),
+            f"maps/{name}": np.round(255 * lower).astype(np.uint8),
+        }
+    for name, (job, text, asks, right, over) in HUNTS.items():
+        asked = sentences(job, texts)
+        looks = [hunt.look(model, one) for one in asked]
+        shares = np.mean([look.words == one.right for look, one in zip(looks, asked)], axis=0)
+        found |= {
+            f"look/{name}": np.array([last(tokens[text], asks), last(tokens[text], right)]),
+            f"text/{name}": np.array(list(TEXTS).index(text)),
+            f"shares/{name}": shares.astype(np.float16),
+            f"n/{name}": np.array(texts),
+            f"over/{name}": np.array(over),
+            f"baseline/{name}": np.array(baseline(asked)),
+        }
+    return found
+
+
+def last(tokens, token):
+    """The last place of a token."""
+    return max(i for i, one in enumerate(tokens) if one == token)
+
+
+def baseline(asked):
+    """The share of the best rule that has not read the words."""
+    steps = [one.right - one.asks for one in asked]
+    fixed = max(map(steps.count, steps)) / len(asked)
+    ordered = [np.mean([rule(one) == one.right for one in asked]) for rule in hunt.RULES.values()]
+    return float(max(fixed, *ordered))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--model", default="smollm2", help="a name or a path, as for load")
+    arrays = made(load(parser.parse_args().model))
+    np.savez_compressed(atlas.FILE, **arrays)
+    print(f"{atlas.FILE}: {atlas.FILE.stat().st_size:,} bytes")

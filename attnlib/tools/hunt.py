@@ -1,0 +1,293 @@
+"""Which head of a model does which job? Every head, in hundreds of sentences that have a right
+answer, beside rules that know nothing.
+
+    python -m attnlib hunt                                  tiny-gpt and minilm, 240 sentences a job
+    python -m attnlib hunt --model smollm2 --texts 600 --jobs it to
+    python -m attnlib hunt --out hunt.json                  the table as a file
+
+The best of hundreds of heads on some sentences is partly luck. So one half of the sentences chooses
+the head, the one that gives most to the right word; how often its largest weight falls there is
+counted on the other half. The same goes for what it is held against:
+
+second      the next best head
+distance    whatever stands so many tokens away: the best number of steps
+order       the first noun, the nearest noun …: the best rule of word order of course/hunt.py
+hard        the head, where that rule is wrong
+another asks  the same head in the same sentences, when another word asks
+only asked  the head chosen by how much more often it is right than when another word asks
+shuffled    the best head of a model of the same shape, whose trained numbers were shuffled
+
+strict      nothing is left out of the row: the largest weight of all
+weight      how much the right word gets, as a mean
+
+Intervals are Wilson's (1927), 95 %.
+"""
+
+import argparse
+import copy
+import json
+
+import numpy as np
+
+from attnlib import _files, measures
+from attnlib.course import hunt
+from attnlib.course.sentences import JOBS, sentences
+from attnlib.layers import parameters
+from attnlib.models.pretrained import load
+from attnlib.models.text import TextModel
+
+MODELS = ["tiny-gpt", "minilm"]
+STEPS = [step for step in range(-40, 41) if step]
+
+
+def main(arguments):
+    """Hunt, and print the table. Returns the exit code."""
+    parser = options()
+    given = parser.parse_args(list(arguments))
+    if given.texts < 20:
+        parser.error(
+            f"--texts must be at least 20, so that a half says something, got {given.texts}"
+        )
+    found = {"heads": [], "first token": [], "pairs": [], "next": []}
+    print(hunt.written([]))
+    for name in given.model:
+        try:
+            model = load(name)
+            for job in possible(model, given.jobs):
+                found["heads"].append({"model": name, **hunted(model, job, given.texts)})
+                print(hunt.written(found["heads"]).splitlines()[-1], flush=True)
+            found["first token"] += [
+                {"model": name, **first_token(model, n, given.texts)} for n in (1, 4)
+            ]
+            found["pairs"] += [{"model": name, **turning(model, read)} for read in hunt.READS]
+            if isinstance(model, TextModel):
+                found["next"] += [{"model": name, **saying(model, text)} for text in SAID]
+        except (ValueError, OSError, ImportError) as error:
+            parser.error(f"{name}: {error}")
+    if given.out:
+        _files.write(given.out, json_lines(found))
+    return 0
+
+
+def options():
+    """What may stand on the command line."""
+    parser = argparse.ArgumentParser(
+        prog="attnlib hunt", description="Find the heads that do a job, and test them."
+    )
+    parser.add_argument("--model", nargs="+", default=MODELS, help="names or folders, as in load")
+    parser.add_argument(
+        "--jobs", nargs="+", default=list(JOBS), choices=list(JOBS), help="what to look for"
+    )
+    parser.add_argument(
+        "--texts", type=int, default=240, help="sentences for each job (default: 240)"
+    )
+    parser.add_argument("--out", help="write the table here, as JSON")
+    return parser
+
+
+def possible(model, jobs):
+    """The jobs that a model can do: one that writes has not read yet what stands ahead."""
+    ahead = ("determiner", "possessive", "next") if isinstance(model, TextModel) else ()
+    return [job for job in jobs if job not in ahead]
+
+
+# ---- one job -------------------------------------------------------------------------------------
+
+
+def hunted(model, job, n):
+    """The heads of a model in n sentences of a job -> a row of the table."""
+    asked = sentences(job, n)
+    rng = np.random.default_rng(2)
+    others = [one._replace(asks=another(one, rng)) for one in asked]
+    looks, elsewhere = [], []
+    for one, other in zip(asked, others):
+        trace = model(one.text)
+        looks.append(hunt.seen(trace, one))
+        elsewhere.append(hunt.seen(trace, other))
+    right = np.array([one.right for one in asked])[:, None, None]
+    hits = np.array([look.words for look in looks]) == right  # (n, layers, heads)
+    weight = np.array([look.weight(one.right) for look, one in zip(looks, asked)])
+    best, second = ranked(weight)[:2]
+    seen = np.array([look.words for look in elsewhere])
+    picky = ranked(hits - 1.0 * (seen == right))[0]
+    steps, by_distance = best_of({step: distance(looks, right.ravel(), step) for step in STEPS})
+    rule, by_order = best_of({rule: ordered(asked, of) for rule, of in hunt.RULES.items()})
+    test = slice(1, None, 2)
+    hard = ~by_order[test]
+    of_best = lambda found: share((found == right)[(test, *best)])  # noqa: E731
+    return {
+        "job": job,
+        "head": [int(i) for i in best],
+        "sentences": len(hits[test]),
+        "share": share(hits[(test, *best)]),
+        "interval": wilson(hits[(test, *best)]),
+        "chosen": share(hits[(slice(0, None, 2), *best)]),
+        "strict": of_best(np.array([look.strict for look in looks])),
+        "joined": of_best(np.array([look.joined for look in looks])),
+        "weight": share(weight[(test, *best)]),
+        "second": {"head": [int(i) for i in second], "share": share(hits[(test, *second)])},
+        "hard": {"share": share(hits[(test, *best)][hard]), "sentences": int(hard.sum())},
+        "distance": {"steps": steps, "share": share(by_distance[test])},
+        "order": {"rule": rule, "share": share(by_order[test])},
+        "another asks": of_best(seen),
+        "only asked": {
+            "head": [int(i) for i in picky],
+            "share": share(hits[(test, *picky)]),
+            "another asks": share((seen == right)[(test, *picky)]),
+        },
+        "shuffled": by_chance(model, asked),
+        "texts": n,
+        "right": hits.sum(axis=0).tolist(),  # (layers, heads): of all the texts
+    }
+
+
+def another(asked, rng):
+    """Another word of a sentence, for which the right one is no secret: not ahead of it."""
+    after = asked.right if asked.right < asked.asks else -1
+    free = set(range(after + 1, len(asked.words))) - {asked.asks, asked.right}
+    return int(rng.choice(sorted(free)))
+
+
+def ranked(weight):
+    """Weights on the right word (n, layers, heads) -> heads as (layer, head): first who gives it
+    most in the first half.
+    """
+    order = np.argsort(-weight[::2].mean(axis=0), axis=None, kind="stable")
+    return [np.unravel_index(i, weight.shape[1:]) for i in order]
+
+
+def best_of(rules):
+    """{name: right or wrong, (n,)} -> the best on the first half, and its row."""
+    name = max(rules, key=lambda name: rules[name][::2].mean())
+    return name, rules[name]
+
+
+def distance(looks, right, step):
+    """Where is the token so many steps further a piece of the right word? (n,)"""
+    return np.array(
+        [
+            0 <= look.at + step < len(look.of_word) and look.of_word[look.at + step] == word
+            for look, word in zip(looks, right)
+        ]
+    )
+
+
+def ordered(asked, rule):
+    """Where is a rule of word order right? (n,)"""
+    return np.array([rule(one) == one.right for one in asked])
+
+
+def by_chance(model, asked):
+    """The share of the best head after each array's numbers were shuffled."""
+    rng, twin = np.random.default_rng(3), copy.copy(model)
+    twin.model = copy.deepcopy(model.model)
+    for array in parameters(twin.model).values():
+        array[...] = rng.permutation(array.ravel()).reshape(array.shape)
+    looks = [hunt.look(twin, one) for one in asked]
+    best = ranked(np.array([look.weight(one.right) for look, one in zip(looks, asked)]))[0]
+    return share([look.words[best] == one.right for look, one in zip(looks, asked)][1::2])
+
+
+# ---- the story: does a head turn with the ending? ------------------------------------------------
+
+
+def turning(model, read):
+    """The heads of a model on the pairs -> a row of the table. The best is chosen on every second
+    pair, and counted on the others.
+    """
+    weights = hunt.pair_weights(model, read)
+    turned = hunt.turns(weights)  # (pairs, layers, heads)
+    right, wrong = (turned == 1).sum(axis=0), (turned == -1).sum(axis=0)
+    head = np.unravel_index(turned[::2].sum(axis=0).argmax(), right.shape)
+    test = turned[(slice(1, None, 2), *head)]
+    lean = weights[:, 0] - weights[:, 1]  # (pairs, 2, …): what the first ending adds
+    lean = np.sign(np.round(lean[:, 0] - lean[:, 1], 5))
+    leaning = np.unravel_index(lean[::2].sum(axis=0).argmax(), right.shape)
+    return {
+        "read": read,
+        "pairs": len(test),
+        "moves": round(float(np.abs(weights[:, 0] - weights[:, 1]).max()), 3),
+        "head": [int(i) for i in head],
+        "right": int((test == 1).sum()),
+        "wrong": int((test == -1).sum()),
+        "chance": by_luck(turned),
+        "leaning": [int(i) for i in leaning],
+        "leans": int((lean[(slice(1, None, 2), *leaning)] == 1).sum()),
+        "lean chance": by_luck(lean),
+        "all right": right.tolist(),  # (layers, heads): of all pairs
+        "all wrong": wrong.tolist(),
+    }
+
+
+def by_luck(turned, draws=2000):
+    """How often does some head turn as well if it is drawn which ending is which?"""
+    flips = np.random.default_rng(4).choice([-1.0, 1.0], (draws, len(turned)))
+    drawn = flips @ turned.reshape(len(turned), -1)  # (draws, heads)
+    return round(float((drawn.max(axis=1) >= turned.sum(axis=0).max()).mean()), 4)
+
+
+SAID = [
+    "{start} {end}. What was{too} {end}? The",
+    "What was{too} {end}? The",  # without the sentence
+    "{start} {wrong}. What was{too} {end}? The",  # which the sentence does not say
+]
+
+
+def saying(model, text):
+    """What a model that writes says next -> a row of the table."""
+    shares = hunt.pair_shares(model, text)
+    turned = hunt.turns(shares)
+    counts = {name: int((turned == sign).sum()) for name, sign in TURNS.items()}
+    first = share(shares[:, :, 0] > shares[:, :, 1])
+    return {"text": text, **counts, "first noun": first, "both": share(shares.sum(axis=2))}
+
+
+TURNS = {"right": 1, "wrong": -1, "stays": 0}
+
+
+# ---- the first token -----------------------------------------------------------------------------
+
+
+def first_token(model, sentences_each, n):
+    """How much lies on the first token, in n texts -> a row of the table: layer by layer."""
+    rng, found = np.random.default_rng(5), []
+    jobs = "object it determiner".split()
+    for i in range(n):
+        several = [
+            sentences(jobs[(i + j) % len(jobs)], 1, rng=rng)[0].text for j in range(sentences_each)
+        ]
+        trace = model(" ".join(several))
+        found.append((len(trace.tokens), measures.sink_share(trace.weights)))
+    tokens, shares = zip(*found)
+    shares = np.array(shares, float)  # (n, layers, heads)
+    return {
+        "texts": n,
+        "tokens": round(float(np.mean(tokens)), 1),
+        "mean": share(shares),
+        "layers": shares.mean(axis=(0, 2)).round(3).tolist(),
+        "heads above half": int((shares.mean(axis=0) > 0.5).sum()),
+    }
+
+
+# ---- numbers, and how they are written -----------------------------------------------------------
+
+
+def share(hits):
+    """A mean with three digits; None of nothing."""
+    return round(float(np.mean(hits)), 3) if np.size(hits) else None
+
+
+def wilson(hits, z=1.96):
+    """The 95 % interval of a share: where the true one may lie."""
+    n, p = len(hits), np.mean(hits)
+    middle, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    return [round(float(end / (1 + z**2 / n)), 3) for end in (middle - half, middle + half)]
+
+
+def json_lines(found):
+    """The table as JSON: a line for each row."""
+    parts = [
+        f"{json.dumps(name)}: [\n" + ",\n".join(map(json.dumps, rows)) + "\n]"
+        for name, rows in found.items()
+    ]
+    return "{\n" + ",\n".join(parts) + "\n}\n"
