@@ -10,8 +10,7 @@ import node
 import numpy as np
 import pytest
 from PIL import Image
-from shown import Shown, frame
-from stage import Stages
+from shown import Shown, Stages, frame
 
 from attnlib import softmax
 from attnlib.show import Atlas

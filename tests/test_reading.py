@@ -7,8 +7,7 @@ import node
 import numpy as np
 import pytest
 from PIL import Image
-from shown import Shown
-from stage import Stages
+from shown import Shown, Stages
 
 from attnlib.course import atlas, explorer
 from attnlib.course.reading import SHOWN, ReadingHeads, _folded
