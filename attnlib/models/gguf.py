@@ -85,12 +85,12 @@ FIX = "Fetch the file anew"
 
 
 def model(path, *, in_order=True):
-    """A GGUF file -> (model, about, known), as `load_model` gives them of a folder, and the metadata.
+    """A GGUF file -> (model, about, known), as `load_model` gives them, and the metadata.
 
     in_order  llama.cpp turns neighbouring columns of q and k as a pair, the published folders the
               two halves; so its files of the architecture "llama" hold the rows of W_q and W_k in
               another order. True puts them back. False leaves them as they lie, which is **wrong**
-              and hardly shows in what SmolLM2 says of a capital, though its chats end: a lesson of
+              and hides: SmolLM2 still says Paris, though in a chat it says nothing. A lesson of
               real_models
     """
     about, tensors = gguf.read(path)
