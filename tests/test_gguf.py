@@ -887,3 +887,21 @@ def test_smollm2_equals_the_reference(smollm2):
         close(trace.output.ravel()[::step], ref[f"{i}.logits"], 1e-4 * np.abs(trace.output).max())
     assert smollm2.about["kinds"] == {"F32": 61, "Q4_1": 210, "Q8_0": 1}
     assert smollm2.about["bits"] == 4 and smollm2.about["licence"] == "apache-2.0"
+
+
+def test_smollm2_reads_digits_alone(smollm2):
+    """As its file says, "smollm". The library transformers cuts a GGUF file's text as GPT-2 does,
+    and takes the space in front of a digit away from the others.
+    """
+    pytest.importorskip("tokenizers", reason="pip install 'attnlib[models]'")
+    assert smollm2.tokens("x   123") == ["x", "   ", "1", "2", "3"]
+    assert smollm2.encode("a ½")[-1] == smollm2.encode("½")[-1]
+
+
+def test_smollm2_in_llama_cpps_order_still_says_paris(smollm2):
+    """A right answer does not prove a right picture."""
+    pytest.importorskip("tokenizers", reason="pip install 'attnlib[models]'")
+    wrong, question = packed(smollm2.about["file"], in_order=False), "The capital of France is"
+    for model in (smollm2, wrong):
+        assert model.next_tokens(question, best=1)[0][0] == " Paris"
+    assert np.abs(wrong(question).weights - smollm2(question).weights).max() > 0.9

@@ -85,12 +85,13 @@ FIX = "Fetch the file anew"
 
 
 def model(path, *, in_order=True):
-    """A GGUF file -> (model, about, known, tokenizer's parts), as `load_model` does for a folder.
+    """A GGUF file -> (model, about, known), as `load_model` gives them, and the metadata.
 
     in_order  llama.cpp turns neighbouring columns of q and k as a pair, the published folders the
               two halves; so its files of the architecture "llama" hold the rows of W_q and W_k in
               another order. True puts them back. False leaves them as they lie, which is **wrong**
-              and hardly shows in what the model says: a lesson of real_models
+              and hides: SmolLM2 still says Paris, though in a chat it says nothing. A lesson of
+              real_models
     """
     about, tensors = gguf.read(path)
     whole = about.get("general.type", "model")
