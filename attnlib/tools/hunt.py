@@ -24,15 +24,13 @@ Intervals are Wilson's (1927), 95 %.
 """
 
 import argparse
-import copy
 import json
 
 import numpy as np
 
 from attnlib import _files, measures
-from attnlib.course import hunt
+from attnlib.course import atlas, hunt
 from attnlib.course.sentences import JOBS, sentences
-from attnlib.layers import parameters
 from attnlib.models.pretrained import load
 from attnlib.models.text import TextModel
 
@@ -179,10 +177,7 @@ def ordered(asked, rule):
 
 def by_chance(model, asked):
     """The share of the best head after each array's numbers were shuffled."""
-    rng, twin = np.random.default_rng(3), copy.copy(model)
-    twin.model = copy.deepcopy(model.model)
-    for array in parameters(twin.model).values():
-        array[...] = rng.permutation(array.ravel()).reshape(array.shape)
+    twin = atlas.shuffled(model, 3)
     looks = [hunt.look(twin, one) for one in asked]
     best = ranked(np.array([look.weight(one.right) for look, one in zip(looks, asked)]))[0]
     return share([look.words[best] == one.right for look, one in zip(looks, asked)][1::2])
