@@ -81,7 +81,7 @@ export function thumbs(parent, label, onchoice) {
     set(list, chosen, morph, colour, width, height) {
       while (buttons.length < list.length) {
         const at = buttons.length, button = press(group, "", () => onchoice(at));
-        const parts = { name: make("span", button), why: make("small", button), canvas: make("canvas", button, { "aria-hidden": true }) };
+        const parts = { name: make("span", button), why: make("small", button), canvas: make("canvas", button, { "aria-hidden": "true" }) };
         buttons.push({ button, ...parts });
       }
       buttons.forEach(({ button, name, why, canvas }, at) => {
