@@ -36,6 +36,12 @@ REFUSED = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def nothing_was_fetched(monkeypatch, tmp_path_factory):
+    """What a learner without the published models sees: the shipped ones alone."""
+    monkeypatch.setenv("ATTNLIB_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
 def parameters_of(path):
     """Name -> default value, of the cell tagged `parameters`."""
     found = papermill.inspect_notebook(str(path))
