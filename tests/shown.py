@@ -110,8 +110,8 @@ class Stages:
         return tab
 
 
-def opened(browser, view, folder, width=800, *, dark=False, calm=False, touch=False):
-    """The page of a view, with its picture as wide as this. -> Shown"""
+def opened(browser, view, folder, width=800, *, hands=None, dark=False, calm=False, touch=False):
+    """The page of a view, with its picture as wide as this. -> Shown, or `hands` of another kind"""
     path = folder / f"page-{id(view)}.html"
     view.to_html(path)
     tab = lab.Tab(browser, dark=dark, width=width + MARGIN)
@@ -122,7 +122,7 @@ def opened(browser, view, folder, width=800, *, dark=False, calm=False, touch=Fa
     if calm:
         tab.page.emulate_media(reduced_motion="reduce")
     tab.page.goto(path.as_uri())
-    return Shown(tab)
+    return (hands or Shown)(tab)
 
 
 class Shown:

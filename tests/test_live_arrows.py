@@ -519,7 +519,7 @@ def test_high_contrast_keeps_the_picture(show):
 
 def test_a_change_takes_less_than_a_frame(stages, tmp_path, capsys):
     """Printed, and asserted with room for a busy machine."""
-    page = opened(stages.browser, friends(), tmp_path)
+    page = opened(stages.browser, friends(), tmp_path, hands=Page)
     turn = (
         "document.querySelector('[data-arrow=\"5\"]').dispatchEvent(new KeyboardEvent('keydown',"
         " { key: 'ArrowLeft', shiftKey: true, bubbles: true }));"

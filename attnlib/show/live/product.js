@@ -11,7 +11,8 @@ export const most = (rows) => rows.flat().reduce((top, x) => Math.max(top, Math.
 
 /** What crossed from Python, read once: heads[h] {q, k, v, columns, gives, bias, softcap}, open(h, name)[i][j]: may look. get: a trait by its name */
 export function unpack(get) {
-  const [heads, n_q, n_k, d, d_v] = get("_shape"), masks = get("_masks"), planes = get("_open").byteLength / (4 * n_q * n_k * masks.length || 1);
+  const [heads, n_q, n_k, d, d_v] = get("_shape"), masks = get("_masks");
+  const planes = get("_open").byteLength / (4 * n_q * n_k * masks.length || 1);
   const [q, k, v] = [["_q", n_q, d], ["_k", n_k, d], ["_v", n_k, d_v]].map(([name, ...shape]) => numbers(get(name), [heads, ...shape]));
   const bits = masks.length ? numbers(get("_open"), [masks.length, planes, n_q, n_k]) : [], softcap = get("_softcap");
   const bias = get("_bias").byteLength ? numbers(get("_bias"), [heads, n_q, n_k]) : [];
@@ -41,7 +42,8 @@ export function computed(head, open, scale, temperature) {
   const scaled = scores.map((row) => row.map((s) => s / temperature));
   return {
     ...head, open, scale, temperature, raw, scaled, weights, output, d, d_v: v[0].length, usual: Math.abs(scale * Math.sqrt(d) - 1) < 1e-6,
-    rise: most([raw, scaled].flat()), low: [raw, scaled].flat(2).reduce((a, b) => Math.min(a, b), 0), even: weights.map((row, i) => isEven(row, open[i])),
+    rise: most([raw, scaled].flat()), low: [raw, scaled].flat(2).reduce((a, b) => Math.min(a, b), 0),
+    even: weights.map((row, i) => isEven(row, open[i])),
     seen: open.map((row) => row.filter(Boolean).length),
   };
 }
