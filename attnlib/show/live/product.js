@@ -9,7 +9,8 @@ const KEPT = 5;                                                          // with
 
 export const most = (rows) => rows.flat().reduce((top, x) => Math.max(top, Math.abs(x)), 1e-9);
 
-/** What crossed from Python, read once: heads[h] {q, k, v, columns, gives, bias, softcap}, open(h, name)[i][j]: may look. get: a trait by its name */
+/** What crossed from Python, read once: heads[h] {q, k, v, columns, gives, bias, softcap}, open(h, name)[i][j]: may look.
+ *  get: a trait by its name */
 export function unpack(get) {
   const [heads, n_q, n_k, d, d_v] = get("_shape"), masks = get("_masks");
   const planes = get("_open").byteLength / (4 * n_q * n_k * masks.length || 1);
