@@ -259,7 +259,7 @@ export function write(pen, text, x, y, fill, { size = 12, bold = false, align = 
   if (behind) {                                          // paper behind what stands on other words
     const length = Math.min(pen.measureText(text).width, most ?? Infinity) + 4;
     pen.fillStyle = behind;
-    const high = turn ? size - 1 : size + 2;
+    const high = turn && fill !== behind ? size - 1 : size + 2;          // a name that goes, goes with its tails
     pen.fillRect({ left: -2, right: 2 - length, center: -length / 2 }[align], -high / 2, length, high);
   }
   pen.fillStyle = fill;
@@ -414,7 +414,7 @@ export function paintFocus(pen, one, place, focus, state, colours, ink, seen, sc
   const five = place.few && seen ? best(seen.values).slice(0, 5).filter(([v]) => v > one.nothing).map(([, n]) => n) : [];
   const name = (n, where) => {
     if (place.few) return;
-    const names = where ? state.key_tokens : state.tokens, near = where ? 17 / cw : 12 / ch;
+    const names = where ? state.key_tokens : state.tokens, near = where ? 17 / cw : 14 / ch;
     const step = place.every[where], before = n - (n % step);
     for (const m of [before, before + step]) {           // a name that would stand in its way goes
       if (m === n || m >= names.length || Math.abs(m - n) >= near) continue;

@@ -142,7 +142,7 @@ export function paintLoupe(box, data, { values, most }, { side, pins }) {
   box.replaceChildren();
   if (!pins.length) return;
   make("b", box, { class: side === "key" ? "k" : "q" }, side === "key" ? `→ ${name}` : `${name} →`);
-  for (const [v, m] of best(values).slice(0, BARS).filter(([w]) => w > 0)) {
+  for (const [v, m] of best(values).slice(0, BARS).filter(([w], n) => w >= 0.01 || (!n && w > 0))) {
     make("span", box, { class: `bar ${side === "key" ? "q" : "k"}`, style: `--w:${v / most}` }, other[m]);
     make("span", box, {}, few(v));
   }

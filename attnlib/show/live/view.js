@@ -278,8 +278,9 @@ function bringBack(view, { x, y, cw, ch }, cell) {
   const { map } = view.parts, pin = String(cell);
   if (!cell || pin === view.pin) return;
   view.pin = pin;
-  for (const [side, room, first, at] of [["scrollLeft", map.clientWidth, x, x + cell[1] * cw], ["scrollTop", map.clientHeight, y, y + cell[0] * ch]]) {
-    if (at < map[side] + Math.min(first, room / 2) || at > map[side] + room - 20) map[side] = at - room / 2;
+  const axes = [["scrollLeft", map.clientWidth, x, 100, x + cell[1] * cw], ["scrollTop", map.clientHeight, y, 20, y + cell[0] * ch]];
+  for (const [side, room, first, last, at] of axes) {   // its name leans to the right
+    if (at < map[side] + Math.min(first, room / 2) || at > map[side] + room - last) map[side] = at - room / 2;
   }
 }
 

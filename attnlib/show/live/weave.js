@@ -181,8 +181,10 @@ function threadEnds(rows, onKeys) {
 
 // ---- paint -------------------------------------------------------------------------------------------------------------
 
-export function weave(pen, data, place, look) {
+export function weave(pen, data, whole, look) {
   if (!data.q.length || !data.k.length) return;
+  const most = Math.max(1, ...data.weights.map((row) => row.reduce((sum, w) => sum + (w || 0), 0)));
+  const place = { ...whole, thick: whole.thick / most };               // a row that gives more than 1 stays beside its word
   weaveBands(pen, place, look);
   weaveWeights(pen, data, place, look);
   weaveQueries(pen, data, place, look);
