@@ -141,7 +141,7 @@ def shipped():
             "n": int(file[f"n/{name}"]),
             "over": str(file[f"over/{name}"]),
             "baseline": float(file[f"baseline/{name}"]),
-            "hint": "Some heads look there whoever asks. Does yours?",
+            "hint": "Some heads look there whoever asks: they do not count.",
         }
         for name in (one.partition("/")[2] for one in file if one.startswith("look/"))
     ]
