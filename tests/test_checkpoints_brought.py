@@ -29,7 +29,7 @@ save_file = pytest.importorskip(
     "safetensors.numpy", reason="pip install 'attnlib[models]'"
 ).save_file
 pytestmark = pytest.mark.filterwarnings("error")
-WRITERS = ["gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma2"]
+WRITERS = ["gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text"]
 SIDES = ["t5", "t5_gated", "bart", "marian"]
 
 
@@ -376,6 +376,19 @@ ABSENT = {  # a missing key is what the reference's class takes; null, where it 
         "hidden_activation": "gelu_pytorch_tanh",
         "rms_norm_eps": 1e-6,
         "tie_word_embeddings": True,
+    },
+    "gemma3_text": {
+        "final_logit_softcapping": None,
+        "query_pre_attn_scalar": 256,
+        "sliding_window": 4096,
+        "hidden_activation": "gelu_pytorch_tanh",
+        "rms_norm_eps": 1e-6,
+        "tie_word_embeddings": True,
+        "layer_types": ["sliding_attention"] * 3,
+        "rope_parameters": {
+            "full_attention": {"rope_theta": 1_000_000.0, "rope_type": "default"},
+            "sliding_attention": {"rope_theta": 10_000.0, "rope_type": "default"},
+        },
     },
     "mistral": {"sliding_window": 4096, "hidden_act": "silu", "rms_norm_eps": 1e-6},
     "qwen2": {"sliding_window": 4096, "max_window_layers": 28, "rms_norm_eps": 1e-6},

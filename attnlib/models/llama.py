@@ -1,14 +1,13 @@
-"""Llama, Mistral, Qwen2, Qwen3 and Gemma 2: a `GPT` with rotary positions and grouped heads.
+"""Llama, Mistral, Qwen2 and Qwen3: a `GPT` with rotary positions and grouped heads.
 
-What each adds: Mistral a window, Qwen2 biases of q, k and v, Qwen3 norms of q and k, Gemma 2 soft
-caps and a norm behind each layer too.
+What each adds: Mistral a window, Qwen2 biases of q, k and v, Qwen3 norms of q and k.
 """
 
 import numpy as np
 
 from attnlib.encodings import Rotary
 from attnlib.heads import SelfAttention
-from attnlib.layers import DecoderBlock, FeedForward, RMSNorm
+from attnlib.layers import DecoderBlock, RMSNorm
 from attnlib.models.files import config as checks
 from attnlib.models.files.checkpoint import Blank, Family
 from attnlib.models.gpt import GPT
@@ -41,26 +40,6 @@ class NormedAttention(SelfAttention):
         return super().placed(self.q_norm(q), self.k_norm(k), positions)
 
 
-class NormBehind:
-    """A layer with a norm behind it, before the stream takes it up: norm(layer(x)).
-
-    Part: norm_behind. Gemma 2 (Gemma Team 2024), section 2.
-    """
-
-    def steps(self, x, **options):
-        """The layer at work; its output is normed."""
-        steps = super().steps(x, **options)
-        return steps._replace(output=self.norm_behind(steps.output))
-
-
-class GemmaAttention(NormBehind, SelfAttention):
-    """`SelfAttention` with a norm behind it."""
-
-
-class GemmaFeedForward(NormBehind, FeedForward):
-    """A `FeedForward` with a norm behind it."""
-
-
 class QwenBlock(LlamaBlock):
     """A `LlamaBlock` with norms of q and k."""
 
@@ -69,17 +48,6 @@ class QwenBlock(LlamaBlock):
     def __init__(self, d_model, n_heads, *, eps=None, **block):
         super().__init__(d_model, n_heads, eps=eps, **block)
         self.attention.q_norm.eps = self.attention.k_norm.eps = self.attention_norm.eps
-
-
-class GemmaBlock(LlamaBlock):
-    """A `LlamaBlock` with norms on both sides of each layer: x + norm(layer(norm(x)))."""
-
-    make_attention, make_feed_forward = GemmaAttention, GemmaFeedForward
-
-    def __init__(self, d_model, n_heads, *, eps=None, **block):
-        super().__init__(d_model, n_heads, eps=eps, **block)
-        for layer in (self.attention, self.feed_forward):
-            layer.norm_behind = RMSNorm(d_model, eps=self.attention_norm.eps)
 
 
 class Llama(GPT):
@@ -92,28 +60,6 @@ class Qwen3(GPT):
     """A `GPT` of `QwenBlock`s. Yang et al. 2025, "Qwen3 Technical Report"."""
 
     make_block = QwenBlock
-
-
-class Gemma2(GPT):
-    """A `GPT` of `GemmaBlock`s with longer embeddings, and logits between -c and c.
-
-    `softcap` is c; None for no bound. Gemma Team 2024, "Gemma 2", section 2.
-    """
-
-    make_block = GemmaBlock
-    softcap = None
-
-    def embedded(self, ids):
-        """Each token's row of the embedding, times √d_model: (..., n, d_model)"""
-        rows = super().embedded(ids)
-        return rows * rows.dtype.type(rows.shape[-1] ** 0.5)
-
-    def scores(self, final):
-        """The logits, c · tanh(logits / c)."""
-        logits = super().scores(final)
-        if logits is None or self.softcap is None:
-            return logits
-        return self.softcap * np.tanh(logits / self.softcap)
 
 
 # ---- from a config -------------------------------------------------------------------------------
@@ -140,16 +86,6 @@ def qwen2(config, tensors):
 def qwen3(config, tensors):
     """config.json of model_type "qwen3" -> `Qwen3`, still empty."""
     return decoder(Qwen3, config, tensors)
-
-
-def gemma2(config, tensors):
-    """config.json of model_type "gemma2" -> `Gemma2`, still empty."""
-    model = decoder(Gemma2, config | {"hidden_act": config["hidden_activation"]}, tensors)
-    model.softcap = config["final_logit_softcapping"]
-    scale, softcap = config["query_pre_attn_scalar"] ** -0.5, config["attn_logit_softcapping"]
-    for block in model.blocks:
-        block.attention.scoring = {"scale": scale, "softcap": softcap}
-    return model
 
 
 def decoder(make, config, tensors, *, mlp_bias=False):
@@ -254,12 +190,6 @@ def qwen_windows(config, key):
     return windows(config, key, [SLIDING if i >= first else FULL for i in range(n)])
 
 
-def gemma_windows(config, key):
-    """The window of each layer, of every other one where the config is silent."""
-    n = config.known["num_hidden_layers"]
-    return windows(config, key, [FULL if i % 2 else SLIDING for i in range(n)])
-
-
 def windows(config, key, default):
     """["sliding_attention", "full_attention", …] -> [window, None, …]"""
     kinds = checks.maybe(checks.kind(list), default)(config, key)
@@ -295,6 +225,32 @@ def rotary(config, key):
     except (TypeError, ValueError, ArithmeticError) as error:
         wrong = f"{place} are not built here: {str(error)[:300]}"
         raise ValueError(f"{wrong}. {checks.FIX}") from None
+
+
+def rotaries(sliding, full):
+    """The check of two `Rotary`: of the layers that have a window, and of those that see all.
+
+    sliding, full   (the key of the base in older files, the base where the config is silent)
+
+    transformers 5 writes "rope_parameters": {"full_attention": {…}, "sliding_attention": {…}};
+    an older "rope_scaling" is of the layers that see all.
+    """
+    table = checks.maybe(checks.kind(dict), {})
+
+    def check(config, key):
+        said = checks.Config(table(config, key), f"{config.place}: {key}")
+        if odd := said.keys() - {FULL, SLIDING}:
+            raise config.misfit(key, f"may have {FULL} and {SLIDING} here, got {checks.short(odd)}")
+        made = []
+        for kind, (old, usual) in ((SLIDING, sliding), (FULL, full)):
+            own = {"rope_theta": checks.maybe(THETA, usual)(config, old)} | table(said, kind)
+            own |= table(config, "rope_scaling") if kind == FULL else {}
+            one = checks.Config({**config, key: own}, config.place)
+            one.known = config.known
+            made.append(rotary(one, key))
+        return made
+
+    return check
 
 
 def stretched(config, options):
@@ -355,17 +311,6 @@ QWEN2_KEYS = KEYS | {
     "layer_types": qwen_windows,
 }
 QWEN3_KEYS = QWEN2_KEYS | {"attention_bias": checks.flag(False, "blocks.0.attention.b_q")}
-GEMMA2_KEYS = KEYS | {
-    "hidden_activation": checks.default("gelu_tanh", checks.activation),
-    "attention_bias": checks.flag(False, "blocks.0.attention.b_q"),
-    "query_pre_attn_scalar": checks.default(256, checks.number(1e-3, 1e6)),
-    "final_logit_softcapping": checks.default(30.0, CAP),
-    "attn_logit_softcapping": checks.default(50.0, CAP),
-    "tie_word_embeddings": checks.flag(True),
-    "use_bidirectional_attention": checks.only(False),
-    "layer_types": gemma_windows,
-}
-
 # ---- where the tensors lie -----------------------------------------------------------------------
 
 LLAMA = {
@@ -386,26 +331,10 @@ QWEN3 = LLAMA | {
     "blocks.{}.attention.q_norm": "layers.{}.self_attn.q_norm",
     "blocks.{}.attention.k_norm": "layers.{}.self_attn.k_norm",
 }
-GEMMA2 = LLAMA | {
-    "blocks.{}.attention.norm_behind": "layers.{}.post_attention_layernorm",
-    "blocks.{}.feed_forward_norm": "layers.{}.pre_feedforward_layernorm",
-    "blocks.{}.feed_forward.norm_behind": "layers.{}.post_feedforward_layernorm",
-}
-
-
-def one_more(tensors):
-    """Gemma stores the gain of a norm without its 1: -> with it."""
-    return {
-        name: array + np.float32(1) if name.endswith("norm.weight") else array
-        for name, array in tensors.items()
-    }
-
-
 ALL = {"prefix": "model.", "tied": {HEAD: "embed_tokens.weight"}}
 FAMILIES = {
     "llama": Family(llama, LLAMA, SIZES, SHAPES, LLAMA_KEYS, **ALL),
     "mistral": Family(mistral, LLAMA, SIZES, SHAPES, MISTRAL_KEYS, **ALL),
     "qwen2": Family(qwen2, LLAMA, SIZES, SHAPES, QWEN2_KEYS, **ALL),
     "qwen3": Family(qwen3, QWEN3, SIZES, SHAPES, QWEN3_KEYS, **ALL),
-    "gemma2": Family(gemma2, GEMMA2, SIZES, SHAPES, GEMMA2_KEYS, one_more, **ALL),
 }
