@@ -283,6 +283,7 @@ NULLS = {
     "llama": ["attention_bias", "quantization_config", "rope_scaling", "pretraining_tp"],
     "qwen2": ["tie_word_embeddings", "layer_types"],
     "gemma2": ["layer_types"],
+    "gemma3_text": ["layer_types", "rope_parameters", "rope_scaling", "attn_logit_softcapping"],
     "t5": ["scale_decoder_outputs"],
     "marian": ["scale_embedding"],
     "bert": ["is_decoder", "quantization_config"],

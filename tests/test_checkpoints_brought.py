@@ -155,7 +155,7 @@ def test_an_untied_model_without_its_head(tmp_path, family, prefix):
             use()
 
 
-@pytest.mark.parametrize("family", ["qwen2", "qwen3", "gemma2"])
+@pytest.mark.parametrize("family", ["qwen2", "qwen3", "gemma2", "gemma3_text"])
 def test_an_untied_config_beside_a_file_without_a_head(tmp_path, family):
     ref, change = reference(family), {"tie_word_embeddings": False}
     model = load(changed(tmp_path, family, change=change))
@@ -175,7 +175,7 @@ def test_a_t5_without_its_head(tmp_path):
         model.forward(ref["ids"])
 
 
-@pytest.mark.parametrize("family", ["qwen2", "qwen3", "gemma2"])
+@pytest.mark.parametrize("family", ["qwen2", "qwen3", "gemma2", "gemma3_text"])
 def test_a_tied_model_with_a_copy_of_its_head(tmp_path, family):
     ref = reference(family)
     copied = plus(**{"lm_head.weight": "model.embed_tokens.weight"})
@@ -184,7 +184,7 @@ def test_a_tied_model_with_a_copy_of_its_head(tmp_path, family):
     folder = changed(tmp_path, family, tensors=wrong, name="wrong")
     refused(folder, ValueError, "tie_word_embeddings=True", "'lm_head.weight' should be the same")
     drop = ["tie_word_embeddings"]
-    if family == "gemma2":  # whose class ties unless told otherwise
+    if "gemma" in family:  # whose class ties unless told otherwise
         refused(changed(tmp_path, family, tensors=wrong, drop=drop, name="a"), ValueError, "same")
 
 

@@ -132,10 +132,9 @@ CAP = checks.maybe(checks.number(1e-3, 1e6))
 SILU = checks.default("silu", checks.activation)
 TURNS = checks.number(1e-6, 1e6)
 LONGER = checks.number(1e-6, 100)
-TRAINED = "original_max_position_embeddings"
+TRAINED, PART = "original_max_position_embeddings", "partial_rotary_factor"
 ROPE = {
     "rope_theta": THETA,
-    "partial_rotary_factor": checks.only(1.0),
     TRAINED: LENGTH,
     "factor": TURNS,
     "low_freq_factor": TURNS,
@@ -171,6 +170,27 @@ def head_width(config, key):
     return found
 
 
+def only_width(config, key):
+    """The same where a config need not say it, and no other is built."""
+    width = config.known["hidden_size"] // config.known["num_attention_heads"]
+    if head_width(config, key) != width:
+        raise config.misfit(key, f"must be hidden_size // num_attention_heads, {width}")
+    return width
+
+
+def part_of(d_head):
+    """The check of a share of the columns of a head: those that turn, an even number."""
+
+    def check(config, key):
+        found = checks.number(1e-6, 1)(config, key)
+        if (columns := int(d_head * found)) % 2 or not columns:
+            turned = f"{found:g} of {d_head} columns is {columns}"
+            raise config.misfit(key, f"must turn an even number of columns, at least 2: {turned}")
+        return found
+
+    return check
+
+
 def is_tied(config, key):
     """Whether the embedding scores the tokens; where the config is silent, the file tells."""
     return checks.flag(HEAD not in config.held.shapes)(config, key)
@@ -202,26 +222,30 @@ def windows(config, key, default):
     return [wide(config, "sliding_window") if one == SLIDING else None for one in kinds]
 
 
-def rotary(config, key):
+def rotary(config, key, *, parts=False):
     """The `Rotary` of a config.
+
+    parts   whether a model of this type may turn a part of the columns of a head
 
     transformers 5 writes "rope_parameters": {"rope_theta": …, "rope_type": …, …}; older files have
     "rope_theta", and beside it "rope_scaling": {"type": …, …}.
     """
+    part = part_of(config.known["head_dim"]) if parts else checks.only(1.0)
+    known = ROPE | {PART: part}
     table = checks.maybe(checks.kind(dict), {})
     new, old = table(config, key), table(config, "rope_scaling")
     place = f"{config.place}: {key if new else 'rope_scaling'} (rotary positions)"
     given = {name: one for name, one in (new or old).items() if one is not None}
     inner = checks.Config(given, place)
-    inner.check({name: ROPE[name] for name in inner if name in ROPE})
+    inner.check({name: known[name] for name in inner if name in known})
     base = inner.known.pop("rope_theta", None)
     base = base or checks.maybe(THETA, 10_000.0)(config, "rope_theta")
-    if inner.known.pop("partial_rotary_factor", None) is None:
-        checks.only(1.0)(config, "partial_rotary_factor")
-    rest = {name: one for name, one in inner.items() if name not in ROPE}
+    partial = inner.known.pop(PART, None) or checks.default(1.0, part)(config, PART)
+    rest = {name: one for name, one in inner.items() if name not in known}
     scaling = stretched(config, inner.known | rest)
     try:
-        return _tried(base, scaling, config.known["head_dim"])
+        made = Rotary(base=base, layout="half", scaling=scaling, partial=partial)
+        return _tried(made, config.known["head_dim"])
     except (TypeError, ValueError, ArithmeticError) as error:
         wrong = f"{place} are not built here: {str(error)[:300]}"
         raise ValueError(f"{wrong}. {checks.FIX}") from None
@@ -243,7 +267,8 @@ def rotaries(sliding, full):
             raise config.misfit(key, f"may have {FULL} and {SLIDING} here, got {checks.short(odd)}")
         made = []
         for kind, (old, usual) in ((SLIDING, sliding), (FULL, full)):
-            own = {"rope_theta": checks.maybe(THETA, usual)(config, old)} | table(said, kind)
+            own = {"rope_theta": checks.maybe(THETA, usual)(config, old)}
+            own |= table(said, kind) or {"rope_type": "default"}
             own |= table(config, "rope_scaling") if kind == FULL else {}
             one = checks.Config({**config, key: own}, config.place)
             one.known = config.known
@@ -265,15 +290,15 @@ def stretched(config, options):
     return options | {"rope_type": recipe} if options else None
 
 
-def _tried(base, scaling, d_head):
+def _tried(made, d_head):
     """A `Rotary` that turns a short and a long text."""
-    made, places = Rotary(base=base, layout="half", scaling=scaling), np.array([0, 2**20])
+    places = np.array([0, 2**20])
     with np.errstate(all="ignore"):
         ends = [made.angles(places[:n], n, d_head) for n in (1, 2)]
     if not all(np.isfinite(angles).all() for angles in ends):
         raise ValueError("they turn without end")
-    if attention_factor(scaling) > 100:
-        raise ValueError(f"they make queries {attention_factor(scaling):g} times as long")
+    if (longer := attention_factor(made.scaling)) > 100:
+        raise ValueError(f"they make queries {longer:g} times as long")
     return made
 
 
