@@ -29,7 +29,7 @@ save_file = pytest.importorskip(
     "safetensors.numpy", reason="pip install 'attnlib[models]'"
 ).save_file
 pytestmark = pytest.mark.filterwarnings("error")
-WRITERS = ["gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text"]
+WRITERS = ["gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text", "gpt_neox"]
 SIDES = ["t5", "t5_gated", "bart", "marian"]
 
 
@@ -202,6 +202,7 @@ OTHERS = {
         "sequence_summary.summary.weight",
     ],
     "modernbert": ["classifier.weight"],
+    "gpt_neox": ["score.weight", "classifier.bias", "qa_outputs.weight"],
     "bart": ["classification_head.dense.weight", "classification_head.out_proj.bias"],
     "t5": ["classification_head.dense.weight", "qa_outputs.weight"],
 }
@@ -276,6 +277,11 @@ BUFFERS = {
     "roberta": ["roberta.embeddings.position_ids", "roberta.embeddings.token_type_ids"],
     "electra": ["electra.embeddings.position_ids"],
     "modernbert": ["model.layers.1.attn.rotary_emb.inv_freq"],
+    "gpt_neox": [
+        "gpt_neox.layers.0.attention.bias",
+        "gpt_neox.layers.1.attention.masked_bias",
+        "gpt_neox.layers.1.attention.rotary_emb.inv_freq",
+    ],
     "llama": [
         "model.layers.1.self_attn.rotary_emb.inv_freq",
         "model.rotary_emb.inv_freq",
@@ -390,6 +396,14 @@ ABSENT = {  # a missing key is what the reference's class takes; null, where it 
             "sliding_attention": {"rope_theta": 10_000.0, "rope_type": "default"},
         },
     },
+    "gpt_neox": {
+        "hidden_act": "gelu",
+        "layer_norm_eps": 1e-5,
+        "use_parallel_residual": True,
+        "attention_bias": True,
+        "tie_word_embeddings": False,
+        "rope_parameters": {"rope_theta": 10_000, "partial_rotary_factor": 0.25},
+    },
     "mistral": {"sliding_window": 4096, "hidden_act": "silu", "rms_norm_eps": 1e-6},
     "qwen2": {"sliding_window": 4096, "max_window_layers": 28, "rms_norm_eps": 1e-6},
     "llama": {"hidden_act": "silu", "rms_norm_eps": 1e-6, "attention_bias": False},
@@ -502,10 +516,10 @@ def test_a_pattern_is_no_padding():
 
 @pytest.mark.parametrize("family", [*WRITERS, "bert"])
 def test_a_mask_of_a_batch_needs_axes_for_heads_and_queries(family):
-    model, ids = load(FIXTURES / family), np.full((2, 7), 5)
+    model, ids = load(FIXTURES / family), np.full((3, 7), 5)  # nor 3 heads
     with pytest.raises(ValueError, match=r"mask has the shape of ids, .*\[:, None, None, :\]"):
-        model.forward(ids, mask=np.ones((2, 7), bool))
-    for odd in (np.ones((7, 2), bool), np.ones((2, 1, 7), bool), np.ones(6, bool)):
+        model.forward(ids, mask=np.ones((3, 7), bool))
+    for odd in (np.ones((7, 3), bool), np.ones((3, 1, 7), bool), np.ones(6, bool)):
         with pytest.raises(ValueError, match="mask has the shape"):
             model.forward(ids, mask=odd)
 

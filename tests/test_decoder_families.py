@@ -1,4 +1,4 @@
-"""Gemma 3: what no fixture shows. Configs of older files, and a bound of the logits."""
+"""Decoders that came later: what no fixture shows, above all configs of older files."""
 
 import numpy as np
 import pytest
@@ -73,3 +73,64 @@ def test_gemma_3_turns_with_two_speeds():
         "default",
         "linear",
     ]
+
+
+# ---- GPT-NeoX ------------------------------------------------------------------------------------
+
+
+def test_an_older_gpt_neox(tmp_path):
+    """As published: base and part under keys of their own, a quarter where the part is not said."""
+    ref, old = reference("gpt_neox"), {"rotary_emb_base": 50, "rotary_pct": 0.5}
+
+    def older(name, **change):
+        folder = changed(tmp_path, "gpt_neox", change=change, drop=["rope_parameters"], name=name)
+        return load(folder)
+
+    close(forward(older("old", **old), ref).output, ref["logits"], LOGITS)
+    stretched = older("stretched", **old, rope_scaling={"type": "linear", "factor": 3.0})
+    assert stretched.model.positions.partial == 0.5 and stretched.model.positions.base == 50
+    assert np.abs(forward(stretched, ref).weights - ref["weights"]).max() > 0.01
+    bare = older("bare").model.positions
+    assert bare.partial == 0.25 and bare.base == 10_000
+
+
+def test_a_gpt_neox_without_biases_of_its_attention(tmp_path):
+    """They are none, and those of the other layers stay."""
+    ref, names = reference("gpt_neox"), (".query_key_value.bias", ".attention.dense.bias")
+    less = lambda given: {n: a for n, a in given.items() if not n.endswith(names)}  # noqa: E731
+    none = lambda given: {n: a * (not n.endswith(names)) for n, a in given.items()}  # noqa: E731
+    change = {"attention_bias": False}
+    model = load(changed(tmp_path, "gpt_neox", change=change, tensors=less, name="less"))
+    same = load(changed(tmp_path, "gpt_neox", tensors=none, name="none"))
+    close(forward(model, ref).output, forward(same, ref).output, 0)
+    assert np.abs(forward(model, ref).weights - ref["weights"]).max() > 0.01
+    refused(
+        changed(tmp_path, "gpt_neox", change=change, name="wrong"), ValueError, "attention_bias"
+    )
+
+
+def test_a_gpt_neox_without_a_head_or_with_a_tied_one(tmp_path):
+    ref = reference("gpt_neox")
+    headless = lambda given: {n: a for n, a in given.items() if n != "embed_out.weight"}  # noqa: E731
+    model = load(changed(tmp_path, "gpt_neox", tensors=headless, name="headless"))
+    found = forward(model, ref)
+    close(found.weights, ref["weights"], WEIGHTS)
+    head = load(FIXTURES / "gpt_neox").model.unembedding
+    close(found.output @ head, ref["logits"], LOGITS)
+    tie = {"tie_word_embeddings": True}
+    tied = load(changed(tmp_path, "gpt_neox", change=tie, tensors=headless, name="tied"))
+    close(forward(tied, ref).output, found.output @ tied.model.embedding.T, LOGITS)
+    refused(changed(tmp_path, "gpt_neox", change=tie, name="two"), ValueError, "embed_out.weight")
+
+
+def test_the_layers_of_a_parallel_block_read_the_same():
+    """x + attention(norm(x)) + feed_forward(norm(x)), with a norm of its own for each."""
+    block = load(FIXTURES / "gpt_neox").model.blocks[1]
+    x = np.random.default_rng(0).normal(size=(5, 16)).astype(np.float32)
+    steps, causal = block.steps(x), np.tri(5, dtype=bool)
+    said, _ = block.attention(block.attention_norm(x), mask=causal)
+    beside = block.feed_forward(block.feed_forward_norm(x))
+    close(steps.output, x + said + beside, 1e-5)
+    close(steps.attention.output, x + said, 1e-5)  # the stream that the second layer adds to
+    close(steps.feed_forward.x, steps.attention.output, 0)
+    close(steps.feed_forward.inner.output, beside, 0)

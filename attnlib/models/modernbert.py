@@ -126,14 +126,6 @@ def taken_apart(tensors):
     return apart
 
 
-def head_width(config, key):
-    """The width of a head, which config.json need not say."""
-    width = config.known["hidden_size"] // config.known["num_attention_heads"]
-    if llama.head_width(config, key) != width:
-        raise config.misfit(key, f"must be hidden_size // num_attention_heads, {width}")
-    return width
-
-
 def windows(config, key):
     """The window of each layer, None for all: two of three have one where the config is silent."""
     every, wide = config.known["global_attn_every_n_layers"], config.known["local_attention"] // 2
@@ -150,7 +142,7 @@ SIZES = {
     "intermediate_size": checks.whole(),
     "num_hidden_layers": checks.layers("blocks"),
     "num_attention_heads": checks.heads("hidden_size"),
-    "head_dim": head_width,
+    "head_dim": llama.only_width,
 }
 SHAPES = {
     "embedding": ("vocab_size", "hidden_size"),
