@@ -361,6 +361,23 @@ def turned(x, positions, name="x"):
     return x, positions
 
 
+def rotary_part(value):
+    """A share above 0, at most 1."""
+    found = _check.positive("partial", value)
+    if found > 1:
+        raise ValueError(f"partial must be at most 1, all columns of a head, got {value!r}")
+    return found
+
+
+def turned_columns(partial, d_head):
+    """How many of the columns of a head turn: an even number where it is a part of them."""
+    columns = d_head if partial == 1 else int(_check.integer("d_head", d_head) * partial)
+    if partial < 1 and (columns % 2 or not columns):
+        wanted = "must turn an even number of columns, at least 2"
+        raise ValueError(f"partial {wanted}: {partial:g} of d_head={d_head} is {columns}")
+    return columns
+
+
 def rotate(x, angles, layout, name="x"):
     """x, angles that fit its pairs, and how many pairs there are."""
     x = _check.floats(name, x, "n d_head")

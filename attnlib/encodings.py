@@ -201,15 +201,18 @@ class Rotary(Positions):
 
     base, scaling   as in `rotary_angles`
     layout          as in `rotate`
+    partial         which share of the columns of a head turns, the first ones: with 0.25 a
+                    quarter, as in GPT-NeoX (Black et al. 2022, section 2.1); 1 is all
 
     RoFormer (Su et al. 2021), section 3.2.
     """
 
     pairs = True
 
-    def __init__(self, *, base=10_000, layout: Layout = "half", scaling=None):
+    def __init__(self, *, base=10_000, layout: Layout = "half", scaling=None, partial=1.0):
         checked(scaling)
         self.base, self.scaling = _check.positive("base", base), scaling
+        self.partial = _guard.rotary_part(partial)
         self.layout = _check.choice("layout", layout, ["half", "interleaved"])
 
     def turned(self, x, positions=None):
@@ -218,19 +221,22 @@ class Rotary(Positions):
         positions   (n,), or (b, n) for x (b, h, n, d_head); 0 … n-1 unless given
         """
         x, positions = _guard.turned(x, positions)
-        angles = self.angles(positions, *x.shape[-2:])
-        return attention_factor(self.scaling) * rotate(x, angles, layout=self.layout)
+        angles = self.angles(positions, *x.shape[-2:])  # (..., n, pairs)
+        d = 2 * angles.shape[-1]  # the columns that turn
+        turned = attention_factor(self.scaling) * rotate(x[..., :d], angles, layout=self.layout)
+        return turned if d == x.shape[-1] else np.concatenate([turned, x[..., d:]], axis=-1)
 
     def __call__(self, x, positions=None):
         """As `turned`."""
         return self.turned(x, positions)
 
     def angles(self, positions, n, d_head):
-        """The `rotary_angles` of n tokens: (n, d_head / 2), or (b, 1, n, d_head / 2)."""
+        """The `rotary_angles` of n tokens: (n, pairs), or (b, 1, n, pairs)."""
+        columns = _guard.turned_columns(self.partial, d_head)
         positions = np.asarray(np.arange(n) if positions is None else positions)
         if positions.ndim > 1:
             positions = positions[..., None, :]  # the same for every head
-        return rotary_angles(positions, d_head, base=self.base, scaling=self.scaling)
+        return rotary_angles(positions, columns, base=self.base, scaling=self.scaling)
 
 
 # ---- added to the scores -----------------------------------------------------------------

@@ -348,7 +348,7 @@ CALLS = {  # name: () -> (what is called, {argument: value})
     "encodings.Learned()": lambda: (encodings.Learned(9, 8), {"n": 3, "held": 2}),
     "encodings.Rotary": lambda: (
         encodings.Rotary,
-        {"base": 100.0, "layout": "half", "scaling": scaled()},
+        {"base": 100.0, "layout": "half", "scaling": scaled(), "partial": 0.5},
     ),
     "encodings.Rotary.turned": lambda: (
         encodings.Rotary().turned,

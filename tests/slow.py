@@ -532,9 +532,10 @@ def Rotary(layer, x, positions=None):
         return [Rotary(layer, part, positions) for part in x]
     places = list(range(len(x))) if positions is None else positions
     scaling = {"kind" if key == "type" else key: a for key, a in (layer["scaling"] or {}).items()}
-    angles = rotary_angles(places, len(x[0]), layer["base"], layer["scaling"])
-    size = attention_factor(**scaling)
-    return [[size * number for number in row] for row in rotate(x, angles, layer["layout"])]
+    columns, size = int(layer["partial"] * len(x[0])), attention_factor(**scaling)
+    angles = rotary_angles(places, columns, layer["base"], layer["scaling"])
+    turned = rotate([row[:columns] for row in x], angles, layer["layout"])
+    return [[size * number for number in first] + row[columns:] for first, row in zip(turned, x)]
 
 
 def Alibi(layer, n_q, n_k):

@@ -29,7 +29,7 @@ save_file = pytest.importorskip(
     "safetensors.numpy", reason="pip install 'attnlib[models]'"
 ).save_file
 pytestmark = pytest.mark.filterwarnings("error")
-WRITERS = ["gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma2"]
+WRITERS = ["gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text", "gpt_neox"]
 SIDES = ["t5", "t5_gated", "bart", "marian"]
 
 
@@ -155,7 +155,7 @@ def test_an_untied_model_without_its_head(tmp_path, family, prefix):
             use()
 
 
-@pytest.mark.parametrize("family", ["qwen2", "qwen3", "gemma2"])
+@pytest.mark.parametrize("family", ["qwen2", "qwen3", "gemma2", "gemma3_text"])
 def test_an_untied_config_beside_a_file_without_a_head(tmp_path, family):
     ref, change = reference(family), {"tie_word_embeddings": False}
     model = load(changed(tmp_path, family, change=change))
@@ -175,7 +175,7 @@ def test_a_t5_without_its_head(tmp_path):
         model.forward(ref["ids"])
 
 
-@pytest.mark.parametrize("family", ["qwen2", "qwen3", "gemma2"])
+@pytest.mark.parametrize("family", ["qwen2", "qwen3", "gemma2", "gemma3_text"])
 def test_a_tied_model_with_a_copy_of_its_head(tmp_path, family):
     ref = reference(family)
     copied = plus(**{"lm_head.weight": "model.embed_tokens.weight"})
@@ -184,7 +184,7 @@ def test_a_tied_model_with_a_copy_of_its_head(tmp_path, family):
     folder = changed(tmp_path, family, tensors=wrong, name="wrong")
     refused(folder, ValueError, "tie_word_embeddings=True", "'lm_head.weight' should be the same")
     drop = ["tie_word_embeddings"]
-    if family == "gemma2":  # whose class ties unless told otherwise
+    if "gemma" in family:  # whose class ties unless told otherwise
         refused(changed(tmp_path, family, tensors=wrong, drop=drop, name="a"), ValueError, "same")
 
 
@@ -202,6 +202,7 @@ OTHERS = {
         "sequence_summary.summary.weight",
     ],
     "modernbert": ["classifier.weight"],
+    "gpt_neox": ["score.weight", "classifier.bias", "qa_outputs.weight"],
     "bart": ["classification_head.dense.weight", "classification_head.out_proj.bias"],
     "t5": ["classification_head.dense.weight", "qa_outputs.weight"],
 }
@@ -276,6 +277,11 @@ BUFFERS = {
     "roberta": ["roberta.embeddings.position_ids", "roberta.embeddings.token_type_ids"],
     "electra": ["electra.embeddings.position_ids"],
     "modernbert": ["model.layers.1.attn.rotary_emb.inv_freq"],
+    "gpt_neox": [
+        "gpt_neox.layers.0.attention.bias",
+        "gpt_neox.layers.1.attention.masked_bias",
+        "gpt_neox.layers.1.attention.rotary_emb.inv_freq",
+    ],
     "llama": [
         "model.layers.1.self_attn.rotary_emb.inv_freq",
         "model.rotary_emb.inv_freq",
@@ -376,6 +382,27 @@ ABSENT = {  # a missing key is what the reference's class takes; null, where it 
         "hidden_activation": "gelu_pytorch_tanh",
         "rms_norm_eps": 1e-6,
         "tie_word_embeddings": True,
+    },
+    "gemma3_text": {
+        "final_logit_softcapping": None,
+        "query_pre_attn_scalar": 256,
+        "sliding_window": 4096,
+        "hidden_activation": "gelu_pytorch_tanh",
+        "rms_norm_eps": 1e-6,
+        "tie_word_embeddings": True,
+        "layer_types": ["sliding_attention"] * 3,
+        "rope_parameters": {
+            "full_attention": {"rope_theta": 1_000_000.0, "rope_type": "default"},
+            "sliding_attention": {"rope_theta": 10_000.0, "rope_type": "default"},
+        },
+    },
+    "gpt_neox": {
+        "hidden_act": "gelu",
+        "layer_norm_eps": 1e-5,
+        "use_parallel_residual": True,
+        "attention_bias": True,
+        "tie_word_embeddings": False,
+        "rope_parameters": {"rope_theta": 10_000, "partial_rotary_factor": 0.25},
     },
     "mistral": {"sliding_window": 4096, "hidden_act": "silu", "rms_norm_eps": 1e-6},
     "qwen2": {"sliding_window": 4096, "max_window_layers": 28, "rms_norm_eps": 1e-6},
@@ -489,10 +516,10 @@ def test_a_pattern_is_no_padding():
 
 @pytest.mark.parametrize("family", [*WRITERS, "bert"])
 def test_a_mask_of_a_batch_needs_axes_for_heads_and_queries(family):
-    model, ids = load(FIXTURES / family), np.full((2, 7), 5)
+    model, ids = load(FIXTURES / family), np.full((3, 7), 5)  # nor 3 heads
     with pytest.raises(ValueError, match=r"mask has the shape of ids, .*\[:, None, None, :\]"):
-        model.forward(ids, mask=np.ones((2, 7), bool))
-    for odd in (np.ones((7, 2), bool), np.ones((2, 1, 7), bool), np.ones(6, bool)):
+        model.forward(ids, mask=np.ones((3, 7), bool))
+    for odd in (np.ones((7, 3), bool), np.ones((3, 1, 7), bool), np.ones(6, bool)):
         with pytest.raises(ValueError, match="mask has the shape"):
             model.forward(ids, mask=odd)
 

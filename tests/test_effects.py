@@ -29,8 +29,8 @@ from attnlib.effects import (
 )
 from attnlib.layers import RMSNorm, cast, parameters
 from attnlib.models.bert import Bert
+from attnlib.models.gemma import GemmaAttention
 from attnlib.models.gpt import GPT
-from attnlib.models.llama import GemmaAttention
 from attnlib.models.pretrained import load
 from attnlib.models.seq2seq import Seq2Seq
 from attnlib.training import AdamW

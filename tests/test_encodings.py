@@ -223,6 +223,21 @@ def test_rotary_in_words_of_its_parts(layout):
         assert rotary(x.astype(dtype)).dtype == dtype
 
 
+@pytest.mark.parametrize("layout", ["half", "interleaved"])
+def test_a_part_of_the_columns_turns_as_a_narrower_head_does(layout):
+    """The others stay, to the last bit: not longer either, where a recipe makes q and k longer."""
+    scaling = {"type": "yarn", "factor": 4, "original_max_position_embeddings": 8}
+    x, positions = np.random.default_rng(0).normal(size=(2, 3, 5, 8)), np.array([0, 3, 4, 9, 200])
+    for partial, columns in ((0.5, 4), (0.25, 2), (0.35, 2), (1, 8)):
+        rotary = Rotary(base=50, layout=layout, scaling=scaling, partial=partial)
+        narrow = Rotary(base=50, layout=layout, scaling=scaling)
+        found = rotary(x, positions)
+        close(found[..., :columns], narrow(x[..., :columns], positions), 0)
+        close(found[..., columns:], x[..., columns:], 0)
+        assert rotary(x.astype(np.float32)).dtype == np.float32
+        assert rotary.angles(None, 5, 8).shape == (5, columns // 2)
+
+
 # ---- rotary for longer texts ---------------------------------------------------------------------
 
 SCALINGS = {

@@ -873,6 +873,25 @@ ROTARY = [
         r"layout must be one of 'half', 'interleaved', got 'gptj'",
     ),
     ("base of Rotary", lambda: encodings.Rotary(base=0), ValueError, rf"base {ABOVE} 0"),
+    ("no part of Rotary", lambda: encodings.Rotary(partial=0), ValueError, rf"partial {ABOVE} 0"),
+    (
+        "more than all of Rotary",
+        lambda: encodings.Rotary(partial=1.5),
+        ValueError,
+        r"partial must be at most 1, all columns of a head, got 1.5",
+    ),
+    (
+        "an odd part of Rotary",
+        lambda: encodings.Rotary(partial=0.4)(ones(3, 8)),
+        ValueError,
+        r"partial must turn an even number of columns, at least 2: 0.4 of d_head=8 is 3",
+    ),
+    (
+        "too small a part of Rotary",
+        lambda: SelfAttention(8, 2, rotary=encodings.Rotary(partial=0.1))(ones(3, 8)),
+        ValueError,
+        r"partial must turn an even number of columns, at least 2: 0.1 of d_head=4 is 0",
+    ),
     (
         "no layout",
         lambda: encodings.rotate(ones(3, 4), ones(3, 2)),

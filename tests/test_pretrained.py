@@ -40,6 +40,7 @@ VARIANTS = [
     for family, names in json.loads((FIXTURES / "variants.json").read_text()).items()
     for name in names
 ]
+WRITERS = ["gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text", "gpt_neox"]
 SENTENCE = "The cat sat on the mat."
 
 # ---- parity --------------------------------------------------------------------------------------
@@ -49,7 +50,7 @@ def test_every_model_type_has_a_checkpoint_here():
     assert {
         json.loads((FIXTURES / name / "config.json").read_text())["model_type"] for name in FOLDERS
     } == set(FAMILIES)
-    assert len(FAMILIES) == 17, (
+    assert len(FAMILIES) == 19, (
         "one more or one less: say so here, in README and in the notebook real_models"
     )
     made = json.loads((FIXTURES / "versions.json").read_text())
@@ -168,6 +169,7 @@ OTHER_FORMS = {
         "distilbert",
         plus(**{"vocab_projector.weight": "distilbert.embeddings.word_embeddings.weight"}),
     ),
+    "gpt_neox with its head by another name": ("gpt_neox", renamed("embed_out", "lm_head")),
     "llama with old buffers": (
         "llama",
         plus(**{"model.layers.0.self_attn.rotary_emb.inv_freq": np.ones(2, np.float32)}),
@@ -252,7 +254,7 @@ def test_token_types_are_added():
         load(FIXTURES / "distilbert").forward(ids, token_types=types)
 
 
-@pytest.mark.parametrize("family", ["gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma2"])
+@pytest.mark.parametrize("family", WRITERS)
 def test_a_text_read_token_by_token_is_the_text_read_at_once(family):
     ids, model = reference(family)["ids"], load(FIXTURES / family).model
     caches = model.caches()
@@ -513,7 +515,8 @@ EPS = {
     "camembert": "layer_norm_eps",
     "electra": "layer_norm_eps",
     "modernbert": "norm_eps",
-} | dict.fromkeys(["llama", "mistral", "qwen2", "qwen3", "gemma2"], "rms_norm_eps")
+    "gpt_neox": "layer_norm_eps",
+} | dict.fromkeys([*WRITERS[1:6], "gemma3_text"], "rms_norm_eps")
 FIXED = {"distilbert": 1e-12, "bart": 1e-5, "marian": 1e-5}  # these configs have no such key
 
 

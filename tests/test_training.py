@@ -296,10 +296,11 @@ def test_embedding(seed):
 @pytest.mark.parametrize(
     "positions", [None, np.array([3, 0, 9, 9, 2]), np.array([[0, 1, 2, 3, 4], [7, 0, 0, 0, 5]])]
 )
-def test_rotary_with_its_options(layout, positions):
+@pytest.mark.parametrize("partial", [1, 0.7])
+def test_rotary_with_its_options(layout, positions, partial):
     """A recipe that looks at the length, and one that also makes q and k longer."""
     for scaling in (None, YARN, DYNAMIC):
-        rotary = encodings.Rotary(base=50, layout=layout, scaling=scaling)
+        rotary = encodings.Rotary(base=50, layout=layout, scaling=scaling, partial=partial)
         x, grad = np.random.default_rng(0).normal(size=(2, 2, 3, 5, 6))
         gradient = training.rotary_backward(grad, rotary, positions)
         check(

@@ -623,9 +623,9 @@ def sinusoids(made, rng):
 
 def turning(made, rng):
     x, options = rows(rng, *lead(rng), 3, 4), some(rng, positions=rng.permutation(30)[:3])
-    layer = made(
-        **some(rng, scaling=scaling(rng, 2), layout=str(rng.choice(["half", "interleaved"])))
-    )
+    layout, d = str(rng.choice(["half", "interleaved"])), whole(rng, 1, 2)
+    x = np.concatenate([x, *[x] * (d - 1)], axis=-1)  # of 4 or 8 columns, 4 of them turn
+    layer = made(**some(rng, scaling=scaling(rng, 2), layout=layout), partial=1 / d)
     return layer.turned(x, **options), (layer, x), options
 
 

@@ -10,10 +10,11 @@ from collections import Counter
 
 import numpy as np
 
+from attnlib.models import gemma, llama
 from attnlib.models.files import gguf, vocabulary
 from attnlib.models.files.checkpoint import assembled
 from attnlib.models.files.config import Config, short
-from attnlib.models.llama import FAMILIES, HEAD
+from attnlib.models.llama import HEAD
 
 # what they call a tensor -> its name in a published folder; {} is the number of a layer
 NAMES = {
@@ -110,7 +111,7 @@ def model(path, *, in_order=True):
     if kind == "llama" and in_order:
         packed = {name: _ordered(name, one, config) for name, one in packed.items()}
     # Gemma's gains have their 1 here
-    family = FAMILIES[kind]._replace(tidy=dict)
+    family = (llama.FAMILIES | gemma.FAMILIES)[kind]._replace(tidy=dict)
     made, said, known = assembled(config, packed, path, family)
     kinds = Counter(one.kind for one in tensors.values())
     said |= {

@@ -1,14 +1,13 @@
-"""Llama, Mistral, Qwen2, Qwen3 and Gemma 2: a `GPT` with rotary positions and grouped heads.
+"""Llama, Mistral, Qwen2 and Qwen3: a `GPT` with rotary positions and grouped heads.
 
-What each adds: Mistral a window, Qwen2 biases of q, k and v, Qwen3 norms of q and k, Gemma 2 soft
-caps and a norm behind each layer too.
+What each adds: Mistral a window, Qwen2 biases of q, k and v, Qwen3 norms of q and k.
 """
 
 import numpy as np
 
 from attnlib.encodings import Rotary
 from attnlib.heads import SelfAttention
-from attnlib.layers import DecoderBlock, FeedForward, RMSNorm
+from attnlib.layers import DecoderBlock, RMSNorm
 from attnlib.models.files import config as checks
 from attnlib.models.files.checkpoint import Blank, Family
 from attnlib.models.gpt import GPT
@@ -41,26 +40,6 @@ class NormedAttention(SelfAttention):
         return super().placed(self.q_norm(q), self.k_norm(k), positions)
 
 
-class NormBehind:
-    """A layer with a norm behind it, before the stream takes it up: norm(layer(x)).
-
-    Part: norm_behind. Gemma 2 (Gemma Team 2024), section 2.
-    """
-
-    def steps(self, x, **options):
-        """The layer at work; its output is normed."""
-        steps = super().steps(x, **options)
-        return steps._replace(output=self.norm_behind(steps.output))
-
-
-class GemmaAttention(NormBehind, SelfAttention):
-    """`SelfAttention` with a norm behind it."""
-
-
-class GemmaFeedForward(NormBehind, FeedForward):
-    """A `FeedForward` with a norm behind it."""
-
-
 class QwenBlock(LlamaBlock):
     """A `LlamaBlock` with norms of q and k."""
 
@@ -69,17 +48,6 @@ class QwenBlock(LlamaBlock):
     def __init__(self, d_model, n_heads, *, eps=None, **block):
         super().__init__(d_model, n_heads, eps=eps, **block)
         self.attention.q_norm.eps = self.attention.k_norm.eps = self.attention_norm.eps
-
-
-class GemmaBlock(LlamaBlock):
-    """A `LlamaBlock` with norms on both sides of each layer: x + norm(layer(norm(x)))."""
-
-    make_attention, make_feed_forward = GemmaAttention, GemmaFeedForward
-
-    def __init__(self, d_model, n_heads, *, eps=None, **block):
-        super().__init__(d_model, n_heads, eps=eps, **block)
-        for layer in (self.attention, self.feed_forward):
-            layer.norm_behind = RMSNorm(d_model, eps=self.attention_norm.eps)
 
 
 class Llama(GPT):
@@ -92,28 +60,6 @@ class Qwen3(GPT):
     """A `GPT` of `QwenBlock`s. Yang et al. 2025, "Qwen3 Technical Report"."""
 
     make_block = QwenBlock
-
-
-class Gemma2(GPT):
-    """A `GPT` of `GemmaBlock`s with longer embeddings, and logits between -c and c.
-
-    `softcap` is c; None for no bound. Gemma Team 2024, "Gemma 2", section 2.
-    """
-
-    make_block = GemmaBlock
-    softcap = None
-
-    def embedded(self, ids):
-        """Each token's row of the embedding, times √d_model: (..., n, d_model)"""
-        rows = super().embedded(ids)
-        return rows * rows.dtype.type(rows.shape[-1] ** 0.5)
-
-    def scores(self, final):
-        """The logits, c · tanh(logits / c)."""
-        logits = super().scores(final)
-        if logits is None or self.softcap is None:
-            return logits
-        return self.softcap * np.tanh(logits / self.softcap)
 
 
 # ---- from a config -------------------------------------------------------------------------------
@@ -140,16 +86,6 @@ def qwen2(config, tensors):
 def qwen3(config, tensors):
     """config.json of model_type "qwen3" -> `Qwen3`, still empty."""
     return decoder(Qwen3, config, tensors)
-
-
-def gemma2(config, tensors):
-    """config.json of model_type "gemma2" -> `Gemma2`, still empty."""
-    model = decoder(Gemma2, config | {"hidden_act": config["hidden_activation"]}, tensors)
-    model.softcap = config["final_logit_softcapping"]
-    scale, softcap = config["query_pre_attn_scalar"] ** -0.5, config["attn_logit_softcapping"]
-    for block in model.blocks:
-        block.attention.scoring = {"scale": scale, "softcap": softcap}
-    return model
 
 
 def decoder(make, config, tensors, *, mlp_bias=False):
@@ -196,10 +132,9 @@ CAP = checks.maybe(checks.number(1e-3, 1e6))
 SILU = checks.default("silu", checks.activation)
 TURNS = checks.number(1e-6, 1e6)
 LONGER = checks.number(1e-6, 100)
-TRAINED = "original_max_position_embeddings"
+TRAINED, PART = "original_max_position_embeddings", "partial_rotary_factor"
 ROPE = {
     "rope_theta": THETA,
-    "partial_rotary_factor": checks.only(1.0),
     TRAINED: LENGTH,
     "factor": TURNS,
     "low_freq_factor": TURNS,
@@ -235,6 +170,27 @@ def head_width(config, key):
     return found
 
 
+def only_width(config, key):
+    """The same where a config need not say it, and no other is built."""
+    width = config.known["hidden_size"] // config.known["num_attention_heads"]
+    if head_width(config, key) != width:
+        raise config.misfit(key, f"must be hidden_size // num_attention_heads, {width}")
+    return width
+
+
+def part_of(d_head):
+    """The check of a share of the columns of a head: those that turn, an even number."""
+
+    def check(config, key):
+        found = checks.number(1e-6, 1)(config, key)
+        if (columns := int(d_head * found)) % 2 or not columns:
+            turned = f"{found:g} of {d_head} columns is {columns}"
+            raise config.misfit(key, f"must turn an even number of columns, at least 2: {turned}")
+        return found
+
+    return check
+
+
 def is_tied(config, key):
     """Whether the embedding scores the tokens; where the config is silent, the file tells."""
     return checks.flag(HEAD not in config.held.shapes)(config, key)
@@ -254,12 +210,6 @@ def qwen_windows(config, key):
     return windows(config, key, [SLIDING if i >= first else FULL for i in range(n)])
 
 
-def gemma_windows(config, key):
-    """The window of each layer, of every other one where the config is silent."""
-    n = config.known["num_hidden_layers"]
-    return windows(config, key, [FULL if i % 2 else SLIDING for i in range(n)])
-
-
 def windows(config, key, default):
     """["sliding_attention", "full_attention", …] -> [window, None, …]"""
     kinds = checks.maybe(checks.kind(list), default)(config, key)
@@ -272,29 +222,60 @@ def windows(config, key, default):
     return [wide(config, "sliding_window") if one == SLIDING else None for one in kinds]
 
 
-def rotary(config, key):
+def rotary(config, key, *, parts=False):
     """The `Rotary` of a config.
+
+    parts   whether a model of this type may turn a part of the columns of a head
 
     transformers 5 writes "rope_parameters": {"rope_theta": …, "rope_type": …, …}; older files have
     "rope_theta", and beside it "rope_scaling": {"type": …, …}.
     """
+    part = part_of(config.known["head_dim"]) if parts else checks.only(1.0)
+    known = ROPE | {PART: part}
     table = checks.maybe(checks.kind(dict), {})
     new, old = table(config, key), table(config, "rope_scaling")
     place = f"{config.place}: {key if new else 'rope_scaling'} (rotary positions)"
     given = {name: one for name, one in (new or old).items() if one is not None}
     inner = checks.Config(given, place)
-    inner.check({name: ROPE[name] for name in inner if name in ROPE})
+    inner.check({name: known[name] for name in inner if name in known})
     base = inner.known.pop("rope_theta", None)
     base = base or checks.maybe(THETA, 10_000.0)(config, "rope_theta")
-    if inner.known.pop("partial_rotary_factor", None) is None:
-        checks.only(1.0)(config, "partial_rotary_factor")
-    rest = {name: one for name, one in inner.items() if name not in ROPE}
+    partial = inner.known.pop(PART, None) or checks.default(1.0, part)(config, PART)
+    rest = {name: one for name, one in inner.items() if name not in known}
     scaling = stretched(config, inner.known | rest)
     try:
-        return _tried(base, scaling, config.known["head_dim"])
+        made = Rotary(base=base, layout="half", scaling=scaling, partial=partial)
+        return _tried(made, config.known["head_dim"])
     except (TypeError, ValueError, ArithmeticError) as error:
         wrong = f"{place} are not built here: {str(error)[:300]}"
         raise ValueError(f"{wrong}. {checks.FIX}") from None
+
+
+def rotaries(sliding, full):
+    """The check of two `Rotary`: of the layers that have a window, and of those that see all.
+
+    sliding, full   (the key of the base in older files, the base where the config is silent)
+
+    transformers 5 writes "rope_parameters": {"full_attention": {…}, "sliding_attention": {…}};
+    an older "rope_scaling" is of the layers that see all.
+    """
+    table = checks.maybe(checks.kind(dict), {})
+
+    def check(config, key):
+        said = checks.Config(table(config, key), f"{config.place}: {key}")
+        if odd := said.keys() - {FULL, SLIDING}:
+            raise config.misfit(key, f"may have {FULL} and {SLIDING} here, got {checks.short(odd)}")
+        made = []
+        for kind, (old, usual) in ((SLIDING, sliding), (FULL, full)):
+            own = {"rope_theta": checks.maybe(THETA, usual)(config, old)}
+            own |= table(said, kind) or {"rope_type": "default"}
+            own |= table(config, "rope_scaling") if kind == FULL else {}
+            one = checks.Config({**config, key: own}, config.place)
+            one.known = config.known
+            made.append(rotary(one, key))
+        return made
+
+    return check
 
 
 def stretched(config, options):
@@ -309,15 +290,15 @@ def stretched(config, options):
     return options | {"rope_type": recipe} if options else None
 
 
-def _tried(base, scaling, d_head):
+def _tried(made, d_head):
     """A `Rotary` that turns a short and a long text."""
-    made, places = Rotary(base=base, layout="half", scaling=scaling), np.array([0, 2**20])
+    places = np.array([0, 2**20])
     with np.errstate(all="ignore"):
         ends = [made.angles(places[:n], n, d_head) for n in (1, 2)]
     if not all(np.isfinite(angles).all() for angles in ends):
         raise ValueError("they turn without end")
-    if attention_factor(scaling) > 100:
-        raise ValueError(f"they make queries {attention_factor(scaling):g} times as long")
+    if (longer := attention_factor(made.scaling)) > 100:
+        raise ValueError(f"they make queries {longer:g} times as long")
     return made
 
 
@@ -355,17 +336,6 @@ QWEN2_KEYS = KEYS | {
     "layer_types": qwen_windows,
 }
 QWEN3_KEYS = QWEN2_KEYS | {"attention_bias": checks.flag(False, "blocks.0.attention.b_q")}
-GEMMA2_KEYS = KEYS | {
-    "hidden_activation": checks.default("gelu_tanh", checks.activation),
-    "attention_bias": checks.flag(False, "blocks.0.attention.b_q"),
-    "query_pre_attn_scalar": checks.default(256, checks.number(1e-3, 1e6)),
-    "final_logit_softcapping": checks.default(30.0, CAP),
-    "attn_logit_softcapping": checks.default(50.0, CAP),
-    "tie_word_embeddings": checks.flag(True),
-    "use_bidirectional_attention": checks.only(False),
-    "layer_types": gemma_windows,
-}
-
 # ---- where the tensors lie -----------------------------------------------------------------------
 
 LLAMA = {
@@ -386,26 +356,10 @@ QWEN3 = LLAMA | {
     "blocks.{}.attention.q_norm": "layers.{}.self_attn.q_norm",
     "blocks.{}.attention.k_norm": "layers.{}.self_attn.k_norm",
 }
-GEMMA2 = LLAMA | {
-    "blocks.{}.attention.norm_behind": "layers.{}.post_attention_layernorm",
-    "blocks.{}.feed_forward_norm": "layers.{}.pre_feedforward_layernorm",
-    "blocks.{}.feed_forward.norm_behind": "layers.{}.post_feedforward_layernorm",
-}
-
-
-def one_more(tensors):
-    """Gemma stores the gain of a norm without its 1: -> with it."""
-    return {
-        name: array + np.float32(1) if name.endswith("norm.weight") else array
-        for name, array in tensors.items()
-    }
-
-
 ALL = {"prefix": "model.", "tied": {HEAD: "embed_tokens.weight"}}
 FAMILIES = {
     "llama": Family(llama, LLAMA, SIZES, SHAPES, LLAMA_KEYS, **ALL),
     "mistral": Family(mistral, LLAMA, SIZES, SHAPES, MISTRAL_KEYS, **ALL),
     "qwen2": Family(qwen2, LLAMA, SIZES, SHAPES, QWEN2_KEYS, **ALL),
     "qwen3": Family(qwen3, QWEN3, SIZES, SHAPES, QWEN3_KEYS, **ALL),
-    "gemma2": Family(gemma2, GEMMA2, SIZES, SHAPES, GEMMA2_KEYS, one_more, **ALL),
 }

@@ -126,14 +126,6 @@ def taken_apart(tensors):
     return apart
 
 
-def head_width(config, key):
-    """The width of a head, which config.json need not say."""
-    width = config.known["hidden_size"] // config.known["num_attention_heads"]
-    if llama.head_width(config, key) != width:
-        raise config.misfit(key, f"must be hidden_size // num_attention_heads, {width}")
-    return width
-
-
 def windows(config, key):
     """The window of each layer, None for all: two of three have one where the config is silent."""
     every, wide = config.known["global_attn_every_n_layers"], config.known["local_attention"] // 2
@@ -144,35 +136,13 @@ def windows(config, key):
     return llama.windows(said, key, [SLIDING if i % every else FULL for i in range(n)])
 
 
-def rotaries(config, key):
-    """The `Rotary` of the layers that have a window, and of those that see all.
-
-    transformers 5 writes "rope_parameters": {"full_attention": {…}, "sliding_attention": {…}};
-    older files have "global_rope_theta" and "local_rope_theta".
-    """
-    table = checks.maybe(checks.kind(dict), {})
-    said = checks.Config(table(config, key), f"{config.place}: {key}")
-    if odd := said.keys() - {FULL, SLIDING}:
-        raise config.misfit(key, f"may have {FULL} and {SLIDING} here, got {checks.short(odd)}")
-    made = []
-    for kind, old, usual in (
-        (SLIDING, "local_rope_theta", 10_000.0),
-        (FULL, "global_rope_theta", 160_000.0),
-    ):
-        own = {"rope_theta": checks.maybe(llama.THETA, usual)(config, old)} | table(said, kind)
-        one = checks.Config({**config, key: own}, config.place)
-        one.known = config.known
-        made.append(llama.rotary(one, key))
-    return made
-
-
 SIZES = {
     "vocab_size": checks.whole(),
     "hidden_size": checks.whole(),
     "intermediate_size": checks.whole(),
     "num_hidden_layers": checks.layers("blocks"),
     "num_attention_heads": checks.heads("hidden_size"),
-    "head_dim": head_width,
+    "head_dim": llama.only_width,
 }
 SHAPES = {
     "embedding": ("vocab_size", "hidden_size"),
@@ -193,7 +163,9 @@ KEYS = {
     "local_attention": checks.default(128, checks.whole(1, checks.LONGEST)),
     "layer_types": windows,
     "rope_scaling": checks.only(None),
-    "rope_parameters": rotaries,
+    "rope_parameters": llama.rotaries(
+        ("local_rope_theta", 10_000.0), ("global_rope_theta", 160_000.0)
+    ),
 }
 MODEL = Family(
     modernbert,

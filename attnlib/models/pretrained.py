@@ -9,7 +9,19 @@ import numpy as np
 from attnlib import _check
 from attnlib._memory import keep_memory
 from attnlib.layers import cast, parameters
-from attnlib.models import bart, bert, gguf, gpt2, llama, modernbert, roberta, t5, translator
+from attnlib.models import (
+    bart,
+    bert,
+    gemma,
+    gguf,
+    gpt2,
+    gpt_neox,
+    llama,
+    modernbert,
+    roberta,
+    t5,
+    translator,
+)
 from attnlib.models.bert import Bert
 from attnlib.models.chat import read_template
 from attnlib.models.decoding import Rules
@@ -30,7 +42,7 @@ from attnlib.models.text import (
 
 SHIPPED = ["tiny-gpt", *translator.SHIPPED]
 FAMILIES = gpt2.FAMILIES | bert.FAMILIES | llama.FAMILIES | t5.FAMILIES | bart.FAMILIES
-FAMILIES |= roberta.FAMILIES | modernbert.FAMILIES
+FAMILIES |= roberta.FAMILIES | modernbert.FAMILIES | gemma.FAMILIES | gpt_neox.FAMILIES
 
 
 def load(path_or_name):
@@ -50,9 +62,9 @@ def load(path_or_name):
     gemma2, packed as F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K or Q6_K -> `TextModel`
 
     A folder with config.json, model.safetensors (whole or in shards) and tokenizer.json, of one of
-    these model types: gpt2 llama mistral qwen2 qwen3 gemma2 -> `TextModel`; bert distilbert albert
-    roberta xlm-roberta camembert electra modernbert -> `TextEncoder`; t5 bart marian ->
-    `TextToText`, their encoder alone -> `TextEncoder`.
+    these model types: gpt2 gpt_neox llama mistral qwen2 qwen3 gemma2 gemma3_text -> `TextModel`;
+    bert distilbert albert roberta xlm-roberta camembert electra modernbert -> `TextEncoder`; t5
+    bart marian -> `TextToText`, their encoder alone -> `TextEncoder`.
     Reading one needs: pip install 'attnlib[models]'
 
     What a file holds beside the model, say a classifier, is not read: `.about["ignored"]` names it.

@@ -78,9 +78,11 @@ def rotate_backward(grad_output, angles, *, layout):
 @_guard.backward(_guard.rotary_backward, grad_output=_check.full, rotary=_check.made(Rotary))
 def rotary_backward(grad_output, rotary, positions):
     """output = rotary(x, positions), an `encodings.Rotary`. (..., n, d_head)"""
-    angles = rotary.angles(positions, *grad_output.shape[-2:])
-    grad_x = rotate_backward(grad_output, angles, layout=rotary.layout)
-    return attention_factor(rotary.scaling) * grad_x
+    angles = rotary.angles(positions, *grad_output.shape[-2:])  # (..., n, pairs)
+    d = 2 * angles.shape[-1]  # the columns that were turned
+    grad_x = rotate_backward(grad_output[..., :d], angles, layout=rotary.layout)
+    turned = attention_factor(rotary.scaling) * grad_x
+    return np.concatenate([turned, grad_output[..., d:]], axis=-1)
 
 
 @_guard.backward(_guard.t5_bias_backward, grad_bias="h n_q n_k", t5=_check.made(T5Bias))

@@ -55,6 +55,7 @@ class Family(NamedTuple):
     copies: dict = NONE  # name of a tensor that a file may hold twice -> name of the original
     tied: dict = NONE  # the same, where tie_word_embeddings says so
     ignored: str = r"$^"  # a pattern: what no forward pass needs, beside HEADS and BUFFERS
+    split: callable = None  # (tensors, config) -> tensors: what heads share in one, told apart
     encoder: tuple = ()  # the `Family` of a file that holds nothing of a decoder
 
 
@@ -189,6 +190,8 @@ def assembled(config, tensors, path, family):
     """A `Config`, and the tensors of the file at a path -> what `load_model` returns."""
     tensors, ignored = unwrapped(tensors, family, path)
     tensors = family.tidy(merged(tensors, family.copies))
+    if family.split:
+        tensors = family.split(tensors, config)
     shapes = {name: array.shape for name, array in tensors.items()}
     config.held = Held(path, shapes, family.names)
     config.check(family.sizes)
