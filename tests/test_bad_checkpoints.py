@@ -181,6 +181,27 @@ CONFIGS = {
         {"sliding_window": 64},
         ["sliding_window must be local_attention // 2, 3"],
     ),
+    "a recipe that Phi-3 does not have": (
+        "phi3",
+        {"rope_parameters": {"rope_type": "linear", "factor": 2.0}},
+        ["rope_parameters=", "not built here, only 'default' and 'longrope'"],
+    ),
+    "a Phi-3 with biases": ("phi3", {"attention_bias": True}, ["attention_bias=True is not built"]),
+    "a Phi-3 of other heads": (
+        "phi3",
+        {"num_key_value_heads": 2},
+        ["num_key_value_heads=2", "k_proj.weight", "(16, 16)", "(8, 16)"],
+    ),
+    "an OLMo 2 with biases that it has not": (
+        "olmo2",
+        {"attention_bias": False},
+        ["attention_bias=False does not fit the weights", "q_proj.bias"],
+    ),
+    "a part of a head of OLMo 2": (
+        "olmo2",
+        {"partial_rotary_factor": 0.5},
+        ["partial_rotary_factor=0.5 is not built here, only 1.0"],
+    ),
     "heads that share no rows": (
         "gpt_neox",
         {"num_attention_heads": 5},
@@ -314,6 +335,8 @@ NULLS = {
     "bert": ["is_decoder", "quantization_config"],
     "roberta": ["is_decoder", "tie_word_embeddings"],
     "gpt_neox": ["rope_parameters", "rope_scaling", "head_dim", "tie_word_embeddings"],
+    "phi3": ["rope_parameters", "rope_scaling", "sliding_window"],
+    "olmo2": ["rope_parameters", "rope_scaling"],
     "modernbert": ["layer_types", "norm_bias", "rope_parameters", "sliding_window"],
 }
 

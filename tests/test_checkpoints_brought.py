@@ -30,6 +30,7 @@ save_file = pytest.importorskip(
 ).save_file
 pytestmark = pytest.mark.filterwarnings("error")
 WRITERS = ["gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text", "gpt_neox"]
+WRITERS += ["phi3", "olmo2"]
 SIDES = ["t5", "t5_gated", "bart", "marian"]
 
 
@@ -403,6 +404,20 @@ ABSENT = {  # a missing key is what the reference's class takes; null, where it 
         "attention_bias": True,
         "tie_word_embeddings": False,
         "rope_parameters": {"rope_theta": 10_000, "partial_rotary_factor": 0.25},
+    },
+    "phi3": {
+        "hidden_act": "silu",
+        "rms_norm_eps": 1e-5,
+        "sliding_window": None,
+        "original_max_position_embeddings": 4096,
+        "tie_word_embeddings": False,
+        "rope_parameters": {"rope_theta": 10_000, "rope_type": "default"},
+    },
+    "olmo2": {
+        "hidden_act": "silu",
+        "rms_norm_eps": 1e-5,
+        "tie_word_embeddings": False,
+        "rope_parameters": {"rope_theta": 10_000},
     },
     "mistral": {"sliding_window": 4096, "hidden_act": "silu", "rms_norm_eps": 1e-6},
     "qwen2": {"sliding_window": 4096, "max_window_layers": 28, "rms_norm_eps": 1e-6},

@@ -134,3 +134,64 @@ def test_the_layers_of_a_parallel_block_read_the_same():
     close(steps.attention.output, x + said, 1e-5)  # the stream that the second layer adds to
     close(steps.feed_forward.x, steps.attention.output, 0)
     close(steps.feed_forward.inner.output, beside, 0)
+
+
+# ---- Phi-3 ---------------------------------------------------------------------------------------
+
+FACTORS = {"short_factor": [1.0, 1.5], "long_factor": [2.0, 5.0]}
+
+
+@pytest.mark.parametrize("recipe", ["longrope", "su", "yarn"])
+def test_an_older_phi_3(tmp_path, recipe):
+    """The recipe had other names at first; base and part stand beside it, and the longest text of
+    the training too, which counts more than what the recipe says.
+    """
+    ref, drop = reference("phi3"), ["rope_parameters"]
+    change = {"rope_theta": 50.0, "partial_rotary_factor": 0.5}
+    for name, beside, wrong in (("short", 24, 8), ("long", 8, 24)):
+        scaling = {"type": recipe, "original_max_position_embeddings": wrong, **FACTORS}
+        change |= {"rope_scaling": scaling, "original_max_position_embeddings": beside}
+        change |= {"sliding_window": 5 if name == "short" else None}
+        model = load(changed(tmp_path, "phi3", change=change, drop=drop, name=name))
+        wanted = "weights" if name == "short" else "long.weights"
+        close(forward(model, ref).weights, ref[wanted], WEIGHTS)
+
+
+def test_a_scaling_counts_more_than_parameters(tmp_path):
+    """Where a file has both, as the reference reads it."""
+    for family, scaling in (
+        ("phi3", {"type": "longrope", **FACTORS, "partial_rotary_factor": 0.5}),
+        ("llama", {"rope_type": "linear", "factor": 3.0}),
+    ):
+        change = {"rope_scaling": scaling, "rope_theta": 7.0}
+        both = load(changed(tmp_path, family, change=change, name=f"{family} both"))
+        drop = ["rope_parameters"]
+        one = load(changed(tmp_path, family, change=change, drop=drop, name=f"{family} one"))
+        ref = reference(family)
+        close(forward(both, ref).weights, forward(one, ref).weights, 0)
+        assert both.model.positions.base == 7 and both.model.positions.scaling["rope_type"]
+        assert np.abs(forward(both, ref).weights - ref["weights"]).max() > 0.01
+
+
+# ---- OLMo 2 --------------------------------------------------------------------------------------
+
+
+def test_olmo_2_norms_the_queries_of_all_heads_together():
+    """One long head makes the keys of the others short."""
+    attention = load(FIXTURES / "olmo2").model.blocks[0].attention
+    q = np.ones((4, 1, 6), np.float32)
+    q[0] *= 1000
+    placed, _ = attention.placed(q, q[:2], np.zeros(1))
+    gain = attention.q_norm.gain.reshape(4, 1, 6)
+    wanted = gain * q / np.sqrt((q**2).mean() + 1e-3)  # nothing turns at position 0
+    close(placed, wanted, 1e-6)
+    assert attention.k_norm.gain.shape == (12,)
+
+
+def test_olmo_2_has_no_norms_in_front_of_its_layers():
+    block = load(FIXTURES / "olmo2").model.blocks[1]
+    x = np.random.default_rng(0).normal(size=(5, 16)).astype(np.float32)
+    steps = block.steps(x)
+    close(steps.attention.inner.x, x, 0)
+    close(steps.output, x + steps.attention.inner.output + steps.feed_forward.inner.output, 1e-6)
+    assert block.attention_norm is None and block.feed_forward_norm is None

@@ -41,6 +41,7 @@ VARIANTS = [
     for name in names
 ]
 WRITERS = ["gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text", "gpt_neox"]
+WRITERS += ["phi3", "olmo2"]
 SENTENCE = "The cat sat on the mat."
 
 # ---- parity --------------------------------------------------------------------------------------
@@ -50,7 +51,7 @@ def test_every_model_type_has_a_checkpoint_here():
     assert {
         json.loads((FIXTURES / name / "config.json").read_text())["model_type"] for name in FOLDERS
     } == set(FAMILIES)
-    assert len(FAMILIES) == 19, (
+    assert len(FAMILIES) == 21, (
         "one more or one less: say so here, in README and in the notebook real_models"
     )
     made = json.loads((FIXTURES / "versions.json").read_text())
@@ -119,6 +120,8 @@ def test_older_files_spell_rotary_positions_in_another_way(tmp_path, kind, word)
         ("qwen2", ["layer_types", "rope_parameters", "tie_word_embeddings"]),
         ("qwen3", ["layer_types", "tie_word_embeddings"]),
         ("llama", ["head_dim", "tie_word_embeddings", "rope_parameters"]),
+        ("phi3", ["head_dim", "tie_word_embeddings"]),
+        ("olmo2", ["tie_word_embeddings"]),
         ("gpt2", ["scale_attn_weights", "scale_attn_by_inverse_layer_idx"]),
         ("t5", ["scale_decoder_outputs", "num_decoder_layers"]),
         ("marian", ["share_encoder_decoder_embeddings", "decoder_vocab_size"]),
@@ -516,7 +519,7 @@ EPS = {
     "electra": "layer_norm_eps",
     "modernbert": "norm_eps",
     "gpt_neox": "layer_norm_eps",
-} | dict.fromkeys([*WRITERS[1:6], "gemma3_text"], "rms_norm_eps")
+} | dict.fromkeys([one for one in WRITERS if not one.startswith("gpt")], "rms_norm_eps")
 FIXED = {"distilbert": 1e-12, "bart": 1e-5, "marian": 1e-5}  # these configs have no such key
 
 
@@ -562,6 +565,23 @@ def test_a_mistral_without_a_window(tmp_path):
     )
     np.testing.assert_array_equal(none.weights, wide.weights)
     assert np.abs(none.weights - ref["weights"]).max() > 0.01
+
+
+def test_a_mistral_whose_layers_say_which_has_the_window(tmp_path):
+    """As Ministral is published. The reference opens such a file as another class."""
+    ref, said = reference("mistral"), ["full_attention", "sliding_attention"]
+    full, first, none = (
+        forward(load(changed(tmp_path, "mistral", change={key: one}, name=name)), ref)
+        for name, key, one in (
+            ("full", "layer_types", ["full_attention"] * 2),
+            ("first", "layer_types", said),
+            ("none", "sliding_window", None),
+        )
+    )
+    np.testing.assert_array_equal(full.weights, none.weights)
+    np.testing.assert_array_equal(first.weights[0], none.weights[0])
+    assert np.abs(first.weights[1] - none.weights[1]).max() > 0.01
+    assert not first.weights[1][:, ~np.tri(12, dtype=bool) | np.tri(12, k=-4, dtype=bool)].any()
 
 
 def repeated(tensors):

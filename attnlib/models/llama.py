@@ -197,9 +197,11 @@ def is_tied(config, key):
 
 
 def same_windows(config, key):
-    """The window of each layer, or None, where sliding_window is the same for all."""
-    window = checks.default(UNSAID, checks.maybe(WINDOW))(config, "sliding_window")
-    return [window] * config.known["num_hidden_layers"]
+    """The window of each layer, or None: the same for all, unless a Ministral says which."""
+    n = config.known["num_hidden_layers"]
+    if config.get(key) is not None:
+        return windows(config, key, [SLIDING] * n)
+    return [checks.default(UNSAID, checks.maybe(WINDOW))(config, "sliding_window")] * n
 
 
 def qwen_windows(config, key):
@@ -234,8 +236,8 @@ def rotary(config, key, *, parts=False):
     known = ROPE | {PART: part}
     table = checks.maybe(checks.kind(dict), {})
     new, old = table(config, key), table(config, "rope_scaling")
-    place = f"{config.place}: {key if new else 'rope_scaling'} (rotary positions)"
-    given = {name: one for name, one in (new or old).items() if one is not None}
+    place = f"{config.place}: {'rope_scaling' if old else key} (rotary positions)"
+    given = {name: one for name, one in (old or new).items() if one is not None}
     inner = checks.Config(given, place)
     inner.check({name: known[name] for name in inner if name in known})
     base = inner.known.pop("rope_theta", None)
@@ -269,8 +271,9 @@ def rotaries(sliding, full):
         for kind, (old, usual) in ((SLIDING, sliding), (FULL, full)):
             own = {"rope_theta": checks.maybe(THETA, usual)(config, old)}
             own |= table(said, kind) or {"rope_type": "default"}
-            own |= table(config, "rope_scaling") if kind == FULL else {}
-            one = checks.Config({**config, key: own}, config.place)
+            scaling = table(config, "rope_scaling") if kind == FULL else {}
+            two = {key: own, "rope_scaling": scaling and own | scaling}
+            one = checks.Config(config | two, config.place)
             one.known = config.known
             made.append(rotary(one, key))
         return made

@@ -18,6 +18,8 @@ from attnlib.models import (
     gpt_neox,
     llama,
     modernbert,
+    olmo2,
+    phi3,
     roberta,
     t5,
     translator,
@@ -43,6 +45,7 @@ from attnlib.models.text import (
 SHIPPED = ["tiny-gpt", *translator.SHIPPED]
 FAMILIES = gpt2.FAMILIES | bert.FAMILIES | llama.FAMILIES | t5.FAMILIES | bart.FAMILIES
 FAMILIES |= roberta.FAMILIES | modernbert.FAMILIES | gemma.FAMILIES | gpt_neox.FAMILIES
+FAMILIES |= phi3.FAMILIES | olmo2.FAMILIES
 
 
 def load(path_or_name):
@@ -62,9 +65,9 @@ def load(path_or_name):
     gemma2, packed as F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K or Q6_K -> `TextModel`
 
     A folder with config.json, model.safetensors (whole or in shards) and tokenizer.json, of one of
-    these model types: gpt2 gpt_neox llama mistral qwen2 qwen3 gemma2 gemma3_text -> `TextModel`;
-    bert distilbert albert roberta xlm-roberta camembert electra modernbert -> `TextEncoder`; t5
-    bart marian -> `TextToText`, their encoder alone -> `TextEncoder`.
+    these model types: gpt2 gpt_neox llama mistral qwen2 qwen3 phi3 olmo2 gemma2 gemma3_text ->
+    `TextModel`; bert distilbert albert roberta xlm-roberta camembert electra modernbert ->
+    `TextEncoder`; t5 bart marian -> `TextToText`, their encoder alone -> `TextEncoder`.
     Reading one needs: pip install 'attnlib[models]'
 
     What a file holds beside the model, say a classifier, is not read: `.about["ignored"]` names it.
