@@ -157,6 +157,16 @@ def test_an_older_phi_3(tmp_path, recipe):
         close(forward(model, ref).weights, ref[wanted], WEIGHTS)
 
 
+def test_a_phi_3_that_does_not_say_how_far_it_sees(tmp_path):
+    """No window; and it was trained on 4,096 tokens."""
+    drop = ["sliding_window", "original_max_position_embeddings"]
+    change = {"max_position_embeddings": 2**17}
+    model = load(changed(tmp_path, "phi3", change=change, drop=drop)).model
+    assert [block.window for block in model.blocks] == [None, None]
+    assert model.positions.scaling["original_max_position_embeddings"] == 4096
+    assert model.positions.scaling["factor"] == 32
+
+
 def test_a_scaling_counts_more_than_parameters(tmp_path):
     """Where a file has both, as the reference reads it."""
     for family, scaling in (
