@@ -36,6 +36,7 @@ from attnlib.layers import (
     silu,
 )
 from attnlib.models.gpt import GPT
+from attnlib.models.gpt_neox import Parallel, ParallelBlock
 from attnlib.tools.bench import training as bench
 from attnlib.training import gradients as by_hand
 from attnlib.training import progress
@@ -503,9 +504,13 @@ def test_norm_layers(make):
 @pytest.mark.parametrize("norm", ["pre", "post", None])
 @pytest.mark.parametrize("norm_type", ["layer", "rms"])
 @pytest.mark.parametrize("d_hidden", [0, 6])
-@pytest.mark.parametrize("kind", [EncoderBlock, DecoderBlock])
+@pytest.mark.parametrize("kind", [EncoderBlock, DecoderBlock, Parallel, ParallelBlock])
 def test_blocks(norm, norm_type, d_hidden, kind):
     rng = np.random.default_rng(3)
+    if norm == "post" and issubclass(kind, Parallel):
+        with pytest.raises(ValueError, match="norm must be 'pre' or None for layers side by side"):
+            kind(4, 2, norm=norm)
+        return
     block = with_noise(kind(4, 2, norm=norm, norm_type=norm_type, d_hidden=d_hidden, rng=rng), rng)
     name = f"block, {norm}{f' {norm_type}' if norm else ''}"
     check_layer(name, block, rng.normal(size=(2, 4, 4)), training.block_backward)

@@ -15,9 +15,16 @@ class Parallel(EncoderBlock):
     Wang and Komatsuzaki 2021, "GPT-J-6B"; Black et al. 2022, "GPT-NeoX-20B", section 2.1.
     """
 
+    def __init__(self, *sizes, norm="pre", **options):
+        if norm == "post":
+            raise ValueError("norm must be 'pre' or None for layers side by side, got 'post'")
+        super().__init__(*sizes, norm=norm, **options)
+
     def steps(self, x, **options):
         """The block at work, as in `EncoderBlock`."""
         attention = residual(x, self.attention, self.attention_norm, self.norm, **options)
+        if self.feed_forward is None:
+            return BlockSteps(attention, None, attention.output)
         beside = residual(x, self.feed_forward, self.feed_forward_norm, self.norm)
         total = attention.output + beside.inner.output  # (..., n, d_model)
         feed_forward = ResidualSteps(attention.output, beside.inner, total, total)

@@ -25,6 +25,7 @@ from attnlib.layers import (
     parameters,
 )
 from attnlib.models.gpt import GPT, GPTSteps
+from attnlib.models.gpt_neox import Parallel
 from attnlib.models.seq2seq import Seq2Seq, Seq2SeqSteps
 from attnlib.training import backward
 
@@ -122,8 +123,13 @@ def residual_backward(grad_output, block, part, steps):
 
 @_guard.backward(_guard.of_output, **_of(EncoderBlock, BlockSteps, CrossBlockSteps))
 def block_backward(grad_output, block, steps):
-    """A block of any kind: the last layer first."""
+    """A block of any kind: the last layer first, or two at once that have read the same."""
     gradients = {}
+    if isinstance(block, Parallel) and steps.feed_forward is not None:
+        beside = steps.feed_forward._replace(x=steps.attention.x)  # what its norm has read
+        grad_x, gradients = residual_backward(grad_output, block, "feed_forward", beside)
+        more, of_part = residual_backward(grad_output, block, "attention", steps.attention)
+        return grad_x + more - grad_output, gradients | of_part
     for part in PARTS:
         if getattr(block, part, None) is not None:
             grad_output, of_part = residual_backward(grad_output, block, part, getattr(steps, part))
