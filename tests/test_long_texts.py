@@ -360,25 +360,49 @@ def test_two_texts_stand_one_below_the_other(shown):
 
 
 def test_lines_are_as_far_apart_as_there_is_room_for(shown):
-    """A text that fits is not scrolled; one that does not has lines of 26 px."""
+    """A text that fits is not scrolled, and no line more would fit; a short one is large; one that
+    does not fit has lines of 27 px.
+    """
 
-    def pitches(view):
+    def fit(view):
         return (
             shown(view)
             .root.locator(".text")
             .evaluate(
-                "(one) => [parseFloat(one.style.lineHeight), one.scrollHeight - one.clientHeight]"
+                """(one) => { const { style } = one;
+                const [pitch, size] = [style.lineHeight, style.fontSize].map(parseFloat);
+                const out = () => one.scrollHeight - one.clientHeight, now = out();
+                style.lineHeight = `${pitch + 1}px`;
+                style.fontSize = pitch + 1 > 35 ? "20px" : "15px";
+                return [pitch, size, now, out()]; }"""
             )
         )
 
-    short, middling = pitches(text(30, form="threads")), pitches(text(form="threads"))
     cross = AttentionView(softmax(5, 100), key_tokens=LONG + LONG[:28], form="threads")
-    assert short[0] == 60 and 26 < middling[0] <= 60 and 26 < pitches(cross)[0] < 60
-    assert short[1] == middling[1] == pitches(cross)[1] == 0
-    pitch, out = pitches(
-        AttentionView(softmax(400, 400), [WORDS[i % 16] for i in range(400)], form="threads")
-    )
-    assert pitch == 26 and out > 0
+    assert fit(text(30, form="threads"))[:3] == [75, 20, 0]
+    for view, size in ((text(form="threads"), 20), (cross, 15)):
+        pitch, got, out, more = fit(view)
+        assert 27 < pitch < 75 and got == size and out == 0 < more
+    long = AttentionView(softmax(400, 400), [WORDS[i % 16] for i in range(400)], form="threads")
+    pitch, size, out, _ = fit(long)
+    assert [pitch, size] == [27, 15] and out > 0
+
+
+def test_a_repeated_word_says_which_it_is_where_it_is_chosen_or_blue(shown):
+    """As the read-out calls it, and nothing moves for it."""
+    seen = shown(text(form="threads"))
+    places = seen.root.locator(".text").evaluate("(one) => one.scrollHeight")
+    seen.python(pinned=[50, 1], pins=[])
+    says = """(all) => all.map((one) => getComputedStyle(one, "::after").content)"""
+    said, looks = seen.root.locator(".text span").evaluate_all(says), seen.looks()
+    names = [name.translate(str.maketrans("", "", "₀₁₂₃₄₅₆₇₈₉")) for name in text().tokens]
+    for (background, _, frame_), got, name, plain in zip(
+        looks, said, text().tokens, names, strict=True
+    ):
+        number = name[len(plain) :]
+        assert got == (f'"{number}"' if background or frame_ else "none"), name
+    assert said[50] != "none" and sum(one != "none" for one in said) > 5
+    assert seen.root.locator(".text").evaluate("(one) => one.scrollHeight") == places
 
 
 def test_right_to_left_reads_from_the_right(shown):
@@ -391,7 +415,7 @@ def test_the_loupe_lists_the_largest(shown):
     view = text()
     view.pinned = [50, 1]
     seen, row = shown(view, width=980), view.array[0, 0, 50]
-    best = np.argsort(-row, kind="stable")[:7]
+    best = [n for n in np.argsort(-row, kind="stable")[:7] if row[n] >= 0.01]
     heads = seen.loupe()
     assert heads[0] == f"{view.tokens[50]} →" and heads[1::2] == [view.tokens[n] for n in best]
     for n, number in zip(best, heads[2::2], strict=True):
@@ -404,6 +428,35 @@ def test_the_loupe_lists_the_largest(shown):
     assert seen.loupe()[:2] == [f"→ {view.tokens[1]}", view.tokens[view.array[0, 0, :, 1].argmax()]]
     assert shown(text(), width=480).root.locator(".loupe").is_hidden()
     assert shown(text(60), width=980).root.locator(".loupe").is_hidden()
+
+
+def test_the_loupe_leaves_out_what_shows_as_nothing(shown):
+    """Below .01; the largest stands there all the same."""
+    n = 74
+    weights = np.full((1, 1, n, n), 0.0002)
+    weights[..., 1] = 1 - 0.0002 * (n - 1)
+    weights[0, 0, 5, 2], weights[0, 0, 5, 3] = 0.0098, 0.2
+    weights[0, 0, 6] = 1 / n / 2
+    view = AttentionView(weights, [f"w{i}" for i in range(n)])
+    view.pinned = [5, 1]
+    seen = shown(view, width=980)
+    assert seen.loupe()[1::2] == ["w1", "w3"]
+    seen.python(pinned=[6, 1])
+    assert seen.loupe()[1::2] == ["w0"]
+
+
+def test_the_name_of_a_pin_stays_in_sight_where_a_map_is_scrolled(shown):
+    """Names lean to the right: so far as the longest."""
+    view = AttentionView(softmax(1, 600, 600), [f"{'w' * 20}{i}" for i in range(600)])
+    seen = shown(view)
+    x, _, wide, _ = map(float, seen.map.get_attribute("data-cells").split())
+    scrolled = "(one) => [one.scrollLeft, one.clientWidth]"
+    for inside in (50, 10, 90, -600):  # so near to the edge a new pin stands; the last one
+        left, room = seen.root.locator(".map").evaluate(scrolled)
+        j = min(599, int((left + room - inside - x) / wide))
+        seen.python(pinned=[200, j])
+        left, room = seen.root.locator(".map").evaluate(scrolled)
+        assert 0 < x + j * wide - left <= room - 92, j
 
 
 def test_names_of_a_large_map_are_those_of_what_is_chosen(shown):
@@ -483,7 +536,7 @@ def test_patches_by_mouse_keys_and_finger(shown):
     seen.grid.click(position=middle(places[6]))
     seen.page.mouse.move(1, 1)
     assert seen.state("pinned")[0][0] == 6
-    assert seen.said().startswith("1,1 (query) looks at ")
+    assert seen.said().startswith("row 1, column 1 (query) looks at ")
     seen.grid.click(position=middle(places[8]), modifiers=["Shift"])
     assert seen.state("pins") == [[6, 8]]
     seen.prose.focus()
@@ -513,7 +566,7 @@ def test_a_finger_is_drawn_over_patches(shown):
     touch("touchStart", 1)
     touch("touchMove", 2)
     touch("touchMove", 7)
-    assert seen.said().startswith("1,2 (query) looks at "), "it says so on the way"
+    assert seen.said().startswith("row 1, column 2 (query) looks at "), "it says so on the way"
     touch("touchEnd")
     assert seen.state("pinned")[0][0] == 7
     seen.page.touchscreen.tap(*(box[a] + middle(places[3])[a] for a in "xy"))
@@ -525,7 +578,8 @@ def test_words_that_look_at_patches(shown):
     view.pinned = [1, 5]
     seen, row = shown(view), view.array[0, 0, 1]
     best = int(row.argmax())
-    assert seen.said().startswith(f"house (query) looks at {view.key_tokens[best]} (key)")
+    name = f"row {(best - 1) // 4}, column {(best - 1) % 4}" if best else "[CLS]"
+    assert seen.said().startswith(f"house (query) looks at {name} (key)")
     seen.grid.click(position={"x": 20, "y": 32})
     seen.page.mouse.move(1, 1)
     assert seen.said().startswith("a (query) looks at ")

@@ -29,7 +29,7 @@ def softmax(*shape, seed=0, mask=None):
 START = """import * as heat from "./heat.js";
 import * as hands from "./hands.js";
 import * as picker from "./picker.js";
-import { sentence } from "./sentence.js";
+import { sentence, spelled } from "./sentence.js";
 const bytes = (text) => new DataView(new Uint8Array(Buffer.from(text, "base64")).buffer);
 const opened = (state) => heat.table({ ...state, _weights: bytes(state._weights),
   _sums: bytes(state._sums), _mask: bytes(state._mask), _small: bytes(state._small) });
@@ -301,6 +301,16 @@ def test_the_read_out_of_a_cell(tmp_path):
         "x (query 0) looks at b (key 1): −.010.",
         "x (query 0) looks at c (key 2): .000.",
     ]
+
+
+def test_what_has_no_name_is_a_token(tmp_path):
+    """And a patch is said by row and column; a word that is a number stays as it is."""
+    cases = [[["0", "1", "2"], []], [["0", "in", "1"], []], [["1", "0"], []]]
+    cases += [[["[CLS]", "0,0", "0,1", "11,3"], [12, 4]], [["a", "0,1"], []]]
+    got = run(tmp_path, "say(data.map(([names, grid]) => spelled(names, grid)));", cases)
+    assert got[:3] == [["token 0", "token 1", "token 2"], ["0", "in", "1"], ["1", "0"]]
+    assert got[3] == ["[CLS]", "row 0, column 0", "row 0, column 1", "row 11, column 3"]
+    assert got[4] == ["a", "0,1"]
 
 
 def test_ranks_are_honest_about_words_that_get_the_same(tmp_path):
@@ -814,9 +824,75 @@ def test_where_there_can_be_no_threads_the_button_says_why(shown, n):
     assert button.is_disabled() and reason == "threads need rows that sum to 1"
     seen.map.focus()
     seen.press("Escape", "ArrowDown", "m")
-    assert seen.map.is_visible() and seen.said().startswith("0 (query 0)")
+    assert seen.map.is_visible() and seen.said().startswith("token 0 (query 0)")
     seen.python(form="threads")  # from a kernel that knows no better
-    assert seen.map.is_visible() and seen.said().startswith("0 (query 0)")
+    assert seen.map.is_visible() and seen.said().startswith("token 0 (query 0)")
+
+
+def test_threads_of_a_max_begin_beside_their_word(shown):
+    """However much a row gives: none begins beside another word, or lies over another thread."""
+    view = AttentionView(softmax(6, 12, 12), how="max all", form="threads")
+    assert view.array[0].max(0).sum(-1).min() > 2
+    ends = (
+        shown(view)
+        .threads.locator("path[data-q]")
+        .evaluate_all(
+            """(all) => all.map((one) => {
+        const at = one.getAttribute("d").match(/-?[\\d.]+/g).map(Number);
+        return [+one.dataset.q, at[1], at.at(-1)]; })"""
+        )
+    )
+    rows = [sorted(at for q, *at in ends if q == n) for n in range(12)]
+    tops, feet = (np.array([row[side][side] for row in rows]) for side in (0, -1))
+    assert (feet[:-1] <= tops[1:] + 0.2).all() and (feet - tops > 8).all()
+    for row in rows:
+        assert all(a[1] <= b[0] + 0.21 for a, b in itertools.pairwise(row))
+
+
+def test_a_name_that_gives_way_leaves_nothing(shown):
+    """Also of what hangs below its line: names of every second key, one between them is chosen."""
+    names = ["gypsy", "a"] * 15
+    view = AttentionView(softmax(30, 30), names)
+    view.pinned = [4, 9]
+    seen = shown(view, width=560)
+    x, y, wide, _ = map(float, seen.map.get_attribute("data-cells").split())
+    assert 9 < wide < 17
+    low = """(root, [x, y, w, h]) => { let n = 0;
+        const [base, over] = ["canvas.cells", "canvas.hand"].map((one) => root.querySelector(one)
+          .getContext("2d").getImageData(x, y, w, h).data);
+        for (let k = 0; k < base.length; k += 4) {
+          const part = over[k + 3] / 255, dark = (data) => (255 - data[k + 1]) * data[k + 3] / 255;
+          n += part * (255 - over[k + 1]) + (1 - part) * dark(base) > 6; }
+        return n; }"""
+
+    def inked(n):
+        box = [x + n * wide + 5, y - 26, wide, 18]
+        return seen.root.evaluate(low, [round(one) for one in box])
+
+    assert inked(2) > 20 and inked(8) == 0 == inked(10.5)
+
+
+def test_keys_are_said_at_once_where_nothing_else_is_to_be_said(shown):
+    """Beside the pin that is there from the start, and not instead of what is odd."""
+
+    def notes(**how):
+        return shown(sentence(**how)).root.locator(".attnlib-notes").inner_text()
+
+    assert notes().startswith("click pins; arrow keys move") and "m: form" in notes()
+    assert "m: form" not in notes(signed=True) and "Esc" in notes(signed=True)
+    assert "click pins" not in notes(compact=True) + notes(how="max all")
+    assert (
+        shown(AttentionView(softmax(4, 4) * 2)).root.locator(".attnlib-notes .faint").count() == 0
+    )
+
+
+@pytest.mark.parametrize("n, word", [(24, "threads"), (25, "text")])
+def test_the_button_says_what_becomes_of_the_map(shown, n, word):
+    seen = shown(AttentionView(softmax(n, n)))
+    seen.root.get_by_role("button", name=word, exact=True).click()
+    seen.rest()
+    assert seen.state("form") == ["threads"]
+    assert seen.root.locator(".text").is_visible() == (n > 24)
 
 
 def test_hidden_weights_are_no_threads(shown):

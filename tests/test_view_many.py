@@ -393,7 +393,7 @@ def test_a_page_says_what_it_left_out(shown, few):
     seen.tab.frames()
     seen.map.hover(position=seen.place(3, 4))
     assert fine(weights[1].mean(0)[3, 4]) in seen.said(), "of what is there"
-    seen.root.get_by_label("show", exact=True).select_option("mean of all heads")
+    seen.python(how="mean all")
     assert seen.said() == "This page does not hold this: mean over all 6 heads."
     seen.root.get_by_label("head", exact=True).select_option("1")
     seen.tab.frames()
@@ -401,17 +401,52 @@ def test_a_page_says_what_it_left_out(shown, few):
     assert fine(weights[1, 1, 6, 2]) in seen.said()
 
 
-def test_keys_lead_on_from_a_head_that_is_not_there(shown, few):
-    view = AttentionView(softmax(3, 2, 12, 12), WORDS)
+def test_what_a_page_lacks_cannot_be_chosen(shown, few):
+    """By menus, small pictures and keys; they lead to the heads that are there."""
+    view = AttentionView(softmax(3, 4, 12, 12), WORDS)
     whole = view._for_a_page
-    view._for_a_page = lambda: whole([(1, 0)])
+    view._for_a_page = lambda: whole([(0, 1), (2, 3)])
     seen = shown(view)
+
+    def free(label):
+        options = seen.root.get_by_label(label, exact=True).locator("option")
+        return options.evaluate_all("(all) => all.flatMap((one, n) => (one.disabled ? [] : [n]))")
+
+    def at():
+        assert "looks at" in seen.said()
+        return tuple(seen.state("layer", "head"))
+
+    assert at() == (0, 1)
+    assert free("layer") == [0, 2] and free("head") == [1, 3]
+    assert seen.root.get_by_label("show", exact=True).locator(
+        "option:enabled"
+    ).all_inner_texts() == ["one head"]
     seen.map.focus()
-    seen.press("]")
-    assert seen.said() == "This page does not hold this: layer 1, head 1."
-    seen.press("[")
-    assert not seen.said().startswith("This page does not hold")
-    assert view.array[1, 0].shape == (12, 12) and "looks at" in seen.said()
+    for key, place in {"]": (2, 3), "[": (0, 1), "}": (2, 3), "{": (0, 1)}.items():
+        seen.press(key)
+        assert at() == place, key
+    seen.root.get_by_label("layer", exact=True).select_option("2")
+    assert at() == (2, 3)
+    seen.root.get_by_label("head", exact=True).select_option("1")
+    assert at() == (0, 1)
+    atlas_at(seen, 26, 40)
+    assert at() == (0, 1), "a pale one is only looked at"
+    atlas_at(seen, -8, -10)
+    assert at() == (2, 3)
+
+
+def test_a_max_of_pieces_is_no_max_of_words(shown, monkeypatch):
+    """Where only the max crossed, words are made of it: that is said, for they could be more."""
+    pieces = ["▁the", "▁un", "believ", "able", "▁cat", "▁sat"]
+    weights = softmax(2, 3, 6, 6)
+    seen = shown(AttentionView(weights, pieces, how="max all", unit="words"))
+    notes = seen.root.locator(".attnlib-notes")
+    assert "pieces summed over keys" in notes.inner_text()
+    monkeypatch.setattr(module, "SENT_AT_ONCE", 100)
+    rough = shown(live(AttentionView(weights, pieces, how="max all", unit="words")))
+    said = rough.root.locator(".attnlib-notes").inner_text()
+    assert "of the max of pieces: they can be more than any head gives" in said
+    assert "pieces summed" not in said
 
 
 def test_a_long_text_is_soon_there(shown):

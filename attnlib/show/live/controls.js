@@ -1,6 +1,6 @@
 // The controls of AttentionView: a row above it, and a menu beside the small pictures.
 import { choice, make, menu, press } from "./core.js";
-import { SIDES, lineOf } from "./hands.js";
+import { SIDES, lineOf, reached } from "./hands.js";
 import { range } from "./heat.js";
 
 export const LAB = { "data-lm-suppress-shortcuts": "true" };
@@ -63,12 +63,15 @@ export function controls(bar, heads, house, { signed, grid, scale: first, top_k,
       layered = state.how.endsWith("layer") ? state.how : "head";
       list(show, hows.length, (n) => HOWS[hows[n]]);
       show.set(hows.indexOf(hows.includes(state.how) ? state.how : state.how.replace("layer", "all")));
+      const leads = [[layer, (n) => ({ layer: n, how: layered })], [head, (n) => ({ head: n, how: "head" })], [show, (n) => ({ how: hows[n] })]];
+      for (const [one, news] of leads) for (const [n, option] of [...one.node.options].entries()) option.disabled = !reached(news(n), state);
       unit.node.hidden = !state._words.starts;
       unit.set(state.unit);
       side.set(lineOf(state.side));
       scale?.set(SCALES.indexOf(state.scale));
       form.set(state.kind);
       form.node.firstChild.disabled = Boolean(state.why);
+      form.node.firstChild.textContent = state.grid.length ? "patches" : state.weaves || state.why ? "threads" : "text";
       why.textContent = state.why;
       typed(top, state.top_k);
       typed(least, state.threshold);

@@ -1,9 +1,9 @@
 // What hands and keys do with AttentionView: pure functions from a state to what changes.
 //
 // `state`: pinned, pins, side, layer, head, form, size {layers, heads, nq, nk}, woven: are these threads, why: why there can be
-// none, or "", cell(line, n): the cell of a word by itself
+// none, or "", cell(line, n): the cell of a word by itself, held(look): is this layer and head there? On a page some are not.
 import { clamp } from "./core.js";
-import { chosen } from "./heat.js";
+import { chosen, range } from "./heat.js";
 import { beside } from "./text.js";
 
 export const SIDES = ["query", "key"], lineOf = (side) => SIDES.indexOf(side);
@@ -46,15 +46,28 @@ const threadKeys = ({ pinned, pins, side, cell, size: { nq, nk } }, more) => {
   };
 };
 
+/** What changes, led to a head that is there; nothing where there is none */
+export function reached(news, state) {
+  const { size: { layers, heads }, held } = state;
+  if (!held || !news.how || held({ ...state, ...news })) return news;
+  const all = range(layers * heads).map((n) => ({ layer: Math.floor(n / heads), head: n % heads, ...news }));
+  return news.how === "head" ? all.find((one) => held({ ...state, ...one })) : undefined;
+}
+
+/** To the next layer or head that is there, round and round */
+const turned = (state, name, way) => {
+  const count = state.size[`${name}s`], next = range(count).map((k) => (state[name] + way * (k + 1) + count) % count);
+  return next.map((n) => ({ [name]: n, how: "head" })).find((news) => reached(news, state));
+};
+
 /** A key. @returns what changes, or nothing */
 export function keyChange({ key, shiftKey }, state) {
-  const { pinned, pins, side, layer, head, size: { layers, heads } } = state, turn = (n, count) => (n + count) % count;
+  const { pinned, pins, side } = state;
   const kept = (word) => ({ pins: pins.includes(word) ? pins.filter((n) => n !== word) : [...pins, word] });
   const answers = {
     ...(state.spots ? lineKeys(state, key, shiftKey) : state.woven ? threadKeys(state, shiftKey) : mapKeys(state)),
     Escape: () => ({ pinned: null, pins: [] }), " ": () => (pinned ? kept(pinned[lineOf(side)]) : null),
-    "[": () => ({ head: turn(head - 1, heads), how: "head" }), "]": () => ({ head: turn(head + 1, heads), how: "head" }),
-    "{": () => ({ layer: turn(layer - 1, layers), how: "head" }), "}": () => ({ layer: turn(layer + 1, layers), how: "head" }),
+    "[": () => turned(state, "head", -1), "]": () => turned(state, "head", 1), "{": () => turned(state, "layer", -1), "}": () => turned(state, "layer", 1),
     x: () => ({ side: SIDES[1 - lineOf(side)], pins: [] }), m: () => (state.why ? null : { form: state.kind === "map" ? state.other : "map" }),
   };
   return answers[key]?.();

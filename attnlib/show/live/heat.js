@@ -40,7 +40,7 @@ export function table({ _shape, _range, _sum_range, _names, _weights, _small, _s
   return {
     steps, layers, heads, nq, nk, low, high, masks, masked: masks > 0, nothing: (high - low) / 131068,      // less than this is 0
     named: (name) => read(came.get(name)),
-    has: (step, layer, head) => !_names.length || came.has(nameOf({ step, layer, head, how: "head" })),
+    has: (look) => !_names.length || came.has(nameOf(look)),
     plane: (step, layer, head) => read(_names.length ? came.get(nameOf({ step, layer, head, how: "head" })) : part(at(step, layer, head))),
     small(step, layer, head) {
       if (!_small.byteLength) return null;
@@ -84,6 +84,11 @@ export function included({ layers, heads }, { layer, head, how }) {
   return how === "head" ? [[layer, head]] : how.endsWith("all") ? all : all.filter(([one]) => one === layer);
 }
 
+/** Is it there, on a page that may lack some heads: made already, or all that it is made of? */
+export const held = (data, state) => (
+  !state._left_out || data.has(state) || included(data, state).every(([layer, head]) => data.has({ ...state, layer, head, how: "head" }))
+);
+
 /** What is shown, in words: "layer 3, head 5", "max over all 72 heads, cell by cell" */
 export function caption({ layers, heads }, { layer, head, how, titles }) {
   const [kind, over] = how.split(" ");
@@ -104,7 +109,7 @@ function mostInWords(heads, starts) {
 export function shownOf(data, state, starts) {
   const heads = starts && state.how.startsWith("max") ? included(data, state).map(([l, h]) => headOf(data, l, h, state.step)) : [null];
   const whole = heads.every(Boolean) ? null : merged(data, state);
-  return heads.every(Boolean) ? mostInWords(heads, starts) : whole && starts ? inWords(whole, starts) : whole;
+  return heads.every(Boolean) ? mostInWords(heads, starts) : whole && starts ? { ...inWords(whole, starts), rough: state.how.startsWith("max") } : whole;
 }
 
 /** What is shown: a head, or cell by cell the mean or the largest of several; null where it has not come */
@@ -214,8 +219,8 @@ export function geometry({ nq, nk }, names, { width, tall, left = 0, sums, dots 
     Math.max(side, ...across.map((length, j) => SLANT * Math.min(length, STEEP) + 8 - (nk - j - 0.5) * cell));
   const [cw, ch] = flat ? even : cellsOf(y, lean(cellsOf(y, lean(even[0]))[0]));
   const every = [Math.ceil((size + 0.5) / ch), Math.ceil((flat ? 1 : 17) / cw)];       // as many names as can be read
-  const high = Math.ceil(y + nq * ch + FOOT);
-  return { width: Math.max(width, x + nk * cw + side), height: high, x, y, cw, ch, flat, every, size, left, sums, few };
+  const high = Math.ceil(y + nq * ch + FOOT), end = x + nk * cw;       // where it is scrolled, the last name has room, too
+  return { width: end + side > width ? end + lean(cw) : width, height: high, x, y, cw, ch, flat, every, size, left, sums, few };
 }
 
 /** The cell at a point, or null */

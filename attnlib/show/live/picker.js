@@ -1,5 +1,5 @@
 // All heads as small pictures to choose from: their cells, where they stand, and the paint.
-import { included, paintPixels, range, short, write } from "./heat.js";
+import { held, included, paintPixels, range, short, write } from "./heat.js";
 
 const NONE = -9;                                         // no number among the small pictures stands for what is shown
 
@@ -52,7 +52,7 @@ export function tiles({ layers, heads }, { width, tall, narrow, titles }) {
 
 /** Every head as a small picture, `pictures`: its colours, or null; what is shown is framed, and what cannot be shown is pale */
 export function paintAtlas(pen, data, where, pictures, state, ink) {
-  const { layers, heads } = data, { step, layer, head, titles } = state, parts = included(data, state).map((at) => where.place(...at));
+  const { layers, heads } = data, { layer, head, titles } = state, parts = included(data, state).map((at) => where.place(...at));
   const { cw, ch, x, y, alone, turned, named } = where, gap = cw > 30 ? 4 : 1;
   const numbers = (count, size, chosen_, put) => range(count).forEach((n) => {       // the chosen one, and so many others as can be read
     const here = n === chosen_, free = n % (size > 17 ? 1 : 5) === 0 && Math.abs(n - chosen_) * size > 15;
@@ -67,7 +67,7 @@ export function paintAtlas(pen, data, where, pictures, state, ink) {
   }
   for (const [n, cells] of pictures.entries()) {
     const [l, h] = [Math.floor(n / heads), n % heads], [a, b] = where.place(l, h), here = state.how === "head" && l === layer && h === head;
-    pen.globalAlpha = !state._left_out || data.has(step, l, h) ? 1 : 0.25;
+    pen.globalAlpha = held(data, { ...state, layer: l, head: h, how: "head" }) ? 1 : 0.25;
     if (cells) paintPixels(pen, cells, a, b, cw - gap, ch - gap);
     pen.globalAlpha = 1;
     Object.assign(pen, { strokeStyle: ink.hatch, lineWidth: 0.5 });

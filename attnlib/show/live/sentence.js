@@ -8,6 +8,12 @@ const fine = (v) => (Math.abs(v) < 0.0195 ? `${v < 0 ? "−" : ""}${Math.abs(v).
 /** What a row adds up to, where that is not 1 */
 const oddSum = (sum) => (sum.toFixed(2) === "1.00" ? "" : `; the row adds up to ${sum.toFixed(2).replace("-", "−")}`);
 
+/** Names as a sentence has them: a patch in its row and column; what has no name is a token */
+export function spelled(names, grid) {
+  const nameless = names.every((name, n) => name === `${n}`);
+  return names.map((name) => (nameless ? `token ${name}` : grid.length ? name.replace(/^(\d+),(\d+)$/, "row $1, column $2") : name));
+}
+
 /** The read-out of a cell, in parts for dress().say: text, or [word, "q" | "k"] */
 export function sentence(one, [i, j], { tokens, key_tokens, side, signed, pins }) {
   const v = one.at(i, j), said = [[tokens[i], "q"], ` (query ${i}) looks at `, [key_tokens[j], "k"], ` (key ${j})`];

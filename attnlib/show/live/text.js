@@ -76,7 +76,8 @@ export function layText(box, { q, k }) {
     const text = make("p", box, { dir: "auto" });
     return flowing(names).map(([name, glued, ends], n) => {
       if (!glued) text.append(" ");
-      const word = make("span", text, { "data-place": `${line},${n}` }, name);
+      const word = make("span", text, { "data-place": `${line},${n}` }, name), [number] = names[n].match(/[₀-₉]*$/);
+      if (!name.endsWith(number)) word.dataset.number = number;
       if (ends) make("br", text);
       return word;
     });
@@ -84,16 +85,15 @@ export function layText(box, { q, k }) {
   return { box, svg, same, lines: [lines[0], lines.at(-1)] };
 }
 
-/** Lines as far apart as there is room for, so that arcs are seen */
+/** Words as large, and lines as far apart, as there is room for, so that arcs are seen */
 export function fitText({ box, svg }, height) {
-  const last = box.lastChild, end = () => last.offsetTop + last.offsetHeight;
+  let pitch = 27;
   svg.setAttribute("height", 0);
-  box.style.cssText = `height:${height}px;line-height:26px`;
-  for (let pitch = clamp(Math.floor((26 * height) / end()), 26, 60), fits = false; !fits; pitch -= 1) {
-    box.style.lineHeight = `${pitch}px`;
-    fits = pitch <= 26 || box.scrollHeight <= height;
+  for (const more of [24, 12, 6, 3, 2, 1, 0]) {
+    box.style.cssText = `height:${height}px;line-height:${pitch + more}px;font-size:${pitch + more > 35 ? 20 : 15}px`;
+    if (box.scrollHeight <= height) pitch += more;
   }
-  svg.setAttribute("height", end());
+  svg.setAttribute("height", box.lastChild.offsetTop + box.lastChild.offsetHeight);
 }
 
 const centreOf = (word) => [word.offsetLeft + word.offsetWidth / 2, word.offsetTop + word.offsetHeight / 2];

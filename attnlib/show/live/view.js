@@ -2,15 +2,15 @@
 // Python owns the numbers: weights come as uint16 between `_range` (65535 is NaN), row sums as uint16, the mask as bits.
 import { clamp, dress, ease, frames, keep, keys, lerp, make, measure, rgb, sharp, sketch } from "./core.js";
 import { LAB, controls } from "./controls.js";
-import { SIDES, clicked, keyChange, lineOf, whyNot, wordClicked } from "./hands.js";
+import { SIDES, clicked, keyChange, lineOf, reached, whyNot, wordClicked } from "./hands.js";
 import {
-  MANY, caption, cellOf, chosen, coloured, geometry, headOf, inks, level, paintFocus, paintLegend, paintMap, paintMost,
+  MANY, caption, cellOf, chosen, coloured, geometry, headOf, held, inks, level, paintFocus, paintLegend, paintMap, paintMost,
   paintNames, passing, range, shownOf, soFar, spot, table,
 } from "./heat.js";
 import { imageOf, paintPatches, patchAt, patchwork, spotsOfPatches } from "./patches.js";
 import { paintAtlas, thumbnail, tiles } from "./picker.js";
 import { scrubber } from "./scrub.js";
-import { sentence } from "./sentence.js";
+import { sentence, spelled } from "./sentence.js";
 import { bringWord, fitText, layText, legendOf, paintLoupe, paintText, seenBy, spotsOf } from "./text.js";
 import { pieces, spoken, worded } from "./units.js";
 import { MOST, advance, aim, drawn, evens, loom, pluck, spun, telling, weave } from "./weave.js";
@@ -28,12 +28,7 @@ const LOUPE = 176, BESIDE = 196;                         // room beside a map: o
 
 const APPLICATION = { tabindex: 0, role: "application", ...LAB };
 
-const HANDS = "arrow keys move, Home and End go to the ends of a row, space keeps a word, x looks from the other side, "
-  + "brackets change the head, braces the layer, m shows threads, Escape unpins";
-const AMONG_THREADS = "up and down choose a word, left and right its side, Shift or space adds one, brackets change the head, "
-  + "braces the layer, m shows the map, Escape unpins";
-const IN_LINES = "arrow keys choose a word or a patch, Shift or space adds one, x looks from the other side, "
-  + "brackets change the head, braces the layer, m shows the map, Escape unpins";
+const KEYS = "click pins; arrow keys move, Shift or Space adds, x: other side, [ ]: head, { }: layer, m: form, Esc unpins";
 
 /** All that is below the root, from top to bottom */
 function furnish(house) {
@@ -42,9 +37,9 @@ function furnish(house) {
   const every = { "aria-label": "all heads, one small picture each", "aria-valuemin": 0 };
   const atlas = make("canvas", heads, { tabindex: 0, role: "slider", ...every, ...LAB });
   const map = make("div", scene, { class: "map" }), base = make("canvas", map, { class: "cells" });
-  const overlay = make("canvas", map, { class: "hand", ...APPLICATION, "aria-label": `attention weights: ${HANDS}` });
-  const pen = sketch(scene, { class: "woven", ...APPLICATION, "aria-label": `attention as threads: ${AMONG_THREADS}` });
-  const prose = make("div", scene, { class: "prose", ...APPLICATION, "aria-label": `attention in the text or image: ${IN_LINES}` });
+  const overlay = make("canvas", map, { class: "hand", ...APPLICATION, "aria-label": `attention weights: ${KEYS}` });
+  const pen = sketch(scene, { class: "woven", ...APPLICATION, "aria-label": `attention as threads: ${KEYS}` });
+  const prose = make("div", scene, { class: "prose", ...APPLICATION, "aria-label": `attention in the text or image: ${KEYS}` });
   const legend = make("p", prose, { class: "caption" }), text = make("div", prose, { class: "text" }), patches = make("canvas", prose);
   const loupe = make("div", scene, { class: "loupe" });
   const scrub = make("div", root, { class: "scrub", hidden: true });
@@ -209,7 +204,7 @@ function refresh(view, send) {
   const spots = (line) => (kind === "patches" ? spotsOfPatches(view.patches, line) : inText(line));
   const written = (count, key) => (state.last !== null && (!key || view.itself) ? state.last + 1 : count);        // keys go no further
   const size = { layers: data.layers, heads: data.heads, nq: written(nq, false), nk: written(nk, true) };
-  Object.assign(state, { size, why, other, kind, weaves, woven });
+  Object.assign(state, { size, why, other, kind, weaves, woven, held: (look) => held(data, look) });
   state.spots = kind === "map" || woven ? null : spots;
   Object.assign(view, { data, one });
   view.controls?.set(state, data);
@@ -244,12 +239,12 @@ function refresh(view, send) {
   Object.assign(view, { colours: rows, painted: view.raw.step, blend: from && { from, t: 0 } });
   if (view.tiles) showHeads(view, zoom);
   notes.replaceChildren();
-  const share_ = `${(100 * hidden).toFixed(hidden < 0.1 ? 1 : 0)} %`;
-  if (hidden > 0) make("div", notes, { class: "faint" }, `${share_} of the weight is hidden; what is shown is not rescaled`);
-  const mild = [state._left_out, state.how.startsWith("max") && !state.signed ? "a max is no share: what a row adds up to need not be 1" : ""];
-  for (const text of mild) if (text) make("div", notes, { class: "faint" }, text);
+  const share_ = `${(100 * hidden).toFixed(hidden < 0.1 ? 1 : 0)} %`, most = state.how.startsWith("max") && !state.signed;
+  const made = [most && "a max is no share: what a row adds up to need not be 1", worded(view.raw) && HOW_WORDS[+Boolean(view.whole.rough)]];
+  const mild = [hidden > 0 && `${share_} of the weight is hidden; what is shown is not rescaled`, state._left_out, made.filter(Boolean).join(" · ")].filter(Boolean);
+  if (![...mild, ...state._notes].length && !state.compact && state._hint === "all") mild.push(KEYS.replace(state.why && " m: form,", ""));
+  for (const text of mild) make("div", notes, { class: "faint" }, text);
   for (const text of state._notes) make("div", notes, { class: "odd" }, `⚠ ${text}`);
-  if (worded(view.raw)) make("div", notes, { class: "faint" }, "words: pieces summed over keys, averaged over queries");
   view.fabric = fabric(view);
   view.paint(from ?? rows);
   if (!view.loom) return;
@@ -257,12 +252,8 @@ function refresh(view, send) {
   aim(view.moving, view.fabric.weights, state.woven ? "threads" : "map", view.moving.morph < 1);
 }
 
-const HELP = {
-  compact: "Click a cell, or use the arrow keys.",
-  map: "Point at a cell, or click to pin it; with the keyboard, focus the picture and use the arrow keys.",
-  patches: "Point at a patch, or click to pin it; with Shift several. With the keyboard, focus the picture and use the arrow keys.",
-  threads: "Point at a word, or click to pin it; with Shift several. With the keyboard, focus the picture and use the arrow keys.",
-};
+const HOW_WORDS = ["words: pieces summed over keys, averaged over queries", "words are made of the max of pieces: they can be more than any head gives"];
+const THING = { map: "cell", patches: "patch", threads: "word" };
 
 /** What is chosen now, by the hand or by the pin: the state, and the cell that is looked at */
 function looked({ hover, state, one: { nq, nk } }) {
@@ -317,11 +308,11 @@ function followHand(view) {
   Object.assign(pen.svg.style, { opacity: m > 0.97 ? clamp((1 - m) * 66) : "", display: m < 1 ? "" : "none" });
   const live = state.spots ? prose : state.woven ? pen.svg : m === 1 ? overlay : null;               // the focus goes where the form goes
   if (live && live !== hand && [overlay, pen.svg, prose].includes(hand)) live.focus({ preventScroll: true });
-  const { sum, side } = view.hover ?? {};
-  if (sum < one.nq) house.say([[state.tokens[sum], "q"], `: the row adds up to ${one.sum(sum).toFixed(2)}.`]);
-  else if (side && view.loom) house.say(telling(view.fabric, { ...words, pins: [view.hover.n] }));
-  else if (!focus) house.say(state._hint !== "all" ? "" : HELP[state.compact ? "compact" : state.kind]);
-  else house.say(state.woven || state.spots ? telling(view.fabric, words) : sentence(one, focus, now));
+  const { sum, side } = view.hover ?? {}, [q, k] = [state.tokens, state.key_tokens].map((names) => spelled(names, state.grid));
+  if (sum < one.nq) house.say([[q[sum], "q"], `: the row adds up to ${one.sum(sum).toFixed(2)}.`]);
+  else if (side && view.loom) house.say(telling({ ...view.fabric, q, k }, { ...words, pins: [view.hover.n] }));
+  else if (!focus) house.say(state._hint !== "all" ? "" : state.compact ? "Click a cell, or use the arrow keys." : `Point at a ${THING[state.kind]}, or click to pin it.`);
+  else house.say(state.woven || state.spots ? telling({ ...view.fabric, q, k }, words) : sentence(one, focus, { ...now, tokens: q, key_tokens: k }));
 }
 
 const AROUND = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
@@ -391,7 +382,9 @@ function hands(view, send, later) {
   keys(atlas, ({ key }) => {
     const { columns, alone, turned } = view.tiles, [down, across] = AROUND[key] ?? [0, 0];
     const [l, h] = alone ? [0, across + down * columns] : turned ? [across, down] : [down, across];
-    return l || h ? { layer: clamp(state.layer + l, 0, view.data.layers - 1), head: clamp(state.head + h, 0, view.data.heads - 1), how: "head" } : null;
+    const { layers, heads } = view.data, far = range(l || h ? Math.max(layers, heads) : 0).map((n) => n + 1);
+    const ahead = far.map((n) => ({ layer: clamp(state.layer + n * l, 0, layers - 1), head: clamp(state.head + n * h, 0, heads - 1), how: "head" }));
+    return ahead.find((news) => reached(news, state));
   }, send);
 }
 
@@ -412,7 +405,10 @@ function render({ model, el }) {
     view.stale ||= Object.keys(news).some((name) => !HAND.includes(name));
     picture.ask();
   });
-  const send = (news) => kept.send(pieces(news, view.raw));
+  const send = (news) => {
+    const there = reached(news, view.state);
+    if (there) kept.send(pieces(there, view.raw));
+  };
   view.raw = kept.get();
   view.state = { ...view.raw };
   view.parts = furnish(house);
