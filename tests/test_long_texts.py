@@ -401,6 +401,7 @@ def test_a_repeated_word_says_which_it_is_where_it_is_chosen_or_blue(shown):
     ):
         number = name[len(plain) :]
         assert got == (f'"{number}"' if background or frame_ else "none"), name
+    assert "inset" in looks[50][2], "no frame is cut off at the edge"
     assert said[50] != "none" and sum(one != "none" for one in said) > 5
     assert seen.root.locator(".text").evaluate("(one) => one.scrollHeight") == places
 
@@ -457,6 +458,25 @@ def test_the_name_of_a_pin_stays_in_sight_where_a_map_is_scrolled(shown):
         seen.python(pinned=[200, j])
         left, room = seen.root.locator(".map").evaluate(scrolled)
         assert 0 < x + j * wide - left <= room - 92, j
+
+
+def test_a_name_stands_on_the_frame_of_its_row(shown):
+    """Where the map is scrolled, frames run through the place of the names."""
+    view = AttentionView(softmax(1, 600, 600), [f"{'w' * 20}{i}" for i in range(600)])
+    view.pinned = [300, 500]
+    seen = shown(view)
+    x, y, _, high = map(float, seen.map.get_attribute("data-cells").split())
+    left = seen.root.locator(".map").evaluate("(one) => one.scrollLeft")
+    orange = """(root, box) => { let n = 0;
+        const { data } = root.querySelector("canvas.hand").getContext("2d").getImageData(...box);
+        for (let k = 0; k < data.length; k += 4) n += data[k + 3] > 90 && data[k] > 200
+          && data[k + 1] < 130 && data[k + 2] < 90;
+        return n; }"""
+
+    def framed(at):
+        return seen.root.evaluate(orange, [round(at), round(y + 300 * high) - 4, 40, 8])
+
+    assert left > 200 and framed(left + x - 60) < 12 and framed(left + x + 60) >= 60
 
 
 def test_names_of_a_large_map_are_those_of_what_is_chosen(shown):

@@ -522,7 +522,7 @@ def test_cells_and_names_have_their_places(tmp_path):
                 lean = 0.72 * length if not place["flat"] else length / 2
                 assert x + (j + 0.5) * cw + lean <= case["width"] + 2, "no name sticks out"
                 assert place["flat"] or y - 6 - 0.72 * length >= 0, "nor at the top"
-        assert place["every"][0] * ch >= place["size"] - 0.5
+        assert place["every"][0] * ch >= place["size"] + 0.5 - 1e-9, "no name touches the next"
         assert place["every"][1] * cw >= 17 or place["flat"]
         assert y >= 38
 
@@ -1073,6 +1073,10 @@ def test_rare_controls_are_behind_more(shown):
     assert seen.boxes()[0] == before[0], "the picture is as large as before"
     seen.press("Tab", "Tab", "Tab", "2")
     assert seen.state("top_k") == [2]
+    for typed, shown_, kept in (("-3", "", 0), ("5", "5", 5), ("0", "", 0), ("2", "2", 2)):
+        top.fill(typed)
+        top.blur()
+        assert (top.input_value(), *seen.state("top_k")) == (shown_, kept), "as it is taken"
     seen.root.get_by_role("button", name="less", exact=True).click()
     seen.rest()
     assert not top.is_visible() and "is hidden" in seen.root.inner_text(), "what is hidden is said"
@@ -1139,6 +1143,10 @@ def test_high_contrast_keeps_the_weights(shown):
     seen = shown(sentence(), forced_colors="active")
     cell = seen.place(0, 0)
     assert seen.ink("canvas.cells", [cell["x"] - 4, cell["y"] - 4, 8, 8]) == 64, "still blue"
+    seen = shown(AttentionView(softmax(74, 74)), forced_colors="active")
+    bars = seen.root.locator(".loupe .bar")
+    images = bars.evaluate_all("(all) => all.map((one) => getComputedStyle(one).backgroundImage)")
+    assert images and all("linear-gradient" in one for one in images)
 
 
 def test_a_page_from_right_to_left_shows_the_same_picture(shown):

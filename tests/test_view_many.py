@@ -395,6 +395,8 @@ def test_a_page_says_what_it_left_out(shown, few):
     assert fine(weights[1].mean(0)[3, 4]) in seen.said(), "of what is there"
     seen.python(how="mean all")
     assert seen.said() == "This page does not hold this: mean over all 6 heads."
+    cells = seen.root.locator(".cells")
+    assert cells.evaluate("(one) => getComputedStyle(one).opacity") == "0", "nor another under it"
     seen.root.get_by_label("head", exact=True).select_option("1")
     seen.tab.frames()
     seen.map.hover(position=seen.place(6, 2))
