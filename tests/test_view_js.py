@@ -303,6 +303,40 @@ def test_the_read_out_of_a_cell(tmp_path):
     ]
 
 
+def test_rows_without_weight_and_nan_among_numbers(tmp_path):
+    """A row of zeros is not one that looks at all alike; NaN comes last, not in the middle."""
+    rng, nan = np.random.default_rng(0), float("nan")
+    rows = [[0, 0, 0], [0.25] * 4, [1 / 3] * 3, [0.3, 0.3, 0.4], [1.0]]
+    script = """const { best, isEven } = await import("./core.js");
+    const back = (row) => row.map((v) => v ?? NaN);
+    say([data[0].map((row) => isEven(row)), data[1].map((row) => best(back(row)))]);"""
+    lists = []
+    for _ in range(40):
+        row = np.where(rng.random(9) < 0.4, nan, rng.integers(0, 4, 9) / 4)
+        lists.append([None if np.isnan(v) else v for v in row])
+    even, sorted_ = run(tmp_path, script, [rows, lists])
+    assert even == [False, True, True, False, False]
+    for row, got in zip(lists, sorted_, strict=True):
+        there = np.array([-1 if v is None else v for v in row])
+        assert [n for _, n in got] == np.argsort(-there, kind="stable").tolist()
+
+
+def test_the_read_out_of_next_to_nothing_and_of_sums_that_are_nan(tmp_path):
+    """What shows as .000 has no rank; a sum that is NaN everywhere is not somebody's."""
+    script = """const of = (rows) => ({ nq: rows.length, nk: rows[0].length, nothing: 0,
+      at: (i, j) => rows[i][j], row: (i) => rows[i], column: (j) => rows.map((row) => row[j]),
+      shut: "", closed: () => false, sum: (i) => rows[i].reduce((a, b) => a + b, 0) });
+    const names = ["a", "b"], look = { tokens: names, key_tokens: names, side: "query" };
+    const text = (rows, cell, pins) => sentence(of(rows), cell, { ...look, pins })
+      .map((one) => (typeof one === "string" ? one : one[0])).join("");
+    say([text([[0.9996, 0.0004], [0.999, 0.001]], [0, 1], []),
+      text([[0.9996, 0.0004], [0.999, 0.001]], [1, 1], []),
+      text([[NaN, NaN], [0.5, 0.5]], [1, 0], [0, 1])]);"""
+    faint, small, lost = run(tmp_path, script)
+    assert faint.endswith(" .000.") and "rank 2 of 2" in small
+    assert lost.endswith(" Together the 2 are NaN.")
+
+
 def test_what_has_no_name_is_a_token(tmp_path):
     """And a patch is said by row and column; a word that is a number stays as it is."""
     cases = [[["0", "1", "2"], []], [["0", "in", "1"], []], [["1", "0"], []]]
