@@ -64,7 +64,7 @@ export function controls(bar, heads, house, { signed, grid, scale: first, top_k,
       list(show, hows.length, (n) => HOWS[hows[n]]);
       show.set(hows.indexOf(hows.includes(state.how) ? state.how : state.how.replace("layer", "all")));
       const leads = [[layer, (n) => ({ layer: n, how: layered })], [head, (n) => ({ head: n, how: "head" })], [show, (n) => ({ how: hows[n] })]];
-      for (const [one, news] of leads) for (const [n, option] of [...one.node.options].entries()) option.disabled = !reached(news(n), state);
+      for (const [one, news] of leads) for (const [n, item] of [...one.node.options].entries()) item.disabled = !reached(news(n), state);
       unit.node.hidden = !state._words.starts;
       unit.set(state.unit);
       side.set(lineOf(state.side));

@@ -132,8 +132,8 @@ function smallPictures({ data, state, ink, tiles: { cw, ch }, small }) {
   const paint = (v) => (v === null ? blocked : isNaN(v) ? bad : ink.ramp[level(v, 1, look)]);
   const dots = Math.max(1, Math.floor(Math.min(cw, ch) - 3));
   const cells = (layer, head) => {
-    const held = _small.byteLength ? null : headOf(data, layer, head, step);
-    return held ? thumbnail(held, dots) : data.small(step, layer, head);
+    const whole = _small.byteLength ? null : headOf(data, layer, head, step);
+    return whole ? thumbnail(whole, dots) : data.small(step, layer, head);
   };
   const all = range(data.layers * data.heads).map((n) => cells(Math.floor(n / data.heads), n % data.heads));
   return { key, pictures: all.map((rows) => rows?.map((row) => row.map(paint))) };
@@ -303,16 +303,16 @@ function followHand(view) {
   }
   if (m < 1) weave(pen, { ...view.fabric, weights: drawn(view.moving) }, view.loom, { ...words, morph: m });
   pen.done();
-  const { hand } = view;
+  const { hand } = view, { sum, side } = view.hover ?? {};
   Object.assign(map.style, { opacity: m < 1 ? clamp((m - 0.97) * 33) : "", visibility: m > 0.97 ? "" : "hidden" });
   Object.assign(pen.svg.style, { opacity: m > 0.97 ? clamp((1 - m) * 66) : "", display: m < 1 ? "" : "none" });
   const live = state.spots ? prose : state.woven ? pen.svg : m === 1 ? overlay : null;               // the focus goes where the form goes
   if (live && live !== hand && [overlay, pen.svg, prose].includes(hand)) live.focus({ preventScroll: true });
-  const { sum, side } = view.hover ?? {}, [q, k] = [state.tokens, state.key_tokens].map((names) => spelled(names, state.grid));
+  const [q, k] = [state.tokens, state.key_tokens].map((names) => spelled(names, state.grid)), cloth = { ...view.fabric, q, k };
   if (sum < one.nq) house.say([[q[sum], "q"], `: the row adds up to ${one.sum(sum).toFixed(2)}.`]);
-  else if (side && view.loom) house.say(telling({ ...view.fabric, q, k }, { ...words, pins: [view.hover.n] }));
+  else if (side && view.loom) house.say(telling(cloth, { ...words, pins: [view.hover.n] }));
   else if (!focus) house.say(state._hint !== "all" ? "" : state.compact ? "Click a cell, or use the arrow keys." : `Point at a ${THING[state.kind]}, or click to pin it.`);
-  else house.say(state.woven || state.spots ? telling({ ...view.fabric, q, k }, words) : sentence(one, focus, { ...now, tokens: q, key_tokens: k }));
+  else house.say(state.woven || state.spots ? telling(cloth, words) : sentence(one, focus, { ...now, tokens: q, key_tokens: k }));
 }
 
 const AROUND = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
