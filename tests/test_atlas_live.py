@@ -10,12 +10,11 @@ import node
 import numpy as np
 import pytest
 from PIL import Image
-from shown import Shown, Stages, frame
+from shown import Shown, frame
 
 from attnlib import softmax
 from attnlib.show import Atlas
 from attnlib.show.kinds import blocks, kinds_of, looks_of
-from attnlib.show.live import base
 
 WORDS = "The cat sat because it purred".split()
 
@@ -370,21 +369,9 @@ def test_the_still_spoils_no_hunt():
     assert "found" not in text and "→" not in text
 
 
-def test_the_page_needs_nothing_else():
-    page = toy().to_html().decode()
-    assert not re.search(r"(src|href)=\"?https?:|\bimport\b[^;]*from", page)
-    assert base.joined("atlas").count("export ") == 1
-
-
 # ---- in a browser --------------------------------------------------------------------------------
 
 MARGIN = 24
-
-
-@pytest.fixture(scope="module")
-def stages():
-    with Stages() as stages:
-        yield stages
 
 
 @pytest.fixture

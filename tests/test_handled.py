@@ -1,4 +1,5 @@
-"""What holds for every live picture that is handled: Arrows, Walks, Desk, Deal, Painter, Machine.
+"""What holds for every live picture that is handled: Arrows, Walks, Desk, Deal, Painter, Machine,
+Atlas.
 What is special about each stands in its own file.
 """
 
@@ -8,6 +9,7 @@ import re
 import node
 import pytest
 from shown import MARGIN, Shown
+from test_atlas_live import toy as heads
 from test_deal import ALLIES, dealing
 from test_desk import SOLVED, mixing
 from test_live_arrows import friends
@@ -20,6 +22,7 @@ from attnlib.show import Walks
 from attnlib.show.live import base
 
 PICTURES = {
+    "atlas": [heads, lambda: heads(hunting=True)],
     "arrows": [lambda: friends(title="Whom?"), lambda: friends(moves="all")],
     "walks": [lambda: Walks(title="Why √d?")],
     "desk": [mixing, lambda: mixing(**SOLVED)],
@@ -33,7 +36,7 @@ PICTURES = {
 
 
 class Any(Shown):
-    DRAWING = "svg"
+    DRAWING = "svg, canvas[tabindex]"
 
 
 each = pytest.mark.parametrize("name", PICTURES)

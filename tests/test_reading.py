@@ -7,7 +7,7 @@ import node
 import numpy as np
 import pytest
 from PIL import Image
-from shown import Shown, Stages
+from shown import Shown
 
 from attnlib.course import atlas, explorer
 from attnlib.course.reading import SHOWN, ReadingHeads, _folded
@@ -161,12 +161,6 @@ def test_the_bundle(one):
 MARGIN = 24
 LIVE = """(on) => { model.widget_manager = {}; const get = model.get; model.get = (name) =>
     name === 'layout' ? { comm_live: on } : get(name); }"""
-
-
-@pytest.fixture(scope="module")
-def stages():
-    with Stages() as stages:
-        yield stages
 
 
 @pytest.fixture
