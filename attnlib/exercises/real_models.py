@@ -1,10 +1,14 @@
-"""Exercises and questions of real_models: one token back, the sink of each layer, how often a head
-is right.
+"""Exercises and questions of real_models: one token back, how often a head is right, a name for a
+head that may be killed.
 """
+
+from functools import cache
 
 import numpy as np
 
+from attnlib.course.sentences import sentences
 from attnlib.exercises import Exercise, Question
+from attnlib.models.pretrained import load
 
 sinks = Question(
     "real_models.sinks",
@@ -152,73 +156,6 @@ previous = Exercise(
 )
 
 
-def sink_by_hand(weights):
-    """How much of each layer's weight lies on the first token. weights (layers, heads, n, n)
-    -> (layers,)
-    """
-    on_first = weights[:, :, 1:, 0]  # (layers, heads, n - 1): all queries but the first
-    return on_first.mean(axis=(1, 2))
-
-
-def _causal_and_not(rng):
-    """Weights of all heads, in two of the trials causal ones, whose first row is 1, 0, 0 …"""
-    trials = []
-    for number, (weights,) in enumerate(_all_heads(rng)):
-        if number % 2:
-            weights = np.tril(weights)
-            weights /= weights.sum(axis=-1, keepdims=True)
-        trials.append((weights,))
-    return trials
-
-
-sink = Exercise(
-    sink_by_hand,
-    title="The sink, layer by layer",
-    level=2,
-    minutes=8,
-    inputs=_causal_and_not,
-    names=("shares",),
-    mistakes={
-        "the first query counts, too: behind a causal mask it can look at nobody else, so leave it "
-        "out": (lambda w: w[..., 0].mean(axis=(1, 2))),
-        "you took the row of the first query, where it looks: the column says who looks at it, "
-        "weights[..., 0]": lambda w: w[..., 0, 1:].mean(axis=(1, 2)),
-        "this is one number for each head: take the mean over the heads, too": (
-            lambda w: w[..., 1:, 0].mean(axis=-1)
-        ),
-        "this is one number for each head, over all layers: each layer gets a number of its own": (
-            lambda w: w[..., 1:, 0].mean(axis=(0, 2))
-        ),
-        "this is one number for all layers": lambda w: w[..., 1:, 0].mean(),
-        "you added up the heads: take their mean": (
-            lambda w: w[..., 1:, 0].mean(axis=-1).sum(axis=-1)
-        ),
-        "you divided by n: without the first query there are n - 1": (
-            lambda w: w[..., 1:, 0].sum(axis=-1).mean(axis=-1) / w.shape[-1]
-        ),
-        "this is the last token": [
-            lambda w: w[..., 1:, -1].mean(axis=(1, 2)),
-            lambda w: w[..., :-1, -1].mean(axis=(1, 2)),
-        ],
-        "this is the second token: columns count from 0": [
-            lambda w: w[..., 1].mean(axis=(1, 2)),
-            lambda w: w[..., 1:, 1].mean(axis=(1, 2)),
-        ],
-        "you took the head with the most: the mean over all heads is asked for": (
-            lambda w: w[..., 1:, 0].mean(axis=-1).max(axis=-1)
-        ),
-        "you took the mean over a row, which is 1/n in every head: the first token as a key is a "
-        "column, weights[..., 0]": lambda w: w.mean(axis=(1, 2, 3)),
-        "you left out the last query, not the first": lambda w: w[..., :-1, 0].mean(axis=(1, 2)),
-    },
-    hints=[
-        "The axes are layers, heads, queries, keys. The first token as a key is weights[..., 0].",
-        "All queries but the first: weights[:, :, 1:, 0]. What shape has it?",
-        "Two axes must go, the heads and the queries: .mean(axis=(1, 2)).",
-    ],
-)
-
-
 def hits_by_hand(weights, asked, right):
     """In how many texts the row that is asked looks most at the right token, itself and the first
     token apart. weights (texts, n, n), asked and right (texts,) -> a share
@@ -304,5 +241,134 @@ hits = Exercise(
         "For one text the row is weights[text, asked[text]]. Copy it before you change it.",
         "Set two of its numbers to 0: row[0] and row[asked[text]]. Where is the largest left?",
         "row.argmax() == right[text] is True or False; the mean over the texts is the share.",
+    ],
+)
+
+
+# ---- a name for a head ---------------------------------------------------------------------------
+
+FEW, THIRD = 20, 1 / 3  # claims that a rule must make at least, and how often it must be right
+tiny_gpt = cache(load)
+
+
+def behind_its_twin(tokens):
+    """A head looks behind the last place where its token stood before. n strings -> n places, -1
+    where the rule says nothing
+    """
+    places, last = [], {}  # last: token -> where it stood
+    for i, token in enumerate(tokens):
+        place = last.get(token, -2) + 1
+        places.append(place if place < i else -1)
+        last[token] = i
+    return places
+
+
+def _stories(rng):
+    """Four texts as tokens of tiny-gpt: sentences, and words that come twice."""
+    trials = []
+    for _ in range(4):
+        jobs = ["duplicate", "induction", rng.choice(["it", "object", "to"]), "duplicate"]
+        said = " ".join(sentences(str(job), 1, rng=rng)[0].text for job in jobs)
+        trials.append((np.array(tiny_gpt("tiny-gpt").tokens(said)),))
+    return trials
+
+
+def _looks(tokens):
+    """Where each of tiny-gpt's heads looks most, the first token and itself left out. n strings
+    -> (layers, heads, n)
+    """
+    weights = tiny_gpt("tiny-gpt")("".join(tokens[1:])).weights.copy()  # without <start>
+    itself = np.arange(len(tokens))
+    weights[..., 0] = weights[..., itself, itself] = 0
+    return weights.argmax(axis=-1)
+
+
+def _tested(places, looks):
+    """A rule's claims against heads: half of them choose the head, and the number of steps, the
+    others count. -> (layer, head), its share, the steps, their share, how many counted
+    """
+    claims = np.flatnonzero(places >= 0)
+    chosen, counted = claims[::2], claims[1::2]
+    right = looks == places  # (layers, heads, n)
+    shares = right[..., chosen].mean(axis=-1)
+    head = np.unravel_index(shares.argmax(), shares.shape)
+    back = np.arange(len(places)) - looks[head]  # how far it looks, whoever asks
+    steps = np.bincount(back[chosen].clip(0)).argmax()
+    return head, right[head][counted].mean(), steps, (back[counted] == steps).mean(), len(counted)
+
+
+def _no_places(places, n):
+    """What is wrong with what should be places, in words; empty if nothing is."""
+    if places.shape != (n,):
+        return f"It should return {n} places, one for each token, but has the shape {places.shape}."
+    if places.dtype.kind not in "iu":
+        return f"The places should be whole numbers, got {places.dtype}."
+    i = np.arange(n)
+    odd = np.flatnonzero((places < -1) | (places == 0) | (places >= i) & (places > 0))
+    if not len(odd):
+        return ""
+    first = odd[0]
+    may = f"1 to {first - 1}, or -1" if first > 1 else "-1"
+    return (
+        f"For token {first} you say {places[first]}. The first token and itself are left out, and"
+        f" what is ahead has not been read: it can be {may}, no claim."
+    )
+
+
+def _killed(places, tokens):
+    """Why a rule is no name for a head, in words; empty if it lives."""
+    try:
+        places = np.asarray(places)
+    except Exception:  # what a learner returns may be anything
+        return "The places should be a list of whole numbers."
+    if wrong := _no_places(places, len(tokens)):
+        return wrong
+    if (claims := (places >= 0).sum()) < FEW:
+        return f"Your rule speaks of {claims} of {len(tokens)} tokens. {FEW} at least are wanted."
+    (layer, head), share, steps, by_steps, n = _tested(places, _looks(tokens))
+    best = f"Of tiny-gpt's heads {layer}.{head} fits best, in {share:.2f} of {n} cases"
+    if share < THIRD:
+        return f"Killed. {best}: not even a third."
+    if share <= by_steps:
+        return f"Killed. {best}. But *always {steps} back* is right in {by_steps:.2f} of them."
+    return ""
+
+
+class Name(Exercise):
+    """An exercise whose report says how well a name fits."""
+
+    def judge(self, function, seed=None):
+        heard = []
+
+        def watched(*given):
+            heard.append((function(*given), *given))
+            return heard[-1][0]
+
+        passed, report = super().judge(watched if callable(function) else function, seed)
+        if not passed:
+            return passed, report
+        places, tokens = map(np.asarray, heard[0])
+        (layer, head), share, steps, by_steps, n = _tested(places, _looks(tokens))
+        return passed, (
+            f"{report} The name lives: tiny-gpt's head {layer}.{head} does it in {share:.2f} of {n}"
+            f" cases, where *always {steps} back* is right in {by_steps:.2f}."
+        )
+
+
+name = Name(
+    behind_its_twin,
+    title="Name a head, and try to kill the name",
+    level=3,
+    minutes=15,
+    inputs=_stories,
+    names=("places",),
+    fault=_killed,
+    hints=[
+        "Start with the name that you know: the token before, places = [-1, -1, 1, 2, 3 …]. What"
+        " kills it?",
+        "tiny-gpt was drilled in a game with words that come twice: head 2.2. What does it look for"
+        " when a token stood there before?",
+        "Keep a dict, token -> where it stood last. If tokens[i] is in it, the head looks at the"
+        " token one further. If not, say -1.",
     ],
 )

@@ -40,17 +40,6 @@ def most_looked_at(weights):
     return np.mean([weights[..., i, :].argmax(axis=-1) == i - 1 for i in range(1, n)], axis=0)
 
 
-# ---- the sink ------------------------------------------------------------------------------------
-
-
-def sink_by_loops(weights):
-    return [np.mean([[row[0] for row in head[1:]] for head in layer]) for layer in weights]
-
-
-def sink(first=slice(1, None), cells=lambda w: w[..., 0], reduce=lambda x: x.mean(axis=(1, 2))):
-    return lambda weights: reduce(cells(weights[:, :, first]))
-
-
 # ---- how often is the head right -----------------------------------------------------------------
 
 
@@ -86,16 +75,30 @@ def hits(apart=(0, "itself"), row=lambda w, i: w[i], say=lambda row, j: row.argm
     return share
 
 
+# ---- a name for a head ---------------------------------------------------------------------------
+
+
+def twins_by_loops(tokens, behind=1):
+    places = np.full(len(tokens), -1)
+    for i in range(len(tokens)):
+        for j in range(1, i):
+            if tokens[j] == tokens[i] and j + behind < i:
+                places[i] = max(j + behind, 1)
+    return places
+
+
+def back_by(steps):
+    return lambda tokens: [i - steps if i > steps else -1 for i in range(len(tokens))]
+
+
 RIGHT = {
     "real_models.previous": [by_loops, by_trace, by_a_table, back(), measures.previous_share],
-    "real_models.sink": [
-        sink_by_loops,
-        sink(),
-        sink(reduce=lambda x: x.mean(axis=2).mean(axis=1)),
-        lambda w: measures.sink_share(w).mean(axis=1),
-        lambda w: np.einsum("lhi->l", w[:, :, 1:, 0]) / (w.shape[1] * (w.shape[2] - 1)),
-    ],
     "real_models.hits": [hits_by_loops, hits_by_deleting, hits()],
+    "real_models.name": [
+        twins_by_loops,
+        lambda tokens: [j if i % 2 else -1 for i, j in enumerate(twins_by_loops(tokens))],
+        lambda tokens: np.where(np.char.isalpha(np.char.strip(tokens)), twins_by_loops(tokens), -1),
+    ],
 }
 WRONG = {
     "real_models.previous": {
@@ -125,32 +128,6 @@ WRONG = {
         "one layer": (lambda w: by_trace(w)[0], "shape"),
         "transposed result": (lambda w: by_trace(w).T, "shape"),
     },
-    "real_models.sink": {
-        "with the first query": (sink(first=slice(None)), "the first query counts"),
-        "the first row": (sink(first=slice(None), cells=lambda w: w[:, :, 0]), "1/n in every head"),
-        "the first row without its first cell": (
-            sink(first=0, cells=lambda w: w[..., 1:]),
-            "the row of the first query",
-        ),
-        "per head": (sink(reduce=lambda x: x.mean(axis=-1)), "one number for each head"),
-        "mean over the layers": (sink(reduce=lambda x: x.mean(axis=(0, 2))), "each layer gets"),
-        "one number": (sink(reduce=np.mean), "for all layers"),
-        "sum over heads": (sink(reduce=lambda x: x.mean(axis=2).sum(axis=1)), "added up the heads"),
-        "sum over all": (sink(reduce=lambda x: x.sum(axis=(1, 2))), ""),
-        "divided by n": (
-            sink(reduce=lambda x: x.sum(axis=2).mean(axis=1) / (x.shape[2] + 1)),
-            "divided by n",
-        ),
-        "the last token": (sink(cells=lambda w: w[..., -1]), "the last token"),
-        "the second token": (sink(cells=lambda w: w[..., 1]), "the second token"),
-        "the best head": (
-            sink(reduce=lambda x: x.mean(axis=2).max(axis=1)),
-            "the head with the most",
-        ),
-        "mean over keys": (sink(cells=lambda w: w.mean(axis=-1)), "1/n in every head"),
-        "without the last query": (sink(first=slice(None, -1)), "the last query"),
-        "argmax": (sink(cells=lambda w: w.argmax(axis=-1) == 0), ""),
-    },
     "real_models.hits": {
         "with the first token": (hits(apart=["itself"]), "the first token counts"),
         "with itself": (hits(apart=[0]), "a look at oneself counts"),
@@ -164,5 +141,17 @@ WRONG = {
         "asked and right exchanged": (lambda w, i, j: hits()(w, j, i), "the row of the right"),
         "the last token": (hits(say=lambda row, j: row.argmax() == len(row) - 1), ""),
         "the smallest": (hits(say=lambda row, j: row.argmin() == j), ""),
+    },
+    "real_models.name": {
+        "one back": (back_by(1), "1.1 fits best, in 1.00"),
+        "one back is a distance": (back_by(1), "*always 1 back* is right in 1.00"),
+        "far back": (back_by(11), "Killed"),
+        "the twin itself": (lambda tokens: twins_by_loops(tokens, 0), "not even a third"),
+        "no claim at all": (lambda tokens: [-1] * len(tokens), "speaks of 0 of"),
+        "one back from 0 on": (lambda tokens: np.arange(len(tokens)) - 1, "For token 1 you say 0"),
+        "itself": (lambda tokens: np.arange(len(tokens)), "For token 0 you say 0"),
+        "far below": (lambda tokens: np.arange(len(tokens)) - 99, "For token 0 you say -99"),
+        "the words": (lambda tokens: tokens, "should be whole numbers"),
+        "one place": (lambda tokens: [1], "one for each token"),
     },
 }
