@@ -734,7 +734,8 @@ CALLS = {  # name: () -> (what is called, {argument: value})
     "show.rows": lambda: (
         show.rows,
         {"values": np.array([1.0, 2, 3]), "names": WORDS, "texts": list("abc"), "full": 4.0}
-        | {"marked": [1], "title": "Bars", "axis": "bytes", "width": 5.0, "room": (4, "a", "b")},
+        | {"marked": [1], "title": "Bars", "axis": "bytes", "width": 5.0, "room": (4, "a", "b")}
+        | {"ranges": np.array([[1.0, 1], [1, 3], [2, 4]]), "against": {"even": np.ones(3)}},
     ),
     "show.running": lambda: (
         show.running,

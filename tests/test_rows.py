@@ -1,5 +1,7 @@
 """show/rows.py: bars as long as the numbers, the same scale for all, and the same in words."""
 
+import itertools
+
 import numpy as np
 import pytest
 from conftest import in_both_themes
@@ -72,6 +74,39 @@ def test_ranges_that_fit_no_bars_are_refused():
             rows([1, 1], ["a", "b"], ranges=ranges)
     with pytest.raises(ValueError, match="full=2 must be at least the largest value, 3"):
         rows([1], ["a"], ranges=[[0, 3]], full=2)
+
+
+@in_both_themes
+def test_rivals_are_marks_on_the_scale_of_the_bars(style):
+    against = {"distance": [1, 3.0, np.nan], "order": [0, 0.5, 4]}
+    picture = rows([2, 4, 1.0], ["a", "b", "c"], against=against, title="Three", axis="share")
+    zero, unit = bars(picture)[0].get_x(), lengths(picture)[0] / 2
+    marks = {}
+    for line in picture.sheet.lines:
+        if len(line.get_xdata()) == 3:
+            marks[line.get_marker()] = (line.get_xdata() - zero) / unit, line.get_ydata()
+    places = np.array([bar.get_y() + bar.get_height() / 2 for bar in bars(picture)])
+    for (across, down), numbers in zip(marks.values(), against.values(), strict=True):
+        np.testing.assert_allclose(across, numbers, atol=1e-9)
+        np.testing.assert_allclose(down, places)
+    single = {line.get_marker() for line in picture.sheet.lines if len(line.get_xdata()) == 1}
+    assert single == set(marks) and len(marks) == 2, "each is told, with its own shape"
+    at = {text.get_text(): text.get_position() for text in picture.sheet.texts}
+    assert at["1.00"][0] > zero + 4 * unit, "a text stands behind the farthest mark"
+    assert at["share"][1] < at["distance"][1] == at["order"][1] < min(places)
+    assert picture.alt == (
+        "Three: a 2.00 (distance 1.00, order 0.00), b 4.00 (distance 3.00, order 0.50),"
+        " c 1.00 (order 4.00)."
+    )
+
+
+def test_the_names_of_many_rivals_stay_on_the_paper():
+    against = {f"a rival with a rather long name {n}": [1] for n in range(6)}
+    picture = rows([1], ["a"], against=against, width=3)
+    picture.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in picture.sheet.texts if "rival" in text.get_text()]
+    assert len(boxes) == 6 and boxes[-1].x1 <= picture.canvas.get_width_height()[0]
+    assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
 
 
 @pytest.mark.parametrize(
@@ -155,3 +190,12 @@ def test_other_wrong_arguments_are_refused():
         rows([2], ["a"], marked=[1])
     with pytest.raises(ValueError, match="texts has 2"):
         rows([2], ["a"], texts=["x", "y"])
+    for numbers in ([1, 2], [-1], [np.inf], [[1]]):
+        with pytest.raises(ValueError, match=r"against\['b'\] must"):
+            rows([2], ["a"], against={"b": numbers})
+    with pytest.raises(ValueError, match="against must have at most 6 names, got 7"):
+        rows([2], ["a"], against={str(n): [1] for n in range(7)})
+    with pytest.raises(ValueError, match="full=2 must be at least the largest value, 3"):
+        rows([2], ["a"], against={"b": [3]}, full=2)
+    with pytest.raises(TypeError, match="against must be a dict"):
+        rows([2], ["a"], against=[1])

@@ -10,6 +10,7 @@ from attnlib.show.labels import axis_names, visible
 from attnlib.show.sheet import (
     MARGIN,
     PAGE,
+    SMALL,
     TEXT,
     Picture,
     colour,
@@ -23,6 +24,8 @@ from attnlib.show.things import fills
 ROW, THICK = 0.28, 0.19  # inches
 BEFORE, BEHIND = 0.1, 0.08  # inches between a bar and its name, and its text
 LEAST = 1.2  # inches of bars, however long the names are
+MARKS = "D^Xsvp"  # of the numbers that bars are held against, in their order
+APART = 0.1  # inches on either side of such a mark before its name
 
 
 def _room(name, value):
@@ -33,13 +36,22 @@ def _room(name, value):
     return _check.integer(name, found[0], 0), *(_check.text(name, one) for one in found[1:])
 
 
-@on_paper(marked=_check.row, room=_room)
+def _against(name, value):
+    """name -> numbers, as many as there are marks at most"""
+    found = _check.made(dict)(name, value)
+    if len(found) > len(MARKS):
+        raise ValueError(f"{name} must have at most {len(MARKS)} names, got {len(found)}")
+    return {_check.text(f"a name of {name}", one): numbers for one, numbers in found.items()}
+
+
+@on_paper(marked=_check.row, room=_room, against=_against)
 def rows(
     values,
     names,
     *,
     texts=None,
     ranges=None,
+    against=None,
     full=None,
     marked=(),
     title="",
@@ -52,6 +64,7 @@ def rows(
     values   (n,) not below 0        names   n strings
     texts    n strings behind the bars; the numbers with two digits unless given
     ranges   (n, 2) the least and the most that the value was found to be: a thin line between them
+    against  name -> (n,) numbers that the bars are held against, NaN for none: a mark in each row
     full     the number that fills the width, the largest that is drawn unless given: give it where
              a slider moves, so that bars can be compared with those of before
     marked   places of the bars that stand out; where none does, and all are things of the course,
@@ -60,7 +73,7 @@ def rows(
     room     (n, name, text): leave room for n bars with a name and a text as wide as these, so that
              the picture keeps its size and its zero line while a slider moves
     """
-    values, ranges = _checked(values, ranges, full)
+    values, ranges, against = _checked(values, ranges, against or {}, full)
     names = axis_names("names", names, len(values), visible, "values")
     texts = (
         [f"{value:.2f}" for value in values]
@@ -72,10 +85,13 @@ def rows(
     n = max(len(values), least)
     left = MARGIN + BEFORE + max(text_width(one, TEXT) for one in [name, *names])
     right = MARGIN + BEHIND + max(text_width(one, TEXT) for one in [text, *texts])
-    top = under(title) + line() * bool(axis) + 0.04
-    wide = left + max(right + LEAST, text_width(axis) + MARGIN)
+    key = under(title) + line() * bool(axis)  # where the marks are told
+    top = key + (line(TEXT) if against else 0) + 0.04
+    told = sum(4 * APART + _wide(name) for name in against)
+    wide = left + max(right + LEAST, text_width(axis) + MARGIN, told)
     picture = Picture(max(width, wide), top + ROW * n + MARGIN, title=title)
-    least, most = min(0, ranges.min()), full or ranges.max() or 1
+    ends = np.column_stack([ranges, *against.values()])  # (n, 2 and the marks)
+    least, most = min(0, np.nanmin(ends)), full or np.nanmax(ends) or 1
     per_unit = (picture.get_figwidth() - left - right) / (most - least)
     start = left - per_unit * least  # where bars begin
     picture.write(start, under(title), axis, va="top", color=colour("faint"))
@@ -86,13 +102,38 @@ def rows(
         label(picture, left, y, names[i], i in marked)
         how = {"weight": "bold" if i in marked else "normal", "va": "center_baseline"}
         ink = colour("ink" if re.search("[^-+−0.,% ]", texts[i]) else "faint")  # a mere 0 is quiet
-        end = start + per_unit * ranges[i].max() + BEHIND
+        end = start + per_unit * np.nanmax(ends[i]) + BEHIND
         picture.write(end, y + ROW / 2, texts[i], size=TEXT, color=ink, **how)
     zero(picture, start, top, n)
-    picture.alt = (
-        f"{title or 'Bars'}: {', '.join(f'{name} {text}' for name, text in zip(names, texts))}."
-    )
+    _marks(picture, left, key, start + per_unit * ends[:, 2:], top, list(against))
+    beside = [_beside(against, i) for i in range(len(values))]
+    said = ", ".join(map("{} {}{}".format, names, texts, beside))
+    picture.alt = f"{title or 'Bars'}: {said}."
     return picture
+
+
+def _marks(picture, x, y, places, top, names):
+    """What the bars are held against: places (n, m) of marks in inches, and their names (m,) from
+    (x, y) on.
+    """
+    look = {"linestyle": "", "color": colour("paper"), "markeredgecolor": colour("ink")}
+    look |= {"markersize": 6.5, "markeredgewidth": 1.2, "zorder": 5}
+    middle = top + ROW * (np.arange(len(places)) + 0.5)
+    for name, shape, across in zip(names, MARKS, places.T):
+        picture.sheet.plot([x + APART], [y + line() / 2], marker=shape, **look)
+        picture.write(x + 2 * APART, y + line() / 2, name, va="center_baseline")
+        picture.sheet.plot(across, middle, marker=shape, **look)
+        x += 4 * APART + _wide(name)
+
+
+def _wide(name):
+    return text_width(name, SMALL, "normal")
+
+
+def _beside(against, i):
+    """What stands beside bar i, in words."""
+    found = [f"{name} {numbers[i]:.2f}" for name, numbers in against.items() if numbers[i] >= 0]
+    return f" ({', '.join(found)})" if found else ""
 
 
 def bar(picture, x, y, length, fill):
@@ -124,8 +165,10 @@ def zero(picture, x, y, n):
     picture.sheet.plot([x, x], [y, y + ROW * n], color=colour("hatch"), linewidth=0.8)
 
 
-def _checked(values, ranges, full):
-    """values (n,), and the least and the most of each (n, 2): the value itself unless given."""
+def _checked(values, ranges, against, full):
+    """values (n,); the least and the most of each (n, 2), the value itself unless given; against
+    with arrays (n,).
+    """
     values = _check.finite("values", _check.floats("values", values, "n")).astype(float)
     if values.ndim != 1 or not len(values) or (values < 0).any():
         raise ValueError(
@@ -140,7 +183,20 @@ def _checked(values, ranges, full):
                 f"ranges must be ({len(values)}, 2), the least and the most of each value, got"
                 f" {ranges.shape}"
             )
-    most = values.max() if ranges is None else max(values.max(), ranges.max())
+    against = {name: _rival(f"against[{name!r}]", one, values) for name, one in against.items()}
+    drawn = [values, *against.values(), *(() if ranges is None else (ranges.ravel(),))]
+    most = np.nanmax(np.concatenate(drawn))
     if full is not None and most > _check.positive("full", full):
         raise ValueError(f"full={full:g} must be at least the largest value, {most:g}")
-    return values, alone if ranges is None else ranges
+    return values, alone if ranges is None else ranges, against
+
+
+def _rival(name, numbers, values):
+    """Numbers not below 0, or NaN, as many as there are values."""
+    numbers = _check.floats(name, numbers, "n").astype(float)
+    if numbers.shape != values.shape or (numbers < 0).any() or np.isinf(numbers).any():
+        raise ValueError(
+            f"{name} must be numbers not below 0, or NaN, of the shape {values.shape}, got"
+            f" {numbers.shape} from {np.min(numbers, initial=0):.3g}"
+        )
+    return numbers
