@@ -168,7 +168,7 @@ PARTS = "GRP etype infstat salience centering minspan link identity".split()  # 
 
 def read(path):
     """A CoNLL-U file -> a list of `Sentence`."""
-    path = Path(_check.text("path", path) if isinstance(path, str) else path)
+    path = Path(path)
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except UnicodeDecodeError as error:

@@ -30,7 +30,8 @@ One sentence is read at a time, without those around it. Sentences of one docume
 independent as an interval takes them to be.
 
 The shipped rows "people" were counted on UD_English-EWT 2.16, dev and test (CC BY-SA 4.0), and on
-the 238 documents of UD_English-GUM 2.16 that are not from Reddit (CC BY-NC-SA 4.0):
+the 238 documents of UD_English-GUM 2.16 (CC BY-NC-SA 4.0; none is from Reddit), up to 1,000
+sentences a job for MiniLM and 400 for SmolLM2:
 
     python -m attnlib hunt --model minilm --texts 1000 --treebank en_ewt-ud-{dev,test}.conllu
     python -m attnlib hunt --model smollm2 --texts 400 --treebank sources/GUM_*.conllu
@@ -97,8 +98,9 @@ def on_templates(given, jobs):
 
 def on_treebank(given, jobs):
     """Hunt in the sentences of a treebank -> the same, with one part."""
-    rows, parsed = [], [one for path in given.treebank for one in treebank.read(path)]
+    parsed = [one for path in given.treebank for one in treebank.read(path)]
     stems = [Path(path).stem for path in given.treebank]
+    rows, told = [], ""
     source = commonprefix(stems).strip("-_. ") or f"{stems[0]} …"  # noqa: RUF071
     for name, model in opened(given.model):
         for job in possible(model, jobs):
@@ -106,14 +108,10 @@ def on_treebank(given, jobs):
             if len(asked) < LEAST:
                 print(f"{job}: {len(asked)} questions, too few")
                 continue
-            row = {
-                "model": name,
-                "source": source,
-                **hunted(model, job, asked, on_the_templates(name, job)),
-            }
-            rows.append(row)
-            lines = hunt.compared(rows).splitlines()
-            print(*lines[len(hunt.compared(rows[:-1]).splitlines()) :], sep="\n", flush=True)
+            row = hunted(model, job, asked, on_the_templates(name, job))
+            rows.append({"model": name, "source": source, **row})
+            before, told = told, hunt.compared(rows)
+            print(told[len(before) :].strip("\n"), flush=True)
     return {"people": rows}
 
 
