@@ -13,6 +13,7 @@ Clark et al. 2019, "What Does BERT Look At? An Analysis of BERT's Attention", se
 """
 
 import json
+import unicodedata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ import numpy as np
 from attnlib import _check
 from attnlib.course.sentences import PAIRS, sentences
 from attnlib.models.generation import next_token_shares
-from attnlib.show.words import words
+from attnlib.show.words import spelled, words
 
 FILE = Path(__file__).with_name("hunt.json")
 
@@ -34,7 +35,8 @@ def table(model=None, part="heads"):
 
     model  tiny-gpt, minilm or smollm2; all of them unless given
     part   "heads": the best head for each job; "first token": how much it gets; "pairs": does a
-           head turn with the ending? "next": does what is said next?
+           head turn with the ending? "next": does what is said next? "people": do the heads do it
+           in sentences that people wrote, `compared` as text
     """
     found = json.loads(FILE.read_text(encoding="utf-8"))
     rows = found[_check.choice("part", part, list(found))]
@@ -64,6 +66,37 @@ def _line(row):
 
 def _head(place):
     return f"{place[0]}.{place[1]}"
+
+
+def compared(rows):
+    """Rows of the part "people" as text: a line for each head that was chosen on templates, with
+    its share there, and one for the best that was chosen here, if that is another.
+
+    another   the same head where another word asks
+    far       the same head where the best fixed distance is wrong
+    hard      the same head where the best rule of word order is wrong
+    """
+    title = "job        head n   templates here 95 %      another far  hard distance word order"
+    lines, heading = [], None
+    for row in rows:
+        if heading != (heading := (Path(row["model"]).name, row["source"])):
+            lines += ["{} reads {}".format(*heading), title]
+        steps, order = row["distance"], row["order"]
+        rules = (
+            f"{steps['steps']:+3d} {steps['share']:.2f} {order['rule']:15s} {order['share']:.2f}"
+        )
+        for one in row["held"]:
+            low, high = one["interval"]
+            lines.append(
+                f"{row['job']:10s} {_head(one['head']):5s}{row['sentences']:<4d}"
+                f"{_two(one['templates']):10s}{one['share']:.2f} {low:.2f}-{high:.2f} "
+                f"{one['another asks']:.2f}    {_two(one['far']):5s}{_two(one['hard']):5s}{rules}"
+            )
+    return "\n".join(lines)
+
+
+def _two(share):
+    return "-" if share is None else f"{share:.2f}"
 
 
 # ---- five sentences ------------------------------------------------------------------------------
@@ -161,19 +194,26 @@ def seen(trace, asked):
 
 
 def word_of_each(tokens, text):
-    """Which word of a text each token is a piece of: (n,), -1 for marks.
+    """Which word of a text each token is a piece of: (n,), -1 for marks. One that is part of two
+    words, as "don" of "do" and "n't", is a piece of the first.
 
     tokens  n strings
     text    the words, as strings
     """
-    names = {word.lower() for word in text}
-    found = [word.pieces for word in words(tokens) if word.name.lower() in names]
-    if len(found) != len(text):
-        raise ValueError(f"tokens must spell the words {text}, got {tokens}")
-    of_word = np.full(len(tokens), -1)
-    for i, pieces in enumerate(found):
-        of_word[pieces] = i
-    return of_word
+    for form in (bytes, _plain):  # as it stands, and as models read that know small letters only
+        pieces = [form(piece).replace(b" ", b"") for piece in spelled(tokens)]
+        wanted = [form(word.encode()).replace(b" ", b"") for word in text]
+        if b"".join(pieces) == b"".join(wanted):
+            begins = np.cumsum([0, *map(len, pieces)])[:-1]
+            of_word = np.searchsorted(np.cumsum([len(word) for word in wanted]), begins, "right")
+            return np.where([len(piece) > 0 for piece in pieces], of_word, -1)
+    raise ValueError(f"tokens must spell the words {text}, got {tokens}")
+
+
+def _plain(text):
+    """Small letters without accents, as bytes."""
+    signs = unicodedata.normalize("NFD", text.decode("utf-8", "replace").lower())
+    return "".join(sign for sign in signs if unicodedata.category(sign) != "Mn").encode()
 
 
 # ---- rules that know the order of words, and nothing else ----------------------------------------

@@ -134,11 +134,12 @@ class Asked(NamedTuple):
     right: int  # the place of the word that it should look at
     rivals: list  # the places of all words of that kind, the right one among them
     piece: int = -1  # a word of several pieces asks with its last
+    said: str = ""  # the sentence, where it is not the words with a space between
 
     @property
     def text(self):
         """The words as they are written."""
-        return re.sub(r" ([.,?])", r"\1", " ".join(self.words))
+        return self.said or re.sub(r" ([.,?])", r"\1", " ".join(self.words))
 
 
 def sentences(job, n=5, *, rng=None):

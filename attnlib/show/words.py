@@ -48,6 +48,12 @@ def words(tokens) -> list[Word]:
     return [Word(text.strip() or text, pieces) for text, pieces in zip(texts, found)]
 
 
+def spelled(tokens):
+    """What of a text each token stands for, as bytes: nothing for special tokens, such as [CLS]."""
+    byte_level = in_bytes(tokens)
+    return [b"" if _special(token) else _raw(token, byte_level) for token in tokens]
+
+
 def of_both(tokens, key_tokens, n_q, n_k):
     """The words of queries and of keys, or None where each is one token."""
     if key_tokens is None and n_q == n_k:

@@ -4,6 +4,7 @@ answer, beside rules that know nothing.
     python -m attnlib hunt                                  tiny-gpt and minilm, 240 sentences a job
     python -m attnlib hunt --model smollm2 --texts 600 --jobs it to
     python -m attnlib hunt --out hunt.json                  the table as a file
+    python -m attnlib hunt --treebank en_ewt-ud-dev.conllu  in sentences that people wrote
 
 The best of hundreds of heads on some sentences is partly luck. So one half of the sentences chooses
 the head, the one that gives most to the right word; how often its largest weight falls there is
@@ -21,20 +22,36 @@ strict      nothing is left out of the row: the largest weight of all
 weight      how much the right word gets, as a mean
 
 Intervals are Wilson's (1927), 95 %.
+
+--treebank reads the questions out of CoNLL-U files, the format of Universal Dependencies (the jobs
+of course/treebank.py; *it* where a file has coreference, as GUM). By the same rule it counts the
+heads that the shipped table names, which were chosen on templates: here nothing is chosen for them.
+One sentence is read at a time, without those around it. Sentences of one document are not as
+independent as an interval takes them to be.
+
+The shipped rows "people" were counted on UD_English-EWT 2.16, dev and test (CC BY-SA 4.0), and on
+the 238 documents of UD_English-GUM 2.16 (CC BY-NC-SA 4.0; none is from Reddit), up to 1,000
+sentences a job for MiniLM and 400 for SmolLM2:
+
+    python -m attnlib hunt --model minilm --texts 1000 --treebank en_ewt-ud-{dev,test}.conllu
+    python -m attnlib hunt --model smollm2 --texts 400 --treebank sources/GUM_*.conllu
 """
 
 import argparse
 import json
+from os.path import commonprefix
+from pathlib import Path
 
 import numpy as np
 
 from attnlib import _files, measures
-from attnlib.course import atlas, hunt
+from attnlib.course import atlas, hunt, treebank
 from attnlib.course.sentences import JOBS, sentences
 from attnlib.models.pretrained import load
 from attnlib.models.text import TextModel
 
 MODELS = ["tiny-gpt", "minilm"]
+LEAST = 20  # questions, so that a half says something
 STEPS = [step for step in range(-40, 41) if step]
 
 
@@ -42,29 +59,70 @@ def main(arguments):
     """Hunt, and print the table. Returns the exit code."""
     parser = options()
     given = parser.parse_args(list(arguments))
-    if given.texts < 20:
+    if given.texts < LEAST:
         parser.error(
-            f"--texts must be at least 20, so that a half says something, got {given.texts}"
+            f"--texts must be at least {LEAST}, so that a half says something, got {given.texts}"
         )
-    found = {"heads": [], "first token": [], "pairs": [], "next": []}
-    print(hunt.written([]))
-    for name in given.model:
-        try:
-            model = load(name)
-            for job in possible(model, given.jobs):
-                found["heads"].append({"model": name, **hunted(model, job, given.texts)})
-                print(hunt.written(found["heads"]).splitlines()[-1], flush=True)
-            found["first token"] += [
-                {"model": name, **first_token(model, n, given.texts)} for n in (1, 4)
-            ]
-            found["pairs"] += [{"model": name, **turning(model, read)} for read in hunt.READS]
-            if isinstance(model, TextModel):
-                found["next"] += [{"model": name, **saying(model, text)} for text in SAID]
-        except (ValueError, OSError, ImportError) as error:
-            parser.error(f"{name}: {error}")
+    jobs = list(treebank.JOBS if given.treebank else JOBS)
+    if unknown := [job for job in given.jobs or () if job not in jobs]:
+        asks = "a treebank answers" if given.treebank else "templates ask"
+        parser.error(f"--jobs: invalid choice: {unknown[0]!r} ({asks} {', '.join(jobs)})")
+    hunts = on_treebank if given.treebank else on_templates
+    try:
+        found = hunts(given, given.jobs or jobs)
+    except (ValueError, OSError, ImportError) as error:
+        parser.error(str(error))
     if given.out:
         _files.write(given.out, json_lines(found))
     return 0
+
+
+def on_templates(given, jobs):
+    """Hunt in sentences made of templates -> the table, as a dict of parts."""
+    found = {"heads": [], "first token": [], "pairs": [], "next": []}
+    print(hunt.written([]))
+    for name, model in opened(given.model):
+        for job in possible(model, jobs):
+            found["heads"].append(
+                {"model": name, **hunted(model, job, sentences(job, given.texts))}
+            )
+            print(hunt.written(found["heads"]).splitlines()[-1], flush=True)
+        found["first token"] += [
+            {"model": name, **first_token(model, n, given.texts)} for n in (1, 4)
+        ]
+        found["pairs"] += [{"model": name, **turning(model, read)} for read in hunt.READS]
+        if isinstance(model, TextModel):
+            found["next"] += [{"model": name, **saying(model, text)} for text in SAID]
+    return found
+
+
+def on_treebank(given, jobs):
+    """Hunt in the sentences of a treebank -> the same, with one part."""
+    parsed = [one for path in given.treebank for one in treebank.read(path)]
+    stems = [Path(path).stem for path in given.treebank]
+    rows, told = [], ""
+    source = commonprefix(stems).strip("-_. ") or f"{stems[0]} …"  # noqa: RUF071
+    for name, model in opened(given.model):
+        for job in possible(model, jobs):
+            asked = in_treebank(model, job, parsed, given.texts)
+            if len(asked) < LEAST:
+                print(f"{job}: {len(asked)} questions, too few")
+                continue
+            row = hunted(model, job, asked, on_the_templates(name, job))
+            rows.append({"model": name, "source": source, **row})
+            before, told = told, hunt.compared(rows)
+            print(told[len(before) :].strip("\n"), flush=True)
+    return {"people": rows}
+
+
+def opened(names):
+    """Each name and its model."""
+    for name in names:
+        try:
+            model = load(name)
+        except (ValueError, OSError, ImportError) as error:
+            raise ValueError(f"{name}: {error}") from error
+        yield name, model
 
 
 def options():
@@ -73,11 +131,12 @@ def options():
         prog="attnlib hunt", description="Find the heads that do a job, and test them."
     )
     parser.add_argument("--model", nargs="+", default=MODELS, help="names or folders, as in load")
-    parser.add_argument(
-        "--jobs", nargs="+", default=list(JOBS), choices=list(JOBS), help="what to look for"
-    )
+    parser.add_argument("--jobs", nargs="+", help="what to look for (default: all)")
     parser.add_argument(
         "--texts", type=int, default=240, help="sentences for each job (default: 240)"
+    )
+    parser.add_argument(
+        "--treebank", nargs="+", metavar="FILE", help="sentences that people wrote, as CoNLL-U"
     )
     parser.add_argument("--out", help="write the table here, as JSON")
     return parser
@@ -85,16 +144,50 @@ def options():
 
 def possible(model, jobs):
     """The jobs that a model can do: one that writes has not read yet what stands ahead."""
-    ahead = ("determiner", "possessive", "next") if isinstance(model, TextModel) else ()
+    ahead = "determiner possessive adjective next".split() if isinstance(model, TextModel) else ()
     return [job for job in jobs if job not in ahead]
+
+
+# ---- sentences that people wrote -----------------------------------------------------------------
+
+
+def in_treebank(model, job, parsed, n):
+    """The first n questions of a job that a model can be asked -> a list of `Asked`."""
+    asked = treebank.questions(parsed, job, ahead=not isinstance(model, TextModel))
+    return [one for one in asked if answerable(model, one)][:n]
+
+
+def answerable(model, asked):
+    """Whether a model spells the sentence, each word with a piece of its own, and may look at the
+    right one: its first token is left out of all.
+    """
+    try:
+        of_word = hunt.word_of_each(model.tokens(asked.text), asked.words)
+    except ValueError:  # a sign that it does not know
+        return False
+    written = {place for place, word in enumerate(asked.words) if word}
+    return written <= {*of_word} and asked.right in of_word[1:] and bool(others(asked))
+
+
+def on_the_templates(name, job):
+    """The heads that the shipped table names for a job: {(layer, head): its share there}."""
+    found = {}
+    for row in hunt.table():
+        if (row["model"], row["job"]) == (name, job):
+            found = {tuple(one["head"]): one["share"] for one in (row, row["only asked"])}
+    return found
 
 
 # ---- one job -------------------------------------------------------------------------------------
 
 
-def hunted(model, job, n):
-    """The heads of a model in n sentences of a job -> a row of the table."""
-    asked = sentences(job, n)
+def hunted(model, job, asked, known=None):
+    """The heads of a model in sentences of a job -> a row of the table.
+
+    asked  a list of `Asked`
+    known  heads that were chosen elsewhere, {(layer, head): its share there}: the row holds what
+           they do here, and behind them the best that was chosen here
+    """
     rng = np.random.default_rng(2)
     others = [one._replace(asks=another(one, rng)) for one in asked]
     looks, elsewhere = [], []
@@ -111,9 +204,9 @@ def hunted(model, job, n):
     steps, by_distance = best_of({step: distance(looks, right.ravel(), step) for step in STEPS})
     rule, by_order = best_of({rule: ordered(asked, of) for rule, of in hunt.RULES.items()})
     test = slice(1, None, 2)
-    hard = ~by_order[test]
+    far, hard = ~by_distance[test], ~by_order[test]
     of_best = lambda found: share((found == right)[(test, *best)])  # noqa: E731
-    return {
+    row = {
         "job": job,
         "head": [int(i) for i in best],
         "sentences": len(hits[test]),
@@ -134,16 +227,35 @@ def hunted(model, job, n):
             "another asks": share((seen == right)[(test, *picky)]),
         },
         "shuffled": by_chance(model, asked),
-        "texts": n,
+        "texts": len(asked),
         "right": hits.sum(axis=0).tolist(),  # (layers, heads): of all the texts
     }
+    if known is not None:
+        row["held"] = [
+            {
+                "head": [int(i) for i in head],
+                "templates": known.get(head),
+                "share": share(hits[(test, *head)]),
+                "interval": wilson(hits[(test, *head)]),
+                "another asks": share((seen == right)[(test, *head)]),
+                "far": share(hits[(test, *head)][far]),
+                "hard": share(hits[(test, *head)][hard]),
+            }
+            for head in {**known, tuple(map(int, best)): None}
+        ]
+    return row
 
 
 def another(asked, rng):
-    """Another word of a sentence, for which the right one is no secret: not ahead of it."""
+    """Another word of a sentence, for which the right one is no secret."""
+    return int(rng.choice(others(asked)))
+
+
+def others(asked):
+    """The words that can be asked instead: not those ahead of which the right one stands."""
     after = asked.right if asked.right < asked.asks else -1
     free = set(range(after + 1, len(asked.words))) - {asked.asks, asked.right}
-    return int(rng.choice(sorted(free)))
+    return [place for place in sorted(free) if asked.words[place]]
 
 
 def ranked(weight):
