@@ -42,7 +42,7 @@ GEMMA = NAMES | {
     "blk.{}.ffn_norm": "layers.{}.pre_feedforward_layernorm",
     "blk.{}.post_ffw_norm": "layers.{}.post_feedforward_layernorm",
 }
-PHI3 = NAMES | {
+PHI3 = {name: ours for name, ours in NAMES.items() if not re.search("attn_[qkv]|gate", name)} | {
     "blk.{}.attn_qkv": "layers.{}.self_attn.qkv_proj",
     "blk.{}.ffn_up": "layers.{}.mlp.gate_up_proj",
 }
