@@ -365,7 +365,7 @@ def test_gemma_27b_scales_its_scores_by_another_width(tmp_path):
     assert models._config(about, "gemma2", rows, {}, "x")["query_pre_attn_scalar"] == 128
 
 
-# what the architectures may hold by the gguf package, and is refused: experts, and what no converter
+# what an architecture may hold by the gguf package, and is refused: experts, and what no converter
 # writes
 UNREAD = {"rope_freqs", "blk.{}.attn_rot_embd", "blk.{}.ffn_gate_inp"}
 UNREAD |= {f"blk.{{}}.ffn_{part}_exps" for part in ("gate", "up", "down")}

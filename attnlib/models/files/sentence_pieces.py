@@ -13,6 +13,7 @@ from attnlib import _check
 NORMAL, UNKNOWN, CONTROL, USERS, UNUSED, BYTE = range(1, 7)  # kinds of tokens
 SPACE = "▁"
 BLANK = " \t\n\v\f\r"
+LOOSE = "<unk>", "<s>", "<|endoftext|>"  # marks of Phi-3 that leave the white space behind them
 
 
 class SentencePieces:
@@ -26,7 +27,7 @@ class SentencePieces:
     bos, eos    ids that stand before and behind a text; None for none
     space       whether a text is read as if a space stood before it, and so each part of it that
                 is behind a mark
-    tight       whether a mark takes the white space behind it
+    tight       whether marks take the white space behind them, as those of Phi-3 do but for a few
 
     Kudo and Richardson 2018, "SentencePiece"; the pairs: Sennrich et al. 2016, section 3.2.
     """
@@ -38,9 +39,11 @@ class SentencePieces:
         n = len(self.names)
         scores = _check.finite("scores", _check.floats("scores", scores, "tokens"))
         kinds = _check.array("token_type", token_type)
-        for name, array, wanted in ("scores", scores, "fiu"), ("token_type", kinds, "iu"):
-            if array.shape != (n,) or array.dtype.kind not in wanted:
-                found = f"got {array.dtype} {array.shape}"
+        if kinds.dtype.kind not in "iu":
+            raise TypeError(f"token_type must hold whole numbers, got an array of {kinds.dtype}")
+        for name, array in ("scores", scores), ("token_type", kinds):
+            if array.shape != (n,):
+                found = f"got an array of the shape {array.shape}"
                 raise ValueError(f"{name} must be {n:,} numbers, one for each token, {found}")
         self.scores, self.kinds = scores.tolist(), kinds.tolist()
         self.ids = {name: i for i, name in enumerate(self.names)}
@@ -67,17 +70,14 @@ class SentencePieces:
 
     def encode(self, text, *, marks=True):
         """ "The cat" -> ids (n,), those around a text included unless marks is False."""
-        text = _check.text("text", text).encode("utf-8", "replace").decode()  # half a sign: "?"
+        first, last = ([] if i is None or not marks else [i] for i in (self.bos, self.eos))
         ids = []
-        for part in self._apart(text):
+        for part in self._apart(_check.text("text", text)):
             if isinstance(part, int):
                 ids.append(part)
             else:
                 ids += self._joined(" " + part if self.space else part)
-        if marks:
-            ids = [i for i in (self.bos,) if i is not None] + ids
-            ids += [i for i in (self.eos,) if i is not None]
-        return np.array(ids, np.int64)
+        return np.array([*first, *ids, *last], np.int64)
 
     def decode(self, ids):
         """Ids -> the text, without the marks; bytes that are not a whole sign are shown as �."""
@@ -114,7 +114,7 @@ class SentencePieces:
         while (at := part.find(mark)) >= 0:
             found += [part[:at], self.ids[mark]]
             part = part[at + len(mark) :]
-            if self.tight:
+            if self.tight and mark not in LOOSE:
                 part = part.lstrip(BLANK)
         return [*found, part]
 
