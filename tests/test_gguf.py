@@ -2,6 +2,8 @@
 them, and whatever is damaged, lies or is not built is refused in words.
 """
 
+import json
+import math
 import struct
 import time
 
@@ -22,33 +24,17 @@ pytest.importorskip("safetensors", reason="pip install 'attnlib[models]'")
 pytestmark = pytest.mark.filterwarnings("error")
 
 KINDS = [kind.name for kind in reader.KINDS.values()]
-FAMILIES = ["llama", "qwen2", "qwen3", "gemma2"]
-WHOLE = {"qwen2": {"use_sliding_window": False, "layer_types": ["full_attention"] * 2}}
-WHOLE["gemma2"] = {"query_pre_attn_scalar": 6}  # the width of a head, as in the small ones
+FAMILIES = ["llama", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "olmo2"]
+FOLDERS = {"gemma3": "gemma3_text"}
+# what a GGUF file cannot say: the config of a folder without it
+WHOLE = {
+    "qwen2": {"use_sliding_window": False, "layer_types": ["full_attention"] * 2},
+    "gemma2": {"query_pre_attn_scalar": 6},  # the width of a head, as in the small ones
+    "gemma3": {"query_pre_attn_scalar": 6},
+    "olmo2": {"hidden_act": "silu"},
+}
 
 # ---- the writer: what llama.cpp's converter does -------------------------------------------------
-
-PARTS = {
-    "embed_tokens": "token_embd",
-    "norm": "output_norm",
-    "lm_head": "output",
-    "input_layernorm": "attn_norm",
-    "self_attn.q_proj": "attn_q",
-    "self_attn.k_proj": "attn_k",
-    "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output",
-    "self_attn.q_norm": "attn_q_norm",
-    "self_attn.k_norm": "attn_k_norm",
-    "mlp.gate_proj": "ffn_gate",
-    "mlp.up_proj": "ffn_up",
-    "mlp.down_proj": "ffn_down",
-    "post_attention_layernorm": "ffn_norm",
-}
-GEMMA = {
-    "post_attention_layernorm": "post_attention_norm",
-    "pre_feedforward_layernorm": "ffn_norm",
-    "post_feedforward_layernorm": "post_ffw_norm",
-}
 
 
 def numbers(**more):
@@ -76,6 +62,19 @@ SAID = {
         attn_logit_softcapping=3.0,
         final_logit_softcapping=2.5,
     ),
+    "gemma3": numbers(
+        **{"block_count": 3, "attention.key_length": 6, "attention.value_length": 6}
+        | {"attention.sliding_window": 4, "rope.freq_base": 50.0, "rope.freq_base_swa": 4.0}
+        | {"attention.sliding_window_pattern": [True, False, True]}
+        | {"rope.scaling.type": "linear", "rope.scaling.factor": 3.0}
+    ),
+    "phi3": numbers(
+        **{"attention.head_count": 2, "attention.head_count_kv": 1, "rope.dimension_count": 4}
+        | {"attention.sliding_window": 5, "rope.freq_base": 50.0}
+        | {"rope.scaling.original_context_length": 24}
+        | {"rope.scaling.attn_factor": math.sqrt(1 + math.log(32 / 24) / math.log(24))}
+    ),
+    "olmo2": numbers(**{"attention.key_length": 6, "attention.value_length": 6}),
 }
 
 
@@ -84,21 +83,33 @@ def permuted(array, heads):
     return array.reshape(heads, 2, -1, *array.shape[1:]).swapaxes(1, 2).reshape(array.shape)
 
 
+def fixture(family):
+    """The folder of its tiny checkpoint."""
+    return FIXTURES / FOLDERS.get(family, family)
+
+
 def converted(folder, family):
-    """The tensors of a folder as llama.cpp's converter writes them, all as float32."""
-    found, parts = {}, PARTS | (GEMMA if family == "gemma2" else {})
+    """The tensors of a folder as llama.cpp's converter writes them, all as float32; their names are
+    those of the gguf package.
+    """
+    found = {}
+    names = oracle.get_tensor_name_map(oracle.MODEL_ARCH[family.upper()], 9)
     for name, array in read_tensors(folder / "model.safetensors").items():
-        array = np.array(array, np.float32)
-        *front, last = name.removeprefix("model.").split(".")
-        if front[0] == "layers":
-            theirs = f"blk.{front[1]}.{parts['.'.join(front[2:])]}"
-        else:
-            theirs = parts[front[0]]
-        if family == "gemma2" and name.endswith("norm.weight"):
+        array, theirs = np.array(array, np.float32), names.get_name(name, (".weight", ".bias"))
+        if "gemma" in family and name.endswith("norm.weight"):
             array = array + np.float32(1)
-        if family == "llama" and theirs.endswith(("attn_q", "attn_k")):
-            array = permuted(array, 4 if theirs.endswith("q") else 2)
-        found[f"{theirs}.{last}"] = array
+        if (
+            family == "llama"
+            and ".attn_" in theirs
+            and theirs.split(".")[2] in ("attn_q", "attn_k")
+        ):
+            array = permuted(array, 4 if ".attn_q." in theirs else 2)
+        found[theirs] = array
+    if family == "phi3":
+        turns = json.loads((folder / "config.json").read_text())["rope_parameters"]
+        for length in ("short", "long"):
+            if factors := turns.get(f"{length}_factor"):
+                found[f"rope_factors_{length}.weight"] = np.array(factors, np.float32)
     return found
 
 
@@ -136,7 +147,7 @@ def written(path, family, tensors, *, about=None, said=None, kinds=None, drop=()
 
 def tiny(tmp_path, family="llama", **options):
     """The tiny checkpoint of a family as a GGUF file."""
-    tensors = converted(FIXTURES / family, family) | options.pop("tensors", {})
+    tensors = converted(fixture(family), family) | options.pop("tensors", {})
     return written(tmp_path / f"{family}.gguf", family, tensors, **options)
 
 
@@ -236,7 +247,7 @@ def same(found, wanted, family):
     for name in ours:
         assert np.array_equal(ours[name], theirs[name]), name
         assert ours[name].flags.c_contiguous or name.endswith("unembedding"), name
-    ref = reference(family)
+    ref = reference(FOLDERS.get(family, family))
     one, other = forward(found, ref), forward(wanted, ref)
     close(one.weights, other.weights, 1e-6)
     close(one.output, other.output, 1e-5)
@@ -245,19 +256,20 @@ def same(found, wanted, family):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_file_is_the_model_of_its_folder(tmp_path, family):
-    folder = changed(tmp_path, family, change=WHOLE.get(family), name="folder")
+    theirs = FOLDERS.get(family, family)
+    folder = changed(tmp_path, theirs, change=WHOLE.get(family), name="folder")
     path = tiny(tmp_path, family)
     for place in (path, str(path)):
         model = load(place)
         same(model, load(folder), family)
-    assert model.about["file"] == str(path) and model.about["config"]["model_type"] == family
+    assert model.about["file"] == str(path) and model.about["config"]["model_type"] == theirs
     assert isinstance(model.tokenizer, NoTokenizer) and model.stop is None
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_packed_weights_become_those_that_the_gguf_package_unpacks(tmp_path, family):
     """Bits are lost on the way into the file, and none on the way out."""
-    tensors = converted(FIXTURES / family, family)
+    tensors = converted(fixture(family), family)
     wide = {
         name: np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, -array.shape[-1] % 32)])
         for name, array in tensors.items()
@@ -323,7 +335,7 @@ def test_what_is_left_in_llama_cpps_order_pairs_the_wrong_numbers(tmp_path):
         assert np.array_equal(permuted(ours[name].T, heads), theirs[name].T)
 
 
-@pytest.mark.parametrize("family", ["qwen2", "qwen3", "gemma2"])
+@pytest.mark.parametrize("family", FAMILIES[1:])
 def test_the_others_lie_in_order(tmp_path, family):
     path = tiny(tmp_path, family)
     ours, theirs = (parameters(packed(path, in_order=order).model) for order in (True, False))
@@ -347,10 +359,255 @@ def test_gemma_27b_scales_its_scores_by_another_width(tmp_path):
     said |= dict.fromkeys(("attention.key_length", "attention.value_length"), 128)
     about = {f"gemma2.{key}": value for key, value in said.items()}
     rows = {"embed_tokens.weight": np.zeros((48, 4608), np.float32)}
-    found = models._config(about, "gemma2", rows, None, "x")
+    found = models._config(about, "gemma2", rows, {}, "x")
     assert found["query_pre_attn_scalar"] == 144 and found["head_dim"] == 128
     about["gemma2.block_count"] = 42
-    assert models._config(about, "gemma2", rows, None, "x")["query_pre_attn_scalar"] == 128
+    assert models._config(about, "gemma2", rows, {}, "x")["query_pre_attn_scalar"] == 128
+
+
+# what an architecture may hold by the gguf package, and is refused: experts, and what no converter
+# writes
+UNREAD = {"rope_freqs", "blk.{}.attn_rot_embd", "blk.{}.ffn_gate_inp"}
+UNREAD |= {f"blk.{{}}.ffn_{part}_exps" for part in ("gate", "up", "down")}
+UNREAD |= {f"blk.{{}}.attn_{letter}" for letter in "qkv"}  # of Phi-3, which has them in one
+
+
+def test_the_names_of_keys_are_those_of_the_gguf_package():
+    groups = oracle.Keys.LLM, oracle.Keys.Attention, oracle.Keys.Rope
+    known = {one for group in groups for one in vars(group).values() if isinstance(one, str)}
+    ours = {*models.KEYS, *models.SCALING, *models.NEUTRAL, *models.SILENT}
+    ours |= {key for one in models.ARCHITECTURES.values() for key in one.keys}
+    by_ollama = {"rope.global.freq_base", "rope.local.freq_base"}
+    assert {f"{{arch}}.{key}" for key in ours - by_ollama} <= known
+    assert not {f"{{arch}}.{key}" for key in by_ollama} & known
+    tensors = oracle.TENSOR_NAMES.values()
+    assert {models.SHORT, models.LONG, models.FREQUENCIES} <= {f"{one}.weight" for one in tensors}
+    for family, one in models.ARCHITECTURES.items():
+        kinds = oracle.MODEL_TENSORS[oracle.MODEL_ARCH[family.upper()]]
+        theirs = {oracle.TENSOR_NAMES[kind].replace("{bid}", "{}") for kind in kinds}
+        turned = {name.removesuffix(".weight") for name in one.slower}
+        assert turned <= theirs and theirs - {*one.names} - turned <= UNREAD, family
+
+
+# ---- Gemma 3 -------------------------------------------------------------------------------------
+
+
+def deep(layers):
+    """The tensors of the tiny Gemma 3 with more layers, each that of layer 0, 1 or 2."""
+
+    def more(tensors):
+        found = {name: array for name, array in tensors.items() if ".layers." not in name}
+        for i in range(layers):
+            front = f"model.layers.{i % 3}."
+            mine = {name: array for name, array in tensors.items() if name.startswith(front)}
+            found |= {name.replace(front, f"model.layers.{i}."): one for name, one in mine.items()}
+        return found
+
+    return more
+
+
+def deep_gemma3(tmp_path, said, drop=(), **config):
+    """A Gemma 3 of 7 layers as a file with such metadata, and as a folder with such a config."""
+    change = {"num_hidden_layers": 7, "query_pre_attn_scalar": 6} | config
+    folder = changed(tmp_path, "gemma3_text", change=change, tensors=deep(7), name="folder")
+    unsaid = "attention.sliding_window_pattern", "rope.freq_base_swa", *drop
+    path = written(
+        tmp_path / "deep.gguf",
+        "gemma3",
+        converted(folder, "gemma3"),
+        said={"block_count": 7} | said,
+        drop=[f"gemma3.{key}" for key in unsaid if key not in said],
+    )
+    return load(path), load(folder)
+
+
+SIX = ["sliding_attention"] * 5 + ["full_attention", "sliding_attention"]
+
+
+def turns(full, sliding=10000.0, **more):
+    full = {"rope_type": "default", "rope_theta": full} | more
+    return {
+        "full_attention": full,
+        "sliding_attention": {"rope_type": "default"} | {"rope_theta": sliding},
+    }
+
+
+def test_where_a_gemma3_says_no_pattern_each_sixth_layer_sees_all(tmp_path):
+    """And layers with a window turn by 10,000, whatever the others do."""
+    rope = turns(50.0, rope_type="linear", factor=3.0)
+    found, wanted = deep_gemma3(tmp_path, {}, layer_types=SIX, rope_parameters=rope)
+    same(found, wanted, "gemma3")
+    assert [block.window for block in found.model.blocks] == [4] * 5 + [None, 4]
+    bases = [block.attention.rotary.base for block in found.model.blocks]
+    assert bases == [10000.0] * 5 + [50.0, 10000.0]
+
+
+@pytest.mark.parametrize("pattern", [1, 2, 6])
+def test_the_pattern_of_a_gemma3_as_a_number(tmp_path, pattern):
+    kinds = ["full_attention" if (i + 1) % pattern == 0 else "sliding_attention" for i in range(7)]
+    said = {"attention.sliding_window_pattern": pattern, "rope.freq_base_swa": 3.0}
+    rope = turns(50.0, 3.0, rope_type="linear", factor=3.0)
+    found, wanted = deep_gemma3(tmp_path, said, layer_types=kinds, rope_parameters=rope)
+    same(found, wanted, "gemma3")
+
+
+@pytest.mark.parametrize("said", [{}, {"attention.sliding_window": 0}])
+def test_a_gemma3_without_a_window(tmp_path, said):
+    kinds = ["full_attention"] * 7
+    rope = turns(50.0, rope_type="linear", factor=3.0)
+    drop = ["attention.sliding_window"]
+    found, wanted = deep_gemma3(tmp_path, said, drop, layer_types=kinds, rope_parameters=rope)
+    same(found, wanted, "gemma3")
+
+
+def test_the_bases_of_a_gemma3_as_ollama_names_them(tmp_path):
+    said = {"rope.global.freq_base": 9.0, "rope.local.freq_base": 3.0}
+    rope = turns(9.0, 3.0, rope_type="linear", factor=3.0)
+    drop, config = ["rope.freq_base"], {"layer_types": SIX, "rope_parameters": rope}
+    same(*deep_gemma3(tmp_path, said, drop, **config), "gemma3")
+
+
+def test_a_gemma3_says_its_bound_and_its_turns(tmp_path):
+    said = {"final_logit_softcapping": 2.5}
+    rope = turns(1e6)
+    config = {"layer_types": SIX, "rope_parameters": rope, "final_logit_softcapping": 2.5}
+    drop = ["rope.freq_base", "rope.scaling.type", "rope.scaling.factor"]
+    same(*deep_gemma3(tmp_path, said, drop, **config), "gemma3")
+
+
+def test_gemma3_27b_scales_its_scores_by_another_width():
+    said = SAID["gemma3"] | {"block_count": 62, "embedding_length": 5376}
+    said |= {"attention.head_count": 32, "attention.key_length": 128}
+    said |= {"attention.value_length": 128}
+    rows = {"embed_tokens.weight": np.zeros((48, 5376), np.float32)}
+    for layers, width in (62, 168), (48, 128):
+        about = {f"gemma3.{key}": one for key, one in (said | {"block_count": layers}).items()}
+        assert models._config(about, "gemma3", rows, {}, "x")["query_pre_attn_scalar"] == width
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"attention.sliding_window_pattern": [True, False]}, "must name 3 layers, got 2"),
+        ({"attention.sliding_window_pattern": [1, 2, 0]}, "layer_types may be"),
+        ({"attention.sliding_window_pattern": 0}, "sliding_window_pattern must be at least 1"),
+        ({"attention.sliding_window": -1}, "sliding_window must be at least 1"),
+        ({"attention.sliding_window": 4.5}, "sliding_window must be a whole number"),
+        ({"rope.freq_base_swa": float("nan")}, "rope"),
+        ({"attn_logit_softcapping": 3.0}, "gemma3.attn_logit_softcapping=3.0 is not built here"),
+        ({"rope.dimension_count": 4}, "gemma3.rope.dimension_count=4 is not built here, only 6"),
+        ({"attention.shared_kv_layers": 1}, "gemma3.attention.shared_kv_layers=1 is not built"),
+        ({"mm.tokens_per_image": 256}, "gemma3.mm.tokens_per_image=256 is not built here"),
+        ({"rope.scaling.type": "longrope"}, "rope.scaling.type='longrope' is not built here"),
+    ],
+)
+def test_a_gemma3_that_is_not_built(tmp_path, said, words):
+    refused(tiny(tmp_path, "gemma3", said=said), ValueError, "gemma3.gguf", words)
+
+
+# ---- Phi-3 ---------------------------------------------------------------------------------------
+
+
+def test_a_phi3_whose_texts_are_long(tmp_path):
+    """Longer than those of its training: the long factors turn its pairs. And a window of 0 is
+    none.
+    """
+    change = {"original_max_position_embeddings": 8, "sliding_window": None}
+    folder = changed(tmp_path, "phi3", change=change, name="folder")
+    factor = math.sqrt(1 + math.log(32 / 8) / math.log(8))
+    said = {"rope.scaling.original_context_length": 8, "rope.scaling.attn_factor": factor}
+    path = tiny(tmp_path, "phi3", said=said | {"attention.sliding_window": 0})
+    same(load(path), load(folder), "phi3")
+    off = forward(load(path), reference("phi3")).weights - reference("phi3")["weights"]
+    assert np.abs(off).max() > 0.01
+
+
+def test_a_phi3_without_factors(tmp_path):
+    rope = {"rope_type": "default", "rope_theta": 50.0}
+    folder = changed(tmp_path, "phi3", change={"rope_parameters": rope}, name="folder")
+    said = {"rope.dimension_count": 8}
+    drop = ["phi3.rope.scaling.attn_factor", "phi3.rope.scaling.original_context_length"]
+    tensors = converted(folder, "phi3")
+    path = written(tmp_path / "plain.gguf", "phi3", tensors, said=said, drop=drop)
+    same(load(path), load(folder), "phi3")
+
+
+@pytest.mark.parametrize("kind", ["F16", "Q8_0", "Q4_1"])
+def test_packed_rows_are_told_apart(tmp_path, kind):
+    array = np.random.default_rng(0).normal(size=(12, 64)).astype(np.float32)
+    path = written(tmp_path / "one.gguf", "phi3", {"a": array}, kinds={"a": kind})
+    one = reader.read(path).tensors["a"]
+    assert len(one) == 12
+    for rows in slice(0, 5), slice(5, 12), slice(7, 99):
+        assert (one[rows].shape, one[rows].kind) == (one.numbers()[rows].shape, kind)
+        alike(one[rows].numbers(), one.numbers()[rows])
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"rope.scaling.type": "yarn"}, "rope.scaling.type='yarn' with the factor 1 is not built"),
+        ({"rope.scaling.type": "linear"}, "rope.scaling.type='linear'"),
+        ({"rope.scaling.factor": 4.0}, "with the factor 4.0 is not built here"),
+        ({"rope.scaling.attn_factor": 0.0}, "rotary positions"),
+        ({"rope.scaling.attn_factor": float("nan")}, "attention_factor"),
+        ({"rope.scaling.original_context_length": 0}, "original_max_position_embeddings"),
+        ({"rope.dimension_count": 3}, "partial_rotary_factor must turn an even number"),
+        ({"rope.dimension_count": 6}, "must hold 3 numbers, one per pair of a head, got 2"),
+        ({"rope.dimension_count": 10}, "partial_rotary_factor must be"),
+        ({"rope.dimension_count": 0}, "partial_rotary_factor must be"),
+        ({"rope.dimension_count": "all"}, "partial_rotary_factor must be a number"),
+        ({"attention.sliding_window": -1}, "sliding_window must be at least 1"),
+        ({"expert_count": 16}, "phi3.expert_count=16 is not built here, only 0"),
+    ],
+)
+def test_a_phi3_that_is_not_built(tmp_path, said, words):
+    refused(tiny(tmp_path, "phi3", said=said), ValueError, "phi3.gguf", words)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"rope_factors_long.weight": None}, "lacks rope_factors_long.weight"),
+        ({"rope_factors_short.weight": None}, "lacks rope_factors_short.weight"),
+        ({"rope_factors_long.weight": np.ones(3, np.float32)}, "2 numbers"),
+        ({"rope_factors_long.weight": np.full(2, np.nan, np.float32)}, "long_factor"),
+        ({"rope_factors_short.weight": np.zeros((2, 1), np.float32)}, "short_factor"),
+        ({"blk.0.attn_qkv.weight": np.zeros((31, 16), np.float32)}, "must have the shape"),
+        ({"blk.0.attn_qkv.weight": np.zeros((16, 16), np.float32)}, "must have the shape"),
+        ({"blk.0.attn_qkv.weight": np.zeros(32, np.float32)}, "must have the shape"),
+        ({"blk.0.ffn_up.weight": np.zeros((71, 16), np.float32)}, "must have the shape"),
+        ({"blk.0.attn_qkv.bias": np.zeros(32, np.float32)}, "nobody reads"),
+        ({"blk.0.ffn_gate.weight": np.zeros((36, 16), np.float32)}, "not known here"),
+        ({"blk.0.attn_q.weight": np.zeros((16, 16), np.float32)}, "not known here"),
+        ({"rope_freqs.weight": np.ones(2, np.float32)}, "not known here: 'rope_freqs.weight'"),
+    ],
+)
+def test_tensors_of_a_phi3_that_do_not_fit(tmp_path, change, words):
+    tensors = converted(fixture("phi3"), "phi3") | change
+    tensors = {name: one for name, one in tensors.items() if one is not None}
+    refused(written(tmp_path / "odd.gguf", "phi3", tensors), ValueError, "odd.gguf", words)
+
+
+# ---- OLMo 2 --------------------------------------------------------------------------------------
+
+
+def test_an_olmo3_names_a_window_and_is_refused(tmp_path):
+    said = {"attention.sliding_window": 4, "attention.sliding_window_pattern": [True, False]}
+    path = tiny(tmp_path, "olmo2", said=said)
+    refused(path, ValueError, "olmo2.attention.sliding_window=4 is not built here")
+
+
+def test_an_olmo2_whose_positions_are_stretched(tmp_path):
+    rope = {"rope_type": "linear", "rope_theta": 10000.0, "factor": 3.0}
+    change = WHOLE["olmo2"] | {"rope_parameters": rope}
+    folder = changed(tmp_path, "olmo2", change=change, name="folder")
+    for said in ({"rope.scaling.type": "linear"}, {}):  # unsaid, it is linear
+        path = tiny(tmp_path, "olmo2", said=said | {"rope.scaling.factor": 3.0})
+        same(load(path), load(folder), "olmo2")
+
+
+# ---- any of them ---------------------------------------------------------------------------------
 
 
 def test_a_file_is_known_by_its_first_bytes(tmp_path):
@@ -479,7 +736,7 @@ def test_a_key_that_lies(tmp_path, key, value):
 @pytest.mark.parametrize(
     ("about", "words"),
     [
-        ({"general.architecture": "bert"}, "must be one of 'llama', 'qwen2', 'qwen3', 'gemma2'"),
+        ({"general.architecture": "bert"}, "'gemma2', 'gemma3', 'phi3', 'olmo2', got 'bert'"),
         ({"general.architecture": 5}, "general.architecture must be one of"),
         ({"general.architecture": ["llama"]}, "general.architecture must be one of"),
         ({"general.type": "adapter"}, "general.type is 'adapter'"),
@@ -816,9 +1073,12 @@ def test_marks_around_a_text(tmp_path):
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"model": "llama"}, "tokenizer.ggml.model is 'llama', and only 'gpt2' is built here"),
+        (
+            {"model": "t5"},
+            "tokenizer.ggml.model is 't5', and only 'gpt2' and 'llama' are built here",
+        ),
         ({"model": None}, "tokenizer.ggml.model is None"),
-        ({"pre": "tekken"}, "is 'tekken'; built here are 'qwen2', 'llama-bpe', 'smollm', 'gpt-2'"),
+        ({"pre": "tekken"}, "is 'tekken'; built here are 'qwen2', 'llama-bpe', 'dbrx',"),
         ({"pre": "default"}, "is 'default'"),
         ({"pre": None}, "is None"),
         ({"pre": [1]}, "tokenizer.ggml.pre"),

@@ -5,16 +5,20 @@ for a folder. Built are the architectures of `ARCHITECTURES`; a key of a file th
 so may change the numbers, is refused by name.
 """
 
+import math
 import re
 from collections import Counter
+from typing import NamedTuple
 
 import numpy as np
 
-from attnlib.models import gemma, llama
+from attnlib.models import gemma, llama, olmo2, phi3
 from attnlib.models.files import gguf, vocabulary
-from attnlib.models.files.checkpoint import assembled
+from attnlib.models.files.checkpoint import NONE, Family, assembled
 from attnlib.models.files.config import Config, short
-from attnlib.models.llama import HEAD
+from attnlib.models.files.sentence_pieces import CONTROL, USERS, SentencePieces
+from attnlib.models.llama import FULL, HEAD, SLIDING, TRAINED
+from attnlib.models.text import FileTokenizer
 
 # what they call a tensor -> its name in a published folder; {} is the number of a layer
 NAMES = {
@@ -38,7 +42,10 @@ GEMMA = NAMES | {
     "blk.{}.ffn_norm": "layers.{}.pre_feedforward_layernorm",
     "blk.{}.post_ffw_norm": "layers.{}.post_feedforward_layernorm",
 }
-ARCHITECTURES = {"llama": NAMES, "qwen2": NAMES, "qwen3": NAMES, "gemma2": GEMMA}
+PHI3 = {name: ours for name, ours in NAMES.items() if not re.search("attn_[qkv]|gate", name)} | {
+    "blk.{}.attn_qkv": "layers.{}.self_attn.qkv_proj",
+    "blk.{}.ffn_up": "layers.{}.mlp.gate_up_proj",
+}
 # what they call a number, behind "llama." -> its name in config.json
 NEEDED = {
     "embedding_length": "hidden_size",
@@ -53,36 +60,79 @@ KEYS = NEEDED | {
     "context_length": "max_position_embeddings",
     "rope.freq_base": "rope_theta",
 }
-GEMMA_KEYS = {
+GEMMA2_KEYS = {
     "attention.sliding_window": "sliding_window",
     "attn_logit_softcapping": "attn_logit_softcapping",
     "final_logit_softcapping": "final_logit_softcapping",
 }
+GEMMA3_KEYS = {
+    "rope.global.freq_base": "rope_theta",  # so Ollama wrote it at first, and the next
+    "rope.local.freq_base": "rope_local_base_freq",
+    "rope.freq_base_swa": "rope_local_base_freq",
+    "attention.sliding_window": "sliding_window",
+    "attention.sliding_window_pattern": "sliding_window_pattern",
+    "final_logit_softcapping": "final_logit_softcapping",
+}
+PHI3_KEYS = {
+    "attention.sliding_window": "sliding_window",
+    "rope.dimension_count": "partial_rotary_factor",
+}
 # what changes no number, and what changes none where it has this one value
 SILENT = {"tensor_data_layout", "pooling_type", "rope.scaling.finetuned"}
+LENGTHENED = "rope.scaling.attn_factor"
 NEUTRAL = {
     "attention.causal": True,
     "expert_count": 0,
     "expert_used_count": 0,
-    "rope.scaling.attn_factor": 1,
+    LENGTHENED: 1,
     "rope.scaling.yarn_ext_factor": 1,
     "rope.scaling.yarn_attn_factor": 1,
 }
 SCALING = {
     "rope.scaling.factor": "factor",
-    "rope.scaling.original_context_length": "original_max_position_embeddings",
+    "rope.scaling.original_context_length": TRAINED,
     "rope.scaling.yarn_beta_fast": "beta_fast",
     "rope.scaling.yarn_beta_slow": "beta_slow",
 }
-FACTORS = "rope_freqs.weight"  # of Llama 3.1 and later: by how much each pair turns slower
-LARGEST_GEMMA = 46  # layers of Gemma 2 27B, whose scores are scaled in another way
+# tensors that say by how much each pair of a head turns slower: of Llama 3.1 and later; of Phi-3
+FREQUENCIES = "rope_freqs.weight"
+SHORT, LONG = "rope_factors_short.weight", "rope_factors_long.weight"
 TOKENS = "tokenizer.ggml."
 MARKS = {"bos": "bos_token", "eos": "eos_token", "unknown": "unk_token", "padding": "pad_token"}
-CONTROL, USERS = 3, 4  # kinds of tokens: marks; others that are never cut
+# what ends a turn of a chat, also where the file does not say so
+TURNS = ["<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>"]
 # how a text is cut before its pieces are looked up, by the name of the pre-tokenizer
 LLAMA3 = vocabulary.QWEN.replace(r"\p{N}|", r"\p{N}{1,3}|", 1)
-CUTS = {"qwen2": vocabulary.QWEN, "llama-bpe": LLAMA3, "smollm": vocabulary.DIGITS, "gpt-2": ""}
+CUTS = {"qwen2": vocabulary.QWEN, "llama-bpe": LLAMA3, "dbrx": LLAMA3}
+CUTS |= {"smollm": vocabulary.DIGITS, "gpt-2": ""}
 FIX = "Fetch the file anew"
+
+
+class Architecture(NamedTuple):
+    """What general.architecture means."""
+
+    family: Family  # that of the published folders
+    names: dict = NAMES  # of its tensors
+    keys: dict = NONE  # what it says beside `KEYS`
+    model_type: str = ""  # in config.json, where that is another name
+    largest: int = 0  # layers of the largest Gemma, whose scores are scaled in another way
+    slower: tuple = ()  # tensors of turns
+
+
+def _with_ones(family):
+    """A family of Gemma, whose gains have their 1 in a GGUF file."""
+    return gemma.FAMILIES[family]._replace(tidy=dict)
+
+
+ARCHITECTURES = {
+    "llama": Architecture(llama.FAMILIES["llama"], slower=(FREQUENCIES,)),
+    "qwen2": Architecture(llama.FAMILIES["qwen2"]),
+    "qwen3": Architecture(llama.FAMILIES["qwen3"]),
+    "gemma2": Architecture(_with_ones("gemma2"), GEMMA, GEMMA2_KEYS, largest=46),
+    "gemma3": Architecture(_with_ones("gemma3_text"), GEMMA, GEMMA3_KEYS, "gemma3_text", 62),
+    "phi3": Architecture(phi3.FAMILIES["phi3"], PHI3, PHI3_KEYS, slower=(SHORT, LONG)),
+    "olmo2": Architecture(olmo2.FAMILIES["olmo2"], GEMMA),
+}
 
 
 def model(path, *, in_order=True):
@@ -105,14 +155,13 @@ def model(path, *, in_order=True):
             f" {', '.join(map(repr, ARCHITECTURES))}, got {short(kind)}. A folder with config.json"
             " and model.safetensors may be of more types: help(load)"
         )
-    factors = tensors.pop(FACTORS, None)
-    packed = {_renamed(name, ARCHITECTURES[kind], path): one for name, one in tensors.items()}
-    config = Config(_config(about, kind, packed, factors, path), f"{str(path)!r}, metadata")
+    built = ARCHITECTURES[kind]
+    slower = {name: tensors.pop(name) for name in built.slower if name in tensors}
+    packed = {_renamed(name, built.names, path): one for name, one in tensors.items()}
+    config = Config(_config(about, kind, packed, slower, path), f"{str(path)!r}, metadata")
     if kind == "llama" and in_order:
         packed = {name: _ordered(name, one, config) for name, one in packed.items()}
-    # Gemma's gains have their 1 here
-    family = (llama.FAMILIES | gemma.FAMILIES)[kind]._replace(tidy=dict)
-    made, said, known = assembled(config, packed, path, family)
+    made, said, known = assembled(config, packed, path, built.family)
     kinds = Counter(one.kind for one in tensors.values())
     said |= {
         "file": str(path),
@@ -144,8 +193,9 @@ def _bits(tensors):
     return max(numbers, key=numbers.get)
 
 
-def _config(about, kind, packed, factors, path):
+def _config(about, kind, packed, slower, path):
     """The metadata as config.json would say it."""
+    built = ARCHITECTURES[kind]
     said = {
         name.partition(".")[2]: one.tolist() if isinstance(one, np.ndarray) else one
         for name, one in about.items()
@@ -153,7 +203,7 @@ def _config(about, kind, packed, factors, path):
     }
     if lacking := [f"{kind}.{name}" for name in NEEDED if name not in said]:
         raise ValueError(f"{str(path)!r} lacks {', '.join(lacking)} in its metadata. {FIX}")
-    keys = KEYS | (GEMMA_KEYS if kind == "gemma2" else {})
+    keys = built.keys | KEYS
     config = {ours: said[theirs] for theirs, ours in keys.items() if theirs in said}
     if (embedding := packed.get("embed_tokens.weight")) is None or embedding.ndim != 2:
         raise ValueError(f"{str(path)!r} lacks token_embd.weight, a row for each token. {FIX}")
@@ -161,7 +211,7 @@ def _config(about, kind, packed, factors, path):
     if isinstance(tokens, list) and len(tokens) > n_tokens:
         found = f"{len(tokens):,} tokens, and its embedding {n_tokens:,} rows"
         raise ValueError(f"{str(path)!r} has {found}. {FIX}")
-    config |= {"model_type": kind, "vocab_size": n_tokens}
+    config |= {"model_type": built.model_type or kind, "vocab_size": n_tokens}
     config["tie_word_embeddings"] = HEAD not in packed
     config["attention_bias"] = "layers.0.self_attn.q_proj.bias" in packed
     config["mlp_bias"] = "layers.0.mlp.up_proj.bias" in packed
@@ -171,16 +221,24 @@ def _config(about, kind, packed, factors, path):
     if type(heads) is int and type(wide) is int and heads > 0:
         width = config.setdefault("head_dim", wide // heads)
         alone |= {"rope.dimension_count": width, "attention.value_length": width}
-        if kind == "gemma2":
-            largest = config["num_hidden_layers"] == LARGEST_GEMMA
+        if built.largest:
+            largest = config["num_hidden_layers"] == built.largest
             config["query_pre_attn_scalar"] = wide // heads if largest else width
-    for name in sorted(said.keys() - {*keys, *SCALING, *SILENT, "rope.scaling.type"}):
+    known = {*keys, *SCALING, *SILENT, "rope.scaling.type", *([LENGTHENED] if slower else [])}
+    for name in sorted(said.keys() - known):
         if name not in alone or said[name] != alone[name]:
             only = f", only {alone[name]}" if name in alone else ""
             found = f"{kind}.{name}={short(said[name])} is not built here{only}"
             raise ValueError(f"{str(path)!r}: {found}")
-    config |= _stretched(said, factors, path)
+    if kind == "gemma3":
+        _put_windows(config)
+    if kind == "phi3":
+        _put_phi3(config, said, slower, path)
+    else:
+        config |= _stretched(said, slower.get(FREQUENCIES), path)
     ends = [about.get(f"{TOKENS}{name}_token_id") for name in ("eos", "eot", "eom")]
+    if isinstance(tokens, list):
+        ends += [tokens.index(turn) for turn in TURNS if turn in tokens]
     if ends := [one for one in dict.fromkeys(ends) if one is not None]:
         config["eos_token_id"] = ends[0] if len(ends) == 1 else ends
     if (padding := about.get(f"{TOKENS}padding_token_id")) is not None:
@@ -188,12 +246,27 @@ def _config(about, kind, packed, factors, path):
     return config
 
 
+def _put_windows(config):
+    """Say which layers of a Gemma 3 have a window: all but each sixth, unless the file says which;
+    none where it has no window.
+    """
+    pattern = config.pop("sliding_window_pattern", 6)
+    if config.get("sliding_window", 0) == 0:
+        pattern = 1  # each layer sees all
+    if isinstance(pattern, list):
+        kinds = {True: SLIDING, False: FULL}
+        config["layer_types"] = [kinds.get(one, one) for one in pattern]
+    else:
+        config["sliding_window_pattern"] = pattern
+
+
 def _stretched(said, factors, path):
     """How rotary positions are stretched, as config.json says it."""
-    how = said.get("rope.scaling.type", "none")
+    by_factor = "linear" if "rope.scaling.factor" in said else "none"
+    how = said.get("rope.scaling.type", by_factor)
     options = {ours: said[theirs] for theirs, ours in SCALING.items() if theirs in said}
     if how not in ("none", "linear", "yarn") or (factors is not None and how != "none"):
-        beside = "" if factors is None else f" beside {FACTORS}"
+        beside = "" if factors is None else f" beside {FREQUENCIES}"
         found = f"rope.scaling.type={short(how)}{beside} is not built here"
         raise ValueError(f"{str(path)!r}: {found}, only 'none', 'linear' and 'yarn'")
     if factors is not None:  # Llama 3's recipe, worked out: one factor for each pair
@@ -203,6 +276,36 @@ def _stretched(said, factors, path):
     if how == "linear":
         options = {"factor": options.get("factor", 1.0)}
     return {} if how == "none" else {"rope_scaling": {"rope_type": how} | options}
+
+
+def _put_phi3(config, said, slower, path):
+    """Say what Phi-3 does in another way: part of the columns turn, each pair slower by a factor of
+    its own; a window of 0 is none.
+
+    llama.cpp lays the window aside, and takes the long factors by the room that it keeps for a
+    text. Here, as in the published folder, each text has the window, and the factors of its length.
+    """
+    how, factor = said.get("rope.scaling.type", "none"), said.get("rope.scaling.factor", 1)
+    if how not in ("none", "longrope") or factor != 1:
+        found = f"rope.scaling.type={short(how)} with the factor {short(factor)}"
+        raise ValueError(f"{str(path)!r}: {found} is not built here, only 'longrope' with 1")
+    if len(slower) == 1:
+        lacks = next(name for name in (SHORT, LONG) if name not in slower)
+        raise ValueError(f"{str(path)!r} has {next(iter(slower))} and lacks {lacks}. {FIX}")
+    if config.get("sliding_window") == 0:
+        del config["sliding_window"]
+    turned, width = config.get("partial_rotary_factor"), config.get("head_dim")
+    if type(turned) is int and type(width) is int and width > 0:
+        share = turned / width
+        short_of_it = int(width * share) < turned  # by rounding
+        config["partial_rotary_factor"] = math.nextafter(share, 2) if short_of_it else share
+    if slower:
+        length = said.get("rope.scaling.original_context_length", said.get("context_length"))
+        recipe = {"rope_type": "longrope", "factor": 1.0}
+        recipe["attention_factor"] = said.get(LENGTHENED, 1.0)
+        recipe["short_factor"] = slower[SHORT].numbers().tolist()
+        recipe["long_factor"] = slower[LONG].numbers().tolist()
+        config |= {"rope_scaling": recipe, TRAINED: length}
 
 
 def _renamed(name, names, path):
@@ -242,17 +345,47 @@ class Ordered(gguf.Packed):
 # ---- the tokenizer -------------------------------------------------------------------------------
 
 
-def tokenizer(about):
-    """The tokenizer of a file's metadata -> a `tokenizers.Tokenizer`; ValueError where it has none
-    that is built here.
+def tokenizer(path, about):
+    """The tokenizer of a file's metadata -> `SentencePieces` or `FileTokenizer`; ValueError where
+    it has none that is built here.
     """
+    said = {name.removeprefix(TOKENS): one for name, one in about.items() if TOKENS in name}
+    makers = {"gpt2": _byte_pairs, "llama": _sentence_pieces}
+    if (kind := said.get("model")) not in list(makers):  # a list can be asked for anything
+        built = " and ".join(map(repr, makers))
+        raise ValueError(f"tokenizer.ggml.model is {short(kind)}, and only {built} are built here")
+    if kind == "gpt2":
+        return FileTokenizer(path, make=lambda: _byte_pairs(said))
+    return _sentence_pieces(said, about.get("general.name"))
+
+
+def _sentence_pieces(said, model):
+    """A vocabulary of SentencePiece, as of Llama 2, Mistral, Gemma or Phi-3."""
+    lacking = [name for name in ("tokens", "scores", "token_type") if name not in said]
+    if lacking:
+        raise ValueError(f"{TOKENS}{lacking[0]} is missing")
+    around = {"bos": said.get("add_bos_token", True), "eos": said.get("add_eos_token", False)}
+    usual = {"bos": 1, "eos": 2}
+    marks = {m: said.get(f"{m}_token_id", usual[m]) for m in around if around[m]}
+    # llama.cpp knows this family of models by its name, too
+    tight = isinstance(model, str) and any(one in model.lower() for one in ("phi-3", "phi3"))
+    try:
+        return SentencePieces(
+            said["tokens"],
+            said["scores"],
+            said["token_type"],
+            **marks,
+            space=said.get("add_space_prefix", True),
+            tight=tight,
+        )
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{TOKENS}{error}") from None
+
+
+def _byte_pairs(said):
+    """A vocabulary of bytes and pairs, as of GPT-2, Llama 3 or Qwen -> a `tokenizers.Tokenizer`."""
     from tokenizers import AddedToken, Tokenizer, models, normalizers
 
-    said = {name.removeprefix(TOKENS): one for name, one in about.items() if TOKENS in name}
-    if said.get("model") != "gpt2":
-        raise ValueError(
-            f"tokenizer.ggml.model is {short(said.get('model'))}, and only 'gpt2' is built here"
-        )
     cut = said.get("pre")
     if not isinstance(cut, str) or cut not in CUTS:
         built = ", ".join(map(repr, CUTS))

@@ -33,14 +33,7 @@ from attnlib.models.files.config import RULES
 from attnlib.models.files.tokenizer import BytePairs
 from attnlib.models.gpt import GPT
 from attnlib.models.seq2seq import Encoder, Seq2Seq
-from attnlib.models.text import (
-    FileTokenizer,
-    NoTokenizer,
-    TextEncoder,
-    TextModel,
-    TextToText,
-    read_tokenizer,
-)
+from attnlib.models.text import NoTokenizer, TextEncoder, TextModel, TextToText, read_tokenizer
 
 SHIPPED = ["tiny-gpt", *translator.SHIPPED]
 FAMILIES = gpt2.FAMILIES | bert.FAMILIES | llama.FAMILIES | t5.FAMILIES | bart.FAMILIES
@@ -120,7 +113,7 @@ def packed(path, *, in_order=True):
         raise ValueError(f"path must be a GGUF file, and none is at {_check.short(str(path))}")
     model, about, known, metadata = gguf.model(path, in_order=in_order)
     try:
-        tokenizer = FileTokenizer(path, make=lambda: gguf.tokenizer(metadata))
+        tokenizer = gguf.tokenizer(path, metadata)
     except ImportError:
         tokenizer = NoTokenizer(f"reading the tokenizer of {path.name} needs a library: {EXTRA}")
     except ValueError as error:

@@ -26,7 +26,7 @@ class Reader:
     """A model and its tokenizer.
 
     model      what computes
-    tokenizer  as `BytePairs` or `FileTokenizer`
+    tokenizer  as `BytePairs`, `FileTokenizer` or `SentencePieces`
     about      where it comes from, a dict
     """
 

@@ -182,6 +182,16 @@ class Packed:
     def __array__(self, dtype=None, copy=None):  # for np.array_equal, say
         return self.numbers().astype(dtype or self.dtype, copy=False)
 
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, rows):
+        """Some rows of a matrix, a slice: packed as before."""
+        start, stop, _ = rows.indices(len(self))
+        size = self._raw.size // len(self)
+        raw = self._raw[start * size : stop * size]
+        return Packed((stop - start, *self.shape[1:]), self._kind, raw)
+
     def __repr__(self):
         return f"Packed({self.shape}, {self.kind!r})"
 
