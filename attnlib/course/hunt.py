@@ -1,6 +1,7 @@
 """The hunt for heads that do a job: where does a head look, in sentences that have a right answer?
 
-    print(hunt.written(hunt.table("minilm")))       the best head for each job, and its rivals
+    hunt.shown(hunt.table("minilm"))                the best heads for each job, and their rivals
+    print(hunt.written(hunt.table("minilm")))       the same as text
     print(*hunt.tried(model, "duplicate", (1, 1)), sep="\\n")   new sentences, and where it looked
 
 The rule: a word asks, and the largest weight of its row must fall on a piece of the right word.
@@ -19,9 +20,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from attnlib import _check
+from attnlib import _check, show
 from attnlib.course.sentences import PAIRS, sentences
 from attnlib.models.generation import next_token_shares
+from attnlib.show.sheet import Picture
 from attnlib.show.words import spelled, words
 
 FILE = Path(__file__).with_name("hunt.json")
@@ -66,6 +68,81 @@ def _line(row):
 
 def _head(place):
     return f"{place[0]}.{place[1]}"
+
+
+def shown(rows) -> Picture:
+    """Rows of heads, or of people, as a picture: how often each head is right, with its 95 %
+    interval, beside its rivals. Blue is what passes.
+    """
+    if not rows:
+        raise ValueError("rows must be at least one row of the table, got none")
+    found = [(row, one) for row in rows for one in _heads(row)]
+    names = [f"{row['job']} {_head(one['head'])}" for row, one in found]
+    shares = [one["share"] for _, one in found]
+    against = {
+        "the best distance": [row["distance"]["share"] for row, _ in found],
+        "the best rule of word order": [row["order"]["share"] for row, _ in found],
+        "another word asks": [one["another asks"] for _, one in found],
+    }
+    read = f"reads {rows[0]['source']}" if "source" in rows[0] else "reads templates"
+    return show.rows(
+        shares,
+        names,
+        ranges=[interval(one["share"], row["sentences"]) for row, one in found],
+        against=against,
+        full=1,
+        marked=[i for i, (row, one) in enumerate(found) if passes(row, one)],
+        title=f"{Path(rows[0]['model']).name} {read}: how often is a head right?",
+        axis="share of the sentences",
+    )
+
+
+def _heads(row):
+    """The heads of a row as dicts: those that were chosen elsewhere and here, or the best one and,
+    if that is another, the one that is right most often only when it is asked.
+    """
+    if "held" in row:
+        return row["held"]
+    best, picky = {name: row[name] for name in ("head", "share", "another asks")}, row["only asked"]
+    return [best] if best["head"] == picky["head"] else [best, picky]
+
+
+def passes(row, head):
+    """Whether a head does a job: its interval lies above the best distance and the best rule of
+    word order, and it is right less than half as often when another word asks.
+
+    row   of heads, or of people
+    head  one of the heads in it, as a dict
+    """
+    low, _ = interval(head["share"], row["sentences"])
+    rules = max(row["distance"]["share"], row["order"]["share"])
+    return low > rules and head["another asks"] < head["share"] / 2
+
+
+def interval(share, n, z=1.96):
+    """Where a share may truly lie that was counted in n cases: Wilson's interval (1927), 95 %."""
+    middle = share + z**2 / (2 * n)
+    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    low, high = np.clip([middle - half, middle + half], 0, 1 + z**2 / n) / (1 + z**2 / n)
+    return float(low), float(high)
+
+
+def turning(rows):
+    """Rows of pairs as text: how often does the best head turn, where it was not chosen, and of all
+    pairs; and how often some head turns as often if chance says which ending is which.
+    """
+    title = "model    row of       head   right wrong      right of all   some head by luck"
+    return "\n".join([title, *map(_turn, rows)])
+
+
+def _turn(row):
+    layer, head = row["head"]
+    name = f"{Path(row['model']).name:8s} {row['read']:12s}"
+    if not (most := row["all right"][layer][head]):
+        return f"{name} no head turns"
+    luck = "< 0.001" if row["chance"] < 0.001 else f"{row['chance']:.3f}"
+    counted = f"{row['right']:5d} {row['wrong']:5d} of {row['pairs']}"
+    return f"{name} {_head(row['head']):5s} {counted} {most:9d} of {len(PAIRS)}   {luck:>17s}"
 
 
 def compared(rows):
@@ -121,7 +198,7 @@ def tried(model, job, head, texts=5, *, rng=None):
     """What one head does with sentences of a job -> a list of `Tried`.
 
     model  as `load` opens it
-    job    determiner, possessive, object, it, to, previous, next, duplicate or induction
+    job    determiner, possessive, object, subject, it, to, previous, next, duplicate or induction
     head   (layer, head)
     texts  how many
     rng    default_rng(1) unless given: these sentences are not those of the table

@@ -63,6 +63,14 @@ TEMPLATES = {
         "The ADJ* PERSON VT<1 DET ADJ* THING>1 and VT<2 DET ADJ* THING>2 .",
         "DET PERSON VT<1 DET ADJ* THING>1 before the ADJ* PERSON VI .",
     ],
+    "subject": [
+        "DET ADJ* PERSON<1 , who VI , VT>1 DET ADJ* THING PREP the ADJ* PLACE .",
+        "When the ADJ* PERSON VI , DET ADJ* ANIMAL<1 VH>1 the ADJ* THING .",
+        "PREP the ADJ* THING PREP the PLACE the ADJ* ANIMAL<1 VP>1 .",
+        "DET ADJ* PERSON<1 PREP the ADJ* PLACE VT>1 DET ADJ* THING .",
+        "When DET PERSON VI , the ADJ* ANIMAL<1 PREP DET ADJ* THING VH>1 the PLACE .",
+        "The ADJ* PERSON<1 who VT DET ADJ* THING VI>1 .",
+    ],
     "it": [
         "The ADJ* ANIMAL<1 VP PREP the ADJ* THING because it>1 was TIRED .",
         "The ADJ* THING VH the ADJ* ANIMAL<1 because it>1 was TIRED .",
@@ -145,7 +153,7 @@ class Asked(NamedTuple):
 def sentences(job, n=5, *, rng=None):
     """n sentences that ask one question -> a list of `Asked`.
 
-    job  determiner, possessive, object, it, to: from templates; previous, next, duplicate,
+    job  determiner, possessive, object, subject, it, to: from templates; previous, next, duplicate,
          induction: of words drawn by chance
     rng  default_rng(0) unless given
     """

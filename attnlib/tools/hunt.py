@@ -384,11 +384,9 @@ def share(hits):
     return round(float(np.mean(hits)), 3) if np.size(hits) else None
 
 
-def wilson(hits, z=1.96):
-    """The 95 % interval of a share: where the true one may lie."""
-    n, p = len(hits), np.mean(hits)
-    middle, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    return [round(float(end / (1 + z**2 / n)), 3) for end in (middle - half, middle + half)]
+def wilson(hits):
+    """The interval of a share of hits, with three digits."""
+    return [round(end, 3) for end in hunt.interval(np.mean(hits), len(hits))]
 
 
 def json_lines(found):
