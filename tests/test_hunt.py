@@ -313,6 +313,91 @@ def test_intervals_are_wilsons():
     assert tool.wilson(np.ones(10)) == [0.722, 1.0]
 
 
+# ---- the picture, and what passes ----------------------------------------------------------------
+
+ROW = {
+    "model": "minilm",
+    "job": "it",
+    "sentences": 120,
+    "head": [5, 11],
+    "share": 0.8,
+    "another asks": 0.3,
+    "distance": {"steps": -2, "share": 0.4},
+    "order": {"rule": "the first", "share": 0.5},
+    "only asked": {"head": [3, 1], "share": 0.7, "another asks": 0.1},
+}
+
+
+@pytest.mark.parametrize(
+    "change, verdict",
+    [
+        ({}, True),
+        ({"another asks": 0.39}, True),
+        ({"another asks": 0.4}, False),
+        ({"distance": {"share": 0.71}}, True),  # the interval of .8 in 120 begins at .72
+        ({"distance": {"share": 0.73}}, False),
+        ({"order": {"share": 0.73}}, False),
+        ({"distance": {"share": 0.73}, "sentences": 2000}, True),
+        ({"share": 0.6}, False),
+    ],
+)
+def test_a_head_passes_if_it_beats_all_three_rivals(change, verdict):
+    row = ROW | change
+    assert hunt.passes(row, row) is verdict
+
+
+def test_an_interval_stays_within_0_and_1():
+    for share, n in (0, 5), (1, 5), (0.5, 40), (1, 10**6):
+        low, high = hunt.interval(share, n)
+        assert 0 <= low <= share <= high <= 1
+    assert hunt.interval(0.5, 10**6)[1] < 0.502 < hunt.interval(0.5, 100)[1]
+
+
+def test_the_picture_shows_both_heads_and_their_rivals():
+    picture = hunt.shown(
+        [ROW, ROW | {"job": "to", "only asked": ROW["only asked"] | {"head": [5, 11]}}]
+    )
+    assert picture.alt == (
+        "minilm in templates: how often is a head right?: "
+        "it 5.11 0.80 (the best distance 0.40, the best rule of word order 0.50, another word asks"
+        " 0.30), "
+        "it 3.1 0.70 (the best distance 0.40, the best rule of word order 0.50, another word asks"
+        " 0.10), "
+        "to 5.11 0.80 (the best distance 0.40, the best rule of word order 0.50, another word asks"
+        " 0.30)."
+    )
+    bold = [text.get_text() for text in picture.sheet.texts if text.get_weight() == "bold"]
+    assert {"it 5.11", "it 3.1", "to 5.11"} <= set(bold)
+    two = hunt.shown([ROW, ROW | {"model": "a/smollm2", "share": 0.55}])
+    named = {text.get_text(): text.get_weight() for text in two.sheet.texts}
+    assert named["minilm it 5.11"] == "bold" and named["smollm2 it 5.11"] == "normal"
+    with pytest.raises(ValueError, match="at least one row"):
+        hunt.shown([])
+
+
+def test_the_verdicts_of_the_notebook_stand_in_the_table():
+    found = {
+        (row["model"], row["job"], *map(int, one["head"])): hunt.passes(row, one)
+        for row in hunt.table()
+        for one in (row, row["only asked"])
+    }
+    passed = {place for place, passes in found.items() if passes}
+    assert {("minilm", "it", 3, 1), ("smollm2", "it", 3, 8)} <= passed
+    assert {("minilm", "it", 5, 11), ("smollm2", "it", 13, 8), ("smollm2", "to", 23, 0)} <= {
+        *found
+    } - passed
+    assert not {job for _, job, *_ in passed} & {"determiner", "object", "to", "previous", "next"}
+    assert {job for _, job, *_ in passed} >= {"duplicate", "induction"}
+
+
+def test_pairs_as_text_say_what_luck_does():
+    lines = hunt.turning(hunt.table(part="pairs")).splitlines()
+    assert len(lines) == 13 and max(map(len, lines)) <= 79
+    assert "smollm2  it           no head turns" in lines
+    line = next(line for line in lines if line.startswith("smollm2  the ending"))
+    assert line.split()[3:] == "17.0 7 1 of 15 17 of 30 < 0.001".split()
+
+
 def test_a_word_that_asks_instead_is_another_one():
     rng = np.random.default_rng(0)
     for job in JOBS:

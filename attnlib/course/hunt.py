@@ -77,14 +77,16 @@ def shown(rows) -> Picture:
     if not rows:
         raise ValueError("rows must be at least one row of the table, got none")
     found = [(row, one) for row in rows for one in _heads(row)]
-    names = [f"{row['job']} {_head(one['head'])}" for row, one in found]
+    models = {Path(row["model"]).name: None for row in rows}
+    whose = [f"{Path(row['model']).name} " * (len(models) > 1) for row, _ in found]
+    names = [f"{who}{row['job']} {_head(one['head'])}" for who, (row, one) in zip(whose, found)]
     shares = [one["share"] for _, one in found]
     against = {
         "the best distance": [row["distance"]["share"] for row, _ in found],
         "the best rule of word order": [row["order"]["share"] for row, _ in found],
         "another word asks": [one["another asks"] for _, one in found],
     }
-    read = f"reads {rows[0]['source']}" if "source" in rows[0] else "reads templates"
+    read = "what people wrote" if "held" in rows[0] else "templates"
     return show.rows(
         shares,
         names,
@@ -92,7 +94,7 @@ def shown(rows) -> Picture:
         against=against,
         full=1,
         marked=[i for i, (row, one) in enumerate(found) if passes(row, one)],
-        title=f"{Path(rows[0]['model']).name} {read}: how often is a head right?",
+        title=f"{', '.join(models)} in {read}: how often is a head right?",
         axis="share of the sentences",
     )
 
@@ -123,15 +125,15 @@ def interval(share, n, z=1.96):
     """Where a share may truly lie that was counted in n cases: Wilson's interval (1927), 95 %."""
     middle = share + z**2 / (2 * n)
     half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    low, high = np.clip([middle - half, middle + half], 0, 1 + z**2 / n) / (1 + z**2 / n)
-    return float(low), float(high)
+    low, high = (min(max(end / (1 + z**2 / n), 0.0), 1.0) for end in (middle - half, middle + half))
+    return min(float(low), share), max(float(high), share)
 
 
 def turning(rows):
     """Rows of pairs as text: how often does the best head turn, where it was not chosen, and of all
-    pairs; and how often some head turns as often if chance says which ending is which.
+    pairs; and "luck", how often some head turns as often if chance says which ending is which.
     """
-    title = "model    row of       head   right wrong      right of all   some head by luck"
+    title = "model    row of       head   right wrong    right of all     luck"
     return "\n".join([title, *map(_turn, rows)])
 
 
@@ -142,7 +144,7 @@ def _turn(row):
         return f"{name} no head turns"
     luck = "< 0.001" if row["chance"] < 0.001 else f"{row['chance']:.3f}"
     counted = f"{row['right']:5d} {row['wrong']:5d} of {row['pairs']}"
-    return f"{name} {_head(row['head']):5s} {counted} {most:9d} of {len(PAIRS)}   {luck:>17s}"
+    return f"{name} {_head(row['head']):5s} {counted} {most:9d} of {len(PAIRS)}  {luck:>7s}"
 
 
 def compared(rows):

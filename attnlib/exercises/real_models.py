@@ -48,8 +48,8 @@ unread = Question(
 trap = Question(
     "real_models.trap",
     "choice",
-    "The rows of W_q and W_k lie in the wrong order. How does it go on with *The capital of France"
-    " is*?",
+    "The columns of W_q and W_k lie in the wrong order. How does it go on with *The capital of"
+    " France is*?",
     options=[
         (
             "with nonsense",
@@ -198,6 +198,20 @@ def _hits(choose=lambda w, i: w[i], apart=lambda i: [0, i], judge=None):
     return share
 
 
+def _moved(cut):
+    """The share if places are counted in what is left of the row."""
+    return lambda weights, asked, right: np.mean(
+        [np.delete(w[i], cut(i)).argmax() == j for w, i, j in zip(weights, asked, right)]
+    )
+
+
+def _every_row(weights, asked, right):
+    """The share if each text is asked at the places of all texts."""
+    rows = weights[:, asked].copy()  # (texts, texts, n)
+    rows[..., 0] = 0
+    return (rows.argmax(axis=-1) == right).mean()
+
+
 hits = Exercise(
     hits_by_hand,
     title="How often is the head right?",
@@ -227,6 +241,13 @@ hits = Exercise(
             _hits(judge=lambda row, j: row[j] > 0.5),
             _hits(judge=lambda row, j: row[j] > 0.5, apart=lambda i: []),
         ],
+        "the places have moved: what was cut off in front no longer counts. Set the two to 0": [
+            _moved(lambda i: [0]),
+            _moved(lambda i: [0, i]),
+        ],
+        "each text met every asked token: weights[np.arange(texts), asked] takes one row each": (
+            _every_row
+        ),
         "this is how many texts: divide by their number": lambda weights, asked, right: (
             hits_by_hand(weights, asked, right) * len(weights)
         ),

@@ -140,6 +140,20 @@ WRONG = {
         "how often wrong": (lambda w, i, j: 1 - hits()(w, i, j), "how often it is wrong"),
         "asked and right exchanged": (lambda w, i, j: hits()(w, j, i), "the row of the right"),
         "the last token": (hits(say=lambda row, j: row.argmax() == len(row) - 1), ""),
+        "cut off in front": (
+            lambda w, i, j: np.mean([one[k, 1:].argmax() == m for one, k, m in zip(w, i, j)]),
+            "the places have moved",
+        ),
+        "both cut off": (
+            lambda w, i, j: np.mean(
+                [np.delete(one[k], [0, k]).argmax() == m for one, k, m in zip(w, i, j)]
+            ),
+            "the places have moved",
+        ),
+        "every text at every place": (
+            lambda w, i, j: (np.where(np.arange(w.shape[2]), w[:, i], 0).argmax(-1) == j).mean(),
+            "each text met every asked token",
+        ),
         "the smallest": (hits(say=lambda row, j: row.argmin() == j), ""),
     },
     "real_models.name": {
