@@ -355,6 +355,20 @@ def _killed(places, tokens):
     return ""
 
 
+def _steps_back(steps):
+    """A rule that knows no tokens."""
+    return lambda tokens: [i - steps if i > steps else -1 for i in range(len(tokens))]
+
+
+def _twin(tokens):
+    """The last place where each token stood before."""
+    last, places = {}, []
+    for i, token in enumerate(tokens):
+        places.append(last.get(token, -1))
+        last[token] = i
+    return places
+
+
 class Name(Exercise):
     """An exercise whose report says how well a name fits."""
 
@@ -384,6 +398,13 @@ name = Name(
     inputs=_stories,
     names=("places",),
     fault=_killed,
+    mistakes={
+        "you named a distance, the same for every token: a name must say more": [
+            _steps_back(1),
+            _steps_back(2),
+        ],
+        "this is where the token itself stood before: look for what came behind it": _twin,
+    },
     hints=[
         "Start with the name that you know: the token before, places = [-1, -1, 1, 2, 3 …]. What"
         " kills it?",
