@@ -86,7 +86,8 @@ def shown(rows) -> Picture:
         "the best rule of word order": [row["order"]["share"] for row, _ in found],
         "another word asks": [one["another asks"] for _, one in found],
     }
-    read = "what people wrote" if "held" in rows[0] else "templates"
+    n = " and ".join({f"{row['sentences']:,}": None for row in rows})
+    read = "that people wrote" if "held" in rows[0] else "made of templates"
     return show.rows(
         shares,
         names,
@@ -94,7 +95,7 @@ def shown(rows) -> Picture:
         against=against,
         full=1,
         marked=[i for i, (row, one) in enumerate(found) if passes(row, one)],
-        title=f"{', '.join(models)} in {read}: how often is a head right?",
+        title=f"{', '.join(models)}: how often is a head right in {n} sentences {read}?",
         axis="share of the sentences",
     )
 
