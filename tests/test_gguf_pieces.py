@@ -154,7 +154,9 @@ def test_any_text_with_any_vocabulary(seed):
     said = drawn(rng)
     names = "tokens", "scores", "token_type"
     space = said["tokenizer.ggml.add_space_prefix"]
-    found = SentencePieces(*(said[f"tokenizer.ggml.{name}"] for name in names), space=space)
+    found = SentencePieces(
+        *(said[f"tokenizer.ggml.{name}"] for name in names), add_space_prefix=space
+    )
     for _ in range(40):
         text = "".join(rng.choice(LETTERS, rng.integers(1, 30)))
         assert found.encode(text).tolist() == literal(text, said), text
@@ -270,7 +272,7 @@ def test_a_reply_comes_in_whole_signs(tmp_path, monkeypatch):
 def test_pieces_of_a_reply_are_the_reply(monkeypatch, kind):
     made = MADE[kind]
     vocabulary = made["tokens"], made["scores"], made["token_type"]
-    tokenizer = SentencePieces(*vocabulary, space=kind == "llama")
+    tokenizer = SentencePieces(*vocabulary, add_space_prefix=kind == "llama")
     for text, ids in zip(made["texts"], made["ids"]):
         pieces = streamed(monkeypatch, tokenizer, "on", ids)
         assert "".join(pieces) == text.replace("▁", " ")
@@ -325,9 +327,15 @@ LIES = {
         {"tokens": [one if one != "<0x0A>" else "<0xA>" for one in [*HEAD, *PIECES]]},
         "tokenizer.ggml.tokens must have one for each byte, and '<0x0A>' is not among them",
     ),
-    "another start": ({"bos_token_id": N}, f"bos_token_id must be a token's id, got {N}"),
-    "a start below 0": ({"bos_token_id": -1}, "bos_token_id must be a token's id, got -1"),
-    "a start in words": ({"bos_token_id": "<s>"}, "bos_token_id must be a token's id, got '<s>'"),
+    "another start": (
+        {"bos_token_id": N},
+        f"tokenizer.ggml.bos_token_id must be at most {N - 1}, got {N}",
+    ),
+    "a start below 0": (
+        {"bos_token_id": -1},
+        "tokenizer.ggml.bos_token_id must be at least 0, got -1",
+    ),
+    "a start in words": ({"bos_token_id": "<s>"}, "bos_token_id must be a whole number, got '<s>'"),
     "a space in words": ({"add_space_prefix": "yes"}, "add_space_prefix must be True or False"),
 }
 
