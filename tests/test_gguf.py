@@ -532,6 +532,17 @@ def test_a_phi3_without_factors(tmp_path):
     same(load(path), load(folder), "phi3")
 
 
+def test_the_share_of_columns_that_turn_is_a_whole_number_of_them():
+    """30 / 44 of 44 columns is less than 30, by rounding."""
+    assert int(44 * (30 / 44)) == 29
+    for width in range(2, 260, 2):
+        for turned in range(2, width + 1, 2):
+            config = {"partial_rotary_factor": turned, "head_dim": width}
+            models._put_phi3(config, {}, {}, "x")
+            assert int(width * config["partial_rotary_factor"]) == turned
+    assert config == {"partial_rotary_factor": 1.0, "head_dim": 258}
+
+
 @pytest.mark.parametrize("kind", ["F16", "Q8_0", "Q4_1"])
 def test_packed_rows_are_told_apart(tmp_path, kind):
     array = np.random.default_rng(0).normal(size=(12, 64)).astype(np.float32)

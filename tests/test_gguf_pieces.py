@@ -191,9 +191,10 @@ def test_marks_and_words_that_are_never_cut(tmp_path):
 
 
 def test_the_longest_of_two_words_comes_first_wherever_it_stands(tmp_path):
-    tokens = [*HEAD, "xy", "yzw"]
-    model = load(file(tmp_path, about(tokens, [0.0] * 261, [*HEAD_KINDS, 4, 4])))
+    tokens = [*HEAD, "xy", "yzw", "ab日", "日本"]  # the last has more bytes than the one before
+    model = load(file(tmp_path, about(tokens, [0.0] * 263, [*HEAD_KINDS, 4, 4, 4, 4])))
     assert model.tokens("xyzw")[-2:] == ["<0x78>", "yzw"]
+    assert model.tokens("ab日本")[-2:] == ["<0x62>", "日本"]
 
 
 def test_marks_around_a_text(tmp_path):
@@ -232,7 +233,7 @@ def test_bytes_that_are_no_text_are_shown_as_such(tmp_path):
     assert tokenizer.tokens(ids[:2]) == ["<0xE2>", "<0x82>"]
     # rows without a token, as a padded embedding has them
     assert tokenizer.tokens([266, len(tokenizer), -1]) == [" ab", f"<{len(tokenizer)}>", "<-1>"]
-    assert tokenizer.decode([266, len(tokenizer), -1]) == "ab"
+    assert tokenizer.decode([266, len(tokenizer), 266 - len(tokenizer)]) == "ab"
     assert tokenizer.encode("\ud83d").tolist() == tokenizer.encode("?").tolist()
     with pytest.raises(TypeError, match="text must be a string"):
         tokenizer.encode(5)

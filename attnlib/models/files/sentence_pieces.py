@@ -145,7 +145,7 @@ class SentencePieces:
             offer(right - 1, right)
         while pairs:
             _, left, right, piece = heappop(pairs)
-            if not signs[left] or not signs[right] or signs[left] + signs[right] != piece:
+            if signs[left] + signs[right] != piece:
                 continue  # one of the two has been joined to another
             signs[left], signs[right] = piece, ""
             behind[left] = behind[right]
