@@ -1018,7 +1018,7 @@ def read_as(model, words):
 def test_each_way_to_cut_a_text(tmp_path):
     """12 and 123 are in the vocabulary; whether they are met, the cut decides."""
     digits = {"smollm": ["1", "2", "3"], "qwen2": ["1", "2", "3"]}
-    digits |= {"gpt-2": ["123"], "llama-bpe": ["123"]}
+    digits |= {"gpt-2": ["123"], "llama-bpe": ["123"], "dbrx": ["123"]}
     for pre, wanted in digits.items():
         model = load(with_tokens(tmp_path, pre))
         marks = ["<|turn|>"] if pre == "llama-bpe" else []
@@ -1028,6 +1028,7 @@ def test_each_way_to_cut_a_text(tmp_path):
         assert ("abcdef" in model.tokens("abcdef")) == (pre == "llama-bpe"), pre
         assert model.tokens("x abc")[-2:] == [" ab", "c"], pre  # the first pairs come first
         assert read_as(model, " \n\t 日本 😀 größer")[-1:], pre
+    assert load(with_tokens(tmp_path, "dbrx")).tokens("x 1") == ["x", " ", "1"]
     assert len(load(with_tokens(tmp_path, "qwen2")).tokens(", 12")) == 4
     assert load(with_tokens(tmp_path, "smollm")).tokens("x 1") == ["x", " ", "1"]
     assert load(with_tokens(tmp_path, "gpt-2")).tokens("x 1") == ["x", " 1"]
