@@ -758,6 +758,10 @@ def test_a_key_that_lies(tmp_path, key, value):
         ({"general.alignment": 2**31}, "general.alignment is 2147483648"),
         ({"general.alignment": "32"}, "general.alignment is '32'"),
         ({"tokenizer.ggml.eos_token_id": 48}, "eos_token_id"),
+        ({"tokenizer.ggml.eos_token_id": [1, 48]}, "eos_token_id"),
+        ({"tokenizer.ggml.eos_token_id": [1], "tokenizer.ggml.eot_token_id": 2}, "eos_token_id"),
+        ({"tokenizer.ggml.eos_token_id": "</s>"}, "eos_token_id"),
+        ({"tokenizer.ggml.padding_token_id": [1, 2]}, "pad_token_id"),
     ],
 )
 def test_files_of_another_kind(tmp_path, about, words):

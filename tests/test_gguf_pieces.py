@@ -353,6 +353,28 @@ def test_a_vocabulary_that_lies_says_why_and_the_model_reads_ids(tmp_path, case)
     assert model.forward([1, 0]).tokens == ["1", "0"]
 
 
+@pytest.mark.parametrize("family", ["gemma3", "phi3", "olmo2"])
+def test_bytes_of_the_metadata_that_are_flipped(tmp_path, family):
+    """A ValueError, or a model that reads."""
+    tensors = test_gguf.converted(test_gguf.fixture(family), family)
+    for tensor in tensors.keys() & {"token_embd.weight", "output.weight"}:
+        tensors[tensor] = np.resize(tensors[tensor], (N, 16))
+    raw = test_gguf.written(tmp_path / "whole.gguf", family, tensors, about=small()).read_bytes()
+    rng, path, survived = np.random.default_rng(0), tmp_path / "flipped.gguf", 0
+    places = raw.index(b"tokenizer.ggml.model"), raw.index(b"token_embd.weight")
+    for trial in range(150):
+        bad = bytearray(raw)
+        for at in rng.integers(0, places[trial % 2], rng.integers(1, 4)):
+            bad[at] = rng.choice([0, 1, 127, 255, bad[at] ^ 1 << rng.integers(8)])
+        path.write_bytes(bad)
+        if test_gguf.whole(path):
+            survived += 1
+            model = load(path)
+            if isinstance(model.tokenizer, SentencePieces):
+                assert isinstance(model.tokenizer.decode(model.encode("ab <s>x 日")), str)
+    assert 0 < survived < 150
+
+
 def test_tokens_without_a_name_are_never_met(tmp_path):
     tokens = [*HEAD, *PIECES[:-2], "", ""]
     model = load(file(tmp_path, about(tokens, [0.0] * N, [*HEAD_KINDS, *KINDS[:-2], 3, 1])))

@@ -237,9 +237,10 @@ def _config(about, kind, packed, slower, path):
     else:
         config |= _stretched(said, slower.get(FREQUENCIES), path)
     ends = [about.get(f"{TOKENS}{name}_token_id") for name in ("eos", "eot", "eom")]
+    ends = [one.tolist() if isinstance(one, np.ndarray) else one for one in ends]
     if isinstance(tokens, list):
         ends += [tokens.index(turn) for turn in TURNS if turn in tokens]
-    if ends := [one for one in dict.fromkeys(ends) if one is not None]:
+    if ends := [one for i, one in enumerate(ends) if one is not None and one not in ends[:i]]:
         config["eos_token_id"] = ends[0] if len(ends) == 1 else ends
     if (padding := about.get(f"{TOKENS}padding_token_id")) is not None:
         config["pad_token_id"] = padding
