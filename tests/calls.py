@@ -31,7 +31,7 @@ from attnlib.models import (
     text,
     translator,
 )
-from attnlib.models.files import tokenizer
+from attnlib.models.files import sentence_pieces, tokenizer
 from attnlib.training import probes, recall
 
 ROOMS = {
@@ -40,6 +40,7 @@ ROOMS = {
         "attention heads masks encodings layers efficient measures effects patterns toy timing"
         " models.gpt models.seq2seq models.bert models.text models.generation models.decoding"
         " models.translator models.pretrained models.files.tokenizer course.capstone"
+        " models.files.sentence_pieces"
         " course.explorer course.reading training.probes training.recall"
     ).split()
 }
@@ -619,6 +620,17 @@ CALLS = {  # name: () -> (what is called, {argument: value})
         tokenizer.learn_byte_pairs,
         {"text": "abcabc abc", "vocabulary": 259},
     ),
+    "models.files.sentence_pieces.SentencePieces": lambda: (
+        sentence_pieces.SentencePieces,
+        vocabulary()
+        | {"bos_token_id": 256, "eos_token_id": 256, "add_space_prefix": False, "tight": True},
+    ),
+    "models.files.sentence_pieces.SentencePieces.encode": lambda: (
+        scored().encode,
+        {"text": "abc", "marks": False},
+    ),
+    "models.files.sentence_pieces.SentencePieces.decode": lambda: (scored().decode, {"ids": ids()}),
+    "models.files.sentence_pieces.SentencePieces.tokens": lambda: (scored().tokens, {"ids": ids()}),
     # ---- pictures ----
     "show.aim": lambda: (
         show.aim,
@@ -1076,6 +1088,15 @@ def t5():
 
 def pairs():
     return tokenizer.BytePairs(np.array([[97, 98], [256, 99]]))
+
+
+def vocabulary():
+    names = [*(f"<0x{byte:02X}>" for byte in range(256)), "<s>", "a", "b", "ab"]
+    return {"tokens": names, "scores": [0.0] * 260, "token_type": [6] * 256 + [3, 1, 1, 1]}
+
+
+def scored():
+    return sentence_pieces.SentencePieces(**vocabulary())
 
 
 def left(context):

@@ -532,6 +532,17 @@ def test_a_phi3_without_factors(tmp_path):
     same(load(path), load(folder), "phi3")
 
 
+def test_the_share_of_columns_that_turn_is_a_whole_number_of_them():
+    """30 / 44 of 44 columns is less than 30, by rounding."""
+    assert int(44 * (30 / 44)) == 29
+    for width in range(2, 260, 2):
+        for turned in range(2, width + 1, 2):
+            config = {"partial_rotary_factor": turned, "head_dim": width}
+            models._put_phi3(config, {}, {}, "x")
+            assert int(width * config["partial_rotary_factor"]) == turned
+    assert config == {"partial_rotary_factor": 1.0, "head_dim": 258}
+
+
 @pytest.mark.parametrize("kind", ["F16", "Q8_0", "Q4_1"])
 def test_packed_rows_are_told_apart(tmp_path, kind):
     array = np.random.default_rng(0).normal(size=(12, 64)).astype(np.float32)
@@ -747,6 +758,10 @@ def test_a_key_that_lies(tmp_path, key, value):
         ({"general.alignment": 2**31}, "general.alignment is 2147483648"),
         ({"general.alignment": "32"}, "general.alignment is '32'"),
         ({"tokenizer.ggml.eos_token_id": 48}, "eos_token_id"),
+        ({"tokenizer.ggml.eos_token_id": [1, 48]}, "eos_token_id"),
+        ({"tokenizer.ggml.eos_token_id": [1], "tokenizer.ggml.eot_token_id": 2}, "eos_token_id"),
+        ({"tokenizer.ggml.eos_token_id": "</s>"}, "eos_token_id"),
+        ({"tokenizer.ggml.padding_token_id": [1, 2]}, "pad_token_id"),
     ],
 )
 def test_files_of_another_kind(tmp_path, about, words):
@@ -1007,7 +1022,7 @@ def read_as(model, words):
 def test_each_way_to_cut_a_text(tmp_path):
     """12 and 123 are in the vocabulary; whether they are met, the cut decides."""
     digits = {"smollm": ["1", "2", "3"], "qwen2": ["1", "2", "3"]}
-    digits |= {"gpt-2": ["123"], "llama-bpe": ["123"]}
+    digits |= {"gpt-2": ["123"], "llama-bpe": ["123"], "dbrx": ["123"]}
     for pre, wanted in digits.items():
         model = load(with_tokens(tmp_path, pre))
         marks = ["<|turn|>"] if pre == "llama-bpe" else []
@@ -1017,6 +1032,7 @@ def test_each_way_to_cut_a_text(tmp_path):
         assert ("abcdef" in model.tokens("abcdef")) == (pre == "llama-bpe"), pre
         assert model.tokens("x abc")[-2:] == [" ab", "c"], pre  # the first pairs come first
         assert read_as(model, " \n\t 日本 😀 größer")[-1:], pre
+    assert load(with_tokens(tmp_path, "dbrx")).tokens("x 1") == ["x", " ", "1"]
     assert len(load(with_tokens(tmp_path, "qwen2")).tokens(", 12")) == 4
     assert load(with_tokens(tmp_path, "smollm")).tokens("x 1") == ["x", " ", "1"]
     assert load(with_tokens(tmp_path, "gpt-2")).tokens("x 1") == ["x", " 1"]

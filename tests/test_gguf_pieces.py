@@ -154,7 +154,9 @@ def test_any_text_with_any_vocabulary(seed):
     said = drawn(rng)
     names = "tokens", "scores", "token_type"
     space = said["tokenizer.ggml.add_space_prefix"]
-    found = SentencePieces(*(said[f"tokenizer.ggml.{name}"] for name in names), space=space)
+    found = SentencePieces(
+        *(said[f"tokenizer.ggml.{name}"] for name in names), add_space_prefix=space
+    )
     for _ in range(40):
         text = "".join(rng.choice(LETTERS, rng.integers(1, 30)))
         assert found.encode(text).tolist() == literal(text, said), text
@@ -189,9 +191,10 @@ def test_marks_and_words_that_are_never_cut(tmp_path):
 
 
 def test_the_longest_of_two_words_comes_first_wherever_it_stands(tmp_path):
-    tokens = [*HEAD, "xy", "yzw"]
-    model = load(file(tmp_path, about(tokens, [0.0] * 261, [*HEAD_KINDS, 4, 4])))
+    tokens = [*HEAD, "xy", "yzw", "ab日", "日本"]  # the last has more bytes than the one before
+    model = load(file(tmp_path, about(tokens, [0.0] * 263, [*HEAD_KINDS, 4, 4, 4, 4])))
     assert model.tokens("xyzw")[-2:] == ["<0x78>", "yzw"]
+    assert model.tokens("ab日本")[-2:] == ["<0x62>", "日本"]
 
 
 def test_marks_around_a_text(tmp_path):
@@ -230,7 +233,7 @@ def test_bytes_that_are_no_text_are_shown_as_such(tmp_path):
     assert tokenizer.tokens(ids[:2]) == ["<0xE2>", "<0x82>"]
     # rows without a token, as a padded embedding has them
     assert tokenizer.tokens([266, len(tokenizer), -1]) == [" ab", f"<{len(tokenizer)}>", "<-1>"]
-    assert tokenizer.decode([266, len(tokenizer), -1]) == "ab"
+    assert tokenizer.decode([266, len(tokenizer), 266 - len(tokenizer)]) == "ab"
     assert tokenizer.encode("\ud83d").tolist() == tokenizer.encode("?").tolist()
     with pytest.raises(TypeError, match="text must be a string"):
         tokenizer.encode(5)
@@ -270,7 +273,7 @@ def test_a_reply_comes_in_whole_signs(tmp_path, monkeypatch):
 def test_pieces_of_a_reply_are_the_reply(monkeypatch, kind):
     made = MADE[kind]
     vocabulary = made["tokens"], made["scores"], made["token_type"]
-    tokenizer = SentencePieces(*vocabulary, space=kind == "llama")
+    tokenizer = SentencePieces(*vocabulary, add_space_prefix=kind == "llama")
     for text, ids in zip(made["texts"], made["ids"]):
         pieces = streamed(monkeypatch, tokenizer, "on", ids)
         assert "".join(pieces) == text.replace("▁", " ")
@@ -325,9 +328,15 @@ LIES = {
         {"tokens": [one if one != "<0x0A>" else "<0xA>" for one in [*HEAD, *PIECES]]},
         "tokenizer.ggml.tokens must have one for each byte, and '<0x0A>' is not among them",
     ),
-    "another start": ({"bos_token_id": N}, f"bos_token_id must be a token's id, got {N}"),
-    "a start below 0": ({"bos_token_id": -1}, "bos_token_id must be a token's id, got -1"),
-    "a start in words": ({"bos_token_id": "<s>"}, "bos_token_id must be a token's id, got '<s>'"),
+    "another start": (
+        {"bos_token_id": N},
+        f"tokenizer.ggml.bos_token_id must be at most {N - 1}, got {N}",
+    ),
+    "a start below 0": (
+        {"bos_token_id": -1},
+        "tokenizer.ggml.bos_token_id must be at least 0, got -1",
+    ),
+    "a start in words": ({"bos_token_id": "<s>"}, "bos_token_id must be a whole number, got '<s>'"),
     "a space in words": ({"add_space_prefix": "yes"}, "add_space_prefix must be True or False"),
 }
 
@@ -342,6 +351,28 @@ def test_a_vocabulary_that_lies_says_why_and_the_model_reads_ids(tmp_path, case)
     assert words in str(caught.value) and "model.forward(ids)" in str(caught.value)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
     assert model.forward([1, 0]).tokens == ["1", "0"]
+
+
+@pytest.mark.parametrize("family", ["gemma3", "phi3", "olmo2"])
+def test_bytes_of_the_metadata_that_are_flipped(tmp_path, family):
+    """A ValueError, or a model that reads."""
+    tensors = test_gguf.converted(test_gguf.fixture(family), family)
+    for tensor in tensors.keys() & {"token_embd.weight", "output.weight"}:
+        tensors[tensor] = np.resize(tensors[tensor], (N, 16))
+    raw = test_gguf.written(tmp_path / "whole.gguf", family, tensors, about=small()).read_bytes()
+    rng, path, survived = np.random.default_rng(0), tmp_path / "flipped.gguf", 0
+    places = raw.index(b"tokenizer.ggml.model"), raw.index(b"token_embd.weight")
+    for trial in range(150):
+        bad = bytearray(raw)
+        for at in rng.integers(0, places[trial % 2], rng.integers(1, 4)):
+            bad[at] = rng.choice([0, 1, 127, 255, bad[at] ^ 1 << rng.integers(8)])
+        path.write_bytes(bad)
+        if test_gguf.whole(path):
+            survived += 1
+            model = load(path)
+            if isinstance(model.tokenizer, SentencePieces):
+                assert isinstance(model.tokenizer.decode(model.encode("ab <s>x 日")), str)
+    assert 0 < survived < 150
 
 
 def test_tokens_without_a_name_are_never_met(tmp_path):

@@ -237,9 +237,10 @@ def _config(about, kind, packed, slower, path):
     else:
         config |= _stretched(said, slower.get(FREQUENCIES), path)
     ends = [about.get(f"{TOKENS}{name}_token_id") for name in ("eos", "eot", "eom")]
+    ends = [one.tolist() if isinstance(one, np.ndarray) else one for one in ends]
     if isinstance(tokens, list):
         ends += [tokens.index(turn) for turn in TURNS if turn in tokens]
-    if ends := [one for one in dict.fromkeys(ends) if one is not None]:
+    if ends := [one for i, one in enumerate(ends) if one is not None and one not in ends[:i]]:
         config["eos_token_id"] = ends[0] if len(ends) == 1 else ends
     if (padding := about.get(f"{TOKENS}padding_token_id")) is not None:
         config["pad_token_id"] = padding
@@ -350,36 +351,37 @@ def tokenizer(path, about):
     it has none that is built here.
     """
     said = {name.removeprefix(TOKENS): one for name, one in about.items() if TOKENS in name}
-    makers = {"gpt2": _byte_pairs, "llama": _sentence_pieces}
-    if (kind := said.get("model")) not in list(makers):  # a list can be asked for anything
-        built = " and ".join(map(repr, makers))
-        raise ValueError(f"tokenizer.ggml.model is {short(kind)}, and only {built} are built here")
+    kind = said.get("model")
     if kind == "gpt2":
         return FileTokenizer(path, make=lambda: _byte_pairs(said))
-    return _sentence_pieces(said, about.get("general.name"))
+    if kind == "llama":
+        try:
+            return _sentence_pieces(said, about.get("general.name"))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{str(path)!r}: {TOKENS}{error}") from None
+    found = f"tokenizer.ggml.model is {short(kind)}"
+    raise ValueError(f"{str(path)!r}: {found}, and only 'gpt2' and 'llama' are built here")
 
 
 def _sentence_pieces(said, model):
     """A vocabulary of SentencePiece, as of Llama 2, Mistral, Gemma or Phi-3."""
-    lacking = [name for name in ("tokens", "scores", "token_type") if name not in said]
-    if lacking:
-        raise ValueError(f"{TOKENS}{lacking[0]} is missing")
-    around = {"bos": said.get("add_bos_token", True), "eos": said.get("add_eos_token", False)}
-    usual = {"bos": 1, "eos": 2}
-    marks = {m: said.get(f"{m}_token_id", usual[m]) for m in around if around[m]}
+    for name in ("tokens", "scores", "token_type"):
+        if name not in said:
+            raise ValueError(f"{name} is missing")
+    ends = {}
+    for mark, usual, added in ("bos", 1, True), ("eos", 2, False):
+        if said.get(f"add_{mark}_token", added):
+            ends[f"{mark}_token_id"] = said.get(f"{mark}_token_id", usual)
     # llama.cpp knows this family of models by its name, too
     tight = isinstance(model, str) and any(one in model.lower() for one in ("phi-3", "phi3"))
-    try:
-        return SentencePieces(
-            said["tokens"],
-            said["scores"],
-            said["token_type"],
-            **marks,
-            space=said.get("add_space_prefix", True),
-            tight=tight,
-        )
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{TOKENS}{error}") from None
+    return SentencePieces(
+        said["tokens"],
+        said["scores"],
+        said["token_type"],
+        **ends,
+        add_space_prefix=said.get("add_space_prefix", True),
+        tight=tight,
+    )
 
 
 def _byte_pairs(said):

@@ -54,8 +54,9 @@ def load(path_or_name):
     "gpt2"               124 million -> `TextModel`
     "smollm2"            SmolLM2-135M-Instruct, which chats; 4 bits a number -> `TextModel`
 
-    A GGUF file, as Ollama and llama.cpp keep models, of the architecture llama, qwen2, qwen3 or
-    gemma2, packed as F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K or Q6_K -> `TextModel`
+    A GGUF file, as Ollama and llama.cpp keep models, of the architecture llama, qwen2, qwen3,
+    gemma2, gemma3, phi3 or olmo2, packed as F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K or
+    Q6_K, with a tokenizer of byte pairs ("gpt2") or of SentencePiece ("llama") -> `TextModel`
 
     A folder with config.json, model.safetensors (whole or in shards) and tokenizer.json, of one of
     these model types: gpt2 gpt_neox llama mistral qwen2 qwen3 phi3 olmo2 gemma2 gemma3_text ->

@@ -24,9 +24,9 @@ class SentencePieces:
     scores      (n,) numbers
     token_type  (n,) what each is, as GGUF counts it: 1 a piece, 2 the unknown token, 3 a mark,
                 4 a word that is never cut, 5 unused, 6 a byte
-    bos, eos    ids that stand before and behind a text; None for none
-    space       whether a text is read as if a space stood before it, and so each part of it that
-                is behind a mark
+    bos_token_id, eos_token_id   ids that stand before and behind a text; None for none
+    add_space_prefix   whether a text is read as if a space stood before it, and so each part of it
+                that is behind a mark
     tight       whether marks take the white space behind them, as those of Phi-3 do but for a few
 
     Kudo and Richardson 2018, "SentencePiece"; the pairs: Sennrich et al. 2016, section 3.2.
@@ -34,7 +34,17 @@ class SentencePieces:
 
     start = None  # which ids stand around a text, the file knows
 
-    def __init__(self, tokens, scores, token_type, *, bos=None, eos=None, space=True, tight=False):
+    def __init__(
+        self,
+        tokens,
+        scores,
+        token_type,
+        *,
+        bos_token_id=None,
+        eos_token_id=None,
+        add_space_prefix=True,
+        tight=False,
+    ):
         self.names = _strings("tokens", tokens)
         n = len(self.names)
         scores = _check.finite("scores", _check.floats("scores", scores, "tokens"))
@@ -54,11 +64,11 @@ class SentencePieces:
         if None in self.bytes:
             lacks = f"<0x{self.bytes.index(None):02X}>"
             raise ValueError(f"tokens must have one for each byte, and {lacks!r} is not among them")
-        for name, i in ("bos_token_id", bos), ("eos_token_id", eos):
-            if i is not None and not (type(i) is int and 0 <= i < n):
-                raise ValueError(f"{name} must be a token's id, got {_check.short(i)}")
-        self.bos, self.eos = bos, eos
-        self.space = _check.flag("add_space_prefix", space)
+        self.ends = [
+            [] if i is None else [_check.integer(name, i, minimum=0, maximum=n - 1)]
+            for name, i in (("bos_token_id", bos_token_id), ("eos_token_id", eos_token_id))
+        ]
+        self.space = _check.flag("add_space_prefix", add_space_prefix)
         self.tight = _check.flag("tight", tight)
         whole = [name for name, kind in zip(self.names, self.kinds) if UNKNOWN <= kind <= USERS]
         # the longest is looked for first
@@ -70,9 +80,10 @@ class SentencePieces:
 
     def encode(self, text, *, marks=True):
         """ "The cat" -> ids (n,), those around a text included unless marks is False."""
-        first, last = ([] if i is None or not marks else [i] for i in (self.bos, self.eos))
+        text, marks = _check.text("text", text), _check.flag("marks", marks)
+        first, last = self.ends if marks else ([], [])
         ids = []
-        for part in self._apart(_check.text("text", text)):
+        for part in self._apart(text):
             if isinstance(part, int):
                 ids.append(part)
             else:
@@ -81,14 +92,13 @@ class SentencePieces:
 
     def decode(self, ids):
         """Ids -> the text, without the marks; bytes that are not a whole sign are shown as �."""
-        text = b"".join(map(self._part, np.asarray(ids).tolist())).decode("utf-8", "replace")
+        text = b"".join(map(self._part, _ids(ids))).decode("utf-8", "replace")
         return text.removeprefix(" ") if self.space else text
 
     def tokens(self, ids):
         """Ids -> a string for each, a space in front where it begins a word; a byte as "<0xE2>"."""
         return [
-            self.names[i].replace(SPACE, " ") if 0 <= i < len(self) else f"<{i}>"
-            for i in np.asarray(ids).tolist()
+            self.names[i].replace(SPACE, " ") if 0 <= i < len(self) else f"<{i}>" for i in _ids(ids)
         ]
 
     def _part(self, i):
@@ -135,7 +145,7 @@ class SentencePieces:
             offer(right - 1, right)
         while pairs:
             _, left, right, piece = heappop(pairs)
-            if not signs[left] or not signs[right] or signs[left] + signs[right] != piece:
+            if signs[left] + signs[right] != piece:
                 continue  # one of the two has been joined to another
             signs[left], signs[right] = piece, ""
             behind[left] = behind[right]
@@ -150,8 +160,18 @@ class SentencePieces:
         return [self.ids[piece]] if piece in self.ids else [self.bytes[b] for b in piece.encode()]
 
 
+def _ids(given):
+    """Whole numbers in a row, a list."""
+    ids = _check.array("ids", given)
+    if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
+        found = f"got {ids.dtype} {ids.shape}"
+        raise ValueError(f"ids must be whole numbers of the shape (n,), {found}")
+    return ids.tolist()
+
+
 def _strings(name, given):
     """A list of strings; an empty one gets a name, as in llama.cpp."""
-    if not isinstance(given, list) or not given or not all(isinstance(one, str) for one in given):
+    found = _check.row(name, given)
+    if not found or not all(isinstance(one, str) for one in found):
         raise TypeError(f"{name} must be a list of strings, got {_check.short(given)}")
-    return [one or f"[EMPTY_{i}]" for i, one in enumerate(given)]
+    return [str(one) or f"[EMPTY_{i}]" for i, one in enumerate(found)]
