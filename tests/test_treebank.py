@@ -486,7 +486,7 @@ def test_the_command_reads_a_treebank(stories, tmp_path, capsys):
     assert {row["texts"] for row in rows} == {40}
     said = capsys.readouterr().out
     assert said == hunt.compared(rows) + "\n"
-    assert said.startswith("tiny-gpt reads en_stories-ud\njob        head n   templates here")
+    assert said.startswith("tiny-gpt reads en_stories-ud\njob        head n   before here")
     assert "\nit         1.0  20  0.24" in said
     few = ["--jobs", "adjective", "it", "--treebank", str(path)]
     assert main(["hunt", "--model", "tiny-gpt", "--texts", "20", *few]) == 0
@@ -511,3 +511,49 @@ def test_the_command_says_what_is_wrong(arguments, words, ours, capsys):
         main(["hunt", *[str(ours) if one == "OURS" else one for one in arguments]])
     assert left.value.code == 2
     assert words in capsys.readouterr().err
+
+
+# ---- the rows that are shipped -------------------------------------------------------------------
+
+PEOPLE = hunt.table(part="people")
+
+
+def test_the_rows_hold_what_the_command_writes():
+    found = {(row["model"], row["source"], row["job"]) for row in PEOPLE}
+    assert len(found) == len(PEOPLE)
+    assert {("minilm", "GUM", "it"), ("smollm2", "GUM", "it")} < found
+    assert {row["model"] for row in PEOPLE} == {"minilm", "smollm2"}
+    lines = hunt.compared(PEOPLE).splitlines()
+    assert max(map(len, lines)) <= 84
+    assert len(lines) == sum(len(row["held"]) for row in PEOPLE) + 2 * len(
+        {(row["model"], row["source"]) for row in PEOPLE}
+    )
+
+
+@pytest.mark.parametrize(
+    "row", PEOPLE, ids=lambda row: "-".join(map(row.get, ("model", "source", "job")))
+)
+def test_a_row_agrees_with_itself_and_with_the_templates(row):
+    known = tool.on_the_templates(row["model"], row["job"])
+    heads = [tuple(one["head"]) for one in row["held"]]
+    assert heads == list({**known, tuple(row["head"]): None})
+    assert row["sentences"] == row["texts"] // 2 >= 80
+    right = np.array(row["right"])
+    for one in row["held"]:
+        head, n = tuple(one["head"]), row["sentences"]
+        assert one["templates"] == known.get(head)
+        low, high = one["interval"]
+        assert low <= one["share"] <= high
+        hits = np.arange(n) < round(one["share"] * n)
+        assert one["interval"] == tool.wilson(hits)
+        counted = right[head] - round(one["share"] * n)  # in the half that chose
+        assert 0 <= counted <= row["texts"] - n
+        for name in ("hard", "far", "another asks"):
+            assert one[name] is None or 0 <= one[name] <= 1
+        easy = n - row["hard"]["sentences"]
+        assert one["share"] * n <= (one["hard"] or 0) * (n - easy) + easy + 1
+    best = row["held"][heads.index(tuple(row["head"]))]
+    assert (best["share"], best["hard"]) == (row["share"], row["hard"]["share"])
+    assert best["interval"] == row["interval"]
+    counted = row["share"] * row["sentences"] + row["chosen"] * (row["texts"] - row["sentences"])
+    assert right[tuple(row["head"])] == pytest.approx(counted, abs=1)
