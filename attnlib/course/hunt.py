@@ -149,28 +149,29 @@ def _turn(row):
 
 
 def compared(rows):
-    """Rows of the part "people" as text: a line for each head that was chosen on templates, with
-    its share there, and one for the best that was chosen here, if that is another.
+    """Rows of the part "people" as text: a line for each head that was chosen on templates, and one
+    for the best that was chosen here, if that is another.
 
-    another   the same head where another word asks
-    far       the same head where the best fixed distance is wrong
-    hard      the same head where the best rule of word order is wrong
+    n       sentences in which it is counted: none of them chose a head
+    before  its share on templates
+    other   its share where another word asks
+    far     its share where the best fixed distance is wrong
+    hard    its share where the best rule of word order is wrong
     """
-    title = "job        head n   templates here 95 %      another far  hard distance word order"
+    title = "job        head n   before here 95 %      other far  hard distance word order"
     lines, heading = [], None
     for row in rows:
         if heading != (heading := (Path(row["model"]).name, row["source"])):
             lines += ["{} reads {}".format(*heading), title]
         steps, order = row["distance"], row["order"]
-        rules = (
-            f"{steps['steps']:+3d} {steps['share']:.2f} {order['rule']:15s} {order['share']:.2f}"
-        )
+        rule = f"{order['rule'].removeprefix('the '):11s} {order['share']:.2f}"
         for one in row["held"]:
             low, high = one["interval"]
             lines.append(
                 f"{row['job']:10s} {_head(one['head']):5s}{row['sentences']:<4d}"
-                f"{_two(one['templates']):10s}{one['share']:.2f} {low:.2f}-{high:.2f} "
-                f"{one['another asks']:.2f}    {_two(one['far']):5s}{_two(one['hard']):5s}{rules}"
+                f"{_two(one['templates']):7s}{one['share']:.2f} {low:.2f}-{high:.2f} "
+                f"{one['another asks']:.2f}  {_two(one['far']):5s}{_two(one['hard']):5s}"
+                f"{steps['steps']:+3d} {steps['share']:.2f} {rule}"
             )
     return "\n".join(lines)
 

@@ -175,7 +175,6 @@ def read(path):
         raise ValueError(f"{path} must be text in UTF-8, got byte {error.start}: {error}") from None
     found, held, parts = [], [], PARTS
     for number, line in enumerate([*lines, ""], 1):
-        line = line.rstrip("\r")
         if line.startswith("# global.Entity"):
             parts = line.partition("=")[2].strip().split("-")
         if line.strip() and not line.startswith("#"):

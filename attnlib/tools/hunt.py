@@ -166,7 +166,7 @@ def answerable(model, asked):
     except ValueError:  # a sign that it does not know
         return False
     written = {place for place, word in enumerate(asked.words) if word}
-    return written <= {*of_word} and asked.right in of_word[1:] and bool(others(asked))
+    return written <= {*of_word} and asked.right in of_word[1:] and bool(instead(asked))
 
 
 def on_the_templates(name, job):
@@ -248,10 +248,10 @@ def hunted(model, job, asked, known=None):
 
 def another(asked, rng):
     """Another word of a sentence, for which the right one is no secret."""
-    return int(rng.choice(others(asked)))
+    return int(rng.choice(instead(asked)))
 
 
-def others(asked):
+def instead(asked):
     """The words that can be asked instead: not those ahead of which the right one stands."""
     after = asked.right if asked.right < asked.asks else -1
     free = set(range(after + 1, len(asked.words))) - {asked.asks, asked.right}
