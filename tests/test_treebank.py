@@ -469,7 +469,7 @@ def test_what_is_counted_of_a_head_is_counted_on_the_other_half(stories, monkeyp
 def test_heads_of_the_templates_are_counted_where_they_were_not_chosen():
     assert tool.on_the_templates("minilm", "it") == {(5, 11): 1.0, (3, 1): 0.733}
     assert list(tool.on_the_templates("minilm", "determiner")) == [(3, 1)]
-    assert tool.on_the_templates("minilm", "subject") == {}
+    assert tool.on_the_templates("minilm", "adjective") == {}
     assert tool.on_the_templates("a folder", "it") == {}
 
 
@@ -503,7 +503,7 @@ def test_a_job_with_few_questions_is_named(ours, capsys):
     [
         (["--treebank", "nowhere.conllu"], "nowhere.conllu"),
         (["--treebank", "OURS", "--jobs", "to"], "invalid choice: 'to' (a treebank answers det"),
-        (["--jobs", "subject"], "invalid choice: 'subject' (templates ask determiner"),
+        (["--jobs", "adjective"], "invalid choice: 'adjective' (templates ask determiner"),
     ],
 )
 def test_the_command_says_what_is_wrong(arguments, words, ours, capsys):
