@@ -402,6 +402,13 @@ def test_the_table_is_what_tiny_gpt_does(row):
     np.testing.assert_allclose(hits.mean(axis=0), np.array(row["right"]) / row["texts"], atol=0.2)
 
 
+@pytest.mark.parametrize("job", ["object", "previous"])
+def test_the_command_would_write_the_table_again(job):
+    (row,) = [row for row in hunt.table("tiny-gpt") if row["job"] == job]
+    asked = sentences(job, row["texts"])
+    assert {"model": "tiny-gpt", **tool.hunted(TINY, job, asked)} == row
+
+
 @pytest.mark.parametrize("name", ["minilm", "smollm2"])
 def test_the_table_fits_what_others_do(name):
     """Five new sentences a job: a head that is right nine times in ten is right in three of five,
