@@ -326,6 +326,7 @@ def test_the_head_word_of_a_mention():
         ("The Ġca fÃ© Ġco - star", "The café co- star", [0, 1, 1, 2, 2, 3]),
         ("▁A <0xC3> <0xA9> ▁B", "A é B", [0, 1, 1, 2]),
         ("[CLS] du pain [SEP]", ["du", "", "pain"], [-1, 0, 2, -1]),
+        ("In ▁ 1 9 ▁ (", "In 19 (", [0, 1, 1, 1, 2, 2]),  # spaces by themselves
     ],
 )
 def test_tokens_that_are_other_words_than_those_of_a_treebank(tokens, text, found):

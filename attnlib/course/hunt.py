@@ -276,18 +276,19 @@ def seen(trace, asked):
 
 def word_of_each(tokens, text):
     """Which word of a text each token is a piece of: (n,), -1 for marks. One that is part of two
-    words, as "don" of "do" and "n't", is a piece of the first.
+    words, as "don" of "do" and "n't", is a piece of the first; a space by itself, of the next.
 
     tokens  n strings
     text    the words, as strings
     """
+    spelt = spelled(tokens)
     for form in (bytes, _plain):  # as it stands, and as models read that know small letters only
-        pieces = [form(piece).replace(b" ", b"") for piece in spelled(tokens)]
+        pieces = [form(piece).replace(b" ", b"") for piece in spelt]
         wanted = [form(word.encode()).replace(b" ", b"") for word in text]
         if b"".join(pieces) == b"".join(wanted):
             begins = np.cumsum([0, *map(len, pieces)])[:-1]
             of_word = np.searchsorted(np.cumsum([len(word) for word in wanted]), begins, "right")
-            return np.where([len(piece) > 0 for piece in pieces], of_word, -1)
+            return np.where([len(piece) > 0 for piece in spelt], of_word, -1)
     raise ValueError(f"tokens must spell the words {text}, got {tokens}")
 
 
