@@ -339,6 +339,8 @@ ROW = {
         ({"order": {"share": 0.73}}, False),
         ({"distance": {"share": 0.73}, "sentences": 2000}, True),
         ({"share": 0.6}, False),
+        ({"grammar": 0.71}, True),
+        ({"grammar": 0.73}, False),
     ],
 )
 def test_a_head_passes_if_it_beats_all_three_rivals(change, verdict):
@@ -359,11 +361,11 @@ def test_the_picture_shows_both_heads_and_their_rivals():
     )
     assert picture.alt == (
         "minilm: how often is a head right in 120 sentences made of templates?: "
-        "it 5.11 0.80 (the best distance 0.40, the best rule of word order 0.50, another word asks"
+        "it 5.11 0.80 (distance 0.40, word order 0.50, another word asks"
         " 0.30), "
-        "it 3.1 0.70 (the best distance 0.40, the best rule of word order 0.50, another word asks"
+        "it 3.1 0.70 (distance 0.40, word order 0.50, another word asks"
         " 0.10), "
-        "to 5.11 0.80 (the best distance 0.40, the best rule of word order 0.50, another word asks"
+        "to 5.11 0.80 (distance 0.40, word order 0.50, another word asks"
         " 0.30)."
     )
     bold = [text.get_text() for text in picture.sheet.texts if text.get_weight() == "bold"]
@@ -371,6 +373,10 @@ def test_the_picture_shows_both_heads_and_their_rivals():
     two = hunt.shown([ROW, ROW | {"model": "a/smollm2", "share": 0.55}])
     named = {text.get_text(): text.get_weight() for text in two.sheet.texts}
     assert named["minilm it 5.11"] == "bold" and named["smollm2 it 5.11"] == "normal"
+    assert "last singular subject" not in two.alt
+    people = hunt.shown([ROW | {"held": [ROW], "grammar": 0.75}])
+    assert people.alt.endswith("another word asks 0.30, last singular subject or object 0.75).")
+    assert "120 sentences that people wrote" in people.alt
     with pytest.raises(ValueError, match="at least one row"):
         hunt.shown([])
 

@@ -558,3 +558,45 @@ def test_a_row_agrees_with_itself_and_with_the_templates(row):
     assert best["interval"] == row["interval"]
     counted = row["share"] * row["sentences"] + row["chosen"] * (row["texts"] - row["sentences"])
     assert right[tuple(row["head"])] == pytest.approx(counted, abs=1)
+
+
+# ---- a rule of grammar for *it* ------------------------------------------------------------------
+
+
+def ruled(*words):
+    """The place that the rule names, of words (kind, relation, features), asked by the last."""
+    made = [treebank.Word("x", "x", kind, features, -1, role) for kind, role, features in words]
+    nouns = [i for i, word in enumerate(made) if word.kind in treebank.NOUN]
+    return treebank._argument(made, nouns, len(made) - 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        ("NOUN:nsubj VERB:root NOUN:obj NOUN:obl PRON:nsubj", 2),
+        ("PROPN:nsubj:pass VERB:root NOUN:obl PRON:nsubj", 0),
+        ("NOUN:nsubj NOUN:obj:Number=Plur PRON:obj", 0),  # *it* is not plural
+        ("NOUN:obl NOUN:nmod PRON:nsubj", 1),  # neither subject nor object: the last noun
+        ("NOUN:obl:Number=Plur PRON:nsubj", -1),
+        ("PRON:nsubj VERB:root PRON:obj", -1),
+    ],
+)
+def test_grammar_names_the_last_singular_subject_or_object(words, place):
+    split = [word.replace(":pass", "").split(":") for word in words.split()]
+    assert ruled(*[(kind, role, (more or ["_"])[0]) for kind, role, *more in split]) == place
+
+
+def test_only_it_is_asked_of_grammar(ours):
+    parsed = treebank.read(ours)
+    assert all(one.grammar is None for one in treebank.questions(parsed, "object"))
+    it = treebank.questions(parsed, "it")
+    assert it and all(-1 <= one.grammar < one.asks for one in it)
+
+
+def test_the_rows_of_it_say_what_grammar_finds():
+    rows = [row for row in hunt.table(part="people") if row["job"] == "it"]
+    assert {row["model"]: row["grammar"] for row in rows} == {"minilm": 0.673, "smollm2": 0.609}
+    assert not any(hunt.passes(row, one) for row in rows for one in row["held"])
+    weaker = [row | {"grammar": 0} for row in rows]
+    passed = {tuple(one["head"]) for row in weaker for one in row["held"] if hunt.passes(row, one)}
+    assert passed == {(3, 1), (13, 8), (3, 8)}

@@ -82,10 +82,14 @@ def shown(rows) -> Picture:
     names = [f"{who}{row['job']} {_head(one['head'])}" for who, (row, one) in zip(whose, found)]
     shares = [one["share"] for _, one in found]
     against = {
-        "the best distance": [row["distance"]["share"] for row, _ in found],
-        "the best rule of word order": [row["order"]["share"] for row, _ in found],
+        "distance": [row["distance"]["share"] for row, _ in found],
+        "word order": [row["order"]["share"] for row, _ in found],
         "another word asks": [one["another asks"] for _, one in found],
     }
+    if any("grammar" in row for row in rows):
+        against["last singular subject or object"] = [
+            row.get("grammar", np.nan) for row, _ in found
+        ]
     n = " and ".join({f"{row['sentences']:,}": None for row in rows})
     read = "that people wrote" if "held" in rows[0] else "made of templates"
     return show.rows(
@@ -111,14 +115,14 @@ def _heads(row):
 
 
 def passes(row, head):
-    """Whether a head does a job: its interval lies above the best distance and the best rule of
-    word order, and it is right less than half as often when another word asks.
+    """Whether a head does a job: its interval lies above the rules, of distance, word order and
+    grammar, and it is right less than half as often when another word asks.
 
     row   of heads, or of people
     head  one of the heads in it, as a dict
     """
     low, _ = interval(head["share"], row["sentences"])
-    rules = max(row["distance"]["share"], row["order"]["share"])
+    rules = max(row["distance"]["share"], row["order"]["share"], row.get("grammar", 0))
     return low > rules and head["another asks"] < head["share"] / 2
 
 

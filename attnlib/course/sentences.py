@@ -143,6 +143,7 @@ class Asked(NamedTuple):
     rivals: list  # the places of all words of that kind, the right one among them
     piece: int = -1  # a word of several pieces asks with its last
     said: str = ""  # the sentence, where it is not the words with a space between
+    grammar: int | None = None  # the place that a rule of grammar names, -1 for none
 
     @property
     def text(self):

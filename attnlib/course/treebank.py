@@ -109,7 +109,8 @@ def questions(parsed, job, *, ahead=True, rng=None):
         ]
         if pairs:
             asks, right = pairs[rng.integers(len(pairs))]
-            found.append(Asked(one.written, asks, right, rivals, said=one.text))
+            ruled = _argument(one.words, rivals, asks) if job == "it" else None
+            found.append(Asked(one.written, asks, right, rivals, said=one.text, grammar=ruled))
     return found
 
 
@@ -150,6 +151,15 @@ def _pronouns(one):
                 nearest = max(earlier, key=lambda other: other.last)
                 pairs.append((place, head_of(one.words, nearest.first, nearest.last)))
     return pairs
+
+
+def _argument(words, rivals, asks):
+    """A rule of grammar for *it*: the last singular subject or object before it, and where there is
+    none, the last singular noun. -> its place, -1 for none
+    """
+    nouns = [i for i in rivals if i < asks and "Number=Plur" not in words[i].features]
+    filled = [i for i in nouns if words[i].relation.startswith(("nsubj", "obj"))]
+    return (filled or nouns or [-1])[-1]
 
 
 def head_of(words, first, last):

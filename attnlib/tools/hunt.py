@@ -14,7 +14,8 @@ second      the next best head
 distance    whatever stands so many tokens away: the best number of steps
 order       the first noun, the nearest noun …: the best rule of word order of course/hunt.py
 hard        the head, where that rule is wrong
-another asks  the same head in the same sentences, when another word asks
+grammar     of *it* in a treebank: the last singular subject or object before it
+another asks  the same head in the same sentences, when another word asks, one drawn for each
 only asked  the head chosen by how much more often it is right than when another word asks
 shuffled    the best head of a model of the same shape, whose trained numbers were shuffled
 
@@ -230,6 +231,8 @@ def hunted(model, job, asked, known=None):
         "texts": len(asked),
         "right": hits.sum(axis=0).tolist(),  # (layers, heads): of all the texts
     }
+    if asked[0].grammar is not None:
+        row["grammar"] = share([one.grammar == one.right for one in asked][test])
     if known is not None:
         row["held"] = [
             {

@@ -157,11 +157,11 @@ WRONG = {
         "the smallest": (hits(say=lambda row, j: row.argmin() == j), ""),
     },
     "real_models.name": {
-        "one back": (back_by(1), "1.1 fits best, in 1.00"),
+        "one back": (back_by(1), "head 1.1 does it in 1.00"),
         "one back is a distance": (back_by(1), "you named a distance"),
         "far back": (back_by(11), "Killed"),
         "the twin itself": (lambda tokens: twins_by_loops(tokens, 0), "look for what came behind"),
-        "the twin is no name": (lambda tokens: twins_by_loops(tokens, 0), "not even a third"),
+        "the twin is no name": (lambda tokens: twins_by_loops(tokens, 0), "two in five are wanted"),
         "no claim at all": (lambda tokens: [-1] * len(tokens), "speaks of 0 of"),
         "one back from 0 on": (lambda tokens: np.arange(len(tokens)) - 1, "For token 1 you say 0"),
         "itself": (lambda tokens: np.arange(len(tokens)), "For token 0 you say 0"),
