@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from attnlib.show.brought import of_one_text
 from attnlib._bytes import BYTES
+from attnlib.show.brought import of_one_text
 from attnlib.show.labels import in_bytes, visible
 
 BYTE = re.compile("<(?:0x)?([0-9A-F]{2})>")  # of a text that no other piece spells
