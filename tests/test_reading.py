@@ -94,6 +94,32 @@ def test_a_text_that_is_over_stays_and_can_be_taken_back(one):
     assert one._told == "" and SENTENCE.startswith(one.sentence) and one.sentence != SENTENCE
 
 
+def check_reading(one):
+    """Is what is shown what the model says, when it reads all the ids at once?"""
+    whole = one.model.forward(one.ids)
+    assert one.tokens == whole.tokens
+    np.testing.assert_allclose(one.weights, whole.weights, atol=1e-5)
+    shares = next_token_shares(whole.output[-1], temperature=one.temperature)
+    for _, share, i in one._next:
+        assert share == pytest.approx(shares[i], abs=1e-5)
+
+
+def test_written_token_by_token_it_is_what_is_read_at_once(one):
+    """Also behind what goes wrong between: a text that cannot be read, and one that is taken
+    back.
+    """
+    for verb in ("write", "write", "back", "write", "", "back", "write", "write", "back", "back"):
+        if verb:
+            ask(one, verb)
+        else:
+            sentence, one.sentence = one.sentence, " "
+            one.sentence = sentence + "s"
+        check_reading(one)
+    one.sentence = "I"
+    ask(one)
+    check_reading(one)
+
+
 HALVES = ["I love 😀", "日本の猫 🦜", "قطة", "Ein <b> �"]
 
 
@@ -110,7 +136,7 @@ def test_half_signs_are_written_and_taken_back_token_by_token(one, text):
     for n in range(2, len(wanted)):
         ask(one, token=int(wanted[n]))
         np.testing.assert_array_equal(one.ids, wanted[: n + 1])
-        np.testing.assert_array_equal(one.weights, one.model.forward(one.ids).weights)
+        check_reading(one)
     assert one.sentence == text, "all signs are whole again"
 
 

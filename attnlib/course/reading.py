@@ -14,6 +14,7 @@ from attnlib.models.files import hub
 from attnlib.models.generation import next_token_shares
 from attnlib.models.pretrained import load
 from attnlib.models.text import TextEncoder, TextModel
+from attnlib.models.trace import Trace
 from attnlib.show.labels import visible
 from attnlib.show.live.atlas import Atlas
 from attnlib.show.live.base import joined
@@ -73,6 +74,7 @@ class ReadingHeads(Atlas):
         if not isinstance(model, (TextModel, TextEncoder)):
             raise TypeError(f"model must read one text, and {given!r} is a {type(model).__name__}")
         self.model, self.rng = model, np.random.default_rng(0)
+        self._trace, self._caches, self.ids = None, None, np.array([], int)
         self._front, self._ids = self._encoded(sentence)
         self._trace, self.ids = self._read(self._ids), self._ids
         self._own = False  # whether `sentence` is being set to what `_ids` are
@@ -130,7 +132,21 @@ class ReadingHeads(Atlas):
             raise ValueError(
                 f"the sentence has {len(ids):,} tokens, and up to {self._most} are read"
             )
-        return self.model.forward(ids)
+        return self._traced(ids) if isinstance(self.model, TextModel) else self.model.forward(ids)
+
+    def _traced(self, ids):
+        """Ids -> `Trace`. Of those that were read last and one more, this one alone is read: the
+        keys and values of the others are kept. Its output is then that of the last token, (1, …).
+        """
+        model, more = self.model.model, len(self.ids) and np.array_equal(ids[:-1], self.ids)
+        caches = self._caches if more else model.caches()
+        steps = model.padded_steps(ids[-1:] if more else ids, caches=caches)
+        weights = steps.weights  # (layers, heads, 1 or n, n)
+        if more:
+            before = np.pad(self._trace.weights, [(0, 0), (0, 0), (0, 0), (0, 1)])
+            weights = np.concatenate([before, weights], axis=-2)
+        self._caches = caches
+        return Trace(self.model.names(ids), weights, steps.output)
 
     def _telling(self):
         """The head in which the last pronoun, or the last word, looks most at a token that is
