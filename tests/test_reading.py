@@ -3,6 +3,7 @@
 import base64
 import io
 
+import calls
 import node
 import numpy as np
 import pytest
@@ -601,3 +602,28 @@ def test_it_fits(show, one, width):
     if width >= 800:
         assert high <= 560
     assert node.axe(page.page) == []
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("kernel", [True, False], ids=["kernel", "alone"])
+def test_everybody_can_use_it(show, one, dark, kernel):
+    page = show(one, dark=dark, kernel=kernel, calm=True)
+    for sentence in ("It rains", ""):
+        one.sentence = sentence
+        page.answer()
+        assert node.axe(page.page) == []
+    assert page.ends() == 0
+
+
+def test_a_model_that_only_reads(show):
+    """It has no buttons that write; that it reads is said all the same."""
+    rng = np.random.default_rng(0)
+    one = explorer("abc", calls.small_reader(), measures={"any": rng.random((2, 2))})
+    page = show(one)
+    assert page.root.get_by_role("button", name="write").count() == 0
+    assert one._reader in page.root.inner_text()
+    page.type("cab")
+    assert "reading …" in page.root.inner_text()
+    page.hear()
+    assert one.sentence == "cab" and "reading …" not in page.root.inner_text()
+    np.testing.assert_array_equal(one.weights, one.model("cab").weights)

@@ -110,10 +110,12 @@ class ReadingHeads(Atlas):
 
     def _encoded(self, sentence):
         """A text -> how many marks the tokenizer sets in front of it, and its ids, these first."""
-        if not sentence:
-            return 0, np.array([], int)
-        ids, bare = self.model.encode(sentence), self.model.tokenizer.encode(sentence, marks=False)
-        return len(ids) - len(bare), ids
+        if not sentence.strip():
+            raise ValueError("the sentence is empty: type at least one word")
+        ids, front = self.model.encode(sentence), 0
+        if isinstance(self.model, TextModel):
+            front = len(ids) - len(self.model.tokenizer.encode(sentence, marks=False))
+        return front, ids
 
     def _spelt(self, ids):
         """Ids -> the text that they are, with the marks that stand in it."""
@@ -126,8 +128,6 @@ class ReadingHeads(Atlas):
 
     def _read(self, ids):
         """Ids -> `Trace`, or a ValueError."""
-        if len(ids) <= self._front or not self._spelt(ids).strip():
-            raise ValueError("the sentence is empty: type at least one word")
         if len(ids) > self._most:
             raise ValueError(
                 f"the sentence has {len(ids):,} tokens, and up to {self._most} are read"
@@ -177,6 +177,7 @@ class ReadingHeads(Atlas):
         try:
             self._front, self._ids = self._encoded(self.sentence)
         except ValueError as error:
+            self._front, self._ids = 0, self._ids[:0]
             self._refuse(error)
         else:
             self._take(self._ids)
