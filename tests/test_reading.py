@@ -116,9 +116,10 @@ def test_written_token_by_token_it_is_what_is_read_at_once(one):
             sentence, one.sentence = one.sentence, " "
             one.sentence = sentence + "s"
         check_reading(one)
-    one.sentence = "I"
-    ask(one)
-    check_reading(one)
+    for text in ("We have", "They will"):  # longer by one, and another text
+        one.sentence = text
+        check_reading(one)
+    assert len(one.ids) == len(one.model.encode("We have")) + 1
 
 
 HALVES = ["I love 😀", "日本の猫 🦜", "قطة", "Ein <b> �"]
