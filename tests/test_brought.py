@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attnlib import _brought, effects, masks, measures
+from attnlib._bytes import BYTES
 from attnlib.attention import scaled_dot_product_attention, softmax
 from attnlib.heads import SelfAttention
 from attnlib.models.gpt import GPT
@@ -37,7 +38,7 @@ from attnlib.show import (
     threads,
     written,
 )
-from attnlib.show.labels import BYTES, printable, visible
+from attnlib.show.labels import printable, visible
 
 pytestmark = pytest.mark.filterwarnings("error")
 WORDS = ["the", "cat", "sat", "on", "a"]

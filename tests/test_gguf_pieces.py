@@ -394,3 +394,12 @@ def test_it_takes_no_library(tmp_path, monkeypatch):
     path = file(tmp_path, small())
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     assert load(path)("ab").tokens == ["<s>", " ab"]
+
+
+@pytest.mark.parametrize("space", [True, False])
+def test_marks_are_decoded_where_they_are_asked_for(space):
+    tokens, kinds = [*HEAD, "▁a", "a"], [*HEAD_KINDS, 1, 1]
+    found = SentencePieces(tokens, [0.0] * len(tokens), kinds, bos=1, space=space)
+    ids = [1, len(HEAD), 2, len(HEAD) + 1]
+    assert found.decode(ids, marks=True) == "<s> a</s>a"
+    assert found.decode(ids) == " aa"[space:]

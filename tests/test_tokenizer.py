@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attnlib.models.files.tokenizer import PIECES, BytePairs, learn_byte_pairs
+from attnlib.models.text import FileTokenizer
 
 TEXT = (
     "low low low low low lower lower newest newest newest newest newest newest widest widest widest"
@@ -105,6 +106,58 @@ def test_bytes_that_are_no_sign_are_seen():
 def test_parts_of_a_sign_are_shown_as_bytes():
     assert BytePairs([[0, 1]]).tokens(list("é".encode())) == ["<C3>", "<A9>"]
     assert BytePairs([[0xC3, 0xA9]]).tokens([256]) == ["é"]
+
+
+SIGNS = "I love 😀 and 🦜, 日本の猫, café, قطة, \N{REPLACEMENT CHARACTER}"
+SPELT = re.compile("<([0-9A-F]{2})>")
+
+
+def bytes_of(name):
+    """What a token's name stands for, read as the docstring says."""
+    found = b""
+    for k, part in enumerate(SPELT.split(name)):
+        found += bytes([int(part, 16)]) if k % 2 else part.encode()
+    return found
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """A tokenizer.json in bytes, whose tokens are halves of signs, some behind a space."""
+    tokenizers = pytest.importorskip("tokenizers")
+    made = tokenizers.Tokenizer(tokenizers.models.BPE())
+    made.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = tokenizers.decoders.ByteLevel()
+    alphabet = tokenizers.pre_tokenizers.ByteLevel.alphabet()
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=280, initial_alphabet=alphabet, special_tokens=["<|end|>", "<｜end▁of｜>"]
+    )
+    made.train_from_iterator([SIGNS] * 9, trainer)
+    path = tmp_path_factory.mktemp("published") / "tokenizer.json"
+    made.save(str(path))
+    return FileTokenizer(path)
+
+
+@pytest.mark.parametrize("text", [SIGNS, " 😀😀", "\x00\x7f\xad\t\n", "naïve ¡ÿ"])
+def test_the_names_of_tokens_spell_the_bytes_of_the_text(published, text):
+    for tokenizer in (published, TOKENIZER):
+        names = tokenizer.tokens(tokenizer.encode(text, marks=False))
+        assert b"".join(map(bytes_of, names)) == text.encode()
+
+
+def test_half_signs_and_marks_of_a_published_tokenizer(published):
+    names = published.tokens(range(len(published)))
+    assert names[:2] == ["<|end|>", "<｜end▁of｜>"]
+    halves = [name for name in names if SPELT.search(name)]
+    assert any(name.startswith(" <") for name in halves) and any("><" in name for name in halves)
+    assert "\N{REPLACEMENT CHARACTER}" not in "".join(halves)
+
+
+def test_marks_are_decoded_where_they_are_asked_for(published):
+    ids = published.encode("The <|end|> cat")
+    assert published.decode(ids, marks=True) == "The <|end|> cat"
+    assert "end" not in published.decode(ids)
+    ids = TOKENIZER.encode("low")
+    assert (TOKENIZER.decode(ids), TOKENIZER.decode(ids, marks=True)) == ("low", "<start>low")
 
 
 @pytest.mark.parametrize("ids", [[-1], [10_000], [[1, 2]], [1.5], "12"])

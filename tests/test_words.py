@@ -69,6 +69,7 @@ def test_the_rule_of_the_docstring():
     assert names(["▁", "日", "本", "語"]) == ["日", "本", "語"]
     assert names(["Ġna", "Ã", "¯", "ve", "ĠðŁĺ", "Ģ"]) == ["naïve", "😀"]
     assert names([" n", "a", "<C3>", "<AF>", "ve"]) == ["naïve"]
+    assert names(["I", " <F0><9F>", "<98><80>", " <E6>", "<97><A5>"]) == ["I", "😀", "日"]
     assert names(["Ġthe", "Ġæľ¬æ", "Ĺ¥"]) == ["the", "本日"]  # cut within a sign
     assert names(["▁न", "म", "स", "्", "त", "े"]) == ["नमस्ते"]
     assert names(["line", "Ċ", "next", "Ġline"]) == ["line", "\n", "next", "line"]

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from attnlib import _check, _guard
+from attnlib._bytes import BYTES, readable
 from attnlib.models import chat
 from attnlib.models.decoding import greedy
 from attnlib.models.files import vocabulary
@@ -338,14 +339,14 @@ class FileTokenizer:
             found = self.inner.encode(*(text.encode("utf-8", "replace").decode() for text in texts))
         return np.array(found.ids, dtype=np.int64), np.array(found.type_ids, dtype=np.int64)
 
-    def decode(self, ids):
-        """Ids -> the text, without the marks."""
+    def decode(self, ids, *, marks=False):
+        """Ids -> the text, without the marks unless they are asked for."""
         with _in_words(f"{str(self.path)!r} cannot decode these ids"):
-            return self.inner.decode(np.asarray(ids).tolist())
+            return self.inner.decode(np.asarray(ids).tolist(), skip_special_tokens=not marks)
 
     def tokens(self, ids):
         """Ids -> a string for each, a space in front where it begins a word ("##ing" goes on with
-        one, in BERT).
+        one, in BERT); a part of a sign as <F0><9F>.
         """
         with _in_words(f"{str(self.path)!r} cannot decode these ids"):
             return [self._readable(i) for i in np.asarray(ids).tolist()]
@@ -356,8 +357,8 @@ class FileTokenizer:
             return f"<{i}>"  # a row without a token
         if not self.in_bytes:
             return name.replace("▁", " ")  # SentencePiece's space
-        text = self.inner.decode([i], skip_special_tokens=False)
-        return name if HALF in text else text  # half a sign stays as it is
+        is_bytes = all(sign in BYTES for sign in name)  # other names are those of added tokens
+        return readable(bytes(BYTES[sign] for sign in name)) if is_bytes else name
 
 
 @contextmanager

@@ -10,15 +10,11 @@ from matplotlib import font_manager
 from matplotlib.ft2font import FT2Font
 
 from attnlib import _check
+from attnlib._bytes import BYTES
 from attnlib.show.brought import brought, of_one_text
 
 LONGEST = 16
 BLANKS = {"\n": "↵", "\t": "⇥", "\r": "⇤"}  # any other blank is ␣
-# The signs that byte-level tokenizers, from GPT-2's on, write for bytes: what can be printed stands
-# for itself, the others for 256, 257, …
-PRINTED = [*range(33, 127), *range(161, 173), *range(174, 256)]
-BYTES = {chr(byte): byte for byte in PRINTED}
-BYTES |= {chr(256 + i): byte for i, byte in enumerate(sorted({*range(256)} - {*PRINTED}))}
 # Tried after the default font, where the machine has them, for scripts which that font lacks.
 MORE_FONTS = (
     "Noto Sans CJK SC",

@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from attnlib._bytes import BYTES
 from attnlib.show.brought import of_one_text
-from attnlib.show.labels import BYTES, in_bytes, visible
+from attnlib.show.labels import in_bytes, visible
 
 BYTE = re.compile("<(?:0x)?([0-9A-F]{2})>")  # of a text that no other piece spells
+HALF = re.compile(f" ?(?:{BYTE.pattern})+")  # several of them in one piece
 SPECIAL = re.compile(r"<[^\s<>]+>|\[[A-Za-z]+\d*\]")  # <start>, <|im_end|>, [CLS]
 UNSPACED = "\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han, kana
 APOSTROPHES = ("'", "’")
@@ -90,9 +92,9 @@ def _special(token):
 
 def _raw(token, byte_level):
     """What a piece stands for in the text, as bytes: it may be half a sign."""
-    byte = BYTE.fullmatch(token)
-    if byte:
-        return bytes([int(byte[1], 16)])
+    if HALF.fullmatch(token):
+        space = b" " if token.startswith(" ") else b""
+        return space + bytes.fromhex("".join(BYTE.findall(token)))
     if _special(token):
         return token.encode("utf-8", "replace")
     token = re.sub("(?<=.)(</w>|@@)$|^##(?=.)", "", token)

@@ -90,9 +90,12 @@ class SentencePieces:
                 ids += self._joined(" " + part if self.space else part)
         return np.array([*first, *ids, *last], np.int64)
 
-    def decode(self, ids):
-        """Ids -> the text, without the marks; bytes that are not a whole sign are shown as �."""
-        text = b"".join(map(self._part, _ids(ids))).decode("utf-8", "replace")
+    def decode(self, ids, *, marks=False):
+        """Ids -> the text, without the marks unless they are asked for; bytes that are not a whole
+        sign are shown as �.
+        """
+        parts = [self._part(i, marks) for i in _ids(ids)]
+        text = b"".join(parts).decode("utf-8", "replace")
         return text.removeprefix(" ") if self.space else text
 
     def tokens(self, ids):
@@ -101,12 +104,13 @@ class SentencePieces:
             self.names[i].replace(SPACE, " ") if 0 <= i < len(self) else f"<{i}>" for i in _ids(ids)
         ]
 
-    def _part(self, i):
+    def _part(self, i, marks):
         """What a token adds to a text: bytes."""
         kind = self.kinds[i] if 0 <= i < len(self) else UNUSED  # a row without a token
         if kind == BYTE and i in self.bytes:
             return bytes([self.bytes.index(i)])
-        return self.names[i].replace(SPACE, " ").encode() if kind in (NORMAL, USERS) else b""
+        said = kind in (NORMAL, USERS) or (marks and kind == CONTROL)
+        return self.names[i].replace(SPACE, " ").encode() if said else b""
 
     def _apart(self, text):
         """A text -> its marks, as ids, and the strings between them."""

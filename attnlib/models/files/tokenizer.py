@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from attnlib import _check
+from attnlib._bytes import readable
 
 # A merge never crosses these pieces: 's, words and numbers with the space before them, signs,
 # spaces.
@@ -61,15 +62,18 @@ class BytePairs:
             ids += self._known[piece]
         return np.array(ids, int)
 
-    def decode(self, ids):
-        """Ids -> the text; bytes that are not a whole sign are shown as �."""
-        ids = [i for i in self._checked(ids) if i != self.start]
-        return b"".join(self.bytes[i] for i in ids).decode("utf-8", "replace")
+    def decode(self, ids, *, marks=False):
+        """Ids -> the text; bytes that are not a whole sign are shown as �, and with marks `start`
+        as "<start>".
+        """
+        start = b"<start>" if marks else b""
+        parts = [start if i == self.start else self.bytes[i] for i in self._checked(ids)]
+        return b"".join(parts).decode("utf-8", "replace")
 
     def tokens(self, ids):
         """Ids -> a string for each: what it stands for, its space too; a part of a sign as <C3>."""
         return [
-            "<start>" if i == self.start else _readable(self.bytes[i]) for i in self._checked(ids)
+            "<start>" if i == self.start else readable(self.bytes[i]) for i in self._checked(ids)
         ]
 
     def _merge(self, ids):
@@ -133,14 +137,6 @@ def _rewrite(pieces, place, pair, new, counts, places):
         counts[fresh] += count
         places[fresh].add(place)
     pieces[place] = (ids, count)
-
-
-def _readable(part):
-    """b" cat" -> " cat", and b"\xc3", which is half of an é, -> "<C3>"."""
-    try:
-        return part.decode("utf-8")
-    except UnicodeDecodeError:
-        return "".join(f"<{byte:02X}>" for byte in part)
 
 
 def _joined(ids, pair, new):

@@ -328,8 +328,8 @@ function inksOf(house, looks) {
   return { ramp: scaleOf(house, false), paper, shut, line, kinds, ...Object.fromEntries(plain) };
 }
 
-/** The page, below `el`. `more(house, bar)`: what another picture puts above it; @returns {{set, note, close}} or nothing
- *  set(S) as the state says; note() a sentence in place of the picture's */
+/** The page, below `el`. `more(house, bar, again)`: what another picture puts above it; @returns {{set, note, close}} or nothing
+ *  again() says all anew; set(S) as the state says; note(S) a sentence in place of the picture's */
 export function allHeads({ model, el }, more = () => null) {
   const house = dress({ model, el }, "atlas"), D = read((name) => model.get(name)), small = new Map();
   const S = { at: null, kind: null, shown: null }, place = { wide: 0, G: null };
@@ -362,7 +362,7 @@ export function allHeads({ model, el }, more = () => null) {
       told.set(hunt, D.texts[hunt.text].tokens, S.verdict, S.triedNow.length, nameOf(bestOf(hunt), D.heads), D.n);
     }
     extra?.set(S);
-    house.say(extra?.note() || said(D, S));
+    house.say(extra?.note(S) || said(D, S));
     clock.ask();
   }
   const act = {
@@ -388,7 +388,7 @@ export function allHeads({ model, el }, more = () => null) {
       act.pick(bestOf(D.hunts[S.task]));
     },
   };
-  const bar = controls(house, D, act), extra = more(house, bar.node), stage = make("div", house.root, { class: "stage beside", style: `--column:${SIDE}px` });
+  const bar = controls(house, D, act), extra = more(house, bar.node, () => change({})), stage = make("div", house.root, { class: "stage beside", style: `--column:${SIDE}px` });
   const grid = make("canvas", stage, { tabindex: 0, role: "application", "aria-label": HELP, "data-lm-suppress-shortcuts": "true" });
   const aside = make("div", stage, { class: "aside" }), told = card(aside, act, D.hunts.length > 1), map = make("canvas", aside, { role: "img" });
   const again = () => {                                                  // another text came
