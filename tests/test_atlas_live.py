@@ -39,6 +39,8 @@ def toy(hunting=False, **how):
     }
     hunt = {"look": (4, 1), "shares": shares, "n": 40, "over": "animals", "baseline": 0.35}
     other = {"look": (5, 2), "text": 1, "shares": shares[::-1], "n": 30, "hint": "Look below."}
+    other |= {"over": "sentences", "another": np.zeros((3, 4))}
+    other["another"][0, 1] = 0.6  # right in .75, but in .60 when another word asks
     maps = [w, weights(3, 4, 6, rng, causal=False)]
     how = {"mode": "hunt"} | how if hunting else how
     return Atlas(measures, maps=maps, tokens=[WORDS, WORDS], hunt=[hunt, other], **how)
@@ -134,21 +136,45 @@ def test_node_reads_the_maps_and_says_how_far_two_agree(tmp_path):
 def test_node_judges_a_click(tmp_path):
     rng = np.random.default_rng(4)
     given = []
-    for _ in range(200):
-        shares = np.round(rng.random(rng.integers(1, 30)) ** rng.choice([1, 6]), 2).tolist()
-        baseline, head = float(rng.choice([0, 0.3])), int(rng.integers(len(shares)))
-        given.append([{"shares": shares, "baseline": baseline}, head, float(rng.random())])
-    found = run(
-        tmp_path, "console.log(JSON.stringify(data.map((one) => p.judged(...one))));", given
-    )
+    for k in range(300):
+        n = int(rng.integers(1, 30))
+        shares, another = np.round(rng.random((2, n)) ** rng.choice([1, 6], (2, 1)), 2).tolist()
+        baseline, head = float(rng.choice([0, 0.3])), int(rng.integers(n))
+        another = another if k % 2 else None
+        hunt = {"shares": shares, "another": another, "baseline": baseline}
+        given.append([hunt, head, float(rng.random())])
+    script = """console.log(JSON.stringify(data.map(([hunt, head, here]) => (
+        { ...p.judged(hunt, head, here), best: p.bestOf(hunt) }))));"""
+    found = run(tmp_path, script, given)
     for (hunt, head, here), got in zip(given, found):
-        mine = hunt["shares"][head]
-        better = sum(one > mine for one in hunt["shares"])
-        won = better < 3 and mine > hunt["baseline"]
+        right, other = np.array(hunt["shares"]), np.array(hunt["another"] or 0.0)
+        worth = right - other
+        better = int((worth > worth[head]).sum())
+        won = better < 3 and worth[head] > hunt["baseline"]
+        mine, theirs = hunt["shares"][head], hunt["another"] and hunt["another"][head]
         assert (got["place"], got["won"], got["share"]) == (better + 1, won, mine)
-        assert got["only"] == (not won and here >= 0.3 and mine < here / 2)
-    for what in ("won", "only"):
-        assert 10 < sum(one[what] for one in found) < 190
+        assert got["other"] == theirs and got["best"] == worth.argmax()
+        loud = theirs is not None and max(mine, theirs) >= 0.3 and theirs > mine / 2
+        assert got["whoever"] == (not won and loud)
+        assert got["only"] == (not won and not loud and here >= 0.3 and mine < here / 2)
+    for what in ("won", "only", "whoever"):
+        assert 10 < sum(one[what] for one in found) < 290
+
+
+def test_node_finds_the_text_that_repeats_and_says_which_word_is_meant(tmp_path):
+    lines = ["When Mary went to bed , Mary went to", " a b c a b c", "one two three", "x x x x x x y"]
+    rows = [line.split(" ") for line in lines]
+    script = """console.log(JSON.stringify([
+        ["induction", "same token", "itself"].map((name) => (
+            p.repeating(name, data.slice(0, 3).map((pieces) => ({ pieces }))))),
+        p.repeating("induction", [{ pieces: data[2] }]),
+        data.map((pieces) => pieces.map((_, k) => p.called(pieces, k).join("")))]));"""
+    texts, none, names = run(tmp_path, script, rows)
+    assert texts == [1, 1, None] and none is None
+    assert names[0][1:4] == ["the first Mary", "the first went", "the first to"]
+    assert names[0][-3:] == ["the second Mary", "the second went", "the last to"]
+    assert names[2] == ["one", "two", "the last three".removeprefix("the last ")]
+    assert names[3][2:] == ["the third x", "the fourth x", "the fifth x", "the last x", "y"]
 
 
 SIZES = [
@@ -165,8 +191,8 @@ def test_cells_are_as_large_as_they_can_be_and_a_hand_finds_each(tmp_path):
     script = """const all = [];
         for (const [layers, heads, wide, high] of data) all.push([false, true].map((sorted) => {
           const G = p.geometry({ layers, heads, wide, high, sorted });
-          const slots = [...Array(layers * heads).keys()], { cw, ch, count } = G;
-          const middle = ([x, y]) => [x + cw / 2, y + ch / 2];
+          const slots = [...Array(G.each).keys()], { cw, ch, count } = G;
+          const middle = ([x, y]) => [x + cw / 2, y + ch / 2], { each } = G;
           const [right, low] = [0, 1].map((k) => Math.max(...slots.map((s) => G.spot(s)[k])));
           const seen = new Set([0]), edge = [0];
           while (edge.length) {
@@ -178,17 +204,22 @@ def test_cells_are_as_large_as_they_can_be_and_a_hand_finds_each(tmp_path):
           }
           const back = slots.map((slot) => G.at(middle(G.spot(slot))));
           const out = [[-5, 50], [5, 5], [wide + 9, 50]].map(G.at);
-          return { back, reached: seen.size, cw, ch, count, right: right + cw, low: low + ch, out };
+          const box = { right: right + cw, low: low + ch };
+          return { back, reached: seen.size, cw, ch, count, each, ...box, out };
         }));
         console.log(JSON.stringify(all));"""
     for size, both in zip(SIZES, run(tmp_path, script, SIZES)):
         layers, heads, wide, high = size
+        assert both[0]["each"] == layers * heads, "in the model's order all are there"
         for got in both:
-            assert got["back"] == list(range(layers * heads)), size
-            assert got["reached"] == layers * heads, "arrow keys reach every head"
+            assert 0 < got["each"] <= layers * heads
+            assert got["back"] == list(range(got["each"])), size
+            assert got["reached"] == got["each"], "arrow keys reach every head"
             assert got["right"] <= wide + 0.01 and got["low"] <= high + 0.01
             assert got["out"] == [None] * 3
         assert both[0]["count"] == blocks(layers, heads, wide, high)
+        tall = high >= 100 or both[1]["each"] == layers * heads
+        assert both[1]["ch"] >= 24 - 1e-9 or not tall, "sorted, a finger can tell them apart"
         if size[:2] != (48, 25):
             assert min(both[0]["cw"], both[0]["ch"]) >= 16
     first = run(tmp_path, script, SIZES[:1])[0][0]
