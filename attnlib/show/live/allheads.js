@@ -165,6 +165,7 @@ function paintMap(pen, title, rows, { tokens, causal }, [x, y, wide, high], look
 
 // ---- the page -----------------------------------------------------------------------------------------------------------------
 
+const LONGEST = "Found, in 100 clicks. The best is 10.10.";              // of what a hunt may answer
 const HELP = "All heads: arrow keys move, Enter or Space picks, Esc lets go.";
 
 /** All that is written beside the heads in a hunt. set(hunt, pieces, verdict or null, {tried, best, shown, isBest, total}, fixed):
@@ -197,6 +198,7 @@ function card(parent, { next, show, restart }, several) {
       if (key !== known) {
         box.style.height = "";
         write(hunt, { share: 0, other: hunt.another ? 0 : null, here: 0, place: about_.total, whoever: false }, about_);
+        verdict.textContent = hunt.hint.length > LONGEST.length ? hunt.hint : LONGEST;
         known = fixed && box.clientWidth ? key : "";
         if (known) box.style.height = `${box.offsetHeight}px`;
       }
@@ -351,7 +353,8 @@ function hands(grid, S, find, act) {
   const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1], Home: [-999, 0], End: [999, 0] };
   keys(grid, ({ key }) => {
     const here = S.at ?? (S.mode === "hunt" ? S.last : S.a), first = S.at === null && key.startsWith("Arrow");
-    if (steps[key]) return () => act.point(S.slots[find().G.step(Math.max(0, S.slots.indexOf(here)), first ? [0, 0] : steps[key])]);
+    const from = Math.max(0, S.slots.indexOf(here));
+    if (steps[key]) return () => act.point(S.slots[find().G.step(from, first ? [0, 0] : steps[key])] ?? S.slots[from]);
     if ((key === "Enter" || key === " ") && S.at !== null) return () => act.pick(S.at);
     if (key !== "Escape" || (S.at === null && S.b === null)) return null;
     return () => (S.at === null ? act.send({ beside: null }) : act.point(null));
