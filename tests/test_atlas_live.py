@@ -615,6 +615,7 @@ def test_the_hunt(show):
     best = int(np.subtract(best["shares"], best["another"]).argmax())
     assert f"Shown: {best // 4}.{best % 4}." in page.card()
     assert list(page.trait("found")) == ["it → cat"], "what was shown was not found"
+    page.keys("ArrowDown", "Escape", "Escape")
     page.press("look")
     assert page.root.locator(".card").is_hidden()
     assert (page.trait("picked"), page.trait("beside")) == (picked, [1, 3]), "the two are left"
