@@ -14,6 +14,7 @@ from shown import Shown, frame
 from test_live import contrast
 
 from attnlib import softmax
+from attnlib.course import atlas
 from attnlib.show import Atlas
 from attnlib.show.kinds import blocks, kinds_of, looks_of
 
@@ -736,12 +737,7 @@ def test_it_has_one_size_and_all_can_be_read(show, name, width):
         page.rest()
         assert page.height() == high and page.overflow() <= 0
         assert page.svg.bounding_box() == box
-        cut = page.root.evaluate(
-            "(root) => [...root.querySelectorAll('.say, .card, .sentence')].filter((node) =>"
-            " getComputedStyle(node).visibility === 'visible'"
-            " && node.scrollHeight > node.clientHeight + 1).length"
-        )
-        assert not cut, page.said()
+        assert page.root.evaluate(CUT) == [], page.said()
     if width >= 800:
         assert high <= 560
 
@@ -865,6 +861,42 @@ def test_what_is_no_share_is_said_with_its_unit(show):
         "0.0: itself, .40 of its looks stay with the token itself; reach 4.6 tokens; worth 2.0."
     )
     assert "B 1.1: itself .40, reach 4.6 tokens, worth 2.0." in page.click(1, 1)
+
+
+CUT = """(root) => [...root.querySelectorAll('.say, .card, .sentence')].filter((node) =>
+    getComputedStyle(node).visibility === 'visible' && node.scrollHeight > node.clientHeight + 1)
+    .map((node) => node.textContent)"""
+
+
+@pytest.mark.parametrize("width", [320, 376, 480, 600, 700, 800])
+def test_no_sentence_of_the_hero_of_real_models_is_cut(show, width):
+    one = Atlas(**atlas.shipped())
+    page = show(one, width)
+    high = page.height()
+    assert width < 800 or high <= 560
+    kinds = {str(name): np.argwhere(one.kind == name)[0].tolist() for name in np.unique(one.kind)}
+    assert len(kinds) == 7
+    for name, head in kinds.items():
+        page.python(picked=head, beside=None)
+        assert page.said().startswith(f"{head[0]}.{head[1]}: {name}, ")
+        assert page.root.evaluate(CUT) == []
+        page.python(beside=kinds["induction"])
+        assert "B " in page.said() and page.root.evaluate(CUT) == []
+        key = f"{name} {(one.kind == name).sum()}"
+        page.press(key)
+        assert f"heads are {name}: " in page.said() and page.root.evaluate(CUT) == []
+        page.press(key)
+    page.press("hunt")
+    for k, hunt in enumerate(one._hunts):
+        page.python(task=k)
+        for head in [(13, 8), *kinds.values()]:
+            page.python(tried={hunt["name"]: [[*head]]})
+            assert page.root.evaluate(CUT) == [] and page.height() == high
+    assert "Right in .86 of 120 sentences" not in page.card(), "that was another hunt"
+    page.python(task=1, tried={one._hunts[1]["name"]: [[13, 8]]})
+    card = page.card()
+    assert "Right in .86 of 120 sentences, but in .68 when another word asks. Here .81." in card
+    assert "It looks there whoever asks." in card
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
