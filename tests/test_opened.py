@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from attnlib import load, measures, show
-from attnlib.course import atlas, opened
+from attnlib.course import atlas, hunt, opened
+from attnlib.course.sentences import sentences
 from attnlib.models.files import hub
 
 
@@ -89,10 +90,42 @@ def test_what_is_shipped_is_an_atlas():
         assert weights.shape == (30, 9, len(tokens), len(tokens))
         np.testing.assert_allclose(weights.sum(axis=-1), 1, rtol=1e-5)
         assert not np.triu(weights, 1).any()
-    asked, looked = given["hunt"][1]["look"]
-    assert (given["tokens"][1][asked], given["tokens"][1][looked]) == (" to", " Mary")
+    words = [
+        [given["tokens"][one["text"]][k].strip() for k in one["look"]] for one in given["hunt"]
+    ]
+    assert words == [["apple", "seven"], ["it", "cat"], ["to", "Mary"]]
+    assert len({one["hint"] for one in given["hunt"]}) == 3, "each has a hint of its own"
     np.testing.assert_allclose(atlas.shipped_where().sum(axis=1), 1, atol=2e-3)
     assert atlas.FILE.stat().st_size < 60_000
+
+
+def test_the_hunts_find_the_heads_of_the_table():
+    """Other sentences, and another count of words that ask instead: the same heads win."""
+    copying, *hunts = atlas.shipped()["hunt"]
+    assert np.unravel_index(copying["shares"].argmax(), (30, 9)) == (18, 6)
+    for found, job in zip(hunts, ("it", "to")):
+        (row,) = [row for row in hunt.table("smollm2") if row["job"] == job]
+        assert abs(found["shares"][tuple(row["head"])] - row["share"]) < 0.1
+        picky = row["only asked"]
+        head = tuple(picky["head"])
+        assert abs(found["shares"][head] - picky["share"]) < 0.1
+        assert abs(found["another"][head] - picky["another asks"]) < 0.1
+        worth = found["shares"] - found["another"]
+        assert (worth > worth[head]).sum() < 3, "who is found there is found here"
+
+
+def test_how_often_a_head_is_right_and_how_often_when_another_asks(tiny):
+    """Against sentences that are read one by one."""
+    from attnlib.tools import atlas as maker
+    from attnlib.tools.hunt import another
+
+    rng, asked = np.random.default_rng(2), sentences("it", 3)
+    wanted = np.zeros((2, 4, 4))
+    for one in asked:
+        other = another(one, rng)
+        for k, asks in enumerate((one.asks, other)):
+            wanted[k] += hunt.look(tiny, one._replace(asks=asks)).words == one.right
+    np.testing.assert_allclose(maker.right_shares(tiny, "it", 3), wanted / 3)
 
 
 def test_the_control_has_the_same_numbers_in_another_order(tiny):
@@ -116,5 +149,5 @@ def test_what_is_made_is_what_is_read(tiny, monkeypatch, tmp_path):
     given = atlas.shipped()
     wanted = tiny(maker.TEXTS["story"]).weights
     np.testing.assert_allclose(given["maps"][0], wanted, atol=0.02)
-    assert given["hunt"] == [] and given["tokens"][0] == tiny(maker.TEXTS["story"]).tokens
+    assert len(given["hunt"]) == 1 and given["tokens"][0] == tiny(maker.TEXTS["story"]).tokens
     atlas._file.cache_clear()

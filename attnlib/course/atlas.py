@@ -25,6 +25,18 @@ TEXTS = (
     "Nothing in the letter explained why the painting had been sold.",
 )
 REPEATS, PERIOD = 10, 24  # texts of random tokens, each PERIOD tokens twice
+COPYING = {  # the hunt that is easy: where it looks in the text that repeats, 7 → 3
+    "name": "apple → what followed",
+    "look": [7, 3],
+    "text": 2,
+    "n": REPEATS,
+    "over": "texts of random tokens, each said twice",
+    "hint": "seven followed apple last time. Look for a line below the diagonal.",
+}
+HINTS = {  # for the hunts in the file
+    "it → the animal": "Where the whole column of cat is dark, it looks there whoever asks.",
+    "to → who gets it": "Mary gets the drink: it is needed at the end, so try the late layers.",
+}
 
 
 def habits(model, texts=TEXTS, *, rng=None):
@@ -54,6 +66,7 @@ def habits(model, texts=TEXTS, *, rng=None):
     if not causal:
         found["separator"] = mean(lambda weights: measures.sink_share(weights, key=-1))
     found["broad"] = mean(lambda weights: breadth(weights, causal))
+    found["reach in tokens"] = mean(measures.distance)
     return found
 
 
@@ -122,9 +135,14 @@ def shipped_where():
 
 def shipped():
     """SmolLM2's 270 heads, as `show.Atlas` takes them: measures, maps and tokens of three texts,
-    two hunts. Weights are rounded to a 255th. tools/atlas.py made them.
+    three hunts, the easy one first. Weights are rounded to a 255th. tools/atlas.py made them.
     """
     file = _file()
+    found = {
+        name.partition("/")[2]: array.astype(np.float32)
+        for name, array in file.items()
+        if name.startswith("measure/")
+    }
     texts = [name.partition("/")[2] for name in file if name.startswith("tokens/")]
     maps = []
     for text in texts:
@@ -132,27 +150,24 @@ def shipped():
         weights = np.zeros((*packed.shape[:2], n, n), np.float32)
         weights[..., np.tri(n, dtype=bool)] = packed
         maps.append(weights / weights.sum(axis=-1, keepdims=True))
-    hunts = [
+    asked = [
         {
             "name": name,
             "look": file[f"look/{name}"].tolist(),
             "text": int(file[f"text/{name}"]),
             "shares": file[f"shares/{name}"].astype(np.float32),
+            "another": file[f"another/{name}"].astype(np.float32),
             "n": int(file[f"n/{name}"]),
-            "over": str(file[f"over/{name}"]),
-            "baseline": float(file[f"baseline/{name}"]),
-            "hint": "Some heads look there whoever asks: they do not count.",
+            "over": "sentences",
+            "hint": HINTS[name],
         }
         for name in (one.partition("/")[2] for one in file if one.startswith("look/"))
     ]
     return {
-        "measures": {
-            name.partition("/")[2]: array.astype(np.float32)
-            for name, array in file.items()
-            if name.startswith("measure/")
-        },
+        "measures": found,
         "maps": maps,
         "tokens": [file[f"tokens/{text}"].tolist() for text in texts],
-        "hunt": hunts,
-        "title": "SmolLM2-135M-Instruct, 4 bits a number: 30 layers of 9 heads",
+        "hunt": [COPYING | {"shares": found["induction"]}, *asked],
+        "text": 0,
+        "title": "SmolLM2-135M-Instruct: 30 layers of 9 heads",
     }

@@ -44,11 +44,11 @@ KNOWN = {
     "previous token": ("‹", BLUE, 0.3, "of its looks go one token back"),
     "next token": ("›", VIOLET, 0.3, "of its looks go one token ahead"),
     "itself": ("\\", "good", 0.3, "of its looks stay with the token itself"),
-    "first token": ("|", "hatch", 0.5, "of its looks rest on the first token"),
-    "separator": ("¦", "allowed", 0.5, "of its looks rest on the separator"),
+    "first token": ("|", "allowed", 0.5, "of its looks rest on the first token"),
+    "separator": ("¦", SLATE, 0.5, "of its looks rest on the separator"),
     "broad": ("≈", "line", 0.6, "of all tokens share its looks"),
 }
-OTHERS = (TEAL, CRIMSON, AMBER, SLATE)  # colours of habits that are not known here
+OTHERS = (TEAL, CRIMSON, AMBER)  # colours of habits that are not known here
 WIDE, HIGH, SIDE = 5.9, 3.6, 3.2  # inches: all heads, at most, and a map
 GAP, HEAD = 0.3, 0.2  # inches between two blocks of layers; above a map or a block
 

@@ -7,7 +7,7 @@ measures  `course.atlas.habits`: ten texts, and ten of random tokens that come t
 where     `course.atlas.where` on the ten texts
 maps      the weights of all heads on three texts, rounded to a 255th, the lower halves alone
 hunts     of each head, in how many of TRIED sentences its largest weight falls on the right word,
-          by the rule of course/hunt.py, less in how many it does when another word asks
+          by the rule of course/hunt.py, and in how many it does when another word asks
 """
 
 import argparse
@@ -29,7 +29,6 @@ HUNTS = {  # name -> job of course/sentences.py, text, asks, is looked at
     "it → the animal": ("it", "story", " it", " cat"),
     "to → who gets it": ("to", "names", " to", " Mary"),
 }
-OVER = "sentences, less those where another word asks"
 
 
 def made(model, texts=TRIED):
@@ -45,14 +44,13 @@ def made(model, texts=TRIED):
             f"maps/{name}": np.round(255 * lower).astype(np.uint8),
         }
     for name, (job, text, asks, right) in HUNTS.items():
-        shares = np.clip(asked_less_another(model, job, texts), 0, 1)
+        shares, another_asks = right_shares(model, job, texts).astype(np.float16)
         found |= {
             f"look/{name}": np.array([last(tokens[text], asks), last(tokens[text], right)]),
             f"text/{name}": np.array(list(TEXTS).index(text)),
-            f"shares/{name}": shares.astype(np.float16),
+            f"shares/{name}": shares,
+            f"another/{name}": another_asks,
             f"n/{name}": np.array(texts),
-            f"over/{name}": np.array(OVER),
-            f"baseline/{name}": np.array(0.0),
         }
     return found
 
@@ -62,16 +60,15 @@ def last(tokens, token):
     return max(i for i, one in enumerate(tokens) if one == token)
 
 
-def asked_less_another(model, job, n):
-    """How much more often each head is right when it is asked than when another word asks, in n
-    sentences: (layers, heads). A rule that reads no words gets 0.
+def right_shares(model, job, n):
+    """In how many of n sentences each head is right when the word asks that should, and when
+    another word asks: (2, layers, heads). The two are alike in a rule that reads no words.
     """
     rng, found = np.random.default_rng(2), []
     for one in sentences(job, n):
         trace = model(one.text)
         other = one._replace(asks=another(one, rng))
-        hits = [hunt.seen(trace, asked).words == one.right for asked in (one, other)]
-        found.append(hits[0] - 1.0 * hits[1])
+        found.append([hunt.seen(trace, asked).words == one.right for asked in (one, other)])
     return np.mean(found, axis=0)
 
 

@@ -15,7 +15,7 @@ from attnlib.show.live.base import HERE, Live, count, joined, style
 
 MOST = 64  # tokens of a text
 ORDERS = ["layers", "kind"]  # and the name of every measure
-TOLD = ("look", "shares", "n", "text", "over", "hint", "baseline", "name")  # of a hunt
+TOLD = ("look", "shares", "another", "n", "text", "over", "hint", "baseline", "name")
 
 
 class Atlas(Live):
@@ -23,7 +23,8 @@ class Atlas(Live):
     other; and a hunt: find the head that does a job, judged on many texts.
 
     measures   {name: (layers, heads)}, not below 0, as the functions of attnlib.measures return
-               them; shares of 1 where they make kinds
+               them; shares of 1 where they make kinds. One in another unit may say so in its
+               name: "reach in tokens"
     kinds      {measure: from which share on}, in the order in which they are tried: a head is of
                the first kind whose measure is that large, and "mixed" where none is. Unless given,
                all that `measures` has of: "induction", "same token", "previous token",
@@ -36,6 +37,8 @@ class Atlas(Live):
                  text      its number among the maps; 0 unless given
                  shares    (layers, heads): the share of the look, or of the texts in which the head
                            gets it right, over many texts
+                 another   (layers, heads): the same when another word asks; then a head is judged
+                           by the difference, and one that looks there whoever asks does not count
                  n, over   how many, and what they are: 120, "sentences with other animals"
                  baseline  the share of the best rule that reads no words, as a fixed distance,
                            which a head must exceed
@@ -47,8 +50,10 @@ class Atlas(Live):
     picked, beside   the heads that are shown at first, (layer, head)
 
     `picked` is the head that the reader has clicked, [layer, head]; `beside` the second one or
-    None. `found` are the heads that were found, {name of the hunt: [layer, head]}, `tried` all that
-    were clicked for it. `least` are the limits of the kinds, as the reader has set them, and `kind`
+    None; a hunt leaves both as they are. `found` are the heads that were found, {name of the hunt:
+    [layer, head]}, `tried` all that were clicked for it, and `shown` the hunts whose best head was
+    shown. Sorted by a measure, its two best are picked, and one that is seen in a text that repeats
+    brings such a text. `least` are the limits of the kinds, as the reader has set them, and `kind`
     is the kind of each head, (layers, heads). Take them to the next cell, or set them.
 
     Keys: arrows move, Enter or Space picks, Esc lets go. A finger that slides over the heads shows
@@ -70,6 +75,7 @@ class Atlas(Live):
     least = traitlets.Dict().tag(sync=True)
     found = traitlets.Dict().tag(sync=True)
     tried = traitlets.Dict().tag(sync=True)
+    shown = traitlets.List(traitlets.Unicode()).tag(sync=True)
     title = traitlets.Unicode("").tag(sync=True)
     _shape = traitlets.List(traitlets.Int()).tag(sync=True)
     _names = traitlets.List(traitlets.Unicode()).tag(sync=True)  # of the measures
@@ -285,22 +291,29 @@ def _hunt(k, hunt, texts, shape):
     look = _check.place(f"{what}['look']", hunt["look"])
     tokens = texts[text]
     look = [_check.integer(f"{what}['look']", one, 0, len(tokens) - 1) for one in look]
-    shares = _check.finite(
-        f"{what}['shares']", _check.floats(f"{what}['shares']", hunt["shares"], "")
-    )
-    if shares.shape != shape or shares.min() < 0 or shares.max() > 1:
-        raise ValueError(
-            f"{what}['shares'] must be from 0 to 1, of the shape {shape}, got {shares.shape}"
-        )
+    shares = {
+        name: _shares(f"{what}[{name!r}]", hunt[name], shape)
+        for name in ("shares", "another")
+        if name in hunt
+    }
     baseline = _check.not_negative(f"{what}['baseline']", hunt.get("baseline", 0))
     words = [tokens[one].strip("␣") for one in look]
     return {
         "name": _check.text(f"{what}['name']", hunt.get("name", " → ".join(words))),
         "look": look,
         "text": text,
-        "shares": np.round(shares.astype(np.float64).ravel(), 4).tolist(),
+        "another": None,
+        **shares,
         "n": _check.integer(f"{what}['n']", hunt["n"]),
         "over": _check.text(f"{what}['over']", hunt.get("over", "texts")),
         "hint": _check.text(f"{what}['hint']", hunt.get("hint", "")),
         "baseline": baseline,
     }
+
+
+def _shares(what, shares, shape):
+    """The shares of all heads as the page takes them, a row."""
+    shares = _check.finite(what, _check.floats(what, shares, ""))
+    if shares.shape != shape or shares.min() < 0 or shares.max() > 1:
+        raise ValueError(f"{what} must be from 0 to 1, of the shape {shape}, got {shares.shape}")
+    return np.round(shares.astype(np.float64).ravel(), 4).tolist()
