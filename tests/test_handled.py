@@ -20,6 +20,7 @@ from test_painter import toy as painting
 from attnlib import masks
 from attnlib.show import Walks
 from attnlib.show.live import base
+from attnlib.show.sheet import THEMES
 
 PICTURES = {
     "atlas": [heads, lambda: heads(hunting=True)],
@@ -53,6 +54,17 @@ def test_everybody_can_use_it(stage, name, dark):
         assert node.axe(page.page) == []
         says = page.root.locator(".say").all()
         assert all(one.get_attribute("aria-live") == "polite" for one in says)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_who_asks_for_more_contrast_has_no_grey_type(stage, dark):
+    page = stage(PICTURES["machine"][0](), dark=dark, contrast="more").page
+    ink = THEMES["dark" if dark else "light"]["ink"]
+    for name in ("--faint", "--line"):
+        look = (
+            f"getComputedStyle(document.querySelector('.attnlib-live')).getPropertyValue('{name}')"
+        )
+        assert page.evaluate(look) == ink
 
 
 @each
