@@ -65,6 +65,7 @@ class Brought(NamedTuple):
     tokens: list  # those of a `Trace`, or None
     joined: bool  # from the steps of generate()
     texts: int  # of the batch that it was taken from
+    mask: np.ndarray  # that of a `Trace`, (n_q, n_k) or of as many axes as array; or None
 
 
 def weights(name, value, axes="n_q n_k"):
@@ -83,7 +84,7 @@ def brought(name, value, batch=None, *, choose=True):
     batch    the text that is meant, where there is more than one
     choose   whether the error may speak of batch=
     """
-    value, tokens = _held(name, value)
+    value, tokens, mask = _held(name, value)
     if value is None:
         raise TypeError(f"{name} must be numbers, and is None: {EAGER}")
     rows = _arrays.is_a_row_of_arrays(value) or _has_none(value)
@@ -91,7 +92,10 @@ def brought(name, value, batch=None, *, choose=True):
     one = f"[layer[0] for layer in {name}]" if rows else f"{name}[:, 0]"
     one = f"[[layer[:1] for layer in step] for step in {name}]" if joined else one
     one, texts = _of_one_text(name, found, batch, rows, f"batch=0, or {one}" if choose else one)
-    return Brought(one, tokens, joined, texts)
+    if mask is not None and mask.ndim == 5:  # of a batch, and now of one text
+        at = 0 if batch is None else min(batch, mask.shape[1] - 1)
+        mask = mask[:, at]
+    return Brought(one, tokens, joined, texts, mask)
 
 
 def _has_none(value):
@@ -99,9 +103,11 @@ def _has_none(value):
 
 
 def _held(name, value):
-    """What an output holds under one of the known names, and the tokens of a `Trace`."""
+    """What an output holds under one of the known names, and the tokens and the mask of a
+    `Trace`.
+    """
     if isinstance(value, np.ndarray) or hasattr(value, "__array__"):
-        return value, None
+        return value, None, None
     named = hasattr(value, "_fields")
     if not named and not callable(getattr(value, "keys", None)):  # an object with such an attribute
         there = [key for key in HELD if "attentions" in key and hasattr(value, key)]
@@ -111,7 +117,8 @@ def _held(name, value):
         there = [key for key in HELD if key in found]
     full = [key for key in there if not _is_none(found[key])]
     if len(full) == 1:
-        return found[full[0]], found.get("tokens") if named else None
+        tokens, mask = (found.get(key) if named else None for key in ("tokens", "mask"))
+        return found[full[0]], tokens, mask if full[0] == "weights" else None
     if full:
         dotted = named or hasattr(value, full[0])
         ways = [f"{name}.{key}" if dotted else f"{name}[{key!r}]" for key in full]
@@ -121,10 +128,10 @@ def _held(name, value):
     if there or hasattr(value, "attentions"):
         raise TypeError(f"{name} must hold weights, and holds none: {EAGER}")
     if layers := _numbered(found):
-        return [found[key] for key in layers], None
+        return [found[key] for key in layers], None, None
     if found or named or isinstance(value, Mapping):
         raise TypeError(f"{name} must be weights, got a {_arrays.keyed(name, value)}")
-    return value, None
+    return value, None, None
 
 
 def _numbered(found):

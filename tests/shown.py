@@ -97,12 +97,13 @@ class Stages:
         **media,
     ):
         """The view on clean paper, `views` times on one model; media as in playwright's
-        emulate_media: media, reduced_motion, forced_colors.
+        emulate_media: media, reduced_motion, forced_colors, contrast.
         """
         tab = self.tabs[fingers]
         tab.page.set_viewport_size({"width": width, "height": height})
         motion = "reduce" if calm else "no-preference"
         plain = {"media": "screen", "reduced_motion": motion, "forced_colors": "none"}
+        plain["contrast"] = "no-preference"
         tab.page.emulate_media(color_scheme="dark" if dark else "light", **plain | media)
         state, blobs = view._for_a_page()
         blobs = {name: base64.b64encode(b"".join(blob)).decode() for name, blob in blobs.items()}

@@ -626,6 +626,40 @@ def test_a_trace_brings_its_tokens():
     assert same(drawn(mosaic(trace)), drawn(mosaic(trace.weights, WORDS)))
 
 
+def test_a_trace_brings_its_mask():
+    causal, own = np.tri(5, dtype=bool), np.eye(5, dtype=bool)
+    trace = Trace(WORDS, shares(2, 3, 5, 5, causal=True), np.ones((5, 8)), mask=causal)
+    assert np.array_equal(AttentionView(trace).mask, causal)
+    assert np.array_equal(AttentionView(trace, mask=own).mask, own), "a given one wins"
+    assert AttentionView(trace.weights, WORDS).mask is None, "an array is what it is"
+    assert AttentionView(trace._replace(mask=None)).mask is None
+    view = AttentionView(shares(2, 3, 5, 5))
+    view.update(trace)
+    assert np.array_equal(view.mask, causal)
+    view.update(trace.weights)
+    assert view.mask is None
+    each = np.stack([causal, own])[:, None]  # layers that differ
+    view = AttentionView(trace._replace(mask=each), layer=1, head=2)
+    assert (
+        view._mask == np.packbits(np.broadcast_to(each, (2, 3, 5, 5)).reshape(6, 25), -1).tobytes()
+    )
+    steps = [trace, trace._replace(weights=shares(2, 3, 5, 5, causal=True, seed=1))]
+    assert np.array_equal(AttentionView(steps, steps=["a", "b"]).mask, causal)
+    steps[1] = steps[1]._replace(mask=own)
+    assert AttentionView(steps, steps=["a", "b"]).mask is None, "no mask of one step holds in all"
+
+
+@pytest.mark.parametrize("text", [0, 1])
+def test_a_trace_of_a_batch_brings_the_mask_of_the_text_that_is_meant(text):
+    both = np.stack([np.tri(5, dtype=bool), np.tri(5, k=-1, dtype=bool)])  # (b, n, n)
+    mask = np.broadcast_to(both[:, None], (3, 2, 1, 5, 5))
+    batch = Trace([WORDS, list("vwxyz")], shares(3, 2, 4, 5, 5), np.ones((2, 5, 8)), mask=mask)
+    found = np.broadcast_to(AttentionView(batch, batch=text).mask, (3, 4, 5, 5))
+    assert (found == both[text]).all()
+    alone = batch._replace(tokens=[WORDS], weights=batch.weights[:, :1], mask=mask[:, :1])
+    assert (AttentionView(alone).mask == both[0]).all()
+
+
 def test_the_steps_of_a_layer_are_an_output():
     steps = SelfAttention(8, 2).steps(np.random.default_rng(0).normal(size=(5, 8)))
     np.testing.assert_array_equal(AttentionView(steps).array[0], steps.weights.astype(np.float32))

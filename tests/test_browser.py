@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from shown import Shown
 
+from attnlib.models import load
 from attnlib.show import AttentionView, sheet
 from attnlib.show.live import page
 
@@ -713,6 +714,20 @@ def test_ranks_count_the_allowed_keys_alone_where_weights_leak(show, lower):
     top.fill("1")  # what is hidden is a share of all that is there
     share = 100 * (weights.sum() - weights.max(1).sum()) / weights.sum()
     assert abs(float(re.search(r"(\d+(\.\d)?) % of the weight", seen.notes())[1]) - share) <= 0.51
+
+
+def test_what_a_model_writes_with_is_masked(show):
+    """AttentionView(model(text)): the future is no key that a word could have chosen."""
+    trace = load("tiny-gpt")("The cat saw it")
+    n = len(trace.tokens)
+    seen = show(AttentionView(trace))
+    for i in (2, n - 2):
+        seen.point(i, 0)
+        assert f"of the {i + 1} allowed" in seen.said() or ".00" in seen.said()
+        seen.point(i, i + 1)
+        assert "rank" not in seen.said() and "not allowed" in seen.said()
+    shut = seen.colour(2, n - 1)
+    assert show(AttentionView(trace.weights, trace.tokens)).colour(2, n - 1) != shut, "hatched"
 
 
 def test_ranks_follow_the_mask_of_their_own_head(show):

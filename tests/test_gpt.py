@@ -94,7 +94,9 @@ def test_trace_of_one_text(options):
     model = tiny(**options)
     trace = model.forward(IDS[0])
     assert isinstance(trace, Trace) and trace._fields[:3] == ("tokens", "weights", "output")
-    assert trace[3:] == (None, None, None)  # it reads one text, not two
+    two = (trace.decoder_tokens, trace.decoder_weights, trace.cross_weights)
+    assert two == (None, None, None)  # it reads one text, not two
+    assert np.array_equal(trace.mask, masks.causal(7))
     assert trace.tokens == [str(i) for i in IDS[0]]
     assert trace.weights.shape == (2, 4, 7, 7) and trace.output.shape == (7, 11)
     close(trace.weights.sum(-1), np.ones((2, 4, 7)))

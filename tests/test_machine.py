@@ -76,10 +76,10 @@ const bytes = (text) => { const raw = Buffer.from(text, "base64");
   return new DataView(raw.buffer.slice(raw.byteOffset, raw.byteOffset + raw.byteLength)); };
 const get = (one) => (name) => (one[name]?.bytes === undefined ? one[name]
   : bytes(one[name].bytes));
-const numbers = (one, word = one.word, key = one.key) => {
+const numbers = (one, word = one.word, key = one.key, phone = false) => {
   const given = p.unpack(get(one)), open = given.open(one.head, one.masking);
   const all = p.computed(given.heads[one.head], open, one._scale, one.temperature);
-  return p.chosen(all, word, key); };
+  return p.chosen(all, word, key, phone); };
 """
 
 
@@ -321,8 +321,9 @@ def test_each_stage_has_its_sentence(tmp_path, stage):
 
 SHAPES = [(1, 1, 1, 1), (3, 3, 2, 2), (10, 10, 4, 5), (14, 14, 7, 17), (24, 24, 128, 128)]
 PLACED = """const places = (one, width, word, eye = word) => {
-  const told = { cross: one._cross, room: [64, 60], high: 470, eye };
-  const made = { ...numbers(one, word, 0), ...told };
+  const phone = width < p.PHONE, small = { room: [48, 48], high: 540 };
+  const told = { cross: one._cross, room: [64, 60], high: 470, eye, ...(phone ? small : {}) };
+  const made = { ...numbers(one, word, 0, phone), ...told };
   return [made, p.geometry(made, width)]; };
 """
 
@@ -334,7 +335,8 @@ def test_everything_has_its_place(tmp_path):
     script = (
         PLACED
         + """
-      console.log(JSON.stringify(data.flatMap((one) => [536, 576, 590, 770].flatMap((width) =>
+      const widths = [284, 396, 536, 576, 590, 770];
+      console.log(JSON.stringify(data.flatMap((one) => widths.flatMap((width) =>
         [0, 0.4, one._shape[1] - 1].filter((eye) => eye < one._shape[1]).map((eye) => {
           const [made, at] = places(one, width, Math.floor(eye), eye);
           return { at, eye, width, n_q: made.q.length, n_k: made.k.length, g: made.gives.length,
@@ -346,16 +348,18 @@ def test_everything_has_its_place(tmp_path):
     for one in run(tmp_path, script, found):
         at, width = one["at"], one["width"]
         shape = (one["n_q"], one["n_k"], one["g"])
-        assert at["grid"]["cw"] > 7 and min(at["heights"]) > 2.5, shape
+        assert at["grid"]["cw"] > (5 if width < 420 else 7) and min(at["heights"]) > 2.5, shape
         assert max(at["heights"]) >= 17 or one["eye"] == 0.4, "the chosen row can be read"
         assert at["far"] + at["sum"] + 30 <= width + 1
-        assert at["v"]["y"] + 16 * one["g"] <= 470
+        high = 540 if width < 420 else 470
+        assert at["v"]["y"] + 16 * one["g"] <= at["sums"]["y"] + 16 * one["g"] <= high
+        assert width >= 420 or at["v"]["y"] + 16 * one["g"] + 16 <= at["sums"]["y"]
         assert np.isclose(sum(at["heights"]), at["grid"]["bottom"] - at["grid"]["y"])
-        heights.setdefault(shape, set()).add(round(sum(at["heights"]), 6))
+        heights.setdefault((shape, high), set()).add(round(sum(at["heights"]), 6))
         for kind in one["seats"]:
             for x, y, w, h in np.array(kind).reshape(-1, 4):
                 assert w > 0 and h > 0 and -1 < x - w / 2 and x + w / 2 < width + 1
-                assert 32 < y - h / 2 and y + h / 2 <= 471
+                assert 32 < y - h / 2 and y + h / 2 <= high + 1
     assert all(len(found) == 1 for found in heights.values())
 
 
@@ -1086,19 +1090,69 @@ FITS = """(root) => { const right = root.getBoundingClientRect().right;
 @pytest.mark.parametrize("name", ODDLY)
 def test_it_fits_at_every_width(show, name):
     page = show(ODDLY[name](), 980, calm=True)
-    for width in (980, 800, 600, 560):
+    for width in (980, 800, 600, 560, 408, 320, 296):
         page.page.set_viewport_size({"width": width + MARGIN, "height": 900})
         heights = set()
         for stop in (0, 1, 2, 4, 7):
             page.python(stage=STAGES[stop])
             found = page.root.evaluate(FITS)
             assert found["over"] <= 0.5, (width, stop)
-            assert found["type"] >= 12 and found["told"] <= 1
+            assert found["type"] >= 12 and found["told"] <= 1, (width, stop)
             heights.add(round(found["height"]))
         assert len(heights) == 1, "it keeps its size while it is handled"
         assert width < 800 or max(heights) <= 560, heights
     assert "<b>" in page.texts() or name != "odd words"
     assert page.root.locator("b, script").count() == 0
+
+
+ALONE = """(root) => { const found = [];
+  for (const part of [".stops button", ".parts .number", ".chain .number", ".chain span"])
+    for (const node of root.querySelectorAll(part)) {
+      if (getComputedStyle(node).visibility === "hidden") continue;
+      const range = document.createRange();
+      range.selectNodeContents(node);
+      const { x, y, width } = range.getBoundingClientRect(), own = node.getBoundingClientRect();
+      const cut = part !== ".stops button" && node.scrollWidth > node.clientWidth;
+      found.push([part.split(" ")[0], node.textContent, x, y, x + width, cut]); }
+  return found; }"""
+
+
+@pytest.mark.parametrize("name", ["toy", "long", "one word"])
+def test_names_of_steps_and_numbers_stand_apart_and_whole(show, name):
+    """On a phone, too: of the steps the current one is named where there is no room for all."""
+    page = show(ODDLY[name](), 980, calm=True)
+    for width in (980, 800, 700, 600, 500, 408, 340, 296):
+        page.page.set_viewport_size({"width": width + MARGIN, "height": 900})
+        for stage in STAGES:
+            page.python(stage=stage)
+            found = page.root.evaluate(ALONE)
+            stops = sorted(one[2:5:2] for one in found if one[0] == ".stops")
+            assert stops and all(a[1] + 3 <= b[0] for a, b in pairwise(stops)), (width, stage)
+            assert stops[0][0] >= 0 and stops[-1][1] <= width + MARGIN
+            assert len(stops) == 8 or page.root.locator("[aria-current=step]").is_visible()
+            cut = [one[1] for one in found if one[5]]
+            assert not cut, (width, stage, cut)
+
+
+@pytest.mark.parametrize("width", [296, 340, 408])
+@pytest.mark.parametrize("name", ["toy", "long"])
+def test_on_a_phone_the_grid_has_the_room(show, name, width):
+    """One column: the words, the picture, the receipt; the grid is nearly half as wide, or more."""
+    page = show(ODDLY[name](), width, calm=True)
+    for stage in ("scores", "output"):
+        page.python(stage=stage)
+        tops = [
+            page.root.locator(part).bounding_box()["y"]
+            for part in (".told", ".works svg", ".pick", ".parts", ".chain")
+        ]
+        assert tops == sorted(tops) and len(set(tops)) == 5
+        grid = page.svg.evaluate(
+            "(svg) => [...svg.querySelectorAll('path')].find((node) =>"
+            " /^M([\\d. ]+)(L[\\d. ]+){3}L\\1$/.test(node.getAttribute('d'))).getBBox().width"
+        )
+        assert grid > 0.44 * width
+        told = page.root.locator(".told")
+        assert told.evaluate("(node) => node.scrollHeight <= node.clientHeight + 1")
 
 
 def test_two_views_of_one_model(show):

@@ -11,6 +11,7 @@ import lab
 import node
 import numpy as np
 import pytest
+from shown import MARGIN
 
 from attnlib.exercises import _progress, progress
 from attnlib.show import predict
@@ -894,6 +895,30 @@ def test_a_name_that_is_cut_says_the_whole_one(stage):
     for whole, (shown, title) in cut.items():
         assert title == whole and shown.endswith("…") and whole.startswith(shown[:-1])
     assert node.axe(card.page) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_on_a_small_phone_nothing_is_lost_at_the_right(stage, kind):
+    """What has no room is scrolled in its own frame; the page is never wider than its window."""
+    for width in (240, 272, 296):
+        card = stage(question(kind), width=width + MARGIN, calm=True)
+        wide, window = card.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert wide <= window
+        picture = card.root.locator(".picture")
+        if not picture.locator("svg").count():
+            continue
+        edge, end, room, fits = picture.evaluate(
+            """(node) => { const root = node.closest(".attnlib-live").getBoundingClientRect();
+            node.scrollLeft = 1e4;
+            const ends = [...node.querySelectorAll("text, rect, circle")]
+                .filter((one) => one.getAttribute("visibility") !== "hidden")
+                .map((one) => one.getBoundingClientRect()).filter((box) => box.width);
+            return [root.right, Math.max(...ends.map((box) => box.right)),
+                node.getBoundingClientRect().right,
+                node.scrollWidth <= node.clientWidth + 1]; }"""
+        )
+        assert end <= edge + 0.5 and room <= edge + 0.5, (width, end, edge)
+        assert fits or kind in ("cells", "many"), "only a table is scrolled"
 
 
 def verdicts():

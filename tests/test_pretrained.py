@@ -241,6 +241,35 @@ def test_a_mask_of_your_own_holds_in_every_layer(family):
     assert (model.forward(ids, mask=mask).weights[..., mask] > 0).any()
 
 
+@pytest.mark.parametrize("family", FOLDERS)
+def test_a_trace_of_a_model_that_writes_says_what_was_hidden(family):
+    """That is where the reference gives no weight: a softmax leaves something everywhere else."""
+    ref = reference(family)
+    trace = forward(load(FIXTURES / family), ref)
+    if family not in WRITERS:
+        assert trace.mask is None
+        return
+    assert trace.mask.dtype == bool and trace.mask.ndim in (2, ref["weights"].ndim)
+    shape = ref["weights"].shape
+    assert np.array_equal(np.broadcast_to(trace.mask, shape), ref["weights"] > 0)
+    layers = np.broadcast_to(trace.mask, shape)[:, 0]
+    differ = any(not np.array_equal(layers[0], layer) for layer in layers[1:])
+    assert (trace.mask.ndim > 2) == differ
+    padded = forward(load(FIXTURES / family), ref, "padded.")
+    where = np.broadcast_to(padded.mask, padded.weights.shape)
+    real = ref["padded.mask"].astype(bool)
+    for b, row in enumerate(real):  # of the tokens; who pads looks at whom it will
+        assert np.array_equal(where[:, b][..., row, :], padded.weights[:, b][..., row, :] > 0)
+    assert not where[:, 1][..., ~real[1]].any()
+
+
+def test_layers_that_differ_have_masks_of_their_own():
+    found = {f: forward(load(FIXTURES / f), reference(f)).mask.ndim for f in WRITERS}
+    assert found["gpt2"] == found["llama"] == 2 and found["gemma2"] == found["gemma3_text"] == 4
+    one = load(FIXTURES / "gpt2").forward([5])
+    assert one.mask.tolist() == [[True]]
+
+
 def test_token_types_are_added():
     model, ids, types = load(FIXTURES / "bert"), np.array([3, 4, 5]), np.array([0, 1, 1])
     plain, moved = model.forward(ids), model.forward(ids, token_types=types)

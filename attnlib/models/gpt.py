@@ -8,7 +8,7 @@ from attnlib import _check, _guard
 from attnlib.encodings import Learned, positions_maker
 from attnlib.heads import KVCache, all_or_nothing, n_held
 from attnlib.layers import DecoderBlock, cast, norm_maker
-from attnlib.models.trace import Trace, scored
+from attnlib.models.trace import Trace, mask_of, scored
 
 POSITIONS = ["learned", "sinusoidal", "rotary", "alibi", "t5"]
 
@@ -84,7 +84,8 @@ class GPT:
         if ids.ndim != 1:
             raise ValueError(f"ids must have the shape (n,), got {ids.shape}; a batch: logits")
         steps = self.steps(ids, mask=mask, positions=positions, caches=caches)
-        return Trace([str(i) for i in ids.tolist()], steps.weights, steps.output)
+        names = [str(i) for i in ids.tolist()]
+        return Trace(names, steps.weights, steps.output, mask=steps.mask)
 
     def logits(self, ids, *, mask=None, positions=None, caches=None):
         """How likely each token comes next: ids (n,) or (b, n) -> (n or b, n, vocabulary).
@@ -219,3 +220,8 @@ class GPTSteps(NamedTuple):
     def weights(self):
         """The attention weights of all layers, (layers, ..., h, n, n_k)."""
         return np.stack([block.attention.inner.weights for block in self.blocks])
+
+    @property
+    def mask(self):
+        """Who could look at whom, as a `Trace` has it."""
+        return mask_of(self.blocks)

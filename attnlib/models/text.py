@@ -97,7 +97,7 @@ class TextModel(Reader):
         Without a head in its file, output is the last hidden state (..., n, d_model).
         """
         steps = self.model.padded_steps(ids, mask=mask, positions=positions)
-        return Trace(self.names(ids), steps.weights, steps.output)
+        return Trace(self.names(ids), steps.weights, steps.output, mask=steps.mask)
 
     def _layers(self, ids):
         return self.model.padded_steps(ids).blocks

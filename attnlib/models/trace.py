@@ -26,6 +26,9 @@ class Trace(NamedTuple):
     decoder_tokens: list = None  # n_target strings; None for a model without a decoder
     decoder_weights: np.ndarray = None  # (layers, heads, n_target, n_target)
     cross_weights: np.ndarray = None  # (layers, heads, n_target, n_source)
+    # (n, n) boolean, True = may attend, of a model that writes; (layers, 1 or heads, n, n) where
+    # layers differ; of a padded batch (layers, b, 1 or heads, n, n). None where all may look at all
+    mask: np.ndarray = None
 
 
 class QKV(NamedTuple):
@@ -76,6 +79,21 @@ def qkv(tokens, layers):
     k, v = (np.repeat(np.stack(all), heads // len(all[0]), axis=1) for all in repeated)
     q = np.stack([one.q for one in layers])
     return QKV(tokens, q, k, v, [one.options for one in layers])
+
+
+def mask_of(layers):
+    """What the layers of a model hid, from the `BlockSteps` of each: the `mask` of a `Trace`."""
+    layers = [block.attention.inner for block in layers]
+    found = [one.options["mask"] for one in layers]
+    if any(one is None for one in found):
+        return None
+    first, shape = found[0], layers[0].weights.shape
+    alike = all(one is first or np.array_equal(one, first) for one in found[1:])
+    if alike and first.ndim == 2:
+        return first
+    lead = np.broadcast_shapes((1,) * (len(shape) - 2), *(one.shape[:-2] for one in found))
+    found = [np.broadcast_to(one, (*lead, *shape[-2:])) for one in found[: 1 if alike else None]]
+    return np.broadcast_to(found[0], (len(layers), *found[0].shape)) if alike else np.stack(found)
 
 
 def scored(steps):

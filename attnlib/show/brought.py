@@ -28,6 +28,7 @@ def brought(
     most=4,
     signed=False,
     apart=False,
+    masked=False,
     name="weights",
 ):
     """Whatever was brought, as `OneText`: checked but for the shapes that a picture takes.
@@ -36,6 +37,7 @@ def brought(
     most     so many axes a picture takes: those of length 1 in front of them go
     signed   the numbers are no weights, so that they cannot be scores taken for them
     apart    layers that are large may stay apart, as `Layers`: they are read one at a time
+    masked   without a mask, that of a `Trace` is meant
     """
     found = _brought.brought(name, weights, batch)
     array = found.array
@@ -62,8 +64,11 @@ def brought(
             )
     if key_tokens is not None:
         key_tokens = of_one_text("key_tokens", key_tokens, n_k, batch)
-    if mask is not None:
+    if mask is None and masked:
+        mask = found.mask
+    elif mask is not None:
         mask = _mask_of_one_text(_check.allowed("mask", mask), batch, found.texts, n_q)
+    if mask is not None:
         axes = array.ndim if most == 4 else 2
         while axes < mask.ndim <= 4 and len(mask) == 1:
             mask = mask[0]
@@ -89,7 +94,9 @@ def brought_in_steps(weights, steps, *given, **how):
             f"weights must have one shape in all steps, got {shapes[0]} in {names[0]!r} and"
             f" {shapes[other]} in {names[other]!r}"
         )
-    return found[0]._replace(weights=np.stack([one.weights for one in found]))
+    shut = [one.mask for one in found]
+    mask = shut[0] if all(np.array_equal(one, shut[0]) for one in shut[1:]) else None
+    return found[0]._replace(weights=np.stack([one.weights for one in found]), mask=mask)
 
 
 def _mask_of_one_text(mask, batch, texts, n_q):

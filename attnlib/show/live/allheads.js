@@ -211,9 +211,10 @@ function hands(grid, S, find, act) {
 
 function inksOf(house, looks) {
   const plain = ["ink", "faint", "query", "query-text", "key-text"].map((one) => [one, house.colour(one)]);
-  const [paper, shut, line] = ["paper", "blocked", "line"].map((one) => rgb(house.colour(one)));
+  const [paper, shut, line, key, dark] = ["paper", "blocked", "line", "key-text", "ink"].map((one) => rgb(house.colour(one)));
+  const deep = fillOf(key.map((part, n) => 0.9 * part + 0.1 * dark[n]));   // to be read where nobody may look, too
   const kinds = looks.map((one) => rgb(house.dark() ? one.dark : one.light));
-  return { ramp: scaleOf(house, false), paper, shut, line, kinds, ...Object.fromEntries(plain) };
+  return { ramp: scaleOf(house, false), paper, shut, line, kinds, ...Object.fromEntries(plain), "key-text": deep };
 }
 
 /** The page, below `el`. `more(house, bar, again)`: what another picture puts above it; @returns {{set, note, close}} or nothing

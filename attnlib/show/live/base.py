@@ -101,12 +101,15 @@ def sources(path, known=None):
 
 
 def style():
-    """live.css below the colours of both themes, as variables: --ink, --query-text, --w0 … --w4."""
+    """live.css, as short as it can be, below the colours of both themes, as variables: --ink,
+    --query-text, --w0 … --w4.
+    """
     themes = [
         f".attnlib-live.{theme} {{ color-scheme: {theme}; {_variables(colours)} }}\n"
         for theme, colours in THEMES.items()
     ]
-    return "".join([*themes, (HERE / "live.css").read_text(encoding="utf-8")])
+    css = re.sub(r"/\*.*?\*/", "", (HERE / "live.css").read_text(encoding="utf-8"), flags=re.S)
+    return "".join([*themes, re.sub(r"\s*([{};])\s*", r"\1", css).strip(), "\n"])
 
 
 def _variables(colours):

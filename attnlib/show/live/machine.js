@@ -4,14 +4,15 @@
 
 import { best, blue, calm, choice, clamp, cut, dress, frames, keep, keys, lerp, make, measure, menu, place, press, share, sketch, slider } from "./core.js";
 import {
-  DROP, LAST, PITCH, STAGES, advance, chain, chosen, columnAt, computed, done, firstAt, geometry, hit, met, most, rowAt, said, seat,
-  sentence, unpack, waterfall,
+  DROP, LAST, PHONE, PITCH, STAGES, advance, chain, chosen, columnAt, computed, done, firstAt, geometry, hit, hue, met, most, rowAt, said,
+  seat, sentence, unpack, waterfall,
 } from "./product.js";
 
 const STOPS = ["words", "q, k, v", "q · k", "÷ √d", "mask", "softmax", "× v", "sum"], PARTS = { q: "query", k: "key", v: "value" };
 
 // ---- drawing ------------------------------------------------------------------------------------------------------------------
 
+const NAME = 11.5;                                                       // px from one small name to the next
 const GROUND = 0, LINES = 1, POURS = 2, MARKS = 3, NAMES = 4;            // layers
 const near = (x) => Math.round(x * 10) / 10, [start, middle, end] = ["start", "middle", "end"].map((one) => ({ "text-anchor": one }));
 
@@ -54,10 +55,6 @@ function clip(text, wide, heavy = false) {
   return clipped.get(key) ?? clipped.set(key, cut(text, wide, ruler)).get(key);
 }
 
-function hue(s, top) {                                                   // of a score, in six steps to each side
-  const to = 1.3 + 1.7 * Math.round(6 * clamp(Math.abs(s) / top)) / 6, stop = Math.min(2, Math.floor(to)), side = s < 0 ? -1 : 1;
-  return `color-mix(in oklab, var(--s${3 + side * (stop + 1)}) ${Math.round(100 * (to - stop))}%, var(--s${3 + side * stop}))`;
-}
 const tint = (w) => blue(0.25 + 0.75 * Math.round(w * 20) / 20);
 const quietly = (data, at, i, t) => (i === data.word ? 1 : lerp(0.6, at.dense ? 0.65 : 0.35, t.moved));
 const bold = (yes) => ({ "font-weight": yes ? 700 : 400 });
@@ -72,20 +69,23 @@ function mark(pen, [x, y, w, h], part, tone, opacity, rest) {
 
 function paintWords(pen, data, at, t) {
   const { words, about, word, key, cross, eye } = data, { grid, born } = at, every = Math.ceil(17 / grid.cw);
-  const high = lerp(born.rows, Math.max(...at.heights), t.moved), rows = [Math.floor(eye), Math.ceil(eye)].map((i) => rowAt(at, i, t.time));
+  const step = Math.ceil(NAME / Math.min(...at.heights)), high = lerp(born.rows, Math.max(...at.heights), t.moved);
+  const rows = [Math.floor(eye), Math.ceil(eye)].map((i) => rowAt(at, i, t.time));
   const band = lerp(...rows, eye % 1);
   pen.box(GROUND, "var(--band)", 0, band - high / 2, lerp(at.half - 16, at.width, t.born), high, { r: 6 });
   pen.box(GROUND, "var(--band)", grid.x + key * grid.cw + 1, at.k.y - 4, grid.cw - 2, rowAt(at, word, t.time) - at.k.y, { r: 6, opacity: t.moved });
   words[0].forEach((text, i) => {
-    const mine = i === word, y = rowAt(at, i, t.time) + 4.5, named = !at.dense || mine || t.moved < 0.5;     // of many only the chosen one
-    if (named) pen.label(`word${i}`, at.word, y, clip(text, at.word, mine), { ...end, ...bold(mine), opacity: mine ? 1 : 0.8 });
+    const mine = i === word, y = rowAt(at, i, t.time) + 4.5, apart = Math.abs(at.centres[i] - at.centres[word]) > NAME;
+    const still = t.moved < 0.5, named = mine || still || (i % step === 0 && apart);                     // of many, some
+    const small = at.dense && !mine && !still ? "small" : "";
+    if (named) pen.label(`word${i}`, at.word, y, clip(text, at.word, mine), { class: small, ...end, ...bold(mine), opacity: mine ? 1 : 0.8 });
     pen.label(`about${i}`, at.word + 20, y, about[i] && clip(about[i], at.half - at.word - 40), { class: "faint", opacity: 1 - t.born });
   });
   words[1].forEach((text, j) => {
     const mine = j === key, y = firstAt(t.time) + (j + 0.5) * born.keys + 4.5;
     if (cross) pen.label(`key${j}`, born.k - 10, y, clip(text, data.room[1], mine), { ...end, ...bold(mine), opacity: 1 - t.moved });
     const seen = mine ? 1 : j % every === 0 && Math.abs(j - key) >= every ? 0.8 : 0;                     // of many, some
-    pen.label(`top${j}`, columnAt(at, j) + 1, at.k.y - 5, clip(text, 70, mine), { turn: 45, ...bold(mine), opacity: t.moved * seen });
+    pen.label(`top${j}`, columnAt(at, j) + 1, at.k.y - 5, clip(text, at.phone ? 52 : 70, mine), { turn: 45, ...bold(mine), opacity: t.moved * seen });
   });
 }
 
@@ -95,11 +95,11 @@ function paintPinned(pen, data, at, t) {                                 // befo
   ["q", "k", "v"].forEach((kind, n) => {
     const side = data.cross && n ? 1 : 0, i = side ? data.key : data.word, row = data[kind][i], top = most(data[kind]), tone = PARTS[kind];
     const names = kind === "v" ? data.gives : data.columns, pitch = Math.min(26, (tall - 36) / names.length), from = tall * n;
-    pen.title(half, from + 18, `${tone} of ${clip(data.words[side][i], 120, true)}`, `${tone}-text`, opacity, start);
+    pen.title(half, from + 18, `${tone} of ${clip(data.words[side][i], at.phone ? 52 : 120, true)}`, `${tone}-text`, opacity, start);
     row.forEach((x, f) => {
       const y = from + 28 + (f + 0.5) * pitch, number = said(x, top), look = { class: number === "0" ? "faint" : "", opacity };
       mark(pen, [half + 12, y, pitch - 3, pitch - 3], x / top, `var(--${tone})`, opacity, data.rest[kind] && f === row.length - 1);
-      pen.label(`pinned.${kind}${f}`, half + 32, y + 4.5, clip(names[f], width - half - 90), look);
+      pen.label(`pinned.${kind}${f}`, half + 32, y + 4.5, clip(names[f], width - half - (at.phone ? 68 : 90)), look);
       pen.label(`pinned.is.${kind}${f}`, width - 12, y + 4.5, number, { ...look, ...end });
     });
   });
@@ -119,7 +119,7 @@ function paintStrips(pen, data, at, t) {                                 // keys
     pen.title(born[kind], 14, PARTS[kind], `${PARTS[kind]}-text`, heads, start);
     names.forEach((text, f) => {
       const [x, y, w] = seat(at, kind, mine, f, t.time, 0), number = said(rows[mine][f], top);
-      pen.label(`name.${kind}${f}`, born[kind] + (f + 0.5) * born.b, 86, clip(text, 84), { class: "small faint", turn: 45, opacity: heads });
+      pen.label(`name.${kind}${f}`, born[kind] + (f + 0.5) * born.b, 86, clip(text, at.phone ? 66 : 84), { class: "small faint", turn: 45, opacity: heads });
       if (number !== "0" && room) pen.label(`is.${kind}${f}`, x, y + w / 2 + 11, number, { class: "small", ...middle, opacity: heads });
     });
   }
@@ -130,17 +130,23 @@ function paintNames(pen, data, at, t) {                                  // one 
   data.columns.forEach((text, f) => {
     const x = at.q.x + (f + 0.5) * PITCH, y = at.k.y + (f + 0.5) * PITCH, counts = Math.abs(data.parts[f]) > 1e-3 * data.rise;
     pen.line(`elbow${f}`, [[x, grid.y - 3], [x, y], [grid.x - 2, y]], t.moved, counts ? { stroke: "var(--ink)" } : {});
-    pen.label(`column${f}`, grid.right + 6, y + 4, clip(text, at.width - grid.right - 8), { class: counts ? "small" : "small faint", opacity: t.moved });
+    const look = { class: `small halo ${counts ? "" : "faint"}`, opacity: t.moved };
+    if (at.phone) pen.label(`column${f}`, grid.x - 6, y + 4, clip(text, 76), { ...look, ...end });
+    else pen.label(`column${f}`, grid.right + 6, y + 4, clip(text, at.width - grid.right - 8), look);
   });
   data.gives.forEach((text, f) => {
-    pen.label(`gives${f}`, grid.x - 8, at.v.y + (f + 0.5) * DROP + 4, clip(text, grid.x - 64), { class: "small faint", ...end, opacity: t.moved });
+    const name = clip(text, grid.x - (at.phone ? 10 : 64)), look = { class: "small faint", ...end };
+    pen.label(`gives${f}`, grid.x - 8, at.v.y + (f + 0.5) * DROP + 4, name, { ...look, opacity: t.moved });
+    if (at.phone) pen.label(`goes${f}`, grid.x - 8, at.sums.y + (f + 0.5) * DROP + 4, name, { ...look, opacity: t.out });
   });
-  pen.title(at.word, grid.y - 8, "queries", "query-text", t.moved);
+  pen.title(at.phone ? 58 : at.word, at.phone ? at.k.y - 10 : grid.y - 8, "queries", "query-text", t.moved);
   pen.title(grid.x - 8, at.k.y - 10, "keys", "key-text", t.moved);
-  pen.title(0, at.v.y + (data.gives.length * DROP) / 2 + 5, "values", "value-text", t.moved, start);
+  if (at.phone) pen.title(grid.x - 8, at.v.y - 4, "values", "value-text", t.moved);
+  else pen.title(0, at.v.y + (data.gives.length * DROP) / 2 + 5, "values", "value-text", t.moved, start);
   pen.title(grid.x - 8, at.zero - 3, "score", "s6", t.met);
   pen.title(grid.x - 8, at.weight.foot - 3, "weight", "w3", t.shown);
-  pen.title(at.far, grid.bottom + 17, "outputs", "value-text", t.out, start);
+  if (at.phone) pen.title(grid.x - 8, at.sums.y - 4, "output", "value-text", t.out);
+  else pen.title(at.far, grid.bottom + 17, "outputs", "value-text", t.out, start);
 }
 
 function paintGrid(pen, data, at, t) {                                    // a circle is a score, a square is a share
@@ -172,7 +178,7 @@ function paintBars(pen, data, at, t) {                                   // the 
   line("zero", zero, t.met);
   line("foot", foot, t.shown);
   line("even", foot - even * h, even && t.shown, { stroke: "var(--faint)", "stroke-dasharray": "2 4" });
-  pen.label("even.says", grid.right + 5, foot - even * h + 4, `even ${share(even)}`, { ...mute, opacity: even && t.shown * (1 - 2 * t.out) });
+  pen.label("even.says", grid.right + 5, foot - even * h + 4, `even ${share(even)}`, { ...mute, opacity: even && !at.phone && t.shown * (1 - 2 * t.out) });
   data.raw[i].forEach((r, j) => {
     const x = columnAt(at, j), left = x - bar / 2, w = data.weights[i][j], rank = ranks.indexOf(j), leads = w > even + 0.02;
     const shut = data.open[i][j] ? 0 : t.shut, s = lerp(r, data.scaled[i][j], t.divided), now = s * unit * t.met * (1 - shut);
@@ -186,7 +192,7 @@ function paintBars(pen, data, at, t) {                                   // the 
     pen.box(GROUND, "none", left, top, bar, within ? gap - 16 : Math.abs(old), ghost);                 // a number keeps off its frame
     if (within) pen.label(`was${j}`, x, top - 3, said(r, data.rise), { ...more, ...faint, opacity: t.divided });
     if (tells) pen.label(`score${j}`, x, (within ? tip : Math.min(tip, top)) - 3, said(s, data.rise), more);
-    if (shut >= 0.5 && !dense) pen.label(`score${j}`, x, zero - 4, "−∞", more);
+    if (shut >= 0.5 && !dense && grid.cw > 20) pen.label(`score${j}`, x, zero - 4, "−∞", more);
     if (t.shown > 0.6 && w > 0.004 && (mine || (leads && rank < (dense ? 3 : 2)))) pen.label(`weight${j}`, x, foot - w * h - 3, share(w), more);
   });
 }
@@ -195,24 +201,28 @@ function paintOutput(pen, data, at, t) {
   const { far, o } = at, top = most(data.v), value = "var(--value)", falls = data.gives.map((_, f) => waterfall(data, f));
   const over = Math.max(1e-9, ...falls.map((one) => one.plus)), under = Math.max(0, ...falls.map((one) => one.minus - one.plus));
   const unit = at.sum / (over + under), zero = far + under * unit, peak = most([falls.map((one) => one.total)]);
-  data.output.forEach((row, i) => row.forEach((x, f) => {
+  if (!at.phone) data.output.forEach((row, i) => row.forEach((x, f) => {
     const tall = clamp(at.heights[i] - 2, 1.5, o - 3), where = [far + (f + 0.5) * o, at.centres[i], o - 3, tall];
     const part = x / top * done(t.time, 7, i / data.q.length), dim = t.out * quietly(data, at, i, t);
     mark(pen, where, part, value, dim, data.rest.v && f === row.length - 1);
   }));
   falls.forEach(({ total, plus, minus, pieces }, f) => {
-    const x = far + (f + 0.5) * o, y = at.v.y + (f + 0.5) * DROP, tip = zero + plus * unit;
+    const x = far + (f + 0.5) * o, from = at.v.y + (f + 0.5) * DROP, y = from + at.sums.y - at.v.y, tip = zero + plus * unit;
     const both = minus > 0.01 * over, tiny = Math.abs(total) < 0.01 * peak && !both;
     const way = [[x, at.grid.bottom + 22], [x, y], [Math.min(x, tiny ? zero : tip + 2), y]];
-    pen.line(`leads${f}`, way, t.out, tiny ? {} : { stroke: "var(--hatch)" });                          // from outputs to their name
+    if (!at.phone) pen.line(`leads${f}`, way, t.out, tiny ? {} : { stroke: "var(--hatch)" });                          // from outputs to their name
     const first = pieces.findIndex(([a, b]) => Math.abs(b - a) > 0.02 * over);
-    if (first >= 0 && !tiny) pen.box(POURS, value, columnAt(at, first), y - 4, far - columnAt(at, first), 8, { opacity: 0.18 * t.out });
+    if (first >= 0 && !tiny && !at.phone) {
+      const begins = columnAt(at, first);
+      pen.box(POURS, value, begins, y - 4, far - begins, 8, { opacity: 0.18 * t.out });
+    }
     pieces.forEach(([a, b], j) => {                                      // each word's part slides out of its column into the bar
       const wide = Math.abs(b - a) * unit, go = done(t.time, 7, 0.5 * j / pieces.length);
       const left = lerp(columnAt(at, j), zero + Math.min(a, b) * unit, go), less = b < a;
       const look = { r: 1, stroke: less ? value : "none", opacity: t.out ? 1 : 0 };
       if (wide < 0.15) return;
-      pen.box(MARKS, less ? "var(--paper)" : value, left, less ? y + 1 : y - 4, wide - (wide > 3 ? 1 : 0), less ? 3 : both ? 4 : 8, look);
+      const down = lerp(from, y, go) + (less ? 1 : -4);
+      pen.box(MARKS, less ? "var(--paper)" : value, left, down, wide - (wide > 3 ? 1 : 0), less ? 3 : both ? 4 : 8, look);
     });
     if (!pieces.length) pen.box(MARKS, pen.hatch, zero, y - 4, total * unit * t.out, 8, { stroke: value });
     if (both && t.out > 0.8) pen.box(MARKS, "var(--ink)", zero + total * unit - 0.75, y - 5, 1.5, 10);
@@ -315,6 +325,10 @@ function render({ model, el }) {
     if (played && !state.playing) send();
     return moving;
   });
+  const choose = () => {                                                 // on a phone fewer columns have room
+    const more = { words, about: get("about"), cross: get("_cross"), masking: state.masking };
+    data = { ...data, ...chosen(all, state.word, state.key, state.phone), ...more };
+  };
   function change(news, atRest = false) {
     const fresh = Object.keys(news).filter((name) => news[name] !== state[name]);
     if (all && !fresh.length) return;
@@ -322,7 +336,7 @@ function render({ model, el }) {
     const { head, masking, temperature } = state, turned = (...names) => names.some((name) => fresh.includes(name));
     if (!all || turned("head", "masking", "temperature")) all = computed(given.heads[head], given.open(head, masking), get("_scale"), temperature);
     if (turned("word", "head", "masking") && !("key" in news)) state.key = best(all.weights[state.word])[0][1];
-    data = { ...data, ...chosen(all, state.word, state.key), words, about: get("about"), cross: get("_cross"), masking };
+    choose();
     clock.ask();
     if (atRest) send();
   }
@@ -376,9 +390,12 @@ function render({ model, el }) {
   function measured() {                                                  // the width has changed, or the theme
     const wide = house.root.clientWidth - 12, narrow = wide < 708, long = (text) => measure(text, "700 13px system-ui, sans-serif") + 2;
     if (wide <= 0) return;
-    const room = words.map((list) => clamp(Math.max(...list.map(long)), 60, narrow ? 66 : 84));
-    Object.assign(data, { high: narrow ? 440 : clamp(554 - nodes.works.offsetTop, 400, 500), room, eye: state.eye });
-    at = geometry(data, Math.max(300, nodes.board.clientWidth));
+    const phone = wide < PHONE, [least, top] = phone ? [30, 48] : [60, narrow ? 66 : 84];
+    const room = words.map((list) => clamp(Math.max(...list.map(long)), least, top));
+    if (phone !== state.phone) choose(Object.assign(state, { phone, told: "" }));
+    const high = phone ? 540 : narrow ? 440 : clamp(554 - nodes.works.offsetTop, 400, 500);
+    Object.assign(data, { high, room, eye: state.eye });
+    at = geometry(data, Math.max(260, nodes.board.clientWidth));
     nodes.drawing.resize(at.width, data.high);
     nodes.side.style.height = narrow ? "" : `${data.high}px`;
     draw();

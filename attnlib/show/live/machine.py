@@ -34,7 +34,8 @@ class Machine(Live):
     title        a name for the picture
 
     Up to 24 tokens a side, and 128 columns. Of more than six columns the five that count most for
-    the chosen pair are shown; the others are one bar.
+    the chosen pair are shown, where the page is as narrow as a phone three of more than four; the
+    others are one bar.
 
     `word`, `key`, `head`, `stage`, `temperature` and `masking` (the name of the mask) are what the
     reader has chosen: read them in the next cell, or set them. `.scores`, `.weights` and `.output`

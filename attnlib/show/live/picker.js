@@ -22,14 +22,15 @@ export function thumbnail(one, dots) {
 }
 
 /** Where the small pictures are: layers downwards and heads to the right, turned where that fits a narrow page; a layer alone is
- *  a square, or where its heads have names, a list.
+ *  a square, or where its heads have names, a list. `least`: pixels of the smallest, each way; what has no room then is scrolled.
  *  @returns sizes; at([x, y]) -> [layer, head] or null, layerAt([x, y]) -> layer or null; place(layer, head) -> [x, y] */
-export function tiles({ layers, heads }, { width, tall, narrow, titles }) {
-  const alone = layers === 1, named = alone && !narrow && titles.length > 1 && heads <= 8, turned = narrow && layers > heads;
+export function tiles({ layers, heads }, { width, tall, narrow, titles, least = 4 }) {
+  const alone = layers === 1, named = alone && !narrow && titles.length > 1 && heads <= 8;
+  const turned = narrow && layers > heads && (width - 24) / layers >= least;
   const columns = named ? 1 : alone ? (narrow ? heads : Math.ceil(Math.sqrt(heads))) : turned ? layers : heads;
   const rows = named ? heads : alone ? Math.ceil(heads / columns) : turned ? heads : layers;
   const x = alone ? 2 : 22, y = alone ? 20 : 36, w = (width - x - 2) / columns, h = (tall - y - 2) / rows, most = named ? 44 : 64;
-  const cw = Math.max(4, Math.min(most, w, 1.6 * h)), ch = Math.max(4, Math.min(most, h, 1.6 * w));
+  const cw = Math.max(least, Math.min(most, w, 1.6 * h)), ch = Math.max(least, Math.min(most, h, 1.6 * w));
   return {
     width: named ? width : Math.max(x + columns * cw + 2, alone ? 40 : 110), height: y + rows * ch + 2,
     x, y, cw, ch, rows, columns, alone, turned, named,

@@ -275,7 +275,9 @@ function render({ model, el }) {
     const wide = root.clientWidth - 12, two = wide >= 660;
     root.classList.toggle("two", two);
     const width = two ? wide - 24 - Math.round(clamp(wide * 0.36, 240, 320)) : wide;
-    place = geometry[kind](question, Math.max(width, 300));
+    const least = 24 * (question.columns?.length ?? 6) + 76;             // cells that a finger can hit: else they are scrolled
+    place = geometry[kind](question, Math.max(width, least));
+    picture.style.overflowX = width < least ? "auto" : "";
     if (pen) pen.resize(place.width, place.height);
     root.classList.toggle("flat", two && picture.offsetHeight < 120);    // one row: the words go on below it
     if (!wired) hands[kind](pen.svg, { question, state, place: () => place, hit: pen.put("hit", "rect", 3, {}), change });

@@ -5,7 +5,8 @@ import { attention, best, clamp, dot, ease, isEven, lerp, numbers, share } from 
 
 // ---- numbers --------------------------------------------------------------------------------------------------------------------
 
-const KEPT = 5;                                                          // with more columns than one above, so many are shown
+const KEPT = 5, KEPT_ON_A_PHONE = 3;                                     // with more columns than one above, so many are shown
+export const PHONE = 420;                                                // px: a picture below has one column
 
 export const most = (rows) => rows.flat().reduce((top, x) => Math.max(top, Math.abs(x)), 1e-9);
 
@@ -29,10 +30,10 @@ export function unpack(get) {
 }
 
 /** The columns of the largest shares, in their order, and all others. @returns {{kept: number[], rest: number[]}} */
-export function fold(shares) {
+export function fold(shares, many = KEPT) {
   const all = shares.map((_, f) => f);
-  if (all.length <= KEPT + 1) return { kept: all, rest: [] };
-  const kept = best(shares).slice(0, KEPT).map(([, f]) => f).sort((a, b) => a - b);
+  if (all.length <= many + 1) return { kept: all, rest: [] };
+  const kept = best(shares).slice(0, many).map(([, f]) => f).sort((a, b) => a - b);
   return { kept, rest: all.filter((f) => !kept.includes(f)) };
 }
 
@@ -49,9 +50,11 @@ export function computed(head, open, scale, temperature) {
   };
 }
 
-/** The same with a word and a key chosen: the columns that count for them; the others as one, of which the length is shown. */
-export function chosen(all, word, key) {
-  const inside = fold(all.q[word].map((x, f) => Math.abs(x * all.k[key][f]))), out = fold(all.output[word].map(Math.abs));
+/** The same with a word and a key chosen: the columns that count for them, on a phone fewer; the others as one, of which the
+ *  length is shown. */
+export function chosen(all, word, key, phone = false) {
+  const many = phone ? KEPT_ON_A_PHONE : KEPT, inside = fold(all.q[word].map((x, f) => Math.abs(x * all.k[key][f])), many);
+  const out = fold(all.output[word].map(Math.abs), many);
   const one = (columns, f) => (columns.length ? [f(columns)] : []), product = (f) => all.q[word][f] * all.k[key][f];
   const long = (row) => (rest) => Math.hypot(...rest.map((f) => row[f]));
   const short = (rows, { kept, rest }) => rows.map((row) => [...kept.map((f) => row[f]), ...one(rest, long(row))]);
@@ -71,6 +74,12 @@ export function waterfall(data, f) {
   if (data.rest.v && f === data.gives.length - 1) return { total, plus: total, minus: 0, pieces: [] };               // a length: no parts
   const pieces = parts.map((p) => [ends[p < 0 ? 1 : 0], (ends[p < 0 ? 1 : 0] += p)]);
   return { total, plus, minus: plus - ends[1], pieces };
+}
+
+/** The colour of a score, in six steps to each side of 0; top: the largest there is */
+export function hue(s, top) {
+  const to = 1.3 + 1.7 * Math.round(6 * clamp(Math.abs(s) / top)) / 6, stop = Math.min(2, Math.floor(to)), side = s < 0 ? -1 : 1;
+  return `color-mix(in oklab, var(--s${3 + side * (stop + 1)}) ${Math.round(100 * (to - stop))}%, var(--s${3 + side * stop}))`;
 }
 
 // ---- words ----------------------------------------------------------------------------------------------------------------------
@@ -129,7 +138,7 @@ export function sentence(data, stage) {
   const large = (row, rest) => best(row.slice(0, rest ? -1 : undefined).map(Math.abs)).filter(([x]) => x > 0.02 * most([row])).slice(0, 3);
   const few = (names, row, rest) => large(row, rest)
     .map(([, f]) => [brief(names[f]), said(row[f], most([row]))]).map(([name, x]) => (/\d$/.test(name) ? `${x} of ${name}` : `${name} ${x}`)).join(", ") || "nothing";
-  const asks = data.rest.q ? ` Of ${d} columns, the ${KEPT} that count most for this pair are shown; hatched: the length of all others.` : "";
+  const asks = data.rest.q ? ` Of ${d} columns, the ${data.kept.length} that count most for this pair are shown; hatched: the length of all others.` : "";
   const temperature = data.temperature === 1 ? "" : `, and by the temperature, ${data.temperature.toFixed(2)}`;
   const by = data.usual ? `There are ${d} columns: divide by ${root(d)}` : `This head takes ${said(data.scale, data.scale)} instead of 1 ÷ √${d}`;
   const more = data.softcap ? [`Then no score leaves ±${said(data.softcap, data.softcap)}, its softcap. `] : [];
@@ -159,23 +168,30 @@ export const STAGES = ["words", "qkv", "scores", "scaled", "masked", "weights", 
 export const PITCH = 13, DROP = 16, FIRST = 94, EARLY = 32;              // a column of numbers; of values; the first row, and at words
 const TOP = 54;                                                          // names of the keys
 
-/** Where everything stands. data: of `chosen`, and room [of words, of keys' words] in pixels, high, eye (the row that is tall) */
+/** Where everything stands. data: of `chosen`, and room [of words, of keys' words] in pixels, high, eye (the row that is tall).
+ *  On a phone the grid has the width: names of columns stand before it, the sums below the values. */
 export function geometry(data, width) {
   const { room, high, cross } = data, [n_q, n_k, d, g] = [data.q, data.k, data.columns, data.gives].map((one) => one.length);
-  const wide = width >= 640, o = wide ? 15 : PITCH, sum = Math.max(64, g * o), x = Math.max(room[0] + d * PITCH + 24, 150);
-  const y = TOP + d * PITCH + 2, rows = high - y - 106 - g * DROP, even = Math.min(28, rows / n_q), tall = Math.max(even, 17);
+  const wide = width >= 640, phone = width < PHONE, o = wide ? 15 : PITCH, aside = phone ? 6 : 10;
+  const x = phone ? Math.max(room[0] + d * PITCH + 14, 112) : Math.max(room[0] + d * PITCH + 24, 150);
+  const sum = phone ? width - x - 40 : Math.max(64, g * o), below = phone ? g * DROP + 40 : 0;
+  const y = TOP + d * PITCH + 2, rows = high - y - 106 - g * DROP - below, even = Math.min(28, rows / n_q), tall = Math.max(even, 17);
   const slack = Math.min(150, rows - even * n_q);
   const low = n_q > 1 ? (even * n_q - tall) / (n_q - 1) : tall;          // rows that are not chosen give way
   const heights = Array.from({ length: n_q }, (_, i) => low + (tall - low) * clamp(1 - Math.abs(i - data.eye)));
   let bottom = y;
-  const centres = heights.map((h) => (bottom += h) - h / 2), cw = Math.min(48, (width - x - 60 - sum) / n_k), right = x + cw * n_k;
+  const centres = heights.map((h) => (bottom += h) - h / 2);
+  const cw = Math.min(48, (width - x - (phone ? 32 : 60 + sum)) / n_k), right = x + cw * n_k;
   const scores = 38 + 0.6 * slack, unit = scores / (data.rise - data.low), foot = bottom + 94 + slack;
-  const gap = wide ? 40 : 28, q = room[0] + 18, between = gap + (cross ? room[1] + 10 : 0), pitch = (n) => Math.min(40, (high - 98) / n);
-  const b = clamp((width - q - between - gap - 50) / (2 * d + g), 12, 34), k = q + d * b + between;
+  const gap = wide ? 40 : phone ? 14 : 28, q = room[0] + 18;
+  const names = phone ? 40 : 50, v = foot + (phone ? 28 : 10);
+  const between = gap + (cross ? room[1] + 10 : 0), pitch = (n) => Math.min(40, (high - 98) / n);
+  const b = clamp((width - q - between - gap - names) / (2 * d + g), phone ? 7 : 12, 34), k = q + d * b + between;
   return {
-    width, heights, centres, dense: even < PITCH, o, sum, far: right + 16, bar: Math.min(20, cw - 3), grid: { x, y, cw, right, bottom },
-    unit, zero: bottom + 16 + unit * data.rise, weight: { foot, h: 26 + 0.4 * slack },
-    word: room[0], half: Math.max(width / 2, k + 10), q: { x: room[0] + 10 }, k: { y: y - 6 - d * PITCH }, v: { y: foot + 10 },
+    width, phone, heights, centres, dense: even < PITCH, o, sum, far: phone ? x : right + 16, bar: Math.min(20, cw - 3),
+    grid: { x, y, cw, right, bottom }, unit, zero: bottom + 16 + unit * data.rise, weight: { foot, h: 26 + 0.4 * slack },
+    word: room[0], half: Math.max(width / 2, k + 10), q: { x: room[0] + aside }, k: { y: y - 6 - d * PITCH }, v: { y: v },
+    sums: { y: phone ? v + g * DROP + 22 : v },
     born: { b, q, k, v: k + d * b + gap, rows: pitch(n_q), keys: pitch(cross ? n_k : n_q) },
   };
 }

@@ -25,6 +25,7 @@ const TRAITS = [
 // ---- the page around it ----------------------------------------------------------------------------------------------------
 
 const LOUPE = 176, BESIDE = 196;                         // room beside a map: of a long text; for the small pictures
+const FINGER = 24;                                       // px: what a finger can hit
 
 const APPLICATION = { tabindex: 0, role: "application", ...LAB };
 
@@ -58,9 +59,11 @@ function arrangeHeads(view) {
   body.classList.toggle("narrow", narrow);
   heads.hidden = !many;
   const sizes = { width: narrow ? wide : BESIDE, tall: narrow ? 150 : rest - 8 - heads.firstChild.offsetHeight, narrow };
-  view.tiles = many ? tiles(data, { ...sizes, titles: state.titles }) : null;
+  const least = matchMedia("(pointer: coarse)").matches ? FINGER : 4;
+  view.tiles = many ? tiles(data, { ...sizes, titles: state.titles, least }) : null;
   const column = many && !narrow ? Math.max(BESIDE, view.tiles.width) : 0;
   heads.style.width = column ? `${column}px` : "";
+  heads.style.maxHeight = narrow ? "" : `${rest}px`;
   return { room: wide - (column && column + 16), rest, narrow };         // 560 in all, with what stands below
 }
 

@@ -41,7 +41,8 @@ class AttentionView(Live):
     weights      (n_q, n_k), (heads, n_q, n_k) or (layers, heads, n_q, n_k), from any library; or
                  what a model returned: a tuple of layers, the steps of generate(), a `Trace`
     tokens       n_q strings; key_tokens: n_k strings, for cross-attention
-    mask         boolean, True = may attend, or 1 and 0, or 0 and -inf; broadcasts to the weights
+    mask         boolean, True = may attend, or 1 and 0, or 0 and -inf; broadcasts to the weights.
+                 Unless given, that of a `Trace`: a model that writes says what it hid
     batch        the text that is meant, where weights are those of several: without it, the first
                  of four axes are layers
     layer, head  what is shown first
@@ -573,7 +574,8 @@ def _state(weights, tokens, key_tokens, mask, titles, signed, layer, head):
 
 def _given(weights, steps, tokens, key_tokens, mask, batch, signed, grid):
     """What was brought, with an axis of steps in front."""
-    given, how = (tokens, key_tokens, mask), {"batch": batch, "signed": signed}
+    given = tokens, key_tokens, mask
+    how = {"batch": batch, "signed": signed, "masked": True}
     if steps is not None:
         return _on_grid(brought_in_steps(weights, steps, *given, **how), grid)
     found = _on_grid(brought(weights, *given, apart=True, **how), grid)
