@@ -893,7 +893,7 @@ def test_no_sentence_of_the_hero_of_real_models_is_cut(show, width):
             page.python(tried={hunt["name"]: [[*head]]})
             assert page.root.evaluate(CUT) == [] and page.height() == high
     assert "Right in .86 of 120 sentences" not in page.card(), "that was another hunt"
-    page.python(task=1, tried={one._hunts[1]["name"]: [[13, 8]]})
+    page.python(task=0, tried={one._hunts[0]["name"]: [[13, 8]]})
     card = page.card()
     assert "Right in .86 of 120 sentences, but in .68 when another word asks. Here .81." in card
     assert "It looks there whoever asks." in card

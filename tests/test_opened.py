@@ -93,7 +93,7 @@ def test_what_is_shipped_is_an_atlas():
     words = [
         [given["tokens"][one["text"]][k].strip() for k in one["look"]] for one in given["hunt"]
     ]
-    assert words == [["apple", "seven"], ["it", "cat"], ["to", "Mary"]]
+    assert words == [["it", "cat"], ["to", "Mary"], ["apple", "seven"]]
     assert len({one["hint"] for one in given["hunt"]}) == 3, "each has a hint of its own"
     np.testing.assert_allclose(atlas.shipped_where().sum(axis=1), 1, atol=2e-3)
     assert atlas.FILE.stat().st_size < 60_000
@@ -101,7 +101,7 @@ def test_what_is_shipped_is_an_atlas():
 
 def test_the_hunts_find_the_heads_of_the_table():
     """Other sentences, and another count of words that ask instead: the same heads win."""
-    copying, *hunts = atlas.shipped()["hunt"]
+    *hunts, copying = atlas.shipped()["hunt"]
     assert np.unravel_index(copying["shares"].argmax(), (30, 9)) == (18, 6)
     for found, job in zip(hunts, ("it", "to")):
         (row,) = [row for row in hunt.table("smollm2") if row["job"] == job]

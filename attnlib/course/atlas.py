@@ -135,7 +135,8 @@ def shipped_where():
 
 def shipped():
     """SmolLM2's 270 heads, as `show.Atlas` takes them: measures, maps and tokens of three texts,
-    three hunts, the easy one first. Weights are rounded to a 255th. tools/atlas.py made them.
+    three hunts, that for copies last, as the notebook asks for them later. Weights are rounded to a
+    255th. tools/atlas.py made them.
     """
     file = _file()
     found = {
@@ -167,7 +168,7 @@ def shipped():
         "measures": found,
         "maps": maps,
         "tokens": [file[f"tokens/{text}"].tolist() for text in texts],
-        "hunt": [COPYING | {"shares": found["induction"]}, *asked],
+        "hunt": [*asked, COPYING | {"shares": found["induction"]}],
         "text": 0,
         "title": "SmolLM2-135M-Instruct: 30 layers of 9 heads",
     }
