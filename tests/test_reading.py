@@ -346,6 +346,7 @@ class Page(Shown):
             with self.one.hold_trait_notifications():
                 for name, value in message.items():
                     setattr(self.one, name, value)
+            self.known |= message  # what the page has set is not news to it
         return self.answer()
 
     def answer(self):
@@ -593,6 +594,9 @@ def test_it_fits(show, one, width):
     for name in ("next", "set"):
         inside = page.root.locator(f".{name}").first.bounding_box()
         assert inside["x"] + inside["width"] <= width + MARGIN, name
+    assert (
+        page.root.locator(".list").evaluate("(node) => getComputedStyle(node).overflowX") == "auto"
+    )
     for button in page.tokens.all():  # each can be reached
         button.focus()
         box = button.bounding_box()

@@ -148,7 +148,7 @@ function above(house, bar, model, again) {
     typed = setTimeout(read, WAIT);
     show();
   });
-  const heard = { _number: answered, _done: answered, _wish: mail.wait, _next: show, temperature: show };
+  const heard = { _number: answered, _done: answered, _wish: mail.wait, _next: show };
   for (const [name, f] of Object.entries(heard)) model.on(`change:${name}`, f);
   spell();
   if (mail.busy() && !alone) mail.wait(); else show();
