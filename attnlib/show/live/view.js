@@ -24,8 +24,7 @@ const TRAITS = [
 
 // ---- the page around it ----------------------------------------------------------------------------------------------------
 
-const LOUPE = 176, BESIDE = 196;                         // room beside a map: of a long text; for the small pictures
-const FINGER = 24;                                       // px: what a finger can hit
+const LOUPE = 176, BESIDE = 196, FINGER = 24;            // room beside a map: of a long text; for the small pictures; for a finger
 
 const APPLICATION = { tabindex: 0, role: "application", ...LAB };
 
@@ -52,18 +51,15 @@ function furnish(house) {
 /** Where the small pictures are. @returns the room that they leave */
 function arrangeHeads(view) {
   const { parts: { heading, bar, body, heads, scrub }, state, data } = view;
-  const wide = body.clientWidth, narrow = wide < 700;
-  const many = !state.compact && data.layers * data.heads > 1;
+  const wide = body.clientWidth, narrow = wide < 700, many = !state.compact && data.layers * data.heads > 1;
   view.steps?.lay();
   const steps = scrub.hidden ? 0 : scrub.offsetHeight + 8, rest = Math.max(320, 476 - heading.offsetHeight - bar.offsetHeight - steps);
   body.classList.toggle("narrow", narrow);
   heads.hidden = !many;
   const sizes = { width: narrow ? wide : BESIDE, tall: narrow ? 150 : rest - 8 - heads.firstChild.offsetHeight, narrow };
-  const least = matchMedia("(pointer: coarse)").matches ? FINGER : 4;
-  view.tiles = many ? tiles(data, { ...sizes, titles: state.titles, least }) : null;
+  view.tiles = many ? tiles(data, { ...sizes, titles: state.titles, least: matchMedia("(pointer: coarse)").matches ? FINGER : 4 }) : null;
   const column = many && !narrow ? Math.max(BESIDE, view.tiles.width) : 0;
-  heads.style.width = column ? `${column}px` : "";
-  heads.style.maxHeight = narrow ? "" : `${rest}px`;
+  Object.assign(heads.style, { width: column ? `${column}px` : "", maxHeight: narrow ? "" : `${rest}px` });
   return { room: wide - (column && column + 16), rest, narrow };         // 560 in all, with what stands below
 }
 
