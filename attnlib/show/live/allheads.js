@@ -1,7 +1,7 @@
 // The atlas: all heads of a model on one page, in the colour and the sign of what they do; the one under the hand as a map with
 // its measures, two of them one above the other; and a hunt, in which each head is a small map and a click is judged on many texts.
 
-import { dots, inkOn, paintFrame, paintHeads, paintMap, paintProfile, paintShares, put, ROW, sortedOf } from "./cells.js";
+import { dots, fillOf, inkOn, paintFrame, paintHeads, paintMap, paintProfile, paintShares, put, ROW, sortedOf } from "./cells.js";
 import { choice, cut, dress, frames, keep, keys, make, menu, numbers, press, rgb, scaleOf, share, sharp, slider } from "./core.js";
 import {
   about, agreement, bestOf, blocks, briefly, bytesOf, called, counted, geometry, judged, kindsOf, mapsOf, nameOf, orderOf, range, repeating,

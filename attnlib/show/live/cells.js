@@ -9,7 +9,7 @@ export function put(pen, text, x, y, fill, { size = 12, bold = false, align = "c
   Object.assign(pen, { font: `${bold ? 600 : 400} ${size}${TEXT}`, textAlign: align, textBaseline: "middle", fillStyle: fill });
   pen.fillText(text, x, y);
 }
-const fillOf = (colour) => `rgb(${colour.map(Math.round)})`;
+export const fillOf = (colour) => `rgb(${colour.map(Math.round)})`;
 const lightOf = (colour) => sum(colour.map((c, k) => [0.2126, 0.7152, 0.0722][k] * (c / 255) ** 2.2));
 /** Black or white, whichever can be read on a colour: at least 4.5 to 1 */
 export const inkOn = (colour) => (lightOf(colour) < 0.18 ? "white" : "black");
