@@ -122,6 +122,12 @@ def test_a_hyphen_before_a_number_is_a_minus(text, shown):
     assert shown in {one.get_text() for one in rows([1], ["a"], texts=[text]).sheet.texts}
 
 
+def test_where_no_bar_stands_out_all_are_quiet(style):
+    inks = {to_hex(bar.get_facecolor()) for bar in bars(rows([1, 2], ["a", "flash"], marked=[]))}
+    assert inks == {style["hatch"]}
+    assert style["hatch"] not in {to_hex(bar.get_facecolor()) for bar in bars(rows([1], ["a"]))}
+
+
 def test_marked_bars_stand_out(style):
     picture = rows([1, 2, 3], ["a", "b", "c"], marked=[1])
     assert [to_hex(bar.get_facecolor()) for bar in bars(picture)] == [

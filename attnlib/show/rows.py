@@ -53,7 +53,7 @@ def rows(
     ranges=None,
     against=None,
     full=None,
-    marked=(),
+    marked=None,
     title="",
     axis="",
     width=PAGE,
@@ -67,8 +67,8 @@ def rows(
     against  name -> (n,) numbers that the bars are held against, NaN for none: a mark in each row
     full     the number that fills the width, the largest that is drawn unless given: give it where
              a slider moves, so that bars can be compared with those of before
-    marked   places of the bars that stand out; where none does, and all are things of the course,
-             as flash and standard, each has its colour
+    marked   places of the bars that stand out, of which there may be none; None makes all alike,
+             and things of the course, as flash and standard, have each their colour
     axis     what the numbers are, in words
     room     (n, name, text): leave room for n bars with a name and a text as wide as these, so that
              the picture keeps its size and its zero line while a slider moves
@@ -80,6 +80,7 @@ def rows(
         if texts is None
         else [minus(text) for text in axis_names("texts", texts, len(values), list, "values")]
     )
+    alike, marked = marked is None, () if marked is None else marked
     marked = {_check.integer("marked", i, minimum=0, maximum=len(values) - 1) for i in marked}
     least, name, text = room or (0, "", "")
     n = max(len(values), least)
@@ -95,7 +96,8 @@ def rows(
     per_unit = (picture.get_figwidth() - left - right) / (most - least)
     start = left - per_unit * least  # where bars begin
     picture.write(start, under(title), axis, va="top", color=colour("faint"))
-    for i, fill in enumerate(fills(names, marked)):
+    inks = fills(names, marked) if alike or marked else [colour("hatch")] * len(values)
+    for i, fill in enumerate(inks):
         y, length = top + ROW * i, per_unit * values[i]
         bar(picture, start, y, length, fill)
         _range(picture, start + per_unit * ranges[i], y + ROW / 2)
