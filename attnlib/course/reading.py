@@ -70,6 +70,7 @@ class ReadingHeads(Atlas):
         title="",
     ):
         sentence, given = _check.text("sentence", sentence), checked(model)
+        warm, top_p = _check.positive("temperature", temperature), _nucleus("top_p", top_p)
         model = given if isinstance(given, (TextModel, TextEncoder)) else load(given)
         if not isinstance(model, (TextModel, TextEncoder)):
             raise TypeError(f"model must read one text, and {given!r} is a {type(model).__name__}")
@@ -94,7 +95,7 @@ class ReadingHeads(Atlas):
         layers, heads = weights.shape[:2]
         self._reader = f"{_name(given, model)}, {layers} layers × {heads} heads"
         self._writes = isinstance(model, TextModel)
-        self.temperature, self.top_p = temperature, top_p
+        self.temperature, self.top_p = warm, top_p
         self._own, self.sentence, self._own = True, sentence, False
         self._answer(self._ids, self._trace)
 
@@ -161,9 +162,7 @@ class ReadingHeads(Atlas):
     @traitlets.validate("temperature", "top_p")
     def _is_a_share_or_more(self, proposal):
         name, value = proposal["trait"].name, proposal["value"]
-        if name == "top_p" and _check.positive(name, value) > 1:
-            raise ValueError(f"top_p must be at most 1, for all the shares, got {value!r}")
-        return _check.positive(name, value)
+        return {"temperature": _check.positive, "top_p": _nucleus}[name](name, value)
 
     @traitlets.observe("temperature")
     def _warm(self, change=None):
@@ -269,6 +268,13 @@ class ReadingHeads(Atlas):
 
     def __repr__(self):
         return f"ReadingHeads({self.sentence!r}, {type(self.model.model).__name__})"
+
+
+def _nucleus(name, value):
+    """`value` as a share above 0, of which all is 1."""
+    if (share := _check.positive(name, value)) > 1:
+        raise ValueError(f"{name} must be at most 1, for all the shares, got {value!r}")
+    return share
 
 
 def checked(model, more=()):
