@@ -399,7 +399,8 @@ def test_it_takes_no_library(tmp_path, monkeypatch):
 @pytest.mark.parametrize("space", [True, False])
 def test_marks_are_decoded_where_they_are_asked_for(space):
     tokens, kinds = [*HEAD, "▁a", "a"], [*HEAD_KINDS, 1, 1]
-    found = SentencePieces(tokens, [0.0] * len(tokens), kinds, bos=1, space=space)
+    how = {"bos_token_id": 1, "add_space_prefix": space}
+    found = SentencePieces(tokens, [0.0] * len(tokens), kinds, **how)
     ids = [1, len(HEAD), 2, len(HEAD) + 1]
     assert found.decode(ids, marks=True) == "<s> a</s>a"
     assert found.decode(ids) == " aa"[space:]

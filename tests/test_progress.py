@@ -647,7 +647,8 @@ def test_a_file_of_november_2026_is_read_for_ever(kept, capsys):
     assert len(old) == 52
     known = _progress.exercises()
     read = _progress.read()
-    assert len(set(read) & set(known)) >= 51, "what was passed then counts now"
+    retired = {"real_models.tokens", "real_models.sink"}  # replaced by other exercises
+    assert len(set(read) & set(known) | retired) >= 52, "what was passed then counts now"
     assert set(old.values()) <= set(read.values())
 
 
