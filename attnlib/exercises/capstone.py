@@ -4,7 +4,7 @@ import numpy as np
 
 from attnlib import masks
 from attnlib.course import capstone
-from attnlib.exercises import Exercise
+from attnlib.exercises import Exercise, overheard
 
 LOOKS, ENOUGH = 8, 0.9  # of the design: keys per token and head; share of right answers
 
@@ -225,18 +225,10 @@ class Design(Exercise):
     """An exercise whose answer must be the same in every call."""
 
     def judge(self, function, seed=None):
-        if not callable(function):
-            return super().judge(function, seed)
-        given = {}  # arguments -> what came back at each call
-
-        def watched(*arguments):
-            given.setdefault(arguments, []).append(function(*arguments))
-            return given[arguments][-1]
-
+        watched, calls = overheard(function)
         passed, report = super().judge(watched, seed)
-        if passed and not all(
-            np.array_equal(calls[0], again) for calls in given.values() for again in calls
-        ):
+        first = {}  # length -> the mask of its first call
+        if passed and not all(np.array_equal(first.setdefault(n, mask), mask) for mask, n in calls):
             return (
                 False,
                 (

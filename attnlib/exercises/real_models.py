@@ -8,7 +8,7 @@ import numpy as np
 
 from attnlib.course import hunt
 from attnlib.course.sentences import sentences
-from attnlib.exercises import Exercise, Question
+from attnlib.exercises import Exercise, Question, overheard
 from attnlib.models.pretrained import load
 
 sinks = Question(
@@ -374,16 +374,11 @@ class Name(Exercise):
     """
 
     def judge(self, function, seed=None):
-        heard = []
-
-        def watched(*given):
-            heard.append((function(*given), *given))
-            return heard[-1][0]
-
-        passed, report = super().judge(watched if callable(function) else function, seed)
+        watched, calls = overheard(function)
+        passed, report = super().judge(watched, seed)
         if not passed:
             return False, report
-        texts = [(np.asarray(places), tokens) for places, tokens in heard]
+        texts = [(np.asarray(places), tokens) for places, tokens in calls]
         (layer, head), share, steps, by_steps, n = _tested(texts)
         best = f"tiny-gpt's head {layer}.{head} does it in {share:.2f} of {n} cases"
         if share < LEAST:
